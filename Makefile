@@ -1,0 +1,68 @@
+# `make help` lists the targets. Everything is installed into .venv, everything that runs writes under var/.
+
+RECIPE ?= support_triage
+DATA ?=
+NIGHT ?=
+PYTHON ?= python3
+# torch's variant is a choice: the index of https://download.pytorch.org/whl/cpu saves 2.5 GB where there is no GPU.
+TORCH ?= $(shell grep '^torch==' requirements.txt)
+TORCH_INDEX ?=
+PIP_TOOLS := pip-tools==7.6.2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SERVICES := $(BIN)/python -m nightloom.services
+
+.DEFAULT_GOAL := help
+.PHONY: help nightly test proofs up down status lint format lock
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+nightly: $(INSTALLED) ## Run one whole night through Airflow: RECIPE=name DATA=folder NIGHT=date
+	@$(SERVICES) nightly --recipe $(RECIPE) $(if $(DATA),--data "$(DATA)") $(if $(NIGHT),--night $(NIGHT))
+
+test: $(INSTALLED) ## Run the test suite
+	@$(BIN)/python -m pytest -q
+
+proofs: $(INSTALLED) ## Run the long proofs, a sample of which is in `make test`: ONLY=name
+	@NIGHTLOOM_PROOF_DRAWS=4000 $(BIN)/python -m pytest -q -rP -m "proof or not proof" --timeout 3600 tests/proofs $(if $(ONLY),-k "$(ONLY)")
+
+up: $(INSTALLED) ## Start Airflow and the object store in the background
+	@$(SERVICES) up
+
+down: ## Stop them; nothing is left running
+	@if [ -x $(BIN)/python ]; then $(SERVICES) down; fi
+
+status: $(INSTALLED) ## Tell which services run
+	@$(SERVICES) status
+
+lint: $(INSTALLED) ## Check format, style and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: $(INSTALLED) ## Resolve requirements.txt and requirements-dev.txt anew into the lock files
+	$(BIN)/python -m pip install --quiet $(PIP_TOOLS)
+	$(COMPILE) --output-file requirements.lock requirements.txt
+	# What only the CUDA variant of torch asks for comes with torch, as torch itself does.
+	awk '/^# WARNING/ {exit} /^[a-z]/ {cuda = /^(cuda-|nvidia-|triton)/} !cuda' requirements.lock > $(VENV)/lock
+	mv $(VENV)/lock requirements.lock
+	$(COMPILE) --output-file requirements-dev.lock requirements-dev.txt
+
+COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--unsafe-package torch --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+# The locked packages first: they satisfy torch, so that installing torch changes none of them.
+$(INSTALLED): requirements.lock requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet $(TORCH) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
+	@touch $@

@@ -1,0 +1,1 @@
+"""Nightloom keeps fine-tuned language models fresh, every night, on Apache Airflow."""

@@ -1,0 +1,169 @@
+"""Data manifests: extracted records, eval sets, snapshots, and what preparing a night came to."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from nightloom.core.manifests import Manifest, Plain
+
+Outcome = Literal["kept", "repaired", "merged", "superseded", "quarantined"]
+
+
+class Empty(Plain):
+    """A record that tells nothing."""
+
+
+class RecordsIdentity(Plain):
+    """Rows of one source at one cut, as received."""
+
+    rows: int
+    new_rows: int = Field(
+        description="Rows whose version lies within the night's cut; all, where there are no versions."
+    )
+    frame: str = Field(description="Blob of a RECORDS frame.")
+
+
+class Records(Manifest):
+    """Extracted rows, before anything was done to them."""
+
+    kind: ClassVar[str] = "records"
+    identity: RecordsIdentity
+    record: Empty = Empty()
+
+
+class EvalSetIdentity(Plain):
+    """Items with a right answer."""
+
+    name: str
+    rows_root: str = Field(description="Merkle root of the items, sorted by id.")
+    items: int
+
+
+class EvalSetRecord(Plain):
+    """Where the items lie."""
+
+    frame: str = Field(description="Blob of an EVAL_ITEMS frame.")
+    refused: int = Field(description="Rows of the source that could not be items: no answer, or twice there.")
+
+
+class EvalSetManifest(Manifest):
+    """An eval set, frozen."""
+
+    kind: ClassVar[str] = "evalset"
+    identity: EvalSetIdentity
+    record: EvalSetRecord
+
+
+class SnapshotIdentity(Plain):
+    """The whole training state: rows with their cluster and split."""
+
+    rows_root: str = Field(description="Merkle root of the rows, sorted by id.")
+    columns: tuple[str, ...]
+    splits: dict[str, int] = Field(description="Rows in each split.")
+
+
+class SnapshotFile(Plain):
+    """One Parquet shard, sorted by row id."""
+
+    sha256: str
+    rows: int
+    first_id: str
+    last_id: str
+
+
+class SnapshotRecord(Plain):
+    """How the rows are stored, and where they came from."""
+
+    files: tuple[SnapshotFile, ...]
+    recipe: str
+    night: str
+    parent: str | None = Field(description="Snapshot that was `latest` before.")
+
+
+class Snapshot(Manifest):
+    """Training data, frozen. Unchanged data has an unchanged id."""
+
+    kind: ClassVar[str] = "snapshot"
+    identity: SnapshotIdentity
+    record: SnapshotRecord
+
+
+class RuleCount(Plain):
+    """Rows that one rule gave one outcome."""
+
+    outcome: Outcome
+    rule: str | None
+    rows: int
+
+
+class CanaryResult(Plain):
+    """How one kind of planted fault fared against its expected outcome."""
+
+    kind: str
+    outcome: str
+    rule: str
+    planted: int
+    as_expected: int
+
+
+class Expectation(Plain):
+    """One Great Expectations result, without row text."""
+
+    suite: str
+    name: str
+    column: str | None
+    success: bool
+    unexpected: int = Field(description="Rows that failed it.")
+
+
+class Curated(Manifest):
+    """Rows after curation, before they are frozen."""
+
+    class Identity(Plain):
+        """Examples, ledger and quarantine of one set of records."""
+
+        records: str
+        eval_sets: tuple[str, ...] = Field(
+            description="Eval sets that no example may repeat, as the recipe orders them."
+        )
+        examples: str = Field(description="Blob of an EXAMPLES frame.")
+        ledger: str = Field(description="Blob of a LEDGER frame.")
+        quarantine: str = Field(description="Blob of a QUARANTINE frame.")
+        counts: tuple[RuleCount, ...]
+        expectations: tuple[Expectation, ...]
+        refusal: str | None = Field(description="Why the whole batch is refused; none: it is sound.")
+
+    kind: ClassVar[str] = "curated"
+    identity: Identity
+    record: Empty = Empty()
+
+
+class PreparationIdentity(Plain):
+    """What preparing one night came to."""
+
+    recipe: str
+    night: str
+    cut_from: datetime
+    cut_to: datetime
+    records: str
+    eval_sets: tuple[str, ...] = Field(description="Eval sets that no example repeats, as the recipe orders them.")
+    snapshot: str
+    ledger: str = Field(description="Blob of a LEDGER frame.")
+    quarantine: str = Field(description="Blob of a QUARANTINE frame.")
+    rows_in: int
+    counts: tuple[RuleCount, ...] = Field(description="They add up to rows_in.")
+    expectations: tuple[Expectation, ...]
+    canaries: tuple[CanaryResult, ...] = ()
+    sound_rows: int | None = Field(default=None, description="Rows that are no canary; none: no canaries.")
+    sound_rows_touched: int | None = Field(
+        default=None, description="Of those, how many were merged, repaired or quarantined."
+    )
+
+
+class Preparation(Manifest):
+    """The night's account of its rows."""
+
+    kind: ClassVar[str] = "preparation"
+    identity: PreparationIdentity
+    record: Empty = Empty()

@@ -1,0 +1,100 @@
+"""Frames: Parquet tables kept as blobs, with the schema that each kind of table has.
+
+All columns are text unless said otherwise; `answer` is canonical JSON of field → value. A frame is sorted by its
+first columns before it is written, so that equal rows give equal bytes.
+"""
+
+import io
+from typing import Any
+
+import polars as pl
+
+from nightloom.core.digests import canonical_json, digest_bytes, merkle_root
+from nightloom.core.errors import ManifestError
+from nightloom.core.store import ObjectStore
+
+Schema = dict[str, Any]
+
+RECORDS: Schema = {
+    "row_id": pl.String,  # the source's key, or the digest of the row's content where it has none
+    "version": pl.String,  # ISO time in UTC of this version of the row; empty where the source has none
+    "text": pl.String,
+    "answer": pl.String,  # null: the source has no answer
+    "slice": pl.String,
+}
+"""Rows as they were received."""
+
+EXAMPLES: Schema = {
+    "row_id": pl.String,
+    "cluster_id": pl.String,  # near-duplicates share it, and are never split apart
+    "split": pl.String,  # train | selection | test
+    "text": pl.String,
+    "answer": pl.String,
+}
+"""Rows of a snapshot."""
+
+FAILURES: Schema = dict.fromkeys(("row_id", "version", "rule", "measured", "threshold"), pl.String)
+"""Records that a suite refuses, with the reason; from validation to curation, never kept."""
+
+EVAL_ITEMS: Schema = {
+    "item_id": pl.String,  # digest of text and answer
+    "cluster_id": pl.String,
+    "text": pl.String,
+    "answer": pl.String,
+    "slice": pl.String,
+}
+"""Items of an eval set."""
+
+LEDGER: Schema = {
+    "row_id": pl.String,
+    "version": pl.String,
+    "outcome": pl.String,  # kept | repaired | merged | superseded | quarantined
+    "rule": pl.String,  # what decided; null for kept
+    "measured": pl.String,
+    "threshold": pl.String,
+    "into": pl.String,  # the row that stands for a merged or superseded one
+    "repairs": pl.String,  # names of the operations that changed the text, separated by commas
+    "text_in": pl.String,  # digest of the text as received
+    "text_out": pl.String,  # digest of the text as kept; null where the row was not kept
+}
+"""One line for every record that came in."""
+
+QUARANTINE: Schema = {**RECORDS, "rule": pl.String, "measured": pl.String, "threshold": pl.String}
+"""Refused records as they were received, with the reason."""
+
+SCORES: Schema = {
+    "item_id": pl.String,
+    "cluster_id": pl.String,
+    "slice": pl.String,
+    "output": pl.String,
+    "valid": pl.Boolean,  # the output has the form that the recipe asks for
+    "correct": pl.List(pl.String),  # names of the answer's fields that are right
+}
+"""What one model answered on one eval set."""
+
+
+def put_frame(store: ObjectStore, frame: pl.DataFrame, schema: Schema) -> str:
+    """Keep a frame as Parquet and return the blob's digest; its columns are those of the schema, in order."""
+    ordered = frame.select([pl.col(name).cast(kind) for name, kind in schema.items()])
+    ordered = ordered.sort(list(schema)[:2], maintain_order=True)
+    buffer = io.BytesIO()
+    ordered.write_parquet(buffer, compression="zstd", statistics=True)
+    return store.put_blob(buffer.getvalue())
+
+
+def get_frame(store: ObjectStore, digest: str, schema: Schema) -> pl.DataFrame:
+    """Give a kept frame.
+
+    Raises:
+        ManifestError: The blob is missing, damaged, or has other columns.
+    """
+    frame = pl.read_parquet(io.BytesIO(store.get_blob(digest)))
+    if dict(frame.schema) != schema:
+        msg = f"blob {digest} has columns {dict(frame.schema)}, not {schema}"
+        raise ManifestError(msg)
+    return frame
+
+
+def rows_root(frame: pl.DataFrame) -> str:
+    """Give the Merkle root over a frame's rows as canonical JSON, whatever wrote the Parquet."""
+    return merkle_root(digest_bytes(canonical_json(row)) for row in frame.iter_rows(named=True))

@@ -1,0 +1,43 @@
+"""Reading data by id: records, the rows of a snapshot, the items of an eval set, for every stage that needs them."""
+
+import polars as pl
+
+from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, get_frame, rows_root
+from nightloom.core.errors import ManifestError
+from nightloom.core.store import ObjectStore
+
+
+def read_records(store: ObjectStore, records_id: str) -> pl.DataFrame:
+    """Give rows as they were received, sorted by id and version."""
+    return get_frame(store, store.load(Records, records_id).identity.frame, RECORDS)
+
+
+def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
+    """Give one row a key: its newest version (of equal versions, the last in the frame's order)."""
+    return records.sort("version", maintain_order=True).unique("row_id", keep="last", maintain_order=True)
+
+
+def read_snapshot(store: ObjectStore, snapshot_id: str) -> pl.DataFrame:
+    """Give all rows of a snapshot, sorted by id."""
+    files = store.load(Snapshot, snapshot_id).record.files
+    return pl.concat([pl.DataFrame(schema=EXAMPLES), *(get_frame(store, file.sha256, EXAMPLES) for file in files)])
+
+
+def read_split(store: ObjectStore, snapshot_id: str, split: str) -> pl.DataFrame:
+    """Give the rows of one split (train, selection or test) of a snapshot, sorted by id."""
+    return read_snapshot(store, snapshot_id).filter(pl.col("split") == split)
+
+
+def read_eval_set(store: ObjectStore, evalset_id: str) -> pl.DataFrame:
+    """Give the items of an eval set, sorted by id.
+
+    Raises:
+        ManifestError: The items are not those that the eval set was frozen with.
+    """
+    evalset = store.load(EvalSetManifest, evalset_id)
+    items = get_frame(store, evalset.record.frame, EVAL_ITEMS)
+    if rows_root(items) != evalset.identity.rows_root:
+        msg = f"the items of eval set {evalset_id} are not those it was frozen with; restore the store from a backup"
+        raise ManifestError(msg)
+    return items

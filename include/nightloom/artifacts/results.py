@@ -1,0 +1,205 @@
+"""Result manifests: scores, verdicts, predictions, reports."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from nightloom.artifacts.data import Empty
+from nightloom.artifacts.models import ModelRef
+from nightloom.core.manifests import Manifest, Plain
+
+Finding = Literal["BETTER", "NOT_WORSE", "WORSE", "INCONCLUSIVE"]
+PredictionStatus = Literal["succeeded", "invalid_output", "blocked", "failed", "expired"]
+PREDICTION_STATUSES: tuple[PredictionStatus, ...] = (
+    "succeeded",
+    "invalid_output",
+    "blocked",
+    "failed",
+    "expired",
+)
+
+
+class ScoresIdentity(Plain):
+    """All that determines what a model answers on an eval set."""
+
+    model: ModelRef | None = Field(description="None for the reference classifier.")
+    reference: str | None = Field(default=None, description="Snapshot that the reference classifier learned from.")
+    evalset: str
+    prompt: str
+    output: Literal["json", "text"]
+    answer: dict[str, tuple[str, ...] | None]
+    field_order: tuple[str, ...]
+    max_new_tokens: int
+    code: str
+    packages: dict[str, str]
+
+
+class Metric(Plain):
+    """A rate with its Wilson interval. `value` is correct / n."""
+
+    name: str = Field(description="A field of the answer, `exact` (all fields) or `valid`.")
+    slice: str | None = None
+    correct: int
+    n: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float | None:
+        """The rate; none where there is no item (0/0 is undefined, not 0)."""
+        return self.correct / self.n if self.n else None
+
+
+class ScoresRecord(Plain):
+    """What came out."""
+
+    frame: str = Field(description="Blob of a SCORES frame.")
+    metrics: tuple[Metric, ...]
+    seconds: float
+
+
+class Scores(Manifest):
+    """Scores of one model on one eval set, found again by what determines them."""
+
+    kind: ClassVar[str] = "scores"
+    identity: ScoresIdentity
+    record: ScoresRecord
+
+
+class Comparison(Plain):
+    """A paired comparison of the candidate on the same items, clusters respected."""
+
+    against: Literal["baseline", "champion", "reference"]
+    eval_set: str
+    metric: str
+    n: int
+    only_candidate: int = Field(description="Items that only the candidate has right.")
+    only_other: int = Field(description="Items that only the other has right.")
+    difference: float
+    low: float
+    high: float
+    p_value: float = Field(
+        description="Two-sided mid-p of swapping the models within clusters: McNemar's where items have none."
+    )
+    margin: float
+    finding: Finding
+
+
+class ModelScores(Plain):
+    """Whose scores a verdict rests on."""
+
+    role: Literal["baseline", "champion", "candidate", "reference"]
+    eval_set: str
+    scores: str
+    metrics: tuple[Metric, ...]
+
+
+class VerdictIdentity(Plain):
+    """What was compared, and what follows."""
+
+    recipe: str
+    night: str
+    blueprint: str
+    candidate: str = Field(description="Adapter.")
+    champion: str | None = Field(description="Adapter that the `champion` ref held when this was decided.")
+    baseline: str = Field(description="Base model without adapter.")
+    scores: tuple[ModelScores, ...]
+    comparisons: tuple[Comparison, ...]
+    finding: Finding = Field(description="Of the comparison that decides: champion, else baseline.")
+    promote: bool
+    reason: str = Field(description="One sentence for people.")
+
+
+class Verdict(Manifest):
+    """The decision of a night, whether or not the ref moved."""
+
+    kind: ClassVar[str] = "verdict"
+    identity: VerdictIdentity
+    record: Empty = Empty()
+
+
+class PredictionPlanIdentity(Plain):
+    """The night's batch, before it is run: each row has exactly one shard."""
+
+    recipe: str
+    night: str
+    model: ModelRef
+    prompt: str
+    output: Literal["json", "text"]
+    answer: dict[str, tuple[str, ...] | None]
+    field_order: tuple[str, ...]
+    max_new_tokens: int
+    checks: dict[str, Any] = Field(description="The recipe's settings that decide what is redacted or blocked.")
+    shards: tuple[str, ...] = Field(description="Blobs of RECORDS frames.")
+    rows: int
+    code: str
+    packages: dict[str, str]
+
+
+class PredictionPlan(Manifest):
+    """What will be predicted, with which model."""
+
+    kind: ClassVar[str] = "prediction_plan"
+    identity: PredictionPlanIdentity
+    record: Empty = Empty()
+
+
+class PredictionShard(Manifest):
+    """One finished shard, found by its plan and number: committing it twice is impossible."""
+
+    class Identity(Plain):
+        """Which shard of which plan."""
+
+        plan: str
+        shard: int
+
+    class Record(Plain):
+        """What came out."""
+
+        lines: str = Field(description="Blob of JSONL in the OpenAI batch result form.")
+        counts: dict[PredictionStatus, int]
+        rows: int
+        seconds: float
+
+    kind: ClassVar[str] = "prediction_shard"
+    identity: Identity
+    record: Record
+
+
+class PredictionsIdentity(Plain):
+    """All results of a plan."""
+
+    plan: str
+    files: tuple[str, ...] = Field(description="Blobs of JSONL, by shard.")
+    counts: dict[PredictionStatus, int] = Field(description="They add up to rows.")
+    rows: int
+
+
+class Predictions(Manifest):
+    """The night's batch, done: one terminal result a row."""
+
+    kind: ClassVar[str] = "predictions"
+    identity: PredictionsIdentity
+    record: Empty = Empty()
+
+
+class ReportIdentity(Plain):
+    """The facts that a report tells."""
+
+    recipe: str
+    night: str
+    facts: str = Field(description="Blob of the facts as JSON.")
+
+
+class ReportRecord(Plain):
+    """How they are shown."""
+
+    html: str = Field(description="Blob of the self-contained page.")
+
+
+class Report(Manifest):
+    """The morning's report."""
+
+    kind: ClassVar[str] = "report"
+    identity: ReportIdentity
+    record: ReportRecord

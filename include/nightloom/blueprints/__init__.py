@@ -1,0 +1,1 @@
+"""Blueprints: a recipe compiled to all that determines its result, before anything trains."""

@@ -1,0 +1,86 @@
+"""Compile: a recipe, a snapshot and a base model become a blueprint."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import date
+
+from nightloom.artifacts.data import EvalSetManifest
+from nightloom.artifacts.models import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse, TrialPlan
+from nightloom.core.digests import code_digest
+from nightloom.core.packages import worker_packages
+from nightloom.core.recipes import Recipe
+from nightloom.core.store import ObjectStore
+from nightloom.prompts.templates import Prompt
+from nightloom.statistics.power import minimum_detectable_effect
+
+# What turns rows into weights, weights into answers, and answers into a verdict. Packages that only move bytes
+# (core, artifacts, registry) are left out: what they write is named by digest or schema version anyway.
+CODE = (
+    "nightloom.engines",
+    "nightloom.evaluation",
+    "nightloom.prompts",
+    "nightloom.statistics",
+    "nightloom.training",
+)
+PACKAGES = ("peft", "tokenizers", "torch", "transformers", "trl")
+
+
+def compile_blueprint(
+    store: ObjectStore,
+    recipe: Recipe,
+    *,
+    night: date,
+    snapshot: str,
+    base: str,
+    prompt: Prompt,
+    eval_sets: Sequence[EvalSetManifest],
+) -> Blueprint:
+    """Publish the prompt and then the blueprint; an unchanged night gives the blueprint of the night before.
+
+    Args:
+        store: Where they go.
+        recipe: What the team wrote.
+        night: The night for which it is compiled; recorded, no part of the identity.
+        snapshot: Training data.
+        base: Base model.
+        prompt: The prompt version that the recipe names.
+        eval_sets: Frozen eval sets in the recipe's order; the first one decides.
+    """
+    store.publish(prompt)
+    packages = worker_packages()
+    identity = BlueprintIdentity(
+        recipe=recipe.name,
+        snapshot=snapshot,
+        base=base,
+        prompt=prompt.id,
+        output=recipe.task.output,
+        answer={name: field.one_of for name, field in recipe.task.answer.items()},
+        field_order=tuple(recipe.task.answer),
+        primary=recipe.task.primary,
+        eval_sets=tuple(_plan_use(eval_set, recipe.gate.confidence) for eval_set in eval_sets),
+        max_new_tokens=recipe.evaluate.max_new_tokens,
+        trials=(TrialPlan(**recipe.train.model_dump(exclude={"base"})),),
+        promote_on=recipe.gate.promote_on,
+        margin=recipe.gate.margin,
+        confidence=recipe.gate.confidence,
+        code=code_digest(*CODE),
+        packages={name: packages[name] for name in PACKAGES if name in packages},
+    )
+    record = BlueprintRecord(
+        night=night.isoformat(),
+        packages=packages,
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+    )
+    return store.publish(Blueprint(identity=identity, record=record))
+
+
+def _plan_use(eval_set: EvalSetManifest, confidence: float) -> EvalSetUse:
+    items = eval_set.identity.items
+    return EvalSetUse(
+        name=eval_set.identity.name,
+        evalset=eval_set.id,
+        items=items,
+        minimum_detectable_effect=round(minimum_detectable_effect(items, confidence=confidence), 6),
+    )

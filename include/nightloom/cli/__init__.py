@@ -1,0 +1,1 @@
+"""The command line: the stages of the night and their results, without Airflow."""

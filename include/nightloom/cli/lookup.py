@@ -1,0 +1,79 @@
+"""Lookup: from what people type (part of an id, a recipe, a night or none) to what is meant."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, TypeVar
+
+from nightloom.core.errors import InputError
+from nightloom.core.nights import parse_night
+
+if TYPE_CHECKING:
+    from nightloom.core.manifests import Manifest
+    from nightloom.core.store import ObjectStore
+    from nightloom.registry.database import Database
+    from nightloom.registry.nights import Stage
+
+M = TypeVar("M", bound="Manifest")
+
+
+def find_id(database: "Database", kind: str, given: str) -> str:
+    """Give the id of that kind which begins with the given digits.
+
+    Raises:
+        InputError: None does, or several.
+    """
+    from nightloom.registry.nights import list_manifests
+
+    if re.fullmatch("[0-9a-f]{64}", given):
+        return given
+    known = {manifest for manifest, _, _ in list_manifests(database, kind) if manifest.startswith(given)}
+    if len(known) != 1 or not given:
+        found = f"{len(known)} {kind}s begin" if known else f"no {kind} begins"
+        msg = f"{found} with {given!r}; give more digits of one that `nightloom {kind} list` shows"
+        raise InputError(msg)
+    return known.pop()
+
+
+def find_night(database: "Database", recipe: str, given: str | None) -> date:
+    """Give the night that is meant: the given one, or the recipe's latest.
+
+    Raises:
+        InputError: It is not a date, or the recipe had no night.
+    """
+    from nightloom.registry.nights import read_outcomes
+
+    if given is not None:
+        return parse_night(given)
+    outcomes = read_outcomes(database, recipe, date.max, 1)
+    if not outcomes:
+        msg = (
+            f"recipe {recipe!r} had no night yet; `nightloom run {recipe}` runs one, `nightloom recipe list` names all"
+        )
+        raise InputError(msg)
+    return outcomes[0].night
+
+
+def load_result(
+    store: "ObjectStore", database: "Database", recipe: str, night: date, stage: "Stage", kind: type[M]
+) -> M:
+    """Give the manifest that a stage of a night came to.
+
+    Raises:
+        InputError: The stage came to none.
+    """
+    from nightloom.registry.nights import read_outcome
+
+    outcome = read_outcome(database, recipe, night, stage)
+    if outcome is None or outcome.manifest is None:
+        why = outcome.sentence if outcome else "it was not run"
+        msg = f"night {night} of {recipe} left no {kind.kind}: {why}; `nightloom night list {recipe}` shows all nights"
+        raise InputError(msg)
+    return store.load(kind, outcome.manifest)
+
+
+def newest(
+    items: Iterable[tuple[str, str | None, date | None]], limit: int
+) -> list[tuple[str, str | None, date | None]]:
+    """Give the last items of an index, newest first."""
+    return list(reversed(list(items)))[:limit]

@@ -1,0 +1,67 @@
+"""`nightloom`: the commands put together, and the one place where an error becomes a sentence and an exit code."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from nightloom.cli import blueprints, doctor, models, nights, quarantine, recipes, registry, rows, snapshots
+from nightloom.cli.output import describe_fault
+from nightloom.core.errors import NightloomError
+
+app = typer.Typer(
+    name="nightloom",
+    help="Fine-tuned language models, kept fresh every night.",
+    epilog="Exit codes: 0 done; 1 the answer is no (check, verify, doctor); 2 mend the input; 3 a fault outside.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (nights.run, nights.predict, nights.report, doctor.doctor):
+    app.command()(_command)
+for _group in (nights, recipes, snapshots, quarantine, rows, blueprints, models, registry):
+    app.add_typer(_group.app)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code. The sentence of an error goes to standard error, without traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        code = app(given or ["--help"], prog_name="nightloom", standalone_mode=False)
+    except NightloomError as error:
+        return _say(str(error), type(error).__name__, error.exit_code, given)
+    except typer.TyperException as error:
+        # Without a message it was a group without a command, whose help has been printed.
+        return _say(error.format_message(), "UsageError", 2, given) if error.format_message() else 2
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # Who read standard output has gone: nothing more can be said, not even when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f" at {error.filename}" if error.filename else ""
+        return _say(f"the machine refused: {error.strerror}{where}; `nightloom doctor` checks it", "OSError", 3, given)
+    except Exception as error:
+        return _say(describe_fault(error), type(error).__name__, 3, given)
+    return code if isinstance(code, int) else 0
+
+
+@app.callback(invoke_without_command=True)
+def _root(*, show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if show_version:
+        typer.echo(version("nightloom"))
+        raise typer.Exit
+
+
+def _say(sentence: str, kind: str, exit_code: int, arguments: Sequence[str]) -> int:
+    if "--json" in arguments:
+        typer.echo(json.dumps({"error": {"kind": kind, "message": sentence, "exit_code": exit_code}}))
+    typer.echo(f"error: {sentence}", err=True)
+    return exit_code

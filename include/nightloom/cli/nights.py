@@ -1,0 +1,135 @@
+"""`nightloom run`, `predict`, `report`, `night`: nights without Airflow, single stages of them, what they came to."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nightloom.cli.lookup import find_night, load_result
+from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, describe_fault, facts, show, table
+from nightloom.core.errors import NightloomError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from nightloom.registry.nights import Stage, StageOutcome
+
+app = typer.Typer(name="night", help="What the nights came to.", no_args_is_help=True)
+
+TonightOption = Annotated[
+    str | None, typer.Option("--night", metavar="DATE", help="Such as 2026-11-23; tonight where it is not given.")
+]
+
+
+def run(recipe: RecipeName, *, night: TonightOption = None, as_json: AsJson = False) -> None:
+    """Run a whole night without Airflow: prepare, finetune, predict, report. Run again, it goes on where it was."""
+    from nightloom.cli.progress import following_steps
+    from nightloom.nightly.chain import run_night
+
+    failures: list[Exception] = []
+    with following_steps() as on_step:
+        outcomes = run_night(recipe, night, on_step, failures.append)
+    _show_night(recipe, outcomes[0].night, outcomes, as_json=as_json)
+    for error in failures:
+        typer.echo(f"error: {error if isinstance(error, NightloomError) else describe_fault(error)}", err=True)
+    if failures:
+        # Not raised, which would be a second document for --json: the first one says it all.
+        raise typer.Exit(getattr(failures[0], "exit_code", 3))
+
+
+def predict(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
+    """Predict a night's rows with the champion, as the night does."""
+    _run_stage(recipe, night, "predict", as_json=as_json)
+
+
+def report(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
+    """Write a night's report anew, from what the night came to."""
+    _run_stage(recipe, night, "report", as_json=as_json)
+
+
+@app.command("list")
+def list_nights(recipe: RecipeName, *, limit: Limit = 14, as_json: AsJson = False) -> None:
+    """List a recipe's nights, newest first, with what each stage came to."""
+    from datetime import date
+
+    from nightloom.registry.database import open_database
+    from nightloom.registry.nights import STAGES, read_outcomes
+
+    nights: dict[date, dict[str, str]] = {}
+    for outcome in read_outcomes(open_database(), recipe, date.max, limit):
+        nights.setdefault(outcome.night, {})[outcome.stage] = outcome.status
+    document = [{"night": night, **stages} for night, stages in nights.items()]
+    rows = [[night, *(stages.get(stage) for stage in STAGES)] for night, stages in nights.items()]
+    show(document, table(["night", *STAGES], rows, empty=f"{recipe} had no night yet"), as_json=as_json)
+
+
+@app.command("show")
+def show_night(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
+    """Show what each stage of a night came to, its verdict, and where its report is."""
+    from nightloom.registry.database import open_database
+    from nightloom.registry.nights import STAGES, read_outcome
+
+    database = open_database()
+    date = find_night(database, recipe, night)
+    outcomes = [outcome for stage in STAGES if (outcome := read_outcome(database, recipe, date, stage))]
+    _show_night(recipe, date, outcomes, as_json=as_json)
+
+
+def _run_stage(recipe: str, night: str | None, stage: "Stage", *, as_json: bool) -> None:
+    from nightloom.cli.progress import following_steps
+    from nightloom.nightly.chain import run_stage
+    from nightloom.registry.database import open_database
+
+    date = find_night(open_database(), recipe, night)
+    with following_steps() as on_step:
+        outcome = run_stage(recipe, date.isoformat(), stage, on_step)
+    _show_night(recipe, date, [outcome], as_json=as_json)
+
+
+def _show_night(recipe: str, night: "date", outcomes: "list[StageOutcome]", *, as_json: bool) -> None:
+    verdict = _read_verdict(recipe, night, outcomes)
+    report_path = _fetch_report(recipe, night, outcomes)
+    document = {
+        "recipe": recipe,
+        "night": night,
+        "stages": [asdict(outcome) for outcome in outcomes],
+        "verdict": verdict,
+        "report": report_path,
+    }
+    pairs: list[tuple[str, Any]] = [("recipe", recipe), ("night", night)]
+    pairs += [(outcome.stage, f"{outcome.status}: {outcome.sentence}") for outcome in outcomes]
+    if verdict:
+        pairs.append(("verdict", f"{verdict['finding']}: {verdict['reason']}"))
+    if report_path:
+        pairs.append(("page", report_path))
+    show(document, facts(pairs), as_json=as_json)
+
+
+def _read_verdict(recipe: str, night: "date", outcomes: "list[StageOutcome]") -> dict[str, Any] | None:
+    from nightloom.artifacts.results import Verdict
+
+    verdict = _load_stage(recipe, night, outcomes, "finetune", Verdict)
+    return {"id": verdict.id, **verdict.identity.model_dump(mode="json", exclude={"scores"})} if verdict else None
+
+
+def _fetch_report(recipe: str, night: "date", outcomes: "list[StageOutcome]") -> Path | None:
+    """Put the night's report where a browser can open it."""
+    from nightloom.artifacts.results import Report
+    from nightloom.core.settings import get_settings
+    from nightloom.core.store import open_store
+
+    found = _load_stage(recipe, night, outcomes, "report", Report)
+    if found is None:
+        return None
+    path = get_settings().var_dir / "reports" / recipe / f"{night}.html"
+    return open_store().fetch_file(found.record.html, path)
+
+
+def _load_stage(recipe: str, night: "date", outcomes: "list[StageOutcome]", stage: Any, kind: Any) -> Any:
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+
+    if not any(outcome.stage == stage and outcome.manifest for outcome in outcomes):
+        return None
+    return load_result(open_store(), open_database(), recipe, night, stage, kind)

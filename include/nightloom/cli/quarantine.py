@@ -1,0 +1,63 @@
+"""`nightloom quarantine`: the rows that were refused, and why."""
+
+from typing import Annotated, Any
+
+import typer
+
+from nightloom.cli.lookup import find_night, load_result
+from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, show, table
+
+app = typer.Typer(name="quarantine", help="Rows that were refused, with the reason.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_rules(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
+    """Count the quarantined rows of a night by rule."""
+    import polars as pl
+
+    date, frame = _open_quarantine(recipe, night)
+    counts = frame.group_by("rule").agg(pl.len().alias("rows")).sort("rows", "rule", descending=[True, False])
+    document = {"recipe": recipe, "night": date, "rules": counts.to_dicts()}
+    text = table(["rule", "rows"], counts.rows(), empty=f"night {date} of {recipe} quarantined no row")
+    show(document, text, as_json=as_json)
+
+
+@app.command("show")
+def show_rows(
+    recipe: RecipeName,
+    *,
+    night: NightOption = None,
+    rule: Annotated[str | None, typer.Option("--rule", help="Rows refused by this rule only.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Also the rows' text, as it was received.")] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show the quarantined rows of a night: rule, measured value, threshold."""
+    import polars as pl
+
+    date, frame = _open_quarantine(recipe, night)
+    if rule is not None:
+        frame = frame.filter(pl.col("rule") == rule)
+    columns = ["row_id", "version", "rule", "measured", "threshold", *(["text"] if text else [])]
+    rows = frame.select(columns).head(limit)
+    document = {"recipe": recipe, "night": date, "rows": frame.height, "shown": rows.to_dicts()}
+    shown = table(columns, [_on_one_line(row) for row in rows.rows()], empty="no such row was quarantined")
+    rest = frame.height - rows.height
+    show(document, f"{shown}\n… and {rest} more: --limit {frame.height}" if rest else shown, as_json=as_json)
+
+
+def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:
+    from nightloom.artifacts.data import Preparation
+    from nightloom.artifacts.frames import QUARANTINE, get_frame
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+
+    store, database = open_store(), open_database()
+    date = find_night(database, recipe, night)
+    preparation = load_result(store, database, recipe, date, "prepare", Preparation)
+    return date, get_frame(store, preparation.identity.quarantine, QUARANTINE)
+
+
+def _on_one_line(row: tuple[Any, ...]) -> list[Any]:
+    # Control characters of a row must not reach the terminal.
+    return ["".join(c if c.isprintable() else "�" for c in v) if isinstance(v, str) else v for v in row]

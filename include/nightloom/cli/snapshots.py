@@ -1,0 +1,83 @@
+"""`nightloom snapshot`: what the models were trained on."""
+
+from typing import Annotated, Any
+
+import typer
+
+from nightloom.cli.lookup import find_id, newest
+from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
+
+app = typer.Typer(name="snapshot", help="Training data, frozen.", no_args_is_help=True)
+
+SnapshotId = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Id of a snapshot, or its first digits.")]
+
+
+@app.command("list")
+def list_snapshots(
+    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Of this recipe only.")] = None,
+    *,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the snapshots, newest first."""
+    from nightloom.artifacts.data import Snapshot
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+    from nightloom.registry.nights import list_manifests
+
+    store = open_store()
+    documents: list[dict[str, Any]] = []
+    for manifest, of_recipe, night in newest(list_manifests(open_database(), "snapshot", recipe), limit):
+        splits = store.load(Snapshot, manifest).identity.splits
+        documents.append({"id": manifest, "recipe": of_recipe, "night": night, "splits": splits})
+    rows = [
+        [document["id"], document["recipe"], document["night"], *_shown_splits(document["splits"])]
+        for document in documents
+    ]
+    headings = ["snapshot", "recipe", "first made", "train", "selection", "test"]
+    show(documents, table(headings, rows, empty="there is no snapshot yet"), as_json=as_json)
+
+
+@app.command("show")
+def show_snapshot(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
+    """Show what a snapshot holds and where it came from."""
+    from nightloom.artifacts.data import Snapshot
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+
+    manifest = open_store().load(Snapshot, find_id(open_database(), "snapshot", snapshot))
+    text = facts(
+        [
+            ("snapshot", manifest.id),
+            ("recipe", manifest.record.recipe),
+            ("first made", manifest.record.night),
+            ("parent", manifest.record.parent),
+            *manifest.identity.splits.items(),
+            ("files", len(manifest.record.files)),
+            ("rows root", manifest.identity.rows_root),
+        ]
+    )
+    show(manifest_document(manifest), text, as_json=as_json)
+
+
+@app.command()
+def verify(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
+    """Recompute every digest of a snapshot. Exit 1 when something is not as it was frozen."""
+    from nightloom.core.errors import ManifestError
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+    from nightloom.snapshots.verify import verify_snapshot
+
+    snapshot_id = find_id(open_database(), "snapshot", snapshot)
+    try:
+        verify_snapshot(open_store(), snapshot_id)
+        problem = None
+    except ManifestError as error:
+        problem = str(error)
+    text = problem or f"snapshot {snapshot_id} is as it was frozen"
+    show({"id": snapshot_id, "sound": problem is None, "problem": problem}, text, as_json=as_json)
+    raise typer.Exit(1 if problem else 0)
+
+
+def _shown_splits(splits: dict[str, int]) -> list[int]:
+    return [splits.get(name, 0) for name in ("train", "selection", "test")]

@@ -1,0 +1,104 @@
+"""The console's app: stored reports, shown to whoever may see the Dag."""
+
+from datetime import date
+from html import escape
+from typing import Annotated
+
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import requires_access_dag, requires_access_view
+from airflow.models.dagrun import DagRun
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import select
+
+from nightloom.artifacts.results import Report
+from nightloom.core.errors import NightloomError
+from nightloom.core.nights import choose_night
+from nightloom.core.recipe_check import load_recipe
+from nightloom.core.store import open_store
+from nightloom.registry.database import open_database
+from nightloom.registry.nights import STAGES, read_outcome
+
+# A report is one file and runs no script; it is shown inside Airflow's own pages and nowhere else.
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
+        "base-uri 'none'; form-action 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+app = FastAPI(
+    title="Nightloom console",
+    dependencies=[
+        Depends(requires_access_view(AccessView.PLUGINS)),
+        Depends(requires_access_dag("GET", DagAccessEntity.RUN)),
+    ],
+    docs_url=None,
+    redoc_url=None,
+    openapi_url=None,
+)
+
+
+def recipe_of(dag_id: str) -> str:
+    """Give the recipe that a Dag belongs to."""
+    recipe, _, stage = dag_id.rpartition("__")
+    if stage not in STAGES:
+        raise HTTPException(404, f"{dag_id} is no Dag of a night, so it has no report")
+    return recipe
+
+
+RecipeDep = Annotated[str, Depends(recipe_of)]
+
+
+@app.get("/dags/{dag_id}/runs/{run_id:path}/report")
+def show_report_of_run(dag_id: str, run_id: str, recipe: RecipeDep, session: SessionDep) -> HTMLResponse:
+    """Show the report of the night that a Dag run is for."""
+    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    if run is None:
+        raise HTTPException(404, f"{dag_id} has no run {run_id}")
+    try:
+        night = _night_of(run, recipe)
+    except NightloomError as error:
+        return _page("No report", str(error), 404)
+    return show_report_of_night(recipe, night)
+
+
+@app.get("/dags/{dag_id}/nights/{night}/report")
+def show_report_of_night(recipe: RecipeDep, night: date) -> HTMLResponse:
+    """Show the report of a night."""
+    try:
+        database = open_database()
+        outcome = read_outcome(database, recipe, night, "report")
+        if outcome is None or outcome.manifest is None:
+            return _page(f"{recipe}, night {night}", "Nothing has been reported of this night.", 404)
+        store = open_store()
+        html = store.get_blob(store.load(Report, outcome.manifest).record.html)
+    except NightloomError as error:
+        return _page(f"{recipe}, night {night}", str(error), 503)
+    return HTMLResponse(html, headers=_HEADERS)
+
+
+@app.exception_handler(HTTPException)
+def tell(_request: Request, error: HTTPException) -> HTMLResponse:
+    """Say on a page what Airflow or the console refused."""
+    return _page("No report", str(error.detail), error.status_code)
+
+
+def _night_of(run: DagRun, recipe: str) -> date:
+    asked = (run.conf or {}).get("night")
+    # Only a run that does not name its night needs the recipe, which may be broken by now.
+    timezone = "UTC" if asked or run.partition_key else load_recipe(recipe).timezone
+    return choose_night(asked, run.partition_key, run.logical_date or run.run_after, timezone)
+
+
+def _page(title: str, sentence: str, status: int) -> HTMLResponse:
+    html = (
+        '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(sentence)}</p>"
+    )
+    return HTMLResponse(html, status, headers=_HEADERS)

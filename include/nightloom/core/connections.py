@@ -1,0 +1,60 @@
+"""Connections: SQLAlchemy URLs by name. A recipe names one; the environment, a file or Airflow knows it.
+
+`NIGHTLOOM_CONN_<NAME>` holds the URL, or the line `NAME: URL` of `connections.yaml` under the var folder.
+Airflow's own connections are put first by `orchestration`, through `resolving_with`.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import yaml
+
+from nightloom.core.errors import InputError
+from nightloom.core.settings import get_settings
+
+Resolver = Callable[[str], str | None]
+
+_resolver: ContextVar[Resolver | None] = ContextVar("connection_resolver", default=None)
+
+
+def resolve_connection(name: str) -> str:
+    """Give the SQLAlchemy URL of a named connection.
+
+    Raises:
+        InputError: Nobody knows the name.
+    """
+    resolver = _resolver.get()
+    variable = f"NIGHTLOOM_CONN_{name.upper()}"
+    url = (resolver(name) if resolver else None) or os.environ.get(variable) or _from_file(name)
+    if url is None:
+        path = get_settings().var_dir / "connections.yaml"
+        msg = (
+            f"connection {name!r} is not known; set {variable}, add a line `{name}: URL` to {path}, "
+            f"or create an Airflow connection with that id"
+        )
+        raise InputError(msg)
+    return url
+
+
+@contextmanager
+def resolving_with(resolver: Resolver) -> Iterator[None]:
+    """Ask this resolver before environment and file, within the block."""
+    token = _resolver.set(resolver)
+    try:
+        yield
+    finally:
+        _resolver.reset(token)
+
+
+def _from_file(name: str) -> str | None:
+    path = get_settings().var_dir / "connections.yaml"
+    if not path.exists():
+        return None
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        msg = f"{path} is not a mapping of names to URLs; write one `name: URL` a line"
+        raise InputError(msg)
+    url = document.get(name)
+    return None if url is None else str(url)

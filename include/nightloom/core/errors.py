@@ -1,0 +1,57 @@
+"""Every error that Nightloom raises on purpose.
+
+NightloomError                  one sentence: what was wrong, where, what to do
+├── InputError                  exit 2: the reader can mend it
+│   ├── RecipeError             a recipe that cannot be used
+│   └── ManifestError           a manifest or file that is not what its name or digest says
+├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
+└── FaultError                  exit 3: something outside failed; trying again may help
+    ├── SourceError             a source or a table that cannot be read or written
+    ├── StoreError              the object store refused or did not answer
+    ├── RegistryError           the registry's database refused or did not answer
+    └── WorkerError             a child process ended without a result
+"""
+
+
+class NightloomError(Exception):
+    """One sentence that says what was wrong, where, and what to do."""
+
+    exit_code = 3
+
+
+class InputError(NightloomError):
+    """What the reader gave is wrong, and the reader can mend it."""
+
+    exit_code = 2
+
+
+class RecipeError(InputError):
+    """A recipe that cannot be used."""
+
+
+class ManifestError(InputError):
+    """A manifest or file that is not what its name or digest says."""
+
+
+class ConflictError(NightloomError):
+    """Somebody else moved a ref or took a lease first: read again and decide anew."""
+
+
+class FaultError(NightloomError):
+    """Something outside failed: trying again may help."""
+
+
+class SourceError(FaultError):
+    """A source, or a table that predictions go to, that cannot be read or written."""
+
+
+class StoreError(FaultError):
+    """The object store refused or did not answer."""
+
+
+class RegistryError(FaultError):
+    """The registry's database refused or did not answer."""
+
+
+class WorkerError(FaultError):
+    """A child process ended without a result."""

@@ -1,0 +1,30 @@
+"""Packages: the versions of installed libraries that results depend on, read without importing any of them."""
+
+import sys
+from functools import cache
+from importlib.metadata import distributions
+
+from nightloom.core.settings import get_settings
+from nightloom.core.worker import run_in_worker
+
+
+@cache
+def installed_packages() -> dict[str, str]:
+    """Give the version of every package of this interpreter, by its lower-case name."""
+    found = {dist.name.lower(): dist.version for dist in distributions() if dist.name}
+    return dict(sorted(found.items()))
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """Give the versions of those of the named packages that this interpreter has."""
+    installed = installed_packages()
+    return {name: installed[name] for name in sorted(names) if name in installed}
+
+
+@cache
+def worker_packages() -> dict[str, str]:
+    """Give the version of every package of the interpreter that trains and generates, which may be another one."""
+    if str(get_settings().worker_python) == sys.executable:
+        return installed_packages()
+    packages: dict[str, str] = run_in_worker("core.packages:installed_packages")
+    return packages

@@ -1,0 +1,260 @@
+"""Recipes: what a team writes to have one model kept fresh. The schema; `recipe_check` reads files against it."""
+
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from nightloom.core.errors import InputError
+from nightloom.core.manifests import Plain
+from nightloom.core.settings import get_settings
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class SqlSource(Plain):
+    """Rows of a query. `:window_from`, `:cut_from` and `:cut_to` in it stand for the night's times in UTC."""
+
+    kind: Literal["sql"]
+    connection: Name = Field(description="Name of the connection; environment, file or Airflow knows its URL.")
+    query: str = Field(description="A SELECT; it must filter by :cut_to, so that a night can be read again.")
+
+    @field_validator("query")
+    @classmethod
+    def _reads_a_cut(cls, query: str) -> str:
+        if not query.lstrip().lower().startswith(("select", "with")):
+            msg = "the query must be a SELECT; write `SELECT …`"
+            raise ValueError(msg)
+        return query
+
+
+class FilesSource(Plain):
+    """Rows of CSV files; `{data}` in the path stands for the folder that `DATA=` or NIGHTLOOM_DATA_DIR names."""
+
+    kind: Literal["csv"]
+    path: str = Field(description="A CSV file with a header line.")
+
+    def resolved_path(self) -> Path:
+        """Give the path with `{data}` filled in.
+
+        Raises:
+            InputError: `{data}` stands in the path, and no folder is set.
+        """
+        data_dir = get_settings().data_dir
+        if "{data}" in self.path and data_dir is None:
+            msg = f"the path {self.path!r} needs a data folder; give DATA=folder to make, or set NIGHTLOOM_DATA_DIR"
+            raise InputError(msg)
+        return Path(self.path.replace("{data}", str(data_dir)))
+
+
+Source = Annotated[SqlSource | FilesSource, Field(discriminator="kind")]
+
+
+class Columns(Plain):
+    """Which columns of a source hold what."""
+
+    key: str | None = Field(default=None, description="Names a row over nights; none: the row's content names it.")
+    updated_at: str | None = Field(
+        default=None, description="When this version of the row was written; the newest of a key is used."
+    )
+    text: str = Field(description="What the model reads.")
+    slice: str | None = Field(default=None, description="A group whose score is also given apart.")
+
+
+class AnswerField(Plain):
+    """One field of the model's answer, and the column that holds the right one."""
+
+    column: str
+    one_of: tuple[str, ...] | None = Field(default=None, description="The only values it may have.")
+
+
+class Task(Plain):
+    """What the model reads and what it answers."""
+
+    columns: Columns
+    answer: dict[Name, AnswerField] = Field(min_length=1, description="Fields of the answer, in their order.")
+    output: Literal["json", "text"] = Field(
+        default="json", description="A JSON object of the fields, or the one field's text alone."
+    )
+    primary: Name = Field(description="The field on which models are compared.")
+    prompt: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*/[0-9]+$", description="Prompt version: a file under include/prompts."
+    )
+
+    # Validators of fields, not of the whole: they speak even when another field of the task is wrong.
+    @field_validator("output")
+    @classmethod
+    def _text_is_one_field(cls, output: str, info: ValidationInfo) -> str:
+        if output == "text" and len(info.data.get("answer") or "1") != 1:
+            msg = "output: text answers with exactly one field; leave one, or write `output: json`"
+            raise ValueError(msg)
+        return output
+
+    @field_validator("primary")
+    @classmethod
+    def _primary_is_a_field(cls, primary: str, info: ValidationInfo) -> str:
+        answer = info.data.get("answer")
+        if answer is not None and primary not in answer:
+            msg = f"primary {primary!r} is not a field of the answer; write one of: {', '.join(answer)}"
+            raise ValueError(msg)
+        return primary
+
+
+class Split(Plain):
+    """Shares of clusters held out of training."""
+
+    selection: Share = Field(default=0.05, description="For choosing between trials.")
+    test: Share = Field(default=0.05, validate_default=True, description="Never trained on, nor chosen by.")
+
+    @field_validator("test")
+    @classmethod
+    def _leaves_training(cls, test: float, info: ValidationInfo) -> float:
+        if info.data.get("selection", 0) + test >= 0.9:
+            msg = "selection and test together leave less than a tenth for training; make them smaller"
+            raise ValueError(msg)
+        return test
+
+
+class Canaries(Plain):
+    """A table of rows whose outcome is known beforehand: the report measures every check against it."""
+
+    source: Source
+    key: str
+    kind: str
+    outcome: str
+    rule: str
+
+
+class Prepare(Plain):
+    """How rows become a snapshot."""
+
+    source: Source
+    window_days: int = Field(default=30, ge=1, description="How many days before the cut belong to the snapshot.")
+    min_rows: int = Field(default=1, ge=1, description="Fewer rows than this stop the night.")
+    max_characters: int = Field(default=2000, ge=1, description="A longer text goes to quarantine.")
+    near_duplicate_similarity: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="Jaccard similarity of character 5-grams from which two texts are one.",
+    )
+    near_duplicates: Literal["merge", "keep"] = Field(
+        default="merge", description="keep: one cluster for the split, but every row stays."
+    )
+    contradictions: Literal["quarantine", "majority"] = Field(
+        default="quarantine", description="What becomes of equal texts with different answers."
+    )
+    pii: Literal["redact", "quarantine", "keep"] = "redact"
+    secrets: Literal["quarantine", "keep"] = "quarantine"
+    prompt_injections: Literal["quarantine", "keep"] = "quarantine"
+    suite: str | None = Field(
+        default=None,
+        description="A Great Expectations suite under include/expectations, besides the standard one.",
+    )
+    split: Split = Field(default_factory=Split)
+    canaries: Canaries | None = None
+
+
+class EvalSet(Plain):
+    """Items with a right answer, never trained on."""
+
+    name: Name
+    source: Source
+    columns: Columns
+
+
+RESERVED_SETTINGS = (
+    *("output_dir", "use_cpu", "seed", "data_seed", "save_strategy", "report_to", "disable_tqdm", "push_to_hub"),
+    *("trust_remote_code", "eval_strategy", "logging_strategy", "logging_first_step", "max_length"),
+)
+"""What training gives SFTConfig itself: it decides where files go, who hears of it, and what is cut."""
+
+
+class Train(Plain):
+    """How the adapter is made. `settings` go to TRL's SFTConfig, `lora` to peft's LoraConfig, as they are."""
+
+    trainer: Literal["trl", "dummy"] = "trl"
+    base: str = Field(default="starter", description="`starter`, or a local folder with a base model.")
+    method: Literal["lora", "full"] = "lora"
+    lora: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    seed: int = 20
+
+
+class Evaluate(Plain):
+    """What models are compared on."""
+
+    sets: tuple[EvalSet, ...] = Field(min_length=1, description="The first one decides.")
+    max_new_tokens: int = Field(default=64, ge=1)
+    reference: bool = Field(
+        default=True,
+        description="Also score a TF-IDF and logistic-regression classifier on the primary field.",
+    )
+
+
+class Gate(Plain):
+    """When a candidate becomes the champion."""
+
+    promote_on: Literal["better", "not_worse"] = "better"
+    margin: float = Field(default=0.02, gt=0, lt=1, description="A loss up to this counts as not worse.")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+class Predict(Plain):
+    """The night's batch."""
+
+    source: Source
+    table: Name | None = Field(default=None, description="Where predictions go back to.")
+    connection: Name | None = Field(default=None, description="Connection of the table; none: the source's.")
+    shard_rows: int = Field(default=200, ge=1)
+    workers: int = Field(default=1, ge=1, le=64)
+    max_new_tokens: int = Field(default=64, ge=1)
+
+    @property
+    def table_connection(self) -> str | None:
+        """The connection that the table is on; none where predictions go back to no table."""
+        if self.table is None:
+            return None
+        return self.connection or (self.source.connection if isinstance(self.source, SqlSource) else None)
+
+
+class Alerts(Plain):
+    """Who hears of a night that needs a person."""
+
+    channel: Literal["log", "slack", "email"] = "log"
+    connection: Name | None = Field(default=None, description="Airflow connection of the channel.")
+    to: tuple[str, ...] = Field(default=(), description="Addresses or channel names.")
+
+
+class Recipe(Plain):
+    """One model, kept fresh every night."""
+
+    name: Name
+    description: str = ""
+    owner: str = Field(min_length=1, description="Team that answers for the model.")
+    timezone: str = Field(default="UTC", description="IANA name; a night is a date there.")
+    schedule: str = Field(default="0 1 * * *", description="Cron line of the nightly start, in the time zone.")
+    deadline: time = Field(default=time(7), description="Local time by which the night must have its report.")
+    alerts: Alerts = Field(default_factory=Alerts)
+    access: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Airflow role → permissions on the recipe's Dags."
+    )
+    task: Task
+    prepare: Prepare
+    train: Train = Field(default_factory=Train)
+    evaluate: Evaluate
+    gate: Gate = Field(default_factory=Gate)
+    predict: Predict | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, OSError, ValueError) as error:
+            msg = f"{name!r} is not a known time zone; write an IANA name such as Europe/Berlin"
+            raise ValueError(msg) from error
+        return name

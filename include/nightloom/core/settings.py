@@ -1,0 +1,55 @@
+"""Settings: every choice that depends on the environment, read once from `NIGHTLOOM_*` variables.
+
+`make up` writes `var/nightloom.env` with what the embedded services need; a variable of the environment wins over it.
+"""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
+ENV_FILE_NAME = "nightloom.env"
+
+
+class Settings(BaseSettings):
+    """What this installation is connected to and where its files lie."""
+
+    model_config = SettingsConfigDict(env_prefix="NIGHTLOOM_", frozen=True, extra="ignore")
+
+    var_dir: Path = Field(default=PROJECT_ROOT / "var", description="Where all that a run writes on disk lies.")
+    recipes_dir: Path = Field(default=PROJECT_ROOT / "include" / "recipes", description="One YAML file a recipe.")
+    prompts_dir: Path = Field(default=PROJECT_ROOT / "include" / "prompts", description="One file a prompt version.")
+    expectations_dir: Path = Field(
+        default=PROJECT_ROOT / "include" / "expectations", description="Great Expectations suites."
+    )
+    registry_url: SecretStr = Field(
+        default=SecretStr(""), description="SQLAlchemy URL of the registry; empty: SQLite under var_dir."
+    )
+    store_bucket: str = Field(default="nightloom", description="Bucket of the object store.")
+    store_prefix: str = Field(default="", description="Prefix of every key in the bucket; one registry owns it.")
+    store_endpoint_url: str | None = Field(default=None, description="S3 endpoint; none: AWS itself.")
+    store_region: str = Field(default="us-east-1", description="S3 region.")
+    store_access_key: SecretStr | None = Field(default=None, description="S3 access key; none: as boto3 finds it.")
+    store_secret_key: SecretStr | None = Field(default=None, description="S3 secret key; none: as boto3 finds it.")
+    worker_python: Path = Field(default=Path(sys.executable), description="The interpreter that trains and generates.")
+    data_dir: Path | None = Field(
+        default=None,
+        description="Where `{data}` in a recipe's file paths points; `make nightly DATA=…` sets it.",
+    )
+    airflow_url: str | None = Field(default=None, description="Address of the Airflow UI, for links.")
+
+    @property
+    def registry_address(self) -> str:
+        """The registry's SQLAlchemy URL, with its password."""
+        return self.registry_url.get_secret_value() or f"sqlite:///{self.var_dir / 'registry.db'}"
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the settings once a process."""
+    var_dir = Path(os.environ.get("NIGHTLOOM_VAR_DIR", PROJECT_ROOT / "var"))
+    return Settings(_env_file=var_dir / ENV_FILE_NAME)

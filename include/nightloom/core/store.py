@@ -1,0 +1,243 @@
+"""The object store: blobs and manifests by digest, on any S3. The only module that knows boto3.
+
+A blob is written before the manifest that names it; a manifest is written last, by one conditional put. A
+reader follows manifests and never a listing, so what was half-written is invisible.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nightloom.core.digests import digest_bytes, digest_file, short
+from nightloom.core.errors import ManifestError, StoreError
+from nightloom.core.manifests import Manifest, Plain, manifest_key
+from nightloom.core.settings import Settings, get_settings
+
+logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Manifest)
+
+_ONE_PUT_BYTES = 32 << 20
+_PUT_ATTEMPTS = 5
+
+
+class ObjectStore:
+    """Blobs and manifests in one bucket under one prefix.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The bucket; it exists.
+        prefix: What every key begins with; empty or ending in a slash.
+    """
+
+    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+        self._client = client
+        self.bucket = bucket
+        self.prefix = prefix
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep the bytes and return their digest; bytes already there are not sent again."""
+        digest = digest_bytes(data)
+        if not self.has_blob(digest):
+            self._put_conditionally(_blob_key(digest), data)
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Keep a file's bytes and return their digest; bytes already there are not sent again."""
+        if path.stat().st_size <= _ONE_PUT_BYTES:
+            return self.put_blob(path.read_bytes())
+        digest = digest_file(path)
+        if not self.has_blob(digest):
+            key = self.prefix + _blob_key(digest)
+            self._ask(f"upload {path.name}", lambda: self._client.upload_file(str(path), self.bucket, key))
+        return digest
+
+    def has_blob(self, digest: str) -> bool:
+        """Tell whether the bytes of that digest are kept."""
+        return self._has(_blob_key(digest))
+
+    def get_blob(self, digest: str) -> bytes:
+        """Give the bytes of that digest.
+
+        Raises:
+            ManifestError: There are none, or they are damaged.
+        """
+        data = self._get(_blob_key(digest))
+        if data is None:
+            raise ManifestError(_missing(digest))
+        if digest_bytes(data) != digest:
+            msg = f"blob {digest} is damaged in the store; restore it from a backup"
+            raise ManifestError(msg)
+        return data
+
+    def fetch_file(self, digest: str, path: Path) -> Path:
+        """Write the bytes of that digest to a file, whole or not at all; a sound file there is kept.
+
+        Raises:
+            ManifestError: There are none, or they are damaged.
+        """
+        if path.exists() and digest_file(path) == digest:
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            if not self._download(digest, partial):
+                raise ManifestError(_missing(digest))
+            if digest_file(Path(partial)) != digest:
+                msg = f"blob {digest} is damaged in the store; restore it from a backup"
+                raise ManifestError(msg)
+            Path(partial).replace(path)
+        finally:
+            Path(partial).unlink(missing_ok=True)
+        return path
+
+    def publish(self, manifest: M) -> M:
+        """Commit a manifest by one conditional put and return the one that stands: this one, or an earlier."""
+        key = manifest_key(manifest.kind, manifest.id)
+        if self._put_conditionally(key, manifest.to_bytes()):
+            logger.info("%s %s published", manifest.kind, short(manifest.id))
+            return manifest
+        return self.load(type(manifest), manifest.id)
+
+    def find(self, kind: type[M], identity: Plain) -> M | None:
+        """Give the manifest with this identity, or nothing."""
+        manifest_id = kind.id_of(identity)
+        data = self._get(manifest_key(kind.kind, manifest_id))
+        return None if data is None else kind.from_bytes(data, manifest_id)
+
+    def load(self, kind: type[M], manifest_id: str) -> M:
+        """Give the manifest of that id.
+
+        Raises:
+            ManifestError: There is none, or it is damaged.
+        """
+        data = self._get(manifest_key(kind.kind, manifest_id))
+        if data is None:
+            msg = f"{kind.kind} {manifest_id} is not in the store; `nightloom {kind.kind} list` shows what is"
+            raise ManifestError(msg)
+        return kind.from_bytes(data, manifest_id)
+
+    def ensure_bucket(self) -> None:
+        """Create the bucket when it is not there (embedded services only: in production it is given)."""
+        found = self._ask(
+            f"look for bucket {self.bucket}",
+            lambda: self._client.head_bucket(Bucket=self.bucket),
+            missing=("404", "NoSuchBucket"),
+        )
+        if found is None:
+            self._ask(f"create bucket {self.bucket}", lambda: self._client.create_bucket(Bucket=self.bucket))
+
+    def prove(self) -> None:
+        """Prove that the store reads and writes, and refuses whoever comes second: every commit rests on that.
+
+        Raises:
+            StoreError: It does not.
+        """
+        first, second = (self._put_conditionally("doctor/conditional-put", data) for data in (b"first", b"second"))
+        if not first or second:
+            msg = (
+                f"bucket {self.bucket!r} ignores If-None-Match, so two writers overwrite each other; use another store"
+            )
+            raise StoreError(msg)
+
+    def _has(self, key: str) -> bool:
+        found = self._ask(
+            f"look for {key}",
+            lambda: self._client.head_object(Bucket=self.bucket, Key=self.prefix + key),
+            missing=("404", "NoSuchKey", "NotFound"),
+        )
+        return found is not None
+
+    def _get(self, key: str) -> bytes | None:
+        def read() -> bytes:
+            body: bytes = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)["Body"].read()
+            return body
+
+        data: bytes | None = self._ask(f"read {key}", read, missing=("404", "NoSuchKey"))
+        return data
+
+    def _download(self, digest: str, path: str) -> bool:
+        """Write a blob's bytes to a file; tell whether there are any."""
+
+        def download() -> bool:
+            self._client.download_file(self.bucket, self.prefix + _blob_key(digest), path)
+            return True
+
+        return bool(self._ask(f"download blob {digest}", download, missing=("404", "NoSuchKey")))
+
+    def _put_conditionally(self, key: str, data: bytes) -> bool:
+        """Put unless the key exists; tell whether this call's bytes (or equal ones) now stand under it.
+
+        An answer that was lost, or a conflict with a concurrent writer, is settled by reading again.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        last: Exception | None = None
+        for _ in range(_PUT_ATTEMPTS):
+            try:
+                self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+                if status == 412:
+                    return self._get(key) == data
+                if status not in (408, 409, 429) and status < 500:
+                    raise StoreError(self._explain(f"write {key}", error)) from error
+                last = error
+            except BotoCoreError as error:
+                last = error
+            else:
+                return True
+        raise StoreError(self._explain(f"write {key}", last)) from last
+
+    def _ask(self, what: str, call: Callable[[], Any], missing: tuple[str, ...] = ()) -> Any:
+        """Run one S3 call; nothing for a code in `missing`, StoreError for any other failure."""
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return call()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in missing:
+                return None
+            raise StoreError(self._explain(what, error)) from error
+        except (BotoCoreError, Boto3Error) as error:
+            raise StoreError(self._explain(what, error)) from error
+
+    def _explain(self, what: str, error: Exception | None) -> str:
+        where = f"bucket {self.bucket!r} at {self._client.meta.endpoint_url}"
+        return f"the object store could not {what} in {where}: {error}; `nightloom doctor` checks the store"
+
+
+@cache
+def open_store() -> ObjectStore:
+    """Open the store that this process's settings name; one client a process."""
+    return connect_store(get_settings())
+
+
+def connect_store(settings: Settings) -> ObjectStore:
+    """Give a new connection to the store that these settings name."""
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.store_endpoint_url,
+        region_name=settings.store_region,
+        aws_access_key_id=settings.store_access_key.get_secret_value() if settings.store_access_key else None,
+        aws_secret_access_key=settings.store_secret_key.get_secret_value() if settings.store_secret_key else None,
+        config=Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, read_timeout=60),
+    )
+    return ObjectStore(client, settings.store_bucket, settings.store_prefix)
+
+
+def _blob_key(digest: str) -> str:
+    return f"objects/sha256/{digest[:2]}/{digest[2:]}"
+
+
+def _missing(digest: str) -> str:
+    return f"blob {digest} is not in the store; restore it from a backup"

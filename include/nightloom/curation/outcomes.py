@@ -1,0 +1,104 @@
+"""Outcomes: the table in which each record gets exactly one, and the ledger and the quarantine made of it.
+
+A row whose outcome is null is open. A step may settle open rows, never settled ones, and takes no row away: so
+what comes in is what goes out.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from nightloom.artifacts.data import Outcome, RuleCount
+from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE
+from nightloom.core.digests import digest_bytes
+from nightloom.scanners.clean import Finding
+
+OPEN = pl.col("outcome").is_null()
+
+# What a repaired row is counted under, where several operations changed it: the weightiest.
+_REPAIR_WEIGHT = ("pii", "fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
+
+
+def open_rows(records: pl.DataFrame) -> pl.DataFrame:
+    """Give records with an empty outcome each, the oldest first."""
+    empty = pl.lit(None, pl.String)
+    decided = ("outcome", "rule", "measured", "threshold", "into", "repairs", "clean", "cluster_id", "split")
+    oldest_first = records.sort("version", "row_id", maintain_order=True)
+    return oldest_first.with_columns(empty.alias(name) for name in decided)
+
+
+def settle(
+    rows: pl.DataFrame,
+    where: pl.Expr,
+    outcome: Outcome,
+    rule: str | pl.Expr,
+    *,
+    measured: pl.Expr | None = None,
+    threshold: pl.Expr | None = None,
+    into: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Give the open rows among these an outcome and its reason."""
+    nothing = pl.lit(None, pl.String)
+    reason = {
+        "outcome": pl.lit(outcome),
+        "rule": pl.lit(rule) if isinstance(rule, str) else rule,
+        "measured": nothing if measured is None else measured.cast(pl.String),
+        "threshold": nothing if threshold is None else threshold.cast(pl.String),
+        "into": nothing if into is None else into,
+    }
+    chosen = OPEN & where.fill_null(False)
+    return rows.with_columns(pl.when(chosen).then(value).otherwise(name).alias(name) for name, value in reason.items())
+
+
+def quarantine(rows: pl.DataFrame, findings: Sequence[Finding | None]) -> pl.DataFrame:
+    """Quarantine the open rows of which something was found; one finding or none for each row."""
+    reasons = pl.DataFrame(
+        [(None, None, None) if one is None else (one.rule, one.measured, one.threshold) for one in findings],
+        {"found": pl.String, "was": pl.String, "asked": pl.String},
+        orient="row",
+    )
+    settled = settle(
+        pl.concat([rows, reasons], how="horizontal"),
+        pl.col("found").is_not_null(),
+        "quarantined",
+        pl.col("found"),
+        measured=pl.col("was"),
+        threshold=pl.col("asked"),
+    )
+    return settled.drop(reasons.columns)
+
+
+def close_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Settle what is still open: repaired where an operation changed the text, else kept."""
+    done = pl.col("repairs").str.split(",")
+    weightiest = pl.coalesce(pl.when(done.list.contains(name)).then(pl.lit(name)) for name in _REPAIR_WEIGHT)
+    repaired = settle(rows, pl.col("repairs") != "", "repaired", weightiest)
+    return settle(repaired, pl.lit(True), "kept", pl.lit(None, pl.String))
+
+
+def list_examples(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give the rows that go into training, with their text as it became."""
+    kept = rows.filter(pl.col("outcome").is_in(["kept", "repaired"]))
+    return kept.with_columns(text="clean").select(list(EXAMPLES))
+
+
+def write_ledger(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give one line for every record."""
+    kept = pl.col("outcome").is_in(["kept", "repaired"])
+    texts = [pl.col("text").fill_null("").alias("text_in"), pl.when(kept).then("clean").alias("text_out")]
+    return rows.with_columns(text.map_elements(_digest_text, pl.String) for text in texts).select(list(LEDGER))
+
+
+def list_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give the refused records as they were received, with the reason."""
+    return rows.filter(pl.col("outcome") == "quarantined").select(list(QUARANTINE))
+
+
+def count_rules(ledger: pl.DataFrame) -> tuple[RuleCount, ...]:
+    """Count the rows of each outcome and rule."""
+    counts = ledger.group_by("outcome", "rule").len("rows").sort("outcome", "rule")
+    return tuple(RuleCount.model_validate(count) for count in counts.to_dicts())
+
+
+def _digest_text(text: str) -> str:
+    return digest_bytes(text.encode())

@@ -1,0 +1,34 @@
+"""Chats: the one rendering of messages to tokens that training, evaluation and batch all use."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nightloom.engines.base import Conversation
+
+
+def plain_messages(tokenizer: Any, messages: Conversation) -> list[dict[str, str]]:
+    """Give the messages with no control token in their content.
+
+    A text that spells the model's end-of-turn token would otherwise end its turn and speak as the assistant.
+    """
+    control = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return [{**message, "content": _break_up(message["content"], control)} for message in messages]
+
+
+def encode_chats(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[int]]:
+    """Give the tokens of each conversation, up to where the assistant's answer begins."""
+    texts = [
+        tokenizer.apply_chat_template(
+            plain_messages(tokenizer, conversation), tokenize=False, add_generation_prompt=True
+        )
+        for conversation in conversations
+    ]
+    tokens: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    return tokens
+
+
+def _break_up(text: str, control: Sequence[str]) -> str:
+    for token in control:
+        if len(token) > 1:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text

@@ -1,0 +1,43 @@
+"""Opening: from a model's ids to an engine that answers."""
+
+import logging
+
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelFile, ModelRef
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+from nightloom.engines.base import Engine
+from nightloom.engines.dummy import DUMMY_FILE, DummyEngine, read_votes
+from nightloom.engines.transformers import open_transformers
+
+logger = logging.getLogger(__name__)
+
+
+def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
+    """Fetch a model's files and load it: the dummy engine for a dummy's folder, otherwise transformers.
+
+    Raises:
+        InputError: The adapter was trained on another base model, does not fit it, or changes nothing.
+    """
+    base, base_folder = fetch_model(store, BaseModelManifest, model.base)
+    if model.adapter is None:
+        logger.info("base model %s opened", short(model.base))
+        if _is_dummy(base.identity.files):
+            return DummyEngine(read_votes(base_folder))
+        return open_transformers(base_folder, None, None)
+    adapter, adapter_folder = fetch_model(store, Adapter, model.adapter)
+    if adapter.identity.base != model.base:
+        msg = (
+            f"adapter {short(model.adapter)} was trained on base model {short(adapter.identity.base)}, "
+            f"not on {short(model.base)}; open it with its own"
+        )
+        raise InputError(msg)
+    logger.info("adapter %s on base model %s opened", short(model.adapter), short(model.base))
+    if _is_dummy(adapter.identity.files):
+        return DummyEngine(read_votes(adapter_folder))
+    return open_transformers(base_folder, adapter_folder, adapter.identity.method)
+
+
+def _is_dummy(files: tuple[ModelFile, ...]) -> bool:
+    return any(file.path == DUMMY_FILE for file in files)

@@ -1,0 +1,97 @@
+"""The reference: a TF-IDF and logistic-regression classifier of the primary field, to see what a model is worth."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+
+import polars as pl
+
+from nightloom.artifacts.frames import SCORES, put_frame
+from nightloom.artifacts.models import Blueprint, BlueprintIdentity
+from nightloom.artifacts.reading import read_eval_set, read_split
+from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
+from nightloom.core.digests import code_digest, short
+from nightloom.core.errors import InputError
+from nightloom.core.packages import package_versions
+from nightloom.core.store import ObjectStore
+from nightloom.evaluation.metrics import sum_up
+from nightloom.evaluation.scorers import SCORERS
+
+logger = logging.getLogger(__name__)
+
+_CODE = ("nightloom.evaluation.metrics", "nightloom.evaluation.reference", "nightloom.evaluation.scorers")
+_PACKAGES = ("numpy", "scikit-learn", "scipy")
+_MOST_FEATURES = 20_000  # of each sort: memory and time grow with features times labels
+
+
+def score_reference(store: ObjectStore, blueprint_id: str, evalset_id: str) -> Scores:
+    """Give the reference's scores on the primary field, from the store where the same was scored before.
+
+    It learns from the rows that the trials learn from: the train split of the blueprint's snapshot.
+
+    Raises:
+        InputError: The snapshot has no row to learn from.
+    """
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    identity = _identify(blueprint, evalset_id)
+    kept = store.find(Scores, identity)
+    if kept:
+        logger.info("reference scores %s of an earlier run stand", short(kept.id))
+        return kept
+    began = time.monotonic()
+    frame = _score(store, blueprint, evalset_id)
+    record = ScoresRecord(
+        frame=put_frame(store, frame, SCORES),
+        metrics=sum_up(frame, (blueprint.primary,), form=False),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    return store.publish(Scores(identity=identity, record=record))
+
+
+def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str]) -> list[str]:
+    """Learn labels of texts by words, pairs of words and runs of 3 to 5 characters, and give those of unseen texts."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline, make_union
+
+    if len(set(labels)) == 1:
+        return [labels[0]] * len(unseen)  # logistic regression needs two labels to tell apart
+    words = {"token_pattern": r"\S+"}  # any text has one; the default knows no word of one letter
+    features = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), max_features=_MOST_FEATURES, sublinear_tf=True, **words),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), max_features=_MOST_FEATURES, sublinear_tf=True),
+    )
+    pipeline = make_pipeline(features, LogisticRegression(C=10.0, tol=3e-4, max_iter=200))
+    return [str(label) for label in pipeline.fit(texts, labels).predict(unseen)]
+
+
+def _identify(blueprint: BlueprintIdentity, evalset_id: str) -> ScoresIdentity:
+    return ScoresIdentity(
+        model=None,
+        reference=blueprint.snapshot,
+        evalset=evalset_id,
+        prompt="",  # it is not asked: it reads the bare text
+        output="text",
+        answer={blueprint.primary: blueprint.answer[blueprint.primary]},
+        field_order=(blueprint.primary,),
+        max_new_tokens=0,
+        code=code_digest(*_CODE),
+        packages=package_versions(*_PACKAGES),
+    )
+
+
+def _score(store: ObjectStore, blueprint: BlueprintIdentity, evalset_id: str) -> pl.DataFrame:
+    rows, items = read_split(store, blueprint.snapshot, "train"), read_eval_set(store, evalset_id)
+    if rows.is_empty():
+        msg = f"snapshot {short(blueprint.snapshot)} has no row to train on; raise `prepare.window_days`"
+        raise InputError(msg)
+    field, matches = blueprint.primary, SCORERS["exact_match"]
+    labels, expected = ([json.loads(answer)[field] for answer in frame["answer"]] for frame in (rows, items))
+    given = classify(rows["text"].to_list(), labels, items["text"].to_list())
+    correct = [[field] if matches(g, e) else [] for g, e in zip(given, expected, strict=True)]
+    return items.select("item_id", "cluster_id", "slice").with_columns(
+        pl.Series("output", given, dtype=pl.String),
+        pl.lit(value=True).alias("valid"),
+        pl.Series("correct", correct, dtype=pl.List(pl.String)),
+    )

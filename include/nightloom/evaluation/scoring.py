@@ -1,0 +1,104 @@
+"""Scoring: what one model answers on one eval set, item by item, kept under all that determines it."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import polars as pl
+
+from nightloom.artifacts.frames import SCORES, put_frame
+from nightloom.artifacts.models import Blueprint, BlueprintIdentity, ModelRef
+from nightloom.artifacts.reading import read_eval_set
+from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
+from nightloom.core.digests import code_digest, short
+from nightloom.core.packages import package_versions
+from nightloom.core.store import ObjectStore
+from nightloom.engines.base import Engine
+from nightloom.engines.opening import open_engine
+from nightloom.evaluation.metrics import sum_up
+from nightloom.evaluation.scorers import SCORERS
+from nightloom.prompts.templates import Prompt, parse_output, render_prompt
+
+logger = logging.getLogger(__name__)
+
+OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
+
+# The verdict's code is not among them: what a model answered does not change with what is made of it.
+_CODE = (
+    "nightloom.engines",
+    "nightloom.evaluation.metrics",
+    "nightloom.evaluation.scorers",
+    "nightloom.evaluation.scoring",
+    "nightloom.prompts",
+)
+_PACKAGES = ("peft", "tokenizers", "torch", "transformers")
+
+
+def score_model(
+    store: ObjectStore,
+    blueprint_id: str,
+    model: ModelRef,
+    evalset_id: str,
+    open_engine: OpenEngine = open_engine,
+) -> Scores:
+    """Give the scores of a model on an eval set, from the store where the same was scored before.
+
+    The blueprint tells only how the model is asked (prompt, form of the answer, length) and is no part of what the
+    scores are kept under: baseline and champion are not scored anew every night. A champion is to be asked as it is
+    served, so give the blueprint that it was trained by.
+    """
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    identity = _identify(blueprint, model, evalset_id)
+    kept = store.find(Scores, identity)
+    if kept:
+        logger.info("scores %s of an earlier run stand", short(kept.id))
+        return kept
+    began = time.monotonic()
+    items = read_eval_set(store, evalset_id)
+    prompt = store.load(Prompt, blueprint.prompt).identity
+    conversations = [render_prompt(prompt, text) for text in items["text"]]
+    engine = open_engine(store, model)
+    outputs = [g.text for g in engine.generate(conversations, blueprint.max_new_tokens)]
+    frame = _score_outputs(items, outputs, blueprint)
+    record = ScoresRecord(
+        frame=put_frame(store, frame, SCORES),
+        metrics=sum_up(frame, blueprint.field_order, form=True),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    return store.publish(Scores(identity=identity, record=record))
+
+
+def score_answer(given: Mapping[str, str] | None, expected: Mapping[str, str], fields: Sequence[str]) -> list[str]:
+    """Give the names of the fields that are right; none where the output had not the form that was asked for."""
+    matches = SCORERS["exact_match"]
+    return [field for field in fields if given is not None and matches(given[field], expected[field])]
+
+
+def _identify(blueprint: BlueprintIdentity, model: ModelRef, evalset_id: str) -> ScoresIdentity:
+    return ScoresIdentity(
+        model=model,
+        evalset=evalset_id,
+        prompt=blueprint.prompt,
+        output=blueprint.output,
+        answer=blueprint.answer,
+        field_order=blueprint.field_order,
+        max_new_tokens=blueprint.max_new_tokens,
+        code=code_digest(*_CODE),
+        packages=package_versions(*_PACKAGES),
+    )
+
+
+def _score_outputs(items: pl.DataFrame, outputs: Sequence[str], blueprint: BlueprintIdentity) -> pl.DataFrame:
+    fields = blueprint.field_order
+    given = [parse_output(output, fields, blueprint.answer, blueprint.output) for output in outputs]
+    expected = [json.loads(answer) for answer in items["answer"]]
+    return items.select("item_id", "cluster_id", "slice").with_columns(
+        pl.Series("output", outputs, dtype=pl.String),
+        pl.Series("valid", [answer is not None for answer in given], dtype=pl.Boolean),
+        pl.Series(
+            "correct",
+            [score_answer(g, e, fields) for g, e in zip(given, expected, strict=True)],
+            dtype=pl.List(pl.String),
+        ),
+    )

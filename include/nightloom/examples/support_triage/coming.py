@@ -1,0 +1,30 @@
+"""Coming days: a ticket system that was begun goes on, as a real one would by itself."""
+
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+
+from nightloom.examples.support_triage.feed import FeedCounts, feed, planted_faults
+
+SEED = 20
+# Days that are there stay as they are: this far back, a machine that was off catches up.
+_DAYS_BACK = 45
+_DAYS_AHEAD = 7
+
+
+def feed_coming_days(url: str, today: date) -> FeedCounts | None:
+    """Write the tickets of the days until a week from today; nothing in a database that is not the example's.
+
+    Raises:
+        InputError: The database holds the tickets of another seed.
+        SourceError: The database does not answer, or refuses to be written.
+    """
+    if not _is_example(url):
+        return None
+    first_day, last_day = today - timedelta(days=_DAYS_BACK), today + timedelta(days=_DAYS_AHEAD)
+    return feed(url, seed=SEED, first_day=first_day, last_day=last_day)
+
+
+def _is_example(url: str) -> bool:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    return sa.inspect(engine).has_table(planted_faults.name)

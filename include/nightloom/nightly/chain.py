@@ -1,0 +1,106 @@
+"""The whole night in one process, as `nightloom run` has it: the steps that Airflow runs as tasks, in their order."""
+
+from collections.abc import Callable
+from datetime import date
+
+from nightloom.core.errors import FaultError
+from nightloom.core.nights import parse_night
+from nightloom.nightly import finetune, predict, prepare, report
+from nightloom.nightly.stops import Stop
+from nightloom.registry.database import open_database
+from nightloom.registry.nights import STAGES, Stage, StageOutcome, read_outcome
+
+OnStep = Callable[[str, str], None]
+"""Is told stage and step as each begins."""
+
+OnFailure = Callable[[Exception], None]
+"""Is told why a stage failed."""
+
+
+def run_night(
+    recipe: str, night: str | None, on_step: OnStep, on_failure: OnFailure = lambda _: None
+) -> list[StageOutcome]:
+    """Run one night of a recipe and give what each stage came to.
+
+    A stage that fails does not keep the later ones from running, just as in Airflow: the report is always written.
+    The registry holds the outcomes.
+
+    Args:
+        recipe: Name of the recipe.
+        night: A date; none: tonight.
+        on_step: Is told of each step.
+        on_failure: Is told why a stage failed.
+
+    Raises:
+        NightloomError: The night could not be opened, or its report could not be written.
+    """
+    on_step("prepare", "open_night")
+    opened = prepare.open_night(recipe, night)
+    for run_stage in (_prepare, _finetune, _predict):
+        try:
+            run_stage(recipe, opened, on_step)
+        except Exception as error:  # written down as the stage's outcome by its step, whatever it is
+            on_failure(error)
+    _report(recipe, opened, on_step)
+    database = open_database()
+    outcomes = (read_outcome(database, recipe, date.fromisoformat(opened), stage) for stage in STAGES)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOutcome:
+    """Run one stage of a night that was opened, and give what it came to.
+
+    Raises:
+        NightloomError: The stage failed.
+    """
+    runners = {"prepare": _prepare, "finetune": _finetune, "predict": _predict, "report": _report}
+    runners[stage](recipe, night, on_step)
+    outcome = read_outcome(open_database(), recipe, parse_night(night), stage)
+    if outcome is None:
+        msg = f"{stage} of night {night} left no outcome; run it again"
+        raise FaultError(msg)
+    return outcome
+
+
+def _prepare(recipe: str, night: str, on_step: OnStep) -> None:
+    on_step("prepare", "extract_records")
+    records = prepare.extract_records(recipe, night)
+    if isinstance(records, Stop):
+        return
+    on_step("prepare", "curate_records")
+    curated = prepare.curate_records(recipe, night, records)
+    if isinstance(curated, Stop):
+        return
+    on_step("prepare", "build_snapshot")
+    prepare.build_snapshot(recipe, night, curated)
+
+
+def _finetune(recipe: str, night: str, on_step: OnStep) -> None:
+    on_step("finetune", "compile_blueprint")
+    blueprint = finetune.compile_blueprint(recipe, night)
+    if isinstance(blueprint, Stop):
+        return
+    trials = []
+    for trial in finetune.list_trials(blueprint):
+        on_step("finetune", f"train_trial {trial}")
+        trials.append(str(finetune.train_trial(recipe, night, blueprint, trial)))
+    on_step("finetune", "compare_candidate")
+    verdict = finetune.compare_candidate(recipe, night, blueprint, trials)
+    on_step("finetune", "promote_candidate")
+    finetune.promote_candidate(recipe, night, str(verdict))
+
+
+def _predict(recipe: str, night: str, on_step: OnStep) -> None:
+    on_step("predict", "plan_shards")
+    plan = predict.plan_shards(recipe, night)
+    if isinstance(plan, Stop):
+        return
+    on_step("predict", "predict_shards")
+    predict.predict_shards(recipe, night, plan, "0")
+    on_step("predict", "commit_predictions")
+    predict.commit_predictions(recipe, night, plan)
+
+
+def _report(recipe: str, night: str, on_step: OnStep) -> None:
+    on_step("report", "write_report")
+    report.write_report(recipe, night)

@@ -1,0 +1,178 @@
+"""Prepare: the night's rows become a snapshot, and every row an outcome."""
+
+import logging
+
+from nightloom.artifacts.data import (
+    Curated,
+    Preparation,
+    PreparationIdentity,
+    Records,
+    Snapshot,
+)
+from nightloom.artifacts.frames import LEDGER, RECORDS, get_frame
+from nightloom.artifacts.reading import read_eval_set
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError
+from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
+from nightloom.core.recipe_check import load_recipe
+from nightloom.core.recipes import Recipe
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.curation.curate import curate, publish_curated
+from nightloom.curation.evalsets import freeze_eval_set
+from nightloom.nightly.stops import Stop, night_step
+from nightloom.registry.database import open_database
+from nightloom.registry.nights import (
+    begin_stage,
+    end_stage,
+    index_manifest,
+    is_latest_night,
+    read_night,
+    record_night,
+)
+from nightloom.registry.refs import move_ref, read_ref, read_ref_before
+from nightloom.snapshots import freeze
+from nightloom.snapshots.canaries import CanaryReport, measure_canaries
+from nightloom.sources.extract import extract_records as extract_and_publish
+from nightloom.sources.extract import read_canaries
+from nightloom.validation.checks import validate_examples, validate_records
+
+logger = logging.getLogger(__name__)
+
+
+def open_night(recipe: str, night: str | None = None) -> str:
+    """Write down the cut of a night (none: tonight's) unless it is, and give the night.
+
+    Raises:
+        RecipeError: There is no such recipe, or it is broken.
+        InputError: The night is not a date, or has not come yet.
+    """
+    settings = load_recipe(recipe)
+    tonight = night_of(utc_now(), settings.timezone)
+    date = parse_night(night) if night else tonight
+    if date > tonight:
+        msg = f"night {date} has not come yet in {settings.timezone}; the latest is {tonight}"
+        raise InputError(msg)
+    opened = record_night(open_database(), compute_night(recipe, date, settings.timezone))
+    begin_stage(open_database(), recipe, date, "prepare")
+    logger.info("night %s of %s: cut from %s to %s", date, recipe, opened.cut_from, opened.cut_to)
+    return date.isoformat()
+
+
+def get_night(recipe: str, night: str) -> Night:
+    """Give a night that was opened.
+
+    Raises:
+        InputError: It was not.
+    """
+    opened = read_night(open_database(), recipe, parse_night(night))
+    if opened is None:
+        msg = f"night {night} of {recipe} was never opened; run `nightloom run {recipe} --night {night}`"
+        raise InputError(msg)
+    return opened
+
+
+@night_step("prepare")
+def extract_records(recipe: str, night: str) -> str | Stop:
+    """Read the window of the source as it stood at the night's cut."""
+    settings = load_recipe(recipe)
+    records = extract_and_publish(
+        open_store(),
+        settings.prepare.source,
+        settings.task.columns,
+        settings.task.answer,
+        night=get_night(recipe, night),
+        window_days=settings.prepare.window_days,
+    )
+    rows, new_rows = records.identity.rows, records.identity.new_rows
+    logger.info("records %s: %d rows, %d of them from the night's cut", short(records.id), rows, new_rows)
+    if rows and not new_rows and read_ref_before(open_database(), recipe, "latest", parse_night(night)):
+        return Stop("nothing_new", "the source has no row from the night's cut; the latest snapshot and champion stay")
+    return records.id
+
+
+@night_step("prepare")
+def curate_records(recipe: str, night: str, records: str) -> str | Stop:
+    """Validate the records, give each an outcome, and validate the examples that remain."""
+    settings, store = load_recipe(recipe), open_store()
+    answer, rules, suites = settings.task.answer, settings.prepare, get_settings().expectations_dir
+    eval_sets = _freeze_eval_sets(store, settings)
+    rows = get_frame(store, store.load(Records, records).identity.frame, RECORDS)
+    received = validate_records(rows, answer, rules, suites)
+    eval_texts = [text for evalset in eval_sets for text in read_eval_set(store, evalset)["text"]]
+    curation = curate(rows, answer, rules, eval_texts, received.failures)
+    refusal, expectations = received.refusal, received.expectations
+    if refusal is None:
+        remaining = validate_examples(curation.examples, answer, rules, suites)
+        refusal, expectations = remaining.refusal, expectations + remaining.expectations
+    curated = publish_curated(store, records, eval_sets, curation, expectations, refusal)
+    index_manifest(open_database(), "curated", curated.id, recipe, parse_night(night))
+    return curated.id if refusal is None else Stop("refused", refusal)
+
+
+@night_step("prepare")
+def build_snapshot(recipe: str, night: str, curated: str) -> str | Stop:
+    """Freeze the examples, account for every row of the night, and move `latest`."""
+    store, database, date = open_store(), open_database(), parse_night(night)
+    parent = read_ref_before(database, recipe, "latest", date)
+    snapshot = freeze.build_snapshot(store, curated, recipe=recipe, night=date, parent=parent)
+    preparation = _publish_preparation(store, load_recipe(recipe), get_night(recipe, night), curated, snapshot)
+    index_manifest(database, "snapshot", snapshot.id, recipe, date)
+    index_manifest(database, "preparation", preparation.id, recipe, date)
+    if is_latest_night(database, recipe, date):
+        move_ref(
+            database,
+            recipe=recipe,
+            name="latest",
+            expected=read_ref(database, recipe, "latest"),
+            value=snapshot.id,
+            night=date,
+            who="prepare",
+            why=f"snapshot of night {night}",
+        )
+    splits = ", ".join(f"{rows} {split}" for split, rows in snapshot.identity.splits.items())
+    sentence = f"{preparation.identity.rows_in} rows in, {sum(snapshot.identity.splits.values())} examples ({splits})"
+    end_stage(database, recipe, date, "prepare", "done", sentence, preparation.id)
+    return preparation.id
+
+
+def _freeze_eval_sets(store: ObjectStore, recipe: Recipe) -> list[str]:
+    frozen = []
+    for eval_set in recipe.evaluate.sets:
+        records = extract_and_publish(
+            store, eval_set.source, eval_set.columns, recipe.task.answer, night=None, window_days=0
+        )
+        frozen.append(freeze_eval_set(store, eval_set.name, records.id, recipe.task.answer, recipe.prepare).id)
+    return frozen
+
+
+def _publish_preparation(
+    store: ObjectStore, recipe: Recipe, night: Night, curated_id: str, snapshot: Snapshot
+) -> Preparation:
+    curated = store.load(Curated, curated_id).identity
+    canaries = _measure_canaries(store, recipe, night, curated.ledger)
+    identity = PreparationIdentity(
+        recipe=recipe.name,
+        night=night.night.isoformat(),
+        cut_from=night.cut_from,
+        cut_to=night.cut_to,
+        records=curated.records,
+        eval_sets=curated.eval_sets,
+        snapshot=snapshot.id,
+        ledger=curated.ledger,
+        quarantine=curated.quarantine,
+        rows_in=store.load(Records, curated.records).identity.rows,
+        counts=curated.counts,
+        expectations=curated.expectations,
+        canaries=canaries.results if canaries else (),
+        sound_rows=canaries.sound_rows if canaries else None,
+        sound_rows_touched=canaries.sound_rows_touched if canaries else None,
+    )
+    return store.publish(Preparation(identity=identity))
+
+
+def _measure_canaries(store: ObjectStore, recipe: Recipe, night: Night, ledger: str) -> CanaryReport | None:
+    if recipe.prepare.canaries is None:
+        return None
+    planted = read_canaries(recipe.prepare.canaries, night=night, window_days=recipe.prepare.window_days)
+    return measure_canaries(get_frame(store, ledger, LEDGER), planted)

@@ -1,0 +1,45 @@
+"""The child's side of `core.worker`: run one step of Nightloom and answer on standard output."""
+
+import contextlib
+import importlib
+import json
+import logging
+import os
+import sys
+import threading
+import traceback
+
+from nightloom.core.errors import NightloomError
+
+
+def main() -> int:
+    """Run the step named by the first argument with the keyword arguments in the second."""
+    # What a library prints belongs to the log: standard output carries the answer alone.
+    with os.fdopen(os.dup(1), "w") as answer, contextlib.redirect_stdout(sys.stderr):
+        os.dup2(2, 1)
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        try:
+            document = {"result": _run(sys.argv[1], json.loads(sys.argv[2]))}
+        except NightloomError as error:
+            document = {"error": type(error).__name__, "message": str(error)}
+        except Exception as error:  # the parent must hear of it, whatever it is
+            traceback.print_exc()
+            document = {"error": "WorkerError", "message": f"{type(error).__name__}: {error}"}
+        answer.write(json.dumps(document) + "\n")
+    return 0 if "result" in document else 1
+
+
+def _end_with_parent() -> None:
+    # It would train on for nobody, beside the next try.
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+def _run(step: str, arguments: dict[str, object]) -> object:
+    module, function = step.split(":")
+    return getattr(importlib.import_module(f"nightloom.{module}"), function)(**arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Dags: what every Dag of the night has in common: its recipes, its arguments, its schedule and its assets."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    CronPartitionTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    PartitionedAssetTimetable,
+    RetryAction,
+    RetryRule,
+    get_parsing_context,
+)
+from airflow.sdk.exceptions import AirflowTaskTimeout
+
+from nightloom.core.errors import ConflictError, FaultError, InputError, RecipeError
+from nightloom.core.recipe_check import format_mistakes, load_recipes
+from nightloom.core.recipes import Recipe
+from nightloom.registry.nights import Stage
+
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(InputError, RetryAction.FAIL, reason="a person has to mend it: trying again cannot help"),
+        RetryRule(AirflowTaskTimeout, RetryAction.FAIL, reason="it took too long: a second try would too"),
+        RetryRule(
+            [FaultError, ConflictError],
+            RetryAction.RETRY,
+            retry_delay=timedelta(seconds=10),
+            reason="something outside failed: trying again may help",
+        ),
+    ]
+)
+
+# Less than a day: what hangs must not keep the next night from beginning.
+_LONGEST_TASK = timedelta(hours=12)
+
+
+def recipes_of(stage: Stage) -> Iterator[Recipe]:
+    """Give the sound recipes, by name; where Airflow runs a task of one Dag, that Dag's alone.
+
+    Every start of a task parses its Dag file again.
+    """
+    wanted = get_parsing_context().dag_id
+    sound, _ = load_recipes()
+    for name, recipe in sound.items():
+        if wanted in (None, dag_id_of(name, stage)):
+            yield recipe
+
+
+def has_recipe(name: str) -> bool:
+    """Tell whether there is a sound recipe of that name."""
+    return name in load_recipes()[0]
+
+
+def refuse_broken_recipes() -> None:
+    """Say all that is wrong with the recipes, if anything is.
+
+    Raises:
+        RecipeError: A recipe is broken; every mistake of every one is listed.
+    """
+    _, broken = load_recipes()
+    if broken:
+        listed = "\n".join(format_mistakes(Path(path), mistakes) for path, mistakes in broken.items())
+        msg = f"{len(broken)} broken recipes have no Dags until they are corrected:\n{listed}"
+        raise RecipeError(msg)
+
+
+def dag_id_of(recipe: str, stage: Stage) -> str:
+    """Give the id of the Dag of a recipe's stage."""
+    return f"{recipe}__{stage}"
+
+
+def asset_of(recipe: Recipe, name: str) -> Asset:
+    """Give the asset that a stage leaves; its partitions are nights."""
+    return Asset(f"{recipe.name}/{name}", group=recipe.name)
+
+
+def nightly(recipe: Recipe) -> CronPartitionTimetable:
+    """Begin by the recipe's cron line; the partition is the date in the recipe's time zone."""
+    return CronPartitionTimetable(
+        recipe.schedule,
+        timezone=recipe.timezone,
+        key_format="%Y-%m-%d",
+        # False means that a new Dag begins at once when its last start was a while ago (a tenth of the interval).
+        run_immediately=timedelta(0),
+    )
+
+
+def upon(asset: Asset) -> PartitionedAssetTimetable:
+    """Begin for each night of which an earlier stage has left this asset."""
+    return PartitionedAssetTimetable(assets=asset)
+
+
+def stage_arguments(recipe: Recipe, stage: Stage) -> dict[str, Any]:
+    """Give the arguments that the Dags of a stage share, beside schedule and runbook."""
+    arguments = common_arguments(recipe.owner, recipe.description or f"{stage} of {recipe.name}")
+    arguments["tags"] += [recipe.name, stage]
+    arguments["params"] = {"night": _night_param(recipe)}
+    arguments["access_control"] = {role: set(permissions) for role, permissions in recipe.access.items()} or None
+    arguments["default_args"] |= {"recipe": recipe.name, "stage": stage, "timezone": recipe.timezone}
+    return arguments
+
+
+def common_arguments(owner: str, description: str) -> dict[str, Any]:
+    """Give the arguments that all of our Dags share."""
+    return {
+        "description": description,
+        "tags": ["nightloom"],
+        # Committing a recipe puts it to work; and what a paused Dag misses does not start it later.
+        "is_paused_upon_creation": False,
+        # One night after the other: they share processors, pool and refs.
+        "max_active_runs": 1,
+        "catchup": False,
+        "default_args": {
+            "owner": owner,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": RETRY_POLICY,
+            "execution_timeout": _LONGEST_TASK,
+        },
+    }
+
+
+def _night_param(recipe: Recipe) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Night",
+        description_md=(
+            f"A date in {recipe.timezone}: its cut is the day before. Empty: tonight. "
+            "Running a night again reads the same rows; only the latest night may move a ref."
+        ),
+    )

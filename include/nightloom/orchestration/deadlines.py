@@ -1,0 +1,100 @@
+"""Deadlines: nights that have no report when their team needs it, found and given one."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import get_current_context, task
+from croniter import croniter
+
+from nightloom.core.connections import resolving_with
+from nightloom.core.nights import utc_now
+from nightloom.core.recipe_check import load_recipe, load_recipes
+from nightloom.core.recipes import Recipe
+from nightloom.orchestration.alerts import send_alert
+from nightloom.orchestration.steps import find_airflow_connection
+from nightloom.registry.database import Database, open_database
+from nightloom.registry.nights import read_outcome, read_outcomes
+
+logger = logging.getLogger(__name__)
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DueNight:
+    """When a night of a recipe is meant to begin (not at all on this date: None) and to have its report."""
+
+    night: date
+    start: datetime | None
+    deadline: datetime
+
+
+@task
+def find_late_nights() -> list[dict[str, str]]:
+    """Give recipe and night of every night that is past its deadline without a report."""
+    sound, _ = load_recipes()
+    late = list(list_late_nights(open_database(), sound.values(), utc_now()))
+    logger.info("%d of %d recipes have a night without a report at its deadline", len(late), len(sound))
+    return [{"recipe": recipe, "night": night.isoformat()} for recipe, night in late]
+
+
+@task(map_index_template="{{ task.op_kwargs['recipe'] }} {{ task.op_kwargs['night'] }}")
+def write_late_report(recipe: str, night: str) -> str:
+    """Write what is known of a night that is late, and alert its team."""
+    from nightloom.nightly.report import write_report
+
+    settings = load_recipe(recipe)
+    try:
+        with resolving_with(find_airflow_connection):
+            return str(write_report(recipe, night))
+    finally:
+        what = f"it had no report at its deadline, {settings.deadline:%H:%M} in {settings.timezone}"
+        send_alert(settings, night, what, get_current_context())
+
+
+def list_late_nights(database: Database, recipes: Iterable[Recipe], now: datetime) -> Iterator[tuple[str, date]]:
+    """Give the nights whose deadline is over, that were due before it, and that have no report."""
+    for recipe in recipes:
+        due = last_due_night(recipe, now)
+        if _has_no_report(database, recipe.name, due.night) and _was_due(database, recipe.name, due):
+            yield recipe.name, due.night
+
+
+def last_due_night(recipe: Recipe, now: datetime) -> DueNight:
+    """Give the latest night whose deadline is over."""
+    night = now.astimezone(ZoneInfo(recipe.timezone)).date()
+    while (due := due_night(recipe, night)).deadline > now:
+        night -= _DAY
+    return due
+
+
+def due_night(recipe: Recipe, night: date) -> DueNight:
+    """Give start and deadline of a night: the deadline is the first one after the start."""
+    zone = ZoneInfo(recipe.timezone)
+    midnight = datetime.combine(night, time.min, zone)
+    start: datetime = croniter(recipe.schedule, midnight - timedelta(seconds=1)).get_next(datetime)
+    starts = start.date() == night
+    deadline = datetime.combine(night, recipe.deadline, zone)
+    if starts and deadline <= start:
+        deadline += _DAY
+    return DueNight(night, start if starts else None, deadline)
+
+
+def _has_no_report(database: Database, recipe: str, night: date) -> bool:
+    # When the report stage failed, it said so and alerted the team itself.
+    outcome = read_outcome(database, recipe, night, "report")
+    return outcome is None or outcome.status == "running"
+
+
+def _was_due(database: Database, recipe: str, due: DueNight) -> bool:
+    """Tell whether a night began before its deadline, or should have.
+
+    A recipe that never ran is not waited for, nor a night that somebody began when the deadline was over.
+    """
+    begun = read_outcome(database, recipe, due.night, "prepare")
+    if begun is not None:
+        return begun.started_at < due.deadline
+    return due.start is not None and bool(read_outcomes(database, recipe, until=due.night - _DAY, limit=1))

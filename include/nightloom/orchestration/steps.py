@@ -1,0 +1,156 @@
+"""Steps: the functions of `nightloom.nightly` as Airflow tasks. A task's id is its function's name."""
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from sqlalchemy import URL
+
+from nightloom.core.connections import resolving_with
+from nightloom.core.errors import NightloomError
+from nightloom.core.nights import choose_night
+from nightloom.core.worker import terminate_workers
+from nightloom.orchestration.links import ReportLink
+from nightloom.registry.nights import Stage
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+logger = logging.getLogger(__name__)
+
+GPU = "gpu"
+"""The pool of tasks that train or generate: as many at once as the machine can bear."""
+
+# What SQLAlchemy calls otherwise than Airflow does.
+_DIALECTS = {"postgres": "postgresql"}
+
+
+class NightOperator(BaseOperator):
+    """A task of one stage of one recipe's night, which it knows from its Dag's `default_args`.
+
+    Args:
+        recipe: Name of the recipe.
+        stage: The stage that the Dag stands for.
+        timezone: The recipe's time zone, in which a night is a date.
+        kwargs: Of every operator.
+    """
+
+    operator_extra_links = (ReportLink(),)
+
+    def __init__(self, *, recipe: str, stage: Stage, timezone: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.recipe = recipe
+        self.stage = stage
+        self.timezone = timezone
+
+    def night_of(self, context: "Context") -> str:
+        """Give the night of a run: the form's, else its partition's, else the date on which it is meant to run."""
+        run = context["dag_run"]
+        moment = run.logical_date or run.run_after
+        return choose_night(context["params"].get("night"), run.partition_key, moment, self.timezone).isoformat()
+
+
+class StepOperator(NightOperator):
+    """Runs one step; a `Stop` skips what would follow, and leaves the run green.
+
+    Args:
+        step: Name of the function in `nightloom.nightly.<stage>`.
+        arguments: What it is given besides recipe and night: ids, or tasks that return them.
+        over: In a mapped task, the name of one more argument.
+        item: In a mapped task, its value.
+        kwargs: Of every operator of a night.
+    """
+
+    template_fields: Sequence[str] = ("arguments",)
+
+    def __init__(
+        self,
+        *,
+        step: str,
+        arguments: dict[str, Any] | None = None,
+        over: str | None = None,
+        item: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.step = step
+        self.arguments = arguments or {}
+        self.over = over
+        self.item = item
+
+    def execute(self, context: "Context") -> Any:
+        """Call the function, and give the id that it returns."""
+        from nightloom.nightly.stops import Stop
+
+        function = getattr(import_module(f"nightloom.nightly.{self.stage}"), self.step)
+        try:
+            with resolving_with(find_airflow_connection):
+                result = function(**self._arguments_for(function, self.night_of(context)))
+        except NightloomError as error:
+            # The sentence on a line of its own, above the traceback that Airflow writes.
+            logger.error("%s", error)
+            raise
+        if isinstance(result, Stop):
+            raise AirflowSkipException(result.sentence)
+        return result
+
+    def on_kill(self) -> None:
+        """End what this task started."""
+        terminate_workers()
+
+    def _arguments_for(self, function: Callable[..., Any], night: str) -> dict[str, Any]:
+        known = {"recipe": self.recipe, "night": night, **self.arguments}
+        if self.over:
+            known[self.over] = self.item
+        # What mapped tasks returned comes as a sequence that fetches its items one by one.
+        plain = {
+            name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+            for name, value in known.items()
+        }
+        return {name: plain[name] for name in inspect.signature(function).parameters}
+
+
+def step(name: str, *, pool: str = "default_pool", **arguments: Any) -> StepOperator:
+    """Make a task of a step; arguments that are tasks stand for the ids that they return."""
+    return StepOperator(task_id=name, step=name, pool=pool, arguments=_outputs(arguments))
+
+
+def mapped_step(
+    name: str, over: str, items: StepOperator, *, pool: str = "default_pool", **arguments: Any
+) -> "MappedOperator":
+    """Make a task for each item of the list that another task returns; `over` names the argument that it is."""
+    return StepOperator.partial(
+        task_id=name,
+        step=name,
+        pool=pool,
+        arguments=_outputs(arguments),
+        over=over,
+        map_index_template="{{ task.over }} {{ task.item }}",
+    ).expand(item=items.output)
+
+
+def find_airflow_connection(name: str) -> str | None:
+    """Give the SQLAlchemy URL of an Airflow connection; nothing when there is none of that id."""
+    try:
+        connection = BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        return None
+    dialect = connection.extra_dejson.get("sqlalchemy_scheme") or str(connection.conn_type)
+    is_file = dialect == "sqlite"
+    return URL.create(
+        _DIALECTS.get(dialect, dialect),
+        username=connection.login,
+        password=connection.password,
+        host=None if is_file else connection.host,
+        port=connection.port,
+        database=connection.host if is_file else connection.schema,
+    ).render_as_string(hide_password=False)
+
+
+def _outputs(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: getattr(value, "output", value) for name, value in arguments.items()}

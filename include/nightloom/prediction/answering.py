@@ -1,0 +1,144 @@
+"""Answering: the rows of one shard become result lines, each with exactly one terminal status."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from nightloom.artifacts.results import PredictionPlanIdentity
+from nightloom.core.digests import digest_json, short
+from nightloom.core.errors import InputError, WorkerError
+from nightloom.engines.base import Conversation, Engine, Generation
+from nightloom.prediction.lines import ChatCompletion, Choice, LineError, Message, Outcome, Response, ResultLine, Usage
+from nightloom.prediction.screening import Refusal, screen_text
+from nightloom.prompts.templates import PromptIdentity, parse_output, render_prompt
+
+logger = logging.getLogger(__name__)
+
+_BATCH_ROWS = 256
+_ENGINE_FAILURE = "engine_failure"
+
+OnRows = Callable[[int], None]
+"""Is told how many more rows are done."""
+
+Result = Generation | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What all rows of a plan share."""
+
+    plan_id: str
+    plan: PredictionPlanIdentity
+    prompt: PromptIdentity
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    row_id: str
+    flags: tuple[str, ...]
+    asked: Conversation | Refusal
+
+
+def answer_rows(batch: Batch, frame: pl.DataFrame, on_rows: OnRows) -> list[ResultLine]:
+    """Give the result line of every row of a RECORDS frame, in its order.
+
+    Raises:
+        WorkerError: The engine failed on every row that it was given: it is broken, not they.
+    """
+    rows = [_read_row(batch, row_id, text) for row_id, text in frame.select("row_id", "text").iter_rows()]
+    asked = [row.asked for row in rows if not isinstance(row.asked, Refusal)]
+    on_rows(len(rows) - len(asked))
+    answers = _generate_all(batch, asked, on_rows)
+    return [_as_line(batch, row, row.asked if isinstance(row.asked, Refusal) else next(answers)) for row in rows]
+
+
+def _read_row(batch: Batch, row_id: str, text: str | None) -> _Row:
+    screened = screen_text(text, batch.plan.checks)
+    if screened.refusal:
+        return _Row(row_id, screened.flags, screened.refusal)
+    try:
+        return _Row(row_id, screened.flags, render_prompt(batch.prompt, screened.text))
+    except InputError:
+        # Not its message: the template may have quoted the text.
+        refusal = Refusal("failed", "prompt_not_rendered", "the prompt could not be rendered with this text")
+        return _Row(row_id, screened.flags, refusal)
+
+
+def _generate_all(batch: Batch, asked: Sequence[Conversation], on_rows: OnRows) -> Iterator[Result]:
+    for start in range(0, len(asked), _BATCH_ROWS):
+        part = asked[start : start + _BATCH_ROWS]
+        answers = _generate(batch, part)
+        if len(part) > 1 and all(isinstance(answer, Refusal) and answer.code == _ENGINE_FAILURE for answer in answers):
+            msg = (
+                f"the engine failed on all of {len(part)} rows of plan {short(batch.plan_id)}; nothing of this shard "
+                f"was committed: mend what the log names and run the worker again"
+            )
+            raise WorkerError(msg)
+        on_rows(len(part))
+        yield from answers
+
+
+def _generate(batch: Batch, asked: Sequence[Conversation]) -> list[Result]:
+    """Ask for all at once; where that fails, for either half, until what fails is a single row."""
+    try:
+        answers = batch.engine.generate(asked, batch.plan.max_new_tokens)
+    except Exception as error:  # an engine may raise anything, and one row must not cost the others theirs
+        if len(asked) > 1:
+            middle = len(asked) // 2
+            return _generate(batch, asked[:middle]) + _generate(batch, asked[middle:])
+        # The class alone: an engine's message may quote the text.
+        logger.warning("plan %s: the engine failed on a row: %s", short(batch.plan_id), type(error).__name__)
+        code = "input_refused" if isinstance(error, InputError) else _ENGINE_FAILURE
+        return [Refusal("failed", code, f"the engine raised {type(error).__name__}")]
+    return [_refuse_unread(answer) for answer in answers]
+
+
+def _refuse_unread(answer: Generation) -> Result:
+    if answer.output_tokens == 0 and not answer.finished:
+        message = f"the prompt of {answer.prompt_tokens} tokens leaves no room for an answer in the model's context"
+        return Refusal("failed", "context_exceeded", message)
+    return answer
+
+
+def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
+    plan = batch.plan
+    digest = digest_json([batch.plan_id, row.row_id])[:32]
+    answer = None
+    if isinstance(result, Generation):
+        answer = parse_output(result.text, plan.field_order, plan.answer, plan.output)
+        status = "invalid_output" if answer is None else "succeeded"
+    else:
+        status = result.status
+    return ResultLine(
+        id=f"batch_req_{digest}",
+        custom_id=row.row_id,
+        response=_as_response(plan, digest, result) if isinstance(result, Generation) else None,
+        error=LineError(code=result.code, message=result.message) if isinstance(result, Refusal) else None,
+        nightloom=Outcome(
+            status=status,
+            flags=row.flags,
+            blocked=status == "blocked",
+            delivered=status == "succeeded",
+            answer=answer,
+            night=plan.night,
+            model=plan.model,
+            prompt=plan.prompt,
+        ),
+    )
+
+
+def _as_response(plan: PredictionPlanIdentity, digest: str, answer: Generation) -> Response:
+    body = ChatCompletion(
+        id=f"chatcmpl-{digest}",
+        model=plan.model.adapter or plan.model.base,
+        choices=(Choice(message=Message(content=answer.text), finish_reason="stop" if answer.finished else "length"),),
+        usage=Usage(
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.output_tokens,
+            total_tokens=answer.prompt_tokens + answer.output_tokens,
+        ),
+    )
+    return Response(request_id=f"req_{digest}", body=body)

@@ -1,0 +1,54 @@
+"""Commit: the shards of a plan become the night's predictions, once all are there and every row is accounted for."""
+
+from collections import Counter
+
+from nightloom.artifacts.results import (
+    PREDICTION_STATUSES,
+    PredictionPlan,
+    Predictions,
+    PredictionShard,
+    PredictionsIdentity,
+)
+from nightloom.core.digests import short
+from nightloom.core.errors import WorkerError
+from nightloom.core.store import ObjectStore
+from nightloom.prediction.run import shard_identity
+
+
+def commit_predictions(store: ObjectStore, plan_id: str) -> Predictions:
+    """Publish the predictions of a plan.
+
+    Raises:
+        WorkerError: Shards are missing, or rows are.
+    """
+    plan = store.load(PredictionPlan, plan_id).identity
+    shards = _load_shards(store, plan_id, len(plan.shards))
+    totals: Counter[str] = Counter()
+    for shard in shards:
+        totals.update(shard.record.counts)
+    rows = sum(shard.record.rows for shard in shards)
+    if not rows == totals.total() == plan.rows:
+        msg = (
+            f"plan {short(plan_id)} has {plan.rows} rows, its shards have {rows}, and their results are "
+            f"{totals.total()}; report this, and predict again with a new plan"
+        )
+        raise WorkerError(msg)
+    identity = PredictionsIdentity(
+        plan=plan_id,
+        files=tuple(shard.record.lines for shard in shards),
+        counts={status: totals[status] for status in PREDICTION_STATUSES},
+        rows=rows,
+    )
+    return store.publish(Predictions(identity=identity))
+
+
+def _load_shards(store: ObjectStore, plan_id: str, number: int) -> list[PredictionShard]:
+    found = [store.find(PredictionShard, shard_identity(plan_id, n)) for n in range(number)]
+    shards = [shard for shard in found if shard is not None]
+    if len(shards) < number:
+        msg = (
+            f"{number - len(shards)} of {number} shards of plan {short(plan_id)} are missing: a worker was killed or "
+            f"is still at work; run the workers again, what is done is kept"
+        )
+        raise WorkerError(msg)
+    return shards

@@ -1,0 +1,70 @@
+"""Plan: the night's rows cut into shards, with all that determines their results."""
+
+from datetime import date
+
+import polars as pl
+
+from nightloom.artifacts.data import Records
+from nightloom.artifacts.frames import RECORDS, get_frame, put_frame
+from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity
+from nightloom.core.digests import code_digest
+from nightloom.core.errors import InputError
+from nightloom.core.packages import worker_packages
+from nightloom.core.recipes import Predict, Recipe
+from nightloom.core.store import ObjectStore
+from nightloom.prediction.table import table_columns
+
+# What writes the table is not among them: it changes no result.
+_CODE = (
+    "nightloom.engines",
+    "nightloom.prediction.answering",
+    "nightloom.prediction.lines",
+    "nightloom.prediction.screening",
+    "nightloom.prompts",
+    "nightloom.scanners",
+)
+_PACKAGES = ("peft", "tokenizers", "torch", "transformers")
+_CHECKS = ("max_characters", "pii", "secrets", "prompt_injections")
+
+
+def plan_shards(
+    store: ObjectStore, recipe: Recipe, *, night: date, records: str, model: ModelRef, prompt_id: str
+) -> PredictionPlan:
+    """Cut the newest version of every row into shards, and commit them as the night's plan.
+
+    Raises:
+        InputError: The recipe predicts nothing, or into a table that cannot be.
+    """
+    settings = _settings(recipe)
+    if settings.table:
+        table_columns(tuple(recipe.task.answer), settings.table)  # a name that is taken is refused before the work
+    rows = _newest_versions(get_frame(store, store.load(Records, records).identity.frame, RECORDS))
+    shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
+    identity = PredictionPlanIdentity(
+        recipe=recipe.name,
+        night=night.isoformat(),
+        model=model,
+        prompt=prompt_id,
+        output=recipe.task.output,
+        answer={name: field.one_of for name, field in recipe.task.answer.items()},
+        field_order=tuple(recipe.task.answer),
+        max_new_tokens=settings.max_new_tokens,
+        checks={name: getattr(recipe.prepare, name) for name in _CHECKS},
+        shards=shards if rows.height else (),
+        rows=rows.height,
+        code=code_digest(*_CODE),
+        packages={name: version for name, version in worker_packages().items() if name in _PACKAGES},
+    )
+    return store.publish(PredictionPlan(identity=identity))
+
+
+def _settings(recipe: Recipe) -> Predict:
+    if recipe.predict is None:
+        msg = f"recipe {recipe.name} has no `predict`; add it, with the source of the rows to predict"
+        raise InputError(msg)
+    return recipe.predict
+
+
+def _newest_versions(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("row_id", "version").unique("row_id", keep="last", maintain_order=True)

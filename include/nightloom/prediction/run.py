@@ -1,0 +1,156 @@
+"""Run: workers lease shards of a plan until none is free, and commit each by one conditional put.
+
+A shard is found by its plan and number, and holds all of its rows or does not exist: a worker that is killed loses
+the shard it was at and nothing else, and two workers at one shard commit it once.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from nightloom.artifacts.frames import RECORDS, get_frame
+from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, PredictionShard
+from nightloom.core.digests import short
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.engines.base import Engine
+from nightloom.engines.opening import open_engine
+from nightloom.prediction.answering import Batch, answer_rows
+from nightloom.prediction.lines import dump_lines
+from nightloom.prompts.templates import Prompt
+from nightloom.registry.database import Database, open_database
+from nightloom.registry.leases import drop_lease, take_lease
+
+logger = logging.getLogger(__name__)
+
+_LEASE = timedelta(minutes=10)
+_PROGRESS_S = 5.0
+
+OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
+
+
+def run_predictions(plan: str, worker: str) -> int:
+    """Predict shards with the store and registry of the settings: the step of a worker process."""
+    return predict_shards(open_store(), open_database(), plan, worker)
+
+
+def predict_shards(
+    store: ObjectStore, database: Database, plan_id: str, worker: str, open_engine: OpenEngine = open_engine
+) -> int:
+    """Predict shards of a plan until none is free, and give how many rows were done here.
+
+    Args:
+        store: Holds the plan, and gets the shards.
+        database: Holds the leases.
+        plan_id: The plan.
+        worker: Holder of the leases; a worker that runs again under its name takes up its own at once.
+        open_engine: Loads the plan's model; called once, and only when there is a shard to do.
+
+    Raises:
+        WorkerError: The engine is broken.
+    """
+    plan = store.load(PredictionPlan, plan_id)
+    leases = _Leases(database, plan_id, worker)
+    progress = _Progress(plan)
+    batch: Batch | None = None
+    for number in _free_shards(store, leases, plan, progress):
+        if batch is None:
+            prompt = store.load(Prompt, plan.identity.prompt)
+            batch = Batch(plan_id, plan.identity, prompt.identity, open_engine(store, plan.identity.model))
+            progress.begin()
+
+        def tell(rows: int, number: int = number) -> None:
+            leases.renew(number)
+            progress.add(rows)
+
+        store.publish(_predict_shard(store, batch, number, tell))
+    logger.info("plan %s: worker %s did %d of %d rows", short(plan_id), worker, progress.done, plan.identity.rows)
+    return progress.done
+
+
+def shard_identity(plan_id: str, number: int) -> PredictionShard.Identity:
+    """Give what a finished shard is found by."""
+    return PredictionShard.Identity(plan=plan_id, shard=number)
+
+
+def _free_shards(store: ObjectStore, leases: "_Leases", plan: PredictionPlan, progress: "_Progress") -> Iterator[int]:
+    """Give the numbers of shards that nobody has done or is at, each leased while it is being done."""
+    pending = list(range(len(plan.identity.shards)))
+    while (number := leases.take(pending)) is not None:
+        pending.remove(number)
+        # Looked for under the lease: whoever held it before may have committed meanwhile.
+        finished = store.find(PredictionShard, shard_identity(plan.id, number))
+        if finished is None:
+            yield number
+        else:
+            progress.skip(finished.record.rows)
+        leases.drop(number)
+
+
+def _predict_shard(store: ObjectStore, batch: Batch, number: int, on_rows: Callable[[int], None]) -> PredictionShard:
+    started = time.monotonic()
+    rows = get_frame(store, batch.plan.shards[number], RECORDS)
+    lines = answer_rows(batch, rows, on_rows)
+    counts = Counter(line.nightloom.status for line in lines)
+    record = PredictionShard.Record(
+        lines=store.put_blob(dump_lines(lines)),
+        counts={status: counts[status] for status in PREDICTION_STATUSES},
+        rows=len(lines),
+        seconds=round(time.monotonic() - started, 3),
+    )
+    return PredictionShard(identity=shard_identity(batch.plan_id, number), record=record)
+
+
+class _Leases:
+    """The leases of one worker on the shards of one plan."""
+
+    def __init__(self, database: Database, plan_id: str, worker: str) -> None:
+        self._database = database
+        self._scope = f"prediction_plan/{plan_id}"
+        self._worker = worker
+
+    def take(self, numbers: list[int]) -> int | None:
+        key = take_lease(self._database, self._scope, [str(n) for n in numbers], self._worker, _LEASE)
+        return None if key is None else int(key)
+
+    def renew(self, number: int) -> None:
+        self.take([number])
+
+    def drop(self, number: int) -> None:
+        drop_lease(self._database, self._scope, str(number), self._worker)
+
+
+class _Progress:
+    """How far a worker is, in the log every few seconds."""
+
+    def __init__(self, plan: PredictionPlan) -> None:
+        self.done = 0
+        self._plan = plan
+        self._left = plan.identity.rows
+        self._began = self._told = time.monotonic()
+
+    def begin(self) -> None:
+        """Start the clock: loading the engine is over."""
+        self._began = self._told = time.monotonic()
+
+    def skip(self, rows: int) -> None:
+        """Count rows that are done already."""
+        self._left -= rows
+
+    def add(self, rows: int) -> None:
+        """Count rows that were done here."""
+        self.done += rows
+        self._left -= rows
+        now = time.monotonic()
+        if now - self._told >= _PROGRESS_S:
+            self._told = now
+            rate = self.done / (now - self._began)
+            logger.info(
+                "plan %s: %d rows done, %.1f rows/s, at most %.0f s left",
+                short(self._plan.id),
+                self.done,
+                rate,
+                self._left / rate if rate else 0,
+            )

@@ -1,0 +1,126 @@
+"""Table: a night's predictions go back into a database, where whoever answers the rows finds them."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity, Predictions, PredictionsIdentity
+from nightloom.core.errors import InputError, SourceError
+from nightloom.core.store import ObjectStore
+from nightloom.prediction.lines import ResultLine, load_lines
+
+_BUSY_TIMEOUT_S = 60
+
+
+def write_predictions_table(store: ObjectStore, predictions_id: str, url: str, table: str) -> int:
+    """Put a night's predictions into a table in one transaction, in place of what it has of that night.
+
+    The table is created when it is not there: one line a row, with recipe, night and row id as its key, a column for
+    each field of the answer, and every status, so that a row without an answer is seen to have none.
+
+    Args:
+        store: Holds the predictions.
+        predictions_id: The predictions.
+        url: SQLAlchemy URL of the database.
+        table: Name of the table.
+
+    Returns:
+        How many rows the table has of that night.
+
+    Raises:
+        InputError: The table is there, and lacks a column; or a field of the answer has the name of another column.
+        SourceError: The database refused or did not answer.
+    """
+    predictions = store.load(Predictions, predictions_id).identity
+    plan = store.load(PredictionPlan, predictions.plan).identity
+    columns = table_columns(plan.field_order, table)
+    target = sa.Table(table, sa.MetaData(), *columns)
+    of_night = (target.c.recipe == plan.recipe) & (target.c.night == date.fromisoformat(plan.night))
+    engine = _connect(url)
+    try:
+        with engine.begin() as connection:
+            target.create(connection, checkfirst=True)
+            _refuse_missing_columns(connection, target)
+            connection.execute(sa.delete(target).where(of_night))
+            for values in _read_values(store, predictions, plan):
+                connection.execute(sa.insert(target), values)
+            return connection.scalar(sa.select(sa.func.count()).select_from(target).where(of_night)) or 0
+    except SQLAlchemyError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        # The class alone: a driver's message may quote the row.
+        msg = f"predictions of night {plan.night} could not be written to table {table} at {where}: " + (
+            f"{type(getattr(error, 'orig', None) or error).__name__}; nothing of this night was changed there"
+        )
+        raise SourceError(msg) from None
+    finally:
+        engine.dispose()
+
+
+def table_columns(fields: tuple[str, ...], table: str) -> list[sa.Column[Any]]:
+    """Give the columns of a predictions table, with one for each field of the answer.
+
+    Raises:
+        InputError: A field has the name of another column.
+    """
+    fixed: dict[str, sa.Column[Any]] = {
+        "recipe": sa.Column("recipe", sa.String(40), primary_key=True),
+        "night": sa.Column("night", sa.Date, primary_key=True),
+        "row_id": sa.Column("row_id", sa.String(200), primary_key=True),
+        "status": sa.Column("status", sa.String(20), nullable=False),
+        "blocked": sa.Column("blocked", sa.Boolean, nullable=False),
+        "flags": sa.Column("flags", sa.Text, nullable=False),
+        "model": sa.Column("model", sa.String(64), nullable=False),
+        "prompt": sa.Column("prompt", sa.String(64), nullable=False),
+    }
+    taken = sorted(set(fields) & set(fixed))
+    if taken:
+        msg = f"the answer's field {taken[0]!r} is a column of table {table} already; rename it in the recipe"
+        raise InputError(msg)
+    answers = [sa.Column(field, sa.Text) for field in fields]
+    names = list(fixed.values())
+    return [*names[:4], *answers, *names[4:]]
+
+
+def _connect(url: str) -> sa.Engine:
+    address = sa.make_url(url)
+    options = {"timeout": _BUSY_TIMEOUT_S} if address.get_backend_name() == "sqlite" else {}
+    return sa.create_engine(address, hide_parameters=True, poolclass=sa.NullPool, connect_args=options)
+
+
+def _refuse_missing_columns(connection: sa.Connection, target: sa.Table) -> None:
+    present = {column["name"] for column in sa.inspect(connection).get_columns(target.name)}
+    missing = [column.name for column in target.columns if column.name not in present]
+    if missing:
+        msg = (
+            f"table {target.name} has no column {', '.join(missing)}; add what is missing, "
+            f"or name another table in the recipe's `predict`"
+        )
+        raise InputError(msg)
+
+
+def _read_values(
+    store: ObjectStore, predictions: PredictionsIdentity, plan: PredictionPlanIdentity
+) -> Iterator[list[dict[str, Any]]]:
+    """Give the values of each shard's rows."""
+    for file in predictions.files:
+        yield [_values(line, plan) for line in load_lines(store.get_blob(file))]
+
+
+def _values(line: ResultLine, plan: PredictionPlanIdentity) -> dict[str, Any]:
+    outcome = line.nightloom
+    answer = outcome.answer or {}
+    return {
+        "recipe": plan.recipe,
+        "night": date.fromisoformat(plan.night),
+        "row_id": line.custom_id,
+        "status": outcome.status,
+        "blocked": outcome.blocked,
+        "flags": ",".join(outcome.flags),
+        "model": plan.model.adapter or plan.model.base,
+        "prompt": plan.prompt,
+        # PostgreSQL has no text with a NUL in it.
+        **{field: answer[field].replace("\0", "\ufffd") if field in answer else None for field in plan.field_order},
+    }

@@ -1,0 +1,1 @@
+"""Promotion: the champion ref moved on a verdict, and moved back."""

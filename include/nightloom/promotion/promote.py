@@ -1,0 +1,94 @@
+"""Promote and roll back: the two ways in which the champion changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from nightloom.artifacts.results import Verdict
+from nightloom.core.digests import short
+from nightloom.core.errors import ConflictError, InputError
+from nightloom.registry.database import Database
+from nightloom.registry.nights import is_latest_night
+from nightloom.registry.refs import RefMove, move_ref, read_log
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What became of a wish to move the champion. A refusal is a value, not a fault."""
+
+    moved: bool
+    sentence: str
+
+
+def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> Promotion:
+    """Make the candidate the champion, if the verdict says so and still holds.
+
+    It holds when no later night has begun, and when the champion is the one that the candidate was compared with.
+    Running it again says the same and moves nothing twice. An adapter that a person has taken back is not promoted by
+    any night: unchanged data would give the same weights tomorrow, and the same verdict.
+    """
+    decided = verdict.identity
+    if not decided.promote:
+        return Promotion(moved=False, sentence=decided.reason)
+    moves = _list_moves(database, decided.recipe)
+    undone = _find_undoing(moves, decided.candidate)
+    if undone:
+        sentence = f"{decided.reason}; but {undone.who} took this adapter back ({undone.why}), so the champion stays"
+        return Promotion(moved=False, sentence=sentence)
+    if any(move.verdict == verdict.id for move in moves):
+        return Promotion(moved=True, sentence=decided.reason)
+    if not is_latest_night(database, decided.recipe, night):
+        return Promotion(moved=False, sentence=f"{decided.reason}; night {night} is not the latest, so no ref moves")
+    try:
+        move_ref(
+            database,
+            recipe=decided.recipe,
+            name=CHAMPION,
+            expected=decided.champion,
+            value=decided.candidate,
+            night=night,
+            who=who,
+            why=decided.reason,
+            verdict=verdict.id,
+        )
+    except ConflictError as error:
+        return Promotion(moved=False, sentence=f"the champion moved after the comparison, make it again: {error}")
+    return Promotion(moved=True, sentence=decided.reason)
+
+
+def roll_back_champion(database: Database, recipe: str, *, night: date, who: str, why: str) -> Promotion:
+    """Make the champion before this one the champion again. Twice goes back two steps.
+
+    Raises:
+        InputError: There is no earlier champion.
+        ConflictError: Somebody moved the ref meanwhile.
+    """
+    line = _list_line(_list_moves(database, recipe))
+    if len(line) < 2:
+        msg = f"{recipe} has no earlier champion to go back to; `nightloom model log {recipe}` shows all there were"
+        raise InputError(msg)
+    earlier, present = line[-2:]
+    move_ref(database, recipe=recipe, name=CHAMPION, expected=present, value=earlier, night=night, who=who, why=why)
+    return Promotion(moved=True, sentence=f"champion of {recipe} is {short(earlier)} again, not {short(present)}")
+
+
+def _list_moves(database: Database, recipe: str) -> list[RefMove]:
+    """Give the moves of the champion, oldest first."""
+    return [move for move in read_log(database, recipe) if move.name == CHAMPION]
+
+
+def _find_undoing(moves: Sequence[RefMove], adapter: str) -> RefMove | None:
+    """Give the move by which a person took an adapter back, if that is the last that happened to it."""
+    last = next((move for move in reversed(moves) if adapter in (move.old, move.new)), None)
+    return last if last and last.old == adapter and last.verdict is None else None
+
+
+def _list_line(moves: Sequence[RefMove]) -> list[str]:
+    """Give the champions up to the present one; what was taken back is not among them."""
+    line: list[str] = []
+    for move in moves:
+        line = line[: line.index(move.new)] if move.new in line else line
+        line.append(move.new)
+    return line

@@ -1,0 +1,122 @@
+"""Prompt versions: `include/prompts/<name>/<number>.yaml`, frozen by digest, rendered in a sandbox."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import yaml
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import Field, ValidationError
+
+from nightloom.core.digests import parse_json
+from nightloom.core.errors import InputError
+from nightloom.core.manifests import Manifest, Plain
+
+_MOST_CHARACTERS = 100_000
+
+
+class PromptMessage(Plain):
+    """One message of the prompt; `{{ text }}` in it stands for what the model reads."""
+
+    role: Literal["system", "user"]
+    content: str
+
+
+class PromptIdentity(Plain):
+    """What the model is shown before it answers."""
+
+    messages: tuple[PromptMessage, ...] = Field(min_length=1)
+
+
+class PromptRecord(Plain):
+    """Where it was written."""
+
+    name: str
+
+
+class Prompt(Manifest):
+    """A prompt version."""
+
+    kind: ClassVar[str] = "prompt"
+    identity: PromptIdentity
+    record: PromptRecord
+
+
+def read_prompt(directory: Path, name: str) -> Prompt:
+    """Read a prompt version such as `support_triage/1` from its file.
+
+    Raises:
+        InputError: The file is missing, or not a prompt.
+    """
+    path = directory / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(p.relative_to(directory).with_suffix("").as_posix() for p in directory.glob("*/*.yaml"))
+        msg = f"prompt {name!r} has no file {path.name} in {path.parent}; known: {', '.join(known) or 'none'}"
+        raise InputError(msg)
+    try:
+        identity = PromptIdentity.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        for message in identity.messages:
+            _compile(message.content)
+    except (yaml.YAMLError, ValidationError, TemplateError) as error:
+        first = str(error).splitlines()[0]
+        msg = f"prompt {name!r} in {path} cannot be used: {first}; it holds a list `messages` of role and content"
+        raise InputError(msg) from error
+    return Prompt(identity=identity, record=PromptRecord(name=name))
+
+
+def render_prompt(prompt: PromptIdentity, text: str) -> list[dict[str, str]]:
+    """Give the messages that ask for an answer to this text.
+
+    Raises:
+        InputError: The template cannot be rendered, or gives more than 100,000 characters.
+    """
+    try:
+        messages = [
+            {"role": message.role, "content": _compile(message.content).render(text=text)}
+            for message in prompt.messages
+        ]
+    except Exception as error:  # a template is somebody's program: it may fail in any way
+        msg = f"the prompt cannot be rendered: {error}"
+        raise InputError(msg) from error
+    if sum(len(message["content"]) for message in messages) > _MOST_CHARACTERS:
+        msg = f"the rendered prompt has more than {_MOST_CHARACTERS} characters; shorten the template or the text"
+        raise InputError(msg)
+    return messages
+
+
+def render_target(answer: Mapping[str, str], fields: Sequence[str], output: Literal["json", "text"]) -> str:
+    """Give the text that the model should answer with."""
+    if output == "text":
+        return answer[fields[0]]
+    return json.dumps({field: answer[field] for field in fields}, ensure_ascii=False)
+
+
+def parse_output(
+    text: str,
+    fields: Sequence[str],
+    allowed: Mapping[str, Sequence[str] | None],
+    output: Literal["json", "text"],
+) -> dict[str, str] | None:
+    """Read a model's answer: its fields, or nothing when it has not the form that was asked for."""
+    if output == "text":
+        answer: object = {fields[0]: text.strip()}
+    else:
+        try:
+            answer = parse_json(text)
+        except ValueError:
+            return None
+    if not isinstance(answer, dict) or set(answer) != set(fields):
+        return None
+    for field, value in answer.items():
+        choices = allowed.get(field)
+        if not isinstance(value, str) or (choices is not None and value not in choices):
+            return None
+    return answer
+
+
+@cache
+def _compile(template: str):  # type: ignore[no-untyped-def]  # jinja2.Template, cached by its source
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False).from_string(template)

@@ -1,0 +1,90 @@
+"""The registry's database: opening it, its transactions, its migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from nightloom.core.errors import RegistryError
+from nightloom.core.settings import get_settings
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_TIMEOUT_S = 60
+
+
+class Database:
+    """One registry, behind a SQLAlchemy URL."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _create_engine(url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Run a block as one serialised write transaction: all of it happens, or nothing.
+
+        Raises:
+            RegistryError: The database refused or did not answer.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except SQLAlchemyError as error:
+            where = self._engine.url.render_as_string(hide_password=True)
+            msg = (
+                f"the registry at {where} failed: {type(error).__name__}: {error.args[0] if error.args else ''}; "
+                f"`nightloom doctor` checks it"
+            )
+            raise RegistryError(msg) from error
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's shape; nothing happens when they have it."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self._engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+@cache
+def open_database() -> Database:
+    """Open the registry that the settings name; one engine a process."""
+    return Database(get_settings().registry_address)
+
+
+def migrate(url: str) -> None:
+    """Create or upgrade the registry behind a URL."""
+    Database(url).migrate()
+
+
+def _create_engine(url: str) -> sa.Engine:
+    address = sa.make_url(url)
+    if address.get_backend_name() != "sqlite":
+        return sa.create_engine(address, pool_pre_ping=True, isolation_level="SERIALIZABLE")
+    if address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(address, connect_args={"timeout": _BUSY_TIMEOUT_S}, poolclass=sa.NullPool)
+    sa.event.listen(engine, "connect", _leave_transactions_to_us)
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # A deferred transaction that turns into a writer fails at once when another has written meanwhile.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,156 @@
+"""Nights and their outcomes: the cut of each night, recorded once, and what each stage came to."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from nightloom.core.nights import Night, utc_now
+from nightloom.registry.database import Database
+from nightloom.registry.tables import ManifestRow, NightRow, OutcomeRow
+
+Stage = Literal["prepare", "finetune", "predict", "report"]
+STAGES: tuple[Stage, ...] = ("prepare", "finetune", "predict", "report")
+Status = Literal["running", "done", "nothing_new", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """What a stage of a night came to."""
+
+    recipe: str
+    night: date
+    stage: Stage
+    status: Status
+    sentence: str
+    manifest: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+def record_night(database: Database, night: Night) -> Night:
+    """Write a night's cut down unless it is, and give the one that stands."""
+    with database.transaction() as session:
+        row = session.get(NightRow, (night.recipe, night.night))
+        if row is None:
+            row = NightRow(
+                recipe=night.recipe,
+                night=night.night,
+                cut_from=night.cut_from.astimezone(UTC).replace(tzinfo=None),
+                cut_to=night.cut_to.astimezone(UTC).replace(tzinfo=None),
+            )
+            session.add(row)
+        return _as_night(row)
+
+
+def read_night(database: Database, recipe: str, night: date) -> Night | None:
+    """Give the recorded night, or nothing."""
+    with database.transaction() as session:
+        row = session.get(NightRow, (recipe, night))
+        return None if row is None else _as_night(row)
+
+
+def is_latest_night(database: Database, recipe: str, night: date) -> bool:
+    """Tell whether no later night of the recipe has begun: only such a night may move a ref."""
+    with database.transaction() as session:
+        latest = session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
+        return latest is None or night >= latest
+
+
+def begin_stage(database: Database, recipe: str, night: date, stage: Stage) -> None:
+    """Say that a stage is running: if it ends without a word, that word stays and is not mistaken for success."""
+    with database.transaction() as session:
+        session.merge(
+            OutcomeRow(
+                recipe=recipe,
+                night=night,
+                stage=stage,
+                status="running",
+                sentence=f"{stage} has begun and not said how it ended",
+                manifest=None,
+                started_at=utc_now().replace(tzinfo=None),
+                ended_at=None,
+            )
+        )
+
+
+def end_stage(
+    database: Database,
+    recipe: str,
+    night: date,
+    stage: Stage,
+    status: Status,
+    sentence: str,
+    manifest: str | None = None,
+) -> None:
+    """Write down what a stage came to."""
+    now = utc_now().replace(tzinfo=None)
+    with database.transaction() as session:
+        row = session.get(OutcomeRow, (recipe, night, stage))
+        if row is None:
+            row = OutcomeRow(recipe=recipe, night=night, stage=stage, started_at=now)
+            session.add(row)
+        row.status, row.sentence, row.manifest, row.ended_at = status, sentence, manifest, now
+
+
+def read_outcome(database: Database, recipe: str, night: date, stage: Stage) -> StageOutcome | None:
+    """Give what a stage of a night came to, or nothing."""
+    with database.transaction() as session:
+        row = session.get(OutcomeRow, (recipe, night, stage))
+        return None if row is None else _as_outcome(row)
+
+
+def read_outcomes(database: Database, recipe: str, until: date, limit: int) -> list[StageOutcome]:
+    """Give the outcomes of a recipe's last nights up to one, newest night first."""
+    query = (
+        sa.select(OutcomeRow)
+        .where(OutcomeRow.recipe == recipe, OutcomeRow.night <= until)
+        .order_by(OutcomeRow.night.desc(), OutcomeRow.stage)
+        .limit(limit * len(STAGES))
+    )
+    with database.transaction() as session:
+        return [_as_outcome(row) for row in session.scalars(query)]
+
+
+def index_manifest(database: Database, kind: str, manifest: str, recipe: str | None, night: date | None) -> None:
+    """Note where a manifest was made first."""
+    with database.transaction() as session:
+        if session.get(ManifestRow, (kind, manifest)) is None:
+            session.add(
+                ManifestRow(
+                    kind=kind,
+                    manifest=manifest,
+                    recipe=recipe,
+                    night=night,
+                    made_at=utc_now().replace(tzinfo=None),
+                )
+            )
+
+
+def list_manifests(
+    database: Database, kind: str, recipe: str | None = None
+) -> list[tuple[str, str | None, date | None]]:
+    """Give id, recipe and night of the indexed manifests of a kind, oldest first."""
+    query = sa.select(ManifestRow).where(ManifestRow.kind == kind).order_by(ManifestRow.made_at)
+    if recipe is not None:
+        query = query.where(ManifestRow.recipe == recipe)
+    with database.transaction() as session:
+        return [(row.manifest, row.recipe, row.night) for row in session.scalars(query)]
+
+
+def _as_night(row: NightRow) -> Night:
+    return Night(row.recipe, row.night, row.cut_from.replace(tzinfo=UTC), row.cut_to.replace(tzinfo=UTC))
+
+
+def _as_outcome(row: OutcomeRow) -> StageOutcome:
+    return StageOutcome(
+        recipe=row.recipe,
+        night=row.night,
+        stage=row.stage,  # type: ignore[arg-type]  # written by end_stage alone
+        status=row.status,  # type: ignore[arg-type]  # likewise
+        sentence=row.sentence,
+        manifest=row.manifest,
+        started_at=row.started_at.replace(tzinfo=UTC),
+        ended_at=row.ended_at.replace(tzinfo=UTC) if row.ended_at else None,
+    )

@@ -1,0 +1,185 @@
+"""Refs: the few pointers that move, by compare-and-swap, each move a line of a hash-chained log."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nightloom.core.digests import digest_json, short
+from nightloom.core.errors import ConflictError, RegistryError
+from nightloom.core.nights import utc_now
+from nightloom.registry.database import Database
+from nightloom.registry.tables import RefMoveRow, RefRow
+
+_GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class RefMove:
+    """One line of the log."""
+
+    number: int
+    recipe: str
+    name: str
+    old: str | None
+    new: str
+    night: date
+    who: str
+    why: str
+    verdict: str | None
+    moved_at: datetime
+    line_hash: str
+
+
+def read_ref(database: Database, recipe: str, name: str) -> str | None:
+    """Give what a ref points to, or nothing."""
+    with database.transaction() as session:
+        row = session.get(RefRow, (recipe, name))
+        return None if row is None else row.value
+
+
+def read_ref_before(database: Database, recipe: str, name: str, night: date) -> str | None:
+    """Give what a ref pointed to when a night began: what the nights before it left, whatever came later."""
+    query = (
+        sa.select(RefMoveRow.new)
+        .where(RefMoveRow.recipe == recipe, RefMoveRow.name == name, RefMoveRow.night < night)
+        .order_by(RefMoveRow.number.desc())
+        .limit(1)
+    )
+    with database.transaction() as session:
+        return session.scalar(query)
+
+
+def move_ref(
+    database: Database,
+    *,
+    recipe: str,
+    name: str,
+    expected: str | None,
+    value: str,
+    night: date,
+    who: str,
+    why: str,
+    verdict: str | None = None,
+) -> None:
+    """Point a ref to a value, provided that it still holds the value on which the move was decided.
+
+    Moving it to where it is does nothing, so that a step that is run again succeeds. A verdict moves a ref once: when
+    a person has undone its move, running the night again does not bring it back.
+
+    Raises:
+        ConflictError: The ref holds something else, or was last moved by a later night.
+    """
+    with database.transaction() as session:
+        row = session.get(RefRow, (recipe, name), with_for_update=True)
+        present = row.value if row else None
+        if present == value or (verdict and _is_cited(session, recipe, name, verdict)):
+            return
+        if present != expected:
+            msg = (
+                f"{name} of {recipe} is {_shown(present)}, not {_shown(expected)} as when this was decided; "
+                f"compare with the present {name} and decide again"
+            )
+            raise ConflictError(msg)
+        if row and row.night > night:
+            msg = f"{name} of {recipe} was moved by the later night {row.night}; night {night} cannot move it back"
+            raise ConflictError(msg)
+        session.merge(RefRow(recipe=recipe, name=name, value=value, night=night))
+        _append(session, recipe, name, present, value, night, who, why, verdict)
+
+
+def read_log(database: Database, recipe: str | None = None) -> list[RefMove]:
+    """Give the log, oldest first.
+
+    Raises:
+        RegistryError: A line was altered or removed, or a ref was moved without one.
+    """
+    with database.transaction() as session:
+        rows = list(session.scalars(sa.select(RefMoveRow).order_by(RefMoveRow.number)))
+        refs = {(row.recipe, row.name): row.value for row in session.scalars(sa.select(RefRow))}
+    previous = _GENESIS
+    for number, row in enumerate(rows, start=1):
+        if (row.number, row.previous_hash, row.line_hash) != (number, previous, _hash(row)):
+            msg = f"line {number} of the ref log was altered; restore the registry from a backup"
+            raise RegistryError(msg)
+        previous = row.line_hash
+    # The chain alone does not show that its last lines are gone.
+    if refs != {(row.recipe, row.name): row.new for row in rows}:
+        msg = "the ref log does not end where the refs stand; restore the registry from a backup"
+        raise RegistryError(msg)
+    return [_as_move(row) for row in rows if recipe in (None, row.recipe)]
+
+
+def _is_cited(session: Session, recipe: str, name: str, verdict: str) -> bool:
+    query = sa.select(RefMoveRow.number).where(
+        RefMoveRow.recipe == recipe, RefMoveRow.name == name, RefMoveRow.verdict == verdict
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _append(
+    session: Session,
+    recipe: str,
+    name: str,
+    old: str | None,
+    new: str,
+    night: date,
+    who: str,
+    why: str,
+    verdict: str | None,
+) -> None:
+    last = session.scalars(sa.select(RefMoveRow).order_by(RefMoveRow.number.desc()).limit(1)).first()
+    row = RefMoveRow(
+        number=last.number + 1 if last else 1,
+        recipe=recipe,
+        name=name,
+        old=old,
+        new=new,
+        night=night,
+        who=who,
+        why=why,
+        verdict=verdict,
+        moved_at=utc_now().replace(tzinfo=None),
+        previous_hash=last.line_hash if last else _GENESIS,
+    )
+    row.line_hash = _hash(row)
+    session.add(row)
+
+
+def _hash(row: RefMoveRow) -> str:
+    return digest_json(
+        [
+            row.number,
+            row.recipe,
+            row.name,
+            row.old,
+            row.new,
+            row.night.isoformat(),
+            row.who,
+            row.why,
+            row.verdict,
+            row.moved_at.isoformat(),
+            row.previous_hash,
+        ]
+    )
+
+
+def _as_move(row: RefMoveRow) -> RefMove:
+    return RefMove(
+        number=row.number,
+        recipe=row.recipe,
+        name=row.name,
+        old=row.old,
+        new=row.new,
+        night=row.night,
+        who=row.who,
+        why=row.why,
+        verdict=row.verdict,
+        moved_at=row.moved_at.replace(tzinfo=UTC),
+        line_hash=row.line_hash,
+    )
+
+
+def _shown(value: str | None) -> str:
+    return short(value) if value else "unset"

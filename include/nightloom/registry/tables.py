@@ -1,0 +1,93 @@
+"""Tables of the registry. No row of anybody's data is in them: rows are in the store, found by digest."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Date, DateTime, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """All tables of the registry."""
+
+
+class NightRow(Base):
+    """The cut of a night, written once: running the night again reads the same rows. Times are naive UTC."""
+
+    __tablename__ = "nights"
+
+    recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
+    night: Mapped[date] = mapped_column(Date, primary_key=True)
+    cut_from: Mapped[datetime] = mapped_column(DateTime)
+    cut_to: Mapped[datetime] = mapped_column(DateTime)
+
+
+class OutcomeRow(Base):
+    """What a stage of a night came to, as it stands."""
+
+    __tablename__ = "outcomes"
+
+    recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
+    night: Mapped[date] = mapped_column(Date, primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20), primary_key=True)
+    status: Mapped[str] = mapped_column(String(20))
+    sentence: Mapped[str] = mapped_column(Text)
+    manifest: Mapped[str | None] = mapped_column(String(64))
+    started_at: Mapped[datetime] = mapped_column(DateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime)
+
+
+class RefRow(Base):
+    """A pointer that moves: per recipe `champion`, `deployed`, `latest`."""
+
+    __tablename__ = "refs"
+
+    recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(String(64))
+    night: Mapped[date] = mapped_column(Date)
+
+
+class RefMoveRow(Base):
+    """One move of a ref. Each line holds the hash of the line before it, so that none can be altered unseen."""
+
+    __tablename__ = "ref_log"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    recipe: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(40))
+    old: Mapped[str | None] = mapped_column(String(64))
+    new: Mapped[str] = mapped_column(String(64))
+    night: Mapped[date] = mapped_column(Date)
+    who: Mapped[str] = mapped_column(String(200))
+    why: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[str | None] = mapped_column(String(64))
+    moved_at: Mapped[datetime] = mapped_column(DateTime)
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    line_hash: Mapped[str] = mapped_column(String(64), unique=True)
+
+    __table_args__ = (Index("ix_ref_log_ref", "recipe", "name", "number"),)
+
+
+class ManifestRow(Base):
+    """Where a manifest of the store was made. `nightloom registry rebuild` can make these again."""
+
+    __tablename__ = "manifests"
+
+    kind: Mapped[str] = mapped_column(String(40), primary_key=True)
+    manifest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    recipe: Mapped[str | None] = mapped_column(String(40))
+    night: Mapped[date | None] = mapped_column(Date)
+    made_at: Mapped[datetime] = mapped_column(DateTime)
+
+    __table_args__ = (Index("ix_manifests_recipe_night", "recipe", "night"),)
+
+
+class LeaseRow(Base):
+    """Who is working on something, and until when nobody else may."""
+
+    __tablename__ = "leases"
+
+    scope: Mapped[str] = mapped_column(String(100), primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(200))
+    expires_at: Mapped[datetime] = mapped_column(DateTime)

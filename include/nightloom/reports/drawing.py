@@ -1,0 +1,116 @@
+"""Drawing: matplotlib's SVG made part of a page. Colours are the page's, text is text, equal figures equal bytes."""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+# As wide as a telephone: text that is drawn at eleven units is read at eleven pixels there.
+_WIDTH = 360
+
+# Colours that no figure has otherwise stand for the page's variables, so that a figure follows light and dark.
+_VARIABLES = (
+    "ink",
+    "muted",
+    "rule",
+    "card",
+    "candidate",
+    "champion",
+    "baseline",
+    "reference",
+    "kept",
+    "repaired",
+    "merged",
+    "superseded",
+    "quarantined",
+)
+COLOURS = {name: f"#{number:02x}0000" for number, name in enumerate(_VARIABLES, start=1)}
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 11.0,
+    "axes.edgecolor": COLOURS["rule"],
+    "axes.labelcolor": COLOURS["muted"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "text.color": COLOURS["ink"],
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.color": COLOURS["rule"],
+    "ytick.color": COLOURS["rule"],
+    "xtick.labelcolor": COLOURS["muted"],
+    "ytick.labelcolor": COLOURS["muted"],
+    "grid.color": COLOURS["rule"],
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 1.8,
+}
+
+
+class Margins(NamedTuple):
+    """Room around the axes of a figure."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+@dataclass(slots=True)
+class Drawing:
+    """A figure while it is drawn; `svg` is there when it is done."""
+
+    axes: Any
+    svg: str = ""
+
+
+@contextmanager
+def draw(name: str, height: float, margins: Margins) -> Iterator[Drawing]:
+    """Draw on axes within the block. Lengths are in units of which the figure is 360 wide.
+
+    Args:
+        name: Unlike that of any other figure of the page: it keeps their ids apart.
+        height: Of the whole figure.
+        margins: Around the axes.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # Letters that matplotlib's own font lacks: the reader's browser has them.
+        warnings.simplefilter("ignore", UserWarning)
+        figure = Figure(figsize=(_WIDTH / 72, height / 72))
+        FigureCanvasSVG(figure)
+        across, upwards = margins.left + margins.right, margins.top + margins.bottom
+        inner = (margins.left / _WIDTH, margins.bottom / height, 1 - across / _WIDTH, 1 - upwards / height)
+        done = Drawing(figure.add_axes(inner))
+        yield done
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    done.svg = _embed(buffer.getvalue())
+
+
+def label(text: str, most: int = 30) -> str:
+    """Give a name as a figure shows it: on one line, of bounded length."""
+    shown = "".join(c if c.isprintable() else " " for c in text).strip()
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def _embed(svg: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg, count=1)
+    # Ids of groups are the same in every figure, and nothing refers to them.
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r"font-family: [^;\"]*(?:; )?", "", svg)
+    svg = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", svg)
+    for name, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg.strip()

@@ -1,0 +1,146 @@
+"""Facts: all that a report tells, typed, with no text of a row and no time of writing.
+
+They are gathered from the registry and the store alone, so that a report can be written again and says the same.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from nightloom.artifacts.data import CanaryResult, Expectation, RuleCount
+from nightloom.artifacts.models import EvalSetUse, LossPoint
+from nightloom.artifacts.results import Comparison, Finding, Metric, PredictionStatus
+from nightloom.core.manifests import Plain
+from nightloom.registry.nights import Stage, Status
+
+Conclusion = Literal["promoted", "not_promoted", "nothing_new", "refused", "failed", "unfinished", "not_run"]
+Role = Literal["candidate", "champion", "baseline", "reference"]
+ROLES: tuple[Role, ...] = ("candidate", "champion", "baseline", "reference")
+
+
+class StageFact(Plain):
+    """What a stage of the night came to."""
+
+    stage: Stage
+    status: Status | None = Field(description="None: it never began.")
+    sentence: str
+
+
+class CanaryFact(Plain):
+    """How the planted faults of one kind fared."""
+
+    result: CanaryResult
+    low: float = Field(description="Wilson interval of the recall.")
+    high: float
+
+
+class DataFacts(Plain):
+    """The night's rows."""
+
+    rows_in: int
+    new_rows: int | None = Field(description="Of those, written within the night's cut; none: not known.")
+    counts: tuple[RuleCount, ...] = Field(description="They add up to rows_in.")
+    splits: dict[str, int] = Field(description="Rows of the snapshot by split; empty: there is none.")
+    expectations: tuple[Expectation, ...]
+    canaries: tuple[CanaryFact, ...]
+    sound_rows: int | None
+    sound_rows_touched: int | None
+
+
+class TrainingFacts(Plain):
+    """How the candidate was made."""
+
+    trainer: str
+    method: str
+    examples: int
+    left_out: int = Field(description="Examples longer than the context.")
+    steps: int
+    tokens: int
+    label_tokens: int
+    final_loss: float
+    seconds: float
+    tokens_per_second: float
+    curve: tuple[LossPoint, ...]
+
+
+class ScoreFact(Plain):
+    """Scores of one model on one eval set."""
+
+    role: Role
+    eval_set: str
+    metrics: tuple[Metric, ...]
+
+
+class ComparisonFacts(Plain):
+    """The verdict."""
+
+    primary: str
+    finding: Finding
+    promote: bool = Field(description="The verdict is for promotion.")
+    moved: bool = Field(description="The champion ref was moved by it.")
+    reason: str
+    confidence: float = Field(description="Of the intervals of differences; those of single models are 0.95.")
+    eval_sets: tuple[EvalSetUse, ...] = Field(description="The first one decides.")
+    scores: tuple[ScoreFact, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+class PredictionFacts(Plain):
+    """The night's batch."""
+
+    rows: int
+    counts: dict[PredictionStatus, int]
+    model: str
+    is_champion: bool = Field(description="It was made with the champion that stands after this night.")
+
+
+class ChampionFacts(Plain):
+    """The champion after this night."""
+
+    adapter: str
+    since: str = Field(description="Night of its promotion.")
+    previous: str | None
+
+
+class NightFact(Plain):
+    """One night among the last ones."""
+
+    night: str
+    new_rows: int | None
+    predicted: int | None
+    score: Metric | None = Field(description="Of the night's candidate, on the metric and eval set that decided.")
+    promoted: bool
+
+
+class Provenance(Plain):
+    """Where something is found."""
+
+    name: str
+    id: str
+
+
+class ReportFacts(Plain):
+    """All that the report of one night tells."""
+
+    schema_version: Literal[1] = 1
+    recipe: str
+    description: str
+    owner: str
+    timezone: str
+    night: str
+    conclusion: Conclusion
+    answer: str = Field(description="The night in one sentence.")
+    detail: str | None = Field(description="What the stage that decided it said.")
+    advice: tuple[str, ...] = Field(description="What a person should do; empty: nothing.")
+    stages: tuple[StageFact, ...]
+    cut_from: datetime | None
+    cut_to: datetime | None
+    champion: ChampionFacts | None
+    data: DataFacts | None
+    training: TrainingFacts | None
+    comparison: ComparisonFacts | None
+    predictions: PredictionFacts | None
+    nights: tuple[NightFact, ...] = Field(description="The last nights, oldest first.")
+    provenance: tuple[Provenance, ...]
+    unreadable: tuple[str, ...] = Field(description="What could not be read while the report was written.")

@@ -1,0 +1,77 @@
+"""Made: the manifests of one night, as far as it came."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
+from nightloom.artifacts.models import Blueprint, Trial, TrialIdentity
+from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
+from nightloom.prompts.templates import Prompt
+from nightloom.registry.database import Database
+from nightloom.registry.nights import StageOutcome, list_manifests
+from nightloom.reports.conclusion import Outcomes
+from nightloom.reports.shelf import Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a night made, as far as it came."""
+
+    records: Records | None
+    curated: Curated | None
+    preparation: Preparation | None
+    snapshot: Snapshot | None
+    blueprint: Blueprint | None
+    prompt: Prompt | None
+    trial: Trial | None
+    verdict: Verdict | None
+    plan: PredictionPlan | None
+    predictions: Predictions | None
+
+
+def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcomes: Outcomes) -> Made:
+    """Read what the stages say that they made; of one that ended early, what the registry knows that it had made."""
+    preparation = shelf.load(Preparation, manifest_of(outcomes["prepare"]))
+    verdict = shelf.load(Verdict, manifest_of(outcomes["finetune"]))
+    predictions = shelf.load(Predictions, manifest_of(outcomes["predict"]))
+    curated = None if preparation else shelf.load(Curated, _find_made(database, "curated", recipe, night))
+    records = preparation.identity.records if preparation else curated.identity.records if curated else None
+    blueprint = shelf.load(
+        Blueprint, verdict.identity.blueprint if verdict else _find_made(database, "blueprint", recipe, night)
+    )
+    if verdict:
+        trial = _find_trial(shelf, verdict, blueprint)
+    else:
+        trial = shelf.load(Trial, _find_made(database, "trial", recipe, night))
+    return Made(
+        records=shelf.load(Records, records),
+        curated=curated,
+        preparation=preparation,
+        snapshot=shelf.load(Snapshot, preparation.identity.snapshot if preparation else None),
+        blueprint=blueprint,
+        prompt=shelf.load(Prompt, blueprint.identity.prompt if blueprint else None),
+        trial=trial,
+        verdict=verdict,
+        plan=shelf.load(PredictionPlan, predictions.identity.plan if predictions else None),
+        predictions=predictions,
+    )
+
+
+def manifest_of(outcome: StageOutcome | None) -> str | None:
+    """Give the manifest that a stage names."""
+    return outcome.manifest if outcome else None
+
+
+def _find_made(database: Database, kind: str, recipe: str, night: date) -> str | None:
+    """Give the newest manifest of a kind that this night was the first to make."""
+    made = [manifest for manifest, _, made_in in list_manifests(database, kind, recipe) if made_in == night]
+    return made[-1] if made else None
+
+
+def _find_trial(shelf: Shelf, verdict: Verdict, blueprint: Blueprint | None) -> Trial | None:
+    """Give the trial that made the candidate of a verdict."""
+    for number in range(len(blueprint.identity.trials) if blueprint else 0):
+        trial = shelf.find(Trial, TrialIdentity(blueprint=verdict.identity.blueprint, trial=number))
+        if trial and trial.record.adapter == verdict.identity.candidate:
+            return trial
+    return None

@@ -1,0 +1,121 @@
+"""Page: the facts as one self-contained HTML file."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nightloom.artifacts.results import PREDICTION_STATUSES
+from nightloom.core.digests import short
+from nightloom.reports.facts import CanaryFact, ReportFacts
+from nightloom.reports.figures import (
+    OUTCOMES,
+    draw_differences,
+    draw_history,
+    draw_loss,
+    draw_rows,
+    draw_scores,
+    draw_volume,
+)
+from nightloom.reports.views import list_key_numbers, list_scores, show_rate
+
+_SHAPES: dict[str, str] = {
+    "candidate": "M5 .5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9z",
+    "champion": "M5 0 10 5 5 10 0 5z",
+    "baseline": "M1 1h8v8h-8z",
+    "reference": "M5 .5 10 9.5H0z",
+    **dict.fromkeys(OUTCOMES, "M0 0h10v10h-10z"),
+}
+_FIGURES: dict[str, Callable[..., str]] = {
+    "differences": draw_differences,
+    "history": draw_history,
+    "loss": draw_loss,
+    "rows": draw_rows,
+    "scores": draw_scores,
+    "volume": draw_volume,
+}
+_CONTROL = {code: "\ufffd" for code in range(32) if chr(code) not in "\t\n"}
+
+
+def render_page(facts: ReportFacts) -> str:
+    """Give the page, with its figures."""
+    scores = list_scores(facts.comparison) if facts.comparison else []
+    page = _environment().get_template("page.html.j2")
+    return page.render(facts=facts, numbers=list_key_numbers(facts), scores=scores)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("nightloom.reports", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_without_control_characters,
+    )
+    environment.filters |= {
+        "count": "{:,}".format,
+        "duration": _show_duration,
+        "moment": _show_moment,
+        "points": lambda share: f"{share * 100:.1f}",
+        "prose": _mark_commands,
+        "rate": show_rate,
+        "recall": _show_recall,
+        "short": short,
+        "significant": "{:.3g}".format,
+        "words": lambda name: name.replace("_", " "),
+    }
+    environment.globals |= {
+        "figures": {name: _as_markup(draw) for name, draw in _FIGURES.items()},
+        "marks": {name: _draw_mark(name, path) for name, path in _SHAPES.items()},
+        "outcomes": OUTCOMES,
+        "share": _show_share,
+        "statuses": PREDICTION_STATUSES,
+    }
+    return environment
+
+
+def _as_markup(draw: Callable[..., str]) -> Callable[..., Markup]:
+    return lambda *facts: Markup(draw(*facts))  # noqa: S704  # drawn here; matplotlib escapes the text in it
+
+
+def _draw_mark(name: str, path: str) -> Markup:
+    return Markup('<svg viewBox="0 0 10 10" aria-hidden="true"><path d="{}" fill="var(--{})"/></svg>').format(
+        path, name
+    )
+
+
+def _without_control_characters(value: Any) -> Any:
+    return value if not isinstance(value, str) or isinstance(value, Markup) else value.translate(_CONTROL)
+
+
+def _mark_commands(text: str) -> Markup:
+    """Give text as HTML in which what stands between backticks is code."""
+    parts = text.translate(_CONTROL).split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
+def _show_duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _show_moment(moment: datetime, timezone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
+
+
+def _show_recall(canary: CanaryFact) -> str:
+    result = canary.result
+    if not result.planted:
+        return "none planted"
+    rate = result.as_expected / result.planted
+    return f"{rate * 100:.1f}% [{canary.low * 100:.1f}, {canary.high * 100:.1f}]"
+
+
+def _show_share(part: int, whole: int) -> str:
+    return f"{part / whole * 100:.1f}%" if whole else "none"

@@ -1,0 +1,43 @@
+"""Shelf: the store, for a reader that goes on without what it cannot have, and says what that was."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from nightloom.core.digests import short
+from nightloom.core.errors import ManifestError, StoreError
+from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.store import ObjectStore
+
+M = TypeVar("M", bound=Manifest)
+
+
+class Shelf:
+    """Manifests by id or identity; nothing where there is none, or none that can be read."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._is_down = False
+        self.unreadable: list[str] = []
+
+    def load(self, kind: type[M], manifest_id: str | None) -> M | None:
+        """Give the manifest of that id; one that is missing or damaged is noted."""
+        if manifest_id is None:
+            return None
+        return self._ask(f"{kind.kind} {short(manifest_id)}", lambda: self._store.load(kind, manifest_id))
+
+    def find(self, kind: type[M], identity: Plain) -> M | None:
+        """Give the manifest with that identity; that there is none is nothing to note."""
+        return self._ask(kind.kind, lambda: self._store.find(kind, identity))
+
+    def _ask(self, what: str, read: Callable[[], M | None]) -> M | None:
+        if self._is_down:
+            return None
+        try:
+            return read()
+        except ManifestError as error:
+            self.unreadable.append(f"{what}: {error}")
+        except StoreError as error:
+            # Asked no more: each further question would wait as long for the same answer.
+            self._is_down = True
+            self.unreadable.append(str(error))
+        return None

@@ -1,0 +1,147 @@
+"""Telling: from manifests to facts, one function a section of the report."""
+
+from collections.abc import Sequence
+
+from nightloom.artifacts.data import CanaryResult
+from nightloom.artifacts.results import Metric, Verdict
+from nightloom.core.manifests import Manifest
+from nightloom.registry.nights import STAGES
+from nightloom.registry.refs import RefMove
+from nightloom.reports.conclusion import Outcomes
+from nightloom.reports.facts import (
+    CanaryFact,
+    ChampionFacts,
+    ComparisonFacts,
+    DataFacts,
+    PredictionFacts,
+    Provenance,
+    ScoreFact,
+    StageFact,
+    TrainingFacts,
+)
+from nightloom.reports.made import Made
+from nightloom.statistics.intervals import wilson_interval
+
+
+def tell_stages(outcomes: Outcomes) -> tuple[StageFact, ...]:
+    """Tell what the stages came to; not the report's own, which is being written."""
+    return tuple(
+        StageFact(
+            stage=stage,
+            status=outcome.status if outcome else None,
+            sentence=outcome.sentence if outcome else "",
+        )
+        for stage in STAGES
+        if stage != "report"
+        for outcome in [outcomes[stage]]
+    )
+
+
+def tell_champion(moves: Sequence[RefMove]) -> ChampionFacts | None:
+    """Tell which champion a night left, from all its moves up to then."""
+    if not moves:
+        return None
+    last = moves[-1]
+    return ChampionFacts(adapter=last.new, since=str(last.night), previous=last.old)
+
+
+def tell_data(made: Made) -> DataFacts | None:
+    """Tell where the rows went; of a night that was refused, what curation says."""
+    source = made.preparation or made.curated
+    if source is None:
+        return None
+    told = made.preparation.identity if made.preparation else None
+    return DataFacts(
+        rows_in=sum(count.rows for count in source.identity.counts),
+        new_rows=made.records.identity.new_rows if made.records else None,
+        counts=source.identity.counts,
+        splits=made.snapshot.identity.splits if made.snapshot else {},
+        expectations=source.identity.expectations,
+        canaries=_tell_canaries(told.canaries) if told else (),
+        sound_rows=told.sound_rows if told else None,
+        sound_rows_touched=told.sound_rows_touched if told else None,
+    )
+
+
+def tell_training(made: Made) -> TrainingFacts | None:
+    """Tell how the candidate was made."""
+    if made.trial is None or made.blueprint is None:
+        return None
+    plan = made.blueprint.identity.trials[made.trial.identity.trial]
+    return TrainingFacts(trainer=plan.trainer, method=plan.method, **made.trial.record.model_dump(exclude={"adapter"}))
+
+
+def tell_comparison(made: Made, moves: Sequence[RefMove]) -> ComparisonFacts | None:
+    """Tell what was compared and whether the champion was moved by it."""
+    if made.verdict is None or made.blueprint is None:
+        return None
+    decided, blueprint = made.verdict.identity, made.blueprint.identity
+    return ComparisonFacts(
+        primary=blueprint.primary,
+        finding=decided.finding,
+        promote=decided.promote,
+        moved=has_promoted(made.verdict, moves),
+        reason=decided.reason,
+        confidence=blueprint.confidence,
+        eval_sets=blueprint.eval_sets,
+        scores=tuple(ScoreFact(role=s.role, eval_set=s.eval_set, metrics=s.metrics) for s in decided.scores),
+        comparisons=decided.comparisons,
+    )
+
+
+def has_promoted(verdict: Verdict, moves: Sequence[RefMove]) -> bool:
+    """Tell whether a verdict's candidate became champion in its night, by this verdict or by an equal one."""
+    decided = (verdict.identity.candidate, verdict.identity.night)
+    return verdict.identity.promote and any((move.new, str(move.night)) == decided for move in moves)
+
+
+def tell_candidate_score(verdict: Verdict) -> Metric | None:
+    """Tell the candidate's score on the metric and eval set that decided."""
+    if not verdict.identity.comparisons:
+        return None
+    first = verdict.identity.comparisons[0]
+    scores = (s for s in verdict.identity.scores if (s.role, s.eval_set) == ("candidate", first.eval_set))
+    return next((m for s in scores for m in s.metrics if (m.name, m.slice) == (first.metric, None)), None)
+
+
+def tell_predictions(made: Made, champion: ChampionFacts | None) -> PredictionFacts | None:
+    """Tell what the batch came to."""
+    if made.predictions is None or made.plan is None:
+        return None
+    model = made.plan.identity.model.adapter or made.plan.identity.model.base
+    return PredictionFacts(
+        rows=made.predictions.identity.rows,
+        counts=made.predictions.identity.counts,
+        model=model,
+        is_champion=champion is not None and model == champion.adapter,
+    )
+
+
+def tell_provenance(made: Made, champion: ChampionFacts | None) -> tuple[Provenance, ...]:
+    """Tell by which ids everything is found, in the order in which it was made."""
+    blueprint = made.blueprint.identity if made.blueprint else None
+    ids: dict[str, Manifest | str | None] = {
+        "records": made.records,
+        "preparation": made.preparation,
+        "snapshot": made.snapshot,
+        "base model": blueprint.base if blueprint else None,
+        f"prompt {made.prompt.record.name}" if made.prompt else "prompt": made.prompt,
+        **{f"eval set {use.name}": use.evalset for use in (blueprint.eval_sets if blueprint else ())},
+        "blueprint": made.blueprint,
+        "trial": made.trial,
+        "adapter": made.trial.record.adapter if made.trial else None,
+        "verdict": made.verdict,
+        "champion": champion.adapter if champion else None,
+        "prediction plan": made.plan,
+        "predictions": made.predictions,
+    }
+    found = {name: each.id if isinstance(each, Manifest) else each for name, each in ids.items()}
+    return tuple(Provenance(name=name, id=each) for name, each in found.items() if each is not None)
+
+
+def _tell_canaries(results: Sequence[CanaryResult]) -> tuple[CanaryFact, ...]:
+    facts = []
+    for result in results:
+        interval = wilson_interval(result.as_expected, result.planted)
+        facts.append(CanaryFact(result=result, low=round(interval.low, 6), high=round(interval.high, 6)))
+    return tuple(facts)

@@ -1,0 +1,1 @@
+"""The embedded services: SeaweedFS and Airflow as processes with one owner, and a night followed through them."""

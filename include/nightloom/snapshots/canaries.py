@@ -1,0 +1,46 @@
+"""Canaries: rows with a known fault, whose outcomes show what the checks are worth."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from nightloom.artifacts.data import CanaryResult
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryReport:
+    """How planted faults fared, and what the same checks did to sound rows."""
+
+    results: tuple[CanaryResult, ...]
+    sound_rows: int
+    sound_rows_touched: int
+
+
+def measure_canaries(ledger: pl.DataFrame, planted: pl.DataFrame) -> CanaryReport:
+    """Compare a ledger with what was planted.
+
+    A row counts as treated as expected when any of its versions got the expected outcome by the expected rule. Planted
+    rows that the ledger does not hold (they lie outside the window) are not counted, and neither are superseded
+    versions of sound rows.
+
+    Args:
+        ledger: LEDGER lines of one night.
+        planted: row_id, kind, outcome and rule of every planted row; the rule of a kept row is empty.
+    """
+    expected = planted.with_columns(pl.col("rule").fill_null(""))
+    seen = ledger.select("row_id", got="outcome", by=pl.col("rule").fill_null(""))
+    as_expected = (pl.col("got") == pl.col("outcome")) & (pl.col("by") == pl.col("rule"))
+    fared = (
+        expected.join(seen, on="row_id")
+        .group_by("row_id", "kind", "outcome", "rule")
+        .agg(as_expected.any().alias("right"))
+        .group_by("kind", "outcome", "rule")
+        .agg(planted=pl.len(), as_expected=pl.col("right").sum())
+        .sort("kind", "outcome", "rule")
+    )
+    sound = ledger.join(planted, on="row_id", how="anti").filter(pl.col("outcome") != "superseded")
+    return CanaryReport(
+        results=tuple(CanaryResult.model_validate(line) for line in fared.to_dicts()),
+        sound_rows=len(sound),
+        sound_rows_touched=int((sound["outcome"] != "kept").sum()),
+    )

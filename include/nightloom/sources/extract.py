@@ -1,0 +1,122 @@
+"""Extraction: rows of a source become records with an id, a version, a text and an answer."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+
+from nightloom.artifacts.data import Records, RecordsIdentity
+from nightloom.artifacts.frames import RECORDS, put_frame
+from nightloom.core.digests import canonical_json, digest_json
+from nightloom.core.errors import InputError
+from nightloom.core.nights import Night
+from nightloom.core.recipes import AnswerField, Canaries, Columns, Source
+from nightloom.core.store import ObjectStore
+from nightloom.sources.tables import describe_source, read_table, utc_text
+
+
+def extract_records(
+    store: ObjectStore,
+    source: Source,
+    columns: Columns,
+    answer: Mapping[str, AnswerField],
+    *,
+    night: Night | None,
+    window_days: int,
+) -> Records:
+    """Read a source as it stood at a night's cut, and publish its rows as they are.
+
+    Args:
+        store: Where the records go.
+        source: A query or a file.
+        columns: Which column holds what.
+        answer: Fields of the answer and their columns; empty for rows that have none.
+        night: The night whose cut is read; none reads everything (eval sets, files).
+        window_days: Days before the cut's end that the window holds.
+
+    Raises:
+        InputError: A column is missing, or the query gives rows from after the cut.
+        SourceError: The source cannot be read.
+    """
+    optional = [name for name in (columns.key, columns.updated_at, columns.slice) if name is not None]
+    wanted = dict.fromkeys([columns.text, *optional, *(field.column for field in answer.values())])
+    table = read_table(source, list(wanted), night, window_days)
+    texts = table[columns.text].to_list()
+    answers = _spell_answers(table, answer)
+    versions = _read_versions(table, columns.updated_at, source)
+    keys = table[columns.key].to_list() if columns.key else [None] * len(table)
+    records = pl.DataFrame(
+        {
+            "row_id": [
+                key or digest_json({"text": text, "answer": given})
+                for key, text, given in zip(keys, texts, answers, strict=True)
+            ],
+            "keyed": [bool(key) for key in keys],
+            "version": versions,
+            "text": texts,
+            "answer": answers,
+            "slice": table[columns.slice].to_list() if columns.slice else None,
+        },
+        schema={**RECORDS, "keyed": pl.Boolean},
+    )
+    frame = _tell_apart(records.sort(list(RECORDS)))
+    new_rows = len(frame) if night is None or columns.updated_at is None else _count_new(frame, night, source)
+    return store.publish(
+        Records(identity=RecordsIdentity(rows=len(frame), new_rows=new_rows, frame=put_frame(store, frame, RECORDS)))
+    )
+
+
+def read_canaries(canaries: Canaries, *, night: Night, window_days: int) -> pl.DataFrame:
+    """Read the table of planted rows: row_id, kind, outcome and rule of each.
+
+    Raises:
+        InputError: A column is missing.
+        SourceError: The source cannot be read.
+    """
+    columns = {"row_id": canaries.key, "kind": canaries.kind, "outcome": canaries.outcome, "rule": canaries.rule}
+    table = read_table(canaries.source, list(dict.fromkeys(columns.values())), night, window_days)
+    return table.select(pl.col(column).alias(name) for name, column in columns.items())
+
+
+def _spell_answers(table: pl.DataFrame, answer: Mapping[str, AnswerField]) -> list[str | None]:
+    """Give each row's answer as canonical JSON; a blank value is none, and so is an answer of nothing else."""
+    given = table.select(
+        pl.when(pl.col(field.column).str.strip_chars() != "").then(pl.col(field.column)).alias(name)
+        for name, field in answer.items()
+    )
+    return [
+        canonical_json(row).decode() if any(value is not None for value in row.values()) else None
+        for row in (given.iter_rows(named=True) if answer else ({} for _ in range(len(table))))
+    ]
+
+
+def _read_versions(table: pl.DataFrame, column: str | None, source: Source) -> list[str]:
+    if column is None:
+        return [""] * len(table)
+    try:
+        return [utc_text(datetime.fromisoformat(value)) if value else "" for value in table[column]]
+    except ValueError as error:
+        msg = (
+            f"column {column!r} of {describe_source(source)} holds a value that is not an ISO time; correct the column"
+        )
+        raise InputError(msg) from error
+
+
+def _tell_apart(records: pl.DataFrame) -> pl.DataFrame:
+    """Number rows without a key that have the same content, so that none is taken for a version of another."""
+    number = pl.int_range(pl.len()).over("row_id") + 1
+    numbered = pl.format("{}-{}", "row_id", number)
+    return records.with_columns(
+        pl.when(pl.col("keyed") | (number == 1)).then("row_id").otherwise(numbered).alias("row_id")
+    )
+
+
+def _count_new(records: pl.DataFrame, night: Night, source: Source) -> int:
+    later = int((records["version"] >= utc_text(night.cut_to)).sum())
+    if later:
+        msg = (
+            f"{describe_source(source)} gives {later} rows from after the cut of night {night.night}; "
+            f"filter it by :cut_to, so that the night can be read again"
+        )
+        raise InputError(msg)
+    return int((records["version"] >= utc_text(night.cut_from)).sum())

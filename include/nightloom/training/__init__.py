@@ -1,0 +1,1 @@
+"""Training: base models, trials, and the trainers that make adapters."""

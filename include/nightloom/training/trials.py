@@ -1,0 +1,107 @@
+"""Trials: train what a blueprint plans, once; the adapter and its account are found again ever after."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+
+from nightloom.artifacts.folders import fetch_model, put_folder, scratch_folder
+from nightloom.artifacts.models import (
+    Adapter,
+    AdapterIdentity,
+    AdapterRecord,
+    BaseModelManifest,
+    Blueprint,
+    BlueprintIdentity,
+    Trial,
+    TrialIdentity,
+    TrialPlan,
+    TrialRecord,
+)
+from nightloom.artifacts.reading import read_split
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.prompts.templates import Prompt, render_prompt, render_target
+from nightloom.training.base import ChatExample, Trainer, Training
+from nightloom.training.dummy import train_dummy
+from nightloom.training.sft import train_with_trl
+
+logger = logging.getLogger(__name__)
+
+TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
+
+
+def run_trial(blueprint: str, trial: int) -> str:
+    """Train in this process and give the trial's id: the entry for a worker."""
+    return train_trial(open_store(), blueprint, trial).id
+
+
+def train_trial(store: ObjectStore, blueprint_id: str, trial: int) -> Trial:
+    """Give a blueprint's trial: the one that stands, or a new one.
+
+    Raises:
+        InputError: The blueprint plans no such trial, a setting is unknown, or nothing can be learned from the
+            examples.
+    """
+    identity = TrialIdentity(blueprint=blueprint_id, trial=trial)
+    if found := store.find(Trial, identity):
+        logger.info("trial %d of blueprint %s stands already", trial, short(blueprint_id))
+        return found
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    plan = _pick_plan(blueprint, blueprint_id, trial)
+    examples = render_examples(store, blueprint)
+    _, base = fetch_model(store, BaseModelManifest, blueprint.base)
+    started = time.monotonic()
+    with scratch_folder() as folder:
+        training = TRAINERS[plan.trainer](plan, base, examples, folder)
+        seconds = time.monotonic() - started
+        files = put_folder(store, folder)
+    adapter = store.publish(
+        Adapter(
+            identity=AdapterIdentity(base=blueprint.base, method=plan.method, files=files),
+            record=AdapterRecord(blueprint=blueprint_id, trial=trial),
+        )
+    )
+    return store.publish(Trial(identity=identity, record=_account(adapter.id, training, seconds)))
+
+
+def render_examples(store: ObjectStore, blueprint: BlueprintIdentity) -> list[ChatExample]:
+    """Give the training split as the blueprint's prompt shows it.
+
+    Raises:
+        InputError: There are no training rows, or the prompt cannot be rendered.
+    """
+    prompt = store.load(Prompt, blueprint.prompt).identity
+    rows = read_split(store, blueprint.snapshot, "train")
+    if rows.is_empty():
+        msg = f"snapshot {short(blueprint.snapshot)} has no training rows; widen the recipe's window or its source"
+        raise InputError(msg)
+    return [
+        ChatExample(
+            render_prompt(prompt, text), render_target(json.loads(answer), blueprint.field_order, blueprint.output)
+        )
+        for text, answer in rows.select("text", "answer").iter_rows()
+    ]
+
+
+def _pick_plan(blueprint: BlueprintIdentity, blueprint_id: str, trial: int) -> TrialPlan:
+    if not 0 <= trial < len(blueprint.trials):
+        msg = f"blueprint {short(blueprint_id)} plans {len(blueprint.trials)} trials; {trial} is not one of them"
+        raise InputError(msg)
+    return blueprint.trials[trial]
+
+
+def _account(adapter: str, training: Training, seconds: float) -> TrialRecord:
+    return TrialRecord(
+        adapter=adapter,
+        steps=training.steps,
+        examples=training.examples,
+        tokens=training.tokens,
+        label_tokens=training.label_tokens,
+        left_out=training.left_out,
+        final_loss=training.curve[-1].loss,
+        seconds=round(seconds, 2),
+        tokens_per_second=round(training.tokens_seen / seconds, 1),
+        curve=training.curve,
+    )

@@ -1,0 +1,127 @@
+"""Fixtures that every test may use."""
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, settings
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, connect_store, open_store
+from nightloom.registry.database import Database, open_database
+from nightloom.services.instance import Instance
+from nightloom.services.lifecycle import down, up
+
+# A busy machine is no failure.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+class MemoryS3:
+    """The few S3 calls that the store makes, on a dictionary, with S3's conditional put."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+        self.meta = SimpleNamespace(endpoint_url="memory")
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803  # boto3's names
+        return {"ContentLength": len(self._body(Key, "404"))}
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self._body(Key, "NoSuchKey"))}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803
+        with self._lock:
+            if Key in self.objects:
+                raise s3_error("PreconditionFailed", 412)  # noqa: EM101  # an S3 code, not a message
+            self.objects[Key] = Body
+
+    def download_file(self, Bucket: str, Key: str, Filename: str) -> None:  # noqa: N803
+        Path(Filename).write_bytes(self._body(Key, "404"))
+
+    def upload_file(self, Filename: str, Bucket: str, Key: str) -> None:  # noqa: N803
+        self.objects[Key] = Path(Filename).read_bytes()
+
+    def _body(self, key: str, code: str) -> bytes:
+        if key not in self.objects:
+            raise s3_error(code, 404)
+        return self.objects[key]
+
+
+def s3_error(code: str, status: int) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "operation")
+
+
+@pytest.fixture
+def s3() -> MemoryS3:
+    """An S3 client in memory."""
+    return MemoryS3()
+
+
+@pytest.fixture
+def store(s3: MemoryS3) -> ObjectStore:
+    """An empty object store."""
+    return ObjectStore(s3, "bucket", "prefix/")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Database]:
+    """An empty registry."""
+    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A real object store, alone in a var folder of its own."""
+    var_dir = tmp_path_factory.mktemp("seaweed")
+    yield up(var_dir, airflow=False)
+    down(var_dir)
+
+
+@pytest.fixture(scope="session")
+def s3_store(seaweed: Instance) -> ObjectStore:
+    """The real object store, open."""
+    return connect_store(seaweed.settings())
+
+
+PointSettings = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="session")
+def point_settings(seaweed: Instance) -> PointSettings:
+    """Gives a block in which the settings point to a folder and to the real store; more of them by keyword."""
+
+    @contextmanager
+    def point(folder: Path, **more: str) -> Iterator[None]:
+        given = seaweed.settings()
+        settings = {
+            "VAR_DIR": str(folder / "var"),
+            "STORE_ENDPOINT_URL": str(given.store_endpoint_url),
+            "STORE_ACCESS_KEY": given.store_access_key.get_secret_value() if given.store_access_key else "",
+            "STORE_SECRET_KEY": given.store_secret_key.get_secret_value() if given.store_secret_key else "",
+            "STORE_BUCKET": given.store_bucket,
+            "CONN_TICKETS": f"sqlite:///{folder / 'tickets.db'}",
+        }
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            for name, value in {**settings, **more}.items():
+                monkeypatch.setenv(f"NIGHTLOOM_{name}", value)
+            _forget_settings()
+            open_database().migrate()
+            yield
+        _forget_settings()
+
+    return point
+
+
+def _forget_settings() -> None:
+    for cached in (get_settings, open_store, open_database):
+        cached.cache_clear()

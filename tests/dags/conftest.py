@@ -1,0 +1,77 @@
+"""The Dags as Airflow sees them, read once in a process of its own, as Airflow's Dag processor does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RECIPE = """\
+name: {name}
+description: Sends a ticket to its team.
+owner: support-platform
+timezone: Asia/Tokyo
+schedule: 30 2 * * *
+access: {{Viewer: [can_read]}}
+task:
+  columns: {{key: id, updated_at: updated_at, text: body}}
+  answer:
+    team: {{column: team, one_of: [billing, shipping]}}
+  primary: team
+  prompt: triage/1
+prepare:
+  source:
+    kind: sql
+    connection: tickets
+    query: SELECT id, updated_at, body, team FROM tickets WHERE updated_at < :cut_to
+train: {{trainer: dummy, base: dummy}}
+evaluate:
+  sets:
+    - name: gold
+      source: {{kind: sql, connection: tickets, query: "SELECT id, body, team FROM gold"}}
+      columns: {{key: id, text: body}}
+"""
+
+
+def read_dags(folder: Path, *, only: str | None = None) -> dict[str, Any]:
+    """Give what `read_dags.py` reads, with the recipes under `folder`; `only` is the Dag that a task belongs to."""
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "NIGHTLOOM_VAR_DIR": str(folder / "var"),
+        "NIGHTLOOM_RECIPES_DIR": str(folder / "recipes"),
+        "NIGHTLOOM_PROMPTS_DIR": str(folder / "prompts"),
+    }
+    if only is not None:
+        environment["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = only
+    answer = folder / "dags.json"
+    command = [sys.executable, str(Path(__file__).with_name("read_dags.py")), str(ROOT / "dags"), str(answer)]
+    subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    facts: dict[str, Any] = json.loads(answer.read_text())
+    return facts
+
+
+@pytest.fixture(scope="session")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sound recipes and a broken one."""
+    folder = tmp_path_factory.mktemp("dags")
+    (folder / "prompts" / "triage").mkdir(parents=True)
+    (folder / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
+    (folder / "recipes").mkdir()
+    for name in ("triage", "support_triage"):
+        (folder / "recipes" / f"{name}.yaml").write_text(RECIPE.format(name=name))
+    broken = RECIPE.format(name="torn").replace("owner: ", "owmer: ").replace("Asia/Tokyo", "Asia/Kyoto")
+    (folder / "recipes" / "torn.yaml").write_text(broken)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def facts(recipes: Path) -> dict[str, Any]:
+    """What Airflow finds under dags/ and plugins/."""
+    return read_dags(recipes)

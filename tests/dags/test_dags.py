@@ -1,0 +1,146 @@
+"""Policies over every Dag, and what parsing them may cost."""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ROOT, read_dags
+
+STAGES = ("prepare", "finetune", "predict", "report")
+HOUSE = {
+    "nightwatch": "reports every night that is late, and alerts its team",
+    "example_tickets": "writes the example's tickets of the coming days",
+}
+DAGS = [*(f"{recipe}__{stage}" for recipe in ("support_triage", "triage") for stage in STAGES), *HOUSE]
+HEAVY = {
+    "torch",
+    "transformers",
+    "great_expectations",
+    "pandas",
+    "datasets",
+    "polars",
+    "sklearn",
+    "boto3",
+    "matplotlib",
+}
+
+
+def test_each_sound_recipe_has_the_dags_of_its_night(facts: dict[str, Any]) -> None:
+    assert sorted(facts["dags"]) == sorted(DAGS)
+
+
+def test_broken_recipes_are_one_import_error_with_every_mistake(facts: dict[str, Any]) -> None:
+    assert list(facts["import_errors"]) == ["broken_recipes.py"]
+    error = facts["import_errors"]["broken_recipes.py"]
+    assert "torn.yaml:3:1: owmer: `owmer` is not a field here; write `owner`" in error
+    assert "torn.yaml:4:11: timezone: 'Asia/Kyoto' is not a known time zone" in error
+
+
+def test_sound_recipes_leave_no_import_error(recipes: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "triage.yaml").write_text((recipes / "recipes" / "triage.yaml").read_text())
+    (tmp_path / "prompts").symlink_to(recipes / "prompts")
+    assert read_dags(tmp_path)["import_errors"] == {}
+
+
+def test_a_task_builds_its_own_dag_alone(recipes: Path) -> None:
+    assert sorted(read_dags(recipes, only="triage__finetune")["dags"]) == [*sorted(HOUSE), "triage__finetune"]
+
+
+def test_parsing_imports_nothing_heavy(facts: dict[str, Any]) -> None:
+    assert "nightloom" in facts["modules"]
+    assert HEAVY.intersection(facts["modules"]) == set()
+
+
+def test_a_dag_file_parses_within_a_second(facts: dict[str, Any]) -> None:
+    assert sorted(facts["seconds"]) == sorted(path.name for path in (ROOT / "dags").glob("*.py"))
+    assert max(facts["seconds"].values()) < 1
+
+
+def test_the_plugin_is_loaded_whole(facts: dict[str, Any]) -> None:
+    assert facts["apps"] == ["Nightloom console"]
+    assert facts["plugin_errors"] == {}
+
+
+def test_plugins_holds_one_module() -> None:
+    assert [path.name for path in (ROOT / "plugins").glob("*.py")] == ["nightloom_console.py"]
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_a_dag_says_what_it_is_and_whose(facts: dict[str, Any], dag_id: str) -> None:
+    dag = facts["dags"][dag_id]
+    recipe, _, stage = dag_id.rpartition("__")
+    assert set(dag["tags"]) == ({"nightloom", recipe, stage} if recipe else {"nightloom"})
+    for heading in ("**Goes in:**", "**Comes out:**", "**Safe to run again?**", "**When it is red:**"):
+        assert heading in dag["doc"]
+    assert dag["description"] == HOUSE.get(dag_id, "Sends a ticket to its team.")
+    assert {task["owner"] for task in dag["tasks"].values()} == {"support-platform" if recipe else "nightloom"}
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_a_dag_runs_one_night_at_a_time_and_never_by_surprise(facts: dict[str, Any], dag_id: str) -> None:
+    dag = facts["dags"][dag_id]
+    assert (dag["max_active_runs"], dag["catchup"], dag["paused"]) == (1, False, False)
+    assert dag["start_date"] == "None"  # with one, a new Dag would begin at once
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_a_task_is_tried_again_only_where_it_may_help(facts: dict[str, Any], dag_id: str) -> None:
+    for task in facts["dags"][dag_id]["tasks"].values():
+        assert (task["retries"], task["policy"], task["timeout_s"]) == (2, "ExceptionRetryPolicy", 12 * 3600)
+
+
+def test_prepare_begins_by_the_recipes_clock(facts: dict[str, Any]) -> None:
+    dag = facts["dags"]["triage__prepare"]
+    assert (dag["schedule"], dag["zone"]) == ("CronPartitionTimetable 30 2 * * *", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("stage", "begins_on", "leaves"),
+    [
+        ("prepare", None, "triage/snapshot"),
+        ("finetune", "triage/snapshot", "triage/verdict"),
+        ("predict", "triage/verdict", "triage/predictions"),
+        ("report", "triage/predictions", "triage/report"),
+    ],
+)
+def test_a_stage_begins_on_what_the_one_before_it_leaves(
+    facts: dict[str, Any], stage: str, begins_on: str | None, leaves: str
+) -> None:
+    dag = facts["dags"][f"triage__{stage}"]
+    assert dag["asset"] == begins_on
+    assert dag["tasks"]["announce"]["outlets"] == [leaves]
+    assert dag["tasks"]["announce"]["teardown"]
+    assert dag["access"] == {"Viewer": ["can_read"]}
+    assert dag["params"] == ["night"]
+
+
+def test_the_champion_is_announced_by_a_task_of_its_own(facts: dict[str, Any]) -> None:
+    task = facts["dags"]["triage__finetune"]["tasks"]["announce_champion"]
+    assert task["outlets"] == ["triage/champion"]
+    assert task["upstream"] == ["promote_candidate"]
+    assert not task["teardown"]
+
+
+def test_only_what_trains_or_generates_waits_for_the_gpu_pool(facts: dict[str, Any]) -> None:
+    pools = {name: task["pool"] for dag in facts["dags"].values() for name, task in dag["tasks"].items()}
+    assert {name for name, pool in pools.items() if pool == "gpu"} == {
+        "train_trial",
+        "compare_candidate",
+        "predict_shards",
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_task_is_a_function_of_the_night_and_gives_it_what_it_asks_for(facts: dict[str, Any], stage: str) -> None:
+    module = import_module(f"nightloom.nightly.{stage}")
+    steps = {name: task for name, task in facts["dags"][f"triage__{stage}"]["tasks"].items() if task["step"]}
+    assert steps
+    for name, task in steps.items():
+        asked = set(inspect.signature(getattr(module, name)).parameters)
+        given = {*task["arguments"], task["over"]} - {None}
+        assert task["step"] == name
+        assert asked - {"recipe", "night"} == given

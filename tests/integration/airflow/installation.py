@@ -1,0 +1,225 @@
+"""A whole installation with a real Airflow: three recipes on a small source, and what a test may do to it."""
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import httpx
+import psutil
+from nightloom.core.nights import night_of, utc_now
+from nightloom.registry.database import Database
+from nightloom.services.instance import ADMIN, Instance
+from nightloom.services.lifecycle import up
+
+STAGES = ("prepare", "finetune", "predict", "report")
+# Where it is about noon now: no test runs into midnight, and a night is not a date in UTC.
+_HOURS = 12 - utc_now().hour
+ZONE = f"Etc/GMT{-_HOURS:+d}" if _HOURS else "UTC"
+TEAMS = {
+    "billing": ("invoice", "refund", "charge", "payment"),
+    "shipping": ("parcel", "courier", "delivery", "tracking"),
+    "account": ("password", "login", "profile", "username"),
+}
+RECIPE = """\
+name: {name}
+owner: support-platform
+timezone: {zone}
+schedule: {schedule}
+task:
+  columns: {{key: id, updated_at: updated_at, text: body}}
+  answer:
+    team: {{column: team, one_of: [billing, shipping, account]}}
+  primary: team
+  prompt: triage/1
+prepare:
+  source:
+    kind: sql
+    connection: {connection}
+    query: SELECT id, updated_at, body, team FROM tickets WHERE team IS NOT NULL AND updated_at < :cut_to
+train: {{trainer: dummy, base: dummy}}
+evaluate:
+  reference: false
+  sets:
+    - name: gold
+      source: {{kind: sql, connection: {connection}, query: "SELECT id, body, team FROM gold"}}
+      columns: {{key: id, text: body}}
+predict:
+  source:
+    kind: sql
+    connection: {connection}
+    query: SELECT id, updated_at, body FROM tickets WHERE team IS NULL AND updated_at < :cut_to
+"""
+
+
+@dataclass
+class Installation:
+    """Where everything is, and how Airflow is asked."""
+
+    folder: Path
+    instance: Instance
+    database: Database
+    _client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._client = httpx.Client(base_url=self.instance.airflow_url, timeout=60, trust_env=False)
+        login = {"username": ADMIN, "password": self.instance.secrets["admin_password"]}
+        self.token = self._client.post("/auth/token", json=login).json()["access_token"]
+        self._client.headers["Authorization"] = f"Bearer {self.token}"
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+        self.database.close()
+
+    def ask(self, method: str, path: str, **request: Any) -> Any:
+        """Give the JSON of an answer of Airflow's API."""
+        answer = self._client.request(method, f"/api/v2{path}", **request)
+        answer.raise_for_status()
+        return answer.json()
+
+    def page(self, path: str, **request: Any) -> httpx.Response:
+        """Give a page as the browser of somebody who is logged in gets it."""
+        return self._client.get(path, **request)
+
+    def write_recipe(self, name: str, *, schedule: str = "0 3 * * *", connection: str = "tickets") -> None:
+        """Put a recipe to work, and wait until Airflow has its Dags."""
+        text = RECIPE.format(name=name, zone=ZONE, schedule=schedule, connection=connection)
+        (self.folder / "recipes" / f"{name}.yaml").write_text(text)
+        wait_until(lambda: self._knows(name), timeout_s=300)
+
+    def trigger(self, dag_id: str, **conf: str) -> str:
+        """Start a run by hand, and give its id."""
+        body = {"logical_date": None, "conf": conf}
+        return str(self.ask("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def runs(self, recipe: str, stage: str, **query: Any) -> list[dict[str, Any]]:
+        """Give the runs of a stage, oldest first."""
+        found = self.ask("GET", f"/dags/{recipe}__{stage}/dagRuns", params={"order_by": "run_after", **query})
+        runs: list[dict[str, Any]] = found["dag_runs"]
+        return runs
+
+    def tasks(self, run: dict[str, Any]) -> dict[str, str]:
+        """Give the state of each task of a run."""
+        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
+        return {task["task_id"]: task["state"] for task in self.ask("GET", path)["task_instances"]}
+
+    def log(self, run: dict[str, Any], task: str, attempt: int = 1) -> str:
+        """Give the log of a task."""
+        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/logs/{attempt}"
+        return "\n".join(str(line["event"]) for line in self.ask("GET", path)["content"])
+
+    def events(self, recipe: str, asset: str) -> list[dict[str, Any]]:
+        """Give the events of an asset, oldest first."""
+        query = {"name_pattern": f"{recipe}/{asset}", "limit": 100, "order_by": "timestamp"}
+        events = self.ask("GET", "/assets/events", params=query)["asset_events"]
+        return [event for event in events if event["name"] == f"{recipe}/{asset}"]
+
+    def report_path(self, run: dict[str, Any]) -> str:
+        """Give the path of the report of a run."""
+        return f"/nightloom/dags/{run['dag_id']}/runs/{quote(run['dag_run_id'], safe='')}/report"
+
+    def reports(self, recipe: str) -> list[str]:
+        """Give the nights whose chain has come to its end, in that order."""
+        return [run["partition_key"] for run in self.runs(recipe, "report") if run["state"] in ("success", "failed")]
+
+    def wait_for_reports(self, recipe: str, count: int) -> None:
+        """Wait until the chain has come to its end so many times."""
+        wait_until(lambda: len(self.reports(recipe)) >= count, timeout_s=900)
+
+    def hold_workers(self) -> None:
+        """Let every worker that begins from now on wait for ever."""
+        (self.folder / "hold").touch()
+
+    def release_workers(self) -> None:
+        """Let workers work again."""
+        (self.folder / "hold").unlink()
+
+    def held_workers(self) -> list[psutil.Process]:
+        """Give the workers that wait."""
+        mark = str(self.folder / "held")
+        return [process for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
+
+    def _knows(self, recipe: str) -> bool:
+        known = {dag["dag_id"] for dag in self.ask("GET", "/dags", params={"tags": recipe})["dags"]}
+        return known == {f"{recipe}__{stage}" for stage in STAGES}
+
+
+def install(folder: Path) -> Installation:
+    """Start services on a source of their own."""
+    for name in ("recipes", "prompts/triage"):
+        (folder / name).mkdir(parents=True)
+    (folder / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
+    (folder / "recipes" / "torn.yaml").write_text("name: torn\n")
+    _write_source(folder / "tickets.db")
+    python = folder / "python"
+    held = f"exec tail -f {folder}/held"
+    python.write_text(f'#!/bin/sh\n[ -e {folder}/hold ] && {held}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (folder / "held").touch()
+    instance = up(
+        folder / "var",
+        environment={
+            "NIGHTLOOM_RECIPES_DIR": str(folder / "recipes"),
+            "NIGHTLOOM_PROMPTS_DIR": str(folder / "prompts"),
+            "NIGHTLOOM_WORKER_PYTHON": str(python),
+            "AIRFLOW_CONN_TICKETS": f"sqlite://{quote(str(folder / 'tickets.db'), safe='')}",
+            "AIRFLOW_CONN_NOWHERE": f"sqlite://{quote(str(folder / 'gone.db'), safe='')}",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
+        },
+    )
+    return Installation(folder, instance, Database(instance.settings().registry_address))
+
+
+def tonight() -> date:
+    """Give the date where the recipes are."""
+    return night_of(utc_now(), ZONE)
+
+
+def minute_from_now(seconds: float) -> str:
+    """Give the cron line of the first whole minute after so many seconds."""
+    moment = (datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=seconds + 60)).replace(second=0)
+    return f"{moment.minute} {moment.hour} * * *"
+
+
+def wait_until(condition: Callable[[], object], *, timeout_s: float) -> None:
+    """Ask until it is so."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            msg = f"{getattr(condition, '__qualname__', condition)} is not so after {timeout_s} s"
+            raise TimeoutError(msg)
+        time.sleep(0.5)
+
+
+def _write_source(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE tickets (id TEXT, updated_at TEXT, body TEXT, team TEXT)")
+        database.execute("CREATE TABLE gold (id TEXT, body TEXT, team TEXT)")
+        database.executemany("INSERT INTO tickets VALUES (?, ?, ?, ?)", _tickets())
+        database.executemany(
+            "INSERT INTO gold VALUES (?, ?, ?)", [(f"gold-{n}", *_text(90_000 + n)) for n in range(60)]
+        )
+    database.close()
+
+
+def _tickets() -> Iterator[tuple[str, str, str, str | None]]:
+    midnight = datetime.combine(tonight(), datetime.min.time(), ZoneInfo(ZONE)).astimezone(UTC)
+    for days_ago in range(1, 6):
+        at = (midnight - timedelta(days=days_ago) + timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S")
+        for number in range(30):
+            yield (f"{days_ago}-{number}", at, *_text(1000 * days_ago + number))
+        yield (f"{days_ago}-open", at, _text(1000 * days_ago + 500)[0], None)
+
+
+def _text(number: int) -> tuple[str, str]:
+    team = list(TEAMS)[number % 3]
+    words = TEAMS[team]
+    marks = " ".join(f"{number * factor % 99_991:05d}" for factor in (7919, 104_729, 15_485_863))
+    return f"{words[number % 4]} {marks} {words[number // 4 % 4]}", team

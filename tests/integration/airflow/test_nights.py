@@ -1,0 +1,158 @@
+"""Nights that a real scheduler ran: by the cron, by hand, by a backfill; killed, and without a source."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from nightloom.core.nights import parse_night
+from nightloom.registry.nights import list_manifests, read_outcome
+from nightloom.registry.refs import read_log
+
+from .browser import CHROMIUM, logged_in
+from .installation import STAGES, Installation, tonight
+
+# The first test waits for all of the nights.
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
+
+TONIGHT = tonight().isoformat()
+PAST = [(tonight() - timedelta(days=days)).isoformat() for days in (3, 2, 1)]
+
+
+def outcomes(nights: Installation, recipe: str, night: str) -> dict[str, str]:
+    found = {stage: read_outcome(nights.database, recipe, parse_night(night), stage) for stage in STAGES}  # type: ignore[arg-type]
+    return {stage: outcome.status for stage, outcome in found.items() if outcome is not None}
+
+
+def manifests_by_night(nights: Installation, kind: str, recipe: str) -> list[str]:
+    return sorted(str(night) for _, _, night in list_manifests(nights.database, kind, recipe))
+
+
+def test_the_cron_ran_tonight_where_the_recipe_is(nights: Installation) -> None:
+    (run,) = nights.runs("by_cron", "prepare", run_type="scheduled")
+    assert (run["partition_key"], run["state"]) == (TONIGHT, "success")
+    assert outcomes(nights, "by_cron", TONIGHT) == dict.fromkeys(STAGES, "done")
+
+
+def test_a_plain_trigger_is_tonight_and_starts_the_chain(nights: Installation) -> None:
+    (run,) = nights.runs("by_hand", "prepare")
+    assert (run["run_type"], run["partition_key"], run["state"]) == ("manual", None, "success")
+    assert nights.runs("by_hand", "finetune")[0]["partition_key"] == TONIGHT
+    assert nights.reports("by_hand")[0] == TONIGHT
+
+
+@pytest.mark.parametrize("night", PAST)
+def test_a_backfill_runs_each_past_night(nights: Installation, night: str) -> None:
+    (run,) = nights.runs("by_cron", "prepare", partition_key_pattern=night)
+    assert (run["run_type"], run["state"]) == ("backfill", "success")
+    assert outcomes(nights, "by_cron", night)["prepare"] == "done"
+    assert outcomes(nights, "by_cron", night)["report"] == "done"
+
+
+@pytest.mark.parametrize(("kind", "asset"), [("preparation", "snapshot"), ("verdict", "verdict"), ("report", "report")])
+def test_a_night_leaves_one_of_each(nights: Installation, kind: str, asset: str) -> None:
+    assert manifests_by_night(nights, kind, "by_cron") == [*PAST, TONIGHT]
+    assert sorted(event["partition_key"] for event in nights.events("by_cron", asset)) == [*PAST, TONIGHT]
+
+
+def test_the_champion_never_goes_back(nights: Installation) -> None:
+    moves = [move for move in read_log(nights.database, "by_cron") if move.name == "champion"]
+    assert [str(move.night) for move in moves] == [TONIGHT]
+    (event,) = nights.events("by_cron", "champion")
+    assert (event["partition_key"], event["extra"]["champion"]) == (TONIGHT, moves[0].new)
+
+
+def test_an_event_tells_how_the_stage_ended(nights: Installation) -> None:
+    event = nights.events("by_cron", "snapshot")[0]
+    assert set(event["extra"]) == {"night", "status", "sentence", "manifest"}
+    assert (event["extra"]["night"], event["extra"]["status"]) == (TONIGHT, "done")
+
+
+def test_a_task_that_somebody_ends_takes_its_worker_with_it(nights: Installation) -> None:
+    killed = nights.runs("by_hand", "finetune")[1]
+    tasks = nights.tasks(killed)
+    assert killed["state"] == "failed"
+    assert (tasks["compile_blueprint"], tasks["train_trial"], tasks["announce"]) == (
+        "failed",
+        "upstream_failed",
+        "success",
+    )
+    assert nights.held_workers() == []
+
+
+def test_a_killed_stage_is_announced_as_failed_and_the_night_reported(nights: Installation) -> None:
+    event = nights.events("by_hand", "verdict")[1]
+    assert event["extra"]["status"] == "failed"
+    assert nights.reports("by_hand")[:2] == [TONIGHT, TONIGHT]
+
+
+def test_a_worker_that_the_kernel_kills_is_started_again(nights: Installation) -> None:
+    run = nights.runs("by_hand", "finetune")[2]
+    assert run["state"] == "success"
+    assert "was killed by SIGKILL" in nights.log(run, "compile_blueprint", attempt=1)
+    assert outcomes(nights, "by_hand", TONIGHT) == dict.fromkeys(STAGES, "done")
+    assert len([move for move in read_log(nights.database, "by_hand") if move.name == "champion"]) == 1
+
+
+def test_a_source_that_is_down_ends_in_a_report_and_an_alert(nights: Installation) -> None:
+    assert outcomes(nights, "no_source", TONIGHT) == {
+        "prepare": "failed",
+        "finetune": "nothing_new",
+        "predict": "nothing_new",
+        "report": "done",
+    }
+    states = {stage: nights.runs("no_source", stage)[0]["state"] for stage in STAGES}
+    assert states == {"prepare": "failed", "finetune": "success", "predict": "success", "report": "success"}
+    (run,) = nights.runs("no_source", "report")
+    assert f"ALERT no_source, night {TONIGHT}, needs support-platform: prepare failed: " in nights.log(
+        run, "send_alerts"
+    )
+
+
+def test_a_night_without_training_skips_its_tasks(nights: Installation) -> None:
+    (run,) = nights.runs("no_source", "finetune")
+    assert {name: state for name, state in nights.tasks(run).items() if state != "skipped"} == {"announce": "success"}
+
+
+def test_broken_recipes_are_an_import_error_beside_sound_ones(nights: Installation) -> None:
+    (error,) = nights.ask("GET", "/importErrors")["import_errors"]
+    assert error["filename"].endswith("broken_recipes.py")
+    assert "torn.yaml:1" in error["stack_trace"]
+
+
+def test_the_plugin_is_loaded(nights: Installation) -> None:
+    (plugin,) = [p for p in nights.ask("GET", "/plugins")["plugins"] if p["name"] == "nightloom_console"]
+    assert [view["destination"] for view in plugin["external_views"]] == ["dag_run"]
+    assert [app["name"] for app in plugin["fastapi_apps"]] == ["Nightloom console"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_run_of_the_night_shows_its_report(nights: Installation, stage: str) -> None:
+    run = nights.runs("by_cron", stage, partition_key_pattern=TONIGHT)[0]
+    answer = nights.page(nights.report_path(run))
+    assert answer.status_code == 200
+    assert TONIGHT in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_report_is_shown_to_nobody_who_is_not_logged_in(nights: Installation) -> None:
+    path = nights.report_path(nights.runs("by_cron", "report")[0])
+    url = nights.instance.airflow_url + path
+    assert httpx.get(url, trust_env=False).status_code == 401
+    assert httpx.get(url, cookies={"_token": nights.token}, trust_env=False).status_code == 200
+
+
+def test_a_task_has_a_button_to_the_report(nights: Installation) -> None:
+    run = nights.runs("by_cron", "report")[0]
+    links = nights.ask("GET", f"/dags/by_cron__report/dagRuns/{run['dag_run_id']}/taskInstances/write_report/links")
+    assert links["extra_links"] == {"Report": nights.report_path(run)}
+
+
+@pytest.mark.ui
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_the_report_is_a_tab_of_the_run(nights: Installation) -> None:
+    run = nights.runs("by_cron", "report")[0]
+    with logged_in(nights) as page:
+        page.goto(f"/dags/by_cron__report/runs/{run['dag_run_id']}")
+        page.get_by_role("link", name="Report", exact=True).click()
+        text = page.frame_locator("iframe").locator("body").inner_text()
+    assert TONIGHT in text

@@ -1,0 +1,139 @@
+"""A small installation for whole nights: a real store, a registry of its own, a table of tickets, one dummy recipe."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from nightloom.core.nights import night_of, utc_now
+from nightloom.nightly.chain import run_night
+
+PointSettings = Callable[..., AbstractContextManager[None]]
+
+TEAMS = {
+    "billing": ("invoice", "refund", "charge", "payment"),
+    "shipping": ("parcel", "courier", "delivery", "tracking"),
+    "account": ("password", "login", "profile", "username"),
+}
+RECIPE = """\
+name: triage
+owner: support-platform
+task:
+  columns: {key: id, updated_at: updated_at, text: body}
+  answer:
+    team: {column: team, one_of: [billing, shipping, account]}
+  primary: team
+  prompt: triage/1
+prepare:
+  source:
+    kind: sql
+    connection: tickets
+    query: SELECT id, updated_at, body, team FROM tickets WHERE team IS NOT NULL AND updated_at < :cut_to
+train: {trainer: dummy, base: dummy}
+evaluate:
+  sets:
+    - name: gold
+      source: {kind: sql, connection: tickets, query: "SELECT id, body, team FROM gold"}
+      columns: {key: id, text: body}
+  reference: false
+predict:
+  source:
+    kind: sql
+    connection: tickets
+    query: SELECT id, updated_at, body FROM tickets WHERE team IS NULL AND updated_at < :cut_to
+  connection: tickets
+  table: answers
+  shard_rows: 10
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where a test finds what it changes and reads."""
+
+    folder: Path
+    engine: sa.Engine
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.folder / "recipes" / "triage.yaml"
+
+    def change_recipe(self, old: str, new: str) -> None:
+        text = self.recipe_file.read_text(encoding="utf-8")
+        assert old in text
+        self.recipe_file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def execute(self, statement: str, *rows: dict[str, object]) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement), list(rows) or None)
+
+    def add_tickets(self, count: int, *, days_ago: int, answered: bool = True, first: int = 0) -> None:
+        """Write tickets of a past day, in turn for each team, no two alike."""
+        moment = datetime.combine(night_of(utc_now(), "UTC"), datetime.min.time(), UTC) - timedelta(days=days_ago)
+        rows = [
+            {
+                "id": f"{days_ago}-{first + number}",
+                "updated_at": (moment + timedelta(hours=1)).replace(tzinfo=None).isoformat(sep=" "),
+                "body": write_text(team := list(TEAMS)[number % 3], first + number + 1000 * days_ago),
+                "team": team if answered else None,
+            }
+            for number in range(count)
+        ]
+        self.execute("INSERT INTO tickets VALUES (:id, :updated_at, :body, :team)", *rows)
+
+
+def write_text(team: str, number: int) -> str:
+    """Write a text of a team that is unlike that of any other number."""
+    words = TEAMS[team]
+    marks = " ".join(f"{number * factor % 99_991:05d}" for factor in (7919, 104_729, 15_485_863))
+    return f"{words[number % 4]} {marks} {words[number // 4 % 4]}"
+
+
+@pytest.fixture
+def installation(point_settings: PointSettings, tmp_path: Path) -> Iterator[Installation]:
+    """An installation whose source holds three days of tickets and a gold set."""
+    with install(point_settings, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def champion_installation(
+    point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """An installation that several tests harm and mend in turn; its champion is of five nights ago."""
+    with install(point_settings, tmp_path_factory.mktemp("champion")) as made:
+        for days_ago in (6, 5, 4):
+            made.add_tickets(30, days_ago=days_ago)
+        run_night("triage", back(5), lambda *_: None)
+        yield made
+
+
+def back(days: int) -> str:
+    """Give the night of some days ago."""
+    return (night_of(utc_now(), "UTC") - timedelta(days=days)).isoformat()
+
+
+@contextmanager
+def install(point_settings: PointSettings, folder: Path) -> Iterator[Installation]:
+    """Make an installation in a folder; within the block the settings point to it."""
+    (folder / "recipes").mkdir()
+    (folder / "recipes" / "triage.yaml").write_text(RECIPE, encoding="utf-8")
+    (folder / "prompts" / "triage").mkdir(parents=True)
+    prompt = "messages: [{role: user, content: '{{ text }}'}]"
+    (folder / "prompts" / "triage" / "1.yaml").write_text(prompt, encoding="utf-8")
+    made = Installation(folder, sa.create_engine(f"sqlite:///{folder / 'tickets.db'}", poolclass=sa.NullPool))
+    made.execute("CREATE TABLE tickets (id TEXT, updated_at TEXT, body TEXT, team TEXT)")
+    made.execute("CREATE TABLE gold (id TEXT, body TEXT, team TEXT)")
+    gold = [
+        {"id": f"gold-{n}", "body": write_text(team := list(TEAMS)[n % 3], 90_000 + n), "team": team} for n in range(60)
+    ]
+    made.execute("INSERT INTO gold VALUES (:id, :body, :team)", *gold)
+    for days_ago in (3, 2, 1):
+        made.add_tickets(30, days_ago=days_ago)
+    made.add_tickets(15, days_ago=1, answered=False, first=500)
+    folders = {"RECIPES_DIR": str(folder / "recipes"), "PROMPTS_DIR": str(folder / "prompts")}
+    with point_settings(folder, STORE_PREFIX=f"{folder.name}/", **folders):
+        yield made

@@ -1,0 +1,137 @@
+"""Nights that go wrong: a clear sentence, a report, the champion untouched, and the same night works once mended."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from nightloom.artifacts.data import Preparation
+from nightloom.core.errors import StoreError
+from nightloom.core.settings import get_settings
+from nightloom.core.store import open_store
+from nightloom.nightly.chain import run_night
+from nightloom.registry.database import open_database
+from nightloom.registry.nights import StageOutcome, read_outcome
+from nightloom.registry.refs import read_ref
+
+from .conftest import Installation, back
+
+
+def run(night: str) -> dict[str, StageOutcome]:
+    return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
+
+
+@contextmanager
+def harmed(installation: Installation, harm: str) -> Iterator[None]:
+    """Harm the installation within the block."""
+    database, recipe = installation.folder / "tickets.db", installation.recipe_file
+    kept = database.read_bytes(), recipe.read_bytes()
+    try:
+        match harm:
+            case "empty source":
+                installation.execute("DELETE FROM tickets")
+            case "no new rows":
+                installation.execute("DELETE FROM tickets WHERE updated_at >= :day", {"day": back(5)})
+            case "source is down":
+                database.unlink()
+            case "wrong column":
+                installation.change_recipe("text: body}\n  answer", "text: bodi}\n  answer")
+            case "target missing in every row":
+                installation.execute("UPDATE tickets SET team = ' ' WHERE team IS NOT NULL")
+            case "too few rows":
+                installation.change_recipe("prepare:\n", "prepare:\n  min_rows: 5000\n")
+        yield
+    finally:
+        database.write_bytes(kept[0])
+        recipe.write_bytes(kept[1])
+
+
+@pytest.mark.parametrize(
+    ("harm", "status", "sentence"),
+    [
+        ("empty source", "refused", "the source gave no rows"),
+        ("no new rows", "nothing_new", "no row from the night's cut"),
+        ("source is down", "failed", "connection 'tickets'"),
+        ("wrong column", "failed", "'bodi'"),
+        ("target missing in every row", "refused", "the target is missing in every row"),
+        ("too few rows", "refused", "min_rows asks for at least 5000"),
+    ],
+    ids=["empty source", "no new rows", "source is down", "wrong column", "no target", "too few rows"],
+)
+def test_bad_night_says_why_and_the_champion_stays(
+    champion_installation: Installation, harm: str, status: str, sentence: str
+) -> None:
+    champion = read_ref(open_database(), "triage", "champion")
+    with harmed(champion_installation, harm):
+        outcomes = run(back(4))
+    assert (outcomes["prepare"].status, outcomes["finetune"].status) == (status, "nothing_new")
+    assert sentence in outcomes["prepare"].sentence
+    assert outcomes["report"].status == "done"
+    assert read_ref(open_database(), "triage", "champion") == champion
+    assert run(back(4))["prepare"].status == "done"
+
+
+def test_store_that_refuses_is_a_clear_fault(
+    champion_installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("NIGHTLOOM_STORE_SECRET_KEY", "wrong")
+        forget_store()
+        with pytest.raises(StoreError, match="the object store could not"):
+            run(back(3))
+    forget_store()
+    told = read_outcome(open_database(), "triage", date.fromisoformat(back(3)), "report")
+    assert told
+    assert (told.status, "the object store could not" in told.sentence) == ("failed", True)
+    assert run(back(3))["report"].status == "done"
+
+
+def test_full_disk_of_the_store_is_a_clear_fault(champion_installation: Installation) -> None:
+    champion_installation.add_tickets(3, days_ago=3, first=800)
+    events = open_store()._client.meta.events
+    full = answer_every_put_with_full_disk
+    events.register("before-send.s3.PutObject", full)
+    with pytest.raises(StoreError, match="could not write"):
+        run(back(2))
+    events.unregister("before-send.s3.PutObject", full)
+    assert run(back(2))["prepare"].status == "done"
+
+
+@pytest.mark.skipif("NIGHTLOOM_TEST_DATA" not in os.environ, reason="NIGHTLOOM_TEST_DATA names no folder of test data")
+def test_naughty_strings_lose_no_row(champion_installation: Installation) -> None:
+    strings = json.loads((Path(os.environ["NIGHTLOOM_TEST_DATA"]) / "naughty-strings" / "blns.json").read_text())
+    moment = f"{back(2)} 05:00:00"
+    rows = [
+        {"id": f"naughty-{n}-{team}", "updated_at": moment, "body": text, "team": team}
+        for n, text in enumerate(strings)
+        for team in ("billing", None)
+    ]
+    champion_installation.execute("INSERT INTO tickets VALUES (:id, :updated_at, :body, :team)", *rows)
+    outcomes = run(back(1))
+    assert {outcome.status for outcome in outcomes.values()} == {"done"}
+    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity
+    assert sum(count.rows for count in preparation.counts) == preparation.rows_in
+
+
+def forget_store() -> None:
+    get_settings.cache_clear()
+    open_store.cache_clear()
+
+
+def answer_every_put_with_full_disk(request: object, **_: object) -> AWSResponse:
+    return AWSResponse("memory", 507, {}, _Body(b"<Error><Code>InsufficientStorage</Code></Error>"))
+
+
+class _Body:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._data
+
+    def read(self) -> bytes:
+        return self._data

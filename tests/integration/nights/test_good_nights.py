@@ -1,0 +1,63 @@
+"""Whole nights without Airflow: what they leave behind, and that running one again changes nothing."""
+
+import pytest
+import sqlalchemy as sa
+from nightloom.artifacts.results import Predictions, Verdict
+from nightloom.core.store import open_store
+from nightloom.nightly.chain import run_night
+from nightloom.registry.database import open_database
+from nightloom.registry.nights import StageOutcome
+from nightloom.registry.refs import read_log, read_ref
+
+from .conftest import Installation, back
+
+
+def run(night: str | None = None) -> dict[str, StageOutcome]:
+    return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
+
+
+@pytest.mark.usefixtures("installation")
+def test_a_night_ends_with_a_champion_that_beats_the_base_model() -> None:
+    outcomes = run()
+    assert {stage: outcome.status for stage, outcome in outcomes.items()} == dict.fromkeys(
+        ("prepare", "finetune", "predict", "report"), "done"
+    )
+    verdict = open_store().load(Verdict, str(outcomes["finetune"].manifest)).identity
+    assert (verdict.finding, verdict.promote) == ("BETTER", True)
+    assert read_ref(open_database(), "triage", "champion") == verdict.candidate
+
+
+def test_predictions_go_back_into_the_table(installation: Installation) -> None:
+    outcomes = run()
+    predictions = open_store().load(Predictions, str(outcomes["predict"].manifest)).identity
+    assert predictions.rows == 15
+    assert sum(predictions.counts.values()) == 15
+    with installation.engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM answers WHERE status = 'succeeded'")) == 15
+
+
+def test_the_same_night_again_changes_nothing(installation: Installation) -> None:
+    first = run()
+    installation.add_tickets(30, days_ago=0)  # written after the cut
+    second = run()
+    assert {stage: outcome.manifest for stage, outcome in second.items()} == {
+        stage: outcome.manifest for stage, outcome in first.items()
+    }
+    assert len(read_log(open_database())) == 2  # latest and champion, once each
+
+
+@pytest.mark.usefixtures("installation")
+def test_an_older_night_moves_no_ref() -> None:
+    run()
+    champion = read_ref(open_database(), "triage", "champion")
+    older = run(back(1))
+    assert older["finetune"].status == "done"
+    assert read_ref(open_database(), "triage", "champion") == champion
+
+
+@pytest.mark.usefixtures("installation")
+def test_nights_in_order_compare_with_the_champion_of_the_night_before() -> None:
+    first = run(back(1))
+    second = run()
+    verdicts = [open_store().load(Verdict, str(night["finetune"].manifest)).identity for night in (first, second)]
+    assert verdicts[1].champion == verdicts[0].candidate

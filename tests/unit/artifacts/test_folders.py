@@ -1,0 +1,65 @@
+"""Model folders in the store."""
+
+import json
+from pathlib import Path
+
+import pytest
+from nightloom.artifacts.folders import fetch_folder, put_folder
+from nightloom.artifacts.models import ModelFile
+from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.store import ObjectStore
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    (model / "model.safetensors").write_bytes(b"weights")
+    return model
+
+
+def test_a_folder_comes_back_as_it_was(store: ObjectStore, folder: Path, tmp_path: Path) -> None:
+    files = put_folder(store, folder)
+    fetched = fetch_folder(store, files, tmp_path / "cache")
+    assert [file.path for file in files] == ["config.json", "model.safetensors"]
+    assert (fetched / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_a_changed_file_in_the_cache_is_fetched_again(store: ObjectStore, folder: Path, tmp_path: Path) -> None:
+    files = put_folder(store, folder)
+    fetch_folder(store, files, tmp_path / "cache")
+    (tmp_path / "cache" / "model.safetensors").write_bytes(b"changed")
+    fetch_folder(store, files, tmp_path / "cache")
+    assert (tmp_path / "cache" / "model.safetensors").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "training_args.bin", "modeling_own.py", "model.pkl", "weights"])
+def test_what_is_not_plain_data_is_refused(store: ObjectStore, folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=f"{name} in .* cannot be part of a model"):
+        put_folder(store, folder)
+
+
+def test_a_readme_is_no_part_of_a_model(store: ObjectStore, folder: Path) -> None:
+    (folder / "README.md").write_text("about", encoding="utf-8")
+    assert [file.path for file in put_folder(store, folder)] == ["config.json", "model.safetensors"]
+
+
+def test_a_model_that_needs_code_is_refused(store: ObjectStore, folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "own.Own"}}), encoding="utf-8")
+    with pytest.raises(InputError, match="asks for the model's own code"):
+        put_folder(store, folder)
+
+
+def test_an_empty_folder_is_refused(store: ObjectStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no model"):
+        put_folder(store, tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../escape.json", "/etc/escape.json", "model.bin"])
+def test_a_manifest_cannot_write_elsewhere_or_bring_a_pickle(store: ObjectStore, tmp_path: Path, path: str) -> None:
+    file = ModelFile(path=path, sha256=store.put_blob(b"x"), size_bytes=1)
+    with pytest.raises(ManifestError, match="not a plain name"):
+        fetch_folder(store, [file], tmp_path / "cache")
+    assert not (tmp_path / "escape.json").exists()

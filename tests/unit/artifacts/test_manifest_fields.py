@@ -1,0 +1,57 @@
+"""The fields of every manifest, pinned by kind and schema version.
+
+A store is read for years: whoever adds, removes or retypes a field raises the kind's `schema_version` and adds the
+new version's lines to tests/golden/manifest_fields.json. The lines of versions that were released never change.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from nightloom.artifacts import data, models, results
+from nightloom.core.manifests import Manifest
+from nightloom.prompts import templates
+
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "manifest_fields.json").read_text(encoding="utf-8"))
+HOMES = {module.__name__ for module in (data, models, results, templates)}
+KINDS = {kind.kind: kind for kind in Manifest.__subclasses__() if kind.__module__ in HOMES}
+
+
+def list_fields(kind):
+    schema = kind.model_json_schema()
+    return sorted(describe("", {"properties": schema["properties"]}, schema.get("$defs", {})))
+
+
+def describe(path, schema, known):
+    """Give `path: type` for every leaf of a JSON schema."""
+    schema = known[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
+    if "properties" in schema:
+        for name, inner in schema["properties"].items():
+            yield from describe(f"{path}.{name}".lstrip("."), inner, known)
+    elif "anyOf" in schema:
+        for choice in schema["anyOf"]:
+            yield from describe(path, choice, known)
+    elif "items" in schema:
+        yield from describe(f"{path}[]", schema["items"], known)
+    elif isinstance(schema.get("additionalProperties"), dict):
+        yield from describe(f"{path}{{}}", schema["additionalProperties"], known)
+    else:
+        kind = schema.get("format") or schema.get("type", "any")
+        yield f"{path}: {'|'.join(schema['enum']) if 'enum' in schema else schema.get('const', kind)}"
+
+
+def test_every_kind_is_pinned():
+    assert len(KINDS) == 17
+    assert {name.split()[0] for name in GOLDEN} == KINDS.keys()
+    assert {m.__module__ for m in Manifest.__subclasses__() if m.__module__.startswith("nightloom.")} == HOMES
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_fields_are_those_of_the_schema_version(kind):
+    assert list_fields(kind) == GOLDEN[f"{kind.kind} {kind.schema_version}"], "see the top of this file"
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_fields_are_explained(kind):
+    assert kind.__doc__
+    assert kind.model_fields["identity"].annotation.__doc__

@@ -1,0 +1,90 @@
+"""A recipe, and all that its blueprint names, in the store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import (
+    EvalSetIdentity,
+    EvalSetManifest,
+    EvalSetRecord,
+    Snapshot,
+    SnapshotFile,
+    SnapshotIdentity,
+    SnapshotRecord,
+)
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, Blueprint, ModelFile
+from nightloom.blueprints.compile import compile_blueprint
+from nightloom.core.recipes import Recipe
+from nightloom.core.store import ObjectStore
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+
+RECIPE: dict[str, Any] = {
+    "name": "triage",
+    "owner": "support",
+    "task": {
+        "columns": {"text": "body"},
+        "answer": {"team": {"column": "team", "one_of": ["billing", "sales"]}, "reply": {"column": "reply"}},
+        "primary": "team",
+        "prompt": "triage/1",
+    },
+    "prepare": {"source": {"kind": "csv", "path": "tickets.csv"}},
+    "evaluate": {
+        "sets": [{"name": "held_out", "source": {"kind": "csv", "path": "e.csv"}, "columns": {"text": "body"}}]
+    },
+}
+
+
+@dataclass
+class Inputs:
+    """What a blueprint names, and the blobs behind it."""
+
+    snapshot: str
+    base: str
+    eval_set: EvalSetManifest
+    weights: str
+
+
+@pytest.fixture
+def inputs(store: ObjectStore) -> Inputs:
+    rows = put_frame(store, pl.DataFrame([["r1", "c1", "train", "refund", "{}"]], EXAMPLES, orient="row"), EXAMPLES)
+    file = SnapshotFile(sha256=rows, rows=1, first_id="r1", last_id="r1")
+    snapshot = Snapshot(
+        identity=SnapshotIdentity(rows_root="0" * 64, columns=tuple(EXAMPLES), splits={"train": 1}),
+        record=SnapshotRecord(files=(file,), recipe="triage", night="2026-11-23", parent=None),
+    )
+    weights = store.put_blob(b"weights")
+    base = BaseModelManifest(
+        identity=BaseModelIdentity(files=(ModelFile(path="model.safetensors", sha256=weights, size_bytes=7),))
+    )
+    items = put_frame(store, pl.DataFrame([["i1", "c1", "quote", "{}", None]], EVAL_ITEMS, orient="row"), EVAL_ITEMS)
+    eval_set = EvalSetManifest(
+        identity=EvalSetIdentity(name="held_out", rows_root="1" * 64, items=500),
+        record=EvalSetRecord(frame=items, refused=0),
+    )
+    return Inputs(store.publish(snapshot).id, store.publish(base).id, store.publish(eval_set), weights)
+
+
+@pytest.fixture
+def make_blueprint(store: ObjectStore, inputs: Inputs) -> Callable[..., Blueprint]:
+    """Compile the recipe for a night, with sections of it replaced."""
+
+    def make(night: date = date(2026, 11, 23), prompt: str = "{{ text }}", **sections: Any) -> Blueprint:
+        return compile_blueprint(
+            store,
+            Recipe.model_validate({**RECIPE, **sections}),
+            night=night,
+            snapshot=inputs.snapshot,
+            base=inputs.base,
+            prompt=Prompt(
+                identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
+                record=PromptRecord(name="triage/1"),
+            ),
+            eval_sets=[inputs.eval_set],
+        )
+
+    return make

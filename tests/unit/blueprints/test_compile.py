@@ -1,0 +1,55 @@
+from datetime import date
+
+import pytest
+from nightloom.artifacts.models import Blueprint
+from nightloom.core.packages import installed_packages, package_versions
+from nightloom.prompts.templates import Prompt
+
+
+def test_a_blueprint_is_stored_with_its_prompt(store, make_blueprint):
+    blueprint = make_blueprint()
+    assert store.load(Blueprint, blueprint.id) == blueprint
+    assert store.load(Prompt, blueprint.identity.prompt).identity.messages[0].content == "{{ text }}"
+
+
+def test_the_recipe_is_pinned(make_blueprint, inputs):
+    lora = {"r": 8}
+    identity = make_blueprint(
+        train={"lora": lora, "seed": 7}, gate={"promote_on": "not_worse", "margin": 0.03}
+    ).identity
+    assert (identity.snapshot, identity.base, identity.primary) == (inputs.snapshot, inputs.base, "team")
+    assert identity.answer == {"team": ("billing", "sales"), "reply": None}
+    assert (identity.promote_on, identity.margin, identity.confidence) == ("not_worse", 0.03, 0.95)
+    (trial,) = identity.trials
+    assert (trial.trainer, trial.method, trial.lora, trial.seed) == ("trl", "lora", {"r": 8}, 7)
+
+
+def test_it_says_what_each_eval_set_can_show(make_blueprint, inputs):
+    (use,) = make_blueprint().identity.eval_sets
+    assert (use.name, use.evalset, use.items) == ("held_out", inputs.eval_set.id, 500)
+    assert use.minimum_detectable_effect == 0.03962
+
+
+def test_an_unchanged_night_has_the_blueprint_of_the_night_before(make_blueprint):
+    first, second = make_blueprint(date(2026, 11, 23)), make_blueprint(date(2026, 11, 24))
+    assert first == second
+    assert second.record.night == "2026-11-23"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"prompt": "Team? {{ text }}"}, id="prompt"),
+        pytest.param({"train": {"seed": 21}}, id="seed"),
+        pytest.param({"train": {"settings": {"learning_rate": 0.001}}}, id="settings"),
+        pytest.param({"gate": {"margin": 0.01}}, id="gate"),
+    ],
+)
+def test_whatever_changes_the_result_changes_the_blueprint(make_blueprint, changed):
+    assert make_blueprint(**changed).id != make_blueprint().id
+
+
+def test_versions_are_pinned_and_all_packages_recorded(make_blueprint):
+    blueprint = make_blueprint()
+    assert blueprint.identity.packages == package_versions("peft", "tokenizers", "torch", "transformers", "trl")
+    assert blueprint.record.packages == installed_packages()

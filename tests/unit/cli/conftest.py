@@ -1,0 +1,289 @@
+"""A night that is over: what its stages left in the store and the registry, written by hand."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import (
+    Preparation,
+    PreparationIdentity,
+    RuleCount,
+    Snapshot,
+    SnapshotFile,
+    SnapshotIdentity,
+    SnapshotRecord,
+)
+from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE, put_frame, rows_root
+from nightloom.artifacts.models import (
+    Adapter,
+    AdapterIdentity,
+    AdapterRecord,
+    Blueprint,
+    BlueprintIdentity,
+    BlueprintRecord,
+    EvalSetUse,
+    ModelRef,
+    Trial,
+    TrialIdentity,
+    TrialPlan,
+    TrialRecord,
+)
+from nightloom.artifacts.results import (
+    Predictions,
+    PredictionsIdentity,
+    Report,
+    ReportIdentity,
+    ReportRecord,
+    Verdict,
+    VerdictIdentity,
+)
+from nightloom.cli.main import main
+from nightloom.core.manifests import Manifest
+from nightloom.core.nights import compute_night
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.prediction.lines import Outcome, ResultLine, dump_lines
+from nightloom.registry.database import Database, open_database
+from nightloom.registry.nights import end_stage, index_manifest, record_night
+from nightloom.registry.refs import move_ref
+
+NIGHT = date(2026, 11, 23)
+
+M = TypeVar("M", bound=Manifest)
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _installation(
+    tmp_path: Path, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """An installation of its own: folders under tmp_path, the registry there, the store in memory."""
+    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("NIGHTLOOM_RECIPES_DIR", str(tmp_path / "recipes"))
+    monkeypatch.setattr("nightloom.core.store.open_store", lambda: store)
+    (tmp_path / "recipes").mkdir()
+    for cached in (get_settings, open_database):
+        cached.cache_clear()
+    yield
+    open_database().close()
+    for cached in (get_settings, open_database, open_store):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command line and give exit code, standard output and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def ask(command: Command) -> Callable[..., Any]:
+    """Run a command with --json and give its document; nothing else may stand on standard output."""
+
+    def run(*arguments: str) -> Any:
+        _, out, _ = command(*arguments, "--json")
+        return json.loads(out)
+
+    return run
+
+
+@pytest.fixture
+def night(store: ObjectStore, registry: Database) -> "PastNight":
+    """Night 2026-11-23 of `triage`: three rows came, one was repaired, one refused; the candidate was promoted."""
+    return PastNight(store, registry)
+
+
+class PastNight:
+    """The manifests of one night."""
+
+    def __init__(self, store: ObjectStore, registry: Database) -> None:
+        self._store, self._registry = store, registry
+        record_night(registry, compute_night("triage", NIGHT, "UTC"))
+        self.snapshot = self.keep(_snapshot(store))
+        self.preparation = self.keep(_preparation(store, self.snapshot.id))
+        self.blueprint = self.keep(_blueprint(self.snapshot.id))
+        self.adapter = self.keep(_adapter(store, self.blueprint.id))
+        self.trial = self.keep(_trial(self.blueprint.id, self.adapter.id))
+        self.verdict = self.keep(_verdict(self.blueprint.id, self.adapter.id))
+        self.predictions = self.keep(_predictions(store))
+        self.report = self.keep(_report(store))
+        ended = {
+            "prepare": ("2 rows kept of 3", self.preparation),
+            "finetune": ("better than the baseline", self.verdict),
+            "predict": ("1 row: 1 succeeded", self.predictions),
+            "report": ("report of night 2026-11-23", self.report),
+        }
+        for stage, (sentence, manifest) in ended.items():
+            end_stage(registry, "triage", NIGHT, stage, "done", sentence, manifest.id)  # type: ignore[arg-type]
+        self.promote(self.adapter.id, None, self.verdict.id)
+
+    def keep(self, manifest: M) -> M:
+        index_manifest(self._registry, manifest.kind, manifest.id, "triage", NIGHT)
+        return self._store.publish(manifest)
+
+    def promote(self, adapter: str, expected: str | None, verdict: str) -> None:
+        move_ref(
+            self._registry,
+            recipe="triage",
+            name="champion",
+            expected=expected,
+            value=adapter,
+            night=NIGHT,
+            who="scheduler",
+            why="better than the baseline",
+            verdict=verdict,
+        )
+
+
+def _snapshot(store: ObjectStore) -> Snapshot:
+    rows = [
+        ("r1", "c1", "train", "my card is broken", '{"team":"cards"}'),
+        ("r2", "c2", "test", "hello", '{"team":"x"}'),
+    ]
+    frame = pl.DataFrame(rows, schema=EXAMPLES, orient="row")
+    blob = put_frame(store, frame, EXAMPLES)
+    return Snapshot(
+        identity=SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"test": 1, "train": 1}),
+        record=SnapshotRecord(
+            files=(SnapshotFile(sha256=blob, rows=2, first_id="r1", last_id="r2"),),
+            recipe="triage",
+            night="2026-11-23",
+            parent=None,
+        ),
+    )
+
+
+def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
+    night = compute_night("triage", NIGHT, "UTC")
+    ledger = [
+        ("r1", "v1", "repaired", "pii", "1", "0", None, "redact_pii", "d1", "d2"),
+        ("r2", "v1", "kept", None, None, None, None, "", "d3", "d3"),
+        ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, "", "d4", None),
+    ]
+    refused = [("r3", "v1", "a long text\x1b[2J", None, None, "too_long", "2001", "2000")]
+    counts = (
+        RuleCount(outcome="kept", rule=None, rows=1),
+        RuleCount(outcome="quarantined", rule="too_long", rows=1),
+        RuleCount(outcome="repaired", rule="pii", rows=1),
+    )
+    return Preparation(
+        identity=PreparationIdentity(
+            recipe="triage",
+            night="2026-11-23",
+            cut_from=night.cut_from,
+            cut_to=night.cut_to,
+            records="0" * 64,
+            eval_sets=(),
+            snapshot=snapshot,
+            ledger=put_frame(store, pl.DataFrame(ledger, schema=LEDGER, orient="row"), LEDGER),
+            quarantine=put_frame(store, pl.DataFrame(refused, schema=QUARANTINE, orient="row"), QUARANTINE),
+            rows_in=3,
+            counts=counts,
+            expectations=(),
+        )
+    )
+
+
+def _blueprint(snapshot: str) -> Blueprint:
+    return Blueprint(
+        identity=BlueprintIdentity(
+            recipe="triage",
+            snapshot=snapshot,
+            base="b" * 64,
+            prompt="c" * 64,
+            output="json",
+            answer={"team": None},
+            field_order=("team",),
+            primary="team",
+            eval_sets=(EvalSetUse(name="clean", evalset="e" * 64, items=500, minimum_detectable_effect=0.04),),
+            max_new_tokens=16,
+            trials=(TrialPlan(trainer="dummy", method="lora", lora={}, settings={}, seed=20),),
+            promote_on="better",
+            margin=0.02,
+            confidence=0.95,
+            code="d" * 64,
+            packages={"torch": "2.13.0"},
+        ),
+        record=BlueprintRecord(night="2026-11-23", packages={}, python="3.11.7", machine="Linux x86_64, 2 CPUs"),
+    )
+
+
+def _adapter(store: ObjectStore, blueprint: str) -> Adapter:
+    return Adapter(
+        identity=AdapterIdentity(base="b" * 64, method="lora", files=()),
+        record=AdapterRecord(blueprint=blueprint, trial=0),
+    )
+
+
+def _trial(blueprint: str, adapter: str) -> Trial:
+    return Trial(
+        identity=TrialIdentity(blueprint=blueprint, trial=0),
+        record=TrialRecord(
+            adapter=adapter,
+            steps=9,
+            examples=1,
+            tokens=40,
+            label_tokens=8,
+            left_out=0,
+            final_loss=0.25,
+            seconds=1.5,
+            tokens_per_second=26.7,
+            curve=(),
+        ),
+    )
+
+
+def _verdict(blueprint: str, adapter: str) -> Verdict:
+    return Verdict(
+        identity=VerdictIdentity(
+            recipe="triage",
+            night="2026-11-23",
+            blueprint=blueprint,
+            candidate=adapter,
+            champion=None,
+            baseline="b" * 64,
+            scores=(),
+            comparisons=(),
+            finding="BETTER",
+            promote=True,
+            reason="better than the baseline",
+        )
+    )
+
+
+def _predictions(store: ObjectStore) -> Predictions:
+    line = ResultLine(
+        id="batch_req_1",
+        custom_id="r9",
+        response=None,
+        error=None,
+        nightloom=Outcome(
+            status="succeeded",
+            flags=("pii",),
+            blocked=False,
+            delivered=True,
+            answer={"team": "cards"},
+            night="2026-11-23",
+            model=ModelRef(base="b" * 64),
+            prompt="c" * 64,
+        ),
+    )
+    blob = store.put_blob(dump_lines([line]))
+    return Predictions(identity=PredictionsIdentity(plan="a" * 64, files=(blob,), counts={"succeeded": 1}, rows=1))
+
+
+def _report(store: ObjectStore) -> Report:
+    return Report(
+        identity=ReportIdentity(recipe="triage", night="2026-11-23", facts=store.put_blob(b"{}")),
+        record=ReportRecord(html=store.put_blob(b"<!doctype html><title>Night</title>")),
+    )

@@ -1,0 +1,120 @@
+"""`nightloom doctor`: each finding has the command that mends it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nightloom.cli import checkup
+from nightloom.cli.checkup import Finding
+from nightloom.core.errors import StoreError
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore
+
+from .conftest import Command
+
+SOUND = Path(__file__).parents[2] / "golden" / "triage.yaml"
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Choose the checks that are made."""
+    return lambda *chosen: monkeypatch.setattr(checkup, "CHECKS", chosen)
+
+
+def test_healthy_machine(command: Command, checks: Callable[..., None]) -> None:
+    checks(checkup.registry, checkup.connections)
+    assert command("doctor") == (
+        0,
+        "ok   registry     the log of 0 moves is whole\nok   connections  no recipe names one\nall is well\n",
+        "",
+    )
+
+
+def test_wrong_check_has_its_remedy(command: Command, checks: Callable[..., None]) -> None:
+    checks(checkup.airflow)
+    code, out, _ = command("doctor")
+    assert code == 1
+    assert out.splitlines() == [
+        "BAD  airflow      no Airflow is set up",
+        "                  → make up",
+        "1 of 1 checks found something wrong",
+    ]
+
+
+def test_check_that_fails_stops_no_other(ask: Callable[..., Any], checks: Callable[..., None]) -> None:
+    def store() -> Finding:
+        message = "the store is away; `nightloom doctor` checks the store"
+        raise StoreError(message)
+
+    checks(store, checkup.registry)
+    document = ask("doctor")
+    assert [finding["ok"] for finding in document["findings"]] == [False, True]
+    assert document["findings"][0]["sentence"] == "the store is away"
+    assert document["findings"][0]["remedy"] == "make up, or correct the NIGHTLOOM_STORE_ settings"
+
+
+def test_registry_without_tables_is_found(checks: Callable[..., None], ask: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "registry.db").unlink()
+    checks(checkup.registry)
+    (finding,) = ask("doctor")["findings"]
+    assert (finding["ok"], finding["remedy"]) == (False, "nightloom registry migrate")
+
+
+@pytest.fixture
+def _recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(SOUND, tmp_path / "recipes")
+    (tmp_path / "support_triage").mkdir()
+    (tmp_path / "support_triage" / "1.yaml").touch()
+    monkeypatch.setenv("NIGHTLOOM_PROMPTS_DIR", str(tmp_path))
+    get_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("_recipe")
+def test_connection_that_nobody_knows(ask: Callable[..., Any], checks: Callable[..., None]) -> None:
+    checks(checkup.recipes, checkup.connections)
+    recipes, connections = ask("doctor")["findings"]
+    assert (recipes["ok"], recipes["sentence"]) == (True, "1 sound")
+    assert connections["sentence"].startswith("connection 'tickets' is not known; set NIGHTLOOM_CONN_TICKETS")
+
+
+@pytest.mark.usefixtures("_recipe")
+def test_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", "sqlite:////nowhere/at/all.db")
+    finding = checkup.connections()
+    sentence = "tickets at sqlite:////nowhere/at/all.db does not answer: OperationalError"
+    assert (finding.ok, finding.sentence) == (False, sentence)
+
+
+def test_broken_recipe_is_named(tmp_path: Path) -> None:
+    (tmp_path / "recipes" / "bad.yaml").write_text("name: bad\n")
+    finding = checkup.recipes()
+    assert (finding.ok, finding.sentence) == (False, "0 sound, 1 broken")
+    assert finding.remedy == f"nightloom recipe check {tmp_path}/recipes/bad.yaml"
+
+
+def test_store_that_commits_once_is_proved(store: ObjectStore) -> None:
+    store.prove()
+    store.prove()
+
+
+def test_store_that_lets_the_second_writer_win_is_refused(
+    store: ObjectStore, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put_object(*, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803  # boto3's names
+        s3.objects[Key] = Body
+
+    monkeypatch.setattr(s3, "put_object", put_object)
+    with pytest.raises(StoreError, match="ignores If-None-Match"):
+        store.prove()
+
+
+def test_pins_are_read_with_extras_and_hashes(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("airflow[pg]==3.3.2 \\\n    --hash=sha256:00\n# torch==1\nboto3==1.44.5 ; python_version>'3'\n")
+    assert checkup._read_pins(lock) == {"airflow": "3.3.2", "boto3": "1.44.5"}
+
+
+def test_missing_package_is_named() -> None:
+    assert checkup._installed("surely-not-installed") == "missing"

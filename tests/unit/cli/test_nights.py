@@ -1,0 +1,107 @@
+"""`nightloom run` and the single stages: what is shown, and which exit code a night has."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from nightloom.core.errors import InputError, NightloomError, SourceError
+from nightloom.registry.nights import Stage, StageOutcome, Status
+
+from .conftest import NIGHT, Command, PastNight
+
+OnStep = Callable[[str, str], None]
+OnFailure = Callable[[Exception], None]
+
+
+def outcome(stage: Stage, status: Status, sentence: str) -> StageOutcome:
+    at = datetime(2026, 11, 23, 1, tzinfo=UTC)
+    return StageOutcome("triage", NIGHT, stage, status, sentence, None, at, at)
+
+
+@pytest.fixture
+def failures() -> list[Exception]:
+    """Why stages of the next night fail."""
+    return []
+
+
+@pytest.fixture
+def outcomes(monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> list[StageOutcome]:
+    """What the next night comes to."""
+    found: list[StageOutcome] = []
+
+    def run_night(recipe: str, night: str | None, on_step: OnStep, on_failure: OnFailure) -> list[StageOutcome]:
+        assert (recipe, night) == ("triage", "2026-11-23")
+        on_step("prepare", "extract_records")
+        logging.getLogger("nightloom.sources").info("3 rows [of 4]")
+        for failure in failures:
+            on_failure(failure)
+        return found
+
+    monkeypatch.setattr("nightloom.nightly.chain.run_night", run_night)
+    return found
+
+
+def test_night_without_promotion_is_a_success(command: Command, outcomes: list[StageOutcome]) -> None:
+    outcomes += [outcome("prepare", "done", "3 rows"), outcome("finetune", "refused", "not better than the champion")]
+    code, out, err = command("run", "triage", "--night", "2026-11-23")
+    assert code == 0
+    assert out.splitlines()[2:] == ["prepare   done: 3 rows", "finetune  refused: not better than the champion"]
+    assert "prepare   extract_records" in err
+    assert "3 rows [of 4]" in err
+
+
+@pytest.mark.parametrize(("kind", "exit_code"), [(SourceError, 3), (InputError, 2)], ids=["fault", "input"])
+def test_night_with_a_failed_stage_has_the_exit_code_of_its_error(
+    command: Command,
+    outcomes: list[StageOutcome],
+    failures: list[Exception],
+    kind: type[NightloomError],
+    exit_code: int,
+) -> None:
+    outcomes += [outcome("prepare", "failed", "no column 'team'"), outcome("report", "done", "written")]
+    failures.append(kind("no column 'team'"))
+    code, out, err = command("run", "triage", "--night", "2026-11-23")
+    assert code == exit_code
+    assert "prepare  failed: no column 'team'" in out
+    assert err.endswith("error: no column 'team'\n")
+
+
+def test_failed_night_gives_one_json_document(
+    command: Command, outcomes: list[StageOutcome], failures: list[Exception]
+) -> None:
+    outcomes.append(outcome("prepare", "failed", "the source is down"))
+    failures.append(SourceError("the source is down"))
+    code, out, _ = command("run", "triage", "--night", "2026-11-23", "--json")
+    document = json.loads(out)
+    assert code == 3
+    assert [stage["status"] for stage in document["stages"]] == ["failed"]
+
+
+def test_own_fault_in_a_stage_shows_the_traceback(
+    command: Command, outcomes: list[StageOutcome], failures: list[Exception]
+) -> None:
+    outcomes.append(outcome("prepare", "failed", "KeyError: 'x'"))
+    failures.append(KeyError("x"))
+    code, _, err = command("run", "triage", "--night", "2026-11-23")
+    assert code == 3
+    assert err.endswith("error: Nightloom itself is at fault: KeyError; report it with the lines above\n")
+
+
+def test_single_stage_needs_a_night(command: Command) -> None:
+    code, _, err = command("predict", "triage")
+    assert code == 2
+    assert "recipe 'triage' had no night yet" in err
+
+
+def test_single_stage_shows_what_it_came_to(
+    command: Command, night: PastNight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_stage(recipe: str, of_night: str, stage: Stage, on_step: OnStep) -> StageOutcome:
+        assert (recipe, of_night) == ("triage", "2026-11-23")
+        return outcome(stage, "nothing_new", "no row waits for an answer")
+
+    monkeypatch.setattr("nightloom.nightly.chain.run_stage", run_stage)
+    code, out, _ = command("predict", "triage")
+    assert (code, out.splitlines()[2]) == (0, "predict  nothing_new: no row waits for an answer")

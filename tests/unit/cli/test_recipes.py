@@ -1,0 +1,44 @@
+"""`nightloom recipe`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .conftest import Command
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "ten_mistakes.yaml"
+
+
+def test_check_names_the_mistakes_and_answers_no(command: Command) -> None:
+    code, out, err = command("recipe", "check", str(GOLDEN))
+    assert (code, err) == (1, "")
+    assert f"{GOLDEN}:3:1: ownr: `ownr` is not a field here; write `owner`" in out
+    assert out.endswith(f"10 mistakes in {GOLDEN}\n")
+
+
+def test_check_gives_mistakes_as_json(ask: Callable[..., Any]) -> None:
+    document = ask("recipe", "check", str(GOLDEN))
+    assert (document["sound"], len(document["mistakes"])) == (False, 10)
+    assert document["mistakes"][1] == {
+        "line": 4,
+        "column": 11,
+        "where": "timezone",
+        "problem": "'Europe/Berln' is not a known time zone",
+        "remedy": "write an IANA name such as Europe/Berlin",
+    }
+
+
+def test_check_of_a_missing_file_is_bad_input(command: Command) -> None:
+    sentence = "there is no file nowhere.yaml; recipes lie in include/recipes, one YAML file each"
+    assert command("recipe", "check", "nowhere.yaml") == (2, "", f"error: {sentence}\n")
+
+
+def test_list_names_broken_recipes(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "recipes" / "triage.yaml").write_text("name: triage\n")
+    code, out, _ = command("recipe", "list")
+    assert code == 0
+    assert "triage  broken" in out
+
+
+def test_list_of_nothing_says_so(command: Command) -> None:
+    assert command("recipe", "list") == (0, "there is no recipe yet\n", "")

@@ -1,0 +1,189 @@
+"""Commands that show what a night left."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
+from nightloom.registry.nights import end_stage
+
+from .conftest import NIGHT, Command, PastNight
+
+Ask = Callable[..., Any]
+
+
+def test_night_shows_verdict_and_report(command: Command, night: PastNight, tmp_path: Path) -> None:
+    code, out, err = command("night", "show", "triage")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "recipe    triage",
+        "night     2026-11-23",
+        "prepare   done: 2 rows kept of 3",
+        "finetune  done: better than the baseline",
+        "predict   done: 1 row: 1 succeeded",
+        "report    done: report of night 2026-11-23",
+        "verdict   BETTER: better than the baseline",
+        f"page      {tmp_path}/reports/triage/2026-11-23.html",
+    ]
+    assert (tmp_path / "reports" / "triage" / "2026-11-23.html").read_text() == "<!doctype html><title>Night</title>"
+
+
+def test_nights_are_listed_by_stage(command: Command, night: PastNight) -> None:
+    code, out, _ = command("night", "list", "triage")
+    assert (code, out.splitlines()[1].split()) == (0, ["2026-11-23", "done", "done", "done", "done"])
+
+
+def test_night_of_an_unknown_recipe_is_bad_input(command: Command) -> None:
+    code, _, err = command("night", "show", "nothing")
+    assert code == 2
+    assert err.startswith("error: recipe 'nothing' had no night yet; `nightloom run nothing` runs one")
+
+
+def test_snapshots_are_listed(ask: Ask, night: PastNight) -> None:
+    splits = {"test": 1, "train": 1}
+    expected = {"id": night.snapshot.id, "recipe": "triage", "night": "2026-11-23", "splits": splits}
+    assert ask("snapshot", "list", "triage") == [expected]
+    assert ask("snapshot", "list", "other") == []
+
+
+def test_snapshot_is_found_by_its_first_digits(ask: Ask, night: PastNight) -> None:
+    document = ask("snapshot", "show", night.snapshot.id[:8])
+    assert (document["id"], document["kind"]) == (night.snapshot.id, "snapshot")
+
+
+def test_unknown_digits_are_bad_input(command: Command, night: PastNight) -> None:
+    code, _, err = command("snapshot", "show", "zz")
+    sentence = "no snapshot begins with 'zz'; give more digits of one that `nightloom snapshot list` shows"
+    assert (code, err) == (2, f"error: {sentence}\n")
+
+
+def test_sound_snapshot_is_verified(command: Command, night: PastNight) -> None:
+    assert command("snapshot", "verify", night.snapshot.id) == (
+        0,
+        f"snapshot {night.snapshot.id} is as it was frozen\n",
+        "",
+    )
+
+
+def test_damaged_snapshot_answers_no(command: Command, night: PastNight, s3: Any) -> None:
+    blob = night.snapshot.record.files[0].sha256
+    s3.objects[f"prefix/objects/sha256/{blob[:2]}/{blob[2:]}"] = b"damaged"
+    code, out, _ = command("snapshot", "verify", night.snapshot.id)
+    assert (code, out) == (1, f"blob {blob} is damaged in the store; restore it from a backup\n")
+
+
+def test_quarantine_is_counted_by_rule(ask: Ask, night: PastNight) -> None:
+    document = ask("quarantine", "list", "triage")
+    assert document == {"recipe": "triage", "night": "2026-11-23", "rules": [{"rule": "too_long", "rows": 1}]}
+
+
+def test_quarantined_rows_have_their_reason_and_no_text(ask: Ask, night: PastNight) -> None:
+    document = ask("quarantine", "show", "triage", "--rule", "too_long")
+    row = {"row_id": "r3", "version": "v1", "rule": "too_long", "measured": "2001", "threshold": "2000"}
+    assert document["shown"] == [row]
+
+
+def test_text_of_a_row_cannot_drive_the_terminal(command: Command, night: PastNight) -> None:
+    code, out, _ = command("quarantine", "show", "triage", "--text")
+    assert code == 0
+    assert "a long text\ufffd[2J" in out
+
+
+def test_night_without_preparation_says_why(command: Command, registry: Database) -> None:
+    end_stage(registry, "triage", NIGHT, "prepare", "failed", "the source is down")
+    code, _, err = command("quarantine", "list", "triage")
+    assert code == 2
+    assert "night 2026-11-23 of triage left no preparation: the source is down" in err
+
+
+def test_row_has_a_story(command: Command, night: PastNight) -> None:
+    code, out, _ = command("row", "show", "triage", "r1")
+    assert code == 0
+    assert out.splitlines()[1].split() == ["2026-11-23", "prepare", "repaired", "pii", "1", "0", "-", "redact_pii"]
+
+
+def test_predicted_row_has_a_story(ask: Ask, night: PastNight) -> None:
+    (event,) = ask("row", "show", "triage", "r9", "--night", "2026-11-23")["story"]
+    assert (event["stage"], event["outcome"], event["prediction"]) == ("predict", "succeeded", "batch_req_1")
+
+
+def test_unknown_row_is_bad_input(command: Command, night: PastNight) -> None:
+    sentence = "no row 'r7' came in any of the nights of triage; check its key"
+    assert command("row", "show", "triage", "r7") == (2, "", f"error: {sentence}\n")
+
+
+def test_blueprint_is_shown(command: Command, night: PastNight) -> None:
+    code, out, _ = command("blueprint", "show", night.blueprint.id)
+    assert code == 0
+    assert "promote on      better, margin 0.02, confidence 0.95" in out
+    assert "eval set clean  500 items, finds differences of 0.04" in out
+
+
+def test_blueprints_are_listed(ask: Ask, night: PastNight) -> None:
+    assert ask("blueprint", "list") == [{"id": night.blueprint.id, "recipe": "triage", "night": "2026-11-23"}]
+
+
+def test_blueprint_with_missing_inputs_answers_no(command: Command, night: PastNight) -> None:
+    code, out, _ = command("blueprint", "verify", night.blueprint.id)
+    assert code == 1
+    assert f"base {'b' * 64} is not in the store" in out
+
+
+def test_blueprint_does_not_differ_from_itself(command: Command, night: PastNight) -> None:
+    assert command("blueprint", "diff", night.blueprint.id, night.blueprint.id[:6]) == (
+        0,
+        "they are one blueprint\n",
+        "",
+    )
+
+
+def test_champion_is_marked(command: Command, night: PastNight) -> None:
+    _, out, _ = command("model", "list")
+    assert out.splitlines()[1].split() == [
+        "*",
+        night.adapter.id[:12],
+        "triage",
+        "2026-11-23",
+        night.blueprint.id[:12],
+    ]
+
+
+def test_model_tells_training_and_verdicts(ask: Ask, night: PastNight) -> None:
+    document = ask("model", "show", night.adapter.id)
+    assert document["training"]["final_loss"] == 0.25
+    assert [verdict["finding"] for verdict in document["verdicts"]] == ["BETTER"]
+
+
+def test_log_tells_who_moved_what(ask: Ask, night: PastNight) -> None:
+    (move,) = ask("model", "log", "triage")
+    assert (move["name"], move["new"], move["who"]) == ("champion", night.adapter.id, "scheduler")
+
+
+def test_rollback_restores_the_champion_before(command: Command, night: PastNight, store: ObjectStore) -> None:
+    second = Adapter(
+        identity=AdapterIdentity(base="a" * 64, method="lora", files=()),
+        record=AdapterRecord(blueprint=night.blueprint.id, trial=0),
+    )
+    night.promote(night.keep(second).id, night.adapter.id, "f" * 64)
+    code, out, err = command("model", "rollback", "triage", "--reason", "answers in French")
+    sentence = f"champion of triage is {night.adapter.id[:12]} again, not {second.id[:12]}"
+    assert (code, out, err) == (0, f"{sentence}\n", "")
+
+
+def test_rollback_of_the_first_champion_is_bad_input(command: Command, night: PastNight) -> None:
+    code, _, err = command("model", "rollback", "triage", "--reason", "why not")
+    assert code == 2
+    assert "triage has no earlier champion to go back to" in err
+
+
+@pytest.mark.usefixtures("night")
+def test_ref_log_that_was_altered_is_a_fault(command: Command, registry: Database) -> None:
+    from sqlalchemy import text
+
+    with registry.transaction() as session:
+        session.execute(text("UPDATE ref_log SET who = 'nobody'"))
+    code, _, err = command("model", "log")
+    assert (code, err) == (3, "error: line 1 of the ref log was altered; restore the registry from a backup\n")

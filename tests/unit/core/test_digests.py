@@ -1,0 +1,128 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.core.digests import (
+    canonical_json,
+    code_digest,
+    digest_bytes,
+    digest_file,
+    digest_json,
+    merkle_root,
+    parse_json,
+    short,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def test_canonical_json_has_one_spelling():
+    assert canonical_json({"b": [1, 2.5, None], "a": "é"}) == '{"a":"é","b":[1,2.5,null]}'.encode()
+
+
+@given(JSON)
+def test_canonical_json_reads_back(value):
+    assert parse_json(canonical_json(value)) == value
+
+
+@given(st.dictionaries(st.text(), st.integers(), min_size=2))
+def test_the_order_of_keys_changes_no_digest(value):
+    assert digest_json(dict(reversed(value.items()))) == digest_json(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"], ids=["nan", "infinity", "lone surrogate"])
+def test_what_json_has_no_word_for_has_no_digest(value):
+    with pytest.raises(ValueError, match=r"JSON compliant|surrogates"):
+        digest_json([value])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"a": 1, "a": 2}', id="a key twice"),
+        pytest.param("[NaN]", id="nan"),
+        pytest.param("[-Infinity]", id="infinity"),
+        pytest.param("[1e999]", id="infinity in digits"),
+        pytest.param("[" * 100_000, id="nested too deeply"),
+        pytest.param('{"a": 1} trailing', id="more than one value"),
+        pytest.param("[" + "1" * 5000 + "]", id="a number of 5000 digits"),
+        pytest.param('["\\ud800"]', id="lone surrogate"),
+        pytest.param(b'["\xff"]', id="not UTF-8"),
+        pytest.param('["a"]'.encode("utf-16"), id="UTF-16"),
+        pytest.param('["\ud800"]', id="lone surrogate, not escaped"),
+    ],
+)
+def test_json_from_outside_is_read_strictly(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+
+
+def test_an_escaped_pair_of_surrogates_is_one_character():
+    assert parse_json('"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_a_file_has_the_digest_of_its_bytes(tmp_path):
+    data = bytes(range(256)) * 10_000
+    (tmp_path / "file").write_bytes(data)
+    assert digest_file(tmp_path / "file") == digest_bytes(data) == hashlib.sha256(data).hexdigest()
+
+
+def test_the_root_of_no_leaves_is_the_digest_of_nothing():
+    assert merkle_root([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_one_leaf_is_not_its_own_root():
+    # Else a tree of one leaf and that leaf, an inner node perhaps, were one.
+    leaf = digest_bytes(b"row")
+    assert merkle_root([leaf]) == hashlib.sha256(b"\x00" + bytes.fromhex(leaf)).hexdigest()
+
+
+@given(st.lists(st.binary(max_size=3).map(digest_bytes), max_size=40))
+def test_the_root_is_that_of_rfc_6962(leaves):
+    assert merkle_root(leaves) == root_by_definition([bytes.fromhex(leaf) for leaf in leaves]).hex()
+
+
+@given(st.lists(st.binary(max_size=3).map(digest_bytes), min_size=2, max_size=10, unique=True))
+def test_the_order_of_leaves_counts(leaves):
+    assert merkle_root(leaves) != merkle_root(leaves[::-1])
+
+
+def test_code_is_known_by_every_source_file(tmp_path, monkeypatch):
+    package = tmp_path / "made_for_this_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "inner.py").write_text("x = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = code_digest("made_for_this_test")
+    (package / "inner.py").write_text("x = 2")
+    code_digest.cache_clear()
+    assert code_digest("made_for_this_test") != before
+
+
+def test_code_of_a_module_is_not_that_of_its_package():
+    assert code_digest("nightloom.core.digests") != code_digest("nightloom.core")
+
+
+def test_code_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"nightloom\.nowhere is not an importable package"):
+        code_digest("nightloom.nowhere")
+
+
+def test_people_see_twelve_digits():
+    assert short("0123456789abcdef") == "0123456789ab"
+
+
+def root_by_definition(leaves):
+    """RFC 6962, 2.1: split at the largest power of two below the number of leaves."""
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    left, right = root_by_definition(leaves[:split]), root_by_definition(leaves[split:])
+    return hashlib.sha256(b"\x01" + left + right).digest()

@@ -1,0 +1,26 @@
+import re
+
+from nightloom.core import errors
+from nightloom.core.errors import NightloomError
+
+
+def parents(error):
+    return {child.__name__: error.__name__ for child in error.__subclasses__() if child.__module__ == errors.__name__}
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_classes():
+    drawn, path = {}, {}
+    for branch, name in re.findall(r"^([│ ]*[├└]── )?(\w+Error)", errors.__doc__, re.MULTILINE):
+        path[len(branch)] = name
+        if branch:
+            drawn[name] = path[len(branch) - 4]
+    direct = parents(NightloomError)
+    classes = direct | {name: parent for kind in direct for name, parent in parents(getattr(errors, kind)).items()}
+    assert len(drawn) == 9
+    assert drawn == classes
+
+
+def test_exit_codes_in_the_docstring_are_those_of_the_classes():
+    drawn = re.findall(r"(\w+Error)\s+exit (\d)", errors.__doc__)
+    assert drawn
+    assert [(name, getattr(errors, name).exit_code) for name, _ in drawn] == [(name, int(code)) for name, code in drawn]

@@ -1,0 +1,91 @@
+import json
+import math
+
+import pytest
+from nightloom.core.errors import ManifestError
+from nightloom.core.manifests import Manifest, Plain, manifest_key
+from pydantic import ValidationError
+
+
+class Loss(Manifest):
+    class Identity(Plain):
+        step: int
+        rate: float
+
+    class Record(Plain):
+        seconds: float
+
+    kind = "loss"
+    identity: Identity
+    record: Record
+
+
+def loss(step=1, seconds=1.0):
+    return Loss(identity=Loss.Identity(step=step, rate=0.5), record=Loss.Record(seconds=seconds))
+
+
+def test_the_id_is_pinned():
+    # It must never change: every stored manifest is found by it.
+    assert loss().id == "1fe340c8761c9e085d4fe51fa8e7e8456e3d216c44db3b69d19a8a05bc8c6918"
+
+
+def test_the_record_is_no_part_of_the_id():
+    assert loss(seconds=1.0).id == loss(seconds=2.0).id
+    assert loss(step=1).id != loss(step=2).id
+
+
+def test_kind_and_schema_version_are_part_of_the_id(monkeypatch):
+    before = loss().id
+    monkeypatch.setattr(Loss, "schema_version", 2)
+    assert loss().id != before
+    monkeypatch.setattr(Loss, "schema_version", 1)
+    monkeypatch.setattr(Loss, "kind", "gain")
+    assert loss().id != before
+
+
+def test_a_manifest_reads_back():
+    assert Loss.from_bytes(loss().to_bytes(), loss().id) == loss()
+
+
+def test_equal_manifests_have_equal_bytes():
+    assert loss().to_bytes() == (
+        b'{"identity":{"rate":0.5,"step":1},"kind":"loss","record":{"seconds":1.0},"schema_version":1}'
+    )
+
+
+def change(**changes):
+    return json.dumps({**json.loads(loss().to_bytes()), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        pytest.param(b"", "is not readable", id="empty"),
+        pytest.param(loss().to_bytes()[:-5], "is not readable", id="torn"),
+        pytest.param(b"[]", "is not readable", id="not an object"),
+        pytest.param(b'{"kind": "loss", "kind": "loss"}', "a key stands twice", id="a key twice"),
+        pytest.param(change(record={"seconds": math.nan}), "is not readable", id="nan"),
+        pytest.param(change(kind="gain"), "is a 'gain' of schema version 1", id="another kind"),
+        pytest.param(change(schema_version=2), "this Nightloom reads version 1", id="another version"),
+        pytest.param(change(identity={"step": 1}), "Field required at", id="a field missing"),
+        pytest.param(change(more=1), "Extra inputs are not permitted at", id="a field more"),
+        pytest.param(change(identity={"step": 2, "rate": 0.5}), "was changed by hand or is damaged", id="altered"),
+    ],
+)
+def test_what_is_not_the_manifest_asked_for_is_refused(data, complaint):
+    with pytest.raises(ManifestError, match=complaint):
+        Loss.from_bytes(data, loss().id)
+
+
+def test_a_manifest_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        loss().identity.step = 2
+
+
+def test_infinity_is_no_value():
+    with pytest.raises(ValidationError, match="finite"):
+        Loss.Record(seconds=math.inf)
+
+
+def test_manifests_lie_by_kind_and_id():
+    assert manifest_key("loss", "ab") == "manifests/loss/ab.json"

@@ -1,0 +1,71 @@
+"""docs/recipes.md tells every field of the schema, with its default."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nightloom.core import recipes
+from nightloom.core.manifests import Plain
+from nightloom.core.recipe_check import check_recipe
+from nightloom.core.settings import get_settings
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+DOC = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
+
+SECTIONS = {
+    "The recipe": recipes.Recipe,
+    "`task`": recipes.Task,
+    "`task.columns`": recipes.Columns,
+    "`task.answer.<field>`": recipes.AnswerField,
+    "`prepare`": recipes.Prepare,
+    "`prepare.split`": recipes.Split,
+    "`prepare.canaries`": recipes.Canaries,
+    "A source: `kind: sql`": recipes.SqlSource,
+    "A source: `kind: csv`": recipes.FilesSource,
+    "`train`": recipes.Train,
+    "`evaluate`": recipes.Evaluate,
+    "`evaluate.sets[]`": recipes.EvalSet,
+    "`gate`": recipes.Gate,
+    "`predict`": recipes.Predict,
+    "`alerts`": recipes.Alerts,
+}
+
+
+def told_fields(heading: str) -> dict[str, str]:
+    section = re.split(r"^#+ ", DOC.partition(f"# {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.MULTILINE))
+
+
+def default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default: Any = field.get_default(call_default_factory=True)
+    if isinstance(default, BaseModel):
+        return "as below"
+    if default in (None, "", ()):
+        return "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else str(default).removesuffix(':00')}`"
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_section_tells_every_field(heading: str) -> None:
+    fields = SECTIONS[heading].model_fields
+    assert told_fields(heading) == {name: default_of(field) for name, field in fields.items()}
+
+
+def test_every_group_has_a_section() -> None:
+    groups = {value for value in vars(recipes).values() if isinstance(value, type) and issubclass(value, Plain)}
+    assert groups - {Plain} == set(SECTIONS.values())
+
+
+def test_example_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "triage").mkdir()
+    (tmp_path / "triage" / "1.yaml").touch()
+    monkeypatch.setenv("NIGHTLOOM_PROMPTS_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    (example,) = re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)
+    (tmp_path / "triage.yaml").write_text(example, encoding="utf-8")
+    assert check_recipe(tmp_path / "triage.yaml") == []
+    get_settings.cache_clear()

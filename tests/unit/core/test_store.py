@@ -1,0 +1,213 @@
+import threading
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from nightloom.core.digests import digest_bytes
+from nightloom.core.errors import ManifestError, StoreError
+from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.store import ObjectStore
+
+
+class Thing(Manifest):
+    class Identity(Plain):
+        name: str
+
+    class Record(Plain):
+        seconds: float
+
+    kind = "thing"
+    identity: Identity
+    record: Record
+
+
+def thing(name="one", seconds=1.0):
+    return Thing(identity=Thing.Identity(name=name), record=Thing.Record(seconds=seconds))
+
+
+def s3_error(status):
+    return ClientError({"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+
+
+TIMEOUT = ReadTimeoutError(endpoint_url="memory")
+
+
+@pytest.fixture
+def break_next(s3, monkeypatch):
+    """Make the next calls of an operation fail, in this order; `applied` ones do their work before."""
+
+    def break_next(operation, *errors, applied=False):
+        left, works = list(errors), getattr(s3, operation)
+
+        def call(*args, **kwargs):
+            if not left:
+                return works(*args, **kwargs)
+            if applied:
+                works(*args, **kwargs)
+            raise left.pop(0)
+
+        monkeypatch.setattr(s3, operation, call)
+        return left
+
+    return break_next
+
+
+def test_a_blob_is_found_under_its_digest(store, s3):
+    digest = store.put_blob(b"refund")
+    assert list(s3.objects) == [f"prefix/objects/sha256/{digest[:2]}/{digest[2:]}"]
+    assert store.get_blob(digest) == b"refund"
+
+
+def test_a_blob_that_is_there_is_not_sent_again(store, break_next):
+    digest = store.put_blob(b"refund")
+    break_next("put_object", s3_error(403))
+    assert store.put_blob(b"refund") == digest
+
+
+@pytest.mark.parametrize("fault", ["missing", "damaged"])
+def test_a_blob_that_is_not_what_its_digest_says_is_refused(store, s3, fault):
+    digest = digest_bytes(b"refund")
+    if fault == "damaged":
+        s3.objects[f"prefix/objects/sha256/{digest[:2]}/{digest[2:]}"] = b"refusal"
+    with pytest.raises(ManifestError, match=f"blob {digest} is .* restore it from a backup"):
+        store.get_blob(digest)
+
+
+def test_a_manifest_is_found_by_identity_and_by_id(store):
+    published = store.publish(thing())
+    assert store.load(Thing, published.id) == published
+    assert store.find(Thing, Thing.Identity(name="one")) == published
+    assert store.find(Thing, Thing.Identity(name="two")) is None
+
+
+def test_a_manifest_that_is_not_there_is_named(store):
+    with pytest.raises(ManifestError, match=r"thing f{64} is not in the store; `nightloom thing list` shows what is"):
+        store.load(Thing, "f" * 64)
+
+
+def test_the_first_record_stands(store):
+    store.publish(thing(seconds=1.0))
+    assert store.publish(thing(seconds=2.0)).record.seconds == 1.0
+
+
+def test_many_writers_agree_on_one_record(store):
+    answers, start = [], threading.Barrier(8)
+
+    def publish(seconds):
+        start.wait()
+        answers.append(store.publish(thing(seconds=seconds)).record.seconds)
+
+    writers = [threading.Thread(target=publish, args=(float(n),)) for n in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(answers) == 8
+    assert len(set(answers)) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(s3_error(409), id="409 conflict with another writer"),
+        pytest.param(s3_error(408), id="408 timeout"),
+        pytest.param(s3_error(429), id="429 too many requests"),
+        pytest.param(s3_error(500), id="500"),
+        pytest.param(s3_error(503), id="503 slow down"),
+        pytest.param(ConnectTimeoutError(endpoint_url="memory"), id="no connection"),
+    ],
+)
+def test_a_passing_fault_is_tried_again(store, break_next, fault):
+    left = break_next("put_object", fault, fault)
+    assert store.publish(thing()) == thing()
+    assert left == []
+
+
+@pytest.mark.parametrize("fault", [s3_error(500), TIMEOUT], ids=["500", "timeout"])
+def test_a_commit_whose_answer_was_lost_is_ours(store, s3, break_next, fault):
+    break_next("put_object", fault, applied=True)
+    assert store.publish(thing()) == thing()
+    assert len(s3.objects) == 1
+
+
+def test_a_commit_that_another_made_while_our_answer_was_lost_is_theirs(store, s3, break_next):
+    other = thing(seconds=2.0)
+    s3.objects[f"prefix/manifests/thing/{other.id}.json"] = other.to_bytes()
+    break_next("put_object", TIMEOUT)
+    assert store.publish(thing(seconds=1.0)) == other
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 507], ids=str)
+def test_a_store_that_goes_on_refusing_is_a_fault(store, s3, break_next, status):
+    break_next("put_object", *[s3_error(status)] * 9)
+    with pytest.raises(StoreError, match=r"could not write manifests/thing/.* in bucket 'bucket' at memory"):
+        store.publish(thing())
+    assert s3.objects == {}
+
+
+def test_a_refusal_is_not_tried_again(store, break_next):
+    left = break_next("put_object", *[s3_error(403)] * 3)
+    with pytest.raises(StoreError):
+        store.publish(thing())
+    assert len(left) == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "ask"),
+    [
+        ("head_object", lambda store, _: store.has_blob("f" * 64)),
+        ("get_object", lambda store, _: store.get_blob("f" * 64)),
+        ("get_object", lambda store, _: store.find(Thing, thing().identity)),
+        ("download_file", lambda store, folder: store.fetch_file("f" * 64, folder / "file")),
+    ],
+    ids=["look", "read", "find", "download"],
+)
+@pytest.mark.parametrize("fault", [s3_error(403), s3_error(500), TIMEOUT], ids=["403", "500", "timeout"])
+def test_what_cannot_be_asked_is_not_missing(store, tmp_path, break_next, operation, ask, fault):
+    break_next(operation, fault)
+    with pytest.raises(StoreError, match="`nightloom doctor` checks the store"):
+        ask(store, tmp_path)
+
+
+def test_a_fetched_file_appears_whole_or_not_at_all(store, s3, tmp_path):
+    digest = store.put_blob(b"weights")
+    s3.objects[f"prefix/objects/sha256/{digest[:2]}/{digest[2:]}"] = b"weig"
+    with pytest.raises(ManifestError, match="is damaged in the store"):
+        store.fetch_file(digest, tmp_path / "cache" / "model.safetensors")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_torn_file_is_fetched_again(store, tmp_path):
+    digest = store.put_blob(b"weights")
+    (tmp_path / "model.safetensors").write_bytes(b"weig")
+    assert store.fetch_file(digest, tmp_path / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_a_sound_file_is_kept(store, tmp_path, break_next):
+    digest = store.put_blob(b"weights")
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    break_next("download_file", s3_error(500))
+    assert store.fetch_file(digest, tmp_path / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_a_blob_that_is_missing_is_no_fault_of_the_store(store, tmp_path):
+    with pytest.raises(ManifestError, match=f"blob {'f' * 64} is not in the store; restore it from a backup"):
+        store.fetch_file("f" * 64, tmp_path / "model.safetensors")
+
+
+def test_a_large_file_is_kept_under_its_digest_too(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("nightloom.core.store._ONE_PUT_BYTES", 4)
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    digest = store.put_file(tmp_path / "model.safetensors")
+    assert digest == digest_bytes(b"weights")
+    assert store.get_blob(digest) == b"weights"
+
+
+def test_a_store_that_commits_conditionally_is_proved(store):
+    store.prove()
+    store.prove()
+
+
+def test_a_store_that_overwrites_is_found_out(s3, monkeypatch):
+    monkeypatch.setattr(s3, "put_object", lambda **put: s3.objects.update({put["Key"]: put["Body"]}))
+    with pytest.raises(StoreError, match="ignores If-None-Match"):
+        ObjectStore(s3, "bucket").prove()

@@ -1,0 +1,60 @@
+import logging
+
+import pytest
+from nightloom.core.errors import InputError, WorkerError
+from nightloom.core.settings import get_settings
+from nightloom.core.worker import run_in_worker, terminate_workers
+
+
+@pytest.fixture
+def interpreter(tmp_path, monkeypatch):
+    """Let a shell script stand in for the worker's interpreter."""
+
+    def interpreter(script):
+        path = tmp_path / "interpreter"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        settings = get_settings().model_copy(update={"worker_python": path})
+        monkeypatch.setattr("nightloom.core.worker.get_settings", lambda: settings)
+
+    return interpreter
+
+
+def test_a_step_runs_in_a_fresh_interpreter_and_gives_its_result():
+    assert run_in_worker("core.digests:short", digest="0123456789abcdef") == "0123456789ab"
+
+
+def test_what_a_step_raises_is_raised_here():
+    with pytest.raises(InputError, match="'tonight' is not a night; write a date such as 2026-11-23"):
+        run_in_worker("core.nights:parse_night", text="tonight")
+
+
+def test_a_bug_in_a_step_is_a_worker_error_that_names_it():
+    with pytest.raises(WorkerError, match=r"TypeError: .* unexpected keyword argument 'digits'"):
+        run_in_worker("core.digests:short", digits=12)
+
+
+def test_log_lines_are_passed_on_as_they_come(interpreter, caplog):
+    caplog.set_level(logging.INFO, logger="nightloom")
+    interpreter("echo step 1 >&2; echo '{\"result\": 7}'")
+    assert run_in_worker("any:step") == 7
+    assert caplog.messages == ["step 1"]
+
+
+def test_a_worker_that_is_killed_is_a_fault_that_says_how(interpreter):
+    interpreter("kill -9 $$")
+    with pytest.raises(WorkerError, match="the worker for any:step was killed by SIGKILL without a result"):
+        run_in_worker("any:step")
+
+
+def test_a_worker_that_answers_nothing_is_a_fault(interpreter):
+    interpreter("exit 3")
+    with pytest.raises(WorkerError, match="ended with exit code 3 without a result"):
+        run_in_worker("any:step")
+
+
+def test_workers_end_when_they_are_told_to(interpreter, monkeypatch):
+    interpreter("echo running >&2; exec sleep 60")
+    monkeypatch.setattr("nightloom.core.worker.logger.info", lambda *_: terminate_workers())
+    with pytest.raises(WorkerError, match="was killed by SIGTERM"):
+        run_in_worker("any:step")

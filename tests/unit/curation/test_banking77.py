@@ -1,0 +1,40 @@
+"""Real queries of a bank's customers: what is refused and merged, and that nothing else is."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from nightloom.artifacts.reading import read_eval_set, read_records
+from nightloom.core.recipes import AnswerField, Columns, FilesSource, Prepare
+from nightloom.core.store import ObjectStore
+from nightloom.curation.curate import curate
+from nightloom.curation.evalsets import freeze_eval_set
+from nightloom.sources.extract import extract_records
+
+ANSWER = {"intent": AnswerField(column="category")}
+
+
+def extract(store: ObjectStore, name: str) -> str:
+    folder = os.environ.get("NIGHTLOOM_TEST_DATA")
+    if folder is None:
+        pytest.skip("NIGHTLOOM_TEST_DATA is not set: the folder that holds banking77/train.csv and test.csv")
+    source = FilesSource(kind="csv", path=str(Path(folder) / "banking77" / name))
+    return extract_records(store, source, Columns(text="text"), ANSWER, night=None, window_days=1).id
+
+
+def test_every_row_of_real_data_is_accounted_for(store: ObjectStore) -> None:
+    settings = Prepare(source=FilesSource(kind="csv", path="train.csv"))
+    evalset = freeze_eval_set(store, "test", extract(store, "test.csv"), ANSWER, settings)
+    items = read_eval_set(store, evalset.id)["text"].to_list()
+    ledger = curate(read_records(store, extract(store, "train.csv")), ANSWER, settings, items).ledger
+    counts = ledger.group_by("outcome", pl.col("rule").fill_null("")).len().sort("outcome", "rule").rows()
+    assert (evalset.identity.items, evalset.record.refused) == (3079, 1)
+    assert counts == [
+        ("kept", "", 9216),
+        ("merged", "exact_duplicate", 4),
+        ("merged", "near_duplicate", 152),
+        ("quarantined", "contradicting_labels", 12),
+        ("quarantined", "in_eval_set", 168),
+        ("repaired", "whitespace", 451),
+    ]

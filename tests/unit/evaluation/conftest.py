@@ -1,0 +1,169 @@
+"""A world of two teams: an eval set, a snapshot, a blueprint, and models whose answers are written down."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import (
+    EvalSetIdentity,
+    EvalSetManifest,
+    EvalSetRecord,
+    Snapshot,
+    SnapshotFile,
+    SnapshotIdentity,
+    SnapshotRecord,
+)
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, put_frame, rows_root
+from nightloom.artifacts.models import Blueprint, ModelRef
+from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
+from nightloom.blueprints.compile import compile_blueprint
+from nightloom.core.recipes import Recipe
+from nightloom.core.store import ObjectStore
+from nightloom.engines.base import Conversation, Generation
+from nightloom.evaluation.metrics import sum_up
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+
+RECIPE: dict[str, Any] = {
+    "name": "triage",
+    "owner": "support",
+    "task": {
+        "columns": {"text": "body"},
+        "answer": {"team": {"column": "team", "one_of": ["billing", "sales"]}, "urgency": {"column": "urgency"}},
+        "primary": "team",
+        "prompt": "triage/1",
+    },
+    "prepare": {"source": {"kind": "csv", "path": "tickets.csv"}},
+    "train": {"trainer": "dummy", "base": "dummy"},
+    "evaluate": {
+        "sets": [{"name": "held_out", "source": {"kind": "csv", "path": "e.csv"}, "columns": {"text": "body"}}]
+    },
+}
+
+MakeBlueprint = Callable[..., Blueprint]
+MakeEvalSet = Callable[..., EvalSetManifest]
+
+
+class ScriptedEngine:
+    """Answers each text with what is written down for it, and counts how often it was asked."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers = answers
+        self.asked = 0
+
+    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
+        self.asked += 1
+        return [Generation(self.answers[c[-1]["content"]], 1, 1, finished=True) for c in conversations]
+
+
+def answer(team: str, urgency: str = "low") -> str:
+    return json.dumps({"team": team, "urgency": urgency})
+
+
+@pytest.fixture
+def make_eval_set(store: ObjectStore) -> MakeEvalSet:
+    """Freeze (text, team, slice) as items i000, i001, …, all with urgency `low`, each its own cluster."""
+
+    def make(rows: Sequence[tuple[str, str, str | None]], name: str = "held_out") -> EvalSetManifest:
+        items = pl.DataFrame(
+            [(f"i{n:03}", f"c{n:03}", text, answer(team), part) for n, (text, team, part) in enumerate(rows)],
+            schema=EVAL_ITEMS,
+            orient="row",
+        )
+        blob = put_frame(store, items, EVAL_ITEMS)
+        root = rows_root(get_frame(store, blob, EVAL_ITEMS))
+        return store.publish(
+            EvalSetManifest(
+                identity=EvalSetIdentity(name=name, rows_root=root, items=items.height),
+                record=EvalSetRecord(frame=blob, refused=0),
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_snapshot(store: ObjectStore) -> Callable[[Sequence[tuple[str, str]]], Snapshot]:
+    """Freeze (text, team) as training rows."""
+
+    def make(rows: Sequence[tuple[str, str]]) -> Snapshot:
+        frame = pl.DataFrame(
+            [(f"r{n:03}", f"c{n:03}", "train", text, answer(team)) for n, (text, team) in enumerate(rows)],
+            schema=EXAMPLES,
+            orient="row",
+        )
+        blob = put_frame(store, frame, EXAMPLES)
+        file = SnapshotFile(sha256=blob, rows=frame.height, first_id="r000", last_id=f"r{frame.height - 1:03}")
+        return store.publish(
+            Snapshot(
+                identity=SnapshotIdentity(
+                    rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": frame.height}
+                ),
+                record=SnapshotRecord(files=(file,), recipe="triage", night="2026-11-23", parent=None),
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_blueprint(store: ObjectStore) -> MakeBlueprint:
+    """Compile the recipe on the given eval sets; `gate` and `snapshot` may be said."""
+
+    def make(
+        *eval_sets: EvalSetManifest, snapshot: str = "5" * 64, prompt: str = "{{ text }}", **gate: Any
+    ) -> Blueprint:
+        return compile_blueprint(
+            store,
+            Recipe.model_validate({**RECIPE, "gate": gate}),
+            night=date(2026, 11, 23),
+            snapshot=snapshot,
+            base="b" * 64,
+            prompt=Prompt(
+                identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
+                record=PromptRecord(name="triage/1"),
+            ),
+            eval_sets=eval_sets,
+        )
+
+    return make
+
+
+@pytest.fixture
+def scripted() -> type[ScriptedEngine]:
+    return ScriptedEngine
+
+
+@pytest.fixture
+def put_scores(store: ObjectStore) -> Callable[..., Scores]:
+    """Keep scores of a model that has just these items of n right on `team`."""
+
+    def put(model: str, right: int | Sequence[int], n: int = 40, clusters: int | None = None) -> Scores:
+        chosen = range(right) if isinstance(right, int) else right
+        frame = pl.DataFrame(
+            [
+                (f"i{i:03}", f"c{i % (clusters or n):03}", None, "", True, ["team"] if i in chosen else [])
+                for i in range(n)
+            ],
+            schema=SCORES,
+            orient="row",
+        )
+        identity = ScoresIdentity(
+            model=ModelRef(base=model),
+            evalset=f"{n} in {clusters}",
+            prompt="",
+            output="json",
+            answer={"team": None},
+            field_order=("team",),
+            max_new_tokens=8,
+            code="",
+            packages={},
+        )
+        record = ScoresRecord(
+            frame=put_frame(store, frame, SCORES), metrics=sum_up(frame, ("team",), form=True), seconds=0.1
+        )
+        return store.publish(Scores(identity=identity, record=record))
+
+    return put

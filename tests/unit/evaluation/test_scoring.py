@@ -1,0 +1,88 @@
+import polars as pl
+import pytest
+from nightloom.artifacts.frames import SCORES, get_frame
+from nightloom.artifacts.models import ModelRef
+from nightloom.evaluation.metrics import sum_up
+from nightloom.evaluation.scoring import score_model
+
+BASELINE = ModelRef(base="b" * 64)
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_each_field_of_each_item_is_scored(store, make_eval_set, make_blueprint, scripted):
+    evalset = make_eval_set([("refund", "billing", None), ("quote", "sales", None), ("invoice", "billing", None)])
+    engine = scripted(
+        {
+            "refund": '{"team": "billing", "urgency": "low"}',
+            "quote": '{"team": "billing", "urgency": "low"}',
+            "invoice": "billing, I think",
+        }
+    )
+    scores = score_model(store, make_blueprint(evalset).id, BASELINE, evalset.id, lambda _store, _model: engine)
+    frame = get_frame(store, scores.record.frame, SCORES)
+    assert frame["correct"].to_list() == [["team", "urgency"], ["urgency"], []]
+    assert frame["valid"].to_list() == [True, True, False]
+
+
+def test_metrics_are_given_overall_and_by_slice(store, make_eval_set, make_blueprint, scripted):
+    evalset = make_eval_set([("refund", "billing", "seen"), ("quote", "sales", "unseen")])
+    right = '{"team": "billing", "urgency": "low"}'
+    engine = scripted({"refund": right, "quote": right})
+    scores = score_model(store, make_blueprint(evalset).id, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert {(m.name, m.slice): (m.correct, m.n) for m in scores.record.metrics} == {
+        ("team", None): (1, 2),
+        ("urgency", None): (2, 2),
+        ("exact", None): (1, 2),
+        ("valid", None): (2, 2),
+        ("team", "seen"): (1, 1),
+        ("urgency", "seen"): (1, 1),
+        ("exact", "seen"): (1, 1),
+        ("valid", "seen"): (1, 1),
+        ("team", "unseen"): (0, 1),
+        ("urgency", "unseen"): (1, 1),
+        ("exact", "unseen"): (0, 1),
+        ("valid", "unseen"): (1, 1),
+    }
+
+
+def test_an_unchanged_model_is_not_scored_again(store, make_eval_set, make_blueprint, scripted):
+    evalset = make_eval_set([("refund", "billing", None)])
+    engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
+    first = make_blueprint(evalset, snapshot="1" * 64)
+    next_night = make_blueprint(evalset, snapshot="2" * 64)
+    for blueprint in (first, next_night):
+        score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert first.id != next_night.id
+    assert engine.asked == 1
+
+
+def test_a_kill_before_the_commit_leaves_nothing_to_be_found(
+    store, make_eval_set, make_blueprint, scripted, monkeypatch
+):
+    evalset = make_eval_set([("refund", "billing", None)])
+    blueprint = make_blueprint(evalset)
+    engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
+    monkeypatch.setattr("nightloom.core.store.ObjectStore.publish", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+    monkeypatch.undo()
+    score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert engine.asked == 2
+
+
+def test_another_prompt_is_scored_again(store, make_eval_set, make_blueprint, scripted):
+    evalset = make_eval_set([("refund", "billing", None)])
+    right = '{"team": "billing", "urgency": "low"}'
+    engine = scripted({"refund": right, "Team? refund": right})
+    for prompt in ("{{ text }}", "Team? {{ text }}"):
+        blueprint = make_blueprint(evalset, prompt=prompt)
+        score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert engine.asked == 2
+
+
+def test_no_item_gives_no_rate():
+    metrics = sum_up(pl.DataFrame(schema=SCORES), ("team",), form=False)
+    assert [(m.value, m.low, m.high) for m in metrics] == [(None, 0.0, 1.0)]

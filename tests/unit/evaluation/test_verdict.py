@@ -1,0 +1,122 @@
+from datetime import date
+
+import pytest
+from nightloom.core.errors import InputError
+from nightloom.evaluation.verdict import decide
+
+CANDIDATE, CHAMPION = "c" * 64, "d" * 64
+
+
+@pytest.fixture
+def compare(store, make_eval_set, make_blueprint, put_scores):
+    """Decide on models by how many (or which) of 40 items they have right."""
+    evalset = make_eval_set([("text", "billing", None)])
+
+    def compare(*, adapter=CANDIDATE, clusters=None, gate=None, **right):
+        scores = [(role, "held_out", put_scores(role, items, clusters=clusters)) for role, items in right.items()]
+        return decide(
+            store,
+            night=date(2026, 11, 23),
+            blueprint_id=make_blueprint(evalset, **(gate or {})).id,
+            candidate=adapter,
+            champion=CHAMPION if "champion" in right else None,
+            scores=scores,
+        )
+
+    return compare
+
+
+def test_the_first_champion_must_beat_the_baseline(compare):
+    verdict = compare(baseline=0, candidate=36).identity
+    assert verdict.promote
+    assert verdict.reason == (
+        "team 0.900 [0.769, 0.960] n=40 against baseline: +0.900 [+0.734, +0.960]: BETTER, "
+        "the candidate becomes the first champion"
+    )
+
+
+def test_no_gain_over_the_baseline_makes_no_champion(compare):
+    verdict = compare(baseline=20, candidate=21).identity
+    assert (verdict.finding, verdict.promote) == ("INCONCLUSIVE", False)
+    assert verdict.reason.endswith("there is still no champion, as the first must be BETTER than the baseline")
+
+
+def test_a_better_candidate_replaces_the_champion(compare):
+    verdict = compare(baseline=0, champion=20, candidate=36).identity
+    assert (verdict.finding, verdict.promote) == ("BETTER", True)
+    assert [(c.against, c.only_candidate, c.only_other) for c in verdict.comparisons] == [
+        ("champion", 16, 0),
+        ("baseline", 36, 0),
+    ]
+
+
+def test_an_inconclusive_candidate_leaves_the_champion(compare):
+    verdict = compare(baseline=0, champion=range(30), candidate=range(2, 34)).identity
+    assert (verdict.finding, verdict.promote) == ("INCONCLUSIVE", False)
+    assert "against champion: +0.050 [-0.086, +0.192]: INCONCLUSIVE, the champion stays" in verdict.reason
+
+
+def test_not_worse_is_enough_only_where_the_recipe_says_so(compare):
+    models = {"baseline": 0, "champion": 30, "candidate": 30}
+    assert not compare(gate={"margin": 0.1}, **models).identity.promote
+    assert compare(gate={"margin": 0.1, "promote_on": "not_worse"}, **models).identity.promote
+
+
+def test_a_worse_candidate_is_refused_however_wide_the_margin(compare):
+    gate = {"margin": 0.9, "promote_on": "not_worse"}
+    verdict = compare(gate=gate, baseline=0, champion=36, candidate=20).identity
+    assert (verdict.finding, verdict.promote) == ("WORSE", False)
+
+
+def test_no_adapter_is_promoted_that_is_no_gain_over_none(compare):
+    gate = {"margin": 0.1, "promote_on": "not_worse"}
+    verdict = compare(gate=gate, baseline=30, champion=30, candidate=30).identity
+    assert not verdict.promote
+    assert verdict.reason.endswith("but NOT_WORSE against the baseline, so the champion stays")
+
+
+def test_the_champion_itself_is_not_promoted_again(compare):
+    gate = {"margin": 0.1, "promote_on": "not_worse"}
+    verdict = compare(adapter=CHAMPION, gate=gate, baseline=0, champion=36, candidate=36).identity
+    assert not verdict.promote
+    assert verdict.reason.endswith("it is the same adapter as the champion, which stays")
+
+
+def test_the_reference_is_compared_and_decides_nothing(compare):
+    verdict = compare(baseline=0, candidate=30, reference=40).identity
+    assert [(c.against, c.finding) for c in verdict.comparisons] == [("baseline", "BETTER"), ("reference", "WORSE")]
+    assert verdict.promote
+
+
+def test_clusters_take_certainty_away(compare):
+    models = {"baseline": 10, "candidate": 18}
+    alone = compare(**models).identity.comparisons[0]
+    in_four = compare(clusters=4, **models).identity.comparisons[0]
+    assert (alone.finding, in_four.finding) == ("BETTER", "INCONCLUSIVE")
+    assert in_four.p_value > alone.p_value
+
+
+def test_scores_of_other_items_are_refused(store, make_eval_set, make_blueprint, put_scores):
+    blueprint = make_blueprint(make_eval_set([("text", "billing", None)]))
+    scores = [
+        ("baseline", "held_out", put_scores("baseline", 0, n=39)),
+        ("candidate", "held_out", put_scores("candidate", 36, n=40)),
+    ]
+    with pytest.raises(InputError, match="on eval set 'held_out' are not of the same items"):
+        decide(
+            store,
+            night=date(2026, 11, 23),
+            blueprint_id=blueprint.id,
+            candidate=CANDIDATE,
+            champion=None,
+            scores=scores,
+        )
+
+
+def test_missing_scores_are_named(compare):
+    with pytest.raises(InputError, match="the baseline has no scores on eval set 'held_out'"):
+        compare(candidate=36)
+
+
+def test_the_same_scores_give_the_same_verdict(compare):
+    assert compare(baseline=0, candidate=36) == compare(baseline=0, candidate=36)

@@ -1,0 +1,152 @@
+"""The feed: the same rows however often and in whatever steps they are written."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nightloom.core.errors import InputError, SourceError
+from nightloom.curation.similarity import comparable, find_near_pairs
+from nightloom.examples.support_triage.feed import FeedCounts, feed
+
+FIRST, LAST = date(2026, 11, 1), date(2026, 11, 12)
+
+
+def november(day: int) -> date:
+    return date(2026, 11, day)
+
+
+def fill(url: str, first_day: date = FIRST, last_day: date = LAST, seed: int = 20) -> FeedCounts:
+    return feed(url, seed=seed, first_day=first_day, last_day=last_day, tickets_per_day=10)
+
+
+def read(url: str, query: str) -> list[tuple[object, ...]]:
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(query))]
+
+
+def read_all(url: str) -> list[list[tuple[object, ...]]]:
+    return [
+        read(url, "SELECT * FROM ticket_history ORDER BY ticket_id, updated_at"),
+        read(url, "SELECT * FROM planted_faults ORDER BY ticket_id"),
+        read(url, "SELECT * FROM gold_tickets ORDER BY ticket_id"),
+    ]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/tickets.db"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database that was fed in one go."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('feed')}/whole.db"
+    fill(url)
+    return url
+
+
+def test_a_second_feed_writes_nothing(url: str):
+    first = fill(url)
+    before = read_all(url)
+
+    assert first.saves > 200
+    assert first.gold == 640
+    assert fill(url) == FeedCounts(saves=0, faults=0, gold=0)
+    assert read_all(url) == before
+
+
+def test_days_one_by_one_give_the_same_rows(url: str, whole: str):
+    for day in range(1, 13):
+        fill(url, last_day=november(day))
+
+    assert read_all(url) == read_all(whole)
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4))
+def test_days_in_any_order_give_the_same_rows(tmp_path_factory: pytest.TempPathFactory, whole: str, ends: list[int]):
+    url = f"sqlite:///{tmp_path_factory.mktemp('feed')}/parts.db"
+    for end in [*ends, 12]:
+        fill(url, last_day=november(end))
+
+    assert read_all(url) == read_all(whole)
+
+
+def test_a_history_that_begins_later_each_night_gives_the_same_rows(url: str, whole: str):
+    fill(url, last_day=november(9))
+    for night in (10, 11, 12):
+        fill(url, first_day=november(night - 9), last_day=november(night))
+
+    assert read_all(url) == read_all(whole)
+
+
+def test_another_process_gives_the_same_rows(url: str, whole: str):
+    command = ["-m", "nightloom.examples.support_triage", "--url", url, "--seed", "20", "--tickets-per-day", "10"]
+    span = ["--until", "2026-11-10", "--days", "9", "--ahead", "2"]
+    done = subprocess.run(
+        [sys.executable, *command, *span],
+        env={**os.environ, "PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.endswith("640 gold tickets written\n")
+    assert read_all(url) == read_all(whole)
+
+
+def test_a_past_cut_stays_as_it_was(url: str):
+    cut = "SELECT * FROM ticket_history WHERE updated_at < '2026-11-09' ORDER BY ticket_id, updated_at"
+    fill(url, last_day=november(8))
+    before = read(url, cut)
+    fill(url)
+
+    assert read(url, cut) == before
+    assert len(read(url, "SELECT * FROM ticket_history")) > len(before) > 100
+
+
+def test_tickets_before_the_first_day_do_not_exist(url: str):
+    fill(url, first_day=november(5))
+
+    assert read(url, "SELECT min(date(created_at)), max(date(updated_at)) FROM ticket_history") == [
+        ("2026-11-05", "2026-11-12")
+    ]
+
+
+def test_open_tickets_have_no_answer(whole: str):
+    assert read(
+        whole,
+        "SELECT DISTINCT status, team IS NULL, urgency IS NULL, reply IS NULL FROM ticket_history ORDER BY status",
+    ) == [("answered", 0, 0, 0), ("corrected", 0, 0, 0), ("open", 1, 1, 1)]
+
+
+def test_gold_has_its_slices(whole: str):
+    assert read(whole, "SELECT slice, count(*) FROM gold_tickets GROUP BY slice ORDER BY slice") == [
+        ("seen", 500),
+        ("unseen", 140),
+    ]
+
+
+def test_gold_is_near_to_no_ticket(whole: str):
+    gold = [comparable(str(text)) for (text,) in read(whole, "SELECT text FROM gold_tickets")]
+    history = read(whole, "SELECT text FROM ticket_history WHERE status = 'open'")
+    texts = [*gold, *(comparable(str(text)) for (text,) in history)]
+
+    assert [pair for pair in find_near_pairs(texts, 0.8) if pair.first < len(gold)] == []
+
+
+def test_another_seed_is_refused_before_anything_is_written(url: str):
+    fill(url)
+    before = read_all(url)
+
+    with pytest.raises(InputError, match="holds other tickets than seed 21 makes"):
+        fill(url, seed=21)
+    assert read_all(url) == before
+
+
+def test_a_database_that_is_not_there_is_a_fault(tmp_path: Path):
+    with pytest.raises(SourceError, match=r"ticket system cannot be written .*unable to open database file"):
+        fill(f"sqlite:///{tmp_path}/no/folder/tickets.db")

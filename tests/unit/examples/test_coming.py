@@ -1,0 +1,36 @@
+"""The example's ticket system goes on by itself, and nobody else's is touched."""
+
+from datetime import date
+from pathlib import Path
+
+import sqlalchemy as sa
+from nightloom.examples.support_triage.coming import SEED, feed_coming_days
+from nightloom.examples.support_triage.feed import feed
+
+
+def test_a_database_that_is_not_the_examples_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tickets.db'}"
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE tickets (id TEXT)"))
+    assert feed_coming_days(url, date(2026, 11, 23)) is None
+    assert sa.inspect(engine).get_table_names() == ["tickets"]
+
+
+def test_the_coming_days_join_those_that_are_there(tmp_path: Path) -> None:
+    first, later = (f"sqlite:///{tmp_path / name}.db" for name in ("first", "later"))
+    begun, today = date(2026, 10, 1), date(2026, 10, 16)
+    feed(first, seed=SEED, first_day=begun, last_day=date(2026, 10, 23))
+    feed(later, seed=SEED, first_day=begun, last_day=date(2026, 10, 15))
+    feed_coming_days(later, today)
+    assert read(later) == read(first)
+    counts = feed_coming_days(later, today)
+    assert counts is not None
+    assert counts.saves == 0
+
+
+def read(url: str) -> list[sa.Row[tuple[object, ...]]]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        query = "SELECT * FROM ticket_history WHERE created_at >= '2026-10-01' ORDER BY ticket_id, updated_at"
+        return list(connection.execute(sa.text(query)))

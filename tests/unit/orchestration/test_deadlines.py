@@ -1,0 +1,87 @@
+"""Which nights are late."""
+
+from datetime import UTC, date, datetime, time
+
+import pytest
+from nightloom.core.recipes import Recipe
+from nightloom.orchestration.deadlines import due_night, last_due_night, list_late_nights
+from nightloom.registry.database import Database
+from nightloom.registry.nights import begin_stage, end_stage
+from nightloom.registry.tables import OutcomeRow
+
+NIGHT = date(2026, 11, 23)
+
+
+def make_recipe(**changes: object) -> Recipe:
+    sql = {"kind": "sql", "connection": "tickets", "query": "SELECT 1"}
+    columns = {"text": "body"}
+    return Recipe.model_validate(
+        {
+            "name": "triage",
+            "owner": "support",
+            "task": {"columns": columns, "answer": {"team": {"column": "team"}}, "primary": "team", "prompt": "t/1"},
+            "prepare": {"source": sql},
+            "evaluate": {"sets": [{"name": "gold", "source": sql, "columns": columns}]},
+            **changes,
+        }
+    )
+
+
+def begin_at(database: Database, moment: datetime, night: date = NIGHT) -> None:
+    begin_stage(database, "triage", night, "prepare")
+    with database.transaction() as session:
+        session.get_one(OutcomeRow, ("triage", night, "prepare")).started_at = moment.replace(tzinfo=None)
+
+
+def late(database: Database, now: datetime, **changes: object) -> list[tuple[str, date]]:
+    return list(list_late_nights(database, [make_recipe(**changes)], now))
+
+
+AT_ONE, AT_SEVEN, AT_NINE = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (1, 7, 9))
+
+
+def test_a_night_without_a_report_at_its_deadline_is_late(registry: Database) -> None:
+    begin_at(registry, AT_ONE)
+    assert late(registry, AT_SEVEN) == [("triage", NIGHT)]
+
+
+def test_before_the_deadline_nothing_is_late(registry: Database) -> None:
+    begin_at(registry, AT_ONE)
+    assert late(registry, datetime(2026, 11, 23, 6, 59, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_a_night_whose_report_stage_has_ended_is_not_late(registry: Database, status: str) -> None:
+    begin_at(registry, AT_ONE)
+    end_stage(registry, "triage", NIGHT, "report", status, "…")  # type: ignore[arg-type]
+    assert late(registry, AT_SEVEN) == []
+
+
+def test_a_night_begun_after_its_deadline_is_not_late(registry: Database) -> None:
+    begin_at(registry, datetime(2026, 11, 23, 8, tzinfo=UTC))
+    assert late(registry, AT_NINE) == []
+
+
+def test_a_night_that_never_began_is_late_where_others_did(registry: Database) -> None:
+    begin_at(registry, datetime(2026, 11, 22, 1, tzinfo=UTC), date(2026, 11, 22))
+    assert late(registry, AT_NINE) == [("triage", NIGHT)]
+
+
+def test_a_recipe_that_never_ran_is_not_waited_for(registry: Database) -> None:
+    assert late(registry, AT_NINE) == []
+
+
+def test_a_date_on_which_nothing_is_scheduled_is_not_waited_for(registry: Database) -> None:
+    begin_at(registry, datetime(2026, 11, 22, 1, tzinfo=UTC), date(2026, 11, 22))
+    assert late(registry, AT_NINE, schedule="0 1 * * 2") == []  # 23 November 2026 is a Monday
+
+
+def test_a_deadline_is_local() -> None:
+    recipe = make_recipe(timezone="Asia/Tokyo")
+    assert due_night(recipe, NIGHT).deadline == datetime(2026, 11, 22, 22, tzinfo=UTC)
+    assert last_due_night(recipe, datetime(2026, 11, 22, 22, tzinfo=UTC)).night == NIGHT
+
+
+def test_a_night_that_begins_in_the_evening_is_due_in_the_morning() -> None:
+    recipe = make_recipe(schedule="0 22 * * *", deadline=time(7))
+    assert due_night(recipe, NIGHT).deadline == datetime(2026, 11, 24, 7, tzinfo=UTC)

@@ -1,0 +1,78 @@
+"""Steps as tasks: what they are given, and what becomes of what they return."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from nightloom.core.connections import resolve_connection
+from nightloom.nightly import finetune
+from nightloom.nightly.stops import Stop
+from nightloom.orchestration import steps
+from nightloom.orchestration.steps import StepOperator, find_airflow_connection
+
+
+def make_step(name: str, **given: Any) -> StepOperator:
+    return StepOperator(task_id=name, step=name, recipe="triage", stage="finetune", timezone="Asia/Tokyo", **given)
+
+
+def make_context(night: str | None = None, key: str | None = None, logical: datetime | None = None) -> dict[str, Any]:
+    run = SimpleNamespace(logical_date=logical, run_after=datetime(2026, 11, 22, 16, tzinfo=UTC), partition_key=key)
+    return {"params": {"night": night}, "dag_run": run}
+
+
+@pytest.mark.parametrize(
+    ("context", "night"),
+    [
+        pytest.param(make_context(), "2026-11-23", id="empty form: the date of the run in the recipe's time zone"),
+        pytest.param(make_context(logical=datetime(2026, 11, 3, tzinfo=UTC)), "2026-11-03", id="back-dated"),
+        pytest.param(make_context(key="2026-11-20"), "2026-11-20", id="partition"),
+        pytest.param(make_context(night="2026-11-19", key="2026-11-20"), "2026-11-19", id="form before partition"),
+    ],
+)
+def test_each_run_has_one_night(context: Any, night: str) -> None:
+    assert make_step("compile_blueprint").night_of(context) == night
+
+
+def test_a_step_is_given_what_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        finetune, "train_trial", lambda recipe, night, blueprint, trial: [recipe, night, blueprint, trial]
+    )
+    step = make_step("train_trial", arguments={"blueprint": "ab"}, over="trial", item=3)
+    assert step.execute(make_context(key="2026-11-20")) == ["triage", "2026-11-20", "ab", 3]  # type: ignore[arg-type]
+
+
+def test_a_stop_skips_what_would_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune, "compile_blueprint", lambda recipe, night: Stop("nothing_new", "no new rows"))
+    with pytest.raises(AirflowSkipException, match="no new rows"):
+        make_step("compile_blueprint").execute(make_context())  # type: ignore[arg-type]
+
+
+def test_a_step_finds_airflows_connections_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", "sqlite:///from_environment.db")
+    monkeypatch.setattr(steps, "find_airflow_connection", lambda name: f"sqlite:///{name}_of_airflow.db")
+    monkeypatch.setattr(finetune, "list_trials", lambda: resolve_connection("tickets"))
+    assert make_step("list_trials").execute(make_context()) == "sqlite:///tickets_of_airflow.db"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        ("postgres://ada:p%40ss@db.example:5432/tickets", "postgresql://ada:p%40ss@db.example:5432/tickets"),
+        ("sqlite://%2Fdata%2Ftickets.db", "sqlite:////data/tickets.db"),
+        ("mysql://ada@db.example/t?sqlalchemy_scheme=mysql%2Bpymysql", "mysql+pymysql://ada@db.example/t"),
+    ],
+)
+def test_an_airflow_connection_is_an_sqlalchemy_url(monkeypatch: pytest.MonkeyPatch, uri: str, url: str) -> None:
+    monkeypatch.setattr(steps.BaseHook, "get_connection", lambda name: Connection(conn_id=name, uri=uri))
+    assert find_airflow_connection("tickets") == url
+
+
+def test_a_connection_that_airflow_does_not_know_is_looked_for_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> Connection:
+        raise AirflowNotFoundException(name)
+
+    monkeypatch.setattr(steps.BaseHook, "get_connection", refuse)
+    assert find_airflow_connection("tickets") is None

@@ -1,0 +1,90 @@
+"""A small batch to predict, and engines that fail on demand."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import Records, RecordsIdentity
+from nightloom.artifacts.frames import RECORDS, put_frame
+from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.results import PredictionPlan
+from nightloom.core.recipes import Recipe
+from nightloom.core.store import ObjectStore
+from nightloom.engines.base import Conversation, Generation
+from nightloom.prediction.plan import plan_shards
+from nightloom.prediction.run import OpenEngine
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+
+MODEL = ModelRef(base="b" * 64, adapter="a" * 64)
+
+RECIPE = {
+    "name": "triage",
+    "owner": "support",
+    "task": {
+        "columns": {"key": "id", "text": "body"},
+        "answer": {"team": {"column": "team", "one_of": ["billing", "sales"]}, "reply": {"column": "reply"}},
+        "primary": "team",
+        "prompt": "triage/1",
+    },
+    "prepare": {"source": {"kind": "csv", "path": "tickets.csv"}, "max_characters": 200},
+    "evaluate": {
+        "sets": [{"name": "held_out", "source": {"kind": "csv", "path": "e.csv"}, "columns": {"text": "body"}}]
+    },
+    "predict": {"source": {"kind": "csv", "path": "open.csv"}, "shard_rows": 3, "table": "triage_predictions"},
+}
+
+MakePlan = Callable[..., PredictionPlan]
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe.model_validate(RECIPE)
+
+
+@pytest.fixture
+def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
+    """Plan texts as rows r000, r001, …; (id, version, text) where more is to be said."""
+
+    def make(texts: Sequence[str | tuple[str, str, str | None] | None], recipe: Recipe = recipe) -> PredictionPlan:
+        rows = [text if isinstance(text, tuple) else (f"r{n:03}", "", text) for n, text in enumerate(texts)]
+        frame = pl.DataFrame(rows, schema=["row_id", "version", "text"], orient="row").with_columns(
+            answer=pl.lit(None), slice=pl.lit(None)
+        )
+        blob = put_frame(store, frame, RECORDS)
+        records = store.publish(Records(identity=RecordsIdentity(rows=len(rows), new_rows=len(rows), frame=blob)))
+        messages = (PromptMessage(role="user", content="{{ text }}"),)
+        prompt = store.publish(Prompt(identity=PromptIdentity(messages=messages), record=PromptRecord(name="triage/1")))
+        return plan_shards(
+            store, recipe, night=date(2026, 11, 23), records=records.id, model=MODEL, prompt_id=prompt.id
+        )
+
+    return make
+
+
+class ScriptedEngine:
+    """Answers what the text asks for: `prose` is no JSON, `long` is cut off, `poison` fails, `huge` does not fit."""
+
+    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
+        return [self._answer(conversation[-1]["content"]) for conversation in conversations]
+
+    def _answer(self, text: str) -> Generation:
+        if "poison" in text:
+            raise RuntimeError(text)
+        if "huge" in text:
+            return Generation("", 900, 0, finished=False)
+        if "prose" in text:
+            return Generation("I believe it is billing.", 4, 6, finished=True)
+        if "long" in text:
+            return Generation('{"team": "bil', 4, 8, finished=False)
+        return Generation('{"team": "billing", "reply": "We look into it."}', 4, 9, finished=True)
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def open_engine(engine: ScriptedEngine) -> OpenEngine:
+    return lambda _store, _model: engine

@@ -1,0 +1,40 @@
+"""Result lines: the form is OpenAI's with our outcome beside it, and pinned."""
+
+from pathlib import Path
+
+import pytest
+from nightloom.artifacts.frames import RECORDS, get_frame
+from nightloom.core.errors import ManifestError
+from nightloom.prediction.answering import Batch, answer_rows
+from nightloom.prediction.lines import dump_lines, load_lines
+from nightloom.prompts.templates import Prompt
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "prediction_lines.jsonl"
+
+
+@pytest.fixture
+def lines(store, make_plan, engine):
+    plan = make_plan(["My card\u2028was charged twice", "prose", "the key is AKIAIOSFODNN7EXAMPLE"]).identity
+    prompt = store.load(Prompt, plan.prompt).identity
+    rows = get_frame(store, plan.shards[0], RECORDS)
+    return answer_rows(Batch("p" * 64, plan, prompt, engine), rows, lambda _rows: None)
+
+
+def test_lines_are_those_of_the_golden_file(lines) -> None:
+    assert dump_lines(lines).decode() == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_lines_survive_writing_and_reading(lines) -> None:
+    assert load_lines(dump_lines(lines)) == lines
+
+
+def test_line_separators_within_an_answer_end_no_line(lines) -> None:
+    answer = lines[0].nightloom.model_copy(update={"answer": {"team": "billing", "reply": "one\u2028two\x85three"}})
+    line = lines[0].model_copy(update={"nightloom": answer})
+    assert load_lines(dump_lines([line, line])) == [line, line]
+
+
+def test_damaged_line_is_named_without_its_text() -> None:
+    with pytest.raises(ManifestError, match=r"is not a result line: .* at \('id',\)") as caught:
+        load_lines(b'{"custom_id": "r1", "text": "my iban"}\n')
+    assert "iban" not in str(caught.value)

@@ -1,0 +1,52 @@
+"""Plans: the night's rows, each once, in shards, with what determines their results."""
+
+import pytest
+from nightloom.artifacts.frames import RECORDS, get_frame
+from nightloom.core.errors import InputError
+from nightloom.core.recipes import Recipe
+
+
+def test_newest_version_of_a_row_is_predicted_once(store, make_plan) -> None:
+    plan = make_plan([("a", "2026-11-01", "old"), ("a", "2026-11-22", "new"), ("b", "2026-11-22", "other")])
+    (shard,) = plan.identity.shards
+    assert get_frame(store, shard, RECORDS)["text"].to_list() == ["new", "other"]
+    assert plan.identity.rows == 2
+
+
+def test_rows_are_sorted_and_cut_into_shards(store, make_plan) -> None:
+    plan = make_plan([(key, "", "text") for key in "gfedcba"])
+    shards = [get_frame(store, shard, RECORDS)["row_id"].to_list() for shard in plan.identity.shards]
+    assert shards == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+
+
+def test_plan_holds_how_the_model_is_asked_and_guarded(make_plan) -> None:
+    identity = make_plan(["text"]).identity
+    assert identity.field_order == ("team", "reply")
+    assert identity.answer == {"team": ("billing", "sales"), "reply": None}
+    assert identity.checks == {
+        "max_characters": 200,
+        "pii": "redact",
+        "secrets": "quarantine",
+        "prompt_injections": "quarantine",
+    }
+
+
+def test_equal_rows_are_the_same_plan(make_plan) -> None:
+    assert make_plan(["one", "two"]).id == make_plan(["one", "two"]).id
+    assert make_plan(["one", "two"]).id != make_plan(["one", "three"]).id
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"predict": None}, "recipe triage has no `predict`"),
+        ({"task": {"primary": "status", "answer": {"status": {"column": "team"}}}}, "field 'status' is a column of"),
+    ],
+    ids=["nothing to predict", "column name taken"],
+)
+def test_batch_that_cannot_be_delivered_is_refused(store, make_plan, recipe: Recipe, changes, reason) -> None:
+    document = recipe.model_dump()
+    for key, value in changes.items():
+        document[key] = {**document[key], **value} if value else None
+    with pytest.raises(InputError, match=reason):
+        make_plan(["text"], Recipe.model_validate(document))

@@ -1,0 +1,144 @@
+"""Workers: whatever is killed, and however many there are, each row has one result in the end."""
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nightloom.artifacts.results import Predictions
+from nightloom.core.errors import WorkerError
+from nightloom.core.store import ObjectStore
+from nightloom.prediction.commit import commit_predictions
+from nightloom.prediction.lines import ResultLine, load_lines
+from nightloom.prediction.run import predict_shards
+from nightloom.registry.leases import take_lease
+
+BLNS = Path(os.environ.get("NIGHTLOOM_TEST_DATA", "missing")) / "naughty-strings" / "blns.json"
+TEXTS = ["billing", "poison", "prose", None, "sales", "the key is AKIAIOSFODNN7EXAMPLE", "refund", "invoice"]
+ROW_IDS = ["r000", "r001", "r002", "r003", "r004", "r005", "r006", "r007"]
+COUNTS = {"succeeded": 4, "invalid_output": 1, "blocked": 1, "failed": 2, "expired": 0}
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class MortalS3:
+    """An S3 client whose process dies before or after one of its calls."""
+
+    def __init__(self, inner: Any, call: int, *, after: bool) -> None:
+        self._inner, self.meta, self._left, self._after = inner, inner.meta, call, after
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**arguments: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and not self._after:
+                raise Killed
+            answer = getattr(self._inner, name)(**arguments)
+            if self._left == 0:
+                raise Killed
+            return answer
+
+        return call
+
+
+def lines_of(store: ObjectStore, predictions: Predictions) -> list[ResultLine]:
+    return [line for file in predictions.identity.files for line in load_lines(store.get_blob(file))]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kills=st.lists(st.tuples(st.integers(1, 30), st.booleans()), max_size=4))
+def test_every_row_has_one_result_whatever_is_killed(
+    store, s3, registry, make_plan, open_engine, kills: Sequence[tuple[int, bool]]
+) -> None:
+    s3.objects.clear()
+    plan = make_plan(TEXTS)
+    for call, after in kills:
+        mortal = ObjectStore(MortalS3(s3, call, after=after), "bucket", "prefix/")
+        with suppress(Killed):
+            predict_shards(mortal, registry, plan.id, "0", open_engine)
+            commit_predictions(mortal, plan.id)
+    predict_shards(store, registry, plan.id, "0", open_engine)
+    predictions = commit_predictions(store, plan.id)
+    assert [line.custom_id for line in lines_of(store, predictions)] == ROW_IDS
+    assert predictions.identity.counts == COUNTS
+    assert predictions.identity.rows == 8
+
+
+def test_predicting_again_gives_the_same_bytes(store, s3, registry, make_plan, open_engine) -> None:
+    files = []
+    for worker in ("0", "another"):
+        s3.objects.clear()
+        plan = make_plan(TEXTS)
+        predict_shards(store, registry, plan.id, worker, open_engine)
+        files.append(commit_predictions(store, plan.id).identity.files)
+    assert files[0] == files[1]
+
+
+def test_finished_plan_opens_no_engine(store, registry, make_plan, open_engine) -> None:
+    plan = make_plan(TEXTS)
+    assert predict_shards(store, registry, plan.id, "0", open_engine) == 8
+    assert predict_shards(store, registry, plan.id, "0", lambda _store, _model: pytest.fail("opened")) == 0
+
+
+def test_two_workers_share_the_shards_without_overlap(store, registry, make_plan, open_engine) -> None:
+    plan = make_plan([f"ticket {n}" for n in range(30)])
+    done: dict[str, int] = {}
+
+    def work(name: str) -> None:
+        done[name] = predict_shards(store, registry, plan.id, name, open_engine)
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in ("0", "1")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sum(done.values()) == 30
+    assert commit_predictions(store, plan.id).identity.counts["succeeded"] == 30
+
+
+def test_shard_at_which_another_works_is_left_to_it(store, registry, make_plan, open_engine) -> None:
+    plan = make_plan(TEXTS)
+    take_lease(registry, f"prediction_plan/{plan.id}", ["1"], "other", timedelta(minutes=1))
+    assert predict_shards(store, registry, plan.id, "0", open_engine) == 5
+    with pytest.raises(WorkerError, match=r"1 of 3 shards of plan .* are missing: .* run the workers again"):
+        commit_predictions(store, plan.id)
+
+
+def test_lease_of_a_dead_worker_is_taken_over_when_it_has_expired(store, registry, make_plan, open_engine) -> None:
+    plan = make_plan(TEXTS)
+    take_lease(registry, f"prediction_plan/{plan.id}", ["1"], "dead", timedelta(seconds=-1))
+    assert predict_shards(store, registry, plan.id, "0", open_engine) == 8
+
+
+def test_plan_without_rows_becomes_empty_predictions(store, registry, make_plan, open_engine) -> None:
+    plan = make_plan([])
+    assert predict_shards(store, registry, plan.id, "0", open_engine) == 0
+    assert commit_predictions(store, plan.id).identity.rows == 0
+
+
+@pytest.mark.skipif(not BLNS.is_file(), reason="NIGHTLOOM_TEST_DATA has no naughty strings")
+def test_naughty_tickets_have_one_result_each(store, registry, make_plan, open_engine, recipe) -> None:
+    tickets = json.loads(BLNS.read_text(encoding="utf-8"))
+    predict = recipe.predict.model_copy(update={"shard_rows": 200})
+    plan = make_plan(tickets, recipe.model_copy(update={"predict": predict}))
+    predict_shards(store, registry, plan.id, "0", open_engine)
+    predictions = commit_predictions(store, plan.id)
+    assert [line.custom_id for line in lines_of(store, predictions)] == [f"r{n:03}" for n in range(len(tickets))]
+    assert predictions.identity.counts["succeeded"] > 450
+
+
+def test_progress_is_logged_without_text_of_rows(store, registry, make_plan, open_engine, caplog) -> None:
+    caplog.set_level("INFO")
+    plan = make_plan(["my iban is DE44500105175407324931", "poison in my tea"])
+    predict_shards(store, registry, plan.id, "0", open_engine)
+    assert f"plan {plan.id[:12]}: worker 0 did 2 of 2 rows" in caplog.text
+    assert "tea" not in caplog.text
+    assert "DE44" not in caplog.text

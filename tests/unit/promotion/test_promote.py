@@ -1,0 +1,138 @@
+import threading
+from datetime import date
+
+import pytest
+from nightloom.artifacts.results import Verdict, VerdictIdentity
+from nightloom.core.errors import InputError
+from nightloom.core.nights import compute_night
+from nightloom.promotion.promote import promote, roll_back_champion
+from nightloom.registry.nights import record_night
+from nightloom.registry.refs import read_log, read_ref
+
+MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
+
+
+def make_verdict(candidate, champion, *, night=MONDAY, promoted=True):
+    return Verdict(
+        identity=VerdictIdentity(
+            recipe="triage",
+            night=night.isoformat(),
+            blueprint="blueprint",
+            candidate=candidate,
+            champion=champion,
+            baseline="base",
+            scores=(),
+            comparisons=(),
+            finding="BETTER",
+            promote=promoted,
+            reason="it is better",
+        )
+    )
+
+
+@pytest.fixture
+def promote_on(registry):
+    """Promote on a night that has begun."""
+
+    def promote_on(candidate, champion, night=MONDAY, **verdict):
+        record_night(registry, compute_night("triage", night, "UTC"))
+        return promote(registry, make_verdict(candidate, champion, night=night, **verdict), night=night, who="cron")
+
+    return promote_on
+
+
+def test_a_verdict_moves_the_champion_and_is_cited(registry, promote_on):
+    promotion = promote_on("A", None)
+    assert (promotion.moved, promotion.sentence) == (True, "it is better")
+    assert read_ref(registry, "triage", "champion") == "A"
+    (move,) = read_log(registry)
+    assert (move.old, move.new, move.who, move.why) == (None, "A", "cron", "it is better")
+    assert move.verdict == make_verdict("A", None).id
+
+
+def test_a_refusal_moves_nothing(registry, promote_on):
+    assert not promote_on("A", None, promoted=False).moved
+    assert read_ref(registry, "triage", "champion") is None
+
+
+def test_an_older_night_moves_nothing(registry, promote_on):
+    record_night(registry, compute_night("triage", TUESDAY, "UTC"))
+    promotion = promote_on("A", None, MONDAY)
+    assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, None)
+    assert promotion.sentence == "it is better; night 2026-11-23 is not the latest, so no ref moves"
+
+
+def test_a_champion_that_moved_meanwhile_is_left(registry, promote_on):
+    promote_on("A", None)
+    promotion = promote_on("B", None)
+    assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, "A")
+    assert promotion.sentence.startswith("the champion moved after the comparison, make it again: champion of triage")
+
+
+def test_promoting_again_moves_nothing_twice(registry, promote_on):
+    assert promote_on("A", None) == promote_on("A", None)
+    assert len(read_log(registry)) == 1
+
+
+def test_a_promotion_of_a_night_before_stays_one_when_it_is_run_again(registry, promote_on):
+    promote_on("A", None, MONDAY)
+    promote_on("B", "A", TUESDAY)
+    assert promote_on("A", None, MONDAY).moved
+    assert read_ref(registry, "triage", "champion") == "B"
+
+
+def test_a_rollback_restores_the_champion_before(registry, promote_on):
+    promote_on("A", None)
+    promote_on("B", "A")
+    promotion = roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
+    assert promotion.sentence == "champion of triage is A again, not B"
+    assert read_ref(registry, "triage", "champion") == "A"
+    assert (read_log(registry)[-1].who, read_log(registry)[-1].why) == ("ada", "complaints")
+
+
+def test_two_rollbacks_go_back_two_steps(registry, promote_on):
+    for candidate, champion in (("A", None), ("B", "A"), ("C", "B")):
+        promote_on(candidate, champion)
+    for _ in range(2):
+        roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
+    assert read_ref(registry, "triage", "champion") == "A"
+
+
+@pytest.mark.parametrize("night", [MONDAY, TUESDAY], ids=["the same night", "the next night"])
+def test_no_night_brings_back_what_a_person_took_back(registry, promote_on, night):
+    promote_on("A", None)
+    promote_on("B", "A")
+    roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
+    promotion = promote_on("B", "A", night)
+    assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, "A")
+    assert promotion.sentence == "it is better; but ada took this adapter back (complaints), so the champion stays"
+
+
+def test_a_champion_that_was_beaten_may_come_back(registry, promote_on):
+    promote_on("A", None)
+    promote_on("B", "A")
+    assert promote_on("A", "B", TUESDAY).moved
+
+
+def test_one_of_many_candidates_becomes_the_champion(registry, promote_on):
+    promote_on("A", None)
+    promotions, start = [], threading.Barrier(6)
+
+    def race(candidate):
+        start.wait()
+        promotions.append(promote_on(candidate, "A").moved)
+
+    threads = [threading.Thread(target=race, args=(f"B{n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(promotions) == [False] * 5 + [True]
+
+
+@pytest.mark.parametrize("champions", [[], ["A"]], ids=["none", "one"])
+def test_without_an_earlier_champion_nothing_is_rolled_back(registry, promote_on, champions):
+    for champion in champions:
+        promote_on(champion, None)
+    with pytest.raises(InputError, match="triage has no earlier champion to go back to"):
+        roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")

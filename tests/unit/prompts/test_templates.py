@@ -1,0 +1,114 @@
+"""Prompt versions: read from files, frozen by content, rendered without running anything."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.core.errors import InputError
+from nightloom.prompts.templates import (
+    PromptIdentity,
+    PromptMessage,
+    parse_output,
+    read_prompt,
+    render_prompt,
+    render_target,
+)
+
+FIELDS = ("team", "urgency")
+ALLOWED = {"team": ("billing", "sales"), "urgency": None}
+
+
+def one_message(content: str) -> PromptIdentity:
+    return PromptIdentity(messages=(PromptMessage(role="user", content=content),))
+
+
+def write_prompt(directory: Path, text: str) -> None:
+    (directory / "triage").mkdir()
+    (directory / "triage" / "1.yaml").write_text(text, encoding="utf-8")
+
+
+def test_same_messages_have_the_same_id_whatever_their_name(tmp_path: Path) -> None:
+    write_prompt(tmp_path, "messages:\n  - role: user\n    content: '{{ text }}'\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "7.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]", encoding="utf-8")
+    assert read_prompt(tmp_path, "triage/1").id == read_prompt(tmp_path, "other/7").id
+
+
+def test_unknown_prompt_names_the_known_ones(tmp_path: Path) -> None:
+    write_prompt(tmp_path, "messages: [{role: user, content: x}]")
+    with pytest.raises(InputError, match=r"prompt 'triage/2' has no file 2\.yaml .*; known: triage/1"):
+        read_prompt(tmp_path, "triage/2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["messages: []", "messages: [{role: oracle, content: x}]", "a: [", "messages: [{role: user, content: '{% if %}'}]"],
+    ids=["no message", "unknown role", "not YAML", "not a template"],
+)
+def test_broken_prompt_is_refused(tmp_path: Path, text: str) -> None:
+    write_prompt(tmp_path, text)
+    with pytest.raises(InputError, match=r"prompt .triage/1. in .* cannot be used"):
+        read_prompt(tmp_path, "triage/1")
+
+
+def test_text_that_looks_like_a_template_is_not_rendered() -> None:
+    assert render_prompt(one_message("Ticket: {{ text }}"), "{{ 7 * 7 }}") == [
+        {"role": "user", "content": "Ticket: {{ 7 * 7 }}"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ nothing }}", "{{ ''.__class__.__mro__ }}", "{{ 1 / 0 }}"],
+    ids=["unknown name", "escape from the sandbox", "error in an expression"],
+)
+def test_template_that_fails_is_an_input_error(template: str) -> None:
+    with pytest.raises(InputError, match="the prompt cannot be rendered"):
+        render_prompt(one_message(template), "x")
+
+
+def test_rendering_beyond_the_limit_is_refused() -> None:
+    with pytest.raises(InputError, match="more than 100000 characters"):
+        render_prompt(one_message("{{ text }}{{ text }}"), "x" * 60_000)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), st.text(), min_size=2))
+def test_a_target_is_read_back_as_the_answer(answer: dict[str, str]) -> None:
+    target = render_target(answer, FIELDS, "json")
+    assert parse_output(target, FIELDS, {"team": None, "urgency": None}, "json") == answer
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "billing",
+        '{"team": "billing"}',
+        '{"team": "billing", "urgency": "low", "more": "x"}',
+        '{"team": "cooking", "urgency": "low"}',
+        '{"team": "billing", "urgency": 3}',
+        '{"team": "billing", "team": "sales", "urgency": "low"}',
+        '["billing", "low"]',
+        "[" * 100_000,
+    ],
+    ids=[
+        "empty",
+        "no JSON",
+        "field missing",
+        "field too many",
+        "value unknown",
+        "no text",
+        "key twice",
+        "list",
+        "deep nesting",
+    ],
+)
+def test_output_of_another_form_is_no_answer(output: str) -> None:
+    assert parse_output(output, FIELDS, ALLOWED, "json") is None
+
+
+def test_text_output_is_the_one_field() -> None:
+    assert parse_output(" card_arrival\n", ("intent",), {"intent": ("card_arrival",)}, "text") == {
+        "intent": "card_arrival"
+    }

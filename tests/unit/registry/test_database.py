@@ -1,0 +1,28 @@
+import pytest
+import sqlalchemy as sa
+from nightloom.core.errors import RegistryError
+from nightloom.registry.database import Database
+from nightloom.registry.tables import Base
+
+
+def test_migrations_make_the_tables_that_the_code_knows(registry):
+    with registry.transaction() as session:
+        inspector = sa.inspect(session.connection())
+        made = {name: {c["name"] for c in inspector.get_columns(name)} for name in inspector.get_table_names()}
+    del made["nightloom_version"]
+    assert made == {table.name: set(table.columns.keys()) for table in Base.metadata.sorted_tables}
+    assert len(made) == 6
+
+
+def test_migrating_again_changes_nothing(registry):
+    registry.migrate()
+
+
+def test_a_registry_without_tables_is_a_fault_that_says_so(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    with (
+        pytest.raises(RegistryError, match=r"no such table: refs.*`nightloom doctor`"),
+        database.transaction() as session,
+    ):
+        session.execute(sa.text("SELECT * FROM refs"))
+    database.close()

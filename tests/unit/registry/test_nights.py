@@ -1,0 +1,76 @@
+from datetime import UTC, date, datetime
+
+import pytest
+from nightloom.core.nights import Night, compute_night
+from nightloom.registry.nights import (
+    begin_stage,
+    end_stage,
+    index_manifest,
+    is_latest_night,
+    list_manifests,
+    read_night,
+    read_outcome,
+    read_outcomes,
+    record_night,
+)
+
+MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
+
+
+def test_a_night_that_has_not_begun_is_nothing(registry):
+    assert read_night(registry, "triage", MONDAY) is None
+
+
+def test_a_cut_is_written_once(registry):
+    first = record_night(registry, compute_night("triage", MONDAY, "Europe/Berlin"))
+    again = record_night(registry, compute_night("triage", MONDAY, "America/New_York"))
+    assert first == again == read_night(registry, "triage", MONDAY)
+    assert first == Night(
+        "triage", MONDAY, datetime(2026, 11, 21, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC)
+    )
+
+
+@pytest.mark.parametrize(("begun", "latest"), [(None, True), (MONDAY, True), (TUESDAY, False)], ids=str)
+def test_a_night_is_the_latest_until_a_later_one_begins(registry, begun, latest):
+    record_night(registry, compute_night("banking", date(2026, 12, 1), "UTC"))
+    if begun:
+        record_night(registry, compute_night("triage", begun, "UTC"))
+    assert is_latest_night(registry, "triage", MONDAY) is latest
+
+
+def test_a_stage_that_began_is_running_until_it_says_how_it_ended(registry):
+    begin_stage(registry, "triage", MONDAY, "prepare")
+    running = read_outcome(registry, "triage", MONDAY, "prepare")
+    assert (running.status, running.sentence) == ("running", "prepare has begun and not said how it ended")
+    end_stage(registry, "triage", MONDAY, "prepare", "done", "10 rows", "m" * 64)
+    done = read_outcome(registry, "triage", MONDAY, "prepare")
+    assert (done.status, done.sentence, done.manifest) == ("done", "10 rows", "m" * 64)
+    assert done.started_at == running.started_at <= done.ended_at
+
+
+def test_a_stage_that_begins_again_forgets_how_it_ended(registry):
+    end_stage(registry, "triage", MONDAY, "prepare", "failed", "the source is down")
+    begin_stage(registry, "triage", MONDAY, "prepare")
+    outcome = read_outcome(registry, "triage", MONDAY, "prepare")
+    assert (outcome.status, outcome.manifest, outcome.ended_at) == ("running", None, None)
+
+
+def test_outcomes_are_read_newest_night_first(registry):
+    for night in (MONDAY, TUESDAY, date(2026, 11, 25)):
+        end_stage(registry, "triage", night, "report", "done", "written")
+        end_stage(registry, "triage", night, "prepare", "done", "rows")
+    outcomes = read_outcomes(registry, "triage", until=TUESDAY, limit=5)
+    assert [(o.night.day, o.stage) for o in outcomes] == [
+        (24, "prepare"),
+        (24, "report"),
+        (23, "prepare"),
+        (23, "report"),
+    ]
+
+
+def test_a_manifest_is_indexed_where_it_was_made_first(registry):
+    index_manifest(registry, "snapshot", "s" * 64, "triage", MONDAY)
+    index_manifest(registry, "snapshot", "s" * 64, "triage", TUESDAY)
+    index_manifest(registry, "snapshot", "t" * 64, "banking", TUESDAY)
+    assert list_manifests(registry, "snapshot", "triage") == [("s" * 64, "triage", MONDAY)]
+    assert len(list_manifests(registry, "snapshot")) == 2

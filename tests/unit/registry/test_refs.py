@@ -1,0 +1,182 @@
+import multiprocessing
+import threading
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+from nightloom.core.errors import ConflictError, RegistryError
+from nightloom.registry.database import Database
+from nightloom.registry.refs import move_ref, read_log, read_ref, read_ref_before
+from nightloom.registry.tables import RefMoveRow, RefRow
+
+MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
+
+
+def move(registry, expected, value, *, night=MONDAY, name="champion", recipe="triage", **cited):
+    move_ref(
+        registry,
+        recipe=recipe,
+        name=name,
+        expected=expected,
+        value=value,
+        night=night,
+        who="ada",
+        why="it is better",
+        **cited,
+    )
+
+
+def test_a_ref_that_was_never_set_is_nothing(registry):
+    assert read_ref(registry, "triage", "champion") is None
+
+
+def test_a_move_is_seen_and_logged(registry):
+    move(registry, None, "A", verdict="v1")
+    (line,) = read_log(registry)
+    assert read_ref(registry, "triage", "champion") == "A"
+    assert (line.number, line.recipe, line.name, line.old, line.new) == (1, "triage", "champion", None, "A")
+    assert (line.night, line.who, line.why, line.verdict) == (MONDAY, "ada", "it is better", "v1")
+    assert line.moved_at.tzinfo is not None
+
+
+def test_a_move_decided_on_another_value_is_refused(registry):
+    move(registry, None, "A")
+    with pytest.raises(ConflictError, match="champion of triage is A, not unset as when this was decided"):
+        move(registry, None, "B")
+    assert read_ref(registry, "triage", "champion") == "A"
+    assert len(read_log(registry)) == 1
+
+
+def test_an_older_night_moves_nothing_back(registry):
+    move(registry, None, "A", night=TUESDAY)
+    with pytest.raises(ConflictError, match="was moved by the later night 2026-11-24"):
+        move(registry, "A", "B", night=MONDAY)
+
+
+def test_moving_to_where_it_is_is_no_move(registry):
+    move(registry, None, "A")
+    move(registry, None, "A")
+    assert len(read_log(registry)) == 1
+
+
+def test_a_verdict_moves_a_ref_once(registry):
+    move(registry, None, "A", verdict="v1")
+    move(registry, "A", "B", verdict="v2")
+    move(registry, "B", "A")
+    move(registry, "A", "B", verdict="v2")
+    assert read_ref(registry, "triage", "champion") == "A"
+
+
+def test_refs_of_other_recipes_and_names_stay(registry):
+    move(registry, None, "A")
+    move(registry, None, "S", name="latest")
+    move(registry, None, "X", recipe="banking")
+    refs = (("triage", "champion"), ("triage", "latest"), ("banking", "champion"))
+    assert [read_ref(registry, *ref) for ref in refs] == ["A", "S", "X"]
+    assert [line.new for line in read_log(registry, "triage")] == ["A", "S"]
+
+
+def test_what_the_nights_before_left_is_known_later(registry):
+    move(registry, None, "A", night=MONDAY)
+    move(registry, "A", "B", night=TUESDAY)
+    before = [read_ref_before(registry, "triage", "champion", night) for night in (MONDAY, TUESDAY)]
+    assert before == [None, "A"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(who="mallory"),
+        sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(verdict=None),
+        sa.delete(RefMoveRow).where(RefMoveRow.number == 2),
+        sa.update(RefMoveRow).where(RefMoveRow.number == 3).values(previous_hash="0" * 64),
+    ],
+    ids=["who", "verdict", "removed", "chain"],
+)
+def test_an_altered_log_is_found_out(registry, change):
+    for old, new in ((None, "A"), ("A", "B"), ("B", "C")):
+        move(registry, old, new, verdict=f"verdict of {new}")
+    with registry.transaction() as session:
+        session.execute(change)
+    with pytest.raises(RegistryError, match=r"line [23] of the ref log was altered"):
+        read_log(registry, "triage")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        sa.delete(RefMoveRow).where(RefMoveRow.number == 2),
+        sa.update(RefRow).values(value="mallory's"),
+        sa.delete(RefRow),
+    ],
+    ids=["last line removed", "ref moved by hand", "ref removed"],
+)
+def test_refs_that_are_not_where_the_log_ends_are_found_out(registry, change):
+    move(registry, None, "A")
+    move(registry, "A", "B")
+    with registry.transaction() as session:
+        session.execute(change)
+    with pytest.raises(RegistryError, match="the ref log does not end where the refs stand"):
+        read_log(registry)
+
+
+def test_one_of_many_threads_moves_a_ref(registry):
+    start, conflicts = threading.Barrier(8), []
+
+    def race(value):
+        start.wait()
+        try:
+            move(registry, None, value)
+        except ConflictError:
+            conflicts.append(value)
+
+    threads = [threading.Thread(target=race, args=(f"A{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (line,) = read_log(registry)
+    assert sorted([line.new, *conflicts]) == [f"A{n}" for n in range(8)]
+
+
+def count_up(url, worker, moves):
+    """Move a ref from its value to the next, again and again, as fast as others allow."""
+    registry, moved = Database(url), 0
+    while moved < moves:
+        present = read_ref(registry, "triage", "champion")
+        try:
+            move(registry, present, f"{worker}-{moved}")
+        except ConflictError:
+            continue
+        moved += 1
+    registry.close()
+
+
+def test_moves_of_many_processes_are_one_chain(tmp_path):
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    registry = Database(url)
+    registry.migrate()
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=count_up, args=(url, name, 5)) for name in ("one", "two")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    log = read_log(registry)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(log) == 10
+    assert [line.old for line in log] == [None, *(line.new for line in log[:-1])]
+    registry.close()
+
+
+def delete_the_log_and_fail(registry):
+    with registry.transaction() as session:
+        session.execute(sa.delete(RefMoveRow))
+        session.execute(sa.text("SELECT * FROM nowhere"))
+
+
+def test_a_transaction_that_fails_changes_nothing(registry):
+    move(registry, None, "A")
+    with pytest.raises(RegistryError, match="no such table: nowhere"):
+        delete_the_log_and_fail(registry)
+    assert len(read_log(registry)) == 1

@@ -1,0 +1,382 @@
+"""Nights that come as far as a test lets them."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from nightloom.artifacts.data import (
+    CanaryResult,
+    Expectation,
+    Preparation,
+    PreparationIdentity,
+    Records,
+    RecordsIdentity,
+    RuleCount,
+    Snapshot,
+    SnapshotIdentity,
+    SnapshotRecord,
+)
+from nightloom.artifacts.models import (
+    Blueprint,
+    BlueprintIdentity,
+    BlueprintRecord,
+    EvalSetUse,
+    LossPoint,
+    ModelRef,
+    Trial,
+    TrialIdentity,
+    TrialPlan,
+    TrialRecord,
+)
+from nightloom.artifacts.results import (
+    Comparison,
+    Finding,
+    Metric,
+    ModelScores,
+    PredictionPlan,
+    PredictionPlanIdentity,
+    Predictions,
+    PredictionsIdentity,
+    Verdict,
+    VerdictIdentity,
+)
+from nightloom.core.digests import digest_json
+from nightloom.core.nights import compute_night
+from nightloom.core.recipes import Recipe
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.registry.database import Database
+from nightloom.registry.nights import begin_stage, end_stage, record_night
+from nightloom.registry.refs import move_ref
+
+NIGHT = date(2026, 11, 23)
+BASE = "b" * 64
+
+RECIPE = {
+    "name": "support_triage",
+    "description": "Which team answers a support ticket, and how soon",
+    "owner": "support-platform",
+    "timezone": "Europe/Berlin",
+    "task": {
+        "columns": {"key": "id", "text": "body"},
+        "answer": {"team": {"column": "team"}, "urgency": {"column": "urgency"}},
+        "primary": "team",
+        "prompt": "support_triage/1",
+    },
+    "prepare": {"source": {"kind": "csv", "path": "tickets.csv"}},
+    "evaluate": {
+        "sets": [{"name": "held_out", "source": {"kind": "csv", "path": "e.csv"}, "columns": {"text": "body"}}]
+    },
+}
+
+COUNTS = (
+    ("kept", None, 10412),
+    ("repaired", "fix_encoding", 61),
+    ("repaired", "pii", 188),
+    ("merged", "exact_duplicate", 240),
+    ("merged", "near_duplicate", 131),
+    ("superseded", "newer_version", 402),
+    ("quarantined", "contradicting_labels", 54),
+    ("quarantined", "empty_text", 12),
+    ("quarantined", "in_eval_set", 9),
+    ("quarantined", "invalid_answer", 3),
+    ("quarantined", "prompt_injection", 17),
+    ("quarantined", "secret", 22),
+    ("quarantined", "too_long", 8),
+)
+CANARIES = (
+    ("broken_encoding", "repaired", "fix_encoding", 24, 24),
+    ("contradicting_labels", "quarantined", "contradicting_labels", 40, 40),
+    ("empty_text", "quarantined", "empty_text", 12, 12),
+    ("exact_duplicate", "merged", "exact_duplicate", 60, 60),
+    ("near_duplicate", "merged", "near_duplicate", 60, 59),
+    ("pii", "repaired", "pii", 80, 80),
+    ("prompt_injection", "quarantined", "prompt_injection", 16, 16),
+    ("secret", "quarantined", "secret", 20, 20),
+    ("wrong_label", "kept", "", 90, 90),
+)
+EXPECTATIONS = (
+    ("records", "expect_column_values_to_not_be_null", "row_id", True, 0),
+    ("records", "expect_column_values_to_be_unique", "row_id", True, 0),
+    ("examples", "expect_column_values_to_be_in_set", "team", True, 0),
+    ("examples", "expect_column_value_lengths_to_be_between", "text", False, 3),
+)
+
+
+def digest(*parts: Any) -> str:
+    return digest_json(list(parts))
+
+
+class Nights:
+    """Writes the manifests, outcomes and refs that the stages would."""
+
+    def __init__(self, store: ObjectStore, database: Database) -> None:
+        self.store, self.database, self.recipe = store, database, "support_triage"
+        self.champion: str | None = None
+
+    def open(self, night: date) -> None:
+        record_night(self.database, compute_night(self.recipe, night, "Europe/Berlin"))
+
+    def begin(self, night: date, stage: Any) -> None:
+        begin_stage(self.database, self.recipe, night, stage)
+
+    def end(self, night: date, stage: Any, status: Any, sentence: str, manifest: str | None = None) -> None:
+        end_stage(self.database, self.recipe, night, stage, status, sentence, manifest)
+
+    def prepare(self, night: date, *, new_rows: int = 812, canaries: Any = CANARIES) -> Preparation:
+        self.open(night)
+        records = self.store.publish(
+            Records(identity=RecordsIdentity(rows=11559, new_rows=new_rows, frame=digest("records", str(night))))
+        )
+        snapshot = self.store.publish(
+            Snapshot(
+                identity=SnapshotIdentity(
+                    rows_root=digest("rows", str(night)),
+                    columns=("row_id", "text"),
+                    splits={"train": 9594, "selection": 533, "test": 534},
+                ),
+                record=SnapshotRecord(files=(), recipe=self.recipe, night=str(night), parent=None),
+            )
+        )
+        preparation = self.store.publish(
+            Preparation(
+                identity=PreparationIdentity(
+                    recipe=self.recipe,
+                    night=str(night),
+                    cut_from=datetime.combine(night, datetime.min.time(), UTC) - timedelta(days=1),
+                    cut_to=datetime.combine(night, datetime.min.time(), UTC),
+                    records=records.id,
+                    eval_sets=(digest("held_out"),),
+                    snapshot=snapshot.id,
+                    ledger=digest("ledger"),
+                    quarantine=digest("quarantine"),
+                    rows_in=11559,
+                    counts=tuple(RuleCount(outcome=o, rule=r, rows=n) for o, r, n in COUNTS),
+                    expectations=tuple(
+                        Expectation(suite=s, name=n, column=c, success=ok, unexpected=u)
+                        for s, n, c, ok, u in EXPECTATIONS
+                    ),
+                    canaries=tuple(
+                        CanaryResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a) for k, o, r, p, a in canaries
+                    ),
+                    sound_rows=10950,
+                    sound_rows_touched=14,
+                )
+            )
+        )
+        self.end(night, "prepare", "done", f"11,559 rows in, {new_rows} new", preparation.id)
+        return preparation
+
+    def finetune(
+        self, night: date, finding: Finding = "BETTER", *, move: bool = True, slices: Any = ("seen", "unseen")
+    ) -> Verdict:
+        """Compare a candidate, and promote it where that follows."""
+        against = "champion" if self.champion else "baseline"
+        promote = finding == "BETTER"
+        blueprint = self._compile(night)
+        candidate = digest("adapter", str(night))
+        self._train(blueprint, candidate)
+        low, high = {
+            "BETTER": (0.006, 0.041),
+            "NOT_WORSE": (-0.012, 0.030),
+            "WORSE": (-0.052, -0.004),
+            "INCONCLUSIVE": (-0.031, 0.034),
+        }[finding]
+        reason = f"team 0.912 against {against}: {(low + high) / 2:+.3f} [{low:+.3f}, {high:+.3f}]: {finding}"
+        verdict = self.store.publish(
+            Verdict(
+                identity=VerdictIdentity(
+                    recipe=self.recipe,
+                    night=str(night),
+                    blueprint=blueprint.id,
+                    candidate=candidate,
+                    champion=self.champion,
+                    baseline=BASE,
+                    scores=tuple(self._scores(slices)),
+                    comparisons=tuple(self._comparisons(finding, low, high)),
+                    finding=finding,
+                    promote=promote,
+                    reason=reason,
+                )
+            )
+        )
+        if promote and move:
+            move_ref(
+                self.database,
+                recipe=self.recipe,
+                name="champion",
+                expected=self.champion,
+                value=candidate,
+                night=night,
+                who="nightloom",
+                why=reason,
+                verdict=verdict.id,
+            )
+            self.champion = candidate
+        self.end(night, "finetune", "done", reason, verdict.id)
+        return verdict
+
+    def predict(self, night: date, rows: int = 240) -> Predictions:
+        counts = {"succeeded": rows - 9, "invalid_output": 3, "blocked": 4, "failed": 2, "expired": 0}
+        plan = self.store.publish(
+            PredictionPlan(
+                identity=PredictionPlanIdentity(
+                    recipe=self.recipe,
+                    night=str(night),
+                    model=ModelRef(base=BASE, adapter=self.champion),
+                    prompt=digest("prompt"),
+                    output="json",
+                    answer={"team": None},
+                    field_order=("team",),
+                    max_new_tokens=64,
+                    checks={},
+                    shards=(),
+                    rows=rows,
+                    code=digest("code"),
+                    packages={},
+                )
+            )
+        )
+        predictions = self.store.publish(
+            Predictions(identity=PredictionsIdentity(plan=plan.id, files=(), counts=counts, rows=rows))
+        )
+        self.end(night, "predict", "done", f"{rows} rows", predictions.id)
+        return predictions
+
+    def _compile(self, night: date) -> Blueprint:
+        prompt = self.store.publish(
+            Prompt(
+                identity=PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),)),
+                record=PromptRecord(name="support_triage/1"),
+            )
+        )
+        return self.store.publish(
+            Blueprint(
+                identity=BlueprintIdentity(
+                    recipe=self.recipe,
+                    snapshot=digest("snapshot", str(night)),
+                    base=BASE,
+                    prompt=prompt.id,
+                    output="json",
+                    answer={"team": None, "urgency": None},
+                    field_order=("team", "urgency"),
+                    primary="team",
+                    eval_sets=(
+                        EvalSetUse(
+                            name="held_out", evalset=digest("held_out"), items=640, minimum_detectable_effect=0.035
+                        ),
+                    ),
+                    max_new_tokens=64,
+                    trials=(TrialPlan(trainer="trl", method="lora", lora={"r": 32}, settings={}, seed=20),),
+                    promote_on="better",
+                    margin=0.02,
+                    confidence=0.95,
+                    code=digest("code"),
+                    packages={},
+                ),
+                record=BlueprintRecord(night=str(night), packages={}, python="3.11", machine="x86_64"),
+            )
+        )
+
+    def _train(self, blueprint: Blueprint, adapter: str) -> Trial:
+        curve = tuple(
+            LossPoint(
+                step=step, loss=round(2.4 * math.exp(-step / 70) + 0.21 + 0.05 * math.sin(step), 4), learning_rate=4e-3
+            )
+            for step in range(20, 301, 20)
+        )
+        return self.store.publish(
+            Trial(
+                identity=TrialIdentity(blueprint=blueprint.id, trial=0),
+                record=TrialRecord(
+                    adapter=adapter,
+                    steps=300,
+                    examples=9594,
+                    tokens=612_000,
+                    label_tokens=201_000,
+                    left_out=4,
+                    final_loss=0.2187,
+                    seconds=74.2,
+                    tokens_per_second=8246.0,
+                    curve=curve,
+                ),
+            )
+        )
+
+    def _scores(self, slices: Any) -> Iterator[ModelScores]:
+        right = {"candidate": 584, "champion": 569, "baseline": 78, "reference": 560}
+        for role, correct in right.items():
+            if role == "champion" and self.champion is None:
+                continue
+            names = ("team",) if role == "reference" else ("team", "urgency", "exact", "valid")
+            metrics = []
+            for name in names:
+                hits = {"team": correct, "urgency": min(640, correct + 20), "exact": correct - 14, "valid": 638}[name]
+                metrics.append(rate(name, None, hits, 640))
+                parts = zip(slices, (512, 128), (8, -8), strict=False)
+                metrics += [rate(name, part, min(n, round(hits * n / 640) + extra), n) for part, n, extra in parts]
+            yield ModelScores(role=role, eval_set="held_out", scores=digest("scores", role), metrics=tuple(metrics))
+
+    def _comparisons(self, finding: Finding, low: float, high: float) -> Iterator[Comparison]:
+        spans = {
+            "champion": (finding, low, high),
+            "baseline": ("BETTER", 0.74, 0.83),
+            "reference": ("NOT_WORSE", -0.01, 0.07),
+        }
+        if self.champion is None:
+            spans = {"baseline": (finding, low, high), "reference": spans["reference"]}
+        for against, (found, lower, upper) in spans.items():
+            yield Comparison(
+                against=against,
+                eval_set="held_out",
+                metric="team",
+                n=640,
+                only_candidate=31,
+                only_other=16,
+                difference=round((lower + upper) / 2, 4),
+                low=lower,
+                high=upper,
+                p_value=0.04,
+                margin=0.02,
+                finding=found,
+            )
+
+
+def rate(name: str, part: str | None, correct: int, n: int) -> Metric:
+    value = correct / n
+    half = 1.96 * math.sqrt(value * (1 - value) / n) + 0.004
+    return Metric(
+        name=name,
+        slice=part,
+        correct=correct,
+        n=n,
+        low=round(max(0, value - half), 4),
+        high=round(min(1, value + half), 4),
+    )
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe.model_validate(RECIPE)
+
+
+@pytest.fixture
+def night() -> date:
+    return NIGHT
+
+
+@pytest.fixture
+def nights(store: ObjectStore, registry: Database) -> Nights:
+    return Nights(store, registry)
+
+
+@pytest.fixture(autouse=True)
+def var_dir(tmp_path, monkeypatch) -> Iterator[Any]:
+    """A folder of its own for what a run writes."""
+    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
+    get_settings.cache_clear()
+    yield tmp_path / "var"
+    get_settings.cache_clear()

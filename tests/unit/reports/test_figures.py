@@ -1,0 +1,73 @@
+"""Figures: the same bytes for the same facts, text as text, colours those of the page."""
+
+import re
+
+import pytest
+from nightloom.artifacts.data import RuleCount
+from nightloom.artifacts.models import LossPoint
+from nightloom.artifacts.results import Metric
+from nightloom.reports.facts import NightFact, ScoreFact
+from nightloom.reports.figures import draw_history, draw_loss, draw_rows, draw_scores, draw_volume
+
+
+def scores(*metrics: Metric) -> list[ScoreFact]:
+    return [ScoreFact(role="candidate", eval_set="held_out", metrics=metrics)]
+
+
+def rate(part: str | None, correct: int, n: int) -> Metric:
+    return Metric(name="team", slice=part, correct=correct, n=n, low=0.1, high=0.9)
+
+
+def words(svg: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+def test_equal_facts_are_equal_bytes() -> None:
+    counts = [RuleCount(outcome="kept", rule=None, rows=9), RuleCount(outcome="merged", rule="exact_duplicate", rows=1)]
+    assert draw_rows(counts) == draw_rows(counts)
+
+
+def test_colours_are_variables_of_the_page() -> None:
+    svg = draw_scores(scores(rate(None, 5, 10)), "team")
+    assert "var(--candidate)" in svg
+    assert re.findall(r"#[0-9a-f]{6}", svg) == []
+
+
+def test_rates_and_counts_are_text() -> None:
+    drawn = words(draw_scores(scores(rate(None, 584, 640), rate("unseen", 109, 128)), "team"))
+    assert drawn[-4:] == ["all items, n = 640", "91.2%", "unseen, n = 128", "85.2%"]
+
+
+def test_slice_without_items_has_no_rate() -> None:
+    assert "no item" in words(draw_scores(scores(rate(None, 0, 0)), "team"))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$x^", "$x^, n = 3"),
+        ("<script>", "&lt;script&gt;, n = 3"),
+        ("a\nb\x00", "a b, n = 3"),
+        ("田中さん", "田中さん, n = 3"),
+        ("x" * 50, "x" * 29 + "…, n = 3"),
+    ],
+    ids=["formula", "tag", "control characters", "another script", "long"],
+)
+def test_names_from_data_stay_text(name: str, shown: str) -> None:
+    assert shown in words(draw_scores(scores(rate(None, 1, 3), rate(name, 1, 3)), "team"))
+
+
+def test_only_the_largest_slices_are_drawn() -> None:
+    drawn = words(draw_scores(scores(*(rate(f"s{n:02}", 1, n) for n in range(1, 21))), "team"))
+    assert [word for word in drawn if word.startswith("s")] == [f"s{n}, n = {n}" for n in range(13, 21)]
+
+
+def test_loss_ends_with_its_last_value() -> None:
+    curve = [LossPoint(step=step, loss=loss, learning_rate=0.001) for step, loss in ((10, 2.5), (20, 0.1934))]
+    assert words(draw_loss(curve))[-1] == "0.193"
+
+
+@pytest.mark.parametrize("draw", [draw_volume, draw_history])
+def test_single_night_without_anything_can_be_drawn(draw) -> None:
+    night = NightFact(night="2026-11-23", new_rows=None, predicted=None, score=None, promoted=False)
+    assert "23 Nov" in words(draw([night]))

@@ -1,0 +1,215 @@
+"""Reports: written for every kind of night, whole, self-contained, and the same when written again."""
+
+import itertools
+import json
+import os
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from nightloom.core.errors import StoreError
+from nightloom.core.manifests import manifest_key
+from nightloom.core.store import ObjectStore
+from nightloom.reports.facts import ReportFacts
+from nightloom.reports.write import report_path, write_report
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "report_facts.json"
+BLNS = Path(os.environ.get("NIGHTLOOM_TEST_DATA", "missing")) / "naughty-strings" / "blns.json"
+
+
+@pytest.fixture
+def write(store, registry, recipe, night):
+    return lambda: write_report(store, registry, recipe, night=night)
+
+
+@pytest.fixture
+def full(nights, night):
+    """A promoted night after one that had promoted the first champion."""
+    for each in (night - timedelta(days=1), night):
+        nights.prepare(each)
+        nights.finetune(each)
+        nights.predict(each)
+    return nights
+
+
+def read_facts(store: ObjectStore, report) -> ReportFacts:
+    return ReportFacts.model_validate_json(store.get_blob(report.identity.facts))
+
+
+class Page(HTMLParser):
+    """The elements of a page in their order; a tag that is left open, or closed twice, is refused."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[SimpleNamespace] = []
+        self._open: list[SimpleNamespace] = []
+        self.feed(source)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in ("meta", "br"):
+            self._open.append(self.elements[-1])
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        parents = [each.tag for each in self._open]
+        self.elements.append(SimpleNamespace(tag=tag, attributes=dict(attrs), parents=parents, text=""))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop().tag == tag
+        self.handle_data(" ")
+
+    def handle_data(self, data: str) -> None:
+        for element in self._open:
+            element.text += data
+
+    def texts(self, tag: str) -> list[str]:
+        return [" ".join(each.text.split()) for each in self.elements if each.tag == tag]
+
+    def attributes(self, name: str) -> list[str]:
+        return [each.attributes[name] for each in self.elements if name in each.attributes]
+
+
+def read_page(store: ObjectStore, report) -> Page:
+    return Page(store.get_blob(report.record.html).decode())
+
+
+def test_facts_are_those_of_the_golden_file(store, full, write) -> None:
+    facts = json.loads(store.get_blob(write().identity.facts))
+    # The ids are those of manifests, which have tests of their own.
+    facts["provenance"] = [each["name"] for each in facts["provenance"]]
+    assert facts == json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_report_is_the_same_when_written_again(full, write) -> None:
+    assert write() == write()
+
+
+def test_copies_lie_under_the_var_folder(store, night, full, write, var_dir) -> None:
+    report = write()
+    path = report_path("support_triage", night)
+    assert path == var_dir / "reports" / "support_triage" / "2026-11-23.html"
+    assert path.read_bytes() == store.get_blob(report.record.html)
+    assert path.with_suffix(".json").read_bytes() == store.get_blob(report.identity.facts)
+    assert sorted(each.name for each in path.parent.iterdir()) == ["2026-11-23.html", "2026-11-23.json"]
+
+
+def test_page_begins_with_the_answer(store, full, write) -> None:
+    page = read_page(store, write())
+    assert page.texts("h1") == [
+        "Promoted: the candidate is better than the champion (+2.4 points [+0.6, +4.1] in team, 640 items)."
+    ]
+    assert page.texts("h2") == [
+        "Candidate compared",
+        "Training",
+        "Predictions",
+        "Rows in and out",
+        "The last nights",
+        "Planted faults",
+        "Expectations",
+        "The night's stages",
+        "Provenance",
+    ]
+
+
+def test_page_shows_comparisons_as_lines(store, full, write) -> None:
+    (lines,) = [each.text for each in read_page(store, write()).elements if each.tag == "pre"]
+    assert lines.splitlines()[0] == (
+        "team 0.912 [0.887, 0.938] n=640  vs champion +0.024 [+0.006, +0.041] margin 0.020: BETTER"
+    )
+
+
+def test_planted_faults_have_their_recall_with_its_interval(store, full, write) -> None:
+    page = read_page(store, write())
+    (row,) = [row for row in page.texts("tr") if row.startswith("near duplicate 59")]
+    assert row == "near duplicate 59 of 60 98.3% [91.1, 99.7] merged by near duplicate"
+    assert any("A wrong label without a twin" in note for note in page.texts("p"))
+
+
+def test_page_needs_nothing_from_outside(store, full, write) -> None:
+    source = store.get_blob(write().record.html).decode()
+    assert re.findall(r"https?:|//[a-z]|url\((?!#)|@import|<script|<link|<img|<iframe", source) == []
+    assert 'name="viewport"' in source
+    assert "prefers-color-scheme: dark" in source
+
+
+def test_figures_have_names_and_headings_are_in_order(store, full, write) -> None:
+    page = read_page(store, write())
+    figures = [each for each in page.elements if each.attributes.get("role") == "img"]
+    assert page.elements[0].attributes == {"lang": "en"}
+    assert [bool(each.attributes["aria-label"]) for each in figures] == [True] * 6
+    levels = [int(each.tag[1]) for each in page.elements if each.tag in ("h1", "h2", "h3")]
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
+
+
+def test_ids_are_unlike(store, full, write) -> None:
+    ids = read_page(store, write()).attributes("id")
+    assert len(ids) > 20
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("until", ["nothing", "prepare", "finetune"])
+def test_report_of_a_night_that_ended_early_has_what_there_is(store, nights, night, write, until: str) -> None:
+    if until != "nothing":
+        nights.prepare(night)
+    if until == "finetune":
+        nights.finetune(night, "INCONCLUSIVE")
+    facts = read_facts(store, write())
+    has = (facts.data is not None, facts.comparison is not None, facts.predictions is not None)
+    assert has == (until != "nothing", until == "finetune", False)
+
+
+def test_manifest_that_is_gone_is_named_and_costs_nothing_else(store, s3, nights, night, write) -> None:
+    preparation = nights.prepare(night)
+    nights.finetune(night)
+    del s3.objects["prefix/" + manifest_key("preparation", preparation.id)]
+    facts = read_facts(store, write())
+    assert facts.conclusion == "promoted"
+    assert facts.data is None
+    assert facts.unreadable[0].startswith(f"preparation {preparation.id[:12]}: preparation {preparation.id} is not")
+
+
+def test_store_that_is_down_leaves_the_copy(s3, registry, recipe, night, full) -> None:
+    class Down:
+        meta = s3.meta
+        asked = 0
+
+        def __getattr__(self, _name: str) -> Any:
+            Down.asked += 1
+            raise EndpointConnectionError(endpoint_url="memory")
+
+    with pytest.raises(StoreError):
+        write_report(ObjectStore(Down(), "bucket"), registry, recipe, night=night)
+    facts = ReportFacts.model_validate_json(report_path("support_triage", night).with_suffix(".json").read_bytes())
+    assert facts.conclusion == "not_promoted"
+    assert facts.unreadable[0].startswith("the object store could not read manifests/preparation/")
+    assert Down.asked < 8
+
+
+def test_full_disk_does_not_keep_the_report_from_the_store(store, full, write, var_dir, caplog) -> None:
+    var_dir.mkdir()
+    (var_dir / "reports").write_text("a file where the folder should be")
+    assert read_facts(store, write()).conclusion == "promoted"
+    assert "no copy of the report" in caplog.text
+
+
+@pytest.mark.skipif(not BLNS.is_file(), reason="NIGHTLOOM_TEST_DATA has no naughty strings")
+def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, night) -> None:
+    naughty = [text for text in json.loads(BLNS.read_text(encoding="utf-8")) if text.strip()]
+    everything = " ".join(naughty)
+    nights.prepare(night, canaries=[(text, "kept", text, 1, 1) for text in naughty])
+    nights.finetune(night, "INCONCLUSIVE", slices=(naughty[7], "<script>alert(1)</script>$x^"))
+    nights.end(night, "predict", "failed", everything)
+    loud = recipe.model_copy(update={"description": everything, "owner": everything})
+    report = write_report(store, registry, loud, night=night)
+    page = read_page(store, report)
+    assert {"script", "img", "iframe", "object", "embed", "link", "a"} & {each.tag for each in page.elements} == set()
+    assert [name for each in page.elements for name in each.attributes if name.startswith("on")] == []
+    assert len([row for row in page.texts("tr") if "1 of 1 100.0% [20.7, 100.0] kept" in row]) == len(naughty)
+    assert page.texts("footer")[0].endswith("the facts stand beside it as JSON.")

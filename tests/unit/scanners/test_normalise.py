@@ -1,0 +1,43 @@
+"""Normalising: what each operation changes, and that a sound text is left alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.scanners.normalise import normalise
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes", "operations"),
+    [
+        pytest.param("The cafÃ© is shut", "The café is shut", ("fix_encoding",), id="mojibake"),
+        pytest.param("donâ€™t", "don\u2019t", ("fix_encoding",), id="curly quote twice encoded"),
+        pytest.param("a\x00b\x07", "ab", ("control_characters",), id="control characters"),
+        pytest.param("refund\u200b ple\u00adase\ufeff", "refund please", ("invisible_characters",), id="invisible"),
+        pytest.param("cafe\u0301", "café", ("nfc",), id="letter and accent apart"),
+        pytest.param("  a\t b \r\n\r\n\r\n c\u00a0d\n", "a b\n\nc d", ("whitespace",), id="spaces and lines"),
+        pytest.param(
+            " \x00Ã©\u200b", "é", ("fix_encoding", "control_characters", "invisible_characters", "whitespace"), id="all"
+        ),
+    ],
+)
+def test_each_operation_is_named_when_it_changes_a_text(text: str, becomes: str, operations: tuple[str, ...]) -> None:
+    assert normalise(text) == (becomes, operations)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Where is my card?\n\nIt's been 2 weeks.", id="English"),
+        pytest.param("Où est ma carte ? Größe: 10 €", id="accents"),
+        pytest.param("カードはどこですか。", id="Japanese"),
+        pytest.param("👩\u200d👩\u200d👧 🏳️\u200d🌈", id="joined emoji"),
+        pytest.param("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", id="Persian with a joiner"),
+    ],
+)
+def test_sound_text_stays_as_it_is(text: str) -> None:
+    assert normalise(text) == (text, ())
+
+
+@given(st.text())
+def test_normalised_text_has_nothing_left_at_its_ends(text: str) -> None:
+    assert normalise(text)[0] == normalise(text)[0].strip()

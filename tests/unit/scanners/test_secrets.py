@@ -1,0 +1,47 @@
+"""Secrets: known forms, and words about secrets that give nothing away."""
+
+import pytest
+from nightloom.scanners.secrets import find_secrets
+
+# Put together here, so that nobody's scanner takes this file for a leak.
+SECRETS = {
+    "aws_access_key": "AKIA" + "IOSFODNN7EXAMPLE",
+    "github_token": "ghp_" + "a1B2" * 9,
+    "gitlab_token": "glpat-" + "x1Y2" * 5,
+    "slack_token": "xoxb-" + "123456789012-abcdef",
+    "stripe_key": "sk_live_" + "a1B2" * 5,
+    "google_api_key": "AIza" + "a1B2c" * 7,
+    "openai_key": "sk-proj-" + "a1B2" * 6,
+    "hugging_face_token": "hf_" + "aBcD" * 8,
+    "private_key": "-----BEGIN RSA " + "PRIVATE KEY-----",
+    "jwt": "eyJhbGciOiJI." + "eyJzdWIiOiIx.c2lnbmF0dXJl",
+    "bearer_token": "Authorization: Bearer " + "a1B2c3D4" * 3,
+    "url_password": "postgresql://app:" + "s3cret@db.example.com/app",
+    "assigned_secret": "the password is " + "Tr0ub4dor&3",
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_secret_is_found_in_a_sentence(kind: str) -> None:
+    text = f"It stopped working. {SECRETS[kind]} is what I use."
+    assert [span.kind for span in find_secrets(text)] == [kind]
+
+
+@pytest.mark.parametrize("text", ["my password is " + "qkmzlCQbSw", "PWD=" + "ivaihfota", "api_key: '" + "a1b2c3d4'"])
+def test_assigned_secret_needs_no_known_form(text: str) -> None:
+    assert [span.kind for span in find_secrets(text)] == ["assigned_secret"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("my password is incorrect since yesterday", id="about a password"),
+        pytest.param("Password: Forgotten. Please reset it.", id="forgotten"),
+        pytest.param("where do I find the API key?", id="question"),
+        pytest.param("see https://example.com/a:b/c@d", id="address"),
+        pytest.param("the secret is good service", id="figure of speech"),
+        pytest.param("order SK-2026-AKIA", id="order"),
+    ],
+)
+def test_words_about_secrets_are_not_secrets(text: str) -> None:
+    assert find_secrets(text) == []

@@ -1,0 +1,112 @@
+"""Extraction: ids, versions and answers of records."""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from nightloom.artifacts.reading import read_records
+from nightloom.core.errors import InputError
+from nightloom.core.nights import Night
+from nightloom.core.recipes import AnswerField, Canaries, Columns, FilesSource, SqlSource
+from nightloom.core.store import ObjectStore
+from nightloom.sources.extract import extract_records, read_canaries
+
+NIGHT = Night("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
+TEAM = {"team": AnswerField(column="team")}
+KEYED = Columns(key="id", updated_at="updated_at", text="body")
+SELECT = SqlSource(kind="sql", connection="tickets", query="SELECT * FROM tickets")
+
+MakeCsv = Callable[[bytes], FilesSource]
+
+
+def insert(engine: sa.Engine, *rows: tuple[str | None, str | None, str | None, str | None]) -> None:
+    statement = sa.text("INSERT INTO tickets VALUES (:id, :at, :body, :team)")
+    with engine.begin() as connection:
+        connection.execute(statement, [dict(zip(("id", "at", "body", "team"), row, strict=True)) for row in rows])
+
+
+def test_key_version_text_and_answer_are_taken_as_they_are(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", "2026-11-22 08:30:00.000000", " Hello\n", "sales"))
+    records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
+    expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None)
+    assert read_records(store, records.id).rows() == [expected]
+
+
+def test_only_versions_within_the_cut_are_new(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", "2026-11-21 23:59:59", "a", "sales"), ("T1", "2026-11-22 00:00:00", "b", "sales"))
+    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).identity
+    assert (identity.rows, identity.new_rows) == (2, 1)
+
+
+def test_query_that_does_not_keep_to_the_cut_is_refused(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", "2026-11-23 00:00:00", "a", "sales"))
+    with pytest.raises(InputError, match="gives 1 rows from after the cut of night 2026-11-23; filter it by :cut_to"):
+        extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
+
+
+def test_blank_answers_are_no_answers(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", None, "a", None), ("T2", None, "b", "  "))
+    records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
+    assert read_records(store, records.id)["answer"].to_list() == [None, None]
+
+
+def test_missing_field_is_null_beside_the_others(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", None, "a", "sales"), ("T2", None, None, None))
+    answer = {**TEAM, "reply": AnswerField(column="body")}
+    records = extract_records(store, SELECT, KEYED, answer, night=NIGHT, window_days=30)
+    assert read_records(store, records.id)["answer"].to_list() == ['{"reply":"a","team":"sales"}', None]
+
+
+def test_rows_to_be_predicted_need_no_answer(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", None, "a", None))
+    records = extract_records(store, SELECT, KEYED, {}, night=NIGHT, window_days=30)
+    assert read_records(store, records.id)["answer"].to_list() == [None]
+
+
+def test_rows_without_a_key_are_named_by_their_content(store: ObjectStore, csv_file: MakeCsv) -> None:
+    source = csv_file(b"text,team\nhello,sales\nhello,sales\nhello,billing\n")
+    records = extract_records(store, source, Columns(text="text"), TEAM, night=None, window_days=1)
+    ids = read_records(store, records.id)["row_id"].to_list()
+    assert len(set(ids)) == 3
+    assert sorted(len(row_id) for row_id in ids) == [64, 64, 66]
+    assert [row_id[64:] for row_id in ids if len(row_id) == 66] == ["-2"]
+
+
+def test_order_of_the_source_does_not_matter(store: ObjectStore, csv_file: MakeCsv) -> None:
+    columns = Columns(text="text")
+    one = extract_records(store, csv_file(b"text,team\na,x\nb,y\n"), columns, TEAM, night=None, window_days=1)
+    two = extract_records(store, csv_file(b"team,text\ny,b\nx,a\n"), columns, TEAM, night=None, window_days=1)
+    assert one.id == two.id
+
+
+def test_version_that_is_no_time_names_its_column(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", "yesterday", "a", "sales"))
+    with pytest.raises(InputError, match=r"column 'updated_at' of the query .* holds a value that is not an ISO time"):
+        extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
+
+
+def test_empty_source_gives_no_records(store: ObjectStore, tickets: sa.Engine) -> None:
+    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).identity
+    assert (identity.rows, identity.new_rows) == (0, 0)
+
+
+def test_planted_rows_are_read_by_the_names_of_the_recipe(csv_file: MakeCsv) -> None:
+    source = csv_file(b"ticket_id,kind,outcome,rule\nT1,spam,kept,\n")
+    canaries = Canaries(source=source, key="ticket_id", kind="kind", outcome="outcome", rule="rule")
+    assert read_canaries(canaries, night=NIGHT, window_days=1).rows(named=True) == [
+        {"row_id": "T1", "kind": "spam", "outcome": "kept", "rule": ""}
+    ]
+
+
+def test_naughty_strings_come_through_a_database_unchanged(store: ObjectStore, tickets: sa.Engine) -> None:
+    folder = os.environ.get("NIGHTLOOM_TEST_DATA")
+    if folder is None:
+        pytest.skip("NIGHTLOOM_TEST_DATA is not set: the folder that holds naughty-strings/blns.json")
+    texts = json.loads((Path(folder) / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
+    insert(tickets, *((f"{place:03}", None, text, "sales") for place, text in enumerate(texts)))
+    records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
+    assert read_records(store, records.id)["text"].to_list() == texts

@@ -1,0 +1,81 @@
+"""A base model, a snapshot and a blueprint, small enough to train in a test."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.frames import EXAMPLES, put_frame, rows_root
+from nightloom.artifacts.models import (
+    BaseModelIdentity,
+    BaseModelManifest,
+    Blueprint,
+    BlueprintIdentity,
+    BlueprintRecord,
+    TrialPlan,
+)
+from nightloom.core.store import ObjectStore
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+
+ROWS = [("the invoice is wrong", "billing"), ("my password is lost", "login")] * 4
+
+
+@pytest.fixture(autouse=True)
+def _own_var_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nightloom.core.settings import get_settings
+
+    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def tiny_base(store: ObjectStore, tiny_model: Path) -> str:
+    """The tiny model, in the store."""
+    return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=put_folder(store, tiny_model)))).id
+
+
+@pytest.fixture
+def plan_trial(store: ObjectStore) -> Callable[..., str]:
+    """Publishes a blueprint of one trial on a few rows."""
+
+    def publish(base: str, plan: TrialPlan, rows: list[tuple[str, str]] = ROWS) -> str:
+        prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
+        identity = BlueprintIdentity(
+            recipe="triage",
+            snapshot=_publish_rows(store, rows),
+            base=base,
+            prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
+            output="json",
+            answer={"team": ("billing", "login")},
+            field_order=("team",),
+            primary="team",
+            eval_sets=(),
+            max_new_tokens=8,
+            trials=(plan,),
+            promote_on="better",
+            margin=0.02,
+            confidence=0.95,
+            code="",
+            packages={},
+        )
+        record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+        return store.publish(Blueprint(identity=identity, record=record)).id
+
+    return publish
+
+
+def _publish_rows(store: ObjectStore, rows: list[tuple[str, str]]) -> str:
+    frame = pl.DataFrame(
+        [
+            {"row_id": f"{number:03d}", "cluster_id": "c", "split": "train", "text": text, "answer": team}
+            for number, (text, team) in enumerate(rows)
+        ],
+        schema=EXAMPLES,
+    ).with_columns(answer=pl.col("answer").map_elements(lambda team: json.dumps({"team": team}), pl.String))
+    file = SnapshotFile(sha256=put_frame(store, frame, EXAMPLES), rows=len(rows), first_id="000", last_id="999")
+    identity = SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": len(rows)})
+    record = SnapshotRecord(files=(file,), recipe="triage", night="2026-11-23", parent=None)
+    return store.publish(Snapshot(identity=identity, record=record)).id
