@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import io
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -70,11 +71,21 @@ def store(s3: MemoryS3) -> ObjectStore:
     return ObjectStore(s3, "bucket", "prefix/")
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Database]:
-    """An empty registry."""
-    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty registry, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "registry.db"
+    database = Database(f"sqlite:///{path}")
     database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture
+def registry(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+    """An empty registry."""
+    path = shutil.copy(migrated, tmp_path / "registry.db")
+    database = Database(f"sqlite:///{path}")
     yield database
     database.close()
 

@@ -116,14 +116,11 @@ def _read_verdict(recipe: str, night: "date", outcomes: "list[StageOutcome]") ->
 def _fetch_report(recipe: str, night: "date", outcomes: "list[StageOutcome]") -> Path | None:
     """Put the night's report where a browser can open it."""
     from nightloom.artifacts.results import Report
-    from nightloom.core.settings import get_settings
     from nightloom.core.store import open_store
+    from nightloom.reports.write import report_path
 
     found = _load_stage(recipe, night, outcomes, "report", Report)
-    if found is None:
-        return None
-    path = get_settings().var_dir / "reports" / recipe / f"{night}.html"
-    return open_store().fetch_file(found.record.html, path)
+    return open_store().fetch_file(found.record.html, report_path(recipe, night)) if found else None
 
 
 def _load_stage(recipe: str, night: "date", outcomes: "list[StageOutcome]", stage: Any, kind: Any) -> Any:

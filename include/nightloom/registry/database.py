@@ -37,7 +37,7 @@ class Database:
             where = self._engine.url.render_as_string(hide_password=True)
             msg = (
                 f"the registry at {where} failed: {type(error).__name__}: {error.args[0] if error.args else ''}; "
-                f"`nightloom doctor` checks it"
+                f"`nightloom registry migrate` brings its tables up to date, `nightloom doctor` checks the rest"
             )
             raise RegistryError(msg) from error
 

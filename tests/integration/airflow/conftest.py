@@ -43,7 +43,7 @@ def nights(started: Installation) -> Installation:
 
 def _kill_finetune_of_tonight(installation: Installation) -> None:
     """Once as somebody does who marks a task as failed, and once as the kernel does."""
-    installation.hold_workers()
+    installation.hold_workers("by_hand__finetune")
     run = installation.trigger("by_hand__finetune")
     wait_until(installation.held_workers, timeout_s=180)
     task = f"/dags/by_hand__finetune/dagRuns/{run}/taskInstances/compile_blueprint"

@@ -15,10 +15,10 @@ import httpx
 import psutil
 from nightloom.core.nights import night_of, utc_now
 from nightloom.registry.database import Database
+from nightloom.registry.nights import STAGES
 from nightloom.services.instance import ADMIN, Instance
 from nightloom.services.lifecycle import up
 
-STAGES = ("prepare", "finetune", "predict", "report")
 # Where it is about noon now: no test runs into midnight, and a night is not a date in UTC.
 _HOURS = 12 - utc_now().hour
 ZONE = f"Etc/GMT{-_HOURS:+d}" if _HOURS else "UTC"
@@ -133,9 +133,9 @@ class Installation:
         """Wait until the chain has come to its end so many times."""
         wait_until(lambda: len(self.reports(recipe)) >= count, timeout_s=900)
 
-    def hold_workers(self) -> None:
-        """Let every worker that begins from now on wait for ever."""
-        (self.folder / "hold").touch()
+    def hold_workers(self, dag_id: str) -> None:
+        """Let every worker that this Dag begins from now on wait for ever."""
+        (self.folder / "hold").write_text(dag_id)
 
     def release_workers(self) -> None:
         """Let workers work again."""
@@ -159,8 +159,8 @@ def install(folder: Path) -> Installation:
     (folder / "recipes" / "torn.yaml").write_text("name: torn\n")
     _write_source(folder / "tickets.db")
     python = folder / "python"
-    held = f"exec tail -f {folder}/held"
-    python.write_text(f'#!/bin/sh\n[ -e {folder}/hold ] && {held}\nexec {sys.executable} "$@"\n')
+    is_held = f'[ "$(cat {folder}/hold 2>/dev/null)" = "$AIRFLOW_CTX_DAG_ID" ]'
+    python.write_text(f'#!/bin/sh\n{is_held} && exec tail -f {folder}/held\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     (folder / "held").touch()
     instance = up(

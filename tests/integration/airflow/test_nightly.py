@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from nightloom.registry.nights import STAGES
 
-from .installation import STAGES, Installation, tonight
+from .installation import Installation, tonight
 
 pytestmark = pytest.mark.airflow
 

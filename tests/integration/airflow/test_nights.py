@@ -1,26 +1,40 @@
 """Nights that a real scheduler ran: by the cron, by hand, by a backfill; killed, and without a source."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from nightloom.core.nights import parse_night
-from nightloom.registry.nights import list_manifests, read_outcome
+from nightloom.nightly.chain import run_night
+from nightloom.registry.nights import STAGES, StageOutcome, list_manifests, read_outcome
 from nightloom.registry.refs import read_log
 
 from .browser import CHROMIUM, logged_in
-from .installation import STAGES, Installation, tonight
+from .installation import Installation, tonight
 
 # The first test waits for all of the nights.
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
+
+PointSettings = Callable[..., AbstractContextManager[None]]
 
 TONIGHT = tonight().isoformat()
 PAST = [(tonight() - timedelta(days=days)).isoformat() for days in (3, 2, 1)]
 
 
+def read_outcomes(nights: Installation, recipe: str, night: str) -> dict[str, StageOutcome]:
+    found = {stage: read_outcome(nights.database, recipe, parse_night(night), stage) for stage in STAGES}
+    return {stage: outcome for stage, outcome in found.items() if outcome is not None}
+
+
 def outcomes(nights: Installation, recipe: str, night: str) -> dict[str, str]:
-    found = {stage: read_outcome(nights.database, recipe, parse_night(night), stage) for stage in STAGES}  # type: ignore[arg-type]
-    return {stage: outcome.status for stage, outcome in found.items() if outcome is not None}
+    return {stage: outcome.status for stage, outcome in read_outcomes(nights, recipe, night).items()}
+
+
+def manifests(nights: Installation, recipe: str, night: str) -> dict[str, str | None]:
+    return {stage: outcome.manifest for stage, outcome in read_outcomes(nights, recipe, night).items()}
 
 
 def manifests_by_night(nights: Installation, kind: str, recipe: str) -> list[str]:
@@ -31,6 +45,16 @@ def test_the_cron_ran_tonight_where_the_recipe_is(nights: Installation) -> None:
     (run,) = nights.runs("by_cron", "prepare", run_type="scheduled")
     assert (run["partition_key"], run["state"]) == (TONIGHT, "success")
     assert outcomes(nights, "by_cron", TONIGHT) == dict.fromkeys(STAGES, "done")
+
+
+def test_a_night_gives_the_same_digests_without_airflow(
+    nights: Installation, point_settings: PointSettings, tmp_path: Path
+) -> None:
+    folders = {"RECIPES_DIR": f"{nights.folder}/recipes", "PROMPTS_DIR": f"{nights.folder}/prompts"}
+    source = f"sqlite:///{nights.folder}/tickets.db"
+    with point_settings(tmp_path, STORE_PREFIX="alone/", CONN_TICKETS=source, **folders):
+        alone = {outcome.stage: outcome.manifest for outcome in run_night("by_cron", TONIGHT, lambda *_: None)}
+    assert alone == manifests(nights, "by_cron", TONIGHT)
 
 
 def test_a_plain_trigger_is_tonight_and_starts_the_chain(nights: Installation) -> None:

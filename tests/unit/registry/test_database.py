@@ -21,7 +21,7 @@ def test_migrating_again_changes_nothing(registry):
 def test_a_registry_without_tables_is_a_fault_that_says_so(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with (
-        pytest.raises(RegistryError, match=r"no such table: refs.*`nightloom doctor`"),
+        pytest.raises(RegistryError, match=r"no such table: refs.*`nightloom registry migrate`"),
         database.transaction() as session,
     ):
         session.execute(sa.text("SELECT * FROM refs"))
