@@ -47,8 +47,8 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# Debian 12 has Python 3.11.2, and some packages ask for a later 3.11: resolve with that one, as the Dockerfile's base.
-lock: $(INSTALLED) ## Resolve requirements.txt and requirements-dev.txt anew into the lock files, on Debian 12's Python
+# Run it with Debian 12's Python 3.11.2: some packages ask for a later 3.11, and a newcomer's machine cannot have them.
+lock: $(INSTALLED) ## Resolve requirements.txt and requirements-dev.txt anew into the lock files
 	$(BIN)/python -m pip install --quiet $(PIP_TOOLS)
 	$(COMPILE) --output-file requirements.lock requirements.txt
 	# What only the CUDA variant of torch asks for comes with torch, as torch itself does.

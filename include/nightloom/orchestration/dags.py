@@ -35,6 +35,10 @@ RETRY_POLICY = ExceptionRetryPolicy(
     ]
 )
 
+# A Dag that never ran knows only the next start. If its file is parsed just when that has come, and before the
+# scheduler has looked, the start would be forgotten: one that is so little late is still made.
+_MISSED_START = timedelta(minutes=10)
+
 # Less than a day: what hangs must not keep the next night from beginning.
 _LONGEST_TASK = timedelta(hours=12)
 
@@ -85,8 +89,7 @@ def nightly(recipe: Recipe) -> CronPartitionTimetable:
         recipe.schedule,
         timezone=recipe.timezone,
         key_format="%Y-%m-%d",
-        # False means that a new Dag begins at once when its last start was a while ago (a tenth of the interval).
-        run_immediately=timedelta(0),
+        run_immediately=_MISSED_START,
     )
 
 

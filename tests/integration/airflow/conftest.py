@@ -1,6 +1,7 @@
 """One Airflow for all tests of this folder: everything is begun at once, and the tests look at what came of it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import psutil
@@ -23,22 +24,46 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         down(folder / "var")
 
 
+@dataclass(frozen=True)
+class Told:
+    """How `make nightly` ended, and what it told."""
+
+    code: int
+    text: str
+
+
 @pytest.fixture(scope="session")
-def nights(started: Installation) -> Installation:
-    """The same after a night by the cron, three by a backfill, one by hand that was killed, one without a source."""
+def _begun(started: Installation) -> tuple[Installation, Told]:
+    """All nights at once: each waits for its own most of the time."""
+    started.write_recipe("by_command")
     started.write_recipe("by_cron", schedule=minute_from_now(20))
     started.write_recipe("by_hand")
     started.write_recipe("no_source", connection="nowhere")
-    trigger_in_a_browser(started, "by_hand__prepare")
-    started.trigger("no_source__prepare")
+    started.wait_for_dags("by_command")
+    with started.begin_nightly("by_command") as command:
+        started.wait_for_dags("no_source")
+        started.trigger("no_source__prepare")
+        started.wait_for_dags("by_hand")
+        trigger_in_a_browser(started, "by_hand__prepare")
+        text, _ = command.communicate(timeout=900)
+    _backfill(started, "by_command__prepare", nights=3)
     started.wait_for_reports("by_hand", 1)
     _kill_finetune_of_tonight(started)
-    started.wait_for_reports("by_cron", 1)
-    _backfill(started, "by_cron__prepare", nights=3)
-    started.wait_for_reports("by_cron", 4)
-    started.wait_for_reports("by_hand", 3)
-    started.wait_for_reports("no_source", 1)
-    return started
+    for recipe, nights in {"by_command": 4, "by_cron": 1, "by_hand": 3, "no_source": 1}.items():
+        started.wait_for_reports(recipe, nights)
+    return started, Told(command.returncode, text)
+
+
+@pytest.fixture(scope="session")
+def nights(_begun: tuple[Installation, Told]) -> Installation:
+    """An Airflow after nights by command, by cron, by backfill, by hand and killed, and without a source."""
+    return _begun[0]
+
+
+@pytest.fixture(scope="session")
+def told(_begun: tuple[Installation, Told]) -> Told:
+    """What `make nightly` told of the night of `by_command`."""
+    return _begun[1]
 
 
 def _kill_finetune_of_tonight(installation: Installation) -> None:

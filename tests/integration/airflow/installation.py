@@ -1,6 +1,8 @@
 """A whole installation with a real Airflow: three recipes on a small source, and what a test may do to it."""
 
+import os
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -89,10 +91,21 @@ class Installation:
         return self._client.get(path, **request)
 
     def write_recipe(self, name: str, *, schedule: str = "0 3 * * *", connection: str = "tickets") -> None:
-        """Put a recipe to work, and wait until Airflow has its Dags."""
+        """Put a recipe to work."""
         text = RECIPE.format(name=name, zone=ZONE, schedule=schedule, connection=connection)
         (self.folder / "recipes" / f"{name}.yaml").write_text(text)
-        wait_until(lambda: self._knows(name), timeout_s=300)
+
+    def wait_for_dags(self, recipe: str) -> None:
+        """Wait until Airflow has the Dags of a recipe."""
+        wait_until(lambda: self._knows(recipe), timeout_s=300)
+
+    def begin_nightly(self, recipe: str) -> subprocess.Popen[str]:
+        """Begin what `make nightly` runs."""
+        environment = {**os.environ, "NIGHTLOOM_VAR_DIR": str(self.folder / "var")}
+        command = [sys.executable, "-m", "nightloom.services", "nightly", "--recipe", recipe]
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
 
     def trigger(self, dag_id: str, **conf: str) -> str:
         """Start a run by hand, and give its id."""
@@ -159,7 +172,7 @@ def install(folder: Path) -> Installation:
     (folder / "recipes" / "torn.yaml").write_text("name: torn\n")
     _write_source(folder / "tickets.db")
     python = folder / "python"
-    is_held = f'[ "$(cat {folder}/hold 2>/dev/null)" = "$AIRFLOW_CTX_DAG_ID" ]'
+    is_held = f'[ -e {folder}/hold ] && [ "$(cat {folder}/hold)" = "$AIRFLOW_CTX_DAG_ID" ]'
     python.write_text(f'#!/bin/sh\n{is_held} && exec tail -f {folder}/held\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     (folder / "held").touch()

@@ -1,33 +1,21 @@
 """`make nightly` on an Airflow that runs, as the terminal shows it."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from nightloom.registry.nights import STAGES
 
+from .conftest import Told
 from .installation import Installation, tonight
 
-pytestmark = pytest.mark.airflow
+# The first test waits for all of the nights.
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
 
 
-def run_nightly(installation: Installation, recipe: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "NIGHTLOOM_VAR_DIR": str(installation.folder / "var")}
-    command = [sys.executable, "-m", "nightloom.services", "nightly", "--recipe", recipe]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-
-
-def test_a_night_is_told_task_by_task(started: Installation) -> None:
-    started.write_recipe("by_command")
-
-    done = run_nightly(started, "by_command")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = [line.split()[:2] for line in done.stdout.splitlines() if " done " in line]
-    assert [task for stage, task in told if stage == "prepare"][:5] == [
+def test_a_night_is_told_task_by_task(nights: Installation, told: Told) -> None:
+    assert told.code == 0, told.text
+    done = [line.split()[:2] for line in told.text.splitlines() if " done " in line]
+    assert [task for stage, task in done if stage == "prepare"][:5] == [
         *("open_night", "extract_records", "curate_records", "build_snapshot", "announce"),
     ]
-    assert [stage for stage, task in told if task == "announce"] == list(STAGES)
-    assert f"{started.folder}/var/reports/by_command/{tonight()}.html" in done.stdout
-    assert started.instance.airflow_url in done.stdout
+    assert [stage for stage, task in done if task == "announce"] == list(STAGES)
+    assert f"{nights.folder}/var/reports/by_command/{tonight()}.html" in told.text
+    assert nights.instance.airflow_url in told.text
