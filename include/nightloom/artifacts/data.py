@@ -127,7 +127,7 @@ class Curated(Manifest):
         eval_sets: tuple[str, ...] = Field(
             description="Eval sets that no example may repeat, as the recipe orders them."
         )
-        examples: str = Field(description="Blob of an EXAMPLES frame.")
+        examples: str = Field(description="Blob of an EXAMPLES frame, in the order in which the rows came.")
         ledger: str = Field(description="Blob of a LEDGER frame.")
         quarantine: str = Field(description="Blob of a QUARANTINE frame.")
         counts: tuple[RuleCount, ...]

@@ -1,7 +1,7 @@
 """Frames: Parquet tables kept as blobs, with the schema that each kind of table has.
 
 All columns are text unless said otherwise; `answer` is canonical JSON of field → value. A frame is sorted by its
-first columns before it is written, so that equal rows give equal bytes.
+first columns before it is written, so that equal rows give equal bytes, unless the order of its rows says something.
 """
 
 import io
@@ -9,11 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.core.digests import canonical_json, digest_bytes, merkle_root
 from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
 Schema = dict[str, Any]
+
+HISTORY = pl.List(pl.Struct({"content": pl.String, "role": pl.String}))
+"""The turns of a conversation before its last question; null where the model reads one text."""
 
 RECORDS: Schema = {
     "row_id": pl.String,  # the source's key, or the digest of the row's content where it has none
@@ -21,6 +23,7 @@ RECORDS: Schema = {
     "text": pl.String,
     "answer": pl.String,  # null: the source has no answer
     "slice": pl.String,
+    "history": HISTORY,
 }
 """Rows as they were received."""
 
@@ -30,6 +33,8 @@ EXAMPLES: Schema = {
     "split": pl.String,  # train | selection | test
     "text": pl.String,
     "answer": pl.String,
+    "slice": pl.String,
+    "history": HISTORY,
 }
 """Rows of a snapshot."""
 
@@ -42,6 +47,7 @@ EVAL_ITEMS: Schema = {
     "text": pl.String,
     "answer": pl.String,
     "slice": pl.String,
+    "history": HISTORY,
 }
 """Items of an eval set."""
 
@@ -73,10 +79,11 @@ SCORES: Schema = {
 """What one model answered on one eval set."""
 
 
-def put_frame(store: ObjectStore, frame: pl.DataFrame, schema: Schema) -> str:
+def put_frame(store: ObjectStore, frame: pl.DataFrame, schema: Schema, *, sort: bool = True) -> str:
     """Keep a frame as Parquet and return the blob's digest; its columns are those of the schema, in order."""
     ordered = frame.select([pl.col(name).cast(kind) for name, kind in schema.items()])
-    ordered = ordered.sort(list(schema)[:2], maintain_order=True)
+    if sort:
+        ordered = ordered.sort(list(schema)[:2], maintain_order=True)
     buffer = io.BytesIO()
     ordered.write_parquet(buffer, compression="zstd", statistics=True)
     return store.put_blob(buffer.getvalue())
@@ -93,8 +100,3 @@ def get_frame(store: ObjectStore, digest: str, schema: Schema) -> pl.DataFrame:
         msg = f"blob {digest} has columns {dict(frame.schema)}, not {schema}"
         raise ManifestError(msg)
     return frame
-
-
-def rows_root(frame: pl.DataFrame) -> str:
-    """Give the Merkle root over a frame's rows as canonical JSON, whatever wrote the Parquet."""
-    return merkle_root(digest_bytes(canonical_json(row)) for row in frame.iter_rows(named=True))

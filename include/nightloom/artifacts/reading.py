@@ -3,7 +3,8 @@
 import polars as pl
 
 from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
-from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, get_frame, rows_root
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, get_frame
+from nightloom.artifacts.leaves import rows_root
 from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
@@ -21,7 +22,8 @@ def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
 def read_snapshot(store: ObjectStore, snapshot_id: str) -> pl.DataFrame:
     """Give all rows of a snapshot, sorted by id."""
     files = store.load(Snapshot, snapshot_id).record.files
-    return pl.concat([pl.DataFrame(schema=EXAMPLES), *(get_frame(store, file.sha256, EXAMPLES) for file in files)])
+    shards = (get_frame(store, file.sha256, EXAMPLES) for file in files)
+    return pl.concat([pl.DataFrame(schema=EXAMPLES), *shards]).sort("row_id")
 
 
 def read_split(store: ObjectStore, snapshot_id: str, split: str) -> pl.DataFrame:

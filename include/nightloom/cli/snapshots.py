@@ -1,5 +1,6 @@
 """`nightloom snapshot`: what the models were trained on."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -77,6 +78,51 @@ def verify(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
     text = problem or f"snapshot {snapshot_id} is as it was frozen"
     show({"id": snapshot_id, "sound": problem is None, "problem": problem}, text, as_json=as_json)
     raise typer.Exit(1 if problem else 0)
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="Id of a snapshot, or its first digits.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Id of a snapshot, or its first digits.")],
+    *,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what became of the rows from one snapshot to another: how many by slice, and which."""
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+    from nightloom.snapshots.diff import CHANGES, diff_snapshots
+
+    first, second = (find_id(open_database(), "snapshot", one) for one in (before, after))
+    changed = diff_snapshots(open_store(), first, second)
+    counts = changed.group_by("slice", "change").len("rows").sort("slice", "change")
+    shown = changed.head(limit).to_dicts()
+    document = {"before": first, "after": second, "counts": counts.to_dicts(), "rows": shown}
+    by_slice = counts.pivot("change", index="slice", values="rows").to_dicts()
+    lines = [[line["slice"], *(line.get(change) or 0 for change in CHANGES)] for line in by_slice]
+    rows = [[row["row_id"], row["slice"], row["change"]] for row in shown]
+    text = table(["slice", *CHANGES], lines, empty="the same rows")
+    listed = table(["row", "slice", "change"], rows, empty="")
+    more = f"\n… and {len(changed) - limit} more rows; --limit shows them" if len(changed) > limit else ""
+    show(document, text + (f"\n\n{listed}{more}" if rows else ""), as_json=as_json)
+
+
+@app.command()
+def export(
+    snapshot: SnapshotId,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="An empty folder, or one of the same export.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write a snapshot as Parquet files that DuckDB, Polars, pandas and `datasets` read."""
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+    from nightloom.snapshots.export import export_snapshot
+
+    snapshot_id = find_id(open_database(), "snapshot", snapshot)
+    files = export_snapshot(open_store(), snapshot_id, to)
+    text = f"{len(files)} files in {to}, for DuckDB, Polars, pandas or `datasets`"
+    show({"id": snapshot_id, "files": [str(path) for path in files]}, text, as_json=as_json)
 
 
 def _shown_splits(splits: dict[str, int]) -> list[int]:

@@ -3,12 +3,13 @@
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 _BLOCK_BYTES = 1 << 20
+_LEAF_BYTES = 32
+_NODE_BYTES = 1024 * _LEAF_BYTES
 
 
 def canonical_json(value: Any) -> bytes:
@@ -58,19 +59,22 @@ def digest_file(path: Path) -> str:
     return sha.hexdigest()
 
 
-def merkle_root(leaves: Iterable[str]) -> str:
+def merkle_root(leaves: bytes) -> str:
     """Give the root of a Merkle tree over leaf digests in the given order.
 
-    A leaf and an inner node are hashed with different first bytes, as in RFC 6962, so that no list of
-    leaves has the root of another. The root of no leaves is the digest of nothing.
+    A node is the SHA-256 of its level, as one byte counted from 1, and of up to 1,024 digests of the level below: so no
+    two lists of leaves have the same root, as long as no leaf is itself the digest of such bytes. The root of none is
+    the digest of nothing.
+
+    Args:
+        leaves: SHA-256 digests of 32 bytes each, one after the other.
     """
-    level = [hashlib.sha256(b"\x00" + bytes.fromhex(leaf)).digest() for leaf in leaves]
-    if not level:
-        return digest_bytes(b"")
-    while len(level) > 1:
-        paired = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
-        level = paired + level[len(paired) * 2 :]
-    return level[0].hex()
+    level, nodes = 0, leaves
+    while level == 0 or len(nodes) > _LEAF_BYTES:
+        level += 1
+        parts = (nodes[start : start + _NODE_BYTES] for start in range(0, len(nodes), _NODE_BYTES))
+        nodes = b"".join(hashlib.sha256(bytes([level]) + part).digest() for part in parts)
+    return nodes.hex() or digest_bytes(b"")
 
 
 @cache

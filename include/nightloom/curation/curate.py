@@ -28,7 +28,7 @@ NO_FAILURES = pl.DataFrame(schema=FAILURES)
 
 @dataclass(frozen=True, slots=True)
 class Curation:
-    """What records came to: frames of EXAMPLES, LEDGER and QUARANTINE."""
+    """What records came to: frames of EXAMPLES (in the order in which they came), LEDGER and QUARANTINE."""
 
     examples: pl.DataFrame
     ledger: pl.DataFrame
@@ -89,7 +89,7 @@ def publish_curated(
     identity = Curated.Identity(
         records=records_id,
         eval_sets=tuple(eval_sets),
-        examples=put_frame(store, curation.examples, EXAMPLES),
+        examples=put_frame(store, curation.examples, EXAMPLES, sort=False),
         ledger=put_frame(store, curation.ledger, LEDGER),
         quarantine=put_frame(store, curation.quarantine, QUARANTINE),
         counts=count_rules(curation.ledger),

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
-from nightloom.artifacts.frames import EVAL_ITEMS, put_frame, rows_root
+from nightloom.artifacts.frames import EVAL_ITEMS, put_frame
+from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.digests import digest_json
 from nightloom.core.errors import InputError

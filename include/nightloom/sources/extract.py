@@ -56,10 +56,11 @@ def extract_records(
             "text": texts,
             "answer": answers,
             "slice": table[columns.slice].to_list() if columns.slice else None,
+            "history": None,
         },
         schema={**RECORDS, "keyed": pl.Boolean},
     )
-    frame = _tell_apart(records.sort(list(RECORDS)))
+    frame = _tell_apart(records.sort("row_id", "version", "text", "answer", "slice"))
     new_rows = len(frame) if night is None or columns.updated_at is None else _count_new(frame, night, source)
     return store.publish(
         Records(identity=RecordsIdentity(rows=len(frame), new_rows=new_rows, frame=put_frame(store, frame, RECORDS)))

@@ -11,12 +11,12 @@ from nightloom.core.store import ObjectStore
 
 def test_newest_version_of_each_key_is_kept() -> None:
     rows = [("T1", "2", "b"), ("T2", "", "x"), ("T1", "10", "a"), ("T2", "1", "y")]
-    frame = pl.DataFrame([(*row, None, None) for row in rows], RECORDS, orient="row")
+    frame = pl.DataFrame([(*row, None, None, None) for row in rows], RECORDS, orient="row")
     assert sorted(keep_newest(frame).select("row_id", "text").rows()) == [("T1", "b"), ("T2", "y")]
 
 
 def test_items_that_are_not_the_frozen_ones_are_refused(store: ObjectStore) -> None:
-    items = pl.DataFrame([("i1", "c1", "hello", "{}", None)], EVAL_ITEMS, orient="row")
+    items = pl.DataFrame([("i1", "c1", "hello", "{}", None, None)], EVAL_ITEMS, orient="row")
     record = EvalSetRecord(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
     identity = EvalSetIdentity(name="gold", rows_root="0" * 64, items=1)
     evalset = store.publish(EvalSetManifest(identity=identity, record=record))

@@ -51,7 +51,9 @@ class Inputs:
 
 @pytest.fixture
 def inputs(store: ObjectStore) -> Inputs:
-    rows = put_frame(store, pl.DataFrame([["r1", "c1", "train", "refund", "{}"]], EXAMPLES, orient="row"), EXAMPLES)
+    rows = put_frame(
+        store, pl.DataFrame([["r1", "c1", "train", "refund", "{}", None, None]], EXAMPLES, orient="row"), EXAMPLES
+    )
     file = SnapshotFile(sha256=rows, rows=1, first_id="r1", last_id="r1")
     snapshot = Snapshot(
         identity=SnapshotIdentity(rows_root="0" * 64, columns=tuple(EXAMPLES), splits={"train": 1}),
@@ -61,7 +63,9 @@ def inputs(store: ObjectStore) -> Inputs:
     base = BaseModelManifest(
         identity=BaseModelIdentity(files=(ModelFile(path="model.safetensors", sha256=weights, size_bytes=7),))
     )
-    items = put_frame(store, pl.DataFrame([["i1", "c1", "quote", "{}", None]], EVAL_ITEMS, orient="row"), EVAL_ITEMS)
+    items = put_frame(
+        store, pl.DataFrame([["i1", "c1", "quote", "{}", None, None]], EVAL_ITEMS, orient="row"), EVAL_ITEMS
+    )
     eval_set = EvalSetManifest(
         identity=EvalSetIdentity(name="held_out", rows_root="1" * 64, items=500),
         record=EvalSetRecord(frame=items, refused=0),

@@ -17,7 +17,8 @@ from nightloom.artifacts.data import (
     SnapshotIdentity,
     SnapshotRecord,
 )
-from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE, put_frame, rows_root
+from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE, put_frame
+from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import (
     Adapter,
     AdapterIdentity,
@@ -147,8 +148,8 @@ class PastNight:
 
 def _snapshot(store: ObjectStore) -> Snapshot:
     rows = [
-        ("r1", "c1", "train", "my card is broken", '{"team":"cards"}'),
-        ("r2", "c2", "test", "hello", '{"team":"x"}'),
+        ("r1", "c1", "train", "my card is broken", '{"team":"cards"}', None, None),
+        ("r2", "c2", "test", "hello", '{"team":"x"}', None, None),
     ]
     frame = pl.DataFrame(rows, schema=EXAMPLES, orient="row")
     blob = put_frame(store, frame, EXAMPLES)
@@ -170,7 +171,7 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
         ("r2", "v1", "kept", None, None, None, None, "", "d3", "d3"),
         ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, "", "d4", None),
     ]
-    refused = [("r3", "v1", "a long text\x1b[2J", None, None, "too_long", "2001", "2000")]
+    refused = [("r3", "v1", "a long text\x1b[2J", None, None, None, "too_long", "2001", "2000")]
     counts = (
         RuleCount(outcome="kept", rule=None, rows=1),
         RuleCount(outcome="quarantined", rule="too_long", rows=1),

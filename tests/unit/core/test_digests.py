@@ -73,23 +73,31 @@ def test_a_file_has_the_digest_of_its_bytes(tmp_path):
 
 
 def test_the_root_of_no_leaves_is_the_digest_of_nothing():
-    assert merkle_root([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert merkle_root(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def test_one_leaf_is_not_its_own_root():
     # Else a tree of one leaf and that leaf, an inner node perhaps, were one.
-    leaf = digest_bytes(b"row")
-    assert merkle_root([leaf]) == hashlib.sha256(b"\x00" + bytes.fromhex(leaf)).hexdigest()
+    leaf = hashlib.sha256(b"{}").digest()
+    assert merkle_root(leaf) == hashlib.sha256(b"\x01" + leaf).hexdigest()
 
 
-@given(st.lists(st.binary(max_size=3).map(digest_bytes), max_size=40))
-def test_the_root_is_that_of_rfc_6962(leaves):
-    assert merkle_root(leaves) == root_by_definition([bytes.fromhex(leaf) for leaf in leaves]).hex()
+@pytest.mark.parametrize("count", [2, 1023, 1024, 1025, 5000])
+def test_the_root_is_that_of_nodes_of_1024(count):
+    leaves = [hashlib.sha256(b"%d" % number).digest() for number in range(count)]
+    assert merkle_root(b"".join(leaves)) == root_by_definition(leaves).hex()
 
 
-@given(st.lists(st.binary(max_size=3).map(digest_bytes), min_size=2, max_size=10, unique=True))
-def test_the_order_of_leaves_counts(leaves):
-    assert merkle_root(leaves) != merkle_root(leaves[::-1])
+def test_the_nodes_of_a_tree_are_not_the_leaves_of_one_with_the_same_root():
+    leaves = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(1025))
+    nodes = b"".join(hashlib.sha256(b"\x01" + part).digest() for part in (leaves[: 1024 * 32], leaves[1024 * 32 :]))
+    assert merkle_root(nodes) != merkle_root(leaves)
+
+
+@given(st.lists(st.binary(max_size=3), min_size=2, max_size=10, unique=True))
+def test_the_order_of_leaves_counts(rows):
+    leaves = [hashlib.sha256(row).digest() for row in rows]
+    assert merkle_root(b"".join(leaves)) != merkle_root(b"".join(leaves[::-1]))
 
 
 def test_code_is_known_by_every_source_file(tmp_path, monkeypatch):
@@ -117,12 +125,8 @@ def test_people_see_twelve_digits():
     assert short("0123456789abcdef") == "0123456789ab"
 
 
-def root_by_definition(leaves):
-    """RFC 6962, 2.1: split at the largest power of two below the number of leaves."""
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return hashlib.sha256(b"\x00" + leaves[0]).digest()
-    split = 1 << (len(leaves) - 1).bit_length() - 1
-    left, right = root_by_definition(leaves[:split]), root_by_definition(leaves[split:])
-    return hashlib.sha256(b"\x01" + left + right).digest()
+def root_by_definition(leaves, level=1):
+    """Take 1,024 digests at a time, and the nodes that they give likewise, until one is left."""
+    parts = [leaves[start : start + 1024] for start in range(0, len(leaves), 1024)]
+    nodes = [hashlib.sha256(bytes([level]) + b"".join(part)).digest() for part in parts]
+    return nodes[0] if len(nodes) == 1 else root_by_definition(nodes, level + 1)

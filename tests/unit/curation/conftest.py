@@ -31,6 +31,8 @@ def records() -> MakeRecords:
     """Makes records of rows: id, version, text, answer."""
 
     def make(*rows: Row) -> pl.DataFrame:
-        return pl.DataFrame([(*row, None) for row in rows], RECORDS, orient="row").sort(list(RECORDS))
+        return pl.DataFrame([(*row, None, None) for row in rows], RECORDS, orient="row").sort(
+            "row_id", "version", "text"
+        )
 
     return make

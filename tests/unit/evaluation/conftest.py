@@ -16,7 +16,8 @@ from nightloom.artifacts.data import (
     SnapshotIdentity,
     SnapshotRecord,
 )
-from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, put_frame, rows_root
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, put_frame
+from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import Blueprint, ModelRef
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
 from nightloom.blueprints.compile import compile_blueprint
@@ -68,7 +69,7 @@ def make_eval_set(store: ObjectStore) -> MakeEvalSet:
 
     def make(rows: Sequence[tuple[str, str, str | None]], name: str = "held_out") -> EvalSetManifest:
         items = pl.DataFrame(
-            [(f"i{n:03}", f"c{n:03}", text, answer(team), part) for n, (text, team, part) in enumerate(rows)],
+            [(f"i{n:03}", f"c{n:03}", text, answer(team), part, None) for n, (text, team, part) in enumerate(rows)],
             schema=EVAL_ITEMS,
             orient="row",
         )
@@ -90,7 +91,7 @@ def make_snapshot(store: ObjectStore) -> Callable[[Sequence[tuple[str, str]]], S
 
     def make(rows: Sequence[tuple[str, str]]) -> Snapshot:
         frame = pl.DataFrame(
-            [(f"r{n:03}", f"c{n:03}", "train", text, answer(team)) for n, (text, team) in enumerate(rows)],
+            [(f"r{n:03}", f"c{n:03}", "train", text, answer(team), None, None) for n, (text, team) in enumerate(rows)],
             schema=EXAMPLES,
             orient="row",
         )

@@ -1,6 +1,8 @@
-"""Freezing: ids by content, files that cover the rows, and every damage found."""
+"""Freezing: ids by content, files that cover the rows, nothing done twice, and every damage found."""
 
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,18 +12,25 @@ from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE, put_frame
 from nightloom.artifacts.reading import read_snapshot, read_split
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.store import ObjectStore
-from nightloom.snapshots.freeze import build_snapshot
+from nightloom.snapshots.freeze import build_snapshot, freeze_rows
+from nightloom.snapshots.shards import ShardCache, ShardSize
 from nightloom.snapshots.verify import verify_snapshot
 
-ROWS = [(f"T{number}", f"c{number}", "test" if number == 3 else "train", f"text {number}", "{}") for number in range(7)]
+Row = tuple[str | None, ...]
+Freeze = Callable[..., Snapshot]
+
+ROWS: list[Row] = [
+    (f"T{number}", f"c{number}", "test" if number == 3 else "train", f"text {number}", "{}", None, None)
+    for number in range(7)
+]
 NIGHT = date(2026, 11, 23)
 
 
-def put_curated(store: ObjectStore, rows: list[tuple[str, ...]], refusal: str | None = None) -> str:
+def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
     identity = Curated.Identity(
         records="0" * 64,
         eval_sets=(),
-        examples=put_frame(store, pl.DataFrame(rows, EXAMPLES, orient="row"), EXAMPLES),
+        examples=put_frame(store, pl.DataFrame(ROWS[::-1], EXAMPLES, orient="row"), EXAMPLES, sort=False),
         ledger=put_frame(store, pl.DataFrame(schema=LEDGER), LEDGER),
         quarantine=put_frame(store, pl.DataFrame(schema=QUARANTINE), QUARANTINE),
         counts=(),
@@ -31,49 +40,87 @@ def put_curated(store: ObjectStore, rows: list[tuple[str, ...]], refusal: str | 
     return store.publish(Curated(identity=identity)).id
 
 
-def freeze(store: ObjectStore, rows: list[tuple[str, ...]] = ROWS, shard_rows: int = 3) -> Snapshot:
-    curated = put_curated(store, rows)
-    return build_snapshot(store, curated, recipe="triage", night=NIGHT, parent=None, shard_rows=shard_rows)
+@pytest.fixture
+def freeze(store: ObjectStore, tmp_path: Path) -> Freeze:
+    """Freezes rows in shards of three."""
+
+    def call(rows: list[Row] = ROWS, *, most: int = 3, memory: str = "memory", night: date = NIGHT) -> Snapshot:
+        table = pl.DataFrame(rows, EXAMPLES, orient="row").to_arrow(compat_level=pl.CompatLevel.oldest())
+        cache, size = ShardCache(tmp_path / memory), ShardSize(10**9, 1, most)
+        return freeze_rows(store, table, cache, recipe="triage", night=night, parent=None, size=size)
+
+    return call
 
 
-def test_files_cover_the_rows_in_order(store: ObjectStore) -> None:
-    snapshot = freeze(store)
+def test_files_cover_the_rows_in_the_order_in_which_they_came(freeze: Freeze) -> None:
+    snapshot = freeze(ROWS[4:] + ROWS[:4])
     files = [(file.rows, file.first_id, file.last_id) for file in snapshot.record.files]
-    assert files == [(3, "T0", "T2"), (3, "T3", "T5"), (1, "T6", "T6")]
+    assert files == [(3, "T4", "T6"), (3, "T0", "T2"), (1, "T3", "T3")]
     assert snapshot.identity.splits == {"test": 1, "train": 6}
 
 
-def test_rows_are_read_back_by_split(store: ObjectStore) -> None:
-    snapshot = freeze(store)
+def test_rows_are_read_back_by_split(freeze: Freeze, store: ObjectStore) -> None:
+    snapshot = freeze(ROWS[::-1])
     assert read_snapshot(store, snapshot.id).rows() == ROWS
     assert read_split(store, snapshot.id, "test").rows() == [ROWS[3]]
 
 
-def test_id_depends_on_the_rows_and_not_on_how_they_are_stored(store: ObjectStore) -> None:
-    reversed_rows = ROWS[::-1]
-    assert freeze(store, reversed_rows, shard_rows=5).id == freeze(store).id
-    assert freeze(store, ROWS[:-1]).id != freeze(store).id
+def test_id_depends_on_the_rows_and_not_on_how_they_are_stored(freeze: Freeze) -> None:
+    assert freeze(ROWS[::-1], most=5).id == freeze().id
+    assert freeze(ROWS[:-1]).id != freeze().id
 
 
-def test_unchanged_data_keeps_the_first_record(store: ObjectStore) -> None:
-    first = freeze(store)
-    again = build_snapshot(store, put_curated(store, ROWS), recipe="triage", night=date(2026, 12, 1), parent=first.id)
-    assert again == first
+def test_unchanged_data_keeps_the_first_record(freeze: Freeze) -> None:
+    first = freeze()
+    assert freeze(night=date(2026, 12, 1)) == freeze(night=date(2026, 12, 1), memory="none") == first
+
+
+def test_what_is_there_is_not_sent_again(freeze: Freeze, s3: Any) -> None:
+    freeze(ROWS[:6])
+    kept = set(s3.objects)
+    freeze(ROWS)
+    assert len(set(s3.objects) - kept) == 2  # the shard of the new row, and the manifest
+
+
+@pytest.mark.parametrize("most", [3, 7])
+def test_memory_changes_nothing_but_the_time(freeze: Freeze, s3: Any, most: int) -> None:
+    snapshot = freeze(most=most)
+    kept = dict(s3.objects)
+    s3.objects.clear()
+    assert freeze(most=most) == snapshot
+    assert s3.objects == kept
+
+
+def test_an_id_that_stands_twice_is_a_fault(freeze: Freeze) -> None:
+    with pytest.raises(AssertionError, match="1 rows of the snapshot have an id that stands twice"):
+        freeze([*ROWS, ROWS[0]])
+
+
+def test_no_rows_make_a_snapshot_without_files(freeze: Freeze, store: ObjectStore) -> None:
+    snapshot = freeze([])
+    assert snapshot.record.files == ()
+    assert read_snapshot(store, snapshot.id).rows() == []
+
+
+def test_a_curated_batch_is_frozen(store: ObjectStore, point_settings: Any, tmp_path: Path, freeze: Freeze) -> None:
+    with point_settings(tmp_path):
+        snapshot = build_snapshot(store, put_curated(store), recipe="triage", night=NIGHT, parent=None)
+    assert snapshot.id == freeze().id
 
 
 def test_refused_batch_makes_no_snapshot(store: ObjectStore) -> None:
-    curated = put_curated(store, ROWS, refusal="the source gave no rows")
+    curated = put_curated(store, refusal="the source gave no rows")
     with pytest.raises(InputError, match=r"was refused and makes no snapshot: the source gave no rows"):
         build_snapshot(store, curated, recipe="triage", night=NIGHT, parent=None)
 
 
-def test_sound_snapshot_is_verified(store: ObjectStore) -> None:
-    snapshot = freeze(store)
+def test_sound_snapshot_is_verified(freeze: Freeze, store: ObjectStore) -> None:
+    snapshot = freeze(ROWS[::-1])
     assert verify_snapshot(store, snapshot.id) == snapshot
 
 
-def test_changed_byte_is_found(store: ObjectStore, s3: Any) -> None:
-    snapshot = freeze(store)
+def test_changed_byte_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
+    snapshot = freeze()
     sha256 = snapshot.record.files[1].sha256
     key = f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"
     s3.objects[key] = s3.objects[key][:-1] + b"?"
@@ -81,16 +128,16 @@ def test_changed_byte_is_found(store: ObjectStore, s3: Any) -> None:
         verify_snapshot(store, snapshot.id)
 
 
-def test_missing_file_is_found(store: ObjectStore, s3: Any) -> None:
-    snapshot = freeze(store)
+def test_missing_file_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
+    snapshot = freeze()
     sha256 = snapshot.record.files[0].sha256
     del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
     with pytest.raises(ManifestError, match=f"blob {sha256} is not in the store"):
         verify_snapshot(store, snapshot.id)
 
 
-def test_files_of_other_rows_are_found(store: ObjectStore, s3: Any) -> None:
-    snapshot, other = freeze(store), freeze(store, ROWS[:-1])
+def test_files_of_other_rows_are_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
+    snapshot, other = freeze(), freeze(ROWS[:-1])
     forged = snapshot.model_copy(update={"record": other.record})
     emptied = ObjectStore(type(s3)(), "bucket", "prefix/")
     for file in other.record.files:

@@ -32,7 +32,7 @@ def insert(engine: sa.Engine, *rows: tuple[str | None, str | None, str | None, s
 def test_key_version_text_and_answer_are_taken_as_they_are(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00.000000", " Hello\n", "sales"))
     records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
-    expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None)
+    expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None, None)
     assert read_records(store, records.id).rows() == [expected]
 
 

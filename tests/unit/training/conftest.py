@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
 from nightloom.artifacts.folders import put_folder
-from nightloom.artifacts.frames import EXAMPLES, put_frame, rows_root
+from nightloom.artifacts.frames import EXAMPLES, put_frame
+from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import (
     BaseModelIdentity,
     BaseModelManifest,

@@ -20,12 +20,14 @@ SALES = '{"team":"sales"}'
 def check_records(
     *rows: tuple[str, str, str | None, str | None], folder: Path = STANDARD, **changes: Any
 ) -> Validation:
-    frame = pl.DataFrame([(*row, None) for row in rows], RECORDS, orient="row")
+    frame = pl.DataFrame([(*row, None, None) for row in rows], RECORDS, orient="row")
     return validate_records(frame, ANSWER, SETTINGS.model_copy(update=changes), folder)
 
 
 def check_examples(*rows: tuple[str, str, str, str, str]) -> Validation:
-    return validate_examples(pl.DataFrame(rows, EXAMPLES, orient="row"), ANSWER, SETTINGS, STANDARD)
+    return validate_examples(
+        pl.DataFrame([(*row, None, None) for row in rows], EXAMPLES, orient="row"), ANSWER, SETTINGS, STANDARD
+    )
 
 
 @pytest.fixture

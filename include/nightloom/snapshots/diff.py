@@ -1,0 +1,50 @@
+"""Diff: what became of each row between two snapshots."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.frames import EXAMPLES, get_frame
+from nightloom.core.store import ObjectStore
+
+CHANGES = ("added", "removed", "edited", "relabelled", "moved")
+"""What can become of a row, the weightiest first: one that was edited and relabelled counts as edited."""
+
+
+def diff_snapshots(store: ObjectStore, before: str, after: str) -> pl.DataFrame:
+    """Give the rows that differ: row_id, slice and change, sorted by id.
+
+    A row is `edited` when what the model reads changed, `relabelled` when its answer did, and `moved` when its split,
+    cluster or slice did. Files that both snapshots have are not read.
+
+    Raises:
+        ManifestError: A snapshot is not there, or is damaged.
+    """
+    files = [{file.sha256 for file in store.load(Snapshot, one).record.files} for one in (before, after)]
+    old = _read_files(store, files[0] - files[1])
+    new = _read_files(store, files[1] - files[0])
+    both = old.join(new, on="row_id", how="full", suffix="_new", coalesce=True)
+    change = (
+        pl.when(pl.col("cluster_id").is_null())
+        .then(pl.lit("added"))
+        .when(pl.col("cluster_id_new").is_null())
+        .then(pl.lit("removed"))
+        .when(_differ("text") | _differ("history"))
+        .then(pl.lit("edited"))
+        .when(_differ("answer"))
+        .then(pl.lit("relabelled"))
+        .when(_differ("split") | _differ("cluster_id") | _differ("slice"))
+        .then(pl.lit("moved"))
+    )
+    changed = both.select("row_id", pl.coalesce("slice_new", "slice").alias("slice"), change.alias("change"))
+    return changed.drop_nulls("change").sort("row_id")
+
+
+def _read_files(store: ObjectStore, digests: Iterable[str]) -> pl.DataFrame:
+    frames = [get_frame(store, digest, EXAMPLES) for digest in sorted(digests)]
+    return pl.concat([pl.DataFrame(schema=EXAMPLES), *frames])
+
+
+def _differ(column: str) -> pl.Expr:
+    return pl.col(column).ne_missing(pl.col(f"{column}_new"))

@@ -1,0 +1,34 @@
+"""Export: a snapshot as a folder of Parquet files that any tool reads, with its manifest beside them."""
+
+from pathlib import Path
+
+from nightloom.artifacts.data import Snapshot
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+
+MANIFEST = "snapshot.json"
+
+
+def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[Path]:
+    """Write a snapshot's files into a folder, and its manifest last; files that are there and sound are kept.
+
+    Raises:
+        InputError: The folder holds something else.
+        ManifestError: The snapshot is not there, or is damaged.
+        OSError: The folder cannot be written.
+    """
+    snapshot = store.load(Snapshot, snapshot_id)
+    names = [f"{number:05d}-{short(file.sha256)}.parquet" for number, file in enumerate(snapshot.record.files)]
+    strangers = {path.name for path in folder.glob("*")} - {*names, MANIFEST}
+    if strangers:
+        msg = (
+            f"{folder} holds files that are not of snapshot {short(snapshot_id)}: {min(strangers)}; name another folder"
+        )
+        raise InputError(msg)
+    paths = [
+        store.fetch_file(file.sha256, folder / name) for file, name in zip(snapshot.record.files, names, strict=True)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).write_bytes(snapshot.to_bytes())
+    return paths

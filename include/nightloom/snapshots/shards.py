@@ -1,0 +1,185 @@
+"""Shards: where the rows of a snapshot are cut, the file that each part becomes, and what is remembered of it.
+
+Where a shard ends depends on the rows around it alone (content-defined chunking, as in backup programs): rows that come
+at the end, or go at the beginning, leave the shards between as they were.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nightloom.artifacts.data import SnapshotFile, SnapshotIdentity
+from nightloom.artifacts.leaves import Leaves, hash_rows
+from nightloom.core.digests import digest_bytes
+from nightloom.core.store import ObjectStore
+
+_HASH_SEED = 5
+_ROW_GROUP_ROWS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSize:
+    """How many rows a shard has: about `mean`, never below `least` but in the last, never above `most`."""
+
+    mean: int = 8_192
+    least: int = 2_048
+    most: int = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of a snapshot: its file, and id and leaf of each row, sorted by id."""
+
+    file: SnapshotFile
+    ids: pl.Series
+    leaves: Leaves
+
+
+def cut_rows(row_ids: pl.Series, size: ShardSize) -> list[tuple[int, int]]:
+    """Give start and length of each shard of rows in this order."""
+    ends = np.flatnonzero((row_ids.hash(_HASH_SEED) % size.mean == 0).to_numpy()) + 1
+    cuts = [0]
+    for end in ends.tolist():
+        while end - cuts[-1] > size.most:
+            cuts.append(cuts[-1] + size.most)
+        if end - cuts[-1] >= size.least:
+            cuts.append(end)
+    while len(row_ids) - cuts[-1] > size.most:
+        cuts.append(cuts[-1] + size.most)
+    if cuts[-1] < len(row_ids):
+        cuts.append(len(row_ids))
+    return [(start, end - start) for start, end in pairwise(cuts)]
+
+
+def store_shard(store: ObjectStore, rows: pa.Table) -> Shard:
+    """Keep rows as a Parquet file, sorted by id, and give what the snapshot needs to know of them."""
+    ordered = rows.take(pc.sort_indices(rows["row_id"]))
+    buffer = io.BytesIO()
+    pq.write_table(ordered, buffer, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+    frame = pl.DataFrame(pl.from_arrow(ordered))
+    ids = frame["row_id"]
+    file = SnapshotFile(sha256=store.put_blob(buffer.getvalue()), rows=len(ids), first_id=ids[0], last_id=ids[-1])
+    return Shard(file, ids, hash_rows(frame))
+
+
+def fingerprint(rows: pa.Table) -> str:
+    """Give a digest of rows as they lie in memory.
+
+    Equal fingerprints mean equal rows in the same order. The reverse does not hold: rows that are cut into other chunks
+    may have another, which costs time and nothing else.
+    """
+    sha = hashlib.sha256(str(rows.schema.remove_metadata()).encode())
+    for column in rows.columns:
+        for chunk in column.chunks:
+            for part in _bytes_of(chunk):
+                # The length first: else bytes could move from one part to the next.
+                sha.update(len(part).to_bytes(8))
+                sha.update(part)
+    return sha.hexdigest()
+
+
+class ShardCache:
+    """Shards by fingerprint, in a folder that may be deleted at any time.
+
+    Args:
+        folder: Where they are remembered.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, key: str) -> Shard | None:
+        """Give the shard of that fingerprint; nothing when it is not remembered, or not readable."""
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(self._path(key)))).read_all()
+            file = SnapshotFile.model_validate_json((table.schema.metadata or {})[b"file"])
+        except (OSError, ValueError, KeyError, pa.ArrowException):
+            return None
+        leaves = np.frombuffer(table["leaf"].combine_chunks().buffers()[1], np.uint8)
+        return Shard(file, pl.Series(table["row_id"]), leaves.reshape(-1, 32)[: len(table)])
+
+    def remember(self, key: str, shard: Shard) -> None:
+        """Remember a shard."""
+        leaf = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(32), len(shard.ids), [None, pa.py_buffer(shard.leaves.tobytes())]
+        )
+        ids = shard.ids.to_arrow(compat_level=pl.CompatLevel.oldest())
+        metadata = {"file": shard.file.model_dump_json()}
+        table = pa.table({"row_id": ids, "leaf": leaf}).replace_schema_metadata(metadata)
+        self._write(key, partial(_write_arrow, table.combine_chunks()))
+
+    def find_identity(self, keys: Sequence[str]) -> SnapshotIdentity | None:
+        """Give the identity of the snapshot that consists of the shards of these fingerprints."""
+        try:
+            return SnapshotIdentity.model_validate_json(self._path(_join(keys)).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def remember_identity(self, keys: Sequence[str], identity: SnapshotIdentity) -> None:
+        """Remember what these shards make together."""
+        self._write(_join(keys), lambda path: path.write_text(identity.model_dump_json(), encoding="utf-8"))
+
+    def _write(self, key: str, write: Callable[[Path], object]) -> None:
+        """Write a file, whole or not at all; a full disk is no reason to fail."""
+        path = self._path(key)
+        half = path.with_name(f".{path.name}.{os.getpid()}")
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(half)
+            half.replace(path)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / key[2:]
+
+
+def _join(keys: Sequence[str]) -> str:
+    return digest_bytes("".join(keys).encode())
+
+
+def _write_arrow(table: pa.Table, path: Path) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _bytes_of(array: pa.Array) -> Iterator[Any]:
+    """Give what an array of text, or of lists and structs of it, consists of, wherever in its buffers it begins."""
+    yield b"" if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False).tobytes()
+    if pa.types.is_struct(array.type):
+        for field in array.flatten():
+            yield from _bytes_of(field)
+    elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        yield _lengths(pc.list_value_length(array))
+        yield from _bytes_of(array.flatten())
+    elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        yield _lengths(pc.binary_length(array))
+        yield _characters(array)
+    elif not pa.types.is_null(array.type):
+        msg = f"rows hold values of type {array.type}, of which no fingerprint is known"
+        raise TypeError(msg)
+
+
+def _lengths(lengths: pa.Array) -> bytes:
+    data: bytes = lengths.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False).tobytes()
+    return data
+
+
+def _characters(array: pa.Array) -> Any:
+    _, offsets, data = array.buffers()
+    if data is None or len(array) == 0:
+        return b""
+    kind = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    ends = np.frombuffer(offsets, kind, array.offset + len(array) + 1)
+    return memoryview(data)[int(ends[array.offset]) : int(ends[-1])]

@@ -1,0 +1,111 @@
+"""Shards: cut by their rows, so that a change leaves the others as they are; and remembered without being trusted."""
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.artifacts.frames import EXAMPLES
+from nightloom.artifacts.leaves import hash_rows
+from nightloom.core.store import ObjectStore
+from nightloom.snapshots.shards import ShardCache, ShardSize, cut_rows, fingerprint, store_shard
+
+SIZE = ShardSize(mean=16, least=4, most=64)
+
+_text = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+_turns = st.none() | st.lists(st.fixed_dictionaries({"content": _text, "role": _text}), max_size=3)
+_rows = st.lists(
+    st.fixed_dictionaries({"row_id": st.text("ab", max_size=3), "text": _text, "history": _turns}), max_size=6
+)
+
+
+def make_ids(count: int) -> pl.Series:
+    return pl.Series("row_id", [f"T{number:05d}" for number in range(count)], pl.String)
+
+
+def cut(ids: pl.Series) -> set[tuple[str, ...]]:
+    return {tuple(ids[start : start + length]) for start, length in cut_rows(ids, SIZE)}
+
+
+def to_table(frame: pl.DataFrame) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+@given(st.integers(0, 600), st.sampled_from([SIZE, ShardSize(1, 1, 1), ShardSize(4, 50, 64)]))
+def test_shards_cover_the_rows_and_keep_their_size(count: int, size: ShardSize) -> None:
+    shards = cut_rows(make_ids(count), size)
+    assert [start for start, _ in shards] == [sum(length for _, length in shards[:n]) for n in range(len(shards))]
+    assert sum(length for _, length in shards) == count
+    assert all(size.least <= length <= size.most for _, length in shards[:-1])
+    assert all(0 < length <= size.most for _, length in shards[-1:])
+
+
+def test_shards_have_about_the_size_asked_for() -> None:
+    assert 10 < 20_000 / len(cut_rows(make_ids(20_000), SIZE)) < 30
+
+
+@pytest.mark.parametrize("keep", [slice(0, 2000), slice(20, 2020), slice(0, 2020)], ids=["end", "beginning", "none"])
+def test_rows_that_come_and_go_at_the_ends_leave_the_shards_between(keep: slice) -> None:
+    ids = make_ids(2020)
+    changed = cut(ids) - cut(ids[keep])
+    assert len(changed) <= 4
+
+
+def test_a_row_that_goes_from_the_middle_changes_the_shards_around_it() -> None:
+    ids = make_ids(2000)
+    assert len(cut(ids) - cut(ids.filter(ids != "T01000"))) <= 3
+
+
+@given(_rows, _rows)
+def test_fingerprints_are_equal_when_the_rows_are(
+    first: list[dict[str, object]], second: list[dict[str, object]]
+) -> None:
+    one, two = (to_table(pl.DataFrame(rows, EXAMPLES)) for rows in (first, second))
+    assert (fingerprint(one) == fingerprint(two)) == (first == second)
+
+
+@given(_rows, _rows)
+def test_a_fingerprint_does_not_tell_where_in_a_table_the_rows_lay(
+    rows: list[dict[str, object]], before: list[dict[str, object]]
+) -> None:
+    table = to_table(pl.DataFrame(before + rows, EXAMPLES)).slice(len(before))
+    if rows:
+        assert fingerprint(table) == fingerprint(to_table(pl.DataFrame(rows, EXAMPLES)))
+
+
+def test_a_shard_is_sorted_and_has_the_leaf_of_each_row(store: ObjectStore) -> None:
+    frame = pl.DataFrame([{"row_id": row_id, "text": row_id * 2} for row_id in "cab"], EXAMPLES)
+    shard = store_shard(store, to_table(frame))
+    assert shard.ids.to_list() == ["a", "b", "c"]
+    assert (shard.leaves == hash_rows(frame.sort("row_id"))).all()
+    assert (shard.file.rows, shard.file.first_id, shard.file.last_id) == (3, "a", "c")
+    assert pl.read_parquet(store.get_blob(shard.file.sha256)).equals(frame.sort("row_id"))
+
+
+def test_a_shard_is_remembered(store: ObjectStore, tmp_path: Path) -> None:
+    frame = pl.DataFrame([{"row_id": row_id, "text": row_id * 2} for row_id in "cab"], EXAMPLES)
+    shard = store_shard(store, to_table(frame))
+    ShardCache(tmp_path).remember("ab12", shard)
+    found = ShardCache(tmp_path).find("ab12")
+    assert found is not None
+    assert (found.file, found.ids.to_list()) == (shard.file, ["a", "b", "c"])
+    assert (found.leaves == shard.leaves).all()
+
+
+@pytest.mark.parametrize("damage", [b"", b"rubbish", b"ARROW1\0\0rubbish"], ids=["empty", "rubbish", "torn"])
+def test_what_is_remembered_badly_is_forgotten(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "ab" / "12"
+    path.parent.mkdir()
+    path.write_bytes(damage)
+    assert ShardCache(tmp_path).find("ab12") is None
+    assert ShardCache(tmp_path).find_identity([]) is None
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(store: ObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shard = store_shard(store, to_table(pl.DataFrame([{"row_id": "a"}], EXAMPLES)))
+    cache = ShardCache(tmp_path / "file" / "below")
+    cache.remember("ab12", shard)
+    assert cache.find("ab12") is None
