@@ -12,7 +12,7 @@ from nightloom.core.errors import FaultError
 from nightloom.services.instance import ADMIN, Instance
 
 _TIMEOUT_S = 30
-_QUESTION_ATTEMPTS = 5
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,9 @@ class AirflowApi:
 
     def unpause(self, dag_id: str) -> bool:
         """Let a Dag run; tell whether Airflow knows it yet."""
-        found = self._ask("PATCH", f"/dags/{dag_id}", json={"is_paused": False}, accept=(404,))
+        found = self._ask("GET", f"/dags/{dag_id}", accept=(404,))
+        if found.get("is_paused"):
+            self._ask("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
         return "dag_id" in found
 
     def import_errors(self) -> list[str]:
@@ -144,10 +146,14 @@ class AirflowApi:
         return response.json()
 
     def _send(self, method: str, path: str, request: Mapping[str, Any]) -> httpx.Response:
-        # A machine that trains answers late; a question may be asked again, an order may not.
-        for _ in range(_QUESTION_ATTEMPTS - 1 if method == "GET" else 0):
-            with suppress(httpx.TimeoutException):
-                return self._client.request(method, f"/api/v2{path}", **request)
+        # A machine that trains answers late: a question may be asked again, an order may not. Where SQLite was locked,
+        # the answer is an error and nothing has been done: anything may be asked again.
+        may_repeat = () if method == "POST" else (httpx.TimeoutException,)
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(*may_repeat):
+                response = self._client.request(method, f"/api/v2{path}", **request)
+                if not response.is_server_error:
+                    return response
         return self._client.request(method, f"/api/v2{path}", **request)
 
     def _log_in(self) -> None:

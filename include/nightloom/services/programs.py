@@ -120,8 +120,10 @@ def airflow_environment(instance: Instance) -> dict[str, str]:
             "simple_auth_manager_passwords_file": str(passwords),
             "fernet_key": instance.secrets["fernet_key"],
         },
-        # A busy machine keeps a writer waiting for longer than the five seconds after which SQLite gives up.
-        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=60"},
+        # A busy machine keeps a writer waiting for longer than the five seconds after which SQLite gives up. But not
+        # much longer: the API server writes its audit log within its event loop, and when a task's transaction, which
+        # needs that loop to end, holds the lock just then, both stand still until SQLite gives up.
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=15"},
         "api": {
             "host": "127.0.0.1",
             "port": str(instance.ports["airflow"]),

@@ -29,6 +29,8 @@ TEAMS = {
     "shipping": ("parcel", "courier", "delivery", "tracking"),
     "account": ("password", "login", "profile", "username"),
 }
+# Digits might be a telephone number, which takes seconds to find out.
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
 RECIPE = """\
 name: {name}
 owner: support-platform
@@ -81,8 +83,11 @@ class Installation:
         self.database.close()
 
     def ask(self, method: str, path: str, **request: Any) -> Any:
-        """Give the JSON of an answer of Airflow's API."""
-        answer = self._client.request(method, f"/api/v2{path}", **request)
+        """Give the JSON of an answer of Airflow's API; a database that is locked is asked again."""
+        for _ in range(3):
+            answer = self._client.request(method, f"/api/v2{path}", **request)
+            if not answer.is_server_error:
+                break
         answer.raise_for_status()
         return answer.json()
 
@@ -235,4 +240,4 @@ def _text(number: int) -> tuple[str, str]:
     team = list(TEAMS)[number % 3]
     words = TEAMS[team]
     marks = " ".join(f"{number * factor % 99_991:05d}" for factor in (7919, 104_729, 15_485_863))
-    return f"{words[number % 4]} {marks} {words[number // 4 % 4]}", team
+    return f"{words[number % 4]} {marks.translate(_LETTERS)} {words[number // 4 % 4]}", team

@@ -67,22 +67,22 @@ def test_a_plain_trigger_is_tonight_and_starts_the_chain(nights: Installation) -
 
 @pytest.mark.parametrize("night", PAST)
 def test_a_backfill_runs_each_past_night(nights: Installation, night: str) -> None:
-    (run,) = nights.runs("by_command", "prepare", partition_key_pattern=night)
+    (run,) = nights.runs("by_cron", "prepare", partition_key_pattern=night)
     assert (run["run_type"], run["state"]) == ("backfill", "success")
-    assert outcomes(nights, "by_command", night)["prepare"] == "done"
-    assert outcomes(nights, "by_command", night)["report"] == "done"
+    assert outcomes(nights, "by_cron", night)["prepare"] == "done"
+    assert outcomes(nights, "by_cron", night)["report"] == "done"
 
 
 @pytest.mark.parametrize(("kind", "asset"), [("preparation", "snapshot"), ("verdict", "verdict"), ("report", "report")])
 def test_a_night_leaves_one_of_each(nights: Installation, kind: str, asset: str) -> None:
-    assert manifests_by_night(nights, kind, "by_command") == [*PAST, TONIGHT]
-    assert sorted(event["partition_key"] for event in nights.events("by_command", asset)) == [*PAST, TONIGHT]
+    assert manifests_by_night(nights, kind, "by_cron") == [*PAST, TONIGHT]
+    assert sorted(event["partition_key"] for event in nights.events("by_cron", asset)) == [*PAST, TONIGHT]
 
 
 def test_the_champion_never_goes_back(nights: Installation) -> None:
-    moves = [move for move in read_log(nights.database, "by_command") if move.name == "champion"]
+    moves = [move for move in read_log(nights.database, "by_cron") if move.name == "champion"]
     assert [str(move.night) for move in moves] == [TONIGHT]
-    (event,) = nights.events("by_command", "champion")
+    (event,) = nights.events("by_cron", "champion")
     assert (event["partition_key"], event["extra"]["champion"]) == (TONIGHT, moves[0].new)
 
 

@@ -18,6 +18,8 @@ TEAMS = {
     "shipping": ("parcel", "courier", "delivery", "tracking"),
     "account": ("password", "login", "profile", "username"),
 }
+# Digits might be a telephone number, which takes seconds to find out.
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
 RECIPE = """\
 name: triage
 owner: support-platform
@@ -89,7 +91,7 @@ def write_text(team: str, number: int) -> str:
     """Write a text of a team that is unlike that of any other number."""
     words = TEAMS[team]
     marks = " ".join(f"{number * factor % 99_991:05d}" for factor in (7919, 104_729, 15_485_863))
-    return f"{words[number % 4]} {marks} {words[number // 4 % 4]}"
+    return f"{words[number % 4]} {marks.translate(_LETTERS)} {words[number // 4 % 4]}"
 
 
 @pytest.fixture

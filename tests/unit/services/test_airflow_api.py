@@ -147,6 +147,25 @@ def test_an_order_is_not_given_twice() -> None:
     assert asked == ["POST"]
 
 
+def test_an_order_that_met_a_locked_database_is_given_again() -> None:
+    answers = iter([httpx.Response(500), httpx.Response(500), httpx.Response(200, json=RUN)])
+
+    assert api(lambda _: next(answers)).trigger("r__prepare", {}).state == "running"
+
+
+@pytest.mark.parametrize(("paused", "asked"), [(True, ["GET", "PATCH"]), (False, ["GET"]), (None, ["GET"])])
+def test_a_dag_is_unpaused_when_it_is_paused(paused: bool | None, asked: list[str]) -> None:
+    methods: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        methods.append(request.method)
+        known = {"dag_id": "r__predict", "is_paused": paused}
+        return httpx.Response(404, json={}) if paused is None else httpx.Response(200, json=known)
+
+    assert api(answer).unpause("r__predict") == (paused is not None)
+    assert methods == asked
+
+
 def test_only_our_own_log_lines_are_shown() -> None:
     content = [
         {"event": "::group::x"},

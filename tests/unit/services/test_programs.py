@@ -41,7 +41,7 @@ def test_airflow_is_kept_to_loopback_and_to_the_var_folder(tmp_path: Path) -> No
     environment = airflow_environment(open_instance(tmp_path, keep_ports=False))
 
     assert environment["AIRFLOW_HOME"] == f"{tmp_path}/airflow"
-    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{tmp_path}/airflow/airflow.db?timeout=60"
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{tmp_path}/airflow/airflow.db?timeout=15"
     assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert environment["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] == "False"
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
