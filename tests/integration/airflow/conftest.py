@@ -9,7 +9,7 @@ import pytest
 from nightloom.services.lifecycle import down
 
 from .browser import trigger_in_a_browser
-from .installation import Installation, install, minute_from_now, tonight, wait_until
+from .installation import Installation, install, next_minute, tonight, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ class Told:
 def _begun(started: Installation) -> tuple[Installation, Told]:
     """All nights at once: each waits for its own most of the time."""
     started.write_recipe("by_command")
-    started.write_recipe("by_cron", schedule=minute_from_now(20))
+    started.write_recipe("by_cron", schedule=next_minute())
     started.write_recipe("by_hand")
     started.write_recipe("no_source", connection="nowhere")
     started.wait_for_dags("by_command")
@@ -45,12 +45,12 @@ def _begun(started: Installation) -> tuple[Installation, Told]:
         started.trigger("no_source__prepare")
         started.wait_for_dags("by_hand")
         trigger_in_a_browser(started, "by_hand__prepare")
+        started.wait_for_reports("by_hand", 1)
+        _kill_finetune_of_tonight(started)
         text, _ = command.communicate(timeout=900)
     # A Dag that the cron never started would start for tonight too, once a backfill is over.
     started.wait_for_reports("by_cron", 1)
     _backfill(started, "by_cron__prepare", nights=3)
-    started.wait_for_reports("by_hand", 1)
-    _kill_finetune_of_tonight(started)
     for recipe, nights in {"by_cron": 4, "by_hand": 3, "no_source": 1}.items():
         started.wait_for_reports(recipe, nights)
     return started, Told(command.returncode, text)

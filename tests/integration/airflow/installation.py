@@ -200,9 +200,9 @@ def tonight() -> date:
     return night_of(utc_now(), ZONE)
 
 
-def minute_from_now(seconds: float) -> str:
-    """Give the cron line of the first whole minute after so many seconds."""
-    moment = (datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=seconds + 60)).replace(second=0)
+def next_minute() -> str:
+    """Give the cron line of the next whole minute."""
+    moment = datetime.now(ZoneInfo(ZONE)) + timedelta(minutes=1)
     return f"{moment.minute} {moment.hour} * * *"
 
 
