@@ -31,13 +31,25 @@ def parse_json(text: str | bytes) -> Any:
     if isinstance(text, bytes):
         text = text.decode()  # json would also take UTF-16
     try:
-        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
-        # A lone surrogate or 1e999 would be read here, and fail wherever it is written.
-        canonical_json(value)
+        return _check_json(_STRICT.decode(text))
     except RecursionError as error:
         msg = "it is nested too deeply"
         raise ValueError(msg) from error
-    return value
+
+
+def parse_json_prefix(text: str) -> tuple[Any, int]:
+    """Read the JSON value that a text begins with, as strictly, and give it with the place where it ends.
+
+    Raises:
+        JSONDecodeError: There is none, or it goes on after the text.
+        ValueError: It is one that is refused.
+    """
+    try:
+        value, end = _STRICT.raw_decode(text)
+        return _check_json(value), end
+    except RecursionError as error:
+        msg = "it is nested too deeply"
+        raise ValueError(msg) from error
 
 
 def digest_bytes(data: bytes) -> str:
@@ -101,6 +113,12 @@ def short(digest: str) -> str:
     return digest[:12]
 
 
+def _check_json(value: Any) -> Any:
+    # A lone surrogate or 1e999 would be read, and fail wherever it is written.
+    canonical_json(value)
+    return value
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
@@ -112,3 +130,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _refuse_constant(name: str) -> None:
     msg = f"{name} is not JSON"
     raise ValueError(msg)
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)

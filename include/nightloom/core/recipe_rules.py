@@ -138,7 +138,7 @@ def table_has_a_connection(recipe: dict[str, Any], _path: Path) -> Findings:
     predict = recipe.get("predict")
     if not isinstance(predict, dict) or predict.get("table") is None or predict.get("connection") is not None:
         return
-    if _get(predict, "source", "kind") == "csv":
+    if _get(predict, "source", "kind") == "files":
         yield Finding(("predict", "table"), "the table has no connection", "add `connection: <name>` beside it")
 
 

@@ -1,7 +1,6 @@
 """Recipes: what a team writes to have one model kept fresh. The schema; `recipe_check` reads files against it."""
 
 from datetime import time
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -32,12 +31,12 @@ class SqlSource(Plain):
 
 
 class FilesSource(Plain):
-    """Rows of CSV files; `{data}` in the path stands for the folder that `DATA=` or NIGHTLOOM_DATA_DIR names."""
+    """Rows of files; `{data}` in the path stands for the folder that `DATA=` or NIGHTLOOM_DATA_DIR names."""
 
-    kind: Literal["csv"]
-    path: str = Field(description="A CSV file with a header line.")
+    kind: Literal["files"]
+    path: str = Field(description="A file, a folder, or a pattern such as `tickets/*.jsonl`; `s3://bucket/…` too.")
 
-    def resolved_path(self) -> Path:
+    def resolved_path(self) -> str:
         """Give the path with `{data}` filled in.
 
         Raises:
@@ -47,7 +46,7 @@ class FilesSource(Plain):
         if "{data}" in self.path and data_dir is None:
             msg = f"the path {self.path!r} needs a data folder; give DATA=folder to make, or set NIGHTLOOM_DATA_DIR"
             raise InputError(msg)
-        return Path(self.path.replace("{data}", str(data_dir)))
+        return self.path.replace("{data}", str(data_dir))
 
 
 Source = Annotated[SqlSource | FilesSource, Field(discriminator="kind")]

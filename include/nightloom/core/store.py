@@ -6,11 +6,14 @@ reader follows manifests and never a listing, so what was half-written is invisi
 
 import logging
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from nightloom.core.digests import digest_bytes, digest_file, short
 from nightloom.core.errors import ManifestError, StoreError
@@ -121,6 +124,29 @@ class ObjectStore:
             msg = f"{kind.kind} {manifest_id} is not in the store; `nightloom {kind.kind} list` shows what is"
             raise ManifestError(msg)
         return kind.from_bytes(data, manifest_id)
+
+    def list_keys(self, bucket: str, pattern: str) -> list[str]:
+        """Give the keys of any bucket that match a pattern, in their order; a pattern that ends in a slash is a folder.
+
+        For what others have put there: our own manifests are never found by listing.
+        """
+        wanted = f"{pattern}*" if pattern.endswith("/") else pattern
+        fixed = re.split(r"[*?\[]", wanted, maxsplit=1)[0]
+
+        def list_all() -> list[str]:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=fixed)
+            return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+        found = self._ask(f"list {bucket}/{fixed}", list_all, missing=("NoSuchBucket",)) or []
+        return sorted(key for key in found if fnmatchcase(key, wanted))
+
+    @contextmanager
+    def open_key(self, bucket: str, key: str) -> Iterator[IO[bytes]]:
+        """Open an object of any bucket, fetched into a temporary file."""
+        with tempfile.TemporaryFile() as file:
+            self._ask(f"read {bucket}/{key}", lambda: self._client.download_fileobj(bucket, key, file))
+            file.seek(0)
+            yield file
 
     def ensure_bucket(self) -> None:
         """Create the bucket when it is not there (embedded services only: in production it is given)."""

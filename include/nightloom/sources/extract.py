@@ -12,7 +12,8 @@ from nightloom.core.errors import InputError
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Canaries, Columns, Source
 from nightloom.core.store import ObjectStore
-from nightloom.sources.tables import describe_source, read_table, utc_text
+from nightloom.sources.columns import describe_source
+from nightloom.sources.tables import read_table, utc_text
 
 
 def extract_records(

@@ -32,9 +32,9 @@ RECIPE: dict[str, Any] = {
         "primary": "team",
         "prompt": "triage/1",
     },
-    "prepare": {"source": {"kind": "csv", "path": "tickets.csv"}},
+    "prepare": {"source": {"kind": "files", "path": "tickets.csv"}},
     "evaluate": {
-        "sets": [{"name": "held_out", "source": {"kind": "csv", "path": "e.csv"}, "columns": {"text": "body"}}]
+        "sets": [{"name": "held_out", "source": {"kind": "files", "path": "e.csv"}, "columns": {"text": "body"}}]
     },
 }
 

@@ -91,7 +91,7 @@ def test_ten_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         pytest.param(
             "    kind: sql\n    connection",
             "    connection",
-            (12, "prepare.source.kind", "the field `kind` is missing", "add `kind: csv` or `kind: sql`"),
+            (12, "prepare.source.kind", "the field `kind` is missing", "add `kind: files` or `kind: sql`"),
             id="kind-missing",
         ),
         pytest.param(
@@ -130,7 +130,7 @@ def test_mistake_has_line_place_and_remedy(
 
 
 def test_mistakes_behind_a_wrong_kind_are_found(recipes_dir: Path) -> None:
-    text = SOUND.replace("kind: csv, path:", "kind: cvs, pth:")
+    text = SOUND.replace("kind: files, path:", "kind: cvs, pth:")
     assert [mistake.where for mistake in check(recipes_dir, text)] == [
         "evaluate.sets[0].source.kind",
         "evaluate.sets[0].source.pth",
@@ -205,7 +205,7 @@ _snippets = st.sampled_from(
         "{",
         "'",
         "- ",
-        "kind: csv",
+        "kind: files",
         "null",
         "&a ",
         "*a",

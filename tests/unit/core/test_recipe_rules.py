@@ -112,7 +112,7 @@ def test_eval_sets_of_one_name_are_refused() -> None:
 
 
 def test_table_beside_files_needs_a_connection() -> None:
-    predict = {"source": {"kind": "csv", "path": "{data}/x.csv"}, "table": "answers"}
+    predict = {"source": {"kind": "files", "path": "{data}/x.csv"}, "table": "answers"}
     assert problems({"predict": predict}) == ["the table has no connection"]
     assert problems({"predict": {**predict, "connection": "tickets"}}) == []
 

@@ -23,7 +23,7 @@ SECTIONS = {
     "`prepare.split`": recipes.Split,
     "`prepare.canaries`": recipes.Canaries,
     "A source: `kind: sql`": recipes.SqlSource,
-    "A source: `kind: csv`": recipes.FilesSource,
+    "A source: `kind: files`": recipes.FilesSource,
     "`train`": recipes.Train,
     "`evaluate`": recipes.Evaluate,
     "`evaluate.sets[]`": recipes.EvalSet,

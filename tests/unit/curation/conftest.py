@@ -23,7 +23,7 @@ def answer() -> dict[str, AnswerField]:
 @pytest.fixture
 def settings() -> Prepare:
     """The defaults."""
-    return Prepare(source=FilesSource(kind="csv", path="rows.csv"))
+    return Prepare(source=FilesSource(kind="files", path="rows.csv"))
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ def extract(store: ObjectStore, name: str) -> str:
     folder = os.environ.get("NIGHTLOOM_TEST_DATA")
     if folder is None:
         pytest.skip("NIGHTLOOM_TEST_DATA is not set: the folder that holds banking77/train.csv and test.csv")
-    source = FilesSource(kind="csv", path=str(Path(folder) / "banking77" / name))
+    source = FilesSource(kind="files", path=str(Path(folder) / "banking77" / name))
     return extract_records(store, source, Columns(text="text"), ANSWER, night=None, window_days=1).id
 
 
 def test_every_row_of_real_data_is_accounted_for(store: ObjectStore) -> None:
-    settings = Prepare(source=FilesSource(kind="csv", path="train.csv"))
+    settings = Prepare(source=FilesSource(kind="files", path="train.csv"))
     evalset = freeze_eval_set(store, "test", extract(store, "test.csv"), ANSWER, settings)
     items = read_eval_set(store, evalset.id)["text"].to_list()
     ledger = curate(read_records(store, extract(store, "train.csv")), ANSWER, settings, items).ledger

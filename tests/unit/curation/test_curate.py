@@ -171,7 +171,7 @@ def test_every_record_has_exactly_one_outcome(
     rows: list[tuple[str, str, str | None, str | None]], near: str, contradictions: str
 ) -> None:
     frame = pl.DataFrame([(*row, None, None) for row in rows], RECORDS, orient="row").sort("row_id", "version", "text")
-    source = FilesSource(kind="csv", path="rows.csv")
+    source = FilesSource(kind="files", path="rows.csv")
     settings = Prepare.model_validate({"source": source, "near_duplicates": near, "contradictions": contradictions})
     answer = {"team": AnswerField(column="team", one_of=("sales", "billing")), "reply": AnswerField(column="reply")}
     curation = curate(frame, answer, settings, [INVOICE])

@@ -27,11 +27,11 @@ RECIPE = {
         "primary": "team",
         "prompt": "triage/1",
     },
-    "prepare": {"source": {"kind": "csv", "path": "tickets.csv"}, "max_characters": 200},
+    "prepare": {"source": {"kind": "files", "path": "tickets.csv"}, "max_characters": 200},
     "evaluate": {
-        "sets": [{"name": "held_out", "source": {"kind": "csv", "path": "e.csv"}, "columns": {"text": "body"}}]
+        "sets": [{"name": "held_out", "source": {"kind": "files", "path": "e.csv"}, "columns": {"text": "body"}}]
     },
-    "predict": {"source": {"kind": "csv", "path": "open.csv"}, "shard_rows": 3, "table": "triage_predictions"},
+    "predict": {"source": {"kind": "files", "path": "open.csv"}, "shard_rows": 3, "table": "triage_predictions"},
 }
 
 MakePlan = Callable[..., PredictionPlan]

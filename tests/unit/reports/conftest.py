@@ -66,9 +66,9 @@ RECIPE = {
         "primary": "team",
         "prompt": "support_triage/1",
     },
-    "prepare": {"source": {"kind": "csv", "path": "tickets.csv"}},
+    "prepare": {"source": {"kind": "files", "path": "tickets.csv"}},
     "evaluate": {
-        "sets": [{"name": "held_out", "source": {"kind": "csv", "path": "e.csv"}, "columns": {"text": "body"}}]
+        "sets": [{"name": "held_out", "source": {"kind": "files", "path": "e.csv"}, "columns": {"text": "body"}}]
     },
 }
 

@@ -27,6 +27,6 @@ def csv_file(tmp_path: Path) -> Callable[[bytes], FilesSource]:
 
     def write(data: bytes) -> FilesSource:
         (tmp_path / "rows.csv").write_bytes(data)
-        return FilesSource(kind="csv", path=str(tmp_path / "rows.csv"))
+        return FilesSource(kind="files", path=str(tmp_path / "rows.csv"))
 
     return write

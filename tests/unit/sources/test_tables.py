@@ -122,6 +122,6 @@ def test_file_that_is_no_csv_is_refused_whole(csv_file: MakeCsv, data: bytes, re
 
 
 def test_missing_file_is_named() -> None:
-    source = FilesSource(kind="csv", path="nowhere/rows.csv")
-    with pytest.raises(InputError, match=r"'nowhere/rows\.csv' cannot be read at .*: No such file"):
+    source = FilesSource(kind="files", path="nowhere/rows.csv")
+    with pytest.raises(InputError, match=r"there is no file at 'nowhere/rows\.csv'"):
         read_table(source, ["text"], None, 1)

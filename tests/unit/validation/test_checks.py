@@ -13,7 +13,7 @@ from nightloom.validation.checks import Validation, validate_examples, validate_
 
 STANDARD = Path(__file__).parents[3] / "include" / "expectations"
 ANSWER = {"team": AnswerField(column="team", one_of=("sales", "billing"))}
-SETTINGS = Prepare(source=FilesSource(kind="csv", path="rows.csv"))
+SETTINGS = Prepare(source=FilesSource(kind="files", path="rows.csv"))
 SALES = '{"team":"sales"}'
 
 

@@ -1,0 +1,35 @@
+"""Columns: where the ones that are wanted stand among those that a source has, and how a source is named in errors."""
+
+import difflib
+from collections.abc import Sequence
+
+from nightloom.core.errors import InputError
+from nightloom.core.recipes import Source, SqlSource
+
+
+def describe_source(source: Source) -> str:
+    """Name a source in an error, without its password."""
+    if isinstance(source, SqlSource):
+        return f"the query on connection {source.connection!r}"
+    return f"the file {source.path!r}"
+
+
+def find_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> list[int]:
+    """Give the place of each wanted column.
+
+    Raises:
+        InputError: One is not there, or stands twice.
+    """
+    return [_find_column(name, known, where) for name in wanted]
+
+
+def _find_column(name: str, known: Sequence[str], where: str) -> int:
+    if known.count(name) == 1:
+        return known.index(name)
+    if name in known:
+        msg = f"column {name!r} stands more than once in {where}; give each its own name"
+        raise InputError(msg)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    msg = f"{where} has no column {name!r}. {hint}Known: {', '.join(known)}"
+    raise InputError(msg)

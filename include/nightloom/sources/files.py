@@ -1,0 +1,240 @@
+"""Files: rows of CSV, JSON and Parquet files, plain or compressed, on disk or in S3.
+
+Everything is read in batches, and whatever is wrong with a file refuses all of it in one sentence that shows no row.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nightloom.core.digests import parse_json, parse_json_prefix
+from nightloom.core.errors import InputError
+from nightloom.core.recipes import FilesSource
+from nightloom.core.store import open_store
+from nightloom.sources.columns import find_columns
+
+MOST_CHARACTERS = 10_000_000
+"""Of one line or one JSON value: what is longer is no row of text, and must not fill the memory."""
+
+MOST_GROUP_BYTES = 4 << 30
+"""Of one row group of a Parquet file, as its footer declares it."""
+
+_BATCH_ROWS = 5_000
+_CHUNK = 1 << 20
+_FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet")
+_PACKED = (".gz", ".zst")
+
+Row = Sequence[Any]
+_OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+def read_files(source: FilesSource, columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+    """Give the values of these columns of every row, a batch at a time, files in the order of their names.
+
+    Raises:
+        InputError: There is no such file, a file is not what its name says, or lacks a column.
+        StoreError: The object store does not answer.
+    """
+    for name, open_file in _list_files(source):
+        with _explained(f"the file {name!r}"), open_file() as file:
+            rows = _read_rows(name, file, columns)
+            while batch := list(islice(rows, _BATCH_ROWS)):
+                yield batch
+
+
+def _list_files(source: FilesSource) -> list[tuple[str, _OpenFile]]:
+    path = source.resolved_path()
+    found = _list_in_s3(path) if path.startswith("s3://") else _list_on_disk(Path(path))
+    known = [(name, open_file) for name, open_file in found if _suffixes(name)[0] in _FORMATS]
+    if not found:
+        msg = f"there is no file at {path!r}; check the path"
+        raise InputError(msg)
+    if not known:
+        others, endings = ", ".join(Path(name).name for name, _ in found[:3]), ", ".join(_FORMATS)
+        msg = f"{others} at {path!r} should end in one of {endings}, and may have {' or '.join(_PACKED)} after it"
+        raise InputError(msg)
+    return known
+
+
+def _list_on_disk(path: Path) -> list[tuple[str, _OpenFile]]:
+    if path.is_dir():
+        paths = sorted(path.iterdir())
+    elif any(sign in path.name for sign in "*?["):
+        paths = sorted(path.parent.glob(path.name))
+    else:
+        paths = [path] if path.exists() else []
+    return [(str(one), lambda one=one: one.open("rb")) for one in paths if one.is_file()]  # type: ignore[misc]
+
+
+def _list_in_s3(pattern: str) -> list[tuple[str, _OpenFile]]:
+    store = open_store()
+    bucket, _, keys = pattern.removeprefix("s3://").partition("/")
+    found = store.list_keys(bucket, keys)
+    return [(f"s3://{bucket}/{key}", lambda key=key: store.open_key(bucket, key)) for key in found]  # type: ignore[misc]
+
+
+def _suffixes(name: str) -> tuple[str, str]:
+    """Give what a name ends in, and how it is packed."""
+    path = Path(name.lower())
+    return (Path(path.stem).suffix, path.suffix) if path.suffix in _PACKED else (path.suffix, "")
+
+
+def _read_rows(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[Row]:
+    kind, packed = _suffixes(name)
+    where = f"the file {name!r}"
+    if kind == ".parquet":
+        return _read_parquet(file, columns, where)
+    return _read_text(kind, _unpack(file, packed), columns, where)
+
+
+def _unpack(file: IO[bytes], packed: str) -> Any:
+    if packed == ".gz":
+        return gzip.open(file)
+    return io.BufferedReader(pa.CompressedInputStream(file, "zstd")) if packed == ".zst" else file
+
+
+def _read_text(kind: str, file: Any, columns: Sequence[str], where: str) -> Iterator[Row]:
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        if kind == ".csv":
+            yield from _read_csv(text, columns, where)
+        else:
+            yield from _pick(_read_array(text) if kind == ".json" else _read_lines(text), columns, where)
+
+
+def _read_csv(text: IO[str], columns: Sequence[str], where: str) -> Iterator[Row]:
+    lines = csv.reader(text, strict=True)
+    header = next(lines, [])
+    places = find_columns(columns, header, where)
+    for row in lines:
+        if row and len(row) != len(header):
+            msg = f"{where} has rows whose number of values is not that of its header, {len(header)}; quote commas"
+            raise InputError(msg)
+        if row:
+            yield [row[place] for place in places]
+
+
+def _read_lines(text: IO[str]) -> Iterator[Any]:
+    number = 0
+    while line := text.readline(MOST_CHARACTERS + 1):
+        number += 1
+        if len(line) > MOST_CHARACTERS:
+            msg = f"line {number} has more than {MOST_CHARACTERS:,} characters"
+            raise ValueError(msg)
+        if line.strip():
+            yield _parse(line, f"line {number}")
+
+
+def _read_array(text: IO[str]) -> Iterator[Any]:
+    """Give the items of one JSON array, of which only the one that is being read is held in memory."""
+    buffer = _fill(text, "", "it is not a JSON array")
+    if not buffer.startswith("["):
+        msg = "it is not a JSON array"
+        raise ValueError(msg)
+    buffer, number, separator = buffer[1:], 0, ""
+    while True:
+        buffer = _fill(text, buffer)
+        if buffer.startswith("]"):
+            break
+        if separator and not buffer.startswith(separator):
+            msg = f"after item {number}, a comma is missing"
+            raise ValueError(msg)
+        buffer, number, separator = buffer[len(separator) :], number + 1, ","
+        item, buffer = _read_item(text, buffer, number)
+        yield item
+    if buffer[1:].strip() or text.read(_CHUNK).strip():
+        msg = "something follows the array"
+        raise ValueError(msg)
+
+
+def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end") -> str:
+    """Give the buffer without the space that it begins with, read on where nothing is left."""
+    buffer = buffer.lstrip()
+    while not buffer:
+        more = text.read(_CHUNK)
+        if not more:
+            raise ValueError(otherwise)
+        buffer = more.lstrip()
+    return buffer
+
+
+def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
+    """Give the value that comes next, and what of the buffer follows it."""
+    buffer = _fill(text, buffer)
+    while True:
+        try:
+            item, end = parse_json_prefix(buffer)
+            # A number at the end of what was read may go on.
+            if end < len(buffer):
+                return item, buffer[end:]
+        except ValueError as error:
+            if not isinstance(error, json.JSONDecodeError) or len(buffer) > MOST_CHARACTERS:
+                msg = f"item {number} is not JSON that can be used: {error}"
+                raise ValueError(msg) from error
+        more = text.read(max(_CHUNK, len(buffer)))
+        if not more:
+            msg = f"item {number} is not JSON, or the array does not end"
+            raise ValueError(msg)
+        buffer += more
+
+
+def _pick(items: Iterator[Any], columns: Sequence[str], where: str) -> Iterator[Row]:
+    """Give the wanted fields of objects: null where one has it not, an error where none of the first ones has it."""
+    objects = (_as_object(item) for item in items)
+    first = list(islice(objects, _BATCH_ROWS))
+    if first:
+        find_columns(columns, list(dict.fromkeys(name for item in first for name in item)), where)
+    for item in chain(first, objects):
+        yield [item.get(name) for name in columns]
+
+
+def _as_object(item: Any) -> dict[str, Any]:
+    if isinstance(item, dict):
+        return item
+    msg = "it holds values that are not objects"
+    raise ValueError(msg)
+
+
+def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[Row]:
+    parquet = pq.ParquetFile(file)
+    find_columns(columns, parquet.schema_arrow.names, where)
+    for number in range(parquet.num_row_groups):
+        declared = parquet.metadata.row_group(number).total_byte_size
+        if not 0 <= declared <= MOST_GROUP_BYTES:
+            msg = f"its footer declares a row group of {declared:,} bytes"
+            raise ValueError(msg)
+    read = 0
+    for batch in parquet.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(columns))):
+        read += batch.num_rows
+        yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+    if read != parquet.metadata.num_rows:
+        msg = f"its footer declares {parquet.metadata.num_rows:,} rows, and it holds {read:,}"
+        raise ValueError(msg)
+
+
+def _parse(text: str, what: str) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        msg = f"{what} is not JSON that can be used: {error}"
+        raise ValueError(msg) from error
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """Turn whatever a reader says into one sentence about the file."""
+    try:
+        yield
+    except (csv.Error, ValueError, EOFError, OSError, zlib.error, pa.ArrowException) as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())[:300]
+        msg = f"{where} cannot be used: {reason}; nothing of it was used"
+        raise InputError(msg) from error

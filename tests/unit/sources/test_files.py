@@ -1,0 +1,182 @@
+"""Files: each format gives the same rows, and whatever is wrong with a file refuses all of it."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nightloom.core.errors import InputError
+from nightloom.core.recipes import FilesSource
+from nightloom.core.store import ObjectStore
+from nightloom.sources import files
+from nightloom.sources.files import read_files
+
+ROWS = [{"id": f"T{n}", "body": f'say "é", {n}\nthen wait', "team": None if n % 2 else "sales"} for n in range(7)]
+COLUMNS = ["team", "id", "body"]
+WANTED = [(row["team"], row["id"], row["body"]) for row in ROWS]
+
+Write = Callable[[list[dict[str, Any]]], bytes]
+
+
+def write_csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def write_lines(rows: list[dict[str, Any]]) -> bytes:
+    return "\n".join(json.dumps(row) for row in rows).encode()
+
+
+def write_array(rows: list[dict[str, Any]]) -> bytes:
+    return json.dumps(rows, indent=1).encode()
+
+
+def write_parquet(rows: list[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer, row_group_size=3)
+    return buffer.getvalue()
+
+
+def zstd(data: bytes) -> bytes:
+    packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
+    return packed
+
+
+def read(path: Path, columns: list[str] = COLUMNS) -> list[tuple[Any, ...]]:
+    source = FilesSource(kind="files", path=str(path))
+    return [tuple(row) for batch in read_files(source, columns) for row in batch]
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("rows.csv", write_csv),
+        ("rows.jsonl", write_lines),
+        ("rows.ndjson", write_lines),
+        ("rows.json", write_array),
+        ("rows.parquet", write_parquet),
+        ("rows.csv.gz", lambda rows: gzip.compress(write_csv(rows))),
+        ("rows.jsonl.gz", lambda rows: gzip.compress(write_lines(rows))),
+        ("ROWS.JSON.GZ", lambda rows: gzip.compress(write_array(rows))),
+        ("rows.jsonl.zst", lambda rows: zstd(write_lines(rows))),
+        ("rows.csv.zst", lambda rows: zstd(write_csv(rows))),
+    ],
+)
+def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, write: Write) -> None:
+    (tmp_path / name).write_bytes(write(ROWS))
+    empty = "" if ".csv" in name else None
+    assert read(tmp_path / name) == [(team or empty, row_id, body) for team, row_id, body in WANTED]
+
+
+def test_a_folder_and_a_pattern_are_read_in_the_order_of_names(tmp_path: Path) -> None:
+    for name, rows in {"b.jsonl": ROWS[2:], "a.jsonl": ROWS[:2]}.items():
+        (tmp_path / name).write_bytes(write_lines(rows))
+    (tmp_path / "readme.txt").write_text("not a row")
+    assert read(tmp_path) == read(tmp_path / "*.jsonl") == WANTED
+
+
+def test_the_object_store_is_read_too(
+    s3_store: ObjectStore, point_settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, rows in {"b.parquet": ROWS[2:], "a.jsonl": ROWS[:2]}.items():
+        body = write_parquet(rows) if name.endswith("parquet") else write_lines(rows)
+        s3_store._client.put_object(Bucket=s3_store.bucket, Key=f"drop/{name}", Body=body)
+    with point_settings(tmp_path):
+        assert read_url(f"s3://{s3_store.bucket}/drop/") == WANTED
+        assert read_url(f"s3://{s3_store.bucket}/drop/b.*") == WANTED[2:]
+        with pytest.raises(InputError, match=r"there is no file at 's3://.*/none/\*\.csv'"):
+            read_url(f"s3://{s3_store.bucket}/none/*.csv")
+
+
+def read_url(url: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for batch in read_files(FilesSource(kind="files", path=url), COLUMNS) for row in batch]
+
+
+_BOMB = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("x.jsonl", b'{"id": 1}\n{"id": NaN}', "line 2 is not JSON that can be used: NaN is not JSON"),
+        ("x.jsonl", b'{"id": 1, "id": 2}', "line 1 .* a key stands twice"),
+        ("x.jsonl", b'{"id": "\\ud800"}', "line 1 is not JSON that can be used: .*surrogates"),
+        ("x.jsonl", b'{"id": ' + _BOMB + b"}", "line 1 .* nested too deeply"),
+        ("x.jsonl", b'{"id": 1}\n{"id": ', "line 2 is not JSON"),
+        ("x.jsonl", b"[1]", "values that are not objects"),
+        ("x.jsonl", b'{"id": "\xff"}', "is not UTF-8"),
+        ("x.jsonl", b'{"no": 1}', "has no column 'id'. Known: no"),
+        ("x.json", b'{"id": 1}', "it is not a JSON array"),
+        ("x.json", b'[{"id": 1}', "the array does not end"),
+        ("x.json", b'[{"id": 1} {"id": 2}]', "after item 1, a comma is missing"),
+        ("x.json", b'[{"id": 1},]', "item 2 is not JSON"),
+        ("x.json", b'[{"id": 1}] []', "something follows the array"),
+        ("x.json", b'[{"id": 1, "id": 2}]', "item 1 .* a key stands twice"),
+        ("x.json", b'[{"id": ' + _BOMB + b"}]", "item 1 is not JSON that can be used"),
+        ("x.json", b"", "it is not a JSON array"),
+        ("x.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 1000)[:-20], "ended before the end-of-stream marker"),
+        ("x.jsonl.gz", b'{"id": 1}', "Not a gzipped file"),
+        ("x.jsonl.zst", b'{"id": 1}', "cannot be used"),
+        ("x.csv", b'id\n"a', "unexpected end of data"),
+        ("x.csv", b"id,b\n1\n", "number of values is not that of its header, 2"),
+        ("x.csv", b"", "has no column 'id'"),
+        ("x.parquet", b"PAR1rubbishPAR1", "cannot be used"),
+        ("x.parquet", b"", "cannot be used"),
+        (
+            "x.txt",
+            b"id",
+            "x.txt at .* should end in one of .csv, .* and may have .gz or .zst after it",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_refuses_it_whole(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=reason):
+        read(tmp_path / name, ["id"])
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
+def test_a_value_that_is_no_row_of_text_does_not_fill_the_memory(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST_CHARACTERS", 1000)
+    monkeypatch.setattr(files, "_CHUNK", 100)
+    row = json.dumps({"id": "x" * 5000})
+    (tmp_path / name).write_text(f"[{row}]" if name == "x.json" else row)
+    with pytest.raises(InputError, match=r"line 1 has more than 1,000 characters|item 1 is not JSON that can be used"):
+        read(tmp_path / name, ["id"])
+
+
+def test_a_footer_that_declares_too_much_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.parquet").write_bytes(write_parquet(ROWS))
+    monkeypatch.setattr(files, "MOST_GROUP_BYTES", 10)
+    with pytest.raises(InputError, match=r"its footer declares a row group of .* bytes"):
+        read(tmp_path / "x.parquet")
+
+
+_values = (
+    st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.lists(st.integers(), max_size=2)
+)
+_objects = st.lists(st.fixed_dictionaries({"id": _values}, optional={"b": _values}), max_size=8)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=_objects, chunk=st.integers(1, 40), indent=st.none() | st.integers(0, 2))
+def test_an_array_is_read_the_same_wherever_it_is_cut(
+    tmp_path: Path, rows: list[dict[str, Any]], chunk: int, indent: int | None
+) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(rows, indent=indent), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(files, "_CHUNK", chunk)
+        assert read(tmp_path / "x.json", ["id"]) == [(row["id"],) for row in rows]
