@@ -1,4 +1,4 @@
-"""Files: rows of CSV, JSON and Parquet files, plain or compressed, on disk or in S3.
+"""Files: rows of CSV, JSON, Parquet and Arrow files, plain or compressed, on disk or in S3.
 
 Everything is read in batches, and whatever is wrong with a file refuses all of it in one sentence that shows no row.
 """
@@ -31,7 +31,7 @@ MOST_GROUP_BYTES = 4 << 30
 
 _BATCH_ROWS = 5_000
 _CHUNK = 1 << 20
-_FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet")
+_FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _PACKED = (".gz", ".zst")
 
 Row = Sequence[Any]
@@ -67,13 +67,27 @@ def _list_files(source: FilesSource) -> list[tuple[str, _OpenFile]]:
 
 
 def _list_on_disk(path: Path) -> list[tuple[str, _OpenFile]]:
-    if path.is_dir():
+    if (path / "state.json").is_file():
+        paths = _list_dataset(path)
+    elif path.is_dir():
         paths = sorted(path.iterdir())
     elif any(sign in path.name for sign in "*?["):
         paths = sorted(path.parent.glob(path.name))
     else:
         paths = [path] if path.exists() else []
     return [(str(one), lambda one=one: one.open("rb")) for one in paths if one.is_file()]  # type: ignore[misc]
+
+
+def _list_dataset(folder: Path) -> list[Path]:
+    """Give the files of a folder that `save_to_disk` of Hugging Face's `datasets` has written, in their order."""
+    state = folder / "state.json"
+    with _explained(f"the file {str(state)!r}"):
+        names = [entry["filename"] for entry in parse_json(state.read_bytes())["_data_files"]]
+        wrong = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
+        if wrong:
+            msg = f"it names {wrong[0]!r}, which is no file in its folder"
+            raise ValueError(msg)
+    return [folder / name for name in names]
 
 
 def _list_in_s3(pattern: str) -> list[tuple[str, _OpenFile]]:
@@ -94,6 +108,8 @@ def _read_rows(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[R
     where = f"the file {name!r}"
     if kind == ".parquet":
         return _read_parquet(file, columns, where)
+    if kind == ".arrow":
+        return _read_arrow(file, columns, where)
     return _read_text(kind, _unpack(file, packed), columns, where)
 
 
@@ -215,10 +231,21 @@ def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterat
     read = 0
     for batch in parquet.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(columns))):
         read += batch.num_rows
-        yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+        yield from _list_rows(batch, columns)
     if read != parquet.metadata.num_rows:
         msg = f"its footer declares {parquet.metadata.num_rows:,} rows, and it holds {read:,}"
         raise ValueError(msg)
+
+
+def _read_arrow(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[Row]:
+    with pa.ipc.open_stream(file) as stream:
+        find_columns(columns, stream.schema.names, where)
+        for batch in stream:
+            yield from _list_rows(batch, columns)
+
+
+def _list_rows(batch: pa.RecordBatch, columns: Sequence[str]) -> Iterator[Row]:
+    return zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
 def _parse(text: str, what: str) -> Any:
@@ -234,7 +261,7 @@ def _explained(where: str) -> Iterator[None]:
     """Turn whatever a reader says into one sentence about the file."""
     try:
         yield
-    except (csv.Error, ValueError, EOFError, OSError, zlib.error, pa.ArrowException) as error:
+    except (csv.Error, ValueError, KeyError, TypeError, EOFError, OSError, zlib.error, pa.ArrowException) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())[:300]
         msg = f"{where} cannot be used: {reason}; nothing of it was used"
         raise InputError(msg) from error

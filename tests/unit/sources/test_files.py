@@ -103,6 +103,30 @@ def read_url(url: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for batch in read_files(FilesSource(kind="files", path=url), COLUMNS) for row in batch]
 
 
+def test_a_dataset_of_hugging_face_is_read_from_its_folder(tmp_path: Path) -> None:
+    from datasets import Dataset
+
+    Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "set"), num_shards=3)
+    assert read(tmp_path / "set") == WANTED
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ('{"_data_files": [{"filename": "../x.arrow"}]}', r"it names '\.\./x\.arrow', which is no file in its folder"),
+        ('{"_data_files": [{"filename": "y.arrow"}]}', r"it names 'y\.arrow', which is no file in its folder"),
+        ('{"_data_files": 1}', "state.json' cannot be used"),
+        ("{}", "state.json' cannot be used: '_data_files'"),
+        ('{"_data_files": [{"filename": "x.arrow"}]}', "x.arrow' cannot be used"),
+    ],
+)
+def test_a_dataset_that_is_none_is_refused(tmp_path: Path, state: str, reason: str) -> None:
+    (tmp_path / "state.json").write_text(state)
+    (tmp_path / "x.arrow").write_bytes(b"rubbish")
+    with pytest.raises(InputError, match=reason):
+        read(tmp_path)
+
+
 _BOMB = b"[" * 100_000 + b"]" * 100_000
 
 
