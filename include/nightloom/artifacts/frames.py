@@ -24,6 +24,7 @@ RECORDS: Schema = {
     "answer": pl.String,  # null: the source has no answer
     "slice": pl.String,
     "history": HISTORY,
+    "deleted": pl.Boolean,  # the source keeps the row, and says that it is gone
 }
 """Rows as they were received."""
 

@@ -15,8 +15,9 @@ def read_records(store: ObjectStore, records_id: str) -> pl.DataFrame:
 
 
 def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
-    """Give one row a key: its newest version (of equal versions, the last in the frame's order)."""
-    return records.sort("version", maintain_order=True).unique("row_id", keep="last", maintain_order=True)
+    """Give one row a key, unless it was deleted: its newest version (of equal ones, the last in the frame's order)."""
+    newest = records.sort("version", maintain_order=True).unique("row_id", keep="last", maintain_order=True)
+    return newest.filter(~pl.col("deleted"))
 
 
 def read_snapshot(store: ObjectStore, snapshot_id: str) -> pl.DataFrame:

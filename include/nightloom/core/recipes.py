@@ -59,6 +59,9 @@ class Columns(Plain):
     updated_at: str | None = Field(
         default=None, description="When this version of the row was written; the newest of a key is used."
     )
+    deleted_at: str | None = Field(
+        default=None, description="When the row was deleted, where the source keeps it; empty: it was not."
+    )
     text: str = Field(description="What the model reads.")
     slice: str | None = Field(default=None, description="A group whose score is also given apart.")
 

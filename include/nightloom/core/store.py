@@ -94,6 +94,7 @@ class ObjectStore:
             if digest_file(Path(partial)) != digest:
                 msg = f"blob {digest} is damaged in the store; restore it from a backup"
                 raise ManifestError(msg)
+            Path(partial).chmod(0o666 & ~_umask())
             Path(partial).replace(path)
         finally:
             Path(partial).unlink(missing_ok=True)
@@ -259,6 +260,13 @@ def connect_store(settings: Settings) -> ObjectStore:
         config=Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=10, read_timeout=60),
     )
     return ObjectStore(client, settings.store_bucket, settings.store_prefix)
+
+
+def _umask() -> int:
+    """Give what is taken from the rights of a new file; it can only be asked for by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _blob_key(digest: str) -> str:

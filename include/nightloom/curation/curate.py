@@ -53,7 +53,7 @@ def curate(
     """
     similarity = settings.near_duplicate_similarity
     rows = open_rows(records)
-    rows = steps.supersede_older(rows)
+    rows = steps.drop_deleted(steps.supersede_older(rows))
     rows = steps.refuse_failures(rows, failures)
     rows = steps.refuse_answers(rows, answer)
     rows = steps.clean_texts(rows, settings)

@@ -31,6 +31,11 @@ def supersede_older(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def drop_deleted(rows: pl.DataFrame) -> pl.DataFrame:
+    """Settle the newest versions that say that their row is gone."""
+    return settle(rows, pl.col("deleted"), "superseded", "deleted")
+
+
 def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
     """Quarantine the rows that a suite refused, under the name of the expectation."""
     reasons = failures.rename({"rule": "failed", "measured": "was", "threshold": "asked"})

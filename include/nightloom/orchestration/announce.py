@@ -55,7 +55,8 @@ class AnnounceChampionOperator(NightOperator):
 
         night = self.night_of(context)
         moves = [move for move in read_log(open_database(), self.recipe) if move.name == "champion"]
-        if not moves or moves[-1].night.isoformat() != night:
+        # A move without a verdict was made by a person, who has told whom it concerns.
+        if not moves or moves[-1].night.isoformat() != night or moves[-1].verdict is None:
             msg = f"night {night} made no new champion"
             raise AirflowSkipException(msg)
         move = moves[-1]

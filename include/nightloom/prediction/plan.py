@@ -2,11 +2,9 @@
 
 from datetime import date
 
-import polars as pl
-
-from nightloom.artifacts.data import Records
-from nightloom.artifacts.frames import RECORDS, get_frame, put_frame
+from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity
 from nightloom.core.digests import code_digest
 from nightloom.core.errors import InputError
@@ -39,7 +37,7 @@ def plan_shards(
     settings = _settings(recipe)
     if settings.table:
         table_columns(tuple(recipe.task.answer), settings.table)  # a name that is taken is refused before the work
-    rows = _newest_versions(get_frame(store, store.load(Records, records).identity.frame, RECORDS))
+    rows = keep_newest(read_records(store, records)).sort("row_id")
     shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
     identity = PredictionPlanIdentity(
         recipe=recipe.name,
@@ -64,7 +62,3 @@ def _settings(recipe: Recipe) -> Predict:
         msg = f"recipe {recipe.name} has no `predict`; add it, with the source of the rows to predict"
         raise InputError(msg)
     return recipe.predict
-
-
-def _newest_versions(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort("row_id", "version").unique("row_id", keep="last", maintain_order=True)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity, Predictions, PredictionsIdentity
 from nightloom.core.errors import InputError, SourceError
@@ -39,7 +39,7 @@ def write_predictions_table(store: ObjectStore, predictions_id: str, url: str, t
     columns = table_columns(plan.field_order, table)
     target = sa.Table(table, sa.MetaData(), *columns)
     of_night = (target.c.recipe == plan.recipe) & (target.c.night == date.fromisoformat(plan.night))
-    engine = _connect(url)
+    engine = _connect(url, table)
     try:
         with engine.begin() as connection:
             target.create(connection, checkfirst=True)
@@ -84,10 +84,15 @@ def table_columns(fields: tuple[str, ...], table: str) -> list[sa.Column[Any]]:
     return [*names[:4], *answers, *names[4:]]
 
 
-def _connect(url: str) -> sa.Engine:
-    address = sa.make_url(url)
-    options = {"timeout": _BUSY_TIMEOUT_S} if address.get_backend_name() == "sqlite" else {}
-    return sa.create_engine(address, hide_parameters=True, poolclass=sa.NullPool, connect_args=options)
+def _connect(url: str, table: str) -> sa.Engine:
+    try:
+        address = sa.make_url(url)
+        options = {"timeout": _BUSY_TIMEOUT_S} if address.get_backend_name() == "sqlite" else {}
+        return sa.create_engine(address, hide_parameters=True, poolclass=sa.NullPool, connect_args=options)
+    except (ArgumentError, ModuleNotFoundError, ValueError):
+        # Without its cause: the library's own message may repeat the URL with its password.
+        msg = f"the connection of table {table!r} is not a SQLAlchemy URL whose driver is installed; correct it"
+        raise InputError(msg) from None
 
 
 def _refuse_missing_columns(connection: sa.Connection, target: sa.Table) -> None:

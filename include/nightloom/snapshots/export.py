@@ -20,7 +20,8 @@ def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[
     """
     snapshot = store.load(Snapshot, snapshot_id)
     names = [f"{number:05d}-{short(file.sha256)}.parquet" for number, file in enumerate(snapshot.record.files)]
-    strangers = {path.name for path in folder.glob("*")} - {*names, MANIFEST}
+    # What a killed export left begins with a dot.
+    strangers = {path.name for path in folder.glob("[!.]*")} - {*names, MANIFEST}
     if strangers:
         msg = (
             f"{folder} holds files that are not of snapshot {short(snapshot_id)}: {min(strangers)}; name another folder"

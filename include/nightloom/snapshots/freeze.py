@@ -22,7 +22,7 @@ from nightloom.snapshots.shards import Shard, ShardCache, ShardSize, cut_rows, f
 logger = logging.getLogger(__name__)
 
 # Compressing, hashing and sending go on beside each other.
-_THREADS = 4
+_THREADS = 8
 
 
 def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: date, parent: str | None) -> Snapshot:
@@ -65,7 +65,8 @@ def freeze_rows(
     with ThreadPoolExecutor(_THREADS) as pool:
         keys = list(pool.map(fingerprint, pieces))
         known = cache.find_identity(keys)
-        if known is not None and (found := store.find(Snapshot, known)) is not None:
+        found = store.find(Snapshot, known) if known else None
+        if found and all(pool.map(store.has_blob, (file.sha256 for file in found.record.files))):
             logger.info("snapshot %s is as it was", short(found.id))
             return found
         shards = list(pool.map(partial(_freeze_shard, store, cache), keys, pieces))

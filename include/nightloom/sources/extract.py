@@ -10,7 +10,7 @@ from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.core.digests import canonical_json, digest_json
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night
-from nightloom.core.recipes import AnswerField, Canaries, Columns, Source
+from nightloom.core.recipes import AnswerField, Canaries, Columns, FilesSource, Source
 from nightloom.core.store import ObjectStore
 from nightloom.sources.columns import describe_source
 from nightloom.sources.tables import read_table, utc_text
@@ -39,12 +39,13 @@ def extract_records(
         InputError: A column is missing, or the query gives rows from after the cut.
         SourceError: The source cannot be read.
     """
-    optional = [name for name in (columns.key, columns.updated_at, columns.slice) if name is not None]
+    named = (columns.key, columns.updated_at, columns.deleted_at, columns.slice)
+    optional = [name for name in named if name is not None]
     wanted = dict.fromkeys([columns.text, *optional, *(field.column for field in answer.values())])
     table = read_table(source, list(wanted), night, window_days)
     texts = table[columns.text].to_list()
     answers = _spell_answers(table, answer)
-    versions = _read_versions(table, columns.updated_at, source)
+    versions = _read_times(table, columns.updated_at, source)
     keys = table[columns.key].to_list() if columns.key else [None] * len(table)
     records = pl.DataFrame(
         {
@@ -58,9 +59,14 @@ def extract_records(
             "answer": answers,
             "slice": table[columns.slice].to_list() if columns.slice else None,
             "history": None,
+            "deleted": _read_deletions(table, columns.deleted_at, source, night),
         },
         schema={**RECORDS, "keyed": pl.Boolean},
     )
+    if night is not None and columns.updated_at is not None and isinstance(source, FilesSource):
+        # A query is cut by its own conditions; a file holds whatever was ever written to it.
+        start, end = utc_text(night.window_from(window_days)), utc_text(night.cut_to)
+        records = records.filter(pl.col("version").is_between(start, end, closed="left"))
     frame = _tell_apart(records.sort("row_id", "version", "text", "answer", "slice"))
     new_rows = len(frame) if night is None or columns.updated_at is None else _count_new(frame, night, source)
     return store.publish(
@@ -92,16 +98,24 @@ def _spell_answers(table: pl.DataFrame, answer: Mapping[str, AnswerField]) -> li
     ]
 
 
-def _read_versions(table: pl.DataFrame, column: str | None, source: Source) -> list[str]:
+def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, night: Night | None) -> list[bool]:
+    """Tell of each row whether it was deleted before the night's cut ended."""
+    cut_to = utc_text(night.cut_to) if night else None
+    times = _read_times(table, column, source)
+    return [time != "" and (cut_to is None or time < cut_to) for time in times]
+
+
+def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> list[str]:
     if column is None:
         return [""] * len(table)
     try:
         return [utc_text(datetime.fromisoformat(value)) if value else "" for value in table[column]]
-    except ValueError as error:
+    except ValueError:
         msg = (
             f"column {column!r} of {describe_source(source)} holds a value that is not an ISO time; correct the column"
         )
-        raise InputError(msg) from error
+        # Without its cause, which would quote the value.
+        raise InputError(msg) from None
 
 
 def _tell_apart(records: pl.DataFrame) -> pl.DataFrame:

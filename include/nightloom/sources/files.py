@@ -4,6 +4,7 @@ Everything is read in batches, and whatever is wrong with a file refuses all of 
 """
 
 import csv
+import errno
 import gzip
 import io
 import json
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightloom.core.digests import parse_json, parse_json_prefix
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, SourceError
 from nightloom.core.recipes import FilesSource
 from nightloom.core.store import open_store
 from nightloom.sources.columns import find_columns
@@ -32,7 +33,11 @@ MOST_GROUP_BYTES = 4 << 30
 _BATCH_ROWS = 5_000
 _CHUNK = 1 << 20
 _FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
+_BINARY = (".parquet", ".arrow")
 _PACKED = (".gz", ".zst")
+_ARROW_FILE = b"ARROW1"
+# What a person has to mend; other errors of the machine may pass.
+_WRONG_PATH = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 Row = Sequence[Any]
 _OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -43,6 +48,7 @@ def read_files(source: FilesSource, columns: Sequence[str]) -> Iterator[Sequence
 
     Raises:
         InputError: There is no such file, a file is not what its name says, or lacks a column.
+        SourceError: The machine failed to read it.
         StoreError: The object store does not answer.
     """
     for name, open_file in _list_files(source):
@@ -55,19 +61,25 @@ def read_files(source: FilesSource, columns: Sequence[str]) -> Iterator[Sequence
 def _list_files(source: FilesSource) -> list[tuple[str, _OpenFile]]:
     path = source.resolved_path()
     found = _list_in_s3(path) if path.startswith("s3://") else _list_on_disk(Path(path))
-    known = [(name, open_file) for name, open_file in found if _suffixes(name)[0] in _FORMATS]
+    known = [(name, open_file) for name, open_file in found if _is_known(*_suffixes(name))]
     if not found:
         msg = f"there is no file at {path!r}; check the path"
         raise InputError(msg)
     if not known:
         others, endings = ", ".join(Path(name).name for name, _ in found[:3]), ", ".join(_FORMATS)
-        msg = f"{others} at {path!r} should end in one of {endings}, and may have {' or '.join(_PACKED)} after it"
+        packed = " or ".join(_PACKED)
+        msg = f"{others} at {path!r} should end in one of {endings}; text may have {packed} after it"
         raise InputError(msg)
     return known
 
 
 def _list_on_disk(path: Path) -> list[tuple[str, _OpenFile]]:
-    if (path / "state.json").is_file():
+    if (path / "dataset_dict.json").is_file():
+        msg = (
+            f"{str(path)!r} holds several splits of a dataset; name the folder of one, such as {str(path / 'train')!r}"
+        )
+        raise InputError(msg)
+    if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
         paths = _list_dataset(path)
     elif path.is_dir():
         paths = sorted(path.iterdir())
@@ -103,6 +115,10 @@ def _suffixes(name: str) -> tuple[str, str]:
     return (Path(path.stem).suffix, path.suffix) if path.suffix in _PACKED else (path.suffix, "")
 
 
+def _is_known(kind: str, packed: str) -> bool:
+    return kind in _FORMATS and not (packed and kind in _BINARY)
+
+
 def _read_rows(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[Row]:
     kind, packed = _suffixes(name)
     where = f"the file {name!r}"
@@ -128,7 +144,8 @@ def _read_text(kind: str, file: Any, columns: Sequence[str], where: str) -> Iter
 
 
 def _read_csv(text: IO[str], columns: Sequence[str], where: str) -> Iterator[Row]:
-    lines = csv.reader(text, strict=True)
+    csv.field_size_limit(MOST_CHARACTERS)
+    lines = csv.reader(_bounded_lines(text), strict=True)
     header = next(lines, [])
     places = find_columns(columns, header, where)
     for row in lines:
@@ -140,14 +157,19 @@ def _read_csv(text: IO[str], columns: Sequence[str], where: str) -> Iterator[Row
 
 
 def _read_lines(text: IO[str]) -> Iterator[Any]:
+    for number, line in enumerate(_bounded_lines(text), start=1):
+        if line.strip():
+            yield _parse(line, f"line {number}")
+
+
+def _bounded_lines(text: IO[str]) -> Iterator[str]:
     number = 0
     while line := text.readline(MOST_CHARACTERS + 1):
         number += 1
         if len(line) > MOST_CHARACTERS:
             msg = f"line {number} has more than {MOST_CHARACTERS:,} characters"
             raise ValueError(msg)
-        if line.strip():
-            yield _parse(line, f"line {number}")
+        yield line
 
 
 def _read_array(text: IO[str]) -> Iterator[Any]:
@@ -238,9 +260,12 @@ def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterat
 
 
 def _read_arrow(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[Row]:
-    with pa.ipc.open_stream(file) as stream:
-        find_columns(columns, stream.schema.names, where)
-        for batch in stream:
+    is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
+    file.seek(0)
+    with pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file) as reader:
+        find_columns(columns, reader.schema.names, where)
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+        for batch in batches:
             yield from _list_rows(batch, columns)
 
 
@@ -262,6 +287,9 @@ def _explained(where: str) -> Iterator[None]:
     try:
         yield
     except (csv.Error, ValueError, KeyError, TypeError, EOFError, OSError, zlib.error, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno not in (None, *_WRONG_PATH):
+            msg = f"{where} cannot be read: {error.strerror}; `nightloom doctor` checks the machine"
+            raise SourceError(msg) from error
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())[:300]
         msg = f"{where} cannot be used: {reason}; nothing of it was used"
         raise InputError(msg) from error

@@ -64,20 +64,29 @@ def _read_sql(
             for batch in result.partitions():
                 yield [[row[place] for place in places] for row in batch]
     except sa.exc.SQLAlchemyError as error:
-        reason = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).splitlines()[0]
-        msg = f"{describe_source(source)} failed: {reason}; check that the database is up and the query runs there"
-        raise SourceError(msg) from error
+        msg = (
+            f"{describe_source(source)} failed: {_explain_sql(error)}; "
+            f"check that the database is up and the query runs there"
+        )
+        raise SourceError(msg) from None
     finally:
         engine.dispose()
+
+
+def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
+    """Say what a database said, unless it may be about a value: that is text of a row, which must not be shown."""
+    if isinstance(error, sa.exc.DataError):
+        return f"{type(error.orig).__name__} (a value does not fit; its text is not shown)"
+    return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).splitlines()[0]
 
 
 def _connect(connection: str) -> sa.Engine:
     try:
         engine = sa.create_engine(resolve_connection(connection))
-    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
-        # The library's own message may repeat the URL with its password.
+    except (sa.exc.ArgumentError, ModuleNotFoundError, ValueError):
+        # Without its cause: the library's own message may repeat the URL with its password.
         msg = f"connection {connection!r} is not a SQLAlchemy URL whose driver is installed; correct it"
-        raise InputError(msg) from error
+        raise InputError(msg) from None
     file = engine.url.database or ":memory:"
     if engine.name == "sqlite" and not file.startswith((":memory:", "file:")) and not Path(file).exists():
         # SQLite would make an empty database there.
@@ -107,7 +116,17 @@ def _as_text(value: Any) -> str | None:
         return None
     if isinstance(value, datetime):
         return utc_text(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "replace")
     if isinstance(value, list | dict):
-        return canonical_json(value).decode()
+        return _spell(value)
     # A lone surrogate has no UTF-8; it is kept visibly rather than losing the row.
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _spell(value: Any) -> str:
+    try:
+        return canonical_json(value).decode()
+    except (ValueError, TypeError, RecursionError) as error:
+        msg = f"a column that is asked for holds lists or structs that JSON cannot spell ({type(error).__name__})"
+        raise InputError(msg) from None

@@ -171,7 +171,7 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
         ("r2", "v1", "kept", None, None, None, None, "", "d3", "d3"),
         ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, "", "d4", None),
     ]
-    refused = [("r3", "v1", "a long text\x1b[2J", None, None, None, "too_long", "2001", "2000")]
+    refused = [("r3", "v1", "a long text\x1b[2J", None, None, None, False, "too_long", "2001", "2000")]
     counts = (
         RuleCount(outcome="kept", rule=None, rows=1),
         RuleCount(outcome="quarantined", rule="too_long", rows=1),

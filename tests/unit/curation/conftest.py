@@ -31,7 +31,7 @@ def records() -> MakeRecords:
     """Makes records of rows: id, version, text, answer."""
 
     def make(*rows: Row) -> pl.DataFrame:
-        return pl.DataFrame([(*row, None, None) for row in rows], RECORDS, orient="row").sort(
+        return pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort(
             "row_id", "version", "text"
         )
 

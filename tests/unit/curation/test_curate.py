@@ -170,7 +170,9 @@ _rows = st.lists(st.tuples(st.sampled_from("ABCDEF"), st.sampled_from("123"), _t
 def test_every_record_has_exactly_one_outcome(
     rows: list[tuple[str, str, str | None, str | None]], near: str, contradictions: str
 ) -> None:
-    frame = pl.DataFrame([(*row, None, None) for row in rows], RECORDS, orient="row").sort("row_id", "version", "text")
+    frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort(
+        "row_id", "version", "text"
+    )
     source = FilesSource(kind="files", path="rows.csv")
     settings = Prepare.model_validate({"source": source, "near_duplicates": near, "contradictions": contradictions})
     answer = {"team": AnswerField(column="team", one_of=("sales", "billing")), "reply": AnswerField(column="reply")}
@@ -181,3 +183,21 @@ def test_every_record_has_exactly_one_outcome(
     assert set(ledger.filter(pl.col("outcome").is_in(["kept", "repaired"]))["row_id"]) == kept
     assert ledger.filter(pl.col("outcome") != "kept")["rule"].null_count() == 0
     assert curation.examples.group_by("cluster_id").agg(pl.col("split").n_unique())["split"].max() in {1, None}
+
+
+def test_deleted_row_is_superseded_with_all_of_its_versions(
+    records: MakeRecords, answer: Answer, settings: Prepare
+) -> None:
+    frame = records(("T1", "1", CARD, SALES), ("T1", "2", CARD, SALES), ("T2", "1", INVOICE, SALES))
+    frame = frame.with_columns(deleted=(pl.col("row_id") == "T1") & (pl.col("version") == "2"))
+    assert outcomes(curate(frame, answer, settings)) == {
+        "T1@1": ("superseded", "newer_version"),
+        "T1@2": ("superseded", "deleted"),
+        "T2": ("kept", None),
+    }
+
+
+def test_row_that_came_back_is_kept(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    frame = records(("T1", "1", CARD, SALES), ("T1", "2", CARD, SALES))
+    frame = frame.with_columns(deleted=pl.col("version") == "1")
+    assert outcomes(curate(frame, answer, settings))["T1@2"] == ("kept", None)

@@ -49,7 +49,7 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
     def make(texts: Sequence[str | tuple[str, str, str | None] | None], recipe: Recipe = recipe) -> PredictionPlan:
         rows = [text if isinstance(text, tuple) else (f"r{n:03}", "", text) for n, text in enumerate(texts)]
         frame = pl.DataFrame(rows, schema=["row_id", "version", "text"], orient="row").with_columns(
-            answer=pl.lit(None), slice=pl.lit(None), history=pl.lit(None)
+            answer=pl.lit(None), slice=pl.lit(None), history=pl.lit(None), deleted=pl.lit(value=False)
         )
         blob = put_frame(store, frame, RECORDS)
         records = store.publish(Records(identity=RecordsIdentity(rows=len(rows), new_rows=len(rows), frame=blob)))

@@ -32,8 +32,21 @@ def insert(engine: sa.Engine, *rows: tuple[str | None, str | None, str | None, s
 def test_key_version_text_and_answer_are_taken_as_they_are(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00.000000", " Hello\n", "sales"))
     records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
-    expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None, None)
+    expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None, None, False)
     assert read_records(store, records.id).rows() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("deleted_at", "deleted"),
+    [("", False), ("2026-11-22 23:59:59", True), ("2026-11-23 00:00:00", False), ("2026-11-01T00:00:00+02:00", True)],
+)
+def test_a_row_is_deleted_when_it_was_by_the_end_of_the_cut(
+    store: ObjectStore, csv_file: MakeCsv, deleted_at: str, deleted: bool
+) -> None:
+    source = csv_file(f"id,body,team,gone\nT1,a,sales,{deleted_at}\n".encode())
+    columns = Columns(key="id", text="body", deleted_at="gone")
+    records = extract_records(store, source, columns, TEAM, night=NIGHT, window_days=30)
+    assert read_records(store, records.id)["deleted"].to_list() == [deleted]
 
 
 def test_only_versions_within_the_cut_are_new(store: ObjectStore, tickets: sa.Engine) -> None:

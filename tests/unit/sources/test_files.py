@@ -1,19 +1,22 @@
 """Files: each format gives the same rows, and whatever is wrong with a file refuses all of it."""
 
 import csv
+import errno
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, SourceError
 from nightloom.core.recipes import FilesSource
 from nightloom.core.store import ObjectStore
 from nightloom.sources import files
@@ -48,6 +51,12 @@ def write_parquet(rows: list[dict[str, Any]]) -> bytes:
     return buffer.getvalue()
 
 
+def write_arrow(rows: list[dict[str, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    pl.DataFrame(rows).write_ipc(buffer)
+    return buffer.getvalue()
+
+
 def zstd(data: bytes) -> bytes:
     packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
     return packed
@@ -66,6 +75,7 @@ def read(path: Path, columns: list[str] = COLUMNS) -> list[tuple[Any, ...]]:
         ("rows.ndjson", write_lines),
         ("rows.json", write_array),
         ("rows.parquet", write_parquet),
+        ("rows.arrow", write_arrow),
         ("rows.csv.gz", lambda rows: gzip.compress(write_csv(rows))),
         ("rows.jsonl.gz", lambda rows: gzip.compress(write_lines(rows))),
         ("ROWS.JSON.GZ", lambda rows: gzip.compress(write_array(rows))),
@@ -110,6 +120,31 @@ def test_a_dataset_of_hugging_face_is_read_from_its_folder(tmp_path: Path) -> No
     assert read(tmp_path / "set") == WANTED
 
 
+def test_a_dataset_of_several_splits_asks_for_one(tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    DatasetDict({"train": Dataset.from_list(ROWS)}).save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(InputError, match=r"name the folder of one, such as '.*/set/train'"):
+        read(tmp_path / "set")
+    assert read(tmp_path / "set" / "train") == WANTED
+
+
+def test_a_long_text_is_a_row_like_another(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f"id\n{'x' * 200_000}\n")
+    assert [len(row[0]) for row in read(tmp_path / "x.csv", ["id"])] == [200_000]
+
+
+def test_a_disk_that_fails_is_no_mistake_of_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.jsonl").write_text('{"id": "1"}')
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "_bounded_lines", fail)
+    with pytest.raises(SourceError, match="cannot be read: Input/output error"):
+        read(tmp_path / "x.jsonl", ["id"])
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
@@ -122,6 +157,7 @@ def test_a_dataset_of_hugging_face_is_read_from_its_folder(tmp_path: Path) -> No
 )
 def test_a_dataset_that_is_none_is_refused(tmp_path: Path, state: str, reason: str) -> None:
     (tmp_path / "state.json").write_text(state)
+    (tmp_path / "dataset_info.json").write_text("{}")
     (tmp_path / "x.arrow").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=reason):
         read(tmp_path)
@@ -157,10 +193,12 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.csv", b"", "has no column 'id'"),
         ("x.parquet", b"PAR1rubbishPAR1", "cannot be used"),
         ("x.parquet", b"", "cannot be used"),
+        ("x.parquet.gz", b"", "x.parquet.gz at .* should end in one of"),
+        ("x.arrow", b"ARROW1rubbish", "cannot be used"),
         (
             "x.txt",
             b"id",
-            "x.txt at .* should end in one of .csv, .* and may have .gz or .zst after it",
+            "x.txt at .* should end in one of .csv, .*; text may have .gz or .zst after it",
         ),
     ],
 )

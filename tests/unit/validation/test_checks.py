@@ -20,7 +20,7 @@ SALES = '{"team":"sales"}'
 def check_records(
     *rows: tuple[str, str, str | None, str | None], folder: Path = STANDARD, **changes: Any
 ) -> Validation:
-    frame = pl.DataFrame([(*row, None, None) for row in rows], RECORDS, orient="row")
+    frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row")
     return validate_records(frame, ANSWER, SETTINGS.model_copy(update=changes), folder)
 
 
