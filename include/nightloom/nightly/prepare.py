@@ -1,6 +1,7 @@
 """Prepare: the night's rows become a snapshot, and every row an outcome."""
 
 import logging
+from datetime import date, timedelta
 
 from nightloom.artifacts.data import (
     Curated,
@@ -28,6 +29,7 @@ from nightloom.registry.nights import (
     index_manifest,
     is_latest_night,
     read_night,
+    read_outcomes,
     record_night,
 )
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
@@ -86,7 +88,7 @@ def extract_records(recipe: str, night: str) -> str | Stop:
     )
     rows, new_rows = records.identity.rows, records.identity.new_rows
     logger.info("records %s: %d rows, %d of them from the night's cut", short(records.id), rows, new_rows)
-    if rows and not new_rows and read_ref_before(open_database(), recipe, "latest", parse_night(night)):
+    if rows and not new_rows and _holds_all_before(recipe, parse_night(night)):
         return Stop("nothing_new", "the source has no row from the night's cut; the latest snapshot and champion stay")
     return records.id
 
@@ -134,6 +136,15 @@ def build_snapshot(recipe: str, night: str, curated: str) -> str | Stop:
     sentence = f"{preparation.identity.rows_in} rows in, {sum(snapshot.identity.splits.values())} examples ({splits})"
     end_stage(database, recipe, date, "prepare", "done", sentence, preparation.id)
     return preparation.id
+
+
+def _holds_all_before(recipe: str, night: date) -> bool:
+    """Tell whether the latest snapshot holds the rows of all nights before; those of one that failed it does not."""
+    database = open_database()
+    if read_ref_before(database, recipe, "latest", night) is None:
+        return False
+    before = read_outcomes(database, recipe, until=night - timedelta(days=1), limit=1)
+    return all(outcome.status in ("done", "nothing_new") for outcome in before if outcome.stage == "prepare")
 
 
 def _freeze_eval_sets(store: ObjectStore, recipe: Recipe) -> list[str]:

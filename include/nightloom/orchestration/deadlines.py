@@ -21,6 +21,7 @@ from nightloom.registry.nights import read_outcome, read_outcomes
 logger = logging.getLogger(__name__)
 
 _DAY = timedelta(days=1)
+_LOOKED_BACK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,12 @@ def write_late_report(recipe: str, night: str) -> str:
 def list_late_nights(database: Database, recipes: Iterable[Recipe], now: datetime) -> Iterator[tuple[str, date]]:
     """Give the nights whose deadline is over, that were due before it, and that have no report."""
     for recipe in recipes:
-        due = last_due_night(recipe, now)
-        if _has_no_report(database, recipe.name, due.night) and _was_due(database, recipe.name, due):
-            yield recipe.name, due.night
+        last = last_due_night(recipe, now)
+        # A scheduler that was down, the sentinel with it, may have left several without a report.
+        dues = (due_night(recipe, last.night - _DAY * days) for days in reversed(range(_LOOKED_BACK)))
+        for due in dues:
+            if _has_no_report(database, recipe.name, due.night) and _was_due(database, recipe.name, due):
+                yield recipe.name, due.night
 
 
 def last_due_night(recipe: Recipe, now: datetime) -> DueNight:

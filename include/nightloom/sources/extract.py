@@ -66,7 +66,7 @@ def extract_records(
     if night is not None and columns.updated_at is not None and isinstance(source, FilesSource):
         # A query is cut by its own conditions; a file holds whatever was ever written to it.
         start, end = utc_text(night.window_from(window_days)), utc_text(night.cut_to)
-        records = records.filter(pl.col("version").is_between(start, end, closed="left"))
+        records = records.filter(pl.col("version").is_between(pl.lit(start), pl.lit(end), closed="left"))
     frame = _tell_apart(records.sort("row_id", "version", "text", "answer", "slice"))
     new_rows = len(frame) if night is None or columns.updated_at is None else _count_new(frame, night, source)
     return store.publish(

@@ -50,6 +50,19 @@ def harmed(installation: Installation, harm: str) -> Iterator[None]:
         recipe.write_bytes(kept[1])
 
 
+def test_rows_of_a_night_that_failed_are_not_left_behind(installation: Installation) -> None:
+    installation.execute("DELETE FROM tickets WHERE id LIKE '1-%'")
+    run(back(2))
+    with harmed(installation, "source is down"):
+        assert run(back(1))["prepare"].status == "failed"
+    outcomes = run(back(0))
+    assert outcomes["prepare"].status == "done"
+    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity
+    assert preparation.rows_in == 60
+    installation.execute("DELETE FROM tickets WHERE team IS NULL")
+    assert run(back(0))["prepare"].status == "done"
+
+
 @pytest.mark.parametrize(
     ("harm", "status", "sentence"),
     [

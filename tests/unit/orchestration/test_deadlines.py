@@ -33,6 +33,11 @@ def begin_at(database: Database, moment: datetime, night: date = NIGHT) -> None:
         session.get_one(OutcomeRow, ("triage", night, "prepare")).started_at = moment.replace(tzinfo=None)
 
 
+def run_night(database: Database, night: date) -> None:
+    begin_at(database, datetime.combine(night, time(1), UTC), night)
+    end_stage(database, "triage", night, "report", "done", "…")
+
+
 def late(database: Database, now: datetime, **changes: object) -> list[tuple[str, date]]:
     return list(list_late_nights(database, [make_recipe(**changes)], now))
 
@@ -63,8 +68,14 @@ def test_a_night_begun_after_its_deadline_is_not_late(registry: Database) -> Non
 
 
 def test_a_night_that_never_began_is_late_where_others_did(registry: Database) -> None:
-    begin_at(registry, datetime(2026, 11, 22, 1, tzinfo=UTC), date(2026, 11, 22))
+    run_night(registry, date(2026, 11, 22))
     assert late(registry, AT_NINE) == [("triage", NIGHT)]
+
+
+def test_nights_that_a_scheduler_slept_through_are_late(registry: Database) -> None:
+    run_night(registry, date(2026, 11, 19))
+    begin_at(registry, AT_ONE)
+    assert late(registry, AT_SEVEN) == [("triage", date(2026, 11, day)) for day in (20, 21, 22, 23)]
 
 
 def test_a_recipe_that_never_ran_is_not_waited_for(registry: Database) -> None:
@@ -72,7 +83,7 @@ def test_a_recipe_that_never_ran_is_not_waited_for(registry: Database) -> None:
 
 
 def test_a_date_on_which_nothing_is_scheduled_is_not_waited_for(registry: Database) -> None:
-    begin_at(registry, datetime(2026, 11, 22, 1, tzinfo=UTC), date(2026, 11, 22))
+    run_night(registry, date(2026, 11, 22))
     assert late(registry, AT_NINE, schedule="0 1 * * 2") == []  # 23 November 2026 is a Monday
 
 

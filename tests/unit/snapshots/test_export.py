@@ -77,3 +77,14 @@ def test_a_folder_of_something_else_is_left_alone(store: ObjectStore, snapshot: 
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match=r"holds files that are not of snapshot .*: mine\.txt; name another folder"):
         export_snapshot(store, snapshot.id, folder)
+
+
+def test_what_a_killed_export_left_is_no_stranger_and_others_may_read(
+    store: ObjectStore, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / ".00000-aa.parquet.x1y2").write_bytes(b"half")
+    files = export_snapshot(store, snapshot.id, tmp_path / "export")
+    assert {path.stat().st_mode & 0o777 for path in files} == {
+        (tmp_path / "export/snapshot.json").stat().st_mode & 0o777
+    }

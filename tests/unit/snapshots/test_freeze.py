@@ -91,6 +91,14 @@ def test_memory_changes_nothing_but_the_time(freeze: Freeze, s3: Any, most: int)
     assert s3.objects == kept
 
 
+def test_a_file_that_was_lost_is_sent_again(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
+    snapshot = freeze()
+    sha256 = snapshot.record.files[1].sha256
+    del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
+    assert freeze() == snapshot
+    assert verify_snapshot(store, snapshot.id) == snapshot
+
+
 def test_an_id_that_stands_twice_is_a_fault(freeze: Freeze) -> None:
     with pytest.raises(AssertionError, match="1 rows of the snapshot have an id that stands twice"):
         freeze([*ROWS, ROWS[0]])

@@ -49,6 +49,24 @@ def test_a_row_is_deleted_when_it_was_by_the_end_of_the_cut(
     assert read_records(store, records.id)["deleted"].to_list() == [deleted]
 
 
+def test_a_file_is_cut_to_the_nights_window(store: ObjectStore, csv_file: MakeCsv) -> None:
+    times = ("2026-10-23", "2026-10-24", "2026-11-22 23:59:59", "2026-11-23 00:00:00")
+    lines = [f"T{number},{time},text {number},sales" for number, time in enumerate(times)]
+    source = csv_file("\n".join(["id,updated_at,body,team", *lines]).encode())
+    records = extract_records(store, source, KEYED, TEAM, night=NIGHT, window_days=30)
+    assert read_records(store, records.id)["row_id"].to_list() == ["T1", "T2"]
+    assert records.identity.new_rows == 1
+
+
+def test_a_time_that_is_none_is_refused_without_showing_it(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", "2026-11-22 08:30:00", "my card 4111 was stolen", "sales"))
+    columns = Columns(key="id", updated_at="body", text="body")
+    with pytest.raises(InputError, match=r"column 'body' .* holds a value that is not an ISO time") as caught:
+        extract_records(store, SELECT, columns, TEAM, night=NIGHT, window_days=30)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
 def test_only_versions_within_the_cut_are_new(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-21 23:59:59", "a", "sales"), ("T1", "2026-11-22 00:00:00", "b", "sales"))
     identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).identity

@@ -125,3 +125,16 @@ def test_missing_file_is_named() -> None:
     source = FilesSource(kind="files", path="nowhere/rows.csv")
     with pytest.raises(InputError, match=r"there is no file at 'nowhere/rows\.csv'"):
         read_table(source, ["text"], None, 1)
+
+
+@pytest.mark.parametrize("url", ["postgresql://user:my@s3:cret@host/db", "no url", "nothing://host"])
+def test_a_connection_that_is_none_is_named_without_its_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", url)
+    with pytest.raises(InputError, match="connection 'tickets' is not a SQLAlchemy URL whose driver") as caught:
+        read_table(SqlSource(kind="sql", connection="tickets", query="SELECT 1"), ["text"], None, 1)
+    assert caught.value.__suppress_context__
+
+
+def test_bytes_are_text_in_utf_8(tickets: sa.Engine) -> None:
+    source = SqlSource(kind="sql", connection="tickets", query="SELECT CAST('caf\u00e9' AS BLOB) AS body")
+    assert read_table(source, ["body"], None, 1)["body"].to_list() == ["caf\u00e9"]
