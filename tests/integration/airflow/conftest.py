@@ -1,4 +1,7 @@
-"""One Airflow for all tests of this folder: everything is begun at once, and the tests look at what came of it."""
+"""One Airflow for the tests of one file: everything is begun at once, and the tests look at what came of it.
+
+It is stopped before the next file is run: what trains there would wait for it.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from .browser import trigger_in_a_browser
 from .installation import Installation, install, next_minute, tonight, wait_until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An Airflow with a broken recipe and none that is sound."""
     folder = tmp_path_factory.mktemp("airflow")
@@ -32,7 +35,7 @@ class Told:
     text: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _begun(started: Installation) -> tuple[Installation, Told]:
     """All nights at once: each waits for its own most of the time."""
     started.write_recipe("by_command")
@@ -56,13 +59,13 @@ def _begun(started: Installation) -> tuple[Installation, Told]:
     return started, Told(command.returncode, text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nights(_begun: tuple[Installation, Told]) -> Installation:
     """An Airflow after nights by command, by cron, by backfill, by hand and killed, and without a source."""
     return _begun[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def told(_begun: tuple[Installation, Told]) -> Told:
     """What `make nightly` told of the night of `by_command`."""
     return _begun[1]

@@ -1,4 +1,4 @@
-"""Nights that a real scheduler ran: by the cron, by hand, by a backfill; killed, and without a source."""
+"""Nights that a real scheduler ran: by `make nightly`, the cron, a backfill, by hand; killed, and without a source."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,6 +13,7 @@ from nightloom.registry.nights import STAGES, StageOutcome, list_manifests, read
 from nightloom.registry.refs import read_log
 
 from .browser import CHROMIUM, logged_in
+from .conftest import Told
 from .installation import Installation, tonight
 
 # The first test waits for all of the nights.
@@ -39,6 +40,17 @@ def manifests(nights: Installation, recipe: str, night: str) -> dict[str, str | 
 
 def manifests_by_night(nights: Installation, kind: str, recipe: str) -> list[str]:
     return sorted(str(night) for _, _, night in list_manifests(nights.database, kind, recipe))
+
+
+def test_a_night_is_told_task_by_task(nights: Installation, told: Told) -> None:
+    assert told.code == 0, told.text
+    done = [line.split()[:2] for line in told.text.splitlines() if " done " in line]
+    assert [task for stage, task in done if stage == "prepare"][:5] == [
+        *("open_night", "extract_records", "curate_records", "build_snapshot", "announce"),
+    ]
+    assert [stage for stage, task in done if task == "announce"] == list(STAGES)
+    assert f"{nights.folder}/var/reports/by_command/{TONIGHT}.html" in told.text
+    assert nights.instance.airflow_url in told.text
 
 
 def test_the_cron_ran_tonight_where_the_recipe_is(nights: Installation) -> None:
