@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -87,7 +88,11 @@ def _list_on_disk(path: Path) -> list[tuple[str, _OpenFile]]:
         paths = sorted(path.parent.glob(path.name))
     else:
         paths = [path] if path.exists() else []
-    return [(str(one), lambda one=one: one.open("rb")) for one in paths if one.is_file()]  # type: ignore[misc]
+    return [(str(one), partial(_open, one)) for one in paths if one.is_file()]
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _list_dataset(folder: Path) -> list[Path]:
@@ -106,7 +111,7 @@ def _list_in_s3(pattern: str) -> list[tuple[str, _OpenFile]]:
     store = open_store()
     bucket, _, keys = pattern.removeprefix("s3://").partition("/")
     found = store.list_keys(bucket, keys)
-    return [(f"s3://{bucket}/{key}", lambda key=key: store.open_key(bucket, key)) for key in found]  # type: ignore[misc]
+    return [(f"s3://{bucket}/{key}", partial(store.open_key, bucket, key)) for key in found]
 
 
 def _suffixes(name: str) -> tuple[str, str]:
