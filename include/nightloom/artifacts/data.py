@@ -21,7 +21,7 @@ class RecordsIdentity(Plain):
     new_rows: int = Field(
         description="Rows whose version lies within the night's cut; all, where there are no versions."
     )
-    frame: str = Field(description="Blob of a RECORDS frame.")
+    parts: tuple[str, ...] = Field(description="Blobs of RECORDS frames, cut by the hash of the row id.")
 
 
 class Records(Manifest):
@@ -127,9 +127,19 @@ class Curated(Manifest):
         eval_sets: tuple[str, ...] = Field(
             description="Eval sets that no example may repeat, as the recipe orders them."
         )
-        examples: str = Field(description="Blob of an EXAMPLES frame, in the order in which the rows came.")
-        ledger: str = Field(description="Blob of a LEDGER frame.")
-        quarantine: str = Field(description="Blob of a QUARANTINE frame.")
+        parent: str | None = Field(
+            description="Preparation whose clusters and splits were taken over; none for the first."
+        )
+        releases: str | None = Field(description="Blob of a RELEASES frame: rows that people let through; none: none.")
+        operations: dict[str, int] = Field(description="Operations that cleaned the texts, with their versions.")
+        examples: tuple[str, ...] = Field(
+            description="Blobs of EXAMPLES frames, one after the other in the order in which the rows came."
+        )
+        ledger: tuple[str, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
+        quarantine: tuple[str, ...] = Field(description="Blobs of QUARANTINE frames, cut by the hash of the row id.")
+        contamination: str | None = Field(
+            description="Blob of a CONTAMINATION frame: what the examples repeat of the eval sets; none: no eval set."
+        )
         counts: tuple[RuleCount, ...]
         expectations: tuple[Expectation, ...]
         refusal: str | None = Field(description="Why the whole batch is refused; none: it is sound.")
@@ -149,8 +159,9 @@ class PreparationIdentity(Plain):
     records: str
     eval_sets: tuple[str, ...] = Field(description="Eval sets that no example repeats, as the recipe orders them.")
     snapshot: str
-    ledger: str = Field(description="Blob of a LEDGER frame.")
-    quarantine: str = Field(description="Blob of a QUARANTINE frame.")
+    curated: str
+    ledger: tuple[str, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
+    quarantine: tuple[str, ...] = Field(description="Blobs of QUARANTINE frames, cut by the hash of the row id.")
     rows_in: int
     counts: tuple[RuleCount, ...] = Field(description="They add up to rows_in.")
     expectations: tuple[Expectation, ...]

@@ -60,6 +60,8 @@ LEDGER: Schema = {
     "measured": pl.String,
     "threshold": pl.String,
     "into": pl.String,  # the row that stands for a merged or superseded one
+    "cluster_id": pl.String,  # null where the row was not compared with others
+    "split": pl.String,  # of the cluster; a later night takes both over
     "repairs": pl.String,  # names of the operations that changed the text, separated by commas
     "text_in": pl.String,  # digest of the text as received
     "text_out": pl.String,  # digest of the text as kept; null where the row was not kept
@@ -68,6 +70,24 @@ LEDGER: Schema = {
 
 QUARANTINE: Schema = {**RECORDS, "rule": pl.String, "measured": pl.String, "threshold": pl.String}
 """Refused records as they were received, with the reason."""
+
+RELEASES: Schema = dict.fromkeys(("row_id", "version", "rule"), pl.String)
+"""Rows that people let through: this version of the row is not settled by this rule, nor repaired by it."""
+
+CONTAMINATION: Schema = {
+    "evalset": pl.String,
+    "item_id": pl.String,
+    "clean": pl.Boolean,  # no example that is kept repeats the item, beyond what the recipe allows
+    "row_id": pl.String,  # the example or record that is most alike; null: none is
+    "similarity": pl.Float64,  # of 5-grams of characters, to that row; null: below the recipe's threshold
+    "grams_8": pl.Float64,  # share of the item's 8-grams of words that stand in kept examples; null: it is too short
+    "grams_12": pl.Float64,
+    "grams_13": pl.Float64,
+    "spans": pl.List(
+        pl.Struct({"end": pl.Int64, "start": pl.Int64})
+    ),  # characters of the item that those 8-grams cover
+}
+"""What training data repeats of each item of the eval sets."""
 
 SCORES: Schema = {
     "item_id": pl.String,

@@ -5,13 +5,14 @@ import polars as pl
 from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, get_frame
 from nightloom.artifacts.leaves import rows_root
+from nightloom.artifacts.parts import read_parts
 from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
 
 def read_records(store: ObjectStore, records_id: str) -> pl.DataFrame:
-    """Give rows as they were received, sorted by id and version."""
-    return get_frame(store, store.load(Records, records_id).identity.frame, RECORDS)
+    """Give all rows as they were received, sorted by id and version within each part: for few rows only."""
+    return read_parts(store, store.load(Records, records_id).identity.parts, RECORDS)
 
 
 def keep_newest(records: pl.DataFrame) -> pl.DataFrame:

@@ -48,14 +48,15 @@ def show_rows(
 
 def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:
     from nightloom.artifacts.data import Preparation
-    from nightloom.artifacts.frames import QUARANTINE, get_frame
+    from nightloom.artifacts.frames import QUARANTINE
+    from nightloom.artifacts.parts import read_parts
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()
     date = find_night(database, recipe, night)
     preparation = load_result(store, database, recipe, date, "prepare", Preparation)
-    return date, get_frame(store, preparation.identity.quarantine, QUARANTINE)
+    return date, read_parts(store, preparation.identity.quarantine, QUARANTINE)
 
 
 def _on_one_line(row: tuple[Any, ...]) -> list[Any]:

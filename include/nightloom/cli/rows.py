@@ -49,13 +49,12 @@ def _find_events(store: Any, stage: str, manifest: str, row_id: str) -> list[dic
 
 
 def _find_in_ledger(store: Any, manifest: str, row_id: str) -> list[dict[str, Any]]:
-    import polars as pl
-
     from nightloom.artifacts.data import Preparation
-    from nightloom.artifacts.frames import LEDGER, get_frame
+    from nightloom.artifacts.frames import LEDGER
+    from nightloom.artifacts.parts import find_lines
 
-    ledger = get_frame(store, store.load(Preparation, manifest).identity.ledger, LEDGER)
-    return ledger.filter(pl.col("row_id") == row_id).drop("row_id").to_dicts()
+    parts = store.load(Preparation, manifest).identity.ledger
+    return find_lines(store, parts, LEDGER, row_id).drop("row_id").to_dicts()
 
 
 def _find_prediction(store: Any, manifest: str, row_id: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import polars as pl
 
 from nightloom.artifacts.data import Curated, Expectation
 from nightloom.artifacts.frames import EXAMPLES, FAILURES, LEDGER, QUARANTINE, put_frame
+from nightloom.artifacts.parts import cut_into_parts, put_parts
 from nightloom.core.digests import short
 from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
@@ -89,9 +90,13 @@ def publish_curated(
     identity = Curated.Identity(
         records=records_id,
         eval_sets=tuple(eval_sets),
-        examples=put_frame(store, curation.examples, EXAMPLES, sort=False),
-        ledger=put_frame(store, curation.ledger, LEDGER),
-        quarantine=put_frame(store, curation.quarantine, QUARANTINE),
+        parent=None,
+        releases=None,
+        operations={},
+        examples=(put_frame(store, curation.examples, EXAMPLES, sort=False),),
+        ledger=put_parts(store, cut_into_parts([curation.ledger], LEDGER), LEDGER),
+        quarantine=put_parts(store, cut_into_parts([curation.quarantine], QUARANTINE), QUARANTINE),
+        contamination=None,
         counts=count_rules(curation.ledger),
         expectations=tuple(expectations),
         refusal=refusal,

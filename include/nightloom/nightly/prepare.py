@@ -1,6 +1,7 @@
 """Prepare: the night's rows become a snapshot, and every row an outcome."""
 
 import logging
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from nightloom.artifacts.data import (
@@ -10,8 +11,9 @@ from nightloom.artifacts.data import (
     Records,
     Snapshot,
 )
-from nightloom.artifacts.frames import LEDGER, RECORDS, get_frame
-from nightloom.artifacts.reading import read_eval_set
+from nightloom.artifacts.frames import LEDGER
+from nightloom.artifacts.parts import read_parts
+from nightloom.artifacts.reading import read_eval_set, read_records
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
@@ -99,7 +101,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     settings, store = load_recipe(recipe), open_store()
     answer, rules, suites = settings.task.answer, settings.prepare, get_settings().expectations_dir
     eval_sets = _freeze_eval_sets(store, settings)
-    rows = get_frame(store, store.load(Records, records).identity.frame, RECORDS)
+    rows = read_records(store, records)
     received = validate_records(rows, answer, rules, suites)
     eval_texts = [text for evalset in eval_sets for text in read_eval_set(store, evalset)["text"]]
     curation = curate(rows, answer, rules, eval_texts, received.failures)
@@ -170,6 +172,7 @@ def _publish_preparation(
         records=curated.records,
         eval_sets=curated.eval_sets,
         snapshot=snapshot.id,
+        curated=curated_id,
         ledger=curated.ledger,
         quarantine=curated.quarantine,
         rows_in=store.load(Records, curated.records).identity.rows,
@@ -182,8 +185,8 @@ def _publish_preparation(
     return store.publish(Preparation(identity=identity))
 
 
-def _measure_canaries(store: ObjectStore, recipe: Recipe, night: Night, ledger: str) -> CanaryReport | None:
+def _measure_canaries(store: ObjectStore, recipe: Recipe, night: Night, ledger: Sequence[str]) -> CanaryReport | None:
     if recipe.prepare.canaries is None:
         return None
     planted = read_canaries(recipe.prepare.canaries, night=night, window_days=recipe.prepare.window_days)
-    return measure_canaries(get_frame(store, ledger, LEDGER), planted)
+    return measure_canaries(read_parts(store, ledger, LEDGER), planted)

@@ -11,8 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from nightloom.artifacts.data import Curated, Snapshot, SnapshotIdentity, SnapshotRecord
-from nightloom.artifacts.frames import EXAMPLES, get_frame
+from nightloom.artifacts.frames import EXAMPLES
 from nightloom.artifacts.leaves import rows_root
+from nightloom.artifacts.parts import read_parts
 from nightloom.core.digests import merkle_root, short
 from nightloom.core.errors import InputError
 from nightloom.core.settings import get_settings
@@ -42,7 +43,7 @@ def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: d
     if curated.refusal is not None:
         msg = f"curated batch {short(curated_id)} was refused and makes no snapshot: {curated.refusal}"
         raise InputError(msg)
-    examples = get_frame(store, curated.examples, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
+    examples = read_parts(store, curated.examples, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
     return freeze_rows(store, examples, open_cache(), recipe=recipe, night=night, parent=parent)
 
 

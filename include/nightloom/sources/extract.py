@@ -7,13 +7,14 @@ import polars as pl
 
 from nightloom.artifacts.data import Records, RecordsIdentity
 from nightloom.artifacts.frames import RECORDS, put_frame
+from nightloom.artifacts.parts import cut_into_parts
 from nightloom.core.digests import canonical_json, digest_json
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Canaries, Columns, FilesSource, Source
 from nightloom.core.store import ObjectStore
 from nightloom.sources.columns import describe_source
-from nightloom.sources.tables import read_table, utc_text
+from nightloom.sources.tables import read_batches, read_table, utc_text
 
 
 def extract_records(
@@ -41,37 +42,17 @@ def extract_records(
     """
     named = (columns.key, columns.updated_at, columns.deleted_at, columns.slice)
     optional = [name for name in named if name is not None]
-    wanted = dict.fromkeys([columns.text, *optional, *(field.column for field in answer.values())])
-    table = read_table(source, list(wanted), night, window_days)
-    texts = table[columns.text].to_list()
-    answers = _spell_answers(table, answer)
-    versions = _read_times(table, columns.updated_at, source)
-    keys = table[columns.key].to_list() if columns.key else [None] * len(table)
-    records = pl.DataFrame(
-        {
-            "row_id": [
-                key or digest_json({"text": text, "answer": given})
-                for key, text, given in zip(keys, texts, answers, strict=True)
-            ],
-            "keyed": [bool(key) for key in keys],
-            "version": versions,
-            "text": texts,
-            "answer": answers,
-            "slice": table[columns.slice].to_list() if columns.slice else None,
-            "history": None,
-            "deleted": _read_deletions(table, columns.deleted_at, source, night),
-        },
-        schema={**RECORDS, "keyed": pl.Boolean},
-    )
-    if night is not None and columns.updated_at is not None and isinstance(source, FilesSource):
-        # A query is cut by its own conditions; a file holds whatever was ever written to it.
-        start, end = utc_text(night.window_from(window_days)), utc_text(night.cut_to)
-        records = records.filter(pl.col("version").is_between(pl.lit(start), pl.lit(end), closed="left"))
-    frame = _tell_apart(records.sort("row_id", "version", "text", "answer", "slice"))
-    new_rows = len(frame) if night is None or columns.updated_at is None else _count_new(frame, night, source)
-    return store.publish(
-        Records(identity=RecordsIdentity(rows=len(frame), new_rows=new_rows, frame=put_frame(store, frame, RECORDS)))
-    )
+    wanted = list(dict.fromkeys([columns.text, *optional, *(field.column for field in answer.values())]))
+    batches = read_batches(source, wanted, night, window_days)
+    frames = (_make_records(batch, source, columns, answer, night, window_days) for batch in batches)
+    new_from = None if night is None or columns.updated_at is None else utc_text(night.cut_from)
+    rows, new_rows, parts = 0, 0, []
+    for part in cut_into_parts(frames, {**RECORDS, "keyed": pl.Boolean}):
+        records = _tell_apart(part.sort("row_id", "version", "text", "answer", "slice"))
+        rows += len(records)
+        new_rows += len(records) if new_from is None else int((records["version"] >= new_from).sum())
+        parts.append(put_frame(store, records, RECORDS))
+    return store.publish(Records(identity=RecordsIdentity(rows=rows, new_rows=new_rows, parts=tuple(parts))))
 
 
 def read_canaries(canaries: Canaries, *, night: Night, window_days: int) -> pl.DataFrame:
@@ -84,6 +65,43 @@ def read_canaries(canaries: Canaries, *, night: Night, window_days: int) -> pl.D
     columns = {"row_id": canaries.key, "kind": canaries.kind, "outcome": canaries.outcome, "rule": canaries.rule}
     table = read_table(canaries.source, list(dict.fromkeys(columns.values())), night, window_days)
     return table.select(pl.col(column).alias(name) for name, column in columns.items())
+
+
+def _make_records(
+    table: pl.DataFrame,
+    source: Source,
+    columns: Columns,
+    answer: Mapping[str, AnswerField],
+    night: Night | None,
+    window_days: int,
+) -> pl.DataFrame:
+    texts = table[columns.text].to_list()
+    answers = _spell_answers(table, answer)
+    keys = table[columns.key].to_list() if columns.key else [None] * len(table)
+    records = pl.DataFrame(
+        {
+            "row_id": [
+                key or digest_json({"text": text, "answer": given})
+                for key, text, given in zip(keys, texts, answers, strict=True)
+            ],
+            "keyed": [bool(key) for key in keys],
+            "version": _read_times(table, columns.updated_at, source),
+            "text": texts,
+            "answer": answers,
+            "slice": table[columns.slice].to_list() if columns.slice else None,
+            "history": None,
+            "deleted": _read_deletions(table, columns.deleted_at, source, night),
+        },
+        schema={**RECORDS, "keyed": pl.Boolean},
+    )
+    if night is None or columns.updated_at is None:
+        return records
+    if isinstance(source, FilesSource):
+        # A query is cut by its own conditions; a file holds whatever was ever written to it.
+        start, end = utc_text(night.window_from(window_days)), utc_text(night.cut_to)
+        return records.filter(pl.col("version").is_between(pl.lit(start), pl.lit(end), closed="left"))
+    _refuse_later(records, night, source)
+    return records
 
 
 def _spell_answers(table: pl.DataFrame, answer: Mapping[str, AnswerField]) -> list[str | None]:
@@ -127,7 +145,7 @@ def _tell_apart(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _count_new(records: pl.DataFrame, night: Night, source: Source) -> int:
+def _refuse_later(records: pl.DataFrame, night: Night, source: Source) -> None:
     later = int((records["version"] >= utc_text(night.cut_to)).sum())
     if later:
         msg = (
@@ -135,4 +153,3 @@ def _count_new(records: pl.DataFrame, night: Night, source: Source) -> int:
             f"filter it by :cut_to, so that the night can be read again"
         )
         raise InputError(msg)
-    return int((records["version"] >= utc_text(night.cut_from)).sum())

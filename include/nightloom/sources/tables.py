@@ -22,10 +22,19 @@ _TIME_PARAMETER = re.compile(r"(?<![:\w\\]):(cut_from|cut_to|window_from)\b")
 
 
 def read_table(source: Source, columns: Sequence[str], night: Night | None, window_days: int) -> pl.DataFrame:
-    """Give these columns of a source, every value as text, times in UTC.
+    """Give these columns of a small source whole, as `read_batches` gives them."""
+    return pl.concat(
+        [pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), *read_batches(source, columns, night, window_days)]
+    )
+
+
+def read_batches(
+    source: Source, columns: Sequence[str], night: Night | None, window_days: int
+) -> Iterator[pl.DataFrame]:
+    """Give these columns of a source, every value as text, times in UTC, a few thousand rows at a time.
 
     Args:
-        source: A query or a file.
+        source: A query or files.
         columns: Names of columns, in any order.
         night: Whose cut a query reads; none where it names no cut.
         window_days: Days before the cut's end that `:window_from` stands for.
@@ -37,10 +46,8 @@ def read_table(source: Source, columns: Sequence[str], night: Night | None, wind
     times = {} if night is None else _night_times(night, window_days)
     batches = _read_sql(source, times, columns) if isinstance(source, SqlSource) else read_files(source, columns)
     schema = dict.fromkeys(columns, pl.String)
-    frames = [
-        pl.DataFrame([[_as_text(value) for value in row] for row in batch], schema, orient="row") for batch in batches
-    ]
-    return pl.concat([pl.DataFrame(schema=schema), *frames])
+    for batch in batches:
+        yield pl.DataFrame([[_as_text(value) for value in row] for row in batch], schema, orient="row")
 
 
 def utc_text(moment: datetime) -> str:

@@ -167,9 +167,9 @@ def _snapshot(store: ObjectStore) -> Snapshot:
 def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
     night = compute_night("triage", NIGHT, "UTC")
     ledger = [
-        ("r1", "v1", "repaired", "pii", "1", "0", None, "redact_pii", "d1", "d2"),
-        ("r2", "v1", "kept", None, None, None, None, "", "d3", "d3"),
-        ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, "", "d4", None),
+        ("r1", "v1", "repaired", "pii", "1", "0", None, "c1", "train", "redact_pii", "d1", "d2"),
+        ("r2", "v1", "kept", None, None, None, None, "c2", "test", "", "d3", "d3"),
+        ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, None, None, "", "d4", None),
     ]
     refused = [("r3", "v1", "a long text\x1b[2J", None, None, None, False, "too_long", "2001", "2000")]
     counts = (
@@ -186,8 +186,9 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
             records="0" * 64,
             eval_sets=(),
             snapshot=snapshot,
-            ledger=put_frame(store, pl.DataFrame(ledger, schema=LEDGER, orient="row"), LEDGER),
-            quarantine=put_frame(store, pl.DataFrame(refused, schema=QUARANTINE, orient="row"), QUARANTINE),
+            curated="0" * 64,
+            ledger=(put_frame(store, pl.DataFrame(ledger, schema=LEDGER, orient="row"), LEDGER),),
+            quarantine=(put_frame(store, pl.DataFrame(refused, schema=QUARANTINE, orient="row"), QUARANTINE),),
             rows_in=3,
             counts=counts,
             expectations=(),

@@ -29,7 +29,7 @@ class Freeze:
 
     def __call__(self, *rows: Row) -> EvalSetManifest:
         frame = put_frame(self.store, self._records(*rows), RECORDS)
-        identity = RecordsIdentity(rows=len(rows), new_rows=len(rows), frame=frame)
+        identity = RecordsIdentity(rows=len(rows), new_rows=len(rows), parts=(frame,))
         manifest = self.store.publish(Records(identity=identity))
         return freeze_eval_set(self.store, "gold", manifest.id, self._answer, self._settings)
 

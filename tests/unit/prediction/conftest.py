@@ -52,7 +52,7 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
             answer=pl.lit(None), slice=pl.lit(None), history=pl.lit(None), deleted=pl.lit(value=False)
         )
         blob = put_frame(store, frame, RECORDS)
-        records = store.publish(Records(identity=RecordsIdentity(rows=len(rows), new_rows=len(rows), frame=blob)))
+        records = store.publish(Records(identity=RecordsIdentity(rows=len(rows), new_rows=len(rows), parts=(blob,))))
         messages = (PromptMessage(role="user", content="{{ text }}"),)
         prompt = store.publish(Prompt(identity=PromptIdentity(messages=messages), record=PromptRecord(name="triage/1")))
         return plan_shards(

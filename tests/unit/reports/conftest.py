@@ -129,7 +129,7 @@ class Nights:
     def prepare(self, night: date, *, new_rows: int = 812, canaries: Any = CANARIES) -> Preparation:
         self.open(night)
         records = self.store.publish(
-            Records(identity=RecordsIdentity(rows=11559, new_rows=new_rows, frame=digest("records", str(night))))
+            Records(identity=RecordsIdentity(rows=11559, new_rows=new_rows, parts=(digest("records", str(night)),)))
         )
         snapshot = self.store.publish(
             Snapshot(
@@ -151,8 +151,9 @@ class Nights:
                     records=records.id,
                     eval_sets=(digest("held_out"),),
                     snapshot=snapshot.id,
-                    ledger=digest("ledger"),
-                    quarantine=digest("quarantine"),
+                    curated=digest("curated"),
+                    ledger=(digest("ledger"),),
+                    quarantine=(digest("quarantine"),),
                     rows_in=11559,
                     counts=tuple(RuleCount(outcome=o, rule=r, rows=n) for o, r, n in COUNTS),
                     expectations=tuple(

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from nightloom.artifacts.data import Curated, Snapshot
-from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE, put_frame
+from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.reading import read_snapshot, read_split
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.store import ObjectStore
@@ -30,9 +30,13 @@ def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
     identity = Curated.Identity(
         records="0" * 64,
         eval_sets=(),
-        examples=put_frame(store, pl.DataFrame(ROWS[::-1], EXAMPLES, orient="row"), EXAMPLES, sort=False),
-        ledger=put_frame(store, pl.DataFrame(schema=LEDGER), LEDGER),
-        quarantine=put_frame(store, pl.DataFrame(schema=QUARANTINE), QUARANTINE),
+        parent=None,
+        releases=None,
+        operations={},
+        examples=(put_frame(store, pl.DataFrame(ROWS[::-1], EXAMPLES, orient="row"), EXAMPLES, sort=False),),
+        ledger=(),
+        quarantine=(),
+        contamination=None,
         counts=(),
         expectations=(),
         refusal=refusal,

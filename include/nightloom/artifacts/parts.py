@@ -1,0 +1,130 @@
+"""Parts: a frame of any size as a list of blobs, cut by the hash of the row id, so that no step holds all of it.
+
+All lines of a row lie in one part, in frames of the same night and of others: a frame has a power of two parts, and
+part i of n holds the rows whose XXH64 begins with the bits of i.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from polars_hash import NonCryptographicHashingNameSpace
+
+from nightloom.artifacts.folders import scratch_folder
+from nightloom.artifacts.frames import Schema, get_frame, put_frame
+from nightloom.core.store import ObjectStore
+
+PART_ROWS = 65_536
+"""No part has more rows, up to 16 million rows; beyond, parts grow."""
+
+_MOST_PARTS = 256
+_BUFFER_BYTES = 64 << 20
+
+
+def read_parts(store: ObjectStore, parts: Iterable[str], schema: Schema) -> pl.DataFrame:
+    """Give a frame whole, its parts one after the other: only for what is known to be small."""
+    return pl.concat([pl.DataFrame(schema=schema), *(get_frame(store, part, schema) for part in parts)])
+
+
+def find_lines(store: ObjectStore, parts: Sequence[str], schema: Schema, row_id: str) -> pl.DataFrame:
+    """Give the lines of one row; only the part where it lies is read."""
+    if not parts:
+        return pl.DataFrame(schema=schema)
+    place = int(_hash_bits(pl.Series("row_id", [row_id]), len(parts))[0])
+    return get_frame(store, parts[place], schema).filter(row_id=row_id)
+
+
+def overlapping_parts(parts: Sequence[str], number: int, count: int) -> Sequence[str]:
+    """Give those parts that hold the rows of part `number` of a frame with `count` parts."""
+    if len(parts) >= count:
+        width = len(parts) // count
+        return parts[number * width : (number + 1) * width]
+    return [parts[number * len(parts) // count]] if parts else []
+
+
+def cut_into_parts(frames: Iterable[pl.DataFrame], schema: Schema) -> Iterator[pl.DataFrame]:
+    """Give rows that come in frames of any size as parts; at least one, which may be empty.
+
+    What is more than a buffer of 64 MB waits in a folder on this machine's disk.
+
+    Args:
+        frames: Rows, with the columns of the schema.
+        schema: It has a column `row_id`.
+    """
+    with ExitStack() as stack:
+        spool: _Spool | None = None
+        rows, held = 0, [pl.DataFrame(schema=schema)]
+        for frame in frames:
+            rows += len(frame)
+            held.append(frame.select(list(schema)))
+            if sum(part.estimated_size() for part in held) > _BUFFER_BYTES:
+                spool = spool or stack.enter_context(_Spool(stack.enter_context(scratch_folder())))
+                spool.write(pl.concat(held))
+                held = [pl.DataFrame(schema=schema)]
+        count = 1
+        while rows > count * PART_ROWS and count < _MOST_PARTS:
+            count *= 2
+        if spool is None:
+            yield from _split(pl.concat(held), count)
+            return
+        spool.write(pl.concat(held))
+        yield from spool.read(count, schema)
+
+
+def put_parts(store: ObjectStore, parts: Iterable[pl.DataFrame], schema: Schema) -> tuple[str, ...]:
+    """Keep each part and give the digests, in their order."""
+    return tuple(put_frame(store, part, schema) for part in parts)
+
+
+def _split(frame: pl.DataFrame, count: int) -> Iterator[pl.DataFrame]:
+    places = frame.with_columns(_hash_bits(frame["row_id"], count).alias("_part"))
+    held = places.partition_by("_part", as_dict=True, include_key=False, maintain_order=True)
+    for number in range(count):
+        yield held.get((number,), frame.clear())
+
+
+def _hash_bits(row_ids: pl.Series, count: int) -> pl.Series:
+    # Not Polars' own hash, which may change with its version: a row must be found again in years.
+    hashes = row_ids.to_frame("id").select(NonCryptographicHashingNameSpace(pl.col("id")).xxhash64())["id"]
+    bits = count.bit_length() - 1
+    return pl.Series((hashes.to_numpy() >> np.uint64(64 - bits)) if bits else np.zeros(len(hashes), np.uint64))
+
+
+class _Spool:
+    """Rows on disk, in as many files as there may be parts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
+        self._files = ExitStack()
+
+    def __enter__(self) -> "_Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def write(self, frame: pl.DataFrame) -> None:
+        for number, part in enumerate(_split(frame, _MOST_PARTS)):
+            if len(part):
+                table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
+                if number not in self._writers:
+                    writer = pa.ipc.new_stream(str(self._path(number)), table.schema)
+                    self._writers[number] = self._files.enter_context(writer)
+                self._writers[number].write_table(table)
+
+    def read(self, count: int, schema: Schema) -> Iterator[pl.DataFrame]:
+        self._files.close()
+        width = _MOST_PARTS // count
+        for start in range(0, _MOST_PARTS, width):
+            paths = [self._path(number) for number in range(start, start + width)]
+            frames = [pl.read_ipc_stream(path) for path in paths if path.exists()]
+            yield pl.concat([pl.DataFrame(schema=schema), *frames])
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:03d}.arrows"
