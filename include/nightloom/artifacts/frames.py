@@ -78,8 +78,8 @@ CONTAMINATION: Schema = {
     "evalset": pl.String,
     "item_id": pl.String,
     "clean": pl.Boolean,  # no example that is kept repeats the item, beyond what the recipe allows
-    "row_id": pl.String,  # the example or record that is most alike; null: none is
-    "similarity": pl.Float64,  # of 5-grams of characters, to that row; null: below the recipe's threshold
+    "row_id": pl.String,  # a record that was refused for being like the item, the most similar one; null: none was
+    "similarity": pl.Float64,  # of 5-grams of characters, to that record; null: it was refused for its 8-grams
     "grams_8": pl.Float64,  # share of the item's 8-grams of words that stand in kept examples; null: it is too short
     "grams_12": pl.Float64,
     "grams_13": pl.Float64,

@@ -143,6 +143,12 @@ class Prepare(Plain):
         le=1,
         description="Jaccard similarity of character 5-grams from which two texts are one.",
     )
+    eval_containment: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="Share of 8-grams of words that a row and an evaluation item have in common, from which it is one.",
+    )
     near_duplicates: Literal["merge", "keep"] = Field(
         default="merge", description="keep: one cluster for the split, but every row stays."
     )

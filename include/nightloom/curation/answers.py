@@ -1,29 +1,55 @@
 """Answers: what is wrong with one, and what it says in the fields that have a fixed set of values."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from nightloom.core.digests import canonical_json
+import polars as pl
+
 from nightloom.core.recipes import AnswerField
-from nightloom.scanners.clean import Finding
 
 
-def check_answer(given: str | None, answer: Mapping[str, AnswerField]) -> Finding | None:
-    """Say why an answer cannot be learned from; the reason names fields and shows no values."""
-    values = json.loads(given) if given else {}
-    missing = [name for name in answer if values.get(name) is None]
-    if missing:
-        return Finding("missing_answer", ",".join(missing), "all fields")
-    foreign = [name for name, field in answer.items() if field.one_of and values[name] not in field.one_of]
-    return Finding("invalid_answer", ",".join(foreign), "one_of") if foreign else None
+def decode_answers(answers: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
+    """Give a column for each field of answers in canonical JSON; nothing where an answer is nothing or lacks it."""
+    if not fields:
+        return pl.DataFrame(height=len(answers))
+    kind = pl.Struct(dict.fromkeys(fields, pl.String))
+    decoded = answers.alias("answer").to_frame().select(pl.col("answer").str.json_decode(kind))
+    return decoded.unnest("answer")
 
 
-def closed_answer(given: str | None, answer: Mapping[str, AnswerField]) -> str:
-    """Give the part of an answer in which two rows may contradict each other.
+def encode_answers(values: pl.DataFrame) -> pl.Series:
+    """Give answers in canonical JSON, of a column for each field."""
+    return values.select(pl.struct(sorted(values.columns)).struct.json_encode().alias("answer"))["answer"]
+
+
+def check_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
+    """Say why answers cannot be learned from: rule, measured and threshold, or nothing; no values are shown."""
+    values = decode_answers(answers, list(answer))
+    missing = _name_fields(values, {name: pl.col(name).is_null() for name in answer})
+    foreign = _name_fields(
+        values, {name: ~pl.col(name).is_in(field.one_of) for name, field in answer.items() if field.one_of}
+    )
+    checked = pl.DataFrame({"missing": missing, "foreign": foreign})
+    is_missing, is_foreign = pl.col("missing") != "", pl.col("foreign") != ""
+    return checked.select(
+        rule=pl.when(is_missing).then(pl.lit("missing_answer")).when(is_foreign).then(pl.lit("invalid_answer")),
+        measured=pl.when(is_missing).then("missing").when(is_foreign).then("foreign"),
+        threshold=pl.when(is_missing).then(pl.lit("all fields")).when(is_foreign).then(pl.lit("one_of")),
+    )
+
+
+def closed_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.Series:
+    """Give the part of each answer in which two rows may contradict each other.
 
     That is the fields with a fixed set of values, or all of them where there is no such field: two replies in free
     text may differ and both be right.
     """
     closed = [name for name, field in answer.items() if field.one_of] or list(answer)
-    values = json.loads(given) if given else {}
-    return canonical_json({name: values.get(name) for name in closed}).decode()
+    return encode_answers(decode_answers(answers, list(answer)).select(closed)) if closed else answers
+
+
+def _name_fields(values: pl.DataFrame, wrong: Mapping[str, pl.Expr]) -> pl.Series:
+    """Give the names of the fields that are wrong in each row, separated by commas."""
+    names = [pl.when(is_wrong).then(pl.lit(name)) for name, is_wrong in wrong.items()]
+    if not names:
+        return pl.repeat("", len(values), eager=True)
+    return values.select(pl.concat_str(names, separator=",", ignore_nulls=True).alias("names"))["names"]

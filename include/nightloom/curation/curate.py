@@ -1,72 +1,261 @@
 """Curation: records in, examples out, and one line of the ledger for every record."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.data import Curated, Expectation
-from nightloom.artifacts.frames import EXAMPLES, FAILURES, LEDGER, QUARANTINE, put_frame
-from nightloom.artifacts.parts import cut_into_parts, put_parts
+from nightloom.artifacts.data import Curated, Records, RuleCount
+from nightloom.artifacts.folders import scratch_folder
+from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
+from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.digests import short
 from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
-from nightloom.curation import steps
-from nightloom.curation.outcomes import (
-    close_rows,
-    count_rules,
-    list_examples,
-    list_quarantine,
-    open_rows,
-    write_ledger,
-)
+from nightloom.core.worker import run_in_worker
+from nightloom.curation import contamination, steps
+from nightloom.curation.clusters import assign_clusters, quarantine_bridges
+from nightloom.curation.passes import Batch, Closed, Job, Place, Scanned, write_job, write_sketches
+from nightloom.curation.relatives import Relatives, find_relatives
+from nightloom.curation.scratch import Scratch
+from nightloom.curation.similarity import comparable_texts
+from nightloom.curation.texts import whole_text
 
 logger = logging.getLogger(__name__)
 
+ITEMS: Schema = {"evalset": pl.String, "item_id": pl.String, "text": pl.String, "history": HISTORY}
+"""Items of the eval sets, which no example may repeat."""
+
 NO_FAILURES = pl.DataFrame(schema=FAILURES)
+NO_RELEASES = pl.DataFrame(schema=RELEASES)
+NO_ITEMS = pl.DataFrame(schema=ITEMS)
+
+_COMPARED = ("row_id", "version", "outcome", "rule", "measured", "threshold", "into", "cluster_id", "split")
+_DECIDED = _COMPARED[2:]
 
 
 @dataclass(frozen=True, slots=True)
 class Curation:
-    """What records came to: frames of EXAMPLES (in the order in which they came), LEDGER and QUARANTINE."""
+    """What records came to: blobs of EXAMPLES (in the order in which the rows came), LEDGER and QUARANTINE."""
 
-    examples: pl.DataFrame
-    ledger: pl.DataFrame
-    quarantine: pl.DataFrame
+    examples: tuple[str, ...]
+    ledger: tuple[str, ...]
+    quarantine: tuple[str, ...]
+    contamination: str | None
+    counts: tuple[RuleCount, ...]
 
 
-def curate(
-    records: pl.DataFrame,
+def curate_records(
+    store: ObjectStore,
+    records: Records,
     answer: Mapping[str, AnswerField],
     settings: Prepare,
-    eval_texts: Sequence[str] = (),
+    *,
+    before: Sequence[str] = (),
+    items: pl.DataFrame = NO_ITEMS,
     failures: pl.DataFrame = NO_FAILURES,
+    releases: pl.DataFrame = NO_RELEASES,
 ) -> Curation:
     """Give every record its outcome, and the examples that remain.
 
+    Memory holds one part for each process and some fifty bytes for each row, whatever the number of rows.
+
     Args:
-        records: Rows as they were received (RECORDS).
+        store: Where records are and results go.
+        records: Rows as they were received.
         answer: Fields of the answer, and the values that they may have.
         settings: Policies and thresholds.
-        eval_texts: Clean texts of evaluation items, which must not be trained on.
+        before: Ledger of the night before (blobs), whose clusters and splits are taken over.
+        items: Evaluation items, which must not be trained on (ITEMS).
         failures: Newest rows that a suite refused (FAILURES).
+        releases: Rows that people let through (RELEASES).
+
+    Raises:
+        ManifestError: A blob is missing or damaged.
+        StoreError: The store does not answer.
+        WorkerError: A process was killed.
     """
+    with scratch_folder() as folder:
+        job = Job(records=records.identity.parts, before=tuple(before), answer=dict(answer), settings=settings)
+        batch = Batch(store, Scratch(folder), job)
+        write_job(folder, job)
+        batch.scratch.write("failures", failures)
+        batch.scratch.write("releases", releases)
+        compared = _write_items(batch, items)
+        batch.scratch.write("grams", contamination.index_items(compared))
+        curation = _curate(batch, items)
+    _account_for_all(curation, records.identity.rows)
+    logger.info("records %s: %s", short(records.id), _spell_counts(curation.counts))
+    return curation
+
+
+def read_items(store: ObjectStore, eval_sets: Iterable[str]) -> pl.DataFrame:
+    """Give the items of frozen eval sets (ITEMS)."""
+    items = [
+        read_eval_set(store, evalset).select(pl.lit(evalset).alias("evalset"), "item_id", "text", "history")
+        for evalset in eval_sets
+    ]
+    return pl.concat([NO_ITEMS, *items])
+
+
+def _curate(batch: Batch, items: pl.DataFrame) -> Curation:
+    scanned = _scan_all(batch)
+    firsts = list(accumulate((part.rows for part in scanned), initial=0))
+    relatives = find_relatives(batch.scratch, firsts, batch.job.settings.near_duplicate_similarity)
+    related = _read_related(batch.scratch, firsts, relatives.rows)
+    settled = pl.concat([batch.scratch.read(f"settled-{part}") for part in range(len(scanned))]).unique()
+    batch.scratch.write("settled", settled)
+    _write_decisions(batch.scratch, firsts, _settle_related(related, relatives.pairs, settled, batch.job.settings))
+    edges = _choose_edges(scanned)
+    closed = _close_all(batch, edges)
+    return Curation(
+        examples=tuple(_keep_examples(batch, len(edges) + 1)),
+        ledger=tuple(part.ledger for part in closed),
+        quarantine=tuple(part.quarantine for part in closed),
+        contamination=_measure_items(batch, items, relatives, firsts),
+        counts=_add_counts(closed),
+    )
+
+
+def _write_items(batch: Batch, items: pl.DataFrame) -> pl.Series:
+    """Keep the items as one more part, and give what they are compared by."""
+    said = items.select(whole_text("history", "text").alias("said"))["said"]
+    compared = comparable_texts(said).alias("compared")
+    rows = items.with_columns(compared, outcome=pl.lit(None, pl.String)).with_columns(key=steps.KEY)
+    last = len(batch.job.records)
+    batch.scratch.write_rows(last, rows)
+    write_sketches(batch.scratch, last, rows, batch.job.settings.near_duplicate_similarity)
+    return compared
+
+
+def _scan_all(batch: Batch) -> list[Scanned]:
+    return [Scanned.model_validate(one) for one in _each_part(batch, "scan_parts", batch.scan)]
+
+
+def _close_all(batch: Batch, edges: Sequence[Place]) -> list[Closed]:
+    done = _each_part(batch, "close_parts", lambda part: batch.close(part, edges), edges=list(edges))
+    return [Closed.model_validate(one) for one in done]
+
+
+def _each_part(batch: Batch, function: str, here: Callable[[int], Any], **arguments: Any) -> list[Any]:
+    """Do something for each part: here where there is one, else in as many processes as there are processors."""
+    count = len(batch.job.records)
+    workers = min(count, len(os.sched_getaffinity(0)))
+    if count == 1 or workers == 1:
+        return [here(part) for part in range(count)]
+    shares = [list(range(worker, count, workers)) for worker in range(workers)]
+
+    def run(parts: list[int]) -> list[Any]:
+        step = f"nightloom.curation.passes:{function}"
+        results: list[Any] = run_in_worker(step, folder=str(batch.scratch.folder), parts=parts, **arguments)
+        return results
+
+    with ThreadPoolExecutor(workers) as pool:
+        done = dict(
+            pair
+            for parts, results in zip(shares, pool.map(run, shares), strict=True)
+            for pair in zip(parts, results, strict=True)
+        )
+    return [done[part] for part in range(count)]
+
+
+def _read_related(scratch: Scratch, firsts: Sequence[int], relatives: pl.DataFrame) -> pl.DataFrame:
+    """Give the rows that have something in common with others, the oldest first."""
+    parts = []
+    for part, (first, end) in enumerate(pairwise(firsts)):
+        own = relatives.filter(pl.col("number").is_between(first, end - 1))
+        columns = [*_COMPARED, "says", "key", "prior_cluster", "prior_split", "clean", "clean_history"]
+        if len(own):
+            rows = scratch.read_rows(part, columns)[(own["number"] - first).to_list()]
+            said = rows.with_columns(said=whole_text("clean_history", "clean")).drop("clean", "clean_history")
+            parts.append(said.hstack(own))
+    return pl.concat(parts).sort("version", "row_id", maintain_order=True) if parts else pl.DataFrame()
+
+
+def _settle_related(rows: pl.DataFrame, pairs: pl.DataFrame, settled: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
+    """Give number and what was decided of the rows that have something in common with others."""
+    if rows.is_empty():
+        return pl.DataFrame(schema={"number": pl.UInt32, **dict.fromkeys(_DECIDED, pl.String)})
     similarity = settings.near_duplicate_similarity
-    rows = open_rows(records)
-    rows = steps.drop_deleted(steps.supersede_older(rows))
-    rows = steps.refuse_failures(rows, failures)
-    rows = steps.refuse_answers(rows, answer)
-    rows = steps.clean_texts(rows, settings)
-    rows = steps.relate_texts(rows, answer, eval_texts, similarity)
     rows = steps.refuse_contaminated(rows, similarity)
+    rows = quarantine_bridges(rows, pairs)
+    rows = assign_clusters(rows, settings.split, settled)
     rows = steps.settle_contradictions(rows, settings.contradictions)
     rows = steps.merge_duplicates(rows, settings.near_duplicates, similarity)
-    rows = steps.assign_splits(steps.assign_clusters(rows), settings.split)
-    rows = close_rows(rows)
-    curation = Curation(list_examples(rows), write_ledger(rows), list_quarantine(rows))
-    _account_for_all(curation, len(records))
-    return curation
+    return rows.select("number", *_DECIDED)
+
+
+def _write_decisions(scratch: Scratch, firsts: Sequence[int], decisions: pl.DataFrame) -> None:
+    for part, (first, end) in enumerate(pairwise(firsts)):
+        own = decisions.filter(pl.col("number").is_between(first, end - 1))
+        scratch.write(f"decisions-{part}", own.with_columns(pl.col("number") - first))
+
+
+def _choose_edges(scanned: Sequence[Scanned]) -> list[Place]:
+    """Choose where examples are cut into as many ranges as there are parts, about equal in size."""
+    sample = sorted(place for part in scanned for place in part.sample)
+    count = len(scanned)
+    return [sample[len(sample) * number // count] for number in range(1, count)] if sample else []
+
+
+def _keep_examples(batch: Batch, ranges: int) -> Iterator[str]:
+    for number in range(ranges):
+        examples = [batch.scratch.read_examples(part, number) for part in range(len(batch.job.records))]
+        in_order = pl.concat(examples).sort("version", "row_id")
+        yield put_frame(batch.store, in_order, EXAMPLES, sort=False)
+
+
+def _measure_items(batch: Batch, items: pl.DataFrame, relatives: Relatives, firsts: Sequence[int]) -> str | None:
+    if items.is_empty():
+        return None
+    parts = range(len(batch.job.records))
+    seen = pl.concat([batch.scratch.read(f"seen-{part}") for part in parts])["gram"].unique().sort()
+    measured = contamination.measure_items(
+        items.with_columns(text=whole_text("history", "text")),
+        batch.scratch.read("grams"),
+        seen.to_numpy(),
+        pl.concat([_name_refused(batch.scratch, part, firsts[part : part + 2], relatives) for part in parts]),
+        batch.job.settings.eval_containment,
+    )
+    return put_frame(batch.store, measured, CONTAMINATION)
+
+
+def _name_refused(scratch: Scratch, part: int, span: Sequence[int], relatives: Relatives) -> pl.DataFrame:
+    """Give item (place), row_id and similarity of rows of a part that were refused for being like an item."""
+    near = relatives.items.filter(pl.col("number").is_between(span[0], span[1] - 1))
+    found = pl.concat(
+        [
+            near.select("item", pl.col("number") - span[0], "similarity"),
+            scratch.read(f"contained-{part}").select("item", number="place", similarity=pl.lit(None, pl.Float64)),
+        ],
+        how="vertical_relaxed",
+    )
+    ids = scratch.read_rows(part, ["row_id"])["row_id"] if len(found) else pl.Series(dtype=pl.String)
+    return found.select("item", ids.gather(found["number"]).alias("row_id"), "similarity")
+
+
+def _add_counts(closed: Iterable[Closed]) -> tuple[RuleCount, ...]:
+    lines = [count.model_dump() for part in closed for count in part.counts]
+    counts = pl.DataFrame(lines, {"outcome": pl.String, "rule": pl.String, "rows": pl.Int64})
+    added = counts.group_by("outcome", "rule").agg(pl.col("rows").sum()).sort("outcome", "rule")
+    return tuple(RuleCount.model_validate(count) for count in added.to_dicts())
+
+
+def _account_for_all(curation: Curation, rows_in: int) -> None:
+    """Check that no row was lost: in = kept + repaired + merged + superseded + quarantined."""
+    settled = sum(count.rows for count in curation.counts)
+    if settled != rows_in:
+        msg = f"curation lost rows: {rows_in} came in and {settled} have an outcome; report this fault"
+        raise AssertionError(msg)
+
+
+def _spell_counts(counts: Iterable[RuleCount]) -> str:
+    return ", ".join(f"{count.rows} {count.outcome} ({count.rule or 'sound'})" for count in counts)
 
 
 def publish_curated(
@@ -74,7 +263,11 @@ def publish_curated(
     records_id: str,
     eval_sets: Sequence[str],
     curation: Curation,
-    expectations: Sequence[Expectation],
+    *,
+    parent: str | None,
+    releases: str | None,
+    operations: Mapping[str, int],
+    expectations: Sequence[Any],
     refusal: str | None,
 ) -> Curated:
     """Keep what curation came to, with what the suites said of it.
@@ -84,36 +277,24 @@ def publish_curated(
         records_id: The records that were curated.
         eval_sets: Eval sets that no example repeats, as the recipe orders them.
         curation: What they came to.
+        parent: Preparation whose clusters and splits were taken over.
+        releases: Blob of the releases that were heeded.
+        operations: Operations that cleaned the texts, with their versions.
         expectations: Results of the suites, in their order.
         refusal: Why the whole batch is refused; none: it is sound.
     """
     identity = Curated.Identity(
         records=records_id,
         eval_sets=tuple(eval_sets),
-        parent=None,
-        releases=None,
-        operations={},
-        examples=(put_frame(store, curation.examples, EXAMPLES, sort=False),),
-        ledger=put_parts(store, cut_into_parts([curation.ledger], LEDGER), LEDGER),
-        quarantine=put_parts(store, cut_into_parts([curation.quarantine], QUARANTINE), QUARANTINE),
-        contamination=None,
-        counts=count_rules(curation.ledger),
+        parent=parent,
+        releases=releases,
+        operations=dict(operations),
+        examples=curation.examples,
+        ledger=curation.ledger,
+        quarantine=curation.quarantine,
+        contamination=curation.contamination,
+        counts=curation.counts,
         expectations=tuple(expectations),
         refusal=refusal,
     )
-    logger.info("records %s: %s", short(records_id), _spell_counts(identity))
     return store.publish(Curated(identity=identity))
-
-
-def _account_for_all(curation: Curation, rows_in: int) -> None:
-    """Check that no row was lost: in = kept + repaired + merged + superseded + quarantined, and frames agree."""
-    outcomes = curation.ledger["outcome"]
-    settled = len(outcomes) - outcomes.null_count()
-    kept, quarantined = outcomes.is_in(["kept", "repaired"]).sum(), (outcomes == "quarantined").sum()
-    if (settled, kept, quarantined) != (rows_in, len(curation.examples), len(curation.quarantine)):
-        msg = f"curation lost rows: {rows_in} came in and {settled} have an outcome; report this fault"
-        raise AssertionError(msg)
-
-
-def _spell_counts(identity: Curated.Identity) -> str:
-    return ", ".join(f"{count.rows} {count.outcome} ({count.rule or 'sound'})" for count in identity.counts)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
-from nightloom.artifacts.frames import EVAL_ITEMS, put_frame
+from nightloom.artifacts.folders import scratch_folder
+from nightloom.artifacts.frames import EVAL_ITEMS, RELEASES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.digests import digest_json
@@ -14,6 +15,10 @@ from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.curation import steps
 from nightloom.curation.outcomes import OPEN, open_rows
+from nightloom.curation.passes import write_sketches
+from nightloom.curation.relatives import find_relatives
+from nightloom.curation.scratch import Scratch
+from nightloom.curation.texts import clean_rows
 
 
 def freeze_eval_set(
@@ -34,9 +39,9 @@ def freeze_eval_set(
         InputError: Not one row can be an item.
     """
     records = keep_newest(read_records(store, records_id))
-    rows = steps.clean_texts(steps.refuse_answers(open_rows(records), answer), settings)
-    rows = steps.relate_texts(rows, answer, (), settings.near_duplicate_similarity)
-    kept = steps.assign_clusters(rows).filter(OPEN).with_columns(text="clean")
+    rows = clean_rows(steps.refuse_answers(open_rows(records), answer), answer, settings, pl.DataFrame(schema=RELEASES))
+    rows = _assign_clusters(steps.compare_by(rows, answer), settings.near_duplicate_similarity)
+    kept = rows.filter(OPEN).with_columns(text="clean", history="clean_history", answer="clean_answer")
     ids = [digest_json({"text": text, "answer": given}) for text, given in kept.select("text", "answer").iter_rows()]
     items = kept.with_columns(pl.Series("item_id", ids, pl.String)).unique("item_id", keep="first")
     items = items.select(list(EVAL_ITEMS)).sort("item_id")
@@ -46,3 +51,17 @@ def freeze_eval_set(
     identity = EvalSetIdentity(name=name, rows_root=rows_root(items), items=len(items))
     record = EvalSetRecord(frame=put_frame(store, items, EVAL_ITEMS), refused=len(records) - len(items))
     return store.publish(EvalSetManifest(identity=identity, record=record))
+
+
+def _assign_clusters(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
+    """Give each open row the cluster of the rows that it is like, named by the oldest of them."""
+    with scratch_folder() as folder:
+        scratch = Scratch(folder)
+        for part, some in enumerate((rows, rows.clear())):
+            scratch.write_rows(part, some)
+            write_sketches(scratch, part, some, similarity)
+        related = find_relatives(scratch, [0, len(rows)], similarity).rows
+    numbered = rows.with_row_index("number")
+    joined = numbered.join(related.select("number", "component"), on="number", how="left", maintain_order="left")
+    component = pl.coalesce("component", "number")
+    return joined.with_columns(cluster_id=pl.when(OPEN).then(pl.col("key").filter(OPEN).first().over(component)))

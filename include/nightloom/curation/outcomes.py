@@ -4,14 +4,11 @@ A row whose outcome is null is open. A step may settle open rows, never settled 
 what comes in is what goes out.
 """
 
-from collections.abc import Sequence
-
 import polars as pl
+from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.data import Outcome, RuleCount
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE
-from nightloom.core.digests import digest_bytes
-from nightloom.scanners.clean import Finding
 
 OPEN = pl.col("outcome").is_null()
 
@@ -22,7 +19,7 @@ _REPAIR_WEIGHT = ("pii", "fix_encoding", "control_characters", "invisible_charac
 def open_rows(records: pl.DataFrame) -> pl.DataFrame:
     """Give records with an empty outcome each, the oldest first."""
     empty = pl.lit(None, pl.String)
-    decided = ("outcome", "rule", "measured", "threshold", "into", "repairs", "clean", "cluster_id", "split")
+    decided = ("outcome", "rule", "measured", "threshold", "into", "cluster_id", "split", "repairs", "clean")
     oldest_first = records.sort("version", "row_id", maintain_order=True)
     return oldest_first.with_columns(empty.alias(name) for name in decided)
 
@@ -50,22 +47,18 @@ def settle(
     return rows.with_columns(pl.when(chosen).then(value).otherwise(name).alias(name) for name, value in reason.items())
 
 
-def quarantine(rows: pl.DataFrame, findings: Sequence[Finding | None]) -> pl.DataFrame:
-    """Quarantine the open rows of which something was found; one finding or none for each row."""
-    reasons = pl.DataFrame(
-        [(None, None, None) if one is None else (one.rule, one.measured, one.threshold) for one in findings],
-        {"found": pl.String, "was": pl.String, "asked": pl.String},
-        orient="row",
-    )
+def quarantine(rows: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
+    """Quarantine the open rows of which something was found; rule, measured and threshold, or nothing, for each row."""
+    found = findings.select(found="rule", was="measured", asked="threshold")
     settled = settle(
-        pl.concat([rows, reasons], how="horizontal"),
+        rows.hstack(found),
         pl.col("found").is_not_null(),
         "quarantined",
         pl.col("found"),
         measured=pl.col("was"),
         threshold=pl.col("asked"),
     )
-    return settled.drop(reasons.columns)
+    return settled.drop(found.columns)
 
 
 def close_rows(rows: pl.DataFrame) -> pl.DataFrame:
@@ -77,16 +70,18 @@ def close_rows(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def list_examples(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give the rows that go into training, with their text as it became."""
+    """Give the rows that go into training, as they became; with their version, by which they are put in order."""
     kept = rows.filter(pl.col("outcome").is_in(["kept", "repaired"]))
-    return kept.with_columns(text="clean").select(list(EXAMPLES))
+    became = kept.with_columns(text="clean", history="clean_history", answer="clean_answer")
+    return became.select("version", *EXAMPLES).sort("version", "row_id")
 
 
 def write_ledger(rows: pl.DataFrame) -> pl.DataFrame:
     """Give one line for every record."""
     kept = pl.col("outcome").is_in(["kept", "repaired"])
-    texts = [pl.col("text").fill_null("").alias("text_in"), pl.when(kept).then("clean").alias("text_out")]
-    return rows.with_columns(text.map_elements(_digest_text, pl.String) for text in texts).select(list(LEDGER))
+    received = _digest(pl.col("text").fill_null(""), pl.col("history"))
+    became = pl.when(kept).then(_digest(pl.col("clean"), pl.col("clean_history")))
+    return rows.with_columns(text_in=received, text_out=became).select(list(LEDGER))
 
 
 def list_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
@@ -100,5 +95,7 @@ def count_rules(ledger: pl.DataFrame) -> tuple[RuleCount, ...]:
     return tuple(RuleCount.model_validate(count) for count in counts.to_dicts())
 
 
-def _digest_text(text: str) -> str:
-    return digest_bytes(text.encode())
+def _digest(text: pl.Expr, history: pl.Expr) -> pl.Expr:
+    """Give the SHA-256 of a text; of a conversation, that of its canonical JSON."""
+    turns = pl.struct(history.alias("history"), text.alias("text")).struct.json_encode()
+    return cryptographic_hash(pl.when(history.is_null()).then(text).otherwise(turns)).sha2_256()

@@ -1,33 +1,44 @@
-"""Similarity: which texts are nearly the same, by the Jaccard similarity of their sets of character 5-grams."""
+"""Similarity: which texts are nearly the same, by the Jaccard similarity of their sets of character 5-grams.
+
+Sketches (MinHash, Broder 1997) cut into bands (locality-sensitive hashing) propose pairs, of which exact similarity
+decides.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 Shingles = npt.NDArray[np.uint64]
-"""The 5-grams of a text as 64-bit hashes, each once, sorted."""
+"""5-grams of a text as 64-bit hashes, each once, sorted."""
 
 _SHINGLE = 5
-_HASH_FACTORS = np.array([pow(0x9E3779B97F4A7C15, place, 1 << 64) for place in range(1, _SHINGLE + 1)], np.uint64)
-_PERMUTATIONS = 256
+_FACTORS = np.array([pow(0x9E3779B97F4A7C15, place, 1 << 64) for place in range(1, _SHINGLE + 1)], np.uint64)
+_BAND_FACTORS = np.array([pow(0xD6E8FEB86659FD93, place, 1 << 64) for place in range(1, 129)], np.uint64)
+_PERMUTATIONS = 128
 _SEED = 20
-_SKETCH_ROWS = 5_000
-_MISSED = 1e-3  # share of the pairs of just the similarity asked for that bands may overlook
-_SKETCH_ERROR = 0.2  # a sketch of 200 permutations or more is six standard deviations nearer than that
+_SKETCHED_AT_ONCE = 4_096
+_MISSED = 2e-3  # share of the pairs of just the similarity asked for that bands may overlook
+_SKETCH_ERROR = 0.2  # a sketch of 100 permutations or more is four standard deviations nearer than that, or better
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two texts, by their place in the sequence, and their similarity."""
+class Sketches:
+    """What texts are proposed by.
 
-    first: int
-    second: int
-    similarity: float
+    Attributes:
+        bands: One hash for each band of a text's sketch, shape (bands, texts): texts that agree in one are compared.
+        marks: The lowest byte of each permutation's minimum, shape (texts, permutations): the share of equal ones
+            estimates the similarity.
+    """
+
+    bands: npt.NDArray[np.uint64]
+    marks: npt.NDArray[np.uint8]
 
 
 def comparable(text: str) -> str:
@@ -35,11 +46,20 @@ def comparable(text: str) -> str:
     return _NOT_ALPHANUMERIC.sub(" ", text.casefold()).strip() or text
 
 
+def comparable_texts(texts: pl.Series) -> pl.Series:
+    """Give `comparable` of each text; of nothing, nothing."""
+    plain = pl.col("text").str.to_lowercase().str.replace_all(r"[\W_]+", " ").str.strip_chars(" ")
+    is_plain = ~pl.col("text").str.contains(r"[^\x00-\x7f]") & (plain != "")
+    frame = texts.alias("text").to_frame().select("text", key=pl.when(is_plain).then(plain))
+    # Other letters by Python: its casefolding and its letters are not quite those of Polars.
+    others = frame.with_row_index("place").filter(pl.col("key").is_null() & pl.col("text").is_not_null())
+    keys = [comparable(text) for text in others["text"]]
+    return frame["key"].scatter(others["place"], pl.Series(keys, dtype=pl.String)) if keys else frame["key"]
+
+
 def shingle(text: str) -> Shingles:
     """Give the 5-grams of a comparable text; a shorter text is its own only one."""
-    letters = np.frombuffer(text.ljust(_SHINGLE, "\0").encode("utf-32-le"), "<u4")
-    grams = np.lib.stride_tricks.sliding_window_view(letters, _SHINGLE)
-    return np.unique((grams * _HASH_FACTORS).sum(axis=1, dtype=np.uint64))
+    return np.unique(_shingle_all([text])[0])
 
 
 def jaccard(first: Shingles, second: Shingles) -> float:
@@ -48,55 +68,54 @@ def jaccard(first: Shingles, second: Shingles) -> float:
     return float(common / (first.size + second.size - common))
 
 
-def find_near_pairs(texts: Sequence[str], similarity: float) -> list[Pair]:
-    """Find the pairs of comparable texts that are at least so similar.
+def sketch_texts(texts: Sequence[str], similarity: float) -> Sketches:
+    """Give the sketches of comparable texts, with bands for finding pairs of this similarity or more.
 
-    Sketches (MinHash) propose candidates, of which exact similarity decides: no pair is wrong, and at most one in a
-    thousand is overlooked.
+    Of the pairs of just that similarity, two in a thousand share no band; of more similar ones, fewer.
     """
-    shingles = [shingle(text) for text in texts]
-    found = (Pair(one, two, jaccard(shingles[one], shingles[two])) for one, two in _propose(shingles, similarity))
-    return [pair for pair in found if pair.similarity >= similarity]
+    width = _rows_per_band(similarity)
+    count = _PERMUTATIONS // width
+    bands = np.empty((count, len(texts)), np.uint64)
+    marks = np.empty((len(texts), count * width), np.uint8)
+    for start in range(0, len(texts), _SKETCHED_AT_ONCE):
+        minima = _sketch(texts[start : start + _SKETCHED_AT_ONCE], count * width)
+        end = start + len(minima)
+        mixed = (minima.reshape(len(minima), count, width) * _BAND_FACTORS[:width]).sum(axis=2, dtype=np.uint64)
+        bands[:, start:end] = mixed.T
+        marks[start:end] = minima.astype(np.uint8)
+    return Sketches(bands, marks)
 
 
-def label_components(size: int, pairs: Sequence[Pair]) -> list[int]:
-    """Give each place the number of its connected component."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    first, second = [pair.first for pair in pairs], [pair.second for pair in pairs]
-    graph = coo_array((np.ones(len(pairs)), (first, second)), shape=(size, size))
-    return [int(label) for label in connected_components(graph, directed=False)[1]]
+def may_be_similar(
+    first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], similarity: float
+) -> npt.NDArray[np.bool_]:
+    """Tell of pairs of marks, one a line, whether the texts may be as similar as that."""
+    estimate: npt.NDArray[np.float64] = (first == second).mean(axis=1)
+    return estimate >= similarity - _SKETCH_ERROR
 
 
-def _propose(shingles: Sequence[Shingles], similarity: float) -> Iterator[tuple[int, int]]:
-    """Give the places of texts whose sketches agree in a whole band, and nearly enough in all."""
-    rows = _rows_per_band(similarity)
-    sketches = _sketch(shingles, _PERMUTATIONS // rows * rows)
-    proposed = [_join_on(sketches[:, start : start + rows]) for start in range(0, sketches.shape[1], rows)]
-    for first, second in pl.concat(proposed).unique().sort("first", "second").iter_rows():
-        if np.mean(sketches[first] == sketches[second]) >= similarity - _SKETCH_ERROR:
-            yield first, second
+def _shingle_all(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Give the 5-grams of all texts in a row, repeated ones too, and where each text's begin and the last ends."""
+    padded = [text.ljust(_SHINGLE, "\0") for text in texts]
+    letters = np.frombuffer("".join(padded).encode("utf-32-le"), "<u4").astype(np.uint64)
+    grams = np.zeros(len(letters) - _SHINGLE + 1, np.uint64)
+    for place, factor in enumerate(_FACTORS):
+        grams += letters[place : place + len(grams)] * factor
+    lengths = np.array([len(text) for text in padded])
+    within = np.ones(len(grams), np.bool_)
+    ends = np.cumsum(lengths)
+    # Grams that begin in one text and end in the next are none.
+    for back in range(1, _SHINGLE):
+        within[ends[:-1] - back] = False
+    return grams[within], np.concatenate([[0], np.cumsum(lengths - _SHINGLE + 1)]).astype(np.uint64)
 
 
-def _sketch(shingles: Sequence[Shingles], permutations: int) -> npt.NDArray[np.uint32]:
+def _sketch(texts: Sequence[str], permutations: int) -> npt.NDArray[np.uint64]:
     from rensa import RMinHash
 
-    sketches = np.empty((len(shingles), permutations), np.uint32)
-    for start in range(0, len(shingles), _SKETCH_ROWS):
-        some = shingles[start : start + _SKETCH_ROWS]
-        offsets = np.cumsum([0, *(one.size for one in some)], dtype=np.uint64)
-        matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(some), offsets, permutations, _SEED)
-        sketches[start : start + _SKETCH_ROWS] = matrix.to_rows()
-    return sketches
-
-
-def _join_on(band: npt.NDArray[np.uint32]) -> pl.DataFrame:
-    """Give the pairs of places where the band is the same."""
-    values = pl.DataFrame(band, schema=[f"{number}" for number in range(band.shape[1])])
-    places = values.with_row_index("first")
-    pairs = places.join(places.rename({"first": "second"}), on=values.columns)
-    return pairs.filter(pl.col("first") < pl.col("second")).select("first", "second")
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(*_shingle_all(texts), permutations, _SEED)
+    flat = chain.from_iterable(matrix.to_rows())
+    return np.fromiter(flat, np.uint64, len(texts) * permutations).reshape(len(texts), permutations)
 
 
 def _rows_per_band(similarity: float) -> int:

@@ -1,19 +1,19 @@
 """Steps: each settles the rows that one rule decides. They run in the order in which they stand here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
+from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
-from nightloom.core.digests import digest_bytes
-from nightloom.core.recipes import AnswerField, Prepare, Split
-from nightloom.curation.answers import check_answer, closed_answer
+from nightloom.core.recipes import AnswerField
+from nightloom.curation.answers import check_answers, closed_answers
 from nightloom.curation.outcomes import OPEN, quarantine, settle
-from nightloom.curation.relatives import find_relatives
-from nightloom.curation.similarity import comparable
-from nightloom.scanners.clean import CleanText, clean_text
+from nightloom.curation.similarity import comparable_texts
+from nightloom.curation.texts import whole_text
 
-_HEX_DIGITS = 16  # of a cluster's id; they say where between 0 and 1 it lies
+KEY = cryptographic_hash(pl.col("compared")).sha2_256()
+"""Digest of what a row is compared by: it names the cluster of which the row is the oldest."""
 
 
 def supersede_older(rows: pl.DataFrame) -> pl.DataFrame:
@@ -53,46 +53,19 @@ def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
 
 def refuse_answers(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
     """Quarantine rows whose answer is missing or not allowed."""
-    return quarantine(rows, [check_answer(given, answer) for given in rows["answer"]])
+    return quarantine(rows, check_answers(rows["answer"], answer))
 
 
-def clean_texts(rows: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
-    """Clean the text of open rows, and quarantine those that cannot be used."""
-    untouched = CleanText("")
-    cleaned = [
-        clean_text(
-            text,
-            pii=settings.pii,
-            secrets=settings.secrets,
-            prompt_injections=settings.prompt_injections,
-            max_characters=settings.max_characters,
-        )
-        if outcome is None
-        else untouched
-        for text, outcome in rows.select("text", "outcome").iter_rows()
-    ]
-    texts = pl.Series("clean", [one.text for one in cleaned], pl.String)
-    repairs = pl.Series("repairs", [",".join(one.repairs) for one in cleaned], pl.String)
-    return quarantine(rows.with_columns(texts, repairs), [one.finding for one in cleaned])
-
-
-def relate_texts(
-    rows: pl.DataFrame, answer: Mapping[str, AnswerField], eval_texts: Sequence[str], similarity: float
-) -> pl.DataFrame:
-    """Add to open rows what they are compared by, and settle none."""
-    keys = [
-        comparable(text) if outcome is None else None for text, outcome in rows.select("clean", "outcome").iter_rows()
-    ]
-    says = [closed_answer(given, answer) for given in rows["answer"]]
-    relatives = find_relatives(
-        {key for key in keys if key is not None}, {comparable(text) for text in eval_texts}, similarity
-    )
-    compared = rows.with_columns(pl.Series("key", keys, pl.String), pl.Series("says", says, pl.String))
-    return compared.join(relatives, on="key", how="left", maintain_order="left")
+def compare_by(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
+    """Add to open rows what they are compared by, the digest of it, and what they say; settle none."""
+    said = pl.when(OPEN).then(whole_text("clean_history", "clean"))
+    compared = comparable_texts(rows.select(said.alias("said"))["said"])
+    keyed = rows.with_columns(compared.alias("compared"), closed_answers(rows["answer"], answer).alias("says"))
+    return keyed.with_columns(key=KEY)
 
 
 def refuse_contaminated(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
-    """Quarantine rows whose text is, or nearly is, that of an evaluation item."""
+    """Quarantine rows that are, or nearly are, an evaluation item."""
     return settle(
         rows,
         pl.col("in_eval").is_not_null(),
@@ -125,7 +98,7 @@ def settle_contradictions(rows: pl.DataFrame, policy: Literal["quarantine", "maj
 def merge_duplicates(rows: pl.DataFrame, policy: Literal["merge", "keep"], similarity: float) -> pl.DataFrame:
     """Merge equal texts, and nearly equal ones where the policy says so, into the oldest of them."""
     oldest = pl.col("row_id").filter(OPEN).first()
-    oldest_equal = oldest.over("component", "says", "clean")
+    oldest_equal = oldest.over("component", "says", "said")
     oldest_near = oldest.over("component", "says")
     marked = rows.with_columns(oldest_equal=oldest_equal, survivor=oldest_near if policy == "merge" else oldest_equal)
     exact = settle(
@@ -147,25 +120,3 @@ def merge_duplicates(rows: pl.DataFrame, policy: Literal["merge", "keep"], simil
         into=pl.col("survivor"),
     )
     return merged.drop("oldest_equal", "survivor")
-
-
-def assign_clusters(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give each open row its cluster, named by the text of the oldest row in it."""
-    oldest_text = pl.col("key").filter(OPEN).first().over("component")
-    keys = rows.select(pl.when(OPEN).then(oldest_text))["key"]
-    clusters = [None if key is None else digest_bytes(key.encode()) for key in keys]
-    return rows.with_columns(pl.Series("cluster_id", clusters, pl.String))
-
-
-def assign_splits(rows: pl.DataFrame, split: Split) -> pl.DataFrame:
-    """Give each row with a cluster the cluster's split."""
-    splits = [None if cluster is None else choose_split(cluster, split) for cluster in rows["cluster_id"]]
-    return rows.with_columns(pl.Series("split", splits, pl.String))
-
-
-def choose_split(cluster_id: str, split: Split) -> str:
-    """Give the split of a cluster: by its id alone, so that it stays the same from night to night."""
-    place = int(cluster_id[:_HEX_DIGITS], 16) / 16**_HEX_DIGITS
-    if place < split.test:
-        return "test"
-    return "selection" if place < split.test + split.selection else "train"

@@ -11,9 +11,9 @@ from nightloom.artifacts.data import (
     Records,
     Snapshot,
 )
-from nightloom.artifacts.frames import LEDGER
+from nightloom.artifacts.frames import EXAMPLES, LEDGER
 from nightloom.artifacts.parts import read_parts
-from nightloom.artifacts.reading import read_eval_set, read_records
+from nightloom.artifacts.reading import read_records
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
@@ -21,7 +21,8 @@ from nightloom.core.recipe_check import load_recipe
 from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.curation.curate import curate, publish_curated
+from nightloom.curation.curate import curate_records as curate_parts
+from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.registry.database import open_database
@@ -42,6 +43,8 @@ from nightloom.sources.extract import read_canaries
 from nightloom.validation.checks import validate_examples, validate_records
 
 logger = logging.getLogger(__name__)
+
+_NIGHTS_BACK = 400  # in which an earlier preparation is looked for
 
 
 def open_night(recipe: str, night: str | None = None) -> str:
@@ -103,13 +106,32 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     eval_sets = _freeze_eval_sets(store, settings)
     rows = read_records(store, records)
     received = validate_records(rows, answer, rules, suites)
-    eval_texts = [text for evalset in eval_sets for text in read_eval_set(store, evalset)["text"]]
-    curation = curate(rows, answer, rules, eval_texts, received.failures)
+    parent = _find_preparation_before(recipe, parse_night(night))
+    curation = curate_parts(
+        store,
+        store.load(Records, records),
+        answer,
+        rules,
+        before=store.load(Preparation, parent).identity.ledger if parent else (),
+        items=read_items(store, eval_sets),
+        failures=received.failures,
+    )
     refusal, expectations = received.refusal, received.expectations
     if refusal is None:
-        remaining = validate_examples(curation.examples, answer, rules, suites)
+        examples = read_parts(store, curation.examples, EXAMPLES)
+        remaining = validate_examples(examples, answer, rules, suites)
         refusal, expectations = remaining.refusal, expectations + remaining.expectations
-    curated = publish_curated(store, records, eval_sets, curation, expectations, refusal)
+    curated = publish_curated(
+        store,
+        records,
+        eval_sets,
+        curation,
+        parent=parent,
+        releases=None,
+        operations={},
+        expectations=expectations,
+        refusal=refusal,
+    )
     index_manifest(open_database(), "curated", curated.id, recipe, parse_night(night))
     return curated.id if refusal is None else Stop("refused", refusal)
 
@@ -147,6 +169,13 @@ def _holds_all_before(recipe: str, night: date) -> bool:
         return False
     before = read_outcomes(database, recipe, until=night - timedelta(days=1), limit=1)
     return all(outcome.status in ("done", "nothing_new") for outcome in before if outcome.stage == "prepare")
+
+
+def _find_preparation_before(recipe: str, night: date) -> str | None:
+    """Give the newest preparation of an earlier night: its clusters and splits are taken over."""
+    before = read_outcomes(open_database(), recipe, until=night - timedelta(days=1), limit=_NIGHTS_BACK)
+    prepared = (outcome.manifest for outcome in before if outcome.stage == "prepare" and outcome.status == "done")
+    return next(prepared, None)
 
 
 def _freeze_eval_sets(store: ObjectStore, recipe: Recipe) -> list[str]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import polars as pl
+
 from nightloom.scanners.injections import find_injections
 from nightloom.scanners.normalise import normalise
 from nightloom.scanners.pii import find_pii
@@ -66,3 +68,30 @@ def clean_text(
 
 def _refuse(rule: str, spans: Sequence[Span]) -> Finding | None:
     return Finding(rule, name_kinds(spans), "none") if spans else None
+
+
+def clean_texts(
+    texts: pl.Series,
+    *,
+    pii: Literal["redact", "quarantine", "keep"],
+    secrets: Literal["quarantine", "keep"],
+    prompt_injections: Literal["quarantine", "keep"],
+    max_characters: int,
+    operations: Sequence[str],
+) -> pl.DataFrame:
+    """Clean many texts: clean, repairs (names separated by commas), rule, measured and threshold of each."""
+    cleaned = [
+        clean_text(text, pii=pii, secrets=secrets, prompt_injections=prompt_injections, max_characters=max_characters)
+        for text in texts
+    ]
+    lines = [
+        (
+            one.text,
+            ",".join(one.repairs),
+            *((one.finding.rule, one.finding.measured, one.finding.threshold) if one.finding else (None,) * 3),
+        )
+        for one in cleaned
+    ]
+    return pl.DataFrame(
+        lines, dict.fromkeys(("clean", "repairs", "rule", "measured", "threshold"), pl.String), orient="row"
+    )

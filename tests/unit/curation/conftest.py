@@ -1,11 +1,18 @@
 """Records, answers and settings of a small night."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 import pytest
-from nightloom.artifacts.frames import RECORDS
+from nightloom.artifacts.data import Records, RecordsIdentity, RuleCount
+from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, LEDGER, QUARANTINE, RECORDS, get_frame
+from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
 from nightloom.core.recipes import AnswerField, FilesSource, Prepare
+from nightloom.core.store import ObjectStore
+from nightloom.curation.curate import ITEMS, NO_FAILURES, NO_RELEASES, curate_records
+
+from tests.conftest import MemoryS3
 
 SALES, BILLING = '{"reply":"ok","team":"sales"}', '{"reply":"ok","team":"billing"}'
 
@@ -36,3 +43,51 @@ def records() -> MakeRecords:
         )
 
     return make
+
+
+@dataclass(frozen=True)
+class Curated:
+    """What curation came to, as frames; with the ledger's blobs, for the night after."""
+
+    examples: pl.DataFrame
+    ledger: pl.DataFrame
+    quarantine: pl.DataFrame
+    contamination: pl.DataFrame | None
+    store: ObjectStore
+    blobs: tuple[str, ...]
+    counts: tuple[RuleCount, ...]
+
+
+def curate(
+    records: pl.DataFrame,
+    answer: Mapping[str, AnswerField],
+    settings: Prepare,
+    eval_texts: Sequence[str] = (),
+    *,
+    failures: pl.DataFrame = NO_FAILURES,
+    releases: pl.DataFrame = NO_RELEASES,
+    before: Curated | None = None,
+) -> Curated:
+    """Curate a frame of records in a store in memory."""
+    store = before.store if before else ObjectStore(MemoryS3(), "bucket")
+    parts = put_parts(store, cut_into_parts([records], RECORDS), RECORDS)
+    items = pl.DataFrame([("gold", str(n), text, None) for n, text in enumerate(eval_texts)], ITEMS, orient="row")
+    curation = curate_records(
+        store,
+        Records(identity=RecordsIdentity(rows=len(records), new_rows=0, parts=parts)),
+        answer,
+        settings,
+        before=before.blobs if before else (),
+        items=items,
+        failures=failures,
+        releases=releases,
+    )
+    return Curated(
+        examples=read_parts(store, curation.examples, EXAMPLES),
+        ledger=read_parts(store, curation.ledger, LEDGER),
+        quarantine=read_parts(store, curation.quarantine, QUARANTINE),
+        contamination=get_frame(store, curation.contamination, CONTAMINATION) if curation.contamination else None,
+        store=store,
+        blobs=curation.ledger,
+        counts=curation.counts,
+    )

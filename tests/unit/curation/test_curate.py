@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.frames import RECORDS
 from nightloom.core.recipes import AnswerField, FilesSource, Prepare
-from nightloom.curation.curate import Curation, curate
 
-from .conftest import BILLING, SALES, MakeRecords
+from .conftest import BILLING, SALES, Curated, MakeRecords, curate
 
 Answer = Mapping[str, AnswerField]
 
@@ -19,7 +18,7 @@ CARDS = "My card has not arrived, although I ordered it more than 2 weeks ago."
 INVOICE = "The invoice of last month shows a service that we never ordered"
 
 
-def outcomes(curation: Curation) -> dict[str, tuple[str, str | None]]:
+def outcomes(curation: Curated) -> dict[str, tuple[str, str | None]]:
     """Give outcome and rule by row id, and by id@version where a key has several."""
     lines = curation.ledger.select("row_id", "version", "outcome", "rule").rows()
     many = curation.ledger.filter(pl.col("row_id").is_duplicated())["row_id"].to_list()
@@ -166,6 +165,7 @@ _answers = st.sampled_from([SALES, BILLING, None, '{"reply":"ok","team":"nobody"
 _rows = st.lists(st.tuples(st.sampled_from("ABCDEF"), st.sampled_from("123"), _texts, _answers), max_size=25)
 
 
+@settings(max_examples=30)
 @given(_rows, st.sampled_from(["merge", "keep"]), st.sampled_from(["quarantine", "majority"]))
 def test_every_record_has_exactly_one_outcome(
     rows: list[tuple[str, str, str | None, str | None]], near: str, contradictions: str

@@ -8,11 +8,12 @@ from nightloom.artifacts.reading import read_records
 from nightloom.core.nights import compute_night
 from nightloom.core.recipes import AnswerField, Canaries, Columns, Prepare, SqlSource
 from nightloom.core.store import ObjectStore
-from nightloom.curation.curate import curate
 from nightloom.examples.support_triage.feed import feed
 from nightloom.examples.support_triage.grammar import TEAMS, URGENCIES
 from nightloom.snapshots.canaries import measure_canaries
 from nightloom.sources.extract import extract_records, read_canaries
+
+from .conftest import curate
 
 DAY = date(2026, 11, 23)
 ANSWER = {

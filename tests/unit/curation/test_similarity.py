@@ -1,18 +1,12 @@
 """Similarity: the definition, and sketches against brute force."""
 
-from itertools import combinations
+import random
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.curation.similarity import (
-    Pair,
-    comparable,
-    find_near_pairs,
-    jaccard,
-    label_components,
-    shingle,
-)
+from nightloom.curation.similarity import comparable, comparable_texts, jaccard, may_be_similar, shingle, sketch_texts
 
 
 @pytest.mark.parametrize(
@@ -38,20 +32,28 @@ def test_similarity_is_the_share_of_common_shingles() -> None:
     assert jaccard(shingle("where card"), shingle("where cards")) == pytest.approx(6 / 7)
 
 
-def test_no_texts_have_no_pairs() -> None:
-    assert find_near_pairs([], 0.8) == []
+@given(st.lists(st.none() | st.text(max_size=30), max_size=12))
+def test_many_texts_have_the_form_that_each_has_alone(texts: list[str | None]) -> None:
+    series = pl.Series("text", texts, pl.String)
+    assert comparable_texts(series).to_list() == [None if text is None else comparable(text) for text in texts]
 
 
-@given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=14), unique=True, max_size=30))
-def test_sketches_find_what_brute_force_finds(texts: list[str]) -> None:
-    shingles = [shingle(text) for text in texts]
-    expected = {
-        (one, two) for one, two in combinations(range(len(texts)), 2) if jaccard(shingles[one], shingles[two]) >= 0.8
-    }
-    assert {(pair.first, pair.second) for pair in find_near_pairs(texts, 0.8)} == expected
+@given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=14), max_size=12))
+def test_sketch_of_a_text_does_not_depend_on_its_neighbours(texts: list[str]) -> None:
+    together = sketch_texts(texts, 0.8)
+    for place, text in enumerate(texts):
+        alone = sketch_texts([text], 0.8)
+        assert alone.bands[:, 0].tolist() == together.bands[:, place].tolist()
+        assert alone.marks[0].tolist() == together.marks[place].tolist()
 
 
-def test_components_join_what_pairs_connect() -> None:
-    labels = label_components(5, [Pair(0, 3, 0.9), Pair(3, 4, 0.8)])
-    assert labels[0] == labels[3] == labels[4]
-    assert len(set(labels)) == 3
+def test_sketches_propose_nearly_all_pairs_of_the_similarity_asked_for() -> None:
+    chance = random.Random(7)
+    words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(4000)]
+    first = [" ".join(chance.sample(words, 30)) for _ in range(2000)]
+    second = [f"{text} {' '.join(chance.sample(words, 7))}" for text in first]
+    near = [jaccard(shingle(one), shingle(two)) for one, two in zip(first, second, strict=True)]
+    assert 0.78 < min(near) < 0.81 < max(near) < 0.83
+    one, two = sketch_texts(first, min(near)), sketch_texts(second, min(near))
+    proposed = (one.bands == two.bands).any(axis=0) & may_be_similar(one.marks, two.marks, min(near))
+    assert proposed.mean() > 0.995
