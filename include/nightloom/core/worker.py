@@ -29,11 +29,12 @@ then takes several times as long.
 _running: set[subprocess.Popen[str]] = set()
 
 
-def run_in_worker(step: str, **arguments: Any) -> Any:
+def run_in_worker(step: str, *, python: str | None = None, **arguments: Any) -> Any:
     """Run a step in a fresh interpreter, pass its log lines on as they come, and give its result.
 
     Args:
         step: `package.module:function` under nightloom.
+        python: The interpreter; none: that of training and batch prediction.
         arguments: JSON values; ids and settings, never secrets.
 
     Raises:
@@ -41,7 +42,7 @@ def run_in_worker(step: str, **arguments: Any) -> Any:
         WorkerError: The child was killed or ended without a result.
     """
     command = [
-        str(get_settings().worker_python),
+        python or str(get_settings().worker_python),
         "-m",
         "nightloom.nightly.worker",
         step,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -151,8 +152,10 @@ def _each_part(batch: Batch, function: str, here: Callable[[int], Any], **argume
     shares = [list(range(worker, count, workers)) for worker in range(workers)]
 
     def run(parts: list[int]) -> list[Any]:
-        step = f"nightloom.curation.passes:{function}"
-        results: list[Any] = run_in_worker(step, folder=str(batch.scratch.folder), parts=parts, **arguments)
+        step = f"curation.passes:{function}"
+        results: list[Any] = run_in_worker(
+            step, python=sys.executable, folder=str(batch.scratch.folder), parts=parts, **arguments
+        )
         return results
 
     with ThreadPoolExecutor(workers) as pool:
