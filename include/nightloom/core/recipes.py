@@ -105,6 +105,22 @@ class Task(Plain):
         return primary
 
 
+class Normalise(Plain):
+    """Which operations change how a text is written, in the order in which they are done."""
+
+    fix_encoding: bool = Field(default=True, description="UTF-8 that was read as another encoding is read again.")
+    html: bool = Field(default=False, description="The text that an HTML message shows takes its place.")
+    control_characters: bool = Field(default=True, description="Taken out, but for tabs and line ends.")
+    invisible_characters: bool = Field(default=True, description="Taken out, but for those that join others.")
+    nfc: bool = Field(default=True, description="A letter and its marks become one character (Unicode NFC).")
+    whitespace: bool = Field(default=True, description="One kind of blank and line end, at most one blank line.")
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The names of those that are on."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name))
+
+
 class Split(Plain):
     """Shares of clusters held out of training."""
 
@@ -137,6 +153,7 @@ class Prepare(Plain):
     window_days: int = Field(default=30, ge=1, description="How many days before the cut belong to the snapshot.")
     min_rows: int = Field(default=1, ge=1, description="Fewer rows than this stop the night.")
     max_characters: int = Field(default=2000, ge=1, description="A longer text goes to quarantine.")
+    normalise: Normalise = Field(default_factory=Normalise)
     near_duplicate_similarity: float = Field(
         default=0.8,
         gt=0,

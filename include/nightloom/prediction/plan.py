@@ -48,7 +48,10 @@ def plan_shards(
         answer={name: field.one_of for name, field in recipe.task.answer.items()},
         field_order=tuple(recipe.task.answer),
         max_new_tokens=settings.max_new_tokens,
-        checks={name: getattr(recipe.prepare, name) for name in _CHECKS},
+        checks={
+            **{name: getattr(recipe.prepare, name) for name in _CHECKS},
+            "operations": list(recipe.prepare.normalise.operations),
+        },
         shards=shards if rows.height else (),
         rows=rows.height,
         code=code_digest(*_CODE),

@@ -3,7 +3,9 @@
 import re
 import unicodedata
 
-from nightloom.scanners.spans import Pattern, Span, find_patterns
+import polars as pl
+
+from nightloom.scanners.spans import Pattern, Span, find_patterns, may_match
 
 _NEAR = r"[^.!?\n]{0,40}?"
 _RULES = (
@@ -37,30 +39,49 @@ _MODE = (
     rf"\b(?:enter|enable|activate|switch to|turn on)\b[^.!?\n]{{0,20}}?\b{_MODES} mode\b"
     rf"|\b{_MODES} mode (?:is )?(?:on|enabled|activated?)\b|\bdo anything now\b|\bjailbreak(?:ed|ing)?\b"
 )
-_NEW_INSTRUCTIONS = (
-    r"\b(?:new|updated|real|actual) (?:system )?instructions?\s{0,2}:"
-    r"|\bfrom now on,?(?: you)?(?: will| must| should)?(?: only| always)? (?:answer|respond|reply|output|obey|say)\b"
+_NEW_INSTRUCTIONS = r"\b(?:new|updated|real|actual) (?:system )?instructions?\s{0,2}:"
+_FROM_NOW_ON = (
+    r"\bfrom now on,?(?: you)?(?: will| must| should)?(?: only| always)? (?:answer|respond|reply|output|obey|say)\b"
     r"|\binstead,? (?:just |only |simply )?(?:output|respond|reply|print|answer)\b"
 )
-_ROLE_TAG = (
-    r"<\|[a-z_]{2,30}\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|instructions?)>"
-    r"|(?m:^)\s{0,9}#{2,6}\s{0,3}(?:system|instructions?|assistant|prompt)\b"
-    r"|(?m:^)\s{0,9}\[?(?:system(?: (?:prompt|message|override))?|assistant)\]?\s{0,2}:\s{0,3}"
+_TAG = r"<\|[a-z_]{2,30}\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|instructions?)>"
+_HEADING = r"(?m:^)\s{0,9}#{2,6}\s{0,3}(?:system|instructions?|assistant|prompt)\b"
+_ROLE = (
+    r"(?m:^)\s{0,9}\[?(?:system(?: (?:prompt|message|override))?|assistant)\]?\s{0,2}:\s{0,3}"
     r"(?:you|ignore|disregard|forget|from now|new|override|always|never|answer|respond|reply|say|set|mark|classify)\b"
 )
 
 _DISMISSALS = ("ignore", "disregard", "forget", "override", "bypass", "discard", "skip", "follow", "obey")
+_RULE_WORDS = (
+    *("instruction", "prompt", "rules", "directive", "directions", "guidelines", "programming", "training"),
+    *("constraint", "policy", "policies"),
+)
+_VERBS = (
+    *("reveal", "show", "print", "repeat", "output", "display", "leak", "expose", "disclose", "tell me", "give me"),
+    *("write out", "what is", "what are"),
+)
+_BECOMING = ("you are n", "you're n", "pretend ", "act as", "behave as", "play as", "from now on")
+_ROLES = (
+    *("ai", "a.i.", "assistant", "bot", "language model", "llm", "gpt", "dan", "agent", " mode"),
+    *("unrestricted", "unfiltered", "without"),
+)
+_MODE_WORDS = ("developer", "debug", "god", "dan ", "jailbreak", "unrestricted", "admin", "root", "sudo", "do anything")
+_ANSWERS = ("answer", "respond", "reply", "output", "obey", "say", "print")
+_TAGS = ("<|", "inst]", "sys>>", "system>", "assistant>", "instruction>", "instructions>")
 
 PATTERNS = tuple(
     Pattern(kind, hints, re.compile(expression, re.IGNORECASE))
     for kind, hints, expression in (
-        ("override", _DISMISSALS, _OVERRIDE),
-        ("everything_above", _DISMISSALS, _EVERYTHING_ABOVE),
-        ("reveal_prompt", ("prompt", "instruction"), _REVEAL_PROMPT),
-        ("new_role", ("you are", "you're", "pretend", "act as", "behave as", "play as", "from now"), _NEW_ROLE),
-        ("mode", (" mode", "do anything now", "jailbreak"), _MODE),
-        ("new_instructions", ("instruction", "from now on", "instead"), _NEW_INSTRUCTIONS),
-        ("role_tag", ("<", "[", "#", "system", "assistant"), _ROLE_TAG),
+        ("override", (_RULE_WORDS, _DISMISSALS), _OVERRIDE),
+        ("everything_above", (_DISMISSALS, ("above", "before", "so far", "given", " told")), _EVERYTHING_ABOVE),
+        ("reveal_prompt", (("prompt", "instructions"), _VERBS), _REVEAL_PROMPT),
+        ("new_role", (_BECOMING, _ROLES), _NEW_ROLE),
+        ("mode", (_MODE_WORDS, (" mode", "do anything now", "jailbreak")), _MODE),
+        ("new_instructions", (("instruction",), (":",)), _NEW_INSTRUCTIONS),
+        ("new_instructions", (("from now on", "instead"), _ANSWERS), _FROM_NOW_ON),
+        ("role_tag", (_TAGS,), _TAG),
+        ("role_tag", (("##",), ("system", "instruction", "assistant", "prompt")), _HEADING),
+        ("role_tag", (("system", "assistant"), (":",)), _ROLE),
     )
 )
 _JOINERS = re.compile("[\u200c\u200d]")
@@ -70,3 +91,10 @@ def find_injections(text: str) -> list[Span]:
     """Find phrases of prompt injection; offsets are those of the text in compatibility form (NFKC) without joiners."""
     plain = text if text.isascii() else _JOINERS.sub("", unicodedata.normalize("NFKC", text))
     return find_patterns(plain, PATTERNS)
+
+
+def may_hold_injections(texts: pl.Series) -> pl.Series:
+    """Tell which texts are worth the search: all that hold an injection, and some that hold none."""
+    beyond_ascii = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    plain = texts.gather(beyond_ascii).str.normalize("NFKC").str.replace_all(_JOINERS.pattern, "")
+    return may_match(texts.clone().scatter(beyond_ascii, plain), PATTERNS)

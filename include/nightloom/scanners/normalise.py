@@ -2,9 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
 
-Operation = Callable[[str], str]
+import polars as pl
+
+from nightloom.scanners.markup import read_html
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 # Soft hyphen, zero width space, bidirectional overrides, word joiner, byte order mark, tags. Joiners stay: emoji and
@@ -16,6 +20,14 @@ _LINE_END = re.compile("\r\n?|[\u0085\u2028\u2029]")
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r" ?\n ?(?:\n ?)*\n ?")
 _LINE_EDGES = re.compile(r" ?\n ?")
+
+_UNTIDY = (
+    r"[\t\x0b\x0c\r\x1c-\x1f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+    r"|  | \n|\n |\n\n\n|\A[ \n]|[ \n]\z"
+)
+# Classes that hold more for Python than for Rust: numbers such as ² are part of words, and separators are blank.
+_CLASSES = {r"\w": r"\S", r"\s": r"[\s\x1c-\x1f]"}
+_MARKUP = r"&[#A-Za-z][^;&]{1,32};|<[A-Za-z/!?]"
 
 
 def fix_encoding(text: str) -> str:
@@ -48,22 +60,102 @@ def tidy_whitespace(text: str) -> str:
     return _LINE_EDGES.sub("\n", _BLANK_LINES.sub("\n\n", text)).strip()
 
 
+def _looks_mojibake() -> pl.Expr:
+    return pl.col("text").str.contains(_mojibake_expression())
+
+
+def _looks_decomposed() -> pl.Expr:
+    # Polars knows a later Unicode than any Python here, and what is composed there is composed everywhere.
+    return pl.col("text") != pl.col("text").str.normalize("NFC")
+
+
+def _holds(expression: str) -> Callable[[], pl.Expr]:
+    return lambda: pl.col("text").str.contains(expression)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A change that can be named. Its version rises whenever it may give another text than before."""
+
+    version: int
+    change: Callable[[str], str]
+    suspects: Callable[[], pl.Expr]
+    """Gives an expression on the column `text` that is true of every text that would be changed, and of few others."""
+    leaves_ascii: bool = False
+    """Whether no text of ASCII alone is ever changed."""
+
+
 OPERATIONS: dict[str, Operation] = {
-    "fix_encoding": fix_encoding,
-    "control_characters": remove_control_characters,
-    "invisible_characters": remove_invisible_characters,
-    "nfc": compose_characters,
-    "whitespace": tidy_whitespace,
+    "fix_encoding": Operation(1, fix_encoding, _looks_mojibake, leaves_ascii=True),
+    "html": Operation(1, read_html, _holds(_MARKUP)),
+    "control_characters": Operation(1, remove_control_characters, _holds(_CONTROL.pattern)),
+    "invisible_characters": Operation(1, remove_invisible_characters, _holds(_INVISIBLE.pattern), leaves_ascii=True),
+    "nfc": Operation(1, compose_characters, _looks_decomposed, leaves_ascii=True),
+    "whitespace": Operation(1, tidy_whitespace, _holds(_UNTIDY)),
 }
 """In the order in which they are done; the names are what the ledger says of a repaired row."""
 
+DEFAULT_OPERATIONS = ("fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
+"""What a recipe that says nothing of it has done to its texts."""
 
-def normalise(text: str) -> tuple[str, tuple[str, ...]]:
-    """Give the normalised text and the names of the operations that changed it."""
-    done: list[str] = []
-    for name, operation in OPERATIONS.items():
-        changed = operation(text)
-        if changed != text:
-            done.append(name)
-        text = changed
-    return text, tuple(done)
+
+def operation_versions(names: Collection[str]) -> dict[str, int]:
+    """Give the versions of these operations, in the order in which they are done."""
+    return {name: operation.version for name, operation in OPERATIONS.items() if name in names}
+
+
+def normalise(text: str, operations: Collection[str] = DEFAULT_OPERATIONS) -> tuple[str, tuple[str, ...]]:
+    """Give the normalised text and the names of the operations that changed it.
+
+    They are done again until none changes anything, since one may make work for another before it: a text that was
+    normalised stays as it is.
+    """
+    chosen = [(name, operation.change) for name, operation in OPERATIONS.items() if name in operations]
+    done: set[str] = set()
+    before = None
+    while text != before:
+        before = text
+        for name, change in chosen:
+            changed = change(text)
+            if changed != text:
+                done.add(name)
+            text = changed
+    return text, tuple(name for name, _ in chosen if name in done)
+
+
+def may_change(texts: pl.Series, operations: Collection[str]) -> pl.Series:
+    """Tell which texts normalising may change: all that it does, and some that it leaves.
+
+    Args:
+        texts: Without nulls.
+        operations: Names of operations.
+    """
+    chosen = [operation for name, operation in OPERATIONS.items() if name in operations]
+    frame = texts.to_frame("text")
+    marked = _any_of(frame, [operation for operation in chosen if not operation.leaves_ascii])
+    beyond = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    foreign = _any_of(frame[beyond], [operation for operation in chosen if operation.leaves_ascii])
+    return marked.scatter(beyond, marked.gather(beyond) | foreign)
+
+
+def _any_of(frame: pl.DataFrame, operations: Collection[Operation]) -> pl.Series:
+    suspects = [operation.suspects() for operation in operations]
+    return frame.with_columns(marked=pl.any_horizontal(pl.lit(False), *suspects))["marked"]
+
+
+@cache
+def _mojibake_expression() -> str:
+    """Write the expression by which ftfy decides whether to look at a text at all as Rust reads it.
+
+    There, blanks within brackets do not count in verbose expressions, and brackets and ampersands must be escaped.
+    """
+    from ftfy.badness import BADNESS_RE
+
+    written: list[str] = []
+    within = False
+    for part in re.findall(r"\\.|#[^\n]*|.", BADNESS_RE.pattern, re.DOTALL):
+        opens, closes = part == "[" and not within, part == "]" and within
+        if within or not (part.isspace() or part.startswith("#")):
+            written.append(re.escape(part) if within and part in "[&~" else _CLASSES.get(part, part))
+        within = (within or opens) and not closes
+    return "".join(written)

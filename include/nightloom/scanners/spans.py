@@ -1,9 +1,11 @@
 """Spans: where in a text a scanner found something, and of what kind."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,13 @@ class Scanner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """An expression, tried only where one of its hints stands in the text in lower case: few texts hold any."""
+    """An expression, tried only where a hint of every group stands in the text in lower case: few texts have them.
+
+    The group that is found least often comes first.
+    """
 
     kind: str
-    hints: tuple[str, ...]
+    hints: tuple[tuple[str, ...], ...]
     expression: re.Pattern[str]
 
 
@@ -37,9 +42,24 @@ def find_patterns(text: str, patterns: Iterable[Pattern]) -> list[Span]:
     return [
         Span(match.start(), match.end(), pattern.kind)
         for pattern in patterns
-        if any(hint in lowered for hint in pattern.hints)
+        if all(any(hint in lowered for hint in group) for group in pattern.hints)
         for match in pattern.expression.finditer(text)
     ]
+
+
+def may_match(texts: pl.Series, patterns: Collection[Pattern]) -> pl.Series:
+    """Tell in which texts a pattern is worth trying: the same hints, looked for in all texts at once."""
+    lowered = texts.str.to_lowercase()
+    # The first groups together, in one pass: few texts are left for the rest.
+    promising = lowered.str.contains_any(sorted({hint for pattern in patterns for hint in pattern.hints[0]}))
+    places = promising.arg_true()
+    hinted = [
+        pl.all_horizontal(pl.col("text").str.contains_any(list(group)) for group in pattern.hints)
+        for pattern in patterns
+    ]
+    return promising.scatter(
+        places, lowered.gather(places).to_frame("text").select(pl.any_horizontal(hinted)).to_series()
+    )
 
 
 def drop_overlapping(spans: Iterable[Span]) -> list[Span]:
@@ -55,6 +75,13 @@ def redact(text: str, spans: Sequence[Span]) -> str:
     """Put `<KIND>` in the place of each span; the spans do not overlap."""
     for span in sorted(spans, key=lambda span: span.start, reverse=True):
         text = f"{text[: span.start]}<{span.kind}>{text[span.end :]}"
+    return text
+
+
+def blank_out(text: str, spans: Iterable[Span]) -> str:
+    """Put commas in the place of the spans, so that all else keeps its place."""
+    for span in spans:
+        text = f"{text[: span.start]}{',' * (span.end - span.start)}{text[span.end :]}"
     return text
 
 

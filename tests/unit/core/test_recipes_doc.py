@@ -20,6 +20,7 @@ SECTIONS = {
     "`task.columns`": recipes.Columns,
     "`task.answer.<field>`": recipes.AnswerField,
     "`prepare`": recipes.Prepare,
+    "`prepare.normalise`": recipes.Normalise,
     "`prepare.split`": recipes.Split,
     "`prepare.canaries`": recipes.Canaries,
     "A source: `kind: sql`": recipes.SqlSource,

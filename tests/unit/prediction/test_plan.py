@@ -28,6 +28,7 @@ def test_plan_holds_how_the_model_is_asked_and_guarded(make_plan) -> None:
         "pii": "redact",
         "secrets": "quarantine",
         "prompt_injections": "quarantine",
+        "operations": ["fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace"],
     }
 
 

@@ -1,9 +1,12 @@
 """Normalising: what each operation changes, and that a sound text is left alone."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from nightloom.scanners.normalise import normalise
+from nightloom.core.recipes import Normalise
+from nightloom.scanners.normalise import DEFAULT_OPERATIONS, OPERATIONS, normalise, operation_versions
+
+from .pieces import texts
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,26 @@ def test_sound_text_stays_as_it_is(text: str) -> None:
 @given(st.text())
 def test_normalised_text_has_nothing_left_at_its_ends(text: str) -> None:
     assert normalise(text)[0] == normalise(text)[0].strip()
+
+
+@given(texts, st.sets(st.sampled_from(sorted(OPERATIONS))))
+@example("Ã\x00©", set(OPERATIONS))
+@example("&amp;lt;b&amp;gt;x&amp;lt;/b&amp;gt;", {"html"})
+@example("a\u200b \u200b b", {"invisible_characters", "whitespace"})
+def test_normalised_text_stays_as_it_is(text: str, operations: set[str]) -> None:
+    once, _ = normalise(text, operations)
+    assert normalise(once, operations) == (once, ())
+
+
+def test_operation_that_is_off_changes_nothing() -> None:
+    assert normalise("a  b\u200b &amp;", ["invisible_characters"]) == ("a  b &amp;", ("invisible_characters",))
+    assert normalise("<b>a</b>  b", ["html", "whitespace"]) == ("a b", ("html", "whitespace"))
+
+
+def test_versions_are_told_of_what_is_on() -> None:
+    assert operation_versions(["whitespace", "nfc"]) == {"nfc": 1, "whitespace": 1}
+
+
+def test_recipe_names_every_operation() -> None:
+    assert tuple(Normalise.model_fields) == tuple(OPERATIONS)
+    assert Normalise().operations == DEFAULT_OPERATIONS

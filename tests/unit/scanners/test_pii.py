@@ -1,6 +1,8 @@
 """Personal data: what is found, what is not, and that nothing is asked of the network."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 from nightloom.scanners.pii import find_pii
@@ -43,6 +45,14 @@ def test_no_network_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert [span.kind for span in find_pii("ann@example.co.uk")] == ["EMAIL_ADDRESS"]
+
+
+def test_no_library_for_training_is_loaded() -> None:
+    code = (
+        "import sys; from nightloom.scanners.pii import find_pii; assert find_pii('ann@example.com');"
+        "assert not {'torch', 'transformers', 'stanza'} & sys.modules.keys(); import torch.version"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_of_two_overlapping_spans_the_first_stays() -> None:

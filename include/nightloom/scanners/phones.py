@@ -1,0 +1,55 @@
+"""Telephone numbers: which stretches of digits are worth asking a library about, that takes a millisecond for it."""
+
+import re
+from dataclasses import dataclass
+
+# What may stand between the digits of a telephone number, as the phonenumbers library reads them.
+_BETWEEN = (
+    r"[-x\u2010-\u2015\u2212\u30fc\uff0d/\uff0f \u00a0\u00ad\u200b\u2060\u3000"
+    r"()\uff08\uff09\uff3b\uff3d.\[\]~\u2053\u223c\uff5e]{0,4}"
+)
+MAY_BE_PHONE = re.compile(rf"\d(?:{_BETWEEN}\d){{6}}")
+"""Seven digits that belong together: the shortest number that anybody dials across a border."""
+
+_CANDIDATE = re.compile(rf"[+\uff0b(\uff08]?\d(?:{_BETWEEN}\d){{6,}}")
+_DATE = re.compile(
+    r"(?<!\d)(?:(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
+    r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:(?:19|20)\d\d))(?!\d)"
+)
+_NOT_DIGITS = re.compile(r"\D+")
+_LONGEST = 15  # digits of an international number
+_EXTENSION = 12  # characters that may follow a number and belong to it, such as ` ext. 1234`
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stretch of a text that may be a telephone number, with what stands around it."""
+
+    start: int
+    end: int
+    international: bool
+    """Whether it is one number with the country's code: no country need be assumed to read it."""
+
+
+def find_candidates(text: str) -> list[Candidate]:
+    """Find digits that are grouped as those of a telephone number may be. Dates are none."""
+    undated = _DATE.sub(lambda date: "," * len(date.group()), text)
+    return [
+        Candidate(max(match.start() - 1, 0), match.end() + _EXTENSION, _is_international(match.group()))
+        for match in _CANDIDATE.finditer(undated)
+        if _may_be_dialled(match.group())
+    ]
+
+
+def _is_international(stretch: str) -> bool:
+    return stretch[0] in "+\uff0b" and "/" not in stretch and sum(map(str.isdigit, stretch)) <= _LONGEST
+
+
+def _may_be_dialled(stretch: str) -> bool:
+    """Tell whether at least seven digits start as a number does, or are long enough to need no such start."""
+    groups = _NOT_DIGITS.split(stretch.strip("+\uff0b(\uff08"))
+    if stretch[0] in "+\uff0b(\uff08" or any(group.startswith("0") for group in groups):
+        return True
+    # Without a trunk prefix a number has its area code: ten digits, or eight in Brazil's groups of four. One run
+    # of digits is an order or ticket number far more often than a telephone.
+    return len(groups) > 1 and sum(map(len, groups)) >= 8
