@@ -1,6 +1,5 @@
 """Texts: what a row says, piece by piece (its turns and its answers in free text), cleaned and put back."""
 
-import sys
 from collections.abc import Mapping
 
 import polars as pl
@@ -13,6 +12,7 @@ from nightloom.scanners.clean import clean_texts
 from nightloom.scanners.normalise import OPERATIONS
 
 _TEXT, _TURN = "text", "turn"  # other pieces go by the name of their field of the answer, which stands after a dot
+_NO_LIMIT = (1 << 32) - 1  # characters that no text has
 _PIECES = {"place": pl.UInt32, "piece": pl.String, "turn": pl.UInt32, "text": pl.String}
 
 
@@ -79,14 +79,14 @@ def _clean_pieces(pieces: pl.DataFrame, settings: Prepare, waived: str) -> pl.Da
         said["text"],
         **checks,  # type: ignore[arg-type]  # values of the same fields of the recipe
         prompt_injections="keep" if "prompt_injection" in rules else settings.prompt_injections,
-        max_characters=sys.maxsize if "too_long" in rules else settings.max_characters,
-        operations=[name for name in OPERATIONS if name not in rules],
+        max_characters=_NO_LIMIT if "too_long" in rules else settings.max_characters,
+        operations=[name for name in settings.normalise.operations if name not in rules],
     )
     answers_clean = clean_texts(
         answers["text"],
         **checks,  # type: ignore[arg-type]  # likewise
         prompt_injections="keep",
-        max_characters=sys.maxsize,
+        max_characters=_NO_LIMIT,
         operations=(),
     )
     return pl.concat([said.hstack(said_clean), answers.hstack(answers_clean)])

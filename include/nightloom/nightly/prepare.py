@@ -36,6 +36,7 @@ from nightloom.registry.nights import (
     record_night,
 )
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
+from nightloom.scanners.normalise import operation_versions
 from nightloom.snapshots import freeze
 from nightloom.snapshots.canaries import CanaryReport, measure_canaries
 from nightloom.sources.extract import extract_records as extract_and_publish
@@ -128,7 +129,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         curation,
         parent=parent,
         releases=None,
-        operations={},
+        operations=operation_versions(rules.normalise.operations),
         expectations=expectations,
         refusal=refusal,
     )

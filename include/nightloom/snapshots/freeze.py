@@ -1,26 +1,39 @@
 """Freezing: curated examples become a snapshot, whose id depends on its rows and on nothing else."""
 
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from nightloom.artifacts.data import Curated, Snapshot, SnapshotIdentity, SnapshotRecord
-from nightloom.artifacts.frames import EXAMPLES
+from nightloom.artifacts.frames import EXAMPLES, get_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.parts import read_parts
 from nightloom.core.digests import merkle_root, short
 from nightloom.core.errors import InputError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.snapshots.shards import Shard, ShardCache, ShardSize, cut_rows, fingerprint, store_shard
+from nightloom.snapshots.shards import (
+    Shard,
+    ShardCache,
+    ShardRows,
+    ShardSize,
+    cut_tables,
+    describe_rows,
+    fingerprint,
+    store_shard,
+)
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 # Compressing, hashing and sending go on beside each other.
 _THREADS = 8
@@ -43,13 +56,18 @@ def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: d
     if curated.refusal is not None:
         msg = f"curated batch {short(curated_id)} was refused and makes no snapshot: {curated.refusal}"
         raise InputError(msg)
-    examples = read_parts(store, curated.examples, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return freeze_rows(store, examples, open_cache(), recipe=recipe, night=night, parent=parent)
+    tables = (to_table(get_frame(store, blob, EXAMPLES)) for blob in curated.examples)
+    return freeze_rows(store, tables, open_cache(), recipe=recipe, night=night, parent=parent)
+
+
+def to_table(examples: pl.DataFrame) -> pa.Table:
+    """Give examples as Arrow, in the types that Parquet keeps."""
+    return examples.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def freeze_rows(
     store: ObjectStore,
-    rows: pa.Table,
+    tables: Iterable[pa.Table],
     cache: ShardCache,
     *,
     recipe: str,
@@ -57,22 +75,23 @@ def freeze_rows(
     parent: str | None,
     size: ShardSize = ShardSize(),  # noqa: B008  # frozen
 ) -> Snapshot:
-    """Freeze rows (EXAMPLES) in the order in which they came; what the store has of them is not sent again.
+    """Freeze rows (EXAMPLES) in the order in which they come; what the store has of them is not sent again.
+
+    A few shards at a time are held in memory, and id and leaf of each row.
 
     Raises:
         AssertionError: A row id stands twice.
     """
-    pieces = [rows.slice(start, length) for start, length in cut_rows(pl.Series(rows["row_id"]), size)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        keys = list(pool.map(fingerprint, pieces))
-        known = cache.find_identity(keys)
-        found = store.find(Snapshot, known) if known else None
-        if found and all(pool.map(store.has_blob, (file.sha256 for file in found.record.files))):
-            logger.info("snapshot %s is as it was", short(found.id))
-            return found
-        shards = list(pool.map(partial(_freeze_shard, store, cache), keys, pieces))
-    identity = _identify(shards, rows)
-    cache.remember_identity(keys, identity)
+        pieces = cut_tables(tables, size)
+        shards = list(_in_turn(pool, partial(_freeze_piece, store, cache), pieces))
+    keys = [shard.key for shard in shards]
+    identity = cache.find_identity(keys)
+    if identity is None:
+        identity = _identify([_load_rows(store, shard) for shard in shards])
+        cache.remember_identity(keys, identity)
+    else:
+        logger.info("snapshot %s is as it was", short(Snapshot.id_of(identity)))
     files = tuple(shard.file for shard in shards)
     record = SnapshotRecord(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
     return store.publish(Snapshot(identity=identity, record=record))
@@ -91,24 +110,44 @@ def open_cache() -> ShardCache:
     return ShardCache(get_settings().var_dir / "cache" / "shards")
 
 
-def _freeze_shard(store: ObjectStore, cache: ShardCache, key: str, rows: pa.Table) -> Shard:
+def _in_turn(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Give results in the order of the items, of which no more than are being worked on are held."""
+    pending: deque[Future[R]] = deque()
+    for item in items:
+        pending.append(pool.submit(work, item))
+        if len(pending) > _THREADS:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _freeze_piece(store: ObjectStore, cache: ShardCache, rows: pa.Table) -> Shard:
+    key = fingerprint(rows)
     known = cache.find(key)
     if known is not None and store.has_blob(known.file.sha256):
         return known
-    shard = store_shard(store, rows)
-    cache.remember(key, shard)
-    return shard
+    return cache.remember(key, *store_shard(store, rows))
 
 
-def _identify(shards: Sequence[Shard], rows: pa.Table) -> SnapshotIdentity:
+def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
+    """Give what is remembered of a shard; where that is gone meanwhile, make it anew of the shard itself."""
+    try:
+        return shard.load()
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return describe_rows(get_frame(store, shard.file.sha256, EXAMPLES))
+
+
+def _identify(shards: Sequence[ShardRows]) -> SnapshotIdentity:
     ids = pl.concat([pl.Series("row_id", [], pl.String), *(shard.ids for shard in shards)])
-    if ids.n_unique() < len(rows):
-        msg = f"{len(rows) - ids.n_unique()} rows of the snapshot have an id that stands twice; report this fault"
+    if ids.n_unique() < len(ids):
+        msg = f"{len(ids) - ids.n_unique()} rows of the snapshot have an id that stands twice; report this fault"
         raise AssertionError(msg)
     leaves = np.concatenate([np.empty((0, 32), np.uint8), *(shard.leaves for shard in shards)])
-    counts = pl.Series("split", rows["split"]).value_counts()
+    splits = Counter[str]()
+    for shard in shards:
+        splits.update(shard.splits)
     return SnapshotIdentity(
         rows_root=merkle_root(leaves[ids.arg_sort().to_numpy()].tobytes()),
         columns=tuple(EXAMPLES),
-        splits=dict(sorted(counts.iter_rows())),
+        splits=dict(sorted(splits.items())),
     )

@@ -5,8 +5,9 @@ at the end, or go at the beginning, leave the shards between as they were.
 """
 
 import io
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -41,12 +42,34 @@ class ShardSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """A part of a snapshot: its file, and id and leaf of each row, sorted by id."""
+class ShardRows:
+    """Id and leaf of each row of a shard, sorted by id; how many rows lie in each split."""
 
-    file: SnapshotFile
     ids: pl.Series
     leaves: Leaves
+    splits: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of a snapshot: its file, what its rows are remembered by, and how to load what is remembered."""
+
+    key: str
+    file: SnapshotFile
+    load: Callable[[], ShardRows]
+
+
+def cut_tables(tables: Iterable[pa.Table], size: ShardSize) -> Iterator[pa.Table]:
+    """Give the shards' rows of tables that follow one another, wherever one ends and the next begins."""
+    rest: pa.Table | None = None
+    for table in tables:
+        rows = table if rest is None else pa.concat_tables([rest, table])
+        cuts = cut_rows(pl.Series(rows["row_id"]), size)
+        # The last one may go on in the next table.
+        yield from (rows.slice(start, length) for start, length in cuts[:-1])
+        rest = rows.slice(*cuts[-1]) if cuts else None
+    if rest is not None:
+        yield rest
 
 
 def cut_rows(row_ids: pl.Series, size: ShardSize) -> list[tuple[int, int]]:
@@ -67,7 +90,7 @@ def cut_rows(row_ids: pl.Series, size: ShardSize) -> list[tuple[int, int]]:
     return [(start, end - start) for start, end in pairwise(cuts)]
 
 
-def store_shard(store: ObjectStore, rows: pa.Table) -> Shard:
+def store_shard(store: ObjectStore, rows: pa.Table) -> tuple[SnapshotFile, ShardRows]:
     """Keep rows as a Parquet file, sorted by id, and give what the snapshot needs to know of them."""
     ordered = rows.take(pc.sort_indices(rows["row_id"]))
     buffer = io.BytesIO()
@@ -75,17 +98,21 @@ def store_shard(store: ObjectStore, rows: pa.Table) -> Shard:
     frame = pl.DataFrame(pl.from_arrow(ordered))
     ids = frame["row_id"]
     file = SnapshotFile(sha256=store.put_blob(buffer.getvalue()), rows=len(ids), first_id=ids[0], last_id=ids[-1])
-    return Shard(file, ids, hash_rows(frame))
+    return file, describe_rows(frame)
+
+
+def describe_rows(shard: pl.DataFrame) -> ShardRows:
+    """Give what a snapshot's identity is made of."""
+    return ShardRows(shard["row_id"], hash_rows(shard), dict(shard["split"].value_counts().iter_rows()))
 
 
 def fingerprint(rows: pa.Table) -> str:
     """Give a BLAKE3 digest of rows as they lie in memory: twice as fast as SHA-256, and for this machine alone.
 
-    Equal fingerprints mean equal rows in the same order. The reverse does not hold: rows that are cut into other
-    chunks may have another, which costs time and nothing else.
+    Equal fingerprints mean equal rows in the same order, however they are cut into chunks.
     """
     digest = blake3(str(rows.schema.remove_metadata()).encode())
-    for column in rows.columns:
+    for column in rows.combine_chunks().columns:
         for chunk in column.chunks:
             for part in _bytes_of(chunk):
                 # The length first: else bytes could move from one part to the next.
@@ -107,22 +134,28 @@ class ShardCache:
     def find(self, key: str) -> Shard | None:
         """Give the shard of that fingerprint; nothing when it is not remembered, or not readable."""
         try:
-            table = pa.ipc.open_file(pa.memory_map(str(self._path(key)))).read_all()
-            file = SnapshotFile.model_validate_json((table.schema.metadata or {})[b"file"])
+            with pa.OSFile(str(self._path(key))) as source, pa.ipc.open_file(source) as reader:
+                file = SnapshotFile.model_validate_json((reader.schema.metadata or {})[b"file"])
         except (OSError, ValueError, KeyError, pa.ArrowException):
             return None
-        leaves = np.frombuffer(table["leaf"].combine_chunks().buffers()[1], np.uint8)
-        return Shard(file, pl.Series(table["row_id"]), leaves.reshape(-1, 32)[: len(table)])
+        return Shard(key, file, partial(self._load, key))
 
-    def remember(self, key: str, shard: Shard) -> None:
+    def remember(self, key: str, file: SnapshotFile, rows: ShardRows) -> Shard:
         """Remember a shard."""
         leaf = pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(32), len(shard.ids), [None, pa.py_buffer(shard.leaves.tobytes())]
+            pa.binary(32), len(rows.ids), [None, pa.py_buffer(rows.leaves.tobytes())]
         )
-        ids = shard.ids.to_arrow(compat_level=pl.CompatLevel.oldest())
-        metadata = {"file": shard.file.model_dump_json()}
+        ids = rows.ids.to_arrow(compat_level=pl.CompatLevel.oldest())
+        metadata = {"file": file.model_dump_json(), "splits": json.dumps(rows.splits)}
         table = pa.table({"row_id": ids, "leaf": leaf}).replace_schema_metadata(metadata)
         self._write(key, partial(_write_arrow, table.combine_chunks()))
+        return Shard(key, file, lambda: rows)
+
+    def _load(self, key: str) -> ShardRows:
+        table = pa.ipc.open_file(pa.memory_map(str(self._path(key)))).read_all()
+        leaves = np.frombuffer(table["leaf"].combine_chunks().buffers()[1], np.uint8)
+        splits = json.loads((table.schema.metadata or {})[b"splits"])
+        return ShardRows(pl.Series(table["row_id"]), leaves.reshape(-1, 32)[: len(table)], splits)
 
     def find_identity(self, keys: Sequence[str]) -> SnapshotIdentity | None:
         """Give the identity of the snapshot that consists of the shards of these fingerprints."""

@@ -1,5 +1,6 @@
 """Freezing: ids by content, files that cover the rows, nothing done twice, and every damage found."""
 
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -51,7 +52,7 @@ def freeze(store: ObjectStore, tmp_path: Path) -> Freeze:
     def call(rows: list[Row] = ROWS, *, most: int = 3, memory: str = "memory", night: date = NIGHT) -> Snapshot:
         table = pl.DataFrame(rows, EXAMPLES, orient="row").to_arrow(compat_level=pl.CompatLevel.oldest())
         cache, size = ShardCache(tmp_path / memory), ShardSize(10**9, 1, most)
-        return freeze_rows(store, table, cache, recipe="triage", night=night, parent=None, size=size)
+        return freeze_rows(store, [table], cache, recipe="triage", night=night, parent=None, size=size)
 
     return call
 
@@ -67,6 +68,14 @@ def test_rows_are_read_back_by_split(freeze: Freeze, store: ObjectStore) -> None
     snapshot = freeze(ROWS[::-1])
     assert read_snapshot(store, snapshot.id).rows() == ROWS
     assert read_split(store, snapshot.id, "test").rows() == [ROWS[3]]
+
+
+def test_memory_that_is_lost_after_it_was_found_is_made_anew(
+    freeze: Freeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = freeze()
+    monkeypatch.setattr(ShardCache, "find_identity", lambda *_: shutil.rmtree(tmp_path / "memory"))
+    assert freeze() == first
 
 
 def test_id_depends_on_the_rows_and_not_on_how_they_are_stored(freeze: Freeze) -> None:

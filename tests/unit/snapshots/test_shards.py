@@ -1,5 +1,6 @@
 """Shards: cut by their rows, so that a change leaves the others as they are; and remembered without being trusted."""
 
+import itertools
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from nightloom.artifacts.frames import EXAMPLES
 from nightloom.artifacts.leaves import hash_rows
 from nightloom.core.store import ObjectStore
-from nightloom.snapshots.shards import ShardCache, ShardSize, cut_rows, fingerprint, store_shard
+from nightloom.snapshots.shards import ShardCache, ShardSize, cut_rows, cut_tables, fingerprint, store_shard
 
 SIZE = ShardSize(mean=16, least=4, most=64)
 
@@ -80,23 +81,31 @@ def test_a_fingerprint_does_not_tell_where_in_a_table_the_rows_lay(
         assert fingerprint(table) == fingerprint(to_table(pl.DataFrame(rows, EXAMPLES)))
 
 
+def test_a_fingerprint_does_not_tell_how_rows_were_cut_into_chunks() -> None:
+    table = to_table(pl.DataFrame([{"row_id": f"T{number}", "text": "a"} for number in range(9)], EXAMPLES))
+    cut = pa.concat_tables([table.slice(0, 2), table.slice(2, 4), table.slice(6)])
+    assert fingerprint(cut) == fingerprint(table)
+
+
 def test_a_shard_is_sorted_and_has_the_leaf_of_each_row(store: ObjectStore) -> None:
     frame = pl.DataFrame([{"row_id": row_id, "text": row_id * 2} for row_id in "cab"], EXAMPLES)
-    shard = store_shard(store, to_table(frame))
-    assert shard.ids.to_list() == ["a", "b", "c"]
-    assert (shard.leaves == hash_rows(frame.sort("row_id"))).all()
-    assert (shard.file.rows, shard.file.first_id, shard.file.last_id) == (3, "a", "c")
-    assert pl.read_parquet(store.get_blob(shard.file.sha256)).equals(frame.sort("row_id"))
+    file, rows = store_shard(store, to_table(frame))
+    assert rows.ids.to_list() == ["a", "b", "c"]
+    assert (rows.leaves == hash_rows(frame.sort("row_id"))).all()
+    assert (file.rows, file.first_id, file.last_id) == (3, "a", "c")
+    assert pl.read_parquet(store.get_blob(file.sha256)).equals(frame.sort("row_id"))
 
 
 def test_a_shard_is_remembered(store: ObjectStore, tmp_path: Path) -> None:
-    frame = pl.DataFrame([{"row_id": row_id, "text": row_id * 2} for row_id in "cab"], EXAMPLES)
-    shard = store_shard(store, to_table(frame))
-    ShardCache(tmp_path).remember("ab12", shard)
+    frame = pl.DataFrame([{"row_id": row_id, "split": "train"} for row_id in "cab"], EXAMPLES)
+    file, rows = store_shard(store, to_table(frame))
+    ShardCache(tmp_path).remember("ab12", file, rows)
     found = ShardCache(tmp_path).find("ab12")
     assert found is not None
-    assert (found.file, found.ids.to_list()) == (shard.file, ["a", "b", "c"])
-    assert (found.leaves == shard.leaves).all()
+    assert (found.key, found.file) == ("ab12", file)
+    assert found.load().ids.to_list() == ["a", "b", "c"]
+    assert (found.load().leaves == rows.leaves).all()
+    assert found.load().splits == {"train": 3}
 
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish", b"ARROW1\0\0rubbish"], ids=["empty", "rubbish", "torn"])
@@ -108,9 +117,19 @@ def test_what_is_remembered_badly_is_forgotten(tmp_path: Path, damage: bytes) ->
     assert ShardCache(tmp_path).find_identity([]) is None
 
 
+@given(st.lists(st.integers(0, 60), max_size=6))
+def test_shards_are_the_same_however_rows_are_cut_into_tables(places: list[int]) -> None:
+    table = to_table(pl.DataFrame([{"row_id": f"T{number:03d}"} for number in range(60)], EXAMPLES))
+    edges = [0, *sorted(places), 60]
+    tables = [table.slice(start, end - start) for start, end in itertools.pairwise(edges)]
+    size = ShardSize(mean=5, least=3, most=9)
+    assert [part.num_rows for part in cut_tables(tables, size)] == [part.num_rows for part in cut_tables([table], size)]
+    assert pa.concat_tables(cut_tables(tables, size)).equals(table)
+
+
 def test_a_folder_that_cannot_be_written_is_no_fault(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    shard = store_shard(store, to_table(pl.DataFrame([{"row_id": "a"}], EXAMPLES)))
+    file, rows = store_shard(store, to_table(pl.DataFrame([{"row_id": "a"}], EXAMPLES)))
     cache = ShardCache(tmp_path / "file" / "below")
-    cache.remember("ab12", shard)
+    assert cache.remember("ab12", file, rows).load() is rows
     assert cache.find("ab12") is None
