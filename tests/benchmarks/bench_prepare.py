@@ -101,7 +101,7 @@ def make_files(folder: Path, rows: int) -> None:
 
     folder.mkdir(parents=True)
     rng = np.random.default_rng(20)
-    words = _make_words(rng)
+    words = make_words(rng)
     _make_rows(rng, words, 500, 0).select("text", "team").write_parquet(folder / "gold.parquet")
     writer = None
     for start in range(0, rows, _CHUNK):
@@ -112,7 +112,8 @@ def make_files(folder: Path, rows: int) -> None:
         writer.close()
 
 
-def _make_words(rng: np.random.Generator) -> pl.Series:
+def make_words(rng: np.random.Generator) -> pl.Series:
+    """Make a vocabulary."""
     letters = np.frombuffer(b"etaoinshrdlucmfwypvbgkjqxz", np.uint8)
     return pl.Series([rng.choice(letters[:20], length).tobytes().decode() for length in rng.integers(2, 11, 20_000)])
 
