@@ -43,7 +43,7 @@ FAILURES: Schema = dict.fromkeys(("row_id", "version", "rule", "measured", "thre
 """Records that a suite refuses, with the reason; from validation to curation, never kept."""
 
 EVAL_ITEMS: Schema = {
-    "item_id": pl.String,  # digest of text and answer
+    "item_id": pl.String,  # digest of text, answer and, where there is one, history
     "cluster_id": pl.String,
     "text": pl.String,
     "answer": pl.String,

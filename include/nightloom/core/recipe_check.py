@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from nightloom.core.documents import Document, Mistake, Place, read_document, show_place
 from nightloom.core.errors import RecipeError
+from nightloom.core.extensions import SOURCES, list_extensions
 from nightloom.core.recipe_rules import check_rules, suggest
 from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
@@ -25,6 +26,7 @@ _PATTERNS = {
     ),
     "^[a-z][a-z0-9_]*/[0-9]+$": "write name/number, such as `support_triage/1`",
 }
+_OTHER = "other"
 _SHAPES = {
     "object": ("a group of fields", "write `field: value` on lines of their own, indented"),
     "array": ("a list", "write `[first, second]`, or `- value` on lines of their own"),
@@ -144,7 +146,7 @@ def _with_guessed_kinds(data: Any, errors: Iterable[Error]) -> Any | None:
     guess = deepcopy(data)
     changed = False
     for error in errors:
-        if not error["type"].startswith("union_tag"):
+        if not error["type"].startswith("union_tag") or not isinstance(error["input"], dict):
             continue
         place, schema = _locate(error["loc"])
         target = guess
@@ -156,7 +158,9 @@ def _with_guessed_kinds(data: Any, errors: Iterable[Error]) -> Any | None:
 
 
 def _guess_kind(fields: Mapping[str, Any], schema: Schema) -> str:
-    members = {kind: set(_resolve({"$ref": ref})["properties"]) for kind, ref in _kinds(schema).items()}
+    members = {
+        kind: set(_resolve({"$ref": ref})["properties"]) for kind, ref in _kinds(schema).items() if kind != _OTHER
+    }
     close = get_close_matches(str(fields.get("kind")), list(members), n=1)
     return close[0] if close else max(members, key=lambda kind: len(members[kind] & set(fields)))
 
@@ -171,6 +175,8 @@ def _blame(document: Document, error: Error) -> None:
             known = list(_locate(error["loc"][:-1])[1].get("properties", {}))
             remedy = suggest(str(place[-1]), known) or "remove it"
             document.blame(place, f"`{place[-1]}` is not a field here", remedy, at_key=True)
+        case "union_tag_invalid" | "union_tag_not_found" if not isinstance(error["input"], dict):
+            document.blame(place, *_explain_value(error, {"type": "object"}))
         case "union_tag_invalid" | "union_tag_not_found" as kind:
             _blame_kind(document, place, schema, missing=kind == "union_tag_not_found")
         case "string_pattern_mismatch" if error["loc"][-1] == "[key]":
@@ -181,7 +187,7 @@ def _blame(document: Document, error: Error) -> None:
 
 
 def _blame_kind(document: Document, place: Place, schema: Schema, *, missing: bool) -> None:
-    kinds = list(_kinds(schema))
+    kinds = sorted({*_kinds(schema), *list_extensions(SOURCES)} - {_OTHER})
     if missing:
         remedy = f"add {' or '.join(f'`kind: {kind}`' for kind in kinds)}"
         document.blame((*place, "kind"), "the field `kind` is missing", remedy)
@@ -254,8 +260,9 @@ def _resolve(schema: Schema) -> Schema:
 
 
 def _kinds(schema: Schema) -> Mapping[str, str]:
-    kinds: Mapping[str, str] = schema.get("discriminator", {}).get("mapping", {})
-    return kinds
+    """Give the schema of each kind of source; `other` stands for the kinds that packages add."""
+    kinds = {choice["$ref"]: _resolve(choice)["properties"]["kind"] for choice in schema.get("oneOf", ())}
+    return dict(sorted((kind.get("const", _OTHER), ref) for ref, kind in kinds.items()))
 
 
 def _locate(location: Place) -> tuple[Place, Schema]:

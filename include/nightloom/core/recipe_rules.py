@@ -69,6 +69,22 @@ def deadline_is_local(recipe: dict[str, Any], _path: Path) -> Findings:
         yield Finding(("deadline",), problem, "write hours and minutes, such as `07:00`")
 
 
+def answers_can_be_found(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The right answer stands in columns, or is a conversation's last message."""
+    answer, groups = _get(recipe, "task", "answer"), list(_columns(recipe))
+    reads_text = any("text" in group for group in groups)
+    if any("chat" in group for group in groups) and _get(recipe, "task", "output") in (None, "json"):
+        yield Finding(("task", "output"), "a conversation is answered in plain text", "write `output: text`")
+    for name, field in answer.items() if isinstance(answer, dict) else ():
+        place: Place = ("task", "answer", name, "column")
+        if not isinstance(field, dict):
+            continue
+        if reads_text and "column" not in field and not get_close_matches("column", field, n=1):
+            yield Finding(place, "the field `column` is missing", "add `column: …` (where the right value stands)")
+        if not reads_text and "column" in field and any("chat" in group for group in groups):
+            yield Finding(place, "the answer of a conversation is its last message", "remove `column`")
+
+
 def prompt_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
     """The prompt version that the task names is there."""
     prompt = _get(recipe, "task", "prompt")
@@ -169,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     name_is_that_of_the_file,
     schedule_is_a_cron_line,
     deadline_is_local,
+    answers_can_be_found,
     prompt_has_a_file,
     suite_has_a_file,
     queries_name_known_times,
@@ -197,6 +214,14 @@ def _sources(recipe: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
         source = _get(recipe, *place)
         if isinstance(source, dict):
             yield place, source
+
+
+def _columns(recipe: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    sets = _get(recipe, "evaluate", "sets")
+    for group in (_get(recipe, "task"), *(sets if isinstance(sets, list) else ())):
+        columns = _get(group, "columns")
+        if isinstance(columns, dict):
+            yield columns
 
 
 def _get(value: Any, *place: str | int) -> Any:

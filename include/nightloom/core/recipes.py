@@ -4,9 +4,11 @@ from datetime import time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from nightloom.core.errors import InputError
+from nightloom.core.extensions import SOURCES, list_extensions
 from nightloom.core.manifests import Plain
 from nightloom.core.settings import get_settings
 
@@ -49,7 +51,24 @@ class FilesSource(Plain):
         return self.path.replace("{data}", str(data_dir))
 
 
-Source = Annotated[SqlSource | FilesSource, Field(discriminator="kind")]
+class OtherSource(Plain):
+    """Rows of a kind of source that another package adds, under the name of its entry point."""
+
+    kind: str = Field(description="The name that the package registers.")
+    options: dict[str, Any] = Field(default_factory=dict, description="What the package asks for.")
+
+
+def _tag_source(source: Any) -> Any:
+    """Say which model a source is of: its kind, or `other` where a package registers that kind."""
+    kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
+    known = kind in ("sql", "files") or not isinstance(kind, str)
+    return kind if known or kind not in list_extensions(SOURCES) else "other"
+
+
+Source = Annotated[
+    Annotated[SqlSource, Tag("sql")] | Annotated[FilesSource, Tag("files")] | Annotated[OtherSource, Tag("other")],
+    Discriminator(_tag_source),
+]
 
 
 class Columns(Plain):
@@ -62,14 +81,31 @@ class Columns(Plain):
     deleted_at: str | None = Field(
         default=None, description="When the row was deleted, where the source keeps it; empty: it was not."
     )
-    text: str = Field(description="What the model reads.")
+    chat: str | None = Field(
+        default=None,
+        description="Conversations: a column of messages, or the formats `alpaca` and `prompt_completion`.",
+    )
+    text: str | None = Field(
+        default=None, validate_default=True, description="What the model reads; for conversations, give `chat` instead."
+    )
     slice: str | None = Field(default=None, description="A group whose score is also given apart.")
+
+    @field_validator("text")
+    @classmethod
+    def _is_text_or_chat(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is None and info.data.get("chat", "") is None:
+            kind: Literal["missing"] = "missing"
+            raise PydanticCustomError(kind, "give `text` or `chat`")
+        if text is not None and info.data.get("chat") is not None:
+            msg = "`text` and `chat` are both given; remove one of them"
+            raise ValueError(msg)
+        return text
 
 
 class AnswerField(Plain):
     """One field of the model's answer, and the column that holds the right one."""
 
-    column: str
+    column: str | None = Field(default=None, description="Where it stands; of conversations, it is the last message.")
     one_of: tuple[str, ...] | None = Field(default=None, description="The only values it may have.")
 
 

@@ -7,9 +7,9 @@ import polars as pl
 from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
 from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import EVAL_ITEMS, RELEASES, put_frame
+from nightloom.artifacts.histories import item_id
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.reading import keep_newest, read_records
-from nightloom.core.digests import digest_json
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
@@ -42,7 +42,7 @@ def freeze_eval_set(
     rows = clean_rows(steps.refuse_answers(open_rows(records), answer), answer, settings, pl.DataFrame(schema=RELEASES))
     rows = _assign_clusters(steps.compare_by(rows, answer), settings.near_duplicate_similarity)
     kept = rows.filter(OPEN).with_columns(text="clean", history="clean_history", answer="clean_answer")
-    ids = [digest_json({"text": text, "answer": given}) for text, given in kept.select("text", "answer").iter_rows()]
+    ids = [item_id(*item) for item in kept.select("text", "answer", "history").iter_rows()]
     items = kept.with_columns(pl.Series("item_id", ids, pl.String)).unique("item_id", keep="first")
     items = items.select(list(EVAL_ITEMS)).sort("item_id")
     if items.is_empty():

@@ -88,10 +88,16 @@ def _score(store: ObjectStore, blueprint: BlueprintIdentity, evalset_id: str) ->
         raise InputError(msg)
     field, matches = blueprint.primary, SCORERS["exact_match"]
     labels, expected = ([json.loads(answer)[field] for answer in frame["answer"]] for frame in (rows, items))
-    given = classify(rows["text"].to_list(), labels, items["text"].to_list())
+    given = classify(_list_texts(rows), labels, _list_texts(items))
     correct = [[field] if matches(g, e) else [] for g, e in zip(given, expected, strict=True)]
     return items.select("item_id", "cluster_id", "slice").with_columns(
         pl.Series("output", given, dtype=pl.String),
         pl.lit(value=True).alias("valid"),
         pl.Series("correct", correct, dtype=pl.List(pl.String)),
     )
+
+
+def _list_texts(rows: pl.DataFrame) -> list[str]:
+    """Give what a model reads of each row: the turns of a conversation one below the other."""
+    turns = pl.col("history").list.eval(pl.element().struct.field("content")).list.join("\n")
+    return rows.select(pl.concat_str(turns, "text", separator="\n", ignore_nulls=True)).to_series().to_list()

@@ -57,7 +57,9 @@ def score_model(
     began = time.monotonic()
     items = read_eval_set(store, evalset_id)
     prompt = store.load(Prompt, blueprint.prompt).identity
-    conversations = [render_prompt(prompt, text) for text in items["text"]]
+    conversations = [
+        render_prompt(prompt, text, history) for text, history in items.select("text", "history").iter_rows()
+    ]
     engine = open_engine(store, model)
     outputs = [g.text for g in engine.generate(conversations, blueprint.max_new_tokens)]
     frame = _score_outputs(items, outputs, blueprint)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from nightloom.artifacts.histories import History
 from nightloom.artifacts.results import PredictionPlanIdentity
 from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import InputError, WorkerError
@@ -48,19 +49,19 @@ def answer_rows(batch: Batch, frame: pl.DataFrame, on_rows: OnRows) -> list[Resu
     Raises:
         WorkerError: The engine failed on every row that it was given: it is broken, not they.
     """
-    rows = [_read_row(batch, row_id, text) for row_id, text in frame.select("row_id", "text").iter_rows()]
+    rows = [_read_row(batch, *row) for row in frame.select("row_id", "text", "history").iter_rows()]
     asked = [row.asked for row in rows if not isinstance(row.asked, Refusal)]
     on_rows(len(rows) - len(asked))
     answers = _generate_all(batch, asked, on_rows)
     return [_as_line(batch, row, row.asked if isinstance(row.asked, Refusal) else next(answers)) for row in rows]
 
 
-def _read_row(batch: Batch, row_id: str, text: str | None) -> _Row:
-    screened = screen_text(text, batch.plan.checks)
+def _read_row(batch: Batch, row_id: str, text: str | None, history: History | None) -> _Row:
+    screened = screen_text(text, batch.plan.checks, history)
     if screened.refusal:
         return _Row(row_id, screened.flags, screened.refusal)
     try:
-        return _Row(row_id, screened.flags, render_prompt(batch.prompt, screened.text))
+        return _Row(row_id, screened.flags, render_prompt(batch.prompt, screened.text, screened.history))
     except InputError:
         # Not its message: the template may have quoted the text.
         refusal = Refusal("failed", "prompt_not_rendered", "the prompt could not be rendered with this text")

@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field, ValidationError
 
+from nightloom.artifacts.histories import History
 from nightloom.core.digests import parse_json
 from nightloom.core.errors import InputError
 from nightloom.core.manifests import Manifest, Plain
@@ -67,8 +68,12 @@ def read_prompt(directory: Path, name: str) -> Prompt:
     return Prompt(identity=identity, record=PromptRecord(name=name))
 
 
-def render_prompt(prompt: PromptIdentity, text: str) -> list[dict[str, str]]:
+def render_prompt(prompt: PromptIdentity, text: str, history: History | None = None) -> list[dict[str, str]]:
     """Give the messages that ask for an answer to this text.
+
+    Of a conversation, `text` is the user's last message and `history` what stood before it. Its system messages join
+    those that the prompt begins with, as one message; then come its earlier turns as they were written; and the rest
+    of the prompt asks for the last one.
 
     Raises:
         InputError: The template cannot be rendered, or gives more than 100,000 characters.
@@ -81,10 +86,22 @@ def render_prompt(prompt: PromptIdentity, text: str) -> list[dict[str, str]]:
     except Exception as error:  # a template is somebody's program: it may fail in any way
         msg = f"the prompt cannot be rendered: {error}"
         raise InputError(msg) from error
+    if history:
+        messages = _join(messages, history)
     if sum(len(message["content"]) for message in messages) > _MOST_CHARACTERS:
         msg = f"the rendered prompt has more than {_MOST_CHARACTERS} characters; shorten the template or the text"
         raise InputError(msg)
     return messages
+
+
+def _join(messages: Sequence[dict[str, str]], history: History) -> list[dict[str, str]]:
+    first = next((place for place, message in enumerate(messages) if message["role"] != "system"), len(messages))
+    turns = [{"role": turn["role"], "content": turn["content"]} for turn in history]
+    systems = [*messages[:first], *(turn for turn in turns if turn["role"] == "system")]
+    joined = "\n\n".join(message["content"] for message in systems)
+    # One message, because the chat templates of many models refuse a second one.
+    system = [{"role": "system", "content": joined}] if systems else []
+    return [*system, *(turn for turn in turns if turn["role"] != "system"), *messages[first:]]
 
 
 def render_target(answer: Mapping[str, str], fields: Sequence[str], output: Literal["json", "text"]) -> str:

@@ -23,6 +23,7 @@ from nightloom.core.digests import parse_json, parse_json_prefix
 from nightloom.core.errors import InputError, SourceError
 from nightloom.core.recipes import FilesSource
 from nightloom.core.store import open_store
+from nightloom.sources.base import Batch, Cut, Row
 from nightloom.sources.columns import find_columns
 
 MOST_CHARACTERS = 10_000_000
@@ -40,12 +41,13 @@ _ARROW_FILE = b"ARROW1"
 # What a person has to mend; other errors of the machine may pass.
 _WRONG_PATH = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
-Row = Sequence[Any]
 _OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def read_files(source: FilesSource, columns: Sequence[str]) -> Iterator[Sequence[Row]]:
+def read_files(source: FilesSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Batch]:
     """Give the values of these columns of every row, a batch at a time, files in the order of their names.
+
+    A file knows no cut.
 
     Raises:
         InputError: There is no such file, a file is not what its name says, or lacks a column.
@@ -54,9 +56,7 @@ def read_files(source: FilesSource, columns: Sequence[str]) -> Iterator[Sequence
     """
     for name, open_file in _list_files(source):
         with _explained(f"the file {name!r}"), open_file() as file:
-            rows = _read_rows(name, file, columns)
-            while batch := list(islice(rows, _BATCH_ROWS)):
-                yield batch
+            yield from _read_file(name, file, columns)
 
 
 def _list_files(source: FilesSource) -> list[tuple[str, _OpenFile]]:
@@ -124,14 +124,30 @@ def _is_known(kind: str, packed: str) -> bool:
     return kind in _FORMATS and not (packed and kind in _BINARY)
 
 
-def _read_rows(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[Row]:
+def _read_file(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[Batch]:
     kind, packed = _suffixes(name)
     where = f"the file {name!r}"
-    if kind == ".parquet":
-        return _read_parquet(file, columns, where)
-    if kind == ".arrow":
-        return _read_arrow(file, columns, where)
-    return _read_text(kind, _unpack(file, packed), columns, where)
+    if kind in _BINARY:
+        for batch in (_read_parquet if kind == ".parquet" else _read_arrow)(file, columns, where):
+            # It may hold anything: text that is not UTF-8, or places beyond the end of a column.
+            batch.validate(full=True)
+            yield batch
+    else:
+        yield from _cut_into_batches(_read_text(kind, _unpack(file, packed), columns, where))
+
+
+def _cut_into_batches(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
+    """Give rows some thousand at a time, and fewer where they are long."""
+    batch: list[Row] = []
+    characters = 0
+    for row in rows:
+        batch.append(row)
+        characters += sum(len(value) for value in row if isinstance(value, str))
+        if len(batch) == _BATCH_ROWS or characters > MOST_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _unpack(file: IO[bytes], packed: str) -> Any:
@@ -247,7 +263,7 @@ def _as_object(item: Any) -> dict[str, Any]:
     raise ValueError(msg)
 
 
-def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[Row]:
+def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[pa.RecordBatch]:
     parquet = pq.ParquetFile(file)
     find_columns(columns, parquet.schema_arrow.names, where)
     for number in range(parquet.num_row_groups):
@@ -256,26 +272,21 @@ def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterat
             msg = f"its footer declares a row group of {declared:,} bytes"
             raise ValueError(msg)
     read = 0
-    for batch in parquet.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(columns))):
+    for batch in parquet.iter_batches(_BATCH_ROWS, columns=list(columns)):
         read += batch.num_rows
-        yield from _list_rows(batch, columns)
+        yield batch
     if read != parquet.metadata.num_rows:
         msg = f"its footer declares {parquet.metadata.num_rows:,} rows, and it holds {read:,}"
         raise ValueError(msg)
 
 
-def _read_arrow(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[Row]:
+def _read_arrow(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[pa.RecordBatch]:
     is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
     file.seek(0)
     with pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file) as reader:
         find_columns(columns, reader.schema.names, where)
-        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-        for batch in batches:
-            yield from _list_rows(batch, columns)
-
-
-def _list_rows(batch: pa.RecordBatch, columns: Sequence[str]) -> Iterator[Row]:
-    return zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+        for batch in map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader:
+            yield batch.select(list(columns))
 
 
 def _parse(text: str, what: str) -> Any:

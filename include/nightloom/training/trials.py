@@ -79,9 +79,10 @@ def render_examples(store: ObjectStore, blueprint: BlueprintIdentity) -> list[Ch
         raise InputError(msg)
     return [
         ChatExample(
-            render_prompt(prompt, text), render_target(json.loads(answer), blueprint.field_order, blueprint.output)
+            render_prompt(prompt, text, history),
+            render_target(json.loads(answer), blueprint.field_order, blueprint.output),
         )
-        for text, answer in rows.select("text", "answer").iter_rows()
+        for text, history, answer in rows.select("text", "history", "answer").iter_rows()
     ]
 
 

@@ -25,6 +25,7 @@ SECTIONS = {
     "`prepare.canaries`": recipes.Canaries,
     "A source: `kind: sql`": recipes.SqlSource,
     "A source: `kind: files`": recipes.FilesSource,
+    "A source of another kind": recipes.OtherSource,
     "`train`": recipes.Train,
     "`evaluate`": recipes.Evaluate,
     "`evaluate.sets[]`": recipes.EvalSet,
@@ -66,7 +67,7 @@ def test_example_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "triage" / "1.yaml").touch()
     monkeypatch.setenv("NIGHTLOOM_PROMPTS_DIR", str(tmp_path))
     get_settings.cache_clear()
-    (example,) = re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)
+    example = re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)[0]
     (tmp_path / "triage.yaml").write_text(example, encoding="utf-8")
     assert check_recipe(tmp_path / "triage.yaml") == []
     get_settings.cache_clear()

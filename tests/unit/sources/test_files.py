@@ -20,7 +20,8 @@ from nightloom.core.errors import InputError, SourceError
 from nightloom.core.recipes import FilesSource
 from nightloom.core.store import ObjectStore
 from nightloom.sources import files
-from nightloom.sources.files import read_files
+from nightloom.sources.spelling import as_text
+from nightloom.sources.tables import read_batches
 
 ROWS = [{"id": f"T{n}", "body": f'say "é", {n}\nthen wait', "team": None if n % 2 else "sales"} for n in range(7)]
 COLUMNS = ["team", "id", "body"]
@@ -64,7 +65,7 @@ def zstd(data: bytes) -> bytes:
 
 def read(path: Path, columns: list[str] = COLUMNS) -> list[tuple[Any, ...]]:
     source = FilesSource(kind="files", path=str(path))
-    return [tuple(row) for batch in read_files(source, columns) for row in batch]
+    return [row for table in read_batches(source, columns, None, 1) for row in table.rows()]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,8 @@ def test_the_object_store_is_read_too(
 
 
 def read_url(url: str) -> list[tuple[Any, ...]]:
-    return [tuple(row) for batch in read_files(FilesSource(kind="files", path=url), COLUMNS) for row in batch]
+    source = FilesSource(kind="files", path=url)
+    return [row for table in read_batches(source, COLUMNS, None, 1) for row in table.rows()]
 
 
 def test_a_dataset_of_hugging_face_is_read_from_its_folder(tmp_path: Path) -> None:
@@ -241,4 +243,4 @@ def test_an_array_is_read_the_same_wherever_it_is_cut(
     (tmp_path / "x.json").write_text(json.dumps(rows, indent=indent), encoding="utf-8")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(files, "_CHUNK", chunk)
-        assert read(tmp_path / "x.json", ["id"]) == [(row["id"],) for row in rows]
+        assert read(tmp_path / "x.json", ["id"]) == [(as_text(row["id"]),) for row in rows]

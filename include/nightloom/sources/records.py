@@ -1,0 +1,156 @@
+"""Records: what each row of a source says by the recipe's columns."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
+
+from nightloom.artifacts.frames import RECORDS, Schema
+from nightloom.core.digests import canonical_json
+from nightloom.core.errors import InputError
+from nightloom.core.nights import Night
+from nightloom.core.recipes import AnswerField, Columns, Source, SqlSource
+from nightloom.sources.chats import chat_columns, read_chat
+from nightloom.sources.columns import describe_source
+from nightloom.sources.spelling import utc_text
+
+KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
+"""Records, and whether the source names them by a key."""
+
+# Times of the commonest spellings are rewritten by Polars; Python reads the others one by one.
+_PLAIN_TIME = r"^[1-9][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
+
+Answer = Mapping[str, AnswerField]
+
+
+def wanted_columns(columns: Columns, answer: Answer) -> list[str]:
+    """Give the names of the columns that records are made of, each once."""
+    if columns.chat is None:
+        contents = [columns.text, *(field.column for field in answer.values())]
+    else:
+        contents = [*chat_columns(columns.chat, answered=bool(answer))]
+    named = [columns.key, columns.updated_at, columns.deleted_at, columns.slice, *contents]
+    return list(dict.fromkeys(name for name in named if name is not None))
+
+
+def make_records(
+    table: pl.DataFrame, source: Source, columns: Columns, answer: Answer, night: Night | None, window_days: int
+) -> pl.DataFrame:
+    """Give the records (KEYED_RECORDS) of a table of text that lie within the night's window.
+
+    Raises:
+        InputError: A time is none, or a query gives rows from after the cut.
+    """
+    contents = _read_texts(table, columns, answer) if columns.chat is None else _read_chats(table, columns.chat, answer)
+    records = contents.with_columns(
+        version=_read_times(table, columns.updated_at, source),
+        slice=table[columns.slice] if columns.slice else pl.lit(None, pl.String),
+        deleted=_read_deletions(table, columns.deleted_at, source, night),
+    )
+    records = _name_rows(records, table[columns.key] if columns.key else None).select(list(KEYED_RECORDS))
+    if night is None or columns.updated_at is None:
+        return records
+    if isinstance(source, SqlSource):
+        _refuse_later(records, night, source)
+        return records
+    # A query is cut by its own conditions; other sources hold whatever was ever written to them.
+    start, end = utc_text(night.window_from(window_days)), utc_text(night.cut_to)
+    return records.filter(pl.col("version").is_between(pl.lit(start), pl.lit(end), closed="left"))
+
+
+def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.DataFrame:
+    """Give text and answer of each row: the answer as canonical JSON, none where every value of it is blank."""
+    values = [_unless_blank(pl.col(str(field.column))).alias(name) for name, field in sorted(answer.items())]
+    spelled = pl.lit(None, pl.String)
+    if values:
+        given = pl.any_horizontal(value.is_not_null() for value in values)
+        spelled = pl.when(given).then(pl.struct(values).struct.json_encode()).otherwise(spelled)
+    return table.select(
+        pl.col(str(columns.text)).alias("text"),
+        spelled.alias("answer"),
+        pl.lit(None, RECORDS["history"]).alias("history"),
+    )
+
+
+def _read_chats(table: pl.DataFrame, chat: str, answer: Answer) -> pl.DataFrame:
+    names = chat_columns(chat, answered=bool(answer))
+    chats = [read_chat(chat, values) for values in table.select(names).iter_rows(named=True)]
+    # A recipe with chats has one field of the answer.
+    field = next(iter(answer), None)
+    answers = [
+        canonical_json({field: one.answer}).decode() if field and one.answer and one.answer.strip() else None
+        for one in chats
+    ]
+    contents = {"text": [one.text for one in chats], "answer": answers, "history": [one.history for one in chats]}
+    return pl.DataFrame(contents, {name: RECORDS[name] for name in contents})
+
+
+def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
+    """Give each row its id: the key, or the digest of what it says where it has none."""
+    keyed = records.with_columns(row_id=pl.lit(None, pl.String) if keys is None else keys)
+    keyed = keyed.with_columns(keyed=(pl.col("row_id") != "").fill_null(value=False))
+    if keyed["keyed"].all():
+        return keyed
+    alone, after = (
+        pl.struct(*names).struct.json_encode() for names in (("answer", "text"), ("answer", "history", "text"))
+    )
+    said = pl.when(pl.col("history").is_null()).then(alone).otherwise(after)
+    digest = cryptographic_hash(said).sha2_256()
+    return keyed.with_columns(row_id=pl.when("keyed").then("row_id").otherwise(digest))
+
+
+def _unless_blank(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.str.strip_chars() != "").then(value)
+
+
+def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, night: Night | None) -> pl.Series:
+    """Tell of each row whether it was deleted before the night's cut ended."""
+    times = _read_times(table, column, source)
+    return (times != "") & (times < utc_text(night.cut_to)) if night else times != ""
+
+
+def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.Series:
+    """Give times in the spelling of `utc_text`; empty where there is none."""
+    if column is None:
+        return pl.repeat("", len(table), dtype=pl.String, eager=True)
+    try:
+        return spell_times(table[column])
+    except ValueError:
+        msg = (
+            f"column {column!r} of {describe_source(source)} holds a value that is not an ISO time; correct the column"
+        )
+        # Without its cause, which would quote the value.
+        raise InputError(msg) from None
+
+
+def spell_times(values: pl.Series) -> pl.Series:
+    """Spell times as `utc_text` does; one without a zone is in UTC, and nothing is empty text.
+
+    Raises:
+        ValueError: One is not an ISO time.
+    """
+    value = pl.col("value")
+    plain = pl.when(value.str.contains(_PLAIN_TIME)).then(value)
+    moment = plain.str.slice(0, 19).str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False)
+    fraction = plain.str.extract(r"\.([0-9]+)").fill_null("").str.pad_end(6, "0")
+    spelled = pl.format("{}.{}+00:00", moment.dt.strftime("%Y-%m-%dT%H:%M:%S"), fraction)
+    frame = values.alias("value").to_frame().with_columns(spelled.alias("spelled"))
+    others = frame.filter(value.is_not_null() & (value != "") & pl.col("spelled").is_null())["value"].unique()
+    read = pl.DataFrame(
+        [(other, utc_text(datetime.fromisoformat(other))) for other in others],
+        {"value": pl.String, "read": pl.String},
+        orient="row",
+    )
+    joined = frame.join(read, on="value", how="left", maintain_order="left")
+    return joined.select(pl.coalesce("spelled", "read", pl.lit("")).alias(values.name)).to_series()
+
+
+def _refuse_later(records: pl.DataFrame, night: Night, source: Source) -> None:
+    later = int((records["version"] >= utc_text(night.cut_to)).sum())
+    if later:
+        msg = (
+            f"{describe_source(source)} gives {later} rows from after the cut of night {night.night}; "
+            f"filter it by :cut_to, so that the night can be read again"
+        )
+        raise InputError(msg)

@@ -1,0 +1,77 @@
+"""SQL: the rows of a query, streamed by a server-side cursor where the database has one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from nightloom.core.connections import resolve_connection
+from nightloom.core.errors import InputError, SourceError
+from nightloom.core.recipes import SqlSource
+from nightloom.sources.base import Cut, Row
+from nightloom.sources.columns import describe_source, find_columns
+
+BATCH_ROWS = 5_000
+_TIMES = ("cut_from", "cut_to", "window_from")
+_TIME_PARAMETER = re.compile(rf"(?<![:\w\\]):({'|'.join(_TIMES)})\b")
+
+
+def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Sequence[Row]]:
+    """Give the values of these columns of every row; the query itself keeps to the cut.
+
+    Raises:
+        InputError: A column is not there, or the connection is none.
+        SourceError: The database does not answer, or refuses the query.
+    """
+    engine = _connect(source.connection)
+    named = sorted(set(_TIME_PARAMETER.findall(source.query))) if cut else []
+    times = {name: getattr(cut, name).astimezone(UTC).replace(tzinfo=None) for name in named}
+    # Typed, because SQLite keeps times as text and compares them with the spelling that the type gives.
+    bound = [sa.bindparam(name, time, type_=sa.DateTime) for name, time in times.items()]
+    try:
+        with engine.connect() as connection:
+            streaming = connection.execution_options(yield_per=BATCH_ROWS)
+            result = streaming.execute(sa.text(source.query).bindparams(*bound))
+            places = find_columns(columns, tuple(result.keys()), describe_source(source))
+            for batch in result.partitions():
+                yield [[row[place] for place in places] for row in batch]
+    except sa.exc.SQLAlchemyError as error:
+        msg = (
+            f"{describe_source(source)} failed: {_explain_sql(error)}; "
+            f"check that the database is up and the query runs there"
+        )
+        raise SourceError(msg) from None
+    finally:
+        engine.dispose()
+
+
+def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
+    """Say what a database said, unless it may be about a value: that is text of a row, which must not be shown."""
+    if isinstance(error, sa.exc.DataError):
+        return f"{type(error.orig).__name__} (a value does not fit; its text is not shown)"
+    return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).splitlines()[0]
+
+
+def _connect(connection: str) -> sa.Engine:
+    try:
+        engine = sa.create_engine(resolve_connection(connection))
+    except (sa.exc.ArgumentError, ModuleNotFoundError, ValueError):
+        # Without its cause: the library's own message may repeat the URL with its password.
+        msg = f"connection {connection!r} is not a SQLAlchemy URL whose driver is installed; correct it"
+        raise InputError(msg) from None
+    file = engine.url.database or ":memory:"
+    if engine.name == "sqlite" and not file.startswith((":memory:", "file:")) and not Path(file).exists():
+        # SQLite would make an empty database there.
+        msg = f"connection {connection!r} is a SQLite file that does not exist; check its path"
+        raise SourceError(msg)
+    if engine.name == "sqlite":
+        sa.event.listen(engine, "connect", _read_any_bytes)
+    return engine
+
+
+def _read_any_bytes(connection: Any, _record: Any) -> None:
+    """Have SQLite give text that is not UTF-8 too: else one such row fails the night, and is shown in the error."""
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
