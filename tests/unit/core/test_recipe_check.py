@@ -261,3 +261,18 @@ def test_any_value_anywhere_gives_mistakes_or_a_recipe(recipes_dir: Path, value:
     (recipes_dir / "triage.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     sound, broken = load_recipes(recipes_dir)
     assert len(sound) + len(broken) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        pytest.param("{key: id}", ("task.columns.text", "the field `text` is missing"), id="neither"),
+        pytest.param("{txt: body}", ("task.columns.txt", "`txt` is not a field here"), id="typo"),
+        pytest.param("{text: body, chat: turns}", ("task.columns.text", "`text` and `chat` are both given"), id="both"),
+    ],
+)
+def test_columns_name_either_text_or_chat(recipes_dir: Path, columns: str, expected: tuple[str, str]) -> None:
+    text = SOUND.replace("{key: id, updated_at: updated_at, text: body}", columns)
+    text = text.replace("  primary: team", "  output: text\n  primary: reply") if "chat" in columns else text
+    mistakes = [mistake for mistake in check(recipes_dir, text) if mistake.where.startswith("task.columns")]
+    assert [(mistake.where, mistake.problem) for mistake in mistakes] == [expected]

@@ -162,3 +162,32 @@ _json = st.recursive(
 def test_rules_bear_any_shape(recipe: dict[str, Any]) -> None:
     assert len(RULES) == 12
     problems(recipe)
+
+
+CHAT = {"columns": {"chat": "messages"}, "answer": {"reply": {}}, "output": "text"}
+
+
+def test_a_chat_needs_no_column_of_the_answer() -> None:
+    assert problems({"task": CHAT, "evaluate": {"sets": [{"columns": {"chat": "messages"}}]}}) == []
+
+
+def test_a_chat_is_answered_in_text() -> None:
+    (finding,) = check_rules({"task": {**CHAT, "output": "json"}}, FILE)
+    assert (finding.problem, finding.remedy) == ("a conversation is answered in plain text", "write `output: text`")
+
+
+def test_a_chat_has_no_column_of_the_answer() -> None:
+    (finding,) = check_rules({"task": {**CHAT, "answer": {"reply": {"column": "reply"}}}}, FILE)
+    assert (finding.place, finding.remedy) == (("task", "answer", "reply", "column"), "remove `column`")
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"task": {"columns": {"text": "body"}, "answer": {"team": {}}}},
+        {"task": CHAT, "evaluate": {"sets": [{"columns": {"text": "body"}}]}},
+    ],
+    ids=["task", "eval set"],
+)
+def test_a_text_needs_a_column_of_the_answer(recipe: dict[str, Any]) -> None:
+    assert problems(recipe) == ["the field `column` is missing"]

@@ -65,11 +65,15 @@ def answer(team: str, urgency: str = "low") -> str:
 
 @pytest.fixture
 def make_eval_set(store: ObjectStore) -> MakeEvalSet:
-    """Freeze (text, team, slice) as items i000, i001, …, all with urgency `low`, each its own cluster."""
+    """Freeze (text, team, slice) as items i000, i001, …, all with urgency `low` and one history, if any."""
 
-    def make(rows: Sequence[tuple[str, str, str | None]], name: str = "held_out") -> EvalSetManifest:
+    def make(
+        rows: Sequence[tuple[str, str, str | None]],
+        name: str = "held_out",
+        history: Sequence[dict[str, str]] | None = None,
+    ) -> EvalSetManifest:
         items = pl.DataFrame(
-            [(f"i{n:03}", f"c{n:03}", text, answer(team), part, None) for n, (text, team, part) in enumerate(rows)],
+            [(f"i{n:03}", f"c{n:03}", text, answer(team), part, history) for n, (text, team, part) in enumerate(rows)],
             schema=EVAL_ITEMS,
             orient="row",
         )

@@ -33,3 +33,11 @@ def test_an_empty_snapshot_is_refused(store, make_eval_set, make_snapshot, make_
     blueprint = make_blueprint(evalset, snapshot=make_snapshot([]).id)
     with pytest.raises(InputError, match="no row to train on"):
         score_reference(store, blueprint.id, evalset.id)
+
+
+def test_the_reference_reads_what_was_said_before(store, make_eval_set, make_snapshot, make_blueprint):
+    history = [{"content": "I want a quote for ten seats", "role": "user"}, {"content": "Sure.", "role": "assistant"}]
+    evalset = make_eval_set([("please", "sales", None)], history=history)
+    blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
+    scores = score_reference(store, blueprint.id, evalset.id)
+    assert get_frame(store, scores.record.frame, SCORES)["output"].to_list() == ["sales"]

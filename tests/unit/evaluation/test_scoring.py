@@ -2,6 +2,7 @@ import polars as pl
 import pytest
 from nightloom.artifacts.frames import SCORES, get_frame
 from nightloom.artifacts.models import ModelRef
+from nightloom.engines.base import Generation
 from nightloom.evaluation.metrics import sum_up
 from nightloom.evaluation.scoring import score_model
 
@@ -86,3 +87,19 @@ def test_another_prompt_is_scored_again(store, make_eval_set, make_blueprint, sc
 def test_no_item_gives_no_rate():
     metrics = sum_up(pl.DataFrame(schema=SCORES), ("team",), form=False)
     assert [(m.value, m.low, m.high) for m in metrics] == [(None, 0.0, 1.0)]
+
+
+class ListeningEngine:
+    """Keeps what it was asked."""
+
+    def generate(self, conversations, max_new_tokens):
+        self.heard = [list(conversation) for conversation in conversations]
+        return [Generation("", 1, 1, finished=True)] * len(conversations)
+
+
+def test_a_conversation_is_asked_with_all_its_turns(store, make_eval_set, make_blueprint):
+    history = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
+    evalset = make_eval_set([("refund", "billing", None)], history=history)
+    engine = ListeningEngine()
+    score_model(store, make_blueprint(evalset).id, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert engine.heard == [[*history, {"content": "refund", "role": "user"}]]

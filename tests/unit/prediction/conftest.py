@@ -44,12 +44,19 @@ def recipe() -> Recipe:
 
 @pytest.fixture
 def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
-    """Plan texts as rows r000, r001, …; (id, version, text) where more is to be said."""
+    """Plan texts as rows r000, r001, …; (id, version, text) where more is to be said; one history for all."""
 
-    def make(texts: Sequence[str | tuple[str, str, str | None] | None], recipe: Recipe = recipe) -> PredictionPlan:
+    def make(
+        texts: Sequence[str | tuple[str, str, str | None] | None],
+        recipe: Recipe = recipe,
+        history: list[dict[str, str]] | None = None,
+    ) -> PredictionPlan:
         rows = [text if isinstance(text, tuple) else (f"r{n:03}", "", text) for n, text in enumerate(texts)]
         frame = pl.DataFrame(rows, schema=["row_id", "version", "text"], orient="row").with_columns(
-            answer=pl.lit(None), slice=pl.lit(None), history=pl.lit(None), deleted=pl.lit(value=False)
+            answer=pl.lit(None),
+            slice=pl.lit(None),
+            history=pl.lit(history, RECORDS["history"]),
+            deleted=pl.lit(value=False),
         )
         blob = put_frame(store, frame, RECORDS)
         records = store.publish(Records(identity=RecordsIdentity(rows=len(rows), new_rows=len(rows), parts=(blob,))))

@@ -112,3 +112,34 @@ def test_text_output_is_the_one_field() -> None:
     assert parse_output(" card_arrival\n", ("intent",), {"intent": ("card_arrival",)}, "text") == {
         "intent": "card_arrival"
     }
+
+
+BEFORE = [
+    {"content": "Be brief.", "role": "system"},
+    {"content": "{{ 7 * 7 }}", "role": "user"},
+    {"content": "Hello.", "role": "assistant"},
+]
+
+
+def test_what_was_said_before_stands_between_the_prompts_system_message_and_the_question() -> None:
+    messages = (
+        PromptMessage(role="system", content="You are kind."),
+        PromptMessage(role="user", content="Q: {{ text }}"),
+    )
+    assert render_prompt(PromptIdentity(messages=messages), "Why?", BEFORE) == [
+        {"role": "system", "content": "You are kind.\n\nBe brief."},
+        {"role": "user", "content": "{{ 7 * 7 }}"},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": "Q: Why?"},
+    ]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["with the system's word", "without"])
+def test_a_prompt_without_system_message_adds_none(first: int) -> None:
+    rendered = render_prompt(one_message("{{ text }}"), "Why?", BEFORE[first:])
+    assert [message["role"] for message in rendered] == ["system", "user", "assistant", "user"][first:]
+
+
+def test_an_endless_history_is_refused() -> None:
+    with pytest.raises(InputError, match="more than 100000 characters"):
+        render_prompt(one_message("{{ text }}"), "Why?", [{"content": "x" * 100_001, "role": "user"}])

@@ -42,11 +42,16 @@ def tiny_base(store: ObjectStore, tiny_model: Path) -> str:
 def plan_trial(store: ObjectStore) -> Callable[..., str]:
     """Publishes a blueprint of one trial on a few rows."""
 
-    def publish(base: str, plan: TrialPlan, rows: list[tuple[str, str]] = ROWS) -> str:
+    def publish(
+        base: str,
+        plan: TrialPlan,
+        rows: list[tuple[str, str]] = ROWS,
+        history: list[dict[str, str]] | None = None,
+    ) -> str:
         prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
         identity = BlueprintIdentity(
             recipe="triage",
-            snapshot=_publish_rows(store, rows),
+            snapshot=_publish_rows(store, rows, history),
             base=base,
             prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
             output="json",
@@ -68,10 +73,17 @@ def plan_trial(store: ObjectStore) -> Callable[..., str]:
     return publish
 
 
-def _publish_rows(store: ObjectStore, rows: list[tuple[str, str]]) -> str:
+def _publish_rows(store: ObjectStore, rows: list[tuple[str, str]], history: list[dict[str, str]] | None) -> str:
     frame = pl.DataFrame(
         [
-            {"row_id": f"{number:03d}", "cluster_id": "c", "split": "train", "text": text, "answer": team}
+            {
+                "row_id": f"{number:03d}",
+                "cluster_id": "c",
+                "split": "train",
+                "text": text,
+                "answer": team,
+                "history": history,
+            }
             for number, (text, team) in enumerate(rows)
         ],
         schema=EXAMPLES,

@@ -6,14 +6,14 @@ from collections.abc import Callable
 import pytest
 import torch
 from nightloom.artifacts.folders import fetch_model
-from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, Trial, TrialPlan
+from nightloom.artifacts.models import Adapter, BaseModelManifest, Blueprint, ModelRef, Trial, TrialPlan
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
 from nightloom.engines.transformers import load_model, open_transformers, quiet_about_old_names
 from nightloom.training import trials
 from nightloom.training.bases import freeze_base
-from nightloom.training.trials import train_trial
+from nightloom.training.trials import render_examples, train_trial
 
 Plan = Callable[..., str]
 
@@ -175,3 +175,25 @@ def test_an_adapter_of_another_base_is_refused(store: ObjectStore, tiny_base: st
     trial = train_trial(store, plan_trial(dummy, make_plan(trainer="dummy")), 0)
     with pytest.raises(InputError, match="was trained on base model"):
         open_engine(store, ModelRef(base=tiny_base, adapter=trial.record.adapter))
+
+
+CONVERSATION = [
+    {"content": "Be brief.", "role": "system"},
+    {"content": "Hi", "role": "user"},
+    {"content": "Hello.", "role": "assistant"},
+]
+
+
+def test_an_example_shows_what_was_said_before(store: ObjectStore, plan_trial: Plan) -> None:
+    blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"), history=CONVERSATION)
+    example = render_examples(store, store.load(Blueprint, blueprint).identity)[0]
+    assert [message["role"] for message in example.prompt] == ["system", "user", "assistant", "user"]
+    assert example.prompt[-1]["content"] == "the invoice is wrong"
+
+
+@pytest.mark.torch
+def test_the_last_answer_alone_is_learned(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    alone = train_trial(store, plan_trial(tiny_base, make_plan("full")), 0).record
+    after = train_trial(store, plan_trial(tiny_base, make_plan("full"), history=CONVERSATION), 0).record
+    assert after.tokens > alone.tokens
+    assert after.label_tokens == alone.label_tokens
