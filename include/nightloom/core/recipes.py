@@ -44,11 +44,30 @@ class FilesSource(Plain):
         Raises:
             InputError: `{data}` stands in the path, and no folder is set.
         """
-        data_dir = get_settings().data_dir
-        if "{data}" in self.path and data_dir is None:
-            msg = f"the path {self.path!r} needs a data folder; give DATA=folder to make, or set NIGHTLOOM_DATA_DIR"
-            raise InputError(msg)
-        return self.path.replace("{data}", str(data_dir))
+        return _fill_in_data(self.path)
+
+
+class DeltaSource(Plain):
+    """Rows of a Delta Lake table, as it stood at the night's cut."""
+
+    kind: Literal["delta"]
+    path: str = Field(description="The table's folder; `s3://bucket/folder` too.")
+
+    def resolved_path(self) -> str:
+        """Give the path with `{data}` filled in.
+
+        Raises:
+            InputError: `{data}` stands in the path, and no folder is set.
+        """
+        return _fill_in_data(self.path)
+
+
+def _fill_in_data(path: str) -> str:
+    data_dir = get_settings().data_dir
+    if "{data}" in path and data_dir is None:
+        msg = f"the path {path!r} needs a data folder; give DATA=folder to make, or set NIGHTLOOM_DATA_DIR"
+        raise InputError(msg)
+    return path.replace("{data}", str(data_dir))
 
 
 class OtherSource(Plain):
@@ -61,12 +80,15 @@ class OtherSource(Plain):
 def _tag_source(source: Any) -> Any:
     """Say which model a source is of: its kind, or `other` where a package registers that kind."""
     kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
-    known = kind in ("sql", "files") or not isinstance(kind, str)
+    known = kind in ("sql", "files", "delta") or not isinstance(kind, str)
     return kind if known or kind not in list_extensions(SOURCES) else "other"
 
 
 Source = Annotated[
-    Annotated[SqlSource, Tag("sql")] | Annotated[FilesSource, Tag("files")] | Annotated[OtherSource, Tag("other")],
+    Annotated[SqlSource, Tag("sql")]
+    | Annotated[FilesSource, Tag("files")]
+    | Annotated[DeltaSource, Tag("delta")]
+    | Annotated[OtherSource, Tag("other")],
     Discriminator(_tag_source),
 ]
 

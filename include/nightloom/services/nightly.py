@@ -16,7 +16,7 @@ from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import FaultError
 from nightloom.core.nights import night_of, parse_night, utc_now
 from nightloom.core.recipe_check import load_recipe
-from nightloom.core.recipes import FilesSource, Recipe, SqlSource
+from nightloom.core.recipes import DeltaSource, FilesSource, Recipe, SqlSource
 from nightloom.core.settings import get_settings
 from nightloom.core.store import open_store
 from nightloom.core.worker import run_in_worker
@@ -44,7 +44,7 @@ def run_nightly(name: str, *, data: Path | None, night: str | None, console: Con
         console: Where it is told.
     """
     recipe = load_recipe(name)
-    if data is None and isinstance(recipe.prepare.source, FilesSource):
+    if data is None and isinstance(recipe.prepare.source, FilesSource | DeltaSource):
         recipe.prepare.source.resolved_path()
     chosen = parse_night(night) if night else night_of(utc_now(), recipe.timezone)
     remembered = {"NIGHTLOOM_DATA_DIR": str(data.resolve())} if data else {}

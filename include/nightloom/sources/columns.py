@@ -4,13 +4,15 @@ import difflib
 from collections.abc import Sequence
 
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import OtherSource, Source, SqlSource
+from nightloom.core.recipes import DeltaSource, OtherSource, Source, SqlSource
 
 
 def describe_source(source: Source) -> str:
     """Name a source in an error, without its password."""
     if isinstance(source, SqlSource):
         return f"the query on connection {source.connection!r}"
+    if isinstance(source, DeltaSource):
+        return f"the Delta table {source.path!r}"
     if isinstance(source, OtherSource):
         return f"the source of kind {source.kind!r}"
     return f"the file {source.path!r}"

@@ -8,9 +8,10 @@ import polars as pl
 from nightloom.core.errors import InputError, NightloomError, SourceError
 from nightloom.core.extensions import SOURCES, load_extension
 from nightloom.core.nights import Night
-from nightloom.core.recipes import FilesSource, OtherSource, Source, SqlSource
+from nightloom.core.recipes import DeltaSource, FilesSource, OtherSource, Source, SqlSource
 from nightloom.sources.base import Batch, Cut, Reader
 from nightloom.sources.columns import describe_source
+from nightloom.sources.delta import read_delta
 from nightloom.sources.files import read_files
 from nightloom.sources.spelling import spell_batch
 from nightloom.sources.sql import read_query
@@ -55,6 +56,8 @@ def _choose_reader(source: Source) -> Reader[Any]:
             return read_query
         case FilesSource():
             return read_files
+        case DeltaSource():
+            return read_delta
         case OtherSource():
             return _guard(load_extension(SOURCES, source.kind))
 

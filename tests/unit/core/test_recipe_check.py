@@ -91,7 +91,12 @@ def test_ten_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         pytest.param(
             "    kind: sql\n    connection",
             "    connection",
-            (12, "prepare.source.kind", "the field `kind` is missing", "add `kind: files` or `kind: sql`"),
+            (
+                12,
+                "prepare.source.kind",
+                "the field `kind` is missing",
+                "add `kind: delta` or `kind: files` or `kind: sql`",
+            ),
             id="kind-missing",
         ),
         pytest.param(

@@ -25,6 +25,7 @@ SECTIONS = {
     "`prepare.canaries`": recipes.Canaries,
     "A source: `kind: sql`": recipes.SqlSource,
     "A source: `kind: files`": recipes.FilesSource,
+    "A source: `kind: delta`": recipes.DeltaSource,
     "A source of another kind": recipes.OtherSource,
     "`train`": recipes.Train,
     "`evaluate`": recipes.Evaluate,

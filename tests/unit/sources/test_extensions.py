@@ -78,7 +78,7 @@ def test_a_recipe_may_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.usefixtures("helpdesk")
 def test_a_kind_that_nobody_adds_is_named_with_those_that_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (remedy,) = check(tmp_path, monkeypatch, "helpdsk")
-    assert remedy == "write `helpdesk`; known: files, helpdesk, sql"
+    assert remedy == "write `helpdesk`; known: delta, files, helpdesk, sql"
 
 
 def check(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[str]:
