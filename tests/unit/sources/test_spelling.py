@@ -1,0 +1,130 @@
+"""Spelling: a value has the same text whatever source it came from, and whichever way it was turned into text."""
+
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.core.digests import canonical_json, digest_json
+from nightloom.core.errors import InputError
+from nightloom.core.recipes import AnswerField, Columns, FilesSource
+from nightloom.sources.records import make_records, spell_times
+from nightloom.sources.spelling import as_text, spell_batch, utc_text
+
+MADRID = "Europe/Madrid"
+SOURCE = FilesSource(kind="files", path="rows.csv")
+
+
+def spell(column: pa.Array) -> list[str | None]:
+    return spell_batch(pa.record_batch({"x": column}), ["x"])["x"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        ("é\u2028", pa.string(), "é\u2028"),
+        ("x", pa.dictionary(pa.int8(), pa.string()), "x"),
+        (-7, pa.int16(), "-7"),
+        (2**64 - 1, pa.uint64(), "18446744073709551615"),
+        (True, pa.bool_(), "True"),
+        (7.0, pa.float64(), "7"),
+        (-0.0, pa.float64(), "0"),
+        (2.5, pa.float64(), "2.5"),
+        (1e300, pa.float64(), "1e+300"),
+        (Decimal("1.50"), pa.decimal128(5, 2), "1.50"),
+        (b"caf\xc3\xa9\xff", pa.binary(), "café\ufffd"),
+        (date(2026, 11, 23), pa.date32(), "2026-11-23"),
+        (time(8, 30), pa.time64("us"), "08:30:00"),
+        (datetime(2026, 7, 1, 8), pa.timestamp("s"), "2026-07-01T08:00:00.000000+00:00"),  # noqa: DTZ001
+        (datetime(2026, 7, 1, 8, tzinfo=UTC), pa.timestamp("ns", MADRID), "2026-07-01T08:00:00.000000+00:00"),
+        (datetime(2026, 7, 1, 8, tzinfo=UTC), pa.timestamp("us", "+02:00"), "2026-07-01T08:00:00.000000+00:00"),
+        (["b", None], pa.list_(pa.string()), '["b",null]'),
+        ({"b": 1, "a": None}, pa.struct({"b": pa.int8(), "a": pa.null()}), '{"a":null,"b":1}'),
+        (None, pa.null(), None),
+    ],
+    ids=str,
+)
+def test_every_type_has_one_spelling(value: Any, kind: pa.DataType, text: str | None) -> None:
+    assert spell(pa.array([value, None], kind)) == [text, None]
+
+
+_moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30))]) | st.none())
+_values = st.none() | st.text() | st.integers() | st.floats(allow_nan=False) | st.booleans() | _moments | st.binary()
+
+
+@given(values=st.lists(_values | st.text(st.characters(categories=["Cs"]))))
+def test_rows_are_spelled_value_by_value(values: list[Any]) -> None:
+    assert spell_batch([[value] for value in values], ["x"])["x"].to_list() == [as_text(value) for value in values]
+
+
+@given(values=st.lists(st.none() | st.datetimes()), unit=st.sampled_from(["us", "ms", "s"]))
+def test_times_of_arrow_are_spelled_as_pythons(values: list[datetime | None], unit: str) -> None:
+    column = pa.array(values, pa.timestamp("us")).cast(pa.timestamp(unit), safe=False)
+    assert spell(column) == [as_text(value) for value in column.to_pylist()]
+
+
+_numbers = st.integers(-(2**63), 2**63 - 1) | st.none()
+
+
+@given(values=st.lists(_numbers) | st.lists(st.none() | st.floats(allow_nan=False)) | st.lists(st.none() | st.text()))
+def test_columns_of_arrow_are_spelled_value_by_value(values: list[Any]) -> None:
+    assert spell(pa.array(values)) == [as_text(value) for value in values]
+
+
+def test_a_time_beyond_the_calendar_is_refused() -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        spell(pa.array([2**60], pa.int64()).view(pa.timestamp("us")))
+
+
+def test_what_json_cannot_spell_is_refused() -> None:
+    with pytest.raises(InputError, match=r"holds lists or structs that JSON cannot spell \(ValueError\)"):
+        spell(pa.array([[float("nan")]]))
+
+
+@given(moments=st.lists(_moments), style=st.sampled_from(["T", " "]), precision=st.sampled_from(["auto", "seconds"]))
+def test_times_in_text_are_read_as_python_reads_them(moments: list[datetime], style: str, precision: str) -> None:
+    texts = [moment.isoformat(sep=style, timespec=precision) for moment in moments]
+    expected = [utc_text(datetime.fromisoformat(text)) for text in texts]
+    assert spell_times(pl.Series("at", texts, pl.String)).to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        (None, ""),
+        ("", ""),
+        ("2026-11-22", "2026-11-22T00:00:00.000000+00:00"),
+        ("20261122T08", "2026-11-22T08:00:00.000000+00:00"),
+        ("2026-11-22 08:30:00.5", "2026-11-22T08:30:00.500000+00:00"),
+        ("2026-11-22T08:30:00Z", "2026-11-22T08:30:00.000000+00:00"),
+        ("2026-11-22T08:30:00+02:00", "2026-11-22T06:30:00.000000+00:00"),
+    ],
+)
+def test_a_time_in_text_has_one_spelling(text: str | None, spelled: str) -> None:
+    assert spell_times(pl.Series("at", [text], pl.String)).to_list() == [spelled]
+
+
+@pytest.mark.parametrize("text", ["2026-02-30 00:00:00", "2026-11-22 24:00:00", "2026-11-22 08:30:60", "0000-01-01"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"isoformat|must be in|out of range"):
+        spell_times(pl.Series("at", ["2026-11-22 08:30:00", text], pl.String))
+
+
+_blank = st.sampled_from([None, "", " \n"])
+_given = _blank | st.text().map("x{}".format)
+
+
+@given(rows=st.lists(st.tuples(st.none() | st.text(), _given, _given), min_size=1))
+def test_answers_and_ids_are_those_of_canonical_json(rows: list[tuple[str | None, str | None, str | None]]) -> None:
+    table = pl.DataFrame(rows, dict.fromkeys(("body", "team", "reply"), pl.String), orient="row")
+    answer = {"team": AnswerField(column="team"), "reply": AnswerField(column="reply")}
+    records = make_records(table, SOURCE, Columns(text="body"), answer, None, 1)
+    for record, (body, *values) in zip(records.to_dicts(), rows, strict=True):
+        team, reply = (value if value and value.strip() else None for value in values)
+        given = canonical_json({"reply": reply, "team": team}).decode() if team or reply else None
+        assert record["answer"] == given
+        assert record["row_id"] == digest_json({"text": body, "answer": given})
