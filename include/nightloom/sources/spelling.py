@@ -1,7 +1,9 @@
 """Spelling: every value of a source as text, the same from whatever kind of source it came."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 import polars as pl
@@ -66,10 +68,11 @@ def as_text(value: Any) -> str | None:
 
 def _spell_values(name: str, values: Iterable[Any]) -> pl.Series:
     given = list(values)
-    try:
-        return pl.Series(name, given, pl.String, strict=True)
-    except (TypeError, UnicodeEncodeError):  # not text alone
-        return pl.Series(name, [as_text(value) for value in given], pl.String)
+    # Asked of Python: of some mixtures of types, Polars would panic.
+    if set(map(type, given)) <= {str, NoneType}:
+        with suppress(UnicodeEncodeError):
+            return pl.Series(name, given, pl.String)
+    return pl.Series(name, [as_text(value) for value in given], pl.String)
 
 
 def _spell_arrow(column: pa.Array) -> pl.Series:

@@ -32,11 +32,13 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
     # Typed, because SQLite keeps times as text and compares them with the spelling that the type gives.
     bound = [sa.bindparam(name, time, type_=sa.DateTime) for name, time in times.items()]
     try:
-        with engine.connect() as connection:
-            streaming = connection.execution_options(yield_per=BATCH_ROWS)
-            result = streaming.execute(sa.text(source.query).bindparams(*bound))
+        with (
+            engine.connect().execution_options(yield_per=BATCH_ROWS) as connection,
+            connection.execute(sa.text(source.query).bindparams(*bound)) as result,
+        ):
             places = find_columns(columns, tuple(result.keys()), describe_source(source))
-            for batch in result.partitions():
+            # With the size: without it, all rows are fetched at once, from the server's cursor too.
+            for batch in result.partitions(BATCH_ROWS):
                 yield [[row[place] for place in places] for row in batch]
     except sa.exc.SQLAlchemyError as error:
         msg = (

@@ -116,8 +116,8 @@ def test_places_beyond_the_end_of_an_arrow_column_are_refused(extract: Extract, 
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
     data = path.read_bytes()
-    assert data.count(struct.pack("<2i", 0, 777)) == 1  # where the text begins and ends
-    path.write_bytes(data.replace(struct.pack("<2i", 0, 777), struct.pack("<2i", 0, 1 << 30)))
+    place = data.rindex(struct.pack("<2i", 0, 777))  # where the text begins and ends
+    path.write_bytes(data[:place] + struct.pack("<2i", 0, 1 << 30) + data[place + 8 :])
     with pytest.raises(InputError, match=r"x\.arrow' cannot be used"):
         extract()
 

@@ -53,7 +53,10 @@ def test_every_type_has_one_spelling(value: Any, kind: pa.DataType, text: str | 
 
 
 _moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30))]) | st.none())
-_values = st.none() | st.text() | st.integers() | st.floats(allow_nan=False) | st.booleans() | _moments | st.binary()
+_values = st.one_of(
+    *(st.none(), st.text(), st.integers(), st.floats(allow_nan=False), st.booleans(), _moments, st.dates()),
+    *(st.binary(), st.binary().map(memoryview), st.uuids(), st.decimals(allow_nan=False)),
+)
 
 
 @given(values=st.lists(_values | st.text(st.characters(categories=["Cs"]))))

@@ -1,0 +1,153 @@
+"""PostgreSQL as a source: rows are streamed, late ones are found, and a server that dies costs nothing but the try."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from nightloom.artifacts.reading import keep_newest, read_records
+from nightloom.core.errors import SourceError
+from nightloom.core.nights import Night
+from nightloom.core.recipes import AnswerField, Columns, SqlSource
+from nightloom.core.store import ObjectStore
+from nightloom.sources.extract import extract_records
+from nightloom.sources.tables import read_batches, read_table
+
+from .conftest import Server
+
+CUT = "SELECT * FROM tickets WHERE updated_at >= :window_from AND updated_at < :cut_to"
+COLUMNS = Columns(key="id", updated_at="updated_at", deleted_at="deleted_at", text="body")
+ANSWER = {"team": AnswerField(column="team")}
+MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def query(sql: str) -> SqlSource:
+    return SqlSource(kind="sql", connection="tickets", query=sql)
+
+
+def night_of(day: int) -> Night:
+    cut_to = MIDNIGHT + timedelta(days=day)
+    return Night("triage", date(2026, 11, 23) + timedelta(days=day), cut_to - timedelta(days=1), cut_to)
+
+
+@pytest.fixture(params=["psycopg2", "psycopg"])
+def server(request: pytest.FixtureRequest, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server behind the connection `tickets`, by each driver, with an empty table of tickets."""
+    pytest.importorskip(request.param, reason=f"the driver {request.param} is not installed")
+    monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", postgres.url(request.param))
+    columns = "id INT, updated_at TIMESTAMPTZ, deleted_at TIMESTAMPTZ, body TEXT, team TEXT"
+    postgres.execute("DROP TABLE IF EXISTS tickets", f"CREATE TABLE tickets ({columns})")
+    return postgres
+
+
+@pytest.mark.usefixtures("server")
+def test_rows_come_through_a_cursor_of_the_server() -> None:
+    # Fifty million rows: a client that fetched them all first would not come back.
+    sql = "SELECT generate_series(1, 50000000) AS id, (SELECT count(*) FROM pg_cursors) AS cursors"
+    batches = read_batches(query(sql), ["id", "cursors"], None, 1)
+    first, second = next(batches), next(batches)
+    batches.close()
+    assert first.row(0) == ("1", "1")
+    assert second.row(0) == ("5001", "1")
+
+
+def extract(store: ObjectStore, day: int) -> list[tuple[str, str, bool]]:
+    records = extract_records(store, query(CUT), COLUMNS, ANSWER, night=night_of(day), window_days=3)
+    return sorted(read_records(store, records.id).select("row_id", "text", "deleted").rows())
+
+
+def insert(server: Server, *rows: tuple[int, str, str]) -> None:
+    values = ", ".join(f"({row_id}, '{at}', NULL, '{body}', 'sales')" for row_id, at, body in rows)
+    server.execute(f"INSERT INTO tickets VALUES {values}")  # noqa: S608  # the values stand in this file
+
+
+def test_a_late_row_and_an_edit_are_picked_up_by_the_next_night(store: ObjectStore, server: Server) -> None:
+    insert(server, (1, "2026-11-22 10:00+00", "first"), (2, "2026-11-22 23:00-05", "tomorrow"))
+    assert extract(store, 0) == [("1", "first", False)]
+    insert(server, (3, "2026-11-22 09:00+00", "late"))
+    server.execute("UPDATE tickets SET body = 'edited', updated_at = '2026-11-23 12:00+00' WHERE id = 1")
+    assert extract(store, 1) == [("1", "edited", False), ("2", "tomorrow", False), ("3", "late", False)]
+
+
+def test_of_an_edit_that_the_source_keeps_as_a_row_of_its_own_the_newest_is_used(
+    store: ObjectStore, server: Server
+) -> None:
+    insert(server, (1, "2026-11-22 10:00+00", "first"), (1, "2026-11-22 11:00+01", "same time, other zone"))
+    insert(server, (1, "2026-11-22 10:30+00", "newest"))
+    records = extract_records(store, query(CUT), COLUMNS, ANSWER, night=night_of(0), window_days=3)
+    assert records.identity.rows == 3
+    assert keep_newest(read_records(store, records.id))["text"].to_list() == ["newest"]
+
+
+def test_a_row_that_is_deleted_later_is_still_there_for_the_night_before(store: ObjectStore, server: Server) -> None:
+    insert(server, (1, "2026-11-22 10:00+00", "first"))
+    server.execute("UPDATE tickets SET deleted_at = '2026-11-23 08:00+00'")
+    assert extract(store, 0) == [("1", "first", False)]
+    assert extract(store, 1) == [("1", "first", True)]
+
+
+def test_a_night_that_is_read_again_reads_the_same(store: ObjectStore, server: Server) -> None:
+    insert(server, (1, "2026-11-22 10:00+00", "first"))
+    before = extract(store, 0)
+    insert(server, (2, "2026-11-23 00:00+00", "after the cut"))
+    assert extract(store, 0) == before
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [
+        ("TIMESTAMPTZ '2026-07-01 08:00+02'", "2026-07-01T06:00:00.000000+00:00"),
+        ("""JSONB '[{"role": "user", "content": "é"}]'""", '[{"content":"é","role":"user"}]'),
+        ("ARRAY['b', NULL]", '["b",null]'),
+        ("1.50::numeric", "1.50"),
+        ("7::float8", "7"),
+        ("'6ba7b810-9dad-11d1-80b4-00c04fd430c8'::uuid", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
+        ("'café'::bytea", "café"),
+        ("DATE '2026-11-23'", "2026-11-23"),
+        ("true", "True"),
+        ("NULL::text", None),
+    ],
+    ids=["time", "jsonb", "array", "numeric", "float", "uuid", "bytea", "date", "boolean", "null"],
+)
+@pytest.mark.usefixtures("server")
+def test_every_type_has_one_spelling(sql: str, text: str | None) -> None:
+    assert read_table(query(f"SELECT {sql} AS x"), ["x"], None, 1)["x"].to_list() == [text]
+
+
+DYING = """
+    SELECT id, now() - INTERVAL '1000 days' AS updated_at, NULL AS deleted_at, 'sales' AS team,
+        CASE WHEN id = 7000 THEN pg_terminate_backend(pg_backend_pid())::text ELSE 'x' || id END AS body
+    FROM (SELECT generate_series(1, 20000) AS id) AS numbers
+"""
+
+
+@pytest.mark.usefixtures("server")
+def test_a_connection_that_dies_half_way_leaves_nothing(store: ObjectStore, s3: Any) -> None:
+    with pytest.raises(SourceError, match=r"the query on connection 'tickets' failed: .*check that the database is up"):
+        extract_records(store, query(DYING), COLUMNS, ANSWER, night=night_of(0), window_days=3)
+    assert s3.objects == {}
+
+
+def test_a_server_that_dies_half_way_is_read_whole_once_it_is_back(server: Server) -> None:
+    source = query("SELECT generate_series(1, 1000000) AS id")
+    batches = read_batches(source, ["id"], None, 1)
+    next(batches)
+    server.stop()
+    try:
+        with pytest.raises(SourceError, match="the query on connection 'tickets' failed"):
+            list(batches)
+        with pytest.raises(SourceError, match="check that the database is up"):
+            read_table(source, ["id"], None, 1)
+    finally:
+        server.start()
+    assert read_table(query("SELECT generate_series(1, 20000) AS id"), ["id"], None, 1)["id"].n_unique() == 20_000
+
+
+def test_a_column_of_messages_is_read_as_conversations(store: ObjectStore, server: Server) -> None:
+    turns = json.dumps([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}])
+    server.execute("DROP TABLE IF EXISTS chats", "CREATE TABLE chats (id INT, turns JSONB)")
+    spelled = turns.replace(":", r"\:")  # which would begin a parameter
+    server.execute(f"INSERT INTO chats VALUES (1, '{spelled}')")  # noqa: S608
+    columns, answer = Columns(key="id", chat="turns"), {"reply": AnswerField()}
+    records = extract_records(store, query("SELECT * FROM chats"), columns, answer, night=None, window_days=1)
+    assert read_records(store, records.id).select("text", "answer").rows() == [("Hi", '{"reply":"Hello."}')]
