@@ -22,17 +22,15 @@ def clean_history(history: History | None, checks: Mapping[str, Any]) -> CleanHi
 
     Args:
         history: As it was received; none where there is nothing before the last question.
-        checks: The settings of `clean_text`. Only what the user says is searched for prompt injections: the system's
-            messages are instructions by right.
+        checks: The settings of `clean_text`. That a turn is empty is no reason: only the last message must not be.
     """
     if history is None:
         return CleanHistory(None)
     turns: list[Turn] = []
     repairs: dict[str, None] = {}
     for turn in history:
-        own = {} if turn["role"] == "user" else {"prompt_injections": "keep"}
-        cleaned = clean_text(turn["content"], **{**checks, **own})
-        if cleaned.finding:
+        cleaned = clean_text(turn["content"], **checks)
+        if cleaned.finding and cleaned.finding.rule != "empty_text":
             return CleanHistory([dict(one) for one in history], finding=cleaned.finding)
         turns.append({"content": cleaned.text, "role": turn["role"]})
         repairs.update(dict.fromkeys(cleaned.repairs))
