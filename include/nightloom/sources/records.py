@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
+import pyarrow as pa
 from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.frames import RECORDS, Schema
@@ -20,6 +21,8 @@ KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 
 # Times of the commonest spellings are rewritten by Polars; Python reads the others one by one.
 _PLAIN_TIME = r"^[1-9][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
+
+_ARROW_HISTORY = pa.list_(pa.struct([("content", pa.string()), ("role", pa.string())]))
 
 Answer = Mapping[str, AnswerField]
 
@@ -82,8 +85,10 @@ def _read_chats(table: pl.DataFrame, chat: str, answer: Answer) -> pl.DataFrame:
         canonical_json({field: one.answer}).decode() if field and one.answer and one.answer.strip() else None
         for one in chats
     ]
-    contents = {"text": [one.text for one in chats], "answer": answers, "history": [one.history for one in chats]}
-    return pl.DataFrame(contents, {name: RECORDS[name] for name in contents})
+    # By Arrow: Polars would make a frame of every single list of dictionaries.
+    history = pl.Series(values=pa.array([one.history for one in chats], _ARROW_HISTORY), dtype=RECORDS["history"])
+    contents = {"text": [one.text for one in chats], "answer": answers}
+    return pl.DataFrame(contents, dict.fromkeys(contents, pl.String)).with_columns(history=history)
 
 
 def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
