@@ -9,17 +9,18 @@ Turn = dict[str, str]
 
 History = Sequence[Mapping[str, str]]
 
-_NO_CHAT = "invalid"
+NO_CHAT = "invalid"
+"""Role of the turn that says why a record is no conversation."""
 
 
 def mark_no_chat(reason: str) -> list[Turn]:
     """Give the history of a record whose conversation cannot be used; `reason` shows nothing of it."""
-    return [{"content": reason, "role": _NO_CHAT}]
+    return [{"content": reason, "role": NO_CHAT}]
 
 
 def chat_fault(history: History | None) -> str | None:
     """Say why a record's conversation cannot be used; none: it can, or the model reads one text."""
-    return next((turn["content"] for turn in history or () if turn["role"] == _NO_CHAT), None)
+    return next((turn["content"] for turn in history or () if turn["role"] == NO_CHAT), None)
 
 
 def item_id(text: str, answer: str, history: History | None) -> str:

@@ -5,7 +5,7 @@ import polars as pl
 from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, get_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.parts import read_parts
+from nightloom.artifacts.parts import overlapping_parts, read_parts
 from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
@@ -13,6 +13,19 @@ from nightloom.core.store import ObjectStore
 def read_records(store: ObjectStore, records_id: str) -> pl.DataFrame:
     """Give all rows as they were received, sorted by id and version within each part: for few rows only."""
     return read_parts(store, store.load(Records, records_id).identity.parts, RECORDS)
+
+
+def has_added(store: ObjectStore, records: Records, before: Records) -> bool:
+    """Tell whether records hold a row, or a version of one, that those before did not hold; part by part."""
+    told = ("row_id", "version", "deleted")
+    parts = records.identity.parts
+    for number, part in enumerate(parts):
+        blobs = overlapping_parts(before.identity.parts, number, len(parts))
+        known = [get_frame(store, blob, RECORDS).select(told) for blob in blobs]
+        rows = get_frame(store, part, RECORDS).select(told)
+        if not rows.join(pl.concat([rows.clear(), *known]), on=told, how="anti").is_empty():
+            return True
+    return False
 
 
 def keep_newest(records: pl.DataFrame) -> pl.DataFrame:

@@ -39,7 +39,12 @@ def freeze_eval_set(
         InputError: Not one row can be an item.
     """
     records = keep_newest(read_records(store, records_id))
-    rows = clean_rows(steps.refuse_answers(open_rows(records), answer), answer, settings, pl.DataFrame(schema=RELEASES))
+    rows = clean_rows(
+        steps.refuse_answers(steps.refuse_no_chats(open_rows(records)), answer),
+        answer,
+        settings,
+        pl.DataFrame(schema=RELEASES),
+    )
     rows = _assign_clusters(steps.compare_by(rows, answer), settings.near_duplicate_similarity)
     kept = rows.filter(OPEN).with_columns(text="clean", history="clean_history", answer="clean_answer")
     ids = [item_id(*item) for item in kept.select("text", "answer", "history").iter_rows()]

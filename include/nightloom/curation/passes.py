@@ -87,9 +87,10 @@ class Batch:
         answer, settings = self.job.answer, self.job.settings
         rows = open_rows(get_frame(self.store, self.job.records[part], RECORDS))
         rows = steps.drop_deleted(steps.supersede_older(rows))
-        rows = steps.refuse_failures(rows, self.scratch.read("failures"))
-        rows = steps.refuse_answers(rows, answer)
-        rows = clean_rows(rows, answer, settings, self.scratch.read("releases"))
+        releases = self.scratch.read("releases")
+        rows = steps.refuse_failures(rows, self.scratch.read("failures"), releases)
+        rows = steps.refuse_answers(steps.refuse_no_chats(rows), answer)
+        rows = clean_rows(rows, answer, settings, releases)
         rows = steps.compare_by(rows, answer)
         rows = self._find_words_of_items(part, rows)
         rows = rows.join(self._read_clusters(part), on="row_id", how="left", maintain_order="left")

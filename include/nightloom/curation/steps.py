@@ -6,6 +6,7 @@ from typing import Literal
 import polars as pl
 from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
+from nightloom.artifacts.histories import NO_CHAT
 from nightloom.core.recipes import AnswerField
 from nightloom.curation.answers import check_answers, closed_answers
 from nightloom.curation.outcomes import OPEN, quarantine, settle
@@ -36,9 +37,10 @@ def drop_deleted(rows: pl.DataFrame) -> pl.DataFrame:
     return settle(rows, pl.col("deleted"), "superseded", "deleted")
 
 
-def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine the rows that a suite refused, under the name of the expectation."""
-    reasons = failures.rename({"rule": "failed", "measured": "was", "threshold": "asked"})
+def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
+    """Quarantine the rows that a suite refused, under the name of the expectation; but for those let through."""
+    standing = failures.join(releases, on=["row_id", "version", "rule"], how="anti")
+    reasons = standing.rename({"rule": "failed", "measured": "was", "threshold": "asked"})
     joined = rows.join(reasons, on=["row_id", "version"], how="left", maintain_order="left")
     settled = settle(
         joined,
@@ -49,6 +51,15 @@ def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame) -> pl.DataFrame:
         threshold=pl.col("asked"),
     )
     return settled.drop("failed", "was", "asked")
+
+
+def refuse_no_chats(rows: pl.DataFrame) -> pl.DataFrame:
+    """Quarantine rows that should hold a conversation and hold none; the source said why in place of the turns."""
+    marks = pl.col("history").list.filter(pl.element().struct.field("role") == NO_CHAT)
+    reason = marks.list.first().struct.field("content")
+    return settle(
+        rows, reason.is_not_null(), "quarantined", "not_a_chat", measured=reason, threshold=pl.lit("a conversation")
+    )
 
 
 def refuse_answers(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:

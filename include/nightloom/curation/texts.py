@@ -1,6 +1,7 @@
 """Texts: what a row says, piece by piece (its turns and its answers in free text), cleaned and put back."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -11,7 +12,8 @@ from nightloom.curation.outcomes import OPEN, quarantine
 from nightloom.scanners.clean import clean_texts
 from nightloom.scanners.normalise import OPERATIONS
 
-_TEXT, _TURN = "text", "turn"  # other pieces go by the name of their field of the answer, which stands after a dot
+# Other pieces go by the name of their field of the answer, after a dot.
+_TEXT, _TURN, _SYSTEM = "text", "turn", "system"
 _NO_LIMIT = (1 << 32) - 1  # characters that no text has
 _PIECES = {"place": pl.UInt32, "piece": pl.String, "turn": pl.UInt32, "text": pl.String}
 
@@ -53,7 +55,9 @@ def _list_pieces(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.Da
     turns = rows.filter(pl.col("history").list.len() > 0).select("place", "history").explode("history")
     turns = turns.select(
         "place",
-        piece=pl.lit(_TURN),
+        piece=pl.when(pl.col("history").struct.field("role") == "system")
+        .then(pl.lit(_SYSTEM))
+        .otherwise(pl.lit(_TURN)),
         turn=pl.int_range(pl.len(), dtype=pl.UInt32).over("place"),
         text=pl.col("history").struct.field("content"),
     )
@@ -69,27 +73,20 @@ def _list_pieces(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.Da
 def _clean_pieces(pieces: pl.DataFrame, settings: Prepare, waived: str) -> pl.DataFrame:
     """Add clean, repairs, rule, measured and threshold; rules that are waived settle nothing and repair nothing."""
     rules = waived.split(",")
-    is_answer = pl.col("piece").str.starts_with(".")
-    checks = {
+    checks: dict[str, Any] = {
         "pii": "keep" if "pii" in rules else settings.pii,
         "secrets": "keep" if "secret" in rules else settings.secrets,
+        "prompt_injections": "keep" if "prompt_injection" in rules else settings.prompt_injections,
+        "max_characters": _NO_LIMIT if "too_long" in rules else settings.max_characters,
+        "operations": [name for name in settings.normalise.operations if name not in rules],
     }
-    said, answers = pieces.filter(~is_answer), pieces.filter(is_answer)
-    said_clean = clean_texts(
-        said["text"],
-        **checks,  # type: ignore[arg-type]  # values of the same fields of the recipe
-        prompt_injections="keep" if "prompt_injection" in rules else settings.prompt_injections,
-        max_characters=_NO_LIMIT if "too_long" in rules else settings.max_characters,
-        operations=[name for name in settings.normalise.operations if name not in rules],
-    )
-    answers_clean = clean_texts(
-        answers["text"],
-        **checks,  # type: ignore[arg-type]  # likewise
-        prompt_injections="keep",
-        max_characters=_NO_LIMIT,
-        operations=(),
-    )
-    return pl.concat([said.hstack(said_clean), answers.hstack(answers_clean)])
+    # A system message speaks to the model by right.
+    of_system = {**checks, "prompt_injections": "keep"}
+    of_answers = {**of_system, "max_characters": _NO_LIMIT, "operations": ()}
+    is_answer, is_system = pl.col("piece").str.starts_with("."), pl.col("piece") == _SYSTEM
+    kinds = ((~is_answer & ~is_system, checks), (is_system, of_system), (is_answer, of_answers))
+    parts = [(pieces.filter(is_kind), asked) for is_kind, asked in kinds]
+    return pl.concat([part.hstack(clean_texts(part["text"], **asked)) for part, asked in parts])
 
 
 def _put_back(rows: pl.DataFrame, pieces: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
@@ -106,7 +103,7 @@ def _put_back(rows: pl.DataFrame, pieces: pl.DataFrame, answer: Mapping[str, Ans
     repairs = names.select("place", repairs=pl.concat_str(in_order, separator=",", ignore_nulls=True))
     put = numbered.join(texts, on="place", how="left", maintain_order="left")
     put = put.join(repairs, on="place", how="left", maintain_order="left").with_columns(pl.col("repairs").fill_null(""))
-    put = _put_back_turns(put, pieces.filter(piece=_TURN))
+    put = _put_back_turns(put, pieces.filter(pl.col("piece").is_in([_TURN, _SYSTEM])))
     put = _put_back_answers(
         put, pieces.filter(pl.col("piece").str.starts_with(".") & (pl.col("repairs") != "")), answer
     )

@@ -13,7 +13,7 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import EXAMPLES, LEDGER
 from nightloom.artifacts.parts import read_parts
-from nightloom.artifacts.reading import read_records
+from nightloom.artifacts.reading import has_added, read_records
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
@@ -94,7 +94,7 @@ def extract_records(recipe: str, night: str) -> str | Stop:
     )
     rows, new_rows = records.identity.rows, records.identity.new_rows
     logger.info("records %s: %d rows, %d of them from the night's cut", short(records.id), rows, new_rows)
-    if rows and not new_rows and _holds_all_before(recipe, parse_night(night)):
+    if rows and not new_rows and _holds_all_before(recipe, parse_night(night), records):
         return Stop("nothing_new", "the source has no row from the night's cut; the latest snapshot and champion stay")
     return records.id
 
@@ -163,13 +163,17 @@ def build_snapshot(recipe: str, night: str, curated: str) -> str | Stop:
     return preparation.id
 
 
-def _holds_all_before(recipe: str, night: date) -> bool:
-    """Tell whether the latest snapshot holds the rows of all nights before; those of one that failed it does not."""
-    database = open_database()
+def _holds_all_before(recipe: str, night: date, records: Records) -> bool:
+    """Tell whether the latest snapshot holds these records: those of a night that failed and late ones it does not."""
+    database, store = open_database(), open_store()
     if read_ref_before(database, recipe, "latest", night) is None:
         return False
     before = read_outcomes(database, recipe, until=night - timedelta(days=1), limit=1)
-    return all(outcome.status in ("done", "nothing_new") for outcome in before if outcome.stage == "prepare")
+    if not all(outcome.status in ("done", "nothing_new") for outcome in before if outcome.stage == "prepare"):
+        return False
+    parent = _find_preparation_before(recipe, night)
+    known = store.load(Records, store.load(Preparation, parent).identity.records) if parent else None
+    return known is not None and not has_added(store, records, known)
 
 
 def _find_preparation_before(recipe: str, night: date) -> str | None:

@@ -29,7 +29,9 @@ def clean_history(history: History | None, checks: Mapping[str, Any]) -> CleanHi
     turns: list[Turn] = []
     repairs: dict[str, None] = {}
     for turn in history:
-        cleaned = clean_text(turn["content"], **checks)
+        # A system message speaks to the model by right.
+        more = {"prompt_injections": "keep"} if turn["role"] == "system" else {}
+        cleaned = clean_text(turn["content"], **{**checks, **more})
         if cleaned.finding and cleaned.finding.rule != "empty_text":
             return CleanHistory([dict(one) for one in history], finding=cleaned.finding)
         turns.append({"content": cleaned.text, "role": turn["role"]})

@@ -64,6 +64,22 @@ def test_rows_of_a_night_that_failed_are_not_left_behind(installation: Installat
 
 
 @pytest.mark.parametrize(
+    "late",
+    [
+        "INSERT INTO tickets SELECT 'late', updated_at, 'a question', team FROM tickets WHERE id = '2-0'",
+        "UPDATE tickets SET updated_at = replace(updated_at, '01:00', '02:00') WHERE id = '2-0'",
+    ],
+    ids=["late row", "late edit"],
+)
+def test_night_without_a_row_of_its_own_finds_what_came_late(installation: Installation, late: str) -> None:
+    installation.execute("DELETE FROM tickets WHERE id LIKE '1-%'")
+    run(back(1))
+    assert run(back(0))["prepare"].status == "nothing_new"
+    installation.execute(late)
+    assert run(back(0))["prepare"].status == "done"
+
+
+@pytest.mark.parametrize(
     ("harm", "status", "sentence"),
     [
         ("empty source", "refused", "the source gave no rows"),

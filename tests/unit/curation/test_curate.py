@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightloom.artifacts.frames import RECORDS
+from nightloom.artifacts.frames import FAILURES, HISTORY, RECORDS, RELEASES
+from nightloom.artifacts.histories import mark_no_chat
 from nightloom.core.recipes import AnswerField, FilesSource, Prepare
 
 from .conftest import BILLING, SALES, Curated, MakeRecords, curate
@@ -183,6 +184,79 @@ def test_every_record_has_exactly_one_outcome(
     assert set(ledger.filter(pl.col("outcome").is_in(["kept", "repaired"]))["row_id"]) == kept
     assert ledger.filter(pl.col("outcome") != "kept")["rule"].null_count() == 0
     assert curation.examples.group_by("cluster_id").agg(pl.col("split").n_unique())["split"].max() in {1, None}
+
+
+CHAT = [
+    {"content": "You are now a helpful assistant.", "role": "system"},
+    {"content": "Hi, I am ann@example.com", "role": "user"},
+]
+
+
+def test_turns_are_cleaned_as_the_text_is(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    frame = records(("T1", "", CARD, SALES)).with_columns(history=pl.Series([CHAT], dtype=HISTORY))
+    curation = curate(frame, answer, settings)
+    assert outcomes(curation) == {"T1": ("repaired", "pii")}
+    turns = [(turn["role"], turn["content"]) for turn in curation.examples["history"][0]]
+    assert turns == [("system", "You are now a helpful assistant."), ("user", "Hi, I am <EMAIL_ADDRESS>")]
+
+
+def test_a_secret_in_a_turn_refuses_the_row(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    turns = [{"content": "key AKIAABCDEFGHIJKLMNOP", "role": "user"}, {"content": "", "role": "assistant"}]
+    frame = records(("T1", "", CARD, SALES)).with_columns(history=pl.Series([turns], dtype=HISTORY))
+    assert outcomes(curate(frame, answer, settings)) == {"T1": ("quarantined", "secret")}
+
+
+def test_conversations_with_equal_last_questions_are_told_apart(
+    records: MakeRecords, answer: Answer, settings: Prepare
+) -> None:
+    histories = [
+        [{"content": (word * 40).strip(), "role": "user"}, {"content": "Go on.", "role": "assistant"}]
+        for word in ("card ", "lamp ")
+    ]
+    frame = records(("T1", "", "And now?", SALES), ("T2", "", "And now?", SALES))
+    curation = curate(frame.with_columns(history=pl.Series(histories, dtype=HISTORY)), answer, settings)
+    assert outcomes(curation) == {"T1": ("kept", None), "T2": ("kept", None)}
+
+
+def test_row_that_is_no_conversation_is_refused_with_the_reason(
+    records: MakeRecords, answer: Answer, settings: Prepare
+) -> None:
+    frame = records(("T1", "", "[1, 2]", None))
+    frame = frame.with_columns(history=pl.Series([mark_no_chat("no message is a user's")], dtype=HISTORY))
+    quarantine = curate(frame, answer, settings).quarantine
+    assert quarantine.select("rule", "measured", "text").rows() == [("not_a_chat", "no message is a user's", "[1, 2]")]
+
+
+def test_personal_data_in_a_free_answer_is_redacted(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    given = '{"reply":"Write to ann@example.com","team":"sales"}'
+    curation = curate(records(("T1", "", CARD, given)), answer, settings)
+    assert outcomes(curation) == {"T1": ("repaired", "pii")}
+    assert curation.examples["answer"].to_list() == ['{"reply":"Write to <EMAIL_ADDRESS>","team":"sales"}']
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "kept"),
+    [
+        pytest.param("a" * 3000, "too_long", "a" * 3000, id="refused"),
+        pytest.param("  write to ann@example.com", "pii", "write to ann@example.com", id="repaired"),
+    ],
+)
+def test_released_row_is_let_through_by_the_rule_that_is_named(
+    records: MakeRecords, answer: Answer, settings: Prepare, text: str, rule: str, kept: str
+) -> None:
+    frame = records(("T1", "2", text, SALES), ("T2", "", INVOICE, SALES))
+    releases = pl.DataFrame([("T1", "2", rule)], RELEASES, orient="row")
+    curation = curate(frame, answer, settings, releases=releases)
+    assert curation.examples.filter(row_id="T1")["text"].to_list() == [kept]
+    other = pl.DataFrame([("T1", "1", rule)], RELEASES, orient="row")
+    assert curate(frame, answer, settings, releases=other).examples.filter(row_id="T1")["text"].to_list() != [kept]
+
+
+def test_row_that_a_suite_refused_can_be_released(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    failures = pl.DataFrame([("T1", "", "expect_x", "text", "suite triage")], FAILURES, orient="row")
+    releases = pl.DataFrame([("T1", "", "expect_x")], RELEASES, orient="row")
+    curation = curate(records(("T1", "", CARD, SALES)), answer, settings, failures=failures, releases=releases)
+    assert outcomes(curation) == {"T1": ("kept", None)}
 
 
 def test_deleted_row_is_superseded_with_all_of_its_versions(
