@@ -117,6 +117,16 @@ class Expectation(Plain):
     unexpected: int = Field(description="Rows that failed it.")
 
 
+class TokenBudget(Plain):
+    """What the tokens of a row are counted by, and how many it may have."""
+
+    base: str = Field(description="Base model, whose tokenizer and chat template count.")
+    prompt: str = Field(description="Prompt version around the row.")
+    output: Literal["json", "text"]
+    field_order: tuple[str, ...]
+    most: int | None = Field(description="Tokens of a whole example; none: those of the base model's context.")
+
+
 class Curated(Manifest):
     """Rows after curation, before they are frozen."""
 
@@ -132,6 +142,7 @@ class Curated(Manifest):
         )
         releases: str | None = Field(description="Blob of a RELEASES frame: rows that people let through; none: none.")
         operations: dict[str, int] = Field(description="Operations that cleaned the texts, with their versions.")
+        tokens: TokenBudget | None = Field(description="What tokens were counted by; none: the base model has none.")
         examples: tuple[str, ...] = Field(
             description="Blobs of EXAMPLES frames, one after the other in the order in which the rows came."
         )

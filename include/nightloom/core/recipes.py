@@ -211,6 +211,11 @@ class Prepare(Plain):
     window_days: int = Field(default=30, ge=1, description="How many days before the cut belong to the snapshot.")
     min_rows: int = Field(default=1, ge=1, description="Fewer rows than this stop the night.")
     max_characters: int = Field(default=2000, ge=1, description="A longer text goes to quarantine.")
+    token_budget: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens of a whole example, prompt and answer included; none: those of the base model's context.",
+    )
     normalise: Normalise = Field(default_factory=Normalise)
     near_duplicate_similarity: float = Field(
         default=0.8,

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.data import Curated, Records, RuleCount
+from nightloom.artifacts.data import Curated, Records, RuleCount, TokenBudget
 from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
 from nightloom.artifacts.reading import read_eval_set
@@ -61,6 +61,7 @@ def curate_records(
     items: pl.DataFrame = NO_ITEMS,
     failures: pl.DataFrame = NO_FAILURES,
     releases: pl.DataFrame = NO_RELEASES,
+    tokens: TokenBudget | None = None,
 ) -> Curation:
     """Give every record its outcome, and the examples that remain.
 
@@ -75,14 +76,22 @@ def curate_records(
         items: Evaluation items, which must not be trained on (ITEMS).
         failures: Newest rows that a suite refused (FAILURES).
         releases: Rows that people let through (RELEASES).
+        tokens: What tokens are counted by; none: they are not.
 
     Raises:
+        InputError: The base model has no tokenizer with a chat template.
         ManifestError: A blob is missing or damaged.
         StoreError: The store does not answer.
         WorkerError: A process was killed.
     """
     with scratch_folder() as folder:
-        job = Job(records=records.identity.parts, before=tuple(before), answer=dict(answer), settings=settings)
+        job = Job(
+            records=records.identity.parts,
+            before=tuple(before),
+            answer=dict(answer),
+            settings=settings,
+            tokens=tokens,
+        )
         batch = Batch(store, Scratch(folder), job)
         write_job(folder, job)
         batch.scratch.write("failures", failures)
@@ -144,17 +153,21 @@ def _close_all(batch: Batch, edges: Sequence[Place]) -> list[Closed]:
 
 
 def _each_part(batch: Batch, function: str, here: Callable[[int], Any], **arguments: Any) -> list[Any]:
-    """Do something for each part: here where there is one, else in as many processes as there are processors."""
+    """Do something for each part: here where there is one, else in as many processes as there are processors.
+
+    Where tokens are counted, never here: that is the work of the interpreter that trains.
+    """
     count = len(batch.job.records)
     workers = min(count, len(os.sched_getaffinity(0)))
-    if count == 1 or workers == 1:
+    python = None if batch.job.tokens else sys.executable
+    if workers == 1 and python:
         return [here(part) for part in range(count)]
     shares = [list(range(worker, count, workers)) for worker in range(workers)]
 
     def run(parts: list[int]) -> list[Any]:
         step = f"curation.passes:{function}"
         results: list[Any] = run_in_worker(
-            step, python=sys.executable, folder=str(batch.scratch.folder), parts=parts, **arguments
+            step, python=python, folder=str(batch.scratch.folder), parts=parts, **arguments
         )
         return results
 
@@ -270,6 +283,7 @@ def publish_curated(
     parent: str | None,
     releases: str | None,
     operations: Mapping[str, int],
+    tokens: TokenBudget | None,
     expectations: Sequence[Any],
     refusal: str | None,
 ) -> Curated:
@@ -283,6 +297,7 @@ def publish_curated(
         parent: Preparation whose clusters and splits were taken over.
         releases: Blob of the releases that were heeded.
         operations: Operations that cleaned the texts, with their versions.
+        tokens: What tokens were counted by.
         expectations: Results of the suites, in their order.
         refusal: Why the whole batch is refused; none: it is sound.
     """
@@ -292,6 +307,7 @@ def publish_curated(
         parent=parent,
         releases=releases,
         operations=dict(operations),
+        tokens=tokens,
         examples=curation.examples,
         ledger=curation.ledger,
         quarantine=curation.quarantine,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nightloom.artifacts.data import RuleCount
+from nightloom.artifacts.data import RuleCount, TokenBudget
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame, put_frame
 from nightloom.artifacts.parts import overlapping_parts
 from nightloom.core.manifests import Plain
@@ -33,6 +33,7 @@ from nightloom.curation.outcomes import (
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import sketch_texts
 from nightloom.curation.texts import clean_rows
+from nightloom.curation.tokens import refuse_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Job(Plain):
     before: tuple[str, ...]
     answer: dict[str, AnswerField]
     settings: Prepare
+    tokens: TokenBudget | None
 
 
 class Scanned(Plain):
@@ -91,6 +93,8 @@ class Batch:
         rows = steps.refuse_failures(rows, self.scratch.read("failures"), releases)
         rows = steps.refuse_answers(steps.refuse_no_chats(rows), answer)
         rows = clean_rows(rows, answer, settings, releases)
+        if self.job.tokens is not None:
+            rows = refuse_tokens(self.store, rows, self.job.tokens, releases)
         rows = steps.compare_by(rows, answer)
         rows = self._find_words_of_items(part, rows)
         rows = rows.join(self._read_clusters(part), on="row_id", how="left", maintain_order="left")

@@ -10,6 +10,7 @@ from nightloom.artifacts.data import (
     PreparationIdentity,
     Records,
     Snapshot,
+    TokenBudget,
 )
 from nightloom.artifacts.frames import EXAMPLES, LEDGER
 from nightloom.artifacts.parts import read_parts
@@ -21,10 +22,12 @@ from nightloom.core.recipe_check import load_recipe
 from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.worker import run_in_worker
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.nightly.stops import Stop, night_step
+from nightloom.prompts.templates import read_prompt
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import (
     begin_stage,
@@ -107,7 +110,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     eval_sets = _freeze_eval_sets(store, settings)
     rows = read_records(store, records)
     received = validate_records(rows, answer, rules, suites)
-    parent = _find_preparation_before(recipe, parse_night(night))
+    parent, tokens = _find_preparation_before(recipe, parse_night(night)), _freeze_tokenizer(store, settings)
     curation = curate_parts(
         store,
         store.load(Records, records),
@@ -116,6 +119,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         before=store.load(Preparation, parent).identity.ledger if parent else (),
         items=read_items(store, eval_sets),
         failures=received.failures,
+        tokens=tokens,
     )
     refusal, expectations = received.refusal, received.expectations
     if refusal is None:
@@ -130,6 +134,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         parent=parent,
         releases=None,
         operations=operation_versions(rules.normalise.operations),
+        tokens=tokens,
         expectations=expectations,
         refusal=refusal,
     )
@@ -181,6 +186,19 @@ def _find_preparation_before(recipe: str, night: date) -> str | None:
     before = read_outcomes(open_database(), recipe, until=night - timedelta(days=1), limit=_NIGHTS_BACK)
     prepared = (outcome.manifest for outcome in before if outcome.stage == "prepare" and outcome.status == "done")
     return next(prepared, None)
+
+
+def _freeze_tokenizer(store: ObjectStore, recipe: Recipe) -> TokenBudget | None:
+    """Freeze what tokens are counted by: the base model with its tokenizer, and the prompt; a dummy has none."""
+    if recipe.train.base == "dummy":
+        return None
+    return TokenBudget(
+        base=run_in_worker("training.bases:run_freeze", base=recipe.train.base),
+        prompt=store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt)).id,
+        output=recipe.task.output,
+        field_order=tuple(recipe.task.answer),
+        most=recipe.prepare.token_budget,
+    )
 
 
 def _freeze_eval_sets(store: ObjectStore, recipe: Recipe) -> list[str]:

@@ -34,6 +34,7 @@ def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
         parent=None,
         releases=None,
         operations={},
+        tokens=None,
         examples=(put_frame(store, pl.DataFrame(ROWS[::-1], EXAMPLES, orient="row"), EXAMPLES, sort=False),),
         ledger=(),
         quarantine=(),

@@ -1,0 +1,132 @@
+"""Tokens: rows that are too long for the model or do not survive its tokenizer, and bytes that tell of none."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nightloom.artifacts.data import TokenBudget
+from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.frames import HISTORY, RELEASES
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest
+from nightloom.core.store import ObjectStore
+from nightloom.curation import tokens as module
+from nightloom.curation.tokens import refuse_tokens
+from nightloom.engines.tokens import TokenCounter, find_lossless, open_counter
+from nightloom.engines.transformers import load_tokenizer
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+
+from tests.conftest import MemoryS3
+
+COLUMNS = {
+    **dict.fromkeys(("row_id", "version", "outcome", "rule", "measured", "threshold", "into"), pl.String),
+    "clean": pl.String,
+    "clean_history": HISTORY,
+    "clean_answer": pl.String,
+}
+NO_RELEASES = pl.DataFrame(schema=RELEASES)
+
+
+@pytest.fixture(scope="module")
+def tiny_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ObjectStore, str]:
+    """A store with a tiny base model, whose context is 64 tokens, and the model's id."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path_factory.mktemp("var")))
+        store = ObjectStore(MemoryS3(), "bucket")
+        base = store.publish(BaseModelManifest(identity=BaseModelIdentity(files=put_folder(store, tiny_model)))).id
+    return store, base
+
+
+def make_rows(*rows: tuple[str, list[dict[str, str]] | None]) -> pl.DataFrame:
+    lines = [
+        {"row_id": f"T{n}", "version": "", "clean": text, "clean_history": turns, "clean_answer": '{"team":"sales"}'}
+        for n, (text, turns) in enumerate(rows)
+    ]
+    return pl.DataFrame(lines, COLUMNS)
+
+
+def make_budget(store: ObjectStore, base: str, content: str = "{{ text }}", most: int | None = None) -> TokenBudget:
+    message = PromptMessage(role="user", content=content)
+    prompt = store.publish(Prompt(identity=PromptIdentity(messages=(message,)), record=PromptRecord(name="triage/1")))
+    return TokenBudget(base=base, prompt=prompt.id, output="json", field_order=("team",), most=most)
+
+
+def test_row_beyond_the_models_context_is_refused(tiny_store: tuple[ObjectStore, str]) -> None:
+    store, base = tiny_store
+    rows = refuse_tokens(
+        store, make_rows(("Hello", None), ("x y z " * 40, None)), make_budget(store, base), NO_RELEASES
+    )
+    assert rows["rule"].to_list() == [None, "too_many_tokens"]
+    assert int(rows["measured"][1]) > int(rows["threshold"][1]) == 64
+
+
+def test_budget_may_be_less_than_the_context(tiny_store: tuple[ObjectStore, str]) -> None:
+    store, base = tiny_store
+    budget = make_budget(store, base, most=5)
+    assert refuse_tokens(store, make_rows(("Hello", None)), budget, NO_RELEASES)["threshold"].to_list() == ["5"]
+
+
+def test_earlier_turns_count(tiny_store: tuple[ObjectStore, str]) -> None:
+    store, base = tiny_store
+    turns = [{"content": "x y z " * 30, "role": "user"}, {"content": "Yes", "role": "assistant"}]
+    rows = refuse_tokens(store, make_rows(("Hello", turns)), make_budget(store, base), NO_RELEASES)
+    assert rows["rule"].to_list() == ["too_many_tokens"]
+
+
+def test_text_that_does_not_come_back_is_refused(
+    tiny_store: tuple[ObjectStore, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, base = tiny_store
+    monkeypatch.setattr(TokenCounter, "count", lambda *_: [module.TokenCount(3, round_trip=False)])
+    monkeypatch.setattr(module, "_may_fail", lambda *_: pl.lit(value=True))
+    rows = refuse_tokens(store, make_rows(("Hello", None)), make_budget(store, base), NO_RELEASES)
+    assert rows.select("rule", "measured").rows() == [("round_trip", "another text")]
+
+
+def test_released_row_is_let_through(tiny_store: tuple[ObjectStore, str]) -> None:
+    store, base = tiny_store
+    releases = pl.DataFrame([("T0", "", "too_many_tokens")], RELEASES, orient="row")
+    rows = refuse_tokens(store, make_rows(("x y z " * 40, None)), make_budget(store, base), releases)
+    assert rows["outcome"].to_list() == [None]
+
+
+def test_few_bytes_are_never_encoded(
+    tiny_store: tuple[ObjectStore, str], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, base = tiny_store
+    counter = TokenCounter(load_tokenizer(tiny_model), context=2000)
+    monkeypatch.setattr(module, "_open_counter", lambda *_: counter)
+    monkeypatch.setattr(counter, "count", None)
+    rows = refuse_tokens(store, make_rows(("word " * 100, None)), make_budget(store, base), NO_RELEASES)
+    assert rows["outcome"].to_list() == [None]
+
+
+_texts = st.text(max_size=60) | st.sampled_from(["<|im_end|>" * 4, "a" * 50, "\u00e9" * 30])
+_prompts = st.sampled_from(["{{ text }}", "Q: {{text}} {{ text }}", "{{ text|upper }}"])
+_turns = st.none() | st.lists(st.fixed_dictionaries({"content": _texts, "role": st.just("user")}), max_size=2)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.lists(st.tuples(_texts, _turns), min_size=1, max_size=4), _prompts)
+def test_what_bytes_clear_encoding_clears_too(
+    tiny_store: tuple[ObjectStore, str], rows: list[tuple[str, list[dict[str, str]] | None]], content: str
+) -> None:
+    store, base = tiny_store
+    frame, budget = make_rows(*rows), make_budget(store, base, content)
+    quick = refuse_tokens(store, frame, budget, NO_RELEASES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_may_fail", lambda *_: pl.lit(value=True))
+        assert quick.equals(refuse_tokens(store, frame, budget, NO_RELEASES))
+
+
+def test_byte_level_tokenizer_is_known_to_lose_nothing(tiny_model: Path) -> None:
+    assert find_lossless(load_tokenizer(tiny_model)) == "always"
+    assert find_lossless(object()) == "unknown"
+
+
+def test_count_is_that_of_the_tokens_that_training_sees(tiny_model: Path) -> None:
+    counter, tokenizer = open_counter(tiny_model), load_tokenizer(tiny_model)
+    chat = [{"role": "user", "content": "Hello you"}, {"role": "assistant", "content": "sales"}]
+    assert counter.context == 64
+    assert counter.count([chat])[0].tokens == len(tokenizer.apply_chat_template(chat)["input_ids"])
