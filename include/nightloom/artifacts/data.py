@@ -115,6 +115,18 @@ class Expectation(Plain):
     column: str | None
     success: bool
     unexpected: int = Field(description="Rows that failed it.")
+    measured: float | None = Field(
+        default=None, description="What was measured of the whole batch; none: it speaks of rows, or of no number."
+    )
+    limit: str | None = Field(default=None, description="What it asks of that number.")
+
+
+class CuratedRecord(Plain):
+    """What was seen when the records were curated first."""
+
+    docs: str | None = Field(
+        default=None, description="Blob of Great Expectations' Data Docs of the suites' results, one page; none: none."
+    )
 
 
 class TokenBudget(Plain):
@@ -157,7 +169,7 @@ class Curated(Manifest):
 
     kind: ClassVar[str] = "curated"
     identity: Identity
-    record: Empty = Empty()
+    record: CuratedRecord = CuratedRecord()
 
 
 class PreparationIdentity(Plain):
@@ -176,6 +188,13 @@ class PreparationIdentity(Plain):
     rows_in: int
     counts: tuple[RuleCount, ...] = Field(description="They add up to rows_in.")
     expectations: tuple[Expectation, ...]
+    labels: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Examples by the value of each closed field of the answer."
+    )
+    text_lengths: dict[str, int] = Field(
+        default_factory=dict,
+        description="Examples by the length of their texts, under the greatest power of two that is not longer.",
+    )
     canaries: tuple[CanaryResult, ...] = ()
     sound_rows: int | None = Field(default=None, description="Rows that are no canary; none: no canaries.")
     sound_rows_touched: int | None = Field(

@@ -105,6 +105,15 @@ def suite_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
         yield Finding(("prepare", "suite"), f"the suite {suite[:60]!r} has no file in {directory.name}", remedy)
 
 
+def freshness_has_times(recipe: dict[str, Any], _path: Path) -> Findings:
+    """How fresh rows are is known only where they tell when they were written."""
+    if _get(recipe, "prepare", "limits", "freshness_hours") is None:
+        return
+    if isinstance(_get(recipe, "task", "columns"), dict) and _get(recipe, "task", "columns", "updated_at") is None:
+        remedy = "add `updated_at: <column>` under task.columns, or remove the line"
+        yield Finding(("prepare", "limits", "freshness_hours"), "no column tells when a row was written", remedy)
+
+
 def queries_name_known_times(recipe: dict[str, Any], _path: Path) -> Findings:
     """A query has no other placeholders than the night's times; a night's rows end at its cut."""
     for place, source in _sources(recipe):
@@ -188,6 +197,7 @@ RULES: tuple[Rule, ...] = (
     answers_can_be_found,
     prompt_has_a_file,
     suite_has_a_file,
+    freshness_has_times,
     queries_name_known_times,
     paths_lead_somewhere,
     eval_sets_differ_in_name,

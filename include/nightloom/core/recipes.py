@@ -204,6 +204,35 @@ class Canaries(Plain):
     rule: str
 
 
+class Volume(Plain):
+    """How far the rows of a night may be from what is usual."""
+
+    nights: int = Field(default=7, ge=3, le=60, description="How many of the last nights tell what is usual.")
+    at_least: float | None = Field(default=0.5, ge=0, le=1, description="Times the median of those nights.")
+    at_most: float | None = Field(default=3.0, ge=1, description="Times the median of those nights.")
+
+
+class Limits(Plain):
+    """How far a night's batch may be from the nights before; beyond, the night is refused."""
+
+    volume: Volume | None = Field(default_factory=Volume, description="Of the rows in the window.")
+    new_rows: Volume | None = Field(
+        default=None, description="Of the rows from the night's cut; for sources that rest on no day of the week."
+    )
+    label_drift: float | None = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="Total variation distance of a closed answer field from the last snapshot.",
+    )
+    text_length_drift: float | None = Field(
+        default=0.25, gt=0, le=1, description="The same of the lengths of texts, in powers of two."
+    )
+    freshness_hours: float | None = Field(
+        default=None, gt=0, description="How long before the cut the newest row may be of."
+    )
+
+
 class Prepare(Plain):
     """How rows become a snapshot."""
 
@@ -242,6 +271,7 @@ class Prepare(Plain):
         default=None,
         description="A Great Expectations suite under include/expectations, besides the standard one.",
     )
+    limits: Limits = Field(default_factory=Limits)
     split: Split = Field(default_factory=Split)
     canaries: Canaries | None = None
 

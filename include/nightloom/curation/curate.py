@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.data import Curated, Records, RuleCount, TokenBudget
+from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount, TokenBudget
 from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
 from nightloom.artifacts.reading import read_eval_set
@@ -286,6 +286,7 @@ def publish_curated(
     tokens: TokenBudget | None,
     expectations: Sequence[Any],
     refusal: str | None,
+    docs: str | None = None,
 ) -> Curated:
     """Keep what curation came to, with what the suites said of it.
 
@@ -300,6 +301,7 @@ def publish_curated(
         tokens: What tokens were counted by.
         expectations: Results of the suites, in their order.
         refusal: Why the whole batch is refused; none: it is sound.
+        docs: Blob of the suites' Data Docs.
     """
     identity = Curated.Identity(
         records=records_id,
@@ -316,4 +318,4 @@ def publish_curated(
         expectations=tuple(expectations),
         refusal=refusal,
     )
-    return store.publish(Curated(identity=identity))
+    return store.publish(Curated(identity=identity, record=CuratedRecord(docs=docs)))

@@ -1,8 +1,10 @@
 """Prepare: the night's rows become a snapshot, and every row an outcome."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+
+import polars as pl
 
 from nightloom.artifacts.data import (
     Curated,
@@ -12,9 +14,9 @@ from nightloom.artifacts.data import (
     Snapshot,
     TokenBudget,
 )
-from nightloom.artifacts.frames import EXAMPLES, LEDGER
+from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, get_frame
 from nightloom.artifacts.parts import read_parts
-from nightloom.artifacts.reading import has_added, read_records
+from nightloom.artifacts.reading import has_added
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
@@ -26,6 +28,7 @@ from nightloom.core.worker import run_in_worker
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
+from nightloom.nightly.earlier import read_earlier
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.prompts.templates import read_prompt
 from nightloom.registry.database import open_database
@@ -45,6 +48,8 @@ from nightloom.snapshots.canaries import CanaryReport, measure_canaries
 from nightloom.sources.extract import extract_records as extract_and_publish
 from nightloom.sources.extract import read_canaries
 from nightloom.validation.checks import validate_examples, validate_records
+from nightloom.validation.docs import render_docs
+from nightloom.validation.facts import count_labels, count_text_lengths
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +113,21 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     settings, store = load_recipe(recipe), open_store()
     answer, rules, suites = settings.task.answer, settings.prepare, get_settings().expectations_dir
     eval_sets = _freeze_eval_sets(store, settings)
-    rows = read_records(store, records)
-    received = validate_records(rows, answer, rules, suites)
+    rows = store.load(Records, records)
+    earlier = read_earlier(store, open_database(), recipe, parse_night(night), rules.limits)
+    received = validate_records(
+        lambda: (get_frame(store, part, RECORDS) for part in rows.identity.parts),
+        answer,
+        rules,
+        suites,
+        cut_to=get_night(recipe, night).cut_to,
+        new_rows=rows.identity.new_rows,
+        earlier=earlier,
+    )
     parent, tokens = _find_preparation_before(recipe, parse_night(night)), _freeze_tokenizer(store, settings)
     curation = curate_parts(
         store,
-        store.load(Records, records),
+        rows,
         answer,
         rules,
         before=store.load(Preparation, parent).identity.ledger if parent else (),
@@ -121,11 +135,16 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         failures=received.failures,
         tokens=tokens,
     )
-    refusal, expectations = received.refusal, received.expectations
+    refusal, results = received.refusal, received.results
     if refusal is None:
-        examples = read_parts(store, curation.examples, EXAMPLES)
-        remaining = validate_examples(examples, answer, rules, suites)
-        refusal, expectations = remaining.refusal, expectations + remaining.expectations
+        remaining = validate_examples(
+            lambda: (get_frame(store, part, EXAMPLES) for part in curation.examples),
+            answer,
+            rules,
+            suites,
+            earlier=earlier,
+        )
+        refusal, results = remaining.refusal, results + remaining.results
     curated = publish_curated(
         store,
         records,
@@ -135,8 +154,9 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         releases=None,
         operations=operation_versions(rules.normalise.operations),
         tokens=tokens,
-        expectations=expectations,
+        expectations=[result.expectation for result in results],
         refusal=refusal,
+        docs=store.put_blob(render_docs(results, f"{recipe}, night {night}")),
     )
     index_manifest(open_database(), "curated", curated.id, recipe, parse_night(night))
     return curated.id if refusal is None else Stop("refused", refusal)
@@ -230,11 +250,17 @@ def _publish_preparation(
         rows_in=store.load(Records, curated.records).identity.rows,
         counts=curated.counts,
         expectations=curated.expectations,
+        labels=count_labels(_read_examples(store, curated), recipe.task.answer),
+        text_lengths=count_text_lengths(_read_examples(store, curated)),
         canaries=canaries.results if canaries else (),
         sound_rows=canaries.sound_rows if canaries else None,
         sound_rows_touched=canaries.sound_rows_touched if canaries else None,
     )
     return store.publish(Preparation(identity=identity))
+
+
+def _read_examples(store: ObjectStore, curated: Curated.Identity) -> Iterator[pl.DataFrame]:
+    return (get_frame(store, part, EXAMPLES) for part in curated.examples)
 
 
 def _measure_canaries(store: ObjectStore, recipe: Recipe, night: Night, ledger: Sequence[str]) -> CanaryReport | None:

@@ -4,12 +4,12 @@ A failed row of a recipe's own suite goes to quarantine; a failed batch is refus
 counted.
 """
 
-import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -17,7 +17,19 @@ from nightloom.artifacts.data import Expectation
 from nightloom.artifacts.frames import FAILURES
 from nightloom.artifacts.reading import keep_newest
 from nightloom.core.recipes import AnswerField, Prepare
-from nightloom.validation.suites import Result, Suite, load_suite, run_suite
+from nightloom.validation.facts import (
+    RECORD_FACTS,
+    ExampleTally,
+    RecordTally,
+    answer_column,
+    spread_answers,
+)
+from nightloom.validation.judging import Parts, Result, SuiteRun
+from nightloom.validation.limits import FIRST_NIGHT, Earlier, list_example_limits, list_record_limits, spell_number
+from nightloom.validation.suites import Suite, load_suite
+
+Answer = Mapping[str, AnswerField]
+Severity = Literal["critical", "warning"]
 
 _FACT = re.compile(r"\{([a-z_]+)\}")
 
@@ -26,121 +38,165 @@ _FACT = re.compile(r"\{([a-z_]+)\}")
 class Validation:
     """What the suites said."""
 
-    expectations: tuple[Expectation, ...]
+    results: tuple[Result, ...]
     refusal: str | None  # why the whole batch is refused
     failures: pl.DataFrame  # rows to be quarantined (FAILURES)
+    labels: Mapping[str, dict[str, int]] = field(default_factory=dict)  # of examples: what `count_labels` gives
+    text_lengths: Mapping[str, int] = field(default_factory=dict)  # of examples: what `count_text_lengths` gives
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """The results as a manifest keeps them."""
+        return tuple(result.expectation for result in self.results)
 
 
 def validate_records(
-    records: pl.DataFrame, answer: Mapping[str, AnswerField], settings: Prepare, folder: Path
+    parts: Parts,
+    answer: Answer,
+    settings: Prepare,
+    folder: Path,
+    *,
+    cut_to: datetime,
+    new_rows: int | None = None,
+    earlier: Earlier = FIRST_NIGHT,
 ) -> Validation:
     """Validate the newest version of each record, as it was received.
 
     Args:
-        records: Rows as they were received (RECORDS).
+        parts: Gives the parts of the rows as they were received (RECORDS); all versions of a row lie in one. They
+            are read once, and once more where the recipe's own suite speaks of whole columns.
         answer: Fields of the answer, and the values that they may have.
-        settings: Thresholds, and the name of the recipe's own suite.
+        settings: Thresholds and limits, and the name of the recipe's own suite.
         folder: Where suites lie.
+        cut_to: End of the night's cut.
+        new_rows: How many rows are of the night's cut; none: not known.
+        earlier: What is known of the nights before.
 
     Raises:
         InputError: A suite is missing, or is none.
     """
     parameters = {"max_characters": settings.max_characters, "min_rows": settings.min_rows}
-    rows = _spread_answers(keep_newest(records), answer)
-    standard = load_suite("records", folder)
-    suite = Suite(standard.name, (*standard.expectations, *_expect_answers(answer)))
     ids = ("row_id", "version")
-    results = run_suite(rows, suite, ids=ids, parameters=parameters)
+    suites = [_with_answers("records", folder, answer, "warning")]
     if settings.suite is not None:
-        results += run_suite(rows, load_suite(settings.suite, folder), ids=ids, parameters=parameters)
-    facts = {
-        "rows": len(rows),
-        "keys": rows["row_id"].n_unique(),
-        "with_text": int((rows["text"].str.strip_chars() != "").sum()),
-        "with_answer": len(rows.drop_nulls([_answer_column(name) for name in answer])),
-    }
-    batch = _check_batch("records_batch", facts, parameters, folder)
-    return _conclude(results, batch, {**facts, **parameters})
+        suites.append(load_suite(settings.suite, folder))
+    runs = [SuiteRun(suite, ids=ids, facts=RECORD_FACTS, parameters=parameters) for suite in suites]
+    tally = RecordTally(answer)
+    for part in parts():
+        newest = spread_answers(keep_newest(part), answer)
+        tally.add(part, newest)
+        for run in runs:
+            run.judge_part(newest)
+    facts = tally.facts(new_rows)
+
+    def read_again() -> Iterator[pl.DataFrame]:
+        return (spread_answers(keep_newest(part), answer) for part in parts())
+
+    rows = [result for run in runs for result in run.finish(read_again, facts)]
+    limits = list_record_limits(settings.limits, earlier, cut_to)
+    batch = _judge_batch("records_batch", folder, limits, facts, parameters)
+    failed = _list_failed(batch, rows)
+    return Validation(
+        results=(*rows, *batch),
+        refusal=_refuse([result for result in failed if result.failing is None], {**facts, **parameters}),
+        failures=_name_rows([result for result in failed if result.failing is not None]),
+    )
 
 
 def validate_examples(
-    examples: pl.DataFrame, answer: Mapping[str, AnswerField], settings: Prepare, folder: Path
+    parts: Parts,
+    answer: Answer,
+    settings: Prepare,
+    folder: Path,
+    *,
+    earlier: Earlier = FIRST_NIGHT,
+    more_facts: Mapping[str, float] | None = None,
 ) -> Validation:
     """Validate what curation let through, before it is frozen; a row that fails refuses the batch.
 
     Args:
-        examples: Rows of the snapshot to be (EXAMPLES).
+        parts: Gives the parts of the snapshot to be (EXAMPLES), cut in any way.
         answer: Fields of the answer, and the values that they may have.
-        settings: Thresholds.
+        settings: Thresholds and limits.
         folder: Where suites lie.
+        earlier: What is known of the nights before.
+        more_facts: What curation measured of the whole batch: the suite `examples_batch` may speak of it by name.
 
     Raises:
         InputError: A suite is missing, or is none.
     """
     parameters = {"max_characters": settings.max_characters, "min_rows": settings.min_rows}
-    standard = load_suite("examples", folder)
-    answers = [{**expected, "severity": "critical"} for expected in _expect_answers(answer)]
-    suite = Suite(standard.name, (*standard.expectations, *answers))
-    results = run_suite(_spread_answers(examples, answer), suite, parameters=parameters)
-    splits = examples.group_by("cluster_id").agg(pl.col("split").n_unique())["split"]
-    facts = {
-        "rows": len(examples),
-        "keys": examples["row_id"].n_unique(),
-        "train": int((examples["split"] == "train").sum()),
-        "clusters_apart": int((splits > 1).sum()),
-    }
-    return _conclude(results, _check_batch("examples_batch", facts, parameters, folder), {**facts, **parameters})
-
-
-def _check_batch(name: str, facts: Mapping[str, int], parameters: Mapping[str, Any], folder: Path) -> list[Result]:
-    return run_suite(pl.DataFrame([facts]), load_suite(name, folder), parameters=parameters)
-
-
-def _conclude(rows: Sequence[Result], batch: Sequence[Result], facts: Mapping[str, Any]) -> Validation:
-    failed = [result for result in (*batch, *rows) if result.critical and not result.expectation.success]
-    refusals = [_spell_refusal(result, facts) for result in failed if result.failing is None]
-    failures = [_name_rows(result) for result in failed if result.failing is not None]
+    run = SuiteRun(_with_answers("examples", folder, answer, "critical"), ids=("row_id",), parameters=parameters)
+    tally = ExampleTally(answer)
+    for part in parts():
+        spread = spread_answers(part, answer)
+        tally.add(spread)
+        run.judge_part(spread)
+    rows = run.finish(lambda: (spread_answers(part, answer) for part in parts()))
+    facts = {**tally.facts(), **(more_facts or {})}
+    limits = list_example_limits(settings.limits, earlier, answer)
+    batch = _judge_batch("examples_batch", folder, limits, facts, parameters)
     return Validation(
-        expectations=tuple(result.expectation for result in (*rows, *batch)),
-        refusal=refusals[0] if refusals else None,
-        failures=pl.concat([pl.DataFrame(schema=FAILURES), *failures]).unique(["row_id", "version"], keep="first"),
+        results=(*rows, *batch),
+        refusal=_refuse(_list_failed(batch, rows), {**facts, **parameters}),
+        failures=pl.DataFrame(schema=FAILURES),
+        labels=tally.labels,
+        text_lengths=tally.text_lengths,
     )
 
 
-def _spell_refusal(result: Result, facts: Mapping[str, Any]) -> str:
-    expectation = result.expectation
-    if "refusal" in result.meta:
-        # Filled in by name only: a suite is a file that people write, and a template could ask for more.
-        return _FACT.sub(lambda match: str(facts.get(match[1], match[0])), str(result.meta["refusal"]))
-    about = f" for column {expectation.column!r}" if expectation.column else ""
-    return f"{expectation.name} of suite {expectation.suite!r} failed{about}, {expectation.unexpected} times"
-
-
-def _name_rows(result: Result) -> pl.DataFrame:
-    expectation = result.expectation
-    reason = {"rule": expectation.name, "measured": expectation.column, "threshold": f"suite {expectation.suite}"}
-    failing = pl.DataFrame() if result.failing is None else result.failing
-    return failing.with_columns(pl.lit(value, pl.String).alias(name) for name, value in reason.items())
-
-
-def _spread_answers(frame: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
-    """Give each field of the answer a column of its own."""
-    values = [json.loads(given) if given else {} for given in frame["answer"]]
-    return frame.drop("answer").with_columns(
-        pl.Series(_answer_column(name), [value.get(name) for value in values], pl.String) for name in answer
-    )
-
-
-def _expect_answers(answer: Mapping[str, AnswerField]) -> list[dict[str, Any]]:
+def _with_answers(name: str, folder: Path, answer: Answer, severity: Severity) -> Suite:
+    """Load a standard suite, and add what is expected of each field of the answer."""
+    suite = load_suite(name, folder)
     expected: list[dict[str, Any]] = []
-    for name, field in answer.items():
-        column = {"column": _answer_column(name)}
-        expected.append({"type": "expect_column_values_to_not_be_null", "kwargs": column, "severity": "warning"})
-        if field.one_of:
-            kwargs = {**column, "value_set": list(field.one_of)}
-            expected.append({"type": "expect_column_values_to_be_in_set", "kwargs": kwargs, "severity": "warning"})
-    return expected
+    for field_name, field_ in answer.items():
+        column = {"column": answer_column(field_name)}
+        expected.append({"type": "expect_column_values_to_not_be_null", "kwargs": column, "severity": severity})
+        if field_.one_of:
+            kwargs = {**column, "value_set": list(field_.one_of)}
+            expected.append({"type": "expect_column_values_to_be_in_set", "kwargs": kwargs, "severity": severity})
+    return Suite(suite.name, (*suite.expectations, *expected))
 
 
-def _answer_column(name: str) -> str:
-    return f"answer.{name}"
+def _judge_batch(
+    name: str,
+    folder: Path,
+    limits: Sequence[dict[str, Any]],
+    facts: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+) -> list[Result]:
+    """Judge one row of facts by a standard suite and the recipe's limits."""
+    suite = load_suite(name, folder)
+    run = SuiteRun(Suite(suite.name, (*suite.expectations, *limits)), facts=facts, parameters=parameters)
+    return run.finish(list, facts)
+
+
+def _list_failed(batch: Sequence[Result], rows: Sequence[Result]) -> list[Result]:
+    return [result for result in (*batch, *rows) if result.critical and not result.success]
+
+
+def _refuse(failed: Sequence[Result], told: Mapping[str, Any]) -> str | None:
+    """Give the refusal in the words of the first that failed."""
+    if not failed:
+        return None
+    first = failed[0].expectation
+    measured = "nothing" if first.measured is None else spell_number(first.measured)
+    told = {**told, "measured": measured, "limit": first.limit}
+    if "refusal" in failed[0].meta:
+        # Filled in by name only: a suite is a file that people write, and a template could ask for more.
+        return _FACT.sub(lambda match: str(told.get(match[1], match[0])), str(failed[0].meta["refusal"]))
+    about = f" for column {first.column!r}" if first.column else ""
+    if first.limit is None or first.measured is None:
+        return f"{first.name} of suite {first.suite!r} failed{about}, {first.unexpected} times"
+    return f"{first.name} of suite {first.suite!r} failed{about}: {measured} was measured, it asks for {first.limit}"
+
+
+def _name_rows(failed: Sequence[Result]) -> pl.DataFrame:
+    """Give each failing row once, with the first reason."""
+    frames = [pl.DataFrame(schema=FAILURES)]
+    for result in failed:
+        if result.failing is not None:
+            reason = {"rule": result.name, "measured": result.column, "threshold": f"suite {result.suite}"}
+            columns = [pl.lit(value, pl.String).alias(name) for name, value in reason.items()]
+            frames.append(result.failing.with_columns(columns))
+    return pl.concat(frames).unique(["row_id", "version"], keep="first", maintain_order=True).sort("row_id", "version")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nightloom.validation.checks import Validation, validate_examples, validate_
 STANDARD = Path(__file__).parents[3] / "include" / "expectations"
 ANSWER = {"team": AnswerField(column="team", one_of=("sales", "billing"))}
 SETTINGS = Prepare(source=FilesSource(kind="files", path="rows.csv"))
+CUT_TO = datetime(2026, 11, 23, tzinfo=UTC)
 SALES = '{"team":"sales"}'
 
 
@@ -21,13 +23,12 @@ def check_records(
     *rows: tuple[str, str, str | None, str | None], folder: Path = STANDARD, **changes: Any
 ) -> Validation:
     frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row")
-    return validate_records(frame, ANSWER, SETTINGS.model_copy(update=changes), folder)
+    return validate_records(lambda: [frame], ANSWER, SETTINGS.model_copy(update=changes), folder, cut_to=CUT_TO)
 
 
 def check_examples(*rows: tuple[str, str, str, str, str]) -> Validation:
-    return validate_examples(
-        pl.DataFrame([(*row, None, None) for row in rows], EXAMPLES, orient="row"), ANSWER, SETTINGS, STANDARD
-    )
+    frame = pl.DataFrame([(*row, None, None) for row in rows], EXAMPLES, orient="row")
+    return validate_examples(lambda: [frame], ANSWER, SETTINGS, STANDARD)
 
 
 @pytest.fixture

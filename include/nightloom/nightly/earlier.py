@@ -1,0 +1,48 @@
+"""Earlier nights: what tonight's batch is measured against, from the registry and the store."""
+
+from datetime import date, timedelta
+from typing import TypeVar
+
+from nightloom.artifacts.data import Preparation, Records
+from nightloom.core.errors import ManifestError
+from nightloom.core.recipes import Limits
+from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
+from nightloom.registry.nights import read_outcomes
+from nightloom.validation.limits import Earlier
+
+M = TypeVar("M", Preparation, Records)
+
+_LOOK_BACK = 60
+"""So many nights are looked through for those that were done."""
+
+
+def read_earlier(store: ObjectStore, database: Database, recipe: str, night: date, limits: Limits) -> Earlier:
+    """Give what is known of the nights before one; those that were not done, or whose manifests are gone, say nothing.
+
+    Raises:
+        StoreError: The store cannot be read.
+        RegistryError: The registry cannot be read.
+    """
+    asked = max((volume.nights for volume in (limits.volume, limits.new_rows) if volume), default=1)
+    done = [
+        outcome.manifest
+        for outcome in read_outcomes(database, recipe, until=night - timedelta(days=1), limit=_LOOK_BACK)
+        if outcome.stage == "prepare" and outcome.status == "done" and outcome.manifest
+    ]
+    found = [preparation for manifest in done[:asked] if (preparation := _find(store, Preparation, manifest))]
+    records = [kept for each in found if (kept := _find(store, Records, each.identity.records))]
+    return Earlier(
+        rows=tuple(each.identity.rows_in for each in found),
+        new_rows=tuple(each.identity.new_rows for each in records),
+        labels=found[0].identity.labels if found else {},
+        text_lengths=found[0].identity.text_lengths if found else {},
+    )
+
+
+def _find(store: ObjectStore, kind: type[M], manifest: str) -> M | None:
+    try:
+        return store.load(kind, manifest)
+    except ManifestError:
+        # Retention took it: a night without limits is better than none.
+        return None

@@ -1,0 +1,95 @@
+"""Data Docs: Great Expectations' own page of what the suites of one run came to, as one self-contained file.
+
+This run alone is rendered. The library's site builder renders all older results again each time, and its pages fetch
+style and scripts from the network.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nightloom.validation.judging import Result, quietly
+
+
+@dataclass(frozen=True, slots=True)
+class _SuitePart:
+    """What one suite came to."""
+
+    name: str
+    met: int
+    expectations: int
+    sections: tuple[Markup, ...]
+
+
+def render_docs(results: Iterable[Result], title: str) -> bytes:
+    """Give the page; equal results give equal bytes, and no text of a row is in it.
+
+    Args:
+        results: Of all suites of the run, one suite after the other.
+        title: What was validated.
+    """
+    with quietly():
+        from great_expectations import __version__ as version
+
+        parts = [_render_suite(name, list(group)) for name, group in groupby(results, lambda result: result.suite)]
+    environment = Environment(
+        loader=PackageLoader("nightloom.validation", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("docs.html.j2").render(title=title, suites=parts, version=version)
+    return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()).encode()
+
+
+def _render_suite(name: str, results: Sequence[Result]) -> _SuitePart:
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+        ExpectationValidationResult,
+    )
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaSectionView
+
+    met = sum(result.success for result in results)
+    document = ValidationResultsPageRenderer(run_info_at_end=True).render(
+        ExpectationSuiteValidationResult(
+            success=met == len(results),
+            suite_name=name,
+            statistics={
+                "evaluated_expectations": len(results),
+                "successful_expectations": met,
+                "unsuccessful_expectations": len(results) - met,
+                "success_percent": 100 * met / len(results),
+            },
+            meta={},
+            results=[
+                ExpectationValidationResult(
+                    success=result.success,
+                    expectation_config=ExpectationConfiguration(type=result.name, kwargs=dict(result.kwargs)),
+                    result=_describe(result),
+                    exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
+                )
+                for result in results
+            ],
+        )
+    )
+    # The first one is an overview with links to pages that are not there, the last one tells of the run.
+    sections = document.to_json_dict()["sections"][1:-1]
+    view = DefaultJinjaSectionView()
+    rendered = [
+        view.render({"section": section, "section_loop": {"index": f"{name}-{number}"}})
+        for number, section in enumerate(sections)
+    ]
+    return _SuitePart(name, met, len(results), tuple(Markup(each) for each in rendered))  # noqa: S704  # escaped there
+
+
+def _describe(result: Result) -> dict[str, object]:
+    if result.rows is None:
+        return {"observed_value": result.measured}
+    percent = 100 * result.unexpected / result.rows if result.rows else None
+    return {"element_count": result.rows, "unexpected_count": result.unexpected, "unexpected_percent": percent}

@@ -1,0 +1,173 @@
+"""Expectations of our own, in Great Expectations' terms: chats, personal data, and a night beside those before it.
+
+Importing this module makes them known to the library by their names in snake case, so that a suite's file may use
+them. They are judged on pandas, as all suites here are.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from great_expectations.core.suite_parameters import SuiteParameterDict
+from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import (
+    ColumnAggregateExpectation,
+    ColumnMapExpectation,
+    MulticolumnMapExpectation,
+)
+from great_expectations.expectations.metrics import (
+    ColumnAggregateMetricProvider,
+    ColumnMapMetricProvider,
+    column_aggregate_value,
+    column_condition_partial,
+)
+from great_expectations.expectations.metrics.map_metric_provider import MulticolumnMapMetricProvider
+from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import (
+    multicolumn_condition_partial,
+)
+
+from nightloom.scanners.pii import find_pii
+from nightloom.validation.limits import has_usual_volume, measure_distance, measure_volume, resembles
+
+_TURNS = ("user", "assistant")
+
+
+class ColumnValuesAlternateRoles(ColumnMapMetricProvider):
+    """Whether the roles of each value's turns alternate."""
+
+    condition_metric_name = "column_values.alternate_roles"
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805  # the library makes it a class method
+        return column.map(_alternates).astype(bool)
+
+
+class ExpectColumnValuesToAlternateRoles(ColumnMapExpectation):
+    """Expect the turns before a last question to be of user and assistant in turn, after any of the system."""
+
+    map_metric = "column_values.alternate_roles"
+
+
+class ColumnValuesHoldNoPii(ColumnMapMetricProvider):
+    """Whether each value, a text or turns, is free of personal data."""
+
+    condition_metric_name = "column_values.hold_no_pii"
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
+        return column.map(_holds_no_pii).astype(bool)
+
+
+class ExpectColumnValuesToHoldNoPii(ColumnMapExpectation):
+    """Expect texts, or the turns of a history, to hold no personal data that has a pattern."""
+
+    map_metric = "column_values.hold_no_pii"
+
+
+class MulticolumnValuesHoldAnAnswer(MulticolumnMapMetricProvider):
+    """Whether at least one of the columns of each row says something."""
+
+    condition_metric_name = "multicolumn_values.hold_an_answer"
+    condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: Any, **_: Any) -> Any:  # noqa: N805
+        return column_list.map(lambda value: isinstance(value, str) and bool(value.strip())).any(axis=1)
+
+
+class ExpectConversationsToEndWithAssistant(MulticolumnMapExpectation):
+    """Expect every conversation to end with what the assistant says: one of the answer's fields at least."""
+
+    map_metric = "multicolumn_values.hold_an_answer"
+    ignore_row_if: Any = "never"
+    args_keys = ("column_list",)
+
+
+class ColumnOnlyValue(ColumnAggregateMetricProvider):
+    """The value of a column that has one, such as a fact about the whole batch."""
+
+    metric_name = "column.only_value"
+
+    @column_aggregate_value(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
+        return column.iloc[0] if len(column) else None
+
+
+class ColumnNewestTime(ColumnAggregateMetricProvider):
+    """The newest of ISO times in UTC as text; empty ones are none."""
+
+    metric_name = "column.newest_time"
+
+    @column_aggregate_value(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
+        times = column[column != ""]
+        return times.max() if len(times) else None
+
+
+class ExpectNewestTimeToBeFresh(ColumnAggregateExpectation):
+    """Expect the newest time of a column to lie at most so many hours before a moment."""
+
+    hours: float | SuiteParameterDict
+    moment: str | SuiteParameterDict
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("column.newest_time",)
+    success_keys: ClassVar[tuple[str, ...]] = ("hours", "moment")
+
+    def _validate(self, metrics: Mapping[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        newest = metrics["column.newest_time"]
+        asked = self._get_success_kwargs()
+        if newest is None:
+            return {"success": False, "result": {"observed_value": None}}
+        age = (datetime.fromisoformat(asked["moment"]) - datetime.fromisoformat(newest)).total_seconds() / 3600
+        return {"success": age <= asked["hours"], "result": {"observed_value": round(age, 3)}}
+
+
+class ExpectVolumeToResembleEarlierNights(ColumnAggregateExpectation):
+    """Expect a count to lie within factors of the median of earlier nights."""
+
+    earlier: list[int] | SuiteParameterDict
+    at_least: float | SuiteParameterDict | None = None
+    at_most: float | SuiteParameterDict | None = None
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("column.only_value",)
+    success_keys: ClassVar[tuple[str, ...]] = ("earlier", "at_least", "at_most")
+
+    def _validate(self, metrics: Mapping[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        rows, asked = metrics["column.only_value"], self._get_success_kwargs()
+        rows, earlier = int(rows or 0), asked["earlier"]
+        factor = measure_volume(rows, earlier)
+        return {
+            "success": has_usual_volume(rows, earlier, asked.get("at_least"), asked.get("at_most")),
+            "result": {"observed_value": None if factor is None else round(factor, 4)},
+        }
+
+
+class ExpectDistributionToResembleLastSnapshot(ColumnAggregateExpectation):
+    """Expect counts by value to be distributed as in the last snapshot, up to a total variation distance."""
+
+    earlier: dict[str, int] | SuiteParameterDict
+    at_most: float | SuiteParameterDict
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("column.only_value",)
+    success_keys: ClassVar[tuple[str, ...]] = ("earlier", "at_most")
+
+    def _validate(self, metrics: Mapping[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        counts, asked = metrics["column.only_value"] or {}, self._get_success_kwargs()
+        distance = measure_distance(counts, asked["earlier"])
+        return {
+            "success": resembles(counts, asked["earlier"], asked["at_most"]),
+            "result": {"observed_value": None if distance is None else round(distance, 4)},
+        }
+
+
+def _alternates(turns: Sequence[Mapping[str, str]]) -> bool:
+    roles = [turn["role"] for turn in turns]
+    begin = next((place for place, role in enumerate(roles) if role != "system"), len(roles))
+    spoken = roles[begin:]
+    # What comes next is the user's last question, so the assistant speaks last here.
+    return len(spoken) % 2 == 0 and all(role == _TURNS[place % 2] for place, role in enumerate(spoken))
+
+
+def _holds_no_pii(value: str | Sequence[Mapping[str, str]]) -> bool:
+    texts = [value] if isinstance(value, str) else [turn["content"] for turn in value]
+    return not any(find_pii(text) for text in texts)

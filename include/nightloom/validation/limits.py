@@ -1,0 +1,142 @@
+"""Limits: what a night's batch is measured against, and how far it may be from the nights before."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from nightloom.core.recipes import AnswerField, Limits, Volume
+
+Counts = Mapping[str, int]
+
+FEWEST_NIGHTS = 3
+"""With fewer earlier nights nobody knows what is usual."""
+
+_CHANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is known of the nights before; on the first night nothing is, and nothing is judged by it."""
+
+    rows: tuple[int, ...] = ()  # received in each of the last nights that were done, newest first
+    new_rows: tuple[int, ...] = ()  # of those, written within the night's cut
+    labels: Mapping[str, Counts] = field(default_factory=dict)  # of the last snapshot: field → value → examples
+    text_lengths: Counts = field(default_factory=dict)  # of the last snapshot: see `count_text_lengths`
+
+
+FIRST_NIGHT = Earlier()
+
+
+def measure_volume(rows: int, earlier: Sequence[int]) -> float | None:
+    """Give how many times the median of earlier nights the rows are; nothing where that cannot be told."""
+    usual = median(earlier) if len(earlier) >= FEWEST_NIGHTS else 0
+    return rows / usual if usual else None
+
+
+def has_usual_volume(rows: int, earlier: Sequence[int], at_least: float | None, at_most: float | None) -> bool:
+    """Tell whether the rows lie within factors of the median, or so near that chance explains it.
+
+    Few rows vary much: a count beyond a limit is accepted where a night that is just at the limit would give it once
+    in a hundred times.
+    """
+    from scipy.stats import poisson
+
+    factor = measure_volume(rows, earlier)
+    if factor is None:
+        return True
+    usual = median(earlier)
+    if at_least is not None and factor < at_least:
+        return bool(poisson.cdf(rows, at_least * usual) >= _CHANCE)
+    if at_most is not None and factor > at_most:
+        return bool(poisson.sf(rows - 1, at_most * usual) >= _CHANCE)
+    return True
+
+
+def measure_distance(counts: Counts, earlier: Counts) -> float | None:
+    """Give the total variation distance of two distributions, 0 to 1; nothing where one of them is empty."""
+    n, m = sum(counts.values()), sum(earlier.values())
+    if not n or not m:
+        return None
+    return sum(abs(counts.get(name, 0) / n - earlier.get(name, 0) / m) for name in {*counts, *earlier}) / 2
+
+
+def distance_by_chance(counts: Counts, earlier: Counts) -> float:
+    """Give the distance that two samples of one distribution exceed at most once in a hundred times.
+
+    The expected distance, by the standard errors of the shares, plus McDiarmid's bound on what lies above it.
+    """
+    n, m = sum(counts.values()), sum(earlier.values())
+    spread = 1 / n + 1 / m
+    shares = [(counts.get(name, 0) + earlier.get(name, 0)) / (n + m) for name in {*counts, *earlier}]
+    expected = sum(math.sqrt(share * (1 - share) * spread) for share in shares) / 2
+    return expected + math.sqrt(math.log(1 / _CHANCE) * spread / 2)
+
+
+def resembles(counts: Counts, earlier: Counts, at_most: float) -> bool:
+    """Tell whether two distributions are as near as the limit asks, or as chance would have them."""
+    distance = measure_distance(counts, earlier)
+    return distance is None or distance <= max(at_most, distance_by_chance(counts, earlier))
+
+
+def spell_number(number: float) -> str:
+    """Give a number as people write it, with at most four digits after the point."""
+    return f"{number:.4f}".rstrip("0").rstrip(".")
+
+
+def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime) -> list[dict[str, Any]]:
+    """Give the expectations of records as a batch, by the facts of RECORD_FACTS."""
+    expected = []
+    if limits.volume is not None:
+        expected.append(_expect_volume("received", "volume", limits.volume, earlier.rows))
+    if limits.new_rows is not None:
+        expected.append(_expect_volume("new_rows", "new_rows", limits.new_rows, earlier.new_rows))
+    if limits.freshness_hours is not None:
+        refusal = (
+            "the newest row is of {newest}, {measured} hours before the end of the night's cut; "
+            "prepare.limits.freshness_hours asks for {limit}"
+        )
+        kwargs = {"column": "newest", "hours": limits.freshness_hours, "moment": cut_to.isoformat()}
+        expected.append(_expect("expect_newest_time_to_be_fresh", kwargs, refusal))
+    return expected
+
+
+def list_example_limits(limits: Limits, earlier: Earlier, answer: Mapping[str, AnswerField]) -> list[dict[str, Any]]:
+    """Give the expectations of examples as a batch, by their labels and the lengths of their texts."""
+    expected = []
+    for name in answer if limits.label_drift is not None else ():
+        if earlier.labels.get(name):
+            what = f"the labels of {name!r} are distributed otherwise than in the last snapshot"
+            column = f"labels.{name}"
+            expected.append(_expect_distribution(column, "label_drift", limits.label_drift, earlier.labels[name], what))
+    if limits.text_length_drift is not None and earlier.text_lengths:
+        what = "the texts are of other lengths than in the last snapshot"
+        expected.append(
+            _expect_distribution(
+                "text_lengths", "text_length_drift", limits.text_length_drift, earlier.text_lengths, what
+            )
+        )
+    return expected
+
+
+def _expect_volume(fact: str, limit: str, volume: Volume, earlier: Sequence[int]) -> dict[str, Any]:
+    nights = list(earlier[: volume.nights])
+    usual = spell_number(median(nights)) if nights else "none"
+    refusal = (
+        f"{{{fact}}} {'rows' if fact == 'received' else 'new rows'} were received, {{measured}} times the median of "
+        f"the last {len(nights)} nights ({usual}); prepare.limits.{limit} asks for {{limit}} times"
+    )
+    kwargs = {"column": fact, "earlier": nights, "at_least": volume.at_least, "at_most": volume.at_most}
+    return _expect("expect_volume_to_resemble_earlier_nights", kwargs, refusal)
+
+
+def _expect_distribution(column: str, limit: str, at_most: float | None, earlier: Counts, what: str) -> dict[str, Any]:
+    refusal = f"{what}, by {{measured}} in total variation distance; prepare.limits.{limit} asks for {{limit}}"
+    kwargs = {"column": column, "earlier": dict(earlier), "at_most": at_most}
+    return _expect("expect_distribution_to_resemble_last_snapshot", kwargs, refusal)
+
+
+def _expect(kind: str, kwargs: Mapping[str, Any], refusal: str) -> dict[str, Any]:
+    return {"type": kind, "kwargs": dict(kwargs), "meta": {"refusal": refusal}}
