@@ -31,6 +31,12 @@ from nightloom.validation.suites import Suite, load_suite
 Answer = Mapping[str, AnswerField]
 Severity = Literal["critical", "warning"]
 
+# Counted only: whoever finds a text that two searches read differently must not be able to stop a night with it.
+_NO_PII = {
+    "type": "expect_column_values_to_hold_no_pii",
+    "kwargs": {"column": "text"},
+    "severity": "warning",
+}
 _FACT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -126,7 +132,10 @@ def validate_examples(
         InputError: A suite is missing, or is none.
     """
     parameters = {"max_characters": settings.max_characters, "min_rows": settings.min_rows}
-    run = SuiteRun(_with_answers("examples", folder, answer, "critical"), ids=("row_id",), parameters=parameters)
+    suite = _with_answers("examples", folder, answer, "critical")
+    if settings.pii != "keep":
+        suite = Suite(suite.name, (*suite.expectations, _NO_PII))
+    run = SuiteRun(suite, ids=("row_id",), parameters=parameters)
     tally = ExampleTally(answer)
     for part in parts():
         spread = spread_answers(part, answer)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+import pandas as pd
+import polars as pl
 from great_expectations.core.suite_parameters import SuiteParameterDict
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import (
@@ -26,7 +28,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
     multicolumn_condition_partial,
 )
 
-from nightloom.scanners.pii import find_pii
+from nightloom.scanners.pii import find_pii, may_hold_pii
 from nightloom.validation.limits import has_usual_volume, measure_distance, measure_volume, resembles
 
 _TURNS = ("user", "assistant")
@@ -55,7 +57,7 @@ class ColumnValuesHoldNoPii(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
-        return column.map(_holds_no_pii).astype(bool)
+        return pd.Series(_hold_no_pii(list(column)), index=column.index, dtype=bool)
 
 
 class ExpectColumnValuesToHoldNoPii(ColumnMapExpectation):
@@ -90,7 +92,8 @@ class ColumnOnlyValue(ColumnAggregateMetricProvider):
 
     @column_aggregate_value(engine=PandasExecutionEngine)
     def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
-        return column.iloc[0] if len(column) else None
+        known = column.dropna()
+        return known.iloc[0] if len(known) else None
 
 
 class ColumnNewestTime(ColumnAggregateMetricProvider):
@@ -100,7 +103,7 @@ class ColumnNewestTime(ColumnAggregateMetricProvider):
 
     @column_aggregate_value(engine=PandasExecutionEngine)
     def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
-        times = column[column != ""]
+        times = column[column.notna() & (column != "")]
         return times.max() if len(times) else None
 
 
@@ -168,6 +171,7 @@ def _alternates(turns: Sequence[Mapping[str, str]]) -> bool:
     return len(spoken) % 2 == 0 and all(role == _TURNS[place % 2] for place, role in enumerate(spoken))
 
 
-def _holds_no_pii(value: str | Sequence[Mapping[str, str]]) -> bool:
-    texts = [value] if isinstance(value, str) else [turn["content"] for turn in value]
-    return not any(find_pii(text) for text in texts)
+def _hold_no_pii(values: Sequence[str | Sequence[Mapping[str, str]]]) -> list[bool]:
+    texts = [[value] if isinstance(value, str) else [turn["content"] for turn in value] for value in values]
+    asked = may_hold_pii(pl.Series(["\n".join(each) for each in texts], dtype=pl.String))
+    return [not ask or not any(find_pii(text) for text in each) for ask, each in zip(asked, texts, strict=True)]

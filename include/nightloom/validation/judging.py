@@ -306,7 +306,7 @@ def _open_context() -> Any:
 def _add(task: _Task, found: Any, ids: pl.DataFrame | None) -> None:
     """Add what one frame came to."""
     result = found.result
-    task.by_row = "unexpected_count" in result
+    task.by_row = result.keys() >= {"element_count", "unexpected_count"}
     task.success = bool(found.success)
     if task.by_row:
         task.rows += result["element_count"] - (result.get("missing_count") or 0)

@@ -1,0 +1,48 @@
+"""Data Docs: Great Expectations' page of one run, with nothing in it from outside or from a row."""
+
+import re
+
+import polars as pl
+from nightloom.validation.docs import render_docs
+from nightloom.validation.judging import Result, SuiteRun
+from nightloom.validation.suites import Suite
+
+ROWS = pl.DataFrame({"row_id": ["T1", "T2"], "text": ["ring ann at her private number", None]})
+
+
+def judge() -> list[Result]:
+    expectations = (
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "text"}},
+        {"type": "expect_column_values_to_match_regex", "kwargs": {"column": "text", "regex": "<b>"}},
+        {"type": "expect_column_distinct_values_to_equal_set", "kwargs": {"column": "text", "value_set": ["hello"]}},
+        {
+            "type": "expect_volume_to_resemble_earlier_nights",
+            "kwargs": {"column": "rows", "earlier": [90, 100, 110], "at_least": 0.5},
+        },
+    )
+    run = SuiteRun(Suite("triage", expectations), ids=["row_id"], facts=["rows"])
+    run.judge_part(ROWS)
+    return run.finish(lambda: [ROWS], {"rows": 2})
+
+
+def test_page_tells_each_suite_and_what_failed() -> None:
+    page = render_docs(judge(), "triage, night 2026-11-23").decode()
+    assert "<h2>Suite triage</h2>" in page
+    assert "0 of 4 expectations were met." in page
+    assert "values must never be null." in page
+    assert "expect_volume_to_resemble_earlier_nights" in page
+    assert "0.02" in page
+
+
+def test_page_holds_no_text_of_a_row() -> None:
+    assert "private number" not in render_docs(judge(), "triage").decode()
+
+
+def test_page_fetches_and_runs_nothing() -> None:
+    page = render_docs(judge(), "triage").decode()
+    assert re.findall(r"<script|<link|src=|href=|url\(|@import|https?:", page) == []
+    assert "<b>" not in page
+
+
+def test_equal_results_give_equal_bytes() -> None:
+    assert render_docs(judge(), "triage") == render_docs(judge(), "triage")
