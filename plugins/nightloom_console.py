@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
-from nightloom.orchestration.links import CONSOLE, ReportLink, console_path
+from nightloom.orchestration.links import CONSOLE, DataDocsLink, ReportLink, console_path
 
 
 async def console(scope: Any, receive: Any, send: Any) -> None:
@@ -26,4 +26,4 @@ class NightloomConsole(AirflowPlugin):
             "url_route": "nightloom_report",
         }
     ]
-    operator_extra_links: ClassVar[list[Any]] = [ReportLink()]
+    operator_extra_links: ClassVar[list[Any]] = [ReportLink(), DataDocsLink()]

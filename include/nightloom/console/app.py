@@ -1,5 +1,7 @@
-"""The console's app: stored reports, shown to whoever may see the Dag."""
+"""The console's app: stored reports and Data Docs, shown to whoever may see the Dag."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from html import escape
 from typing import Annotated
@@ -19,6 +21,7 @@ from nightloom.core.recipe_check import load_recipe
 from nightloom.core.store import open_store
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import STAGES, read_outcome
+from nightloom.reports.made import find_docs
 
 # A report is one file and runs no script; it is shown inside Airflow's own pages and nowhere else.
 _HEADERS = {
@@ -43,6 +46,14 @@ app = FastAPI(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of page of a night: how it is read, and what is said where there is none."""
+
+    read: Callable[[str, date], bytes | None]
+    missing: str
+
+
 def recipe_of(dag_id: str) -> str:
     """Give the recipe that a Dag belongs to."""
     recipe, _, stage = dag_id.rpartition("__")
@@ -57,35 +68,70 @@ RecipeDep = Annotated[str, Depends(recipe_of)]
 @app.get("/dags/{dag_id}/runs/{run_id:path}/report")
 def show_report_of_run(dag_id: str, run_id: str, recipe: RecipeDep, session: SessionDep) -> HTMLResponse:
     """Show the report of the night that a Dag run is for."""
-    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
-    if run is None:
-        raise HTTPException(404, f"{dag_id} has no run {run_id}")
-    try:
-        night = _night_of(run, recipe)
-    except NightloomError as error:
-        return _page("No report", str(error), 404)
-    return show_report_of_night(recipe, night)
+    return _show(recipe, lambda: _find_night(session, dag_id, run_id, recipe), _REPORT)
 
 
 @app.get("/dags/{dag_id}/nights/{night}/report")
 def show_report_of_night(recipe: RecipeDep, night: date) -> HTMLResponse:
     """Show the report of a night."""
-    try:
-        database = open_database()
-        outcome = read_outcome(database, recipe, night, "report")
-        if outcome is None or outcome.manifest is None:
-            return _page(f"{recipe}, night {night}", "Nothing has been reported of this night.", 404)
-        store = open_store()
-        html = store.get_blob(store.load(Report, outcome.manifest).record.html)
-    except NightloomError as error:
-        return _page(f"{recipe}, night {night}", str(error), 503)
-    return HTMLResponse(html, headers=_HEADERS)
+    return _show(recipe, lambda: night, _REPORT)
+
+
+@app.get("/dags/{dag_id}/runs/{run_id:path}/docs")
+def show_docs_of_run(dag_id: str, run_id: str, recipe: RecipeDep, session: SessionDep) -> HTMLResponse:
+    """Show the Data Docs of the night that a Dag run is for."""
+    return _show(recipe, lambda: _find_night(session, dag_id, run_id, recipe), _DOCS)
+
+
+@app.get("/dags/{dag_id}/nights/{night}/docs")
+def show_docs_of_night(recipe: RecipeDep, night: date) -> HTMLResponse:
+    """Show the Data Docs of a night."""
+    return _show(recipe, lambda: night, _DOCS)
 
 
 @app.exception_handler(HTTPException)
 def tell(_request: Request, error: HTTPException) -> HTMLResponse:
     """Say on a page what Airflow or the console refused."""
     return _page("No report", str(error.detail), error.status_code)
+
+
+def _show(recipe: str, find_night: Callable[[], date], kind: _Kind) -> HTMLResponse:
+    try:
+        night = find_night()
+    except NightloomError as error:
+        return _page("No report", str(error), 404)
+    try:
+        html = kind.read(recipe, night)
+    except NightloomError as error:
+        return _page(f"{recipe}, night {night}", str(error), 503)
+    if html is None:
+        return _page(f"{recipe}, night {night}", kind.missing, 404)
+    return HTMLResponse(html, headers=_HEADERS)
+
+
+def _read_report(recipe: str, night: date) -> bytes | None:
+    outcome = read_outcome(open_database(), recipe, night, "report")
+    if outcome is None or outcome.manifest is None:
+        return None
+    store = open_store()
+    return store.get_blob(store.load(Report, outcome.manifest).record.html)
+
+
+def _read_docs(recipe: str, night: date) -> bytes | None:
+    store = open_store()
+    docs = find_docs(store, open_database(), recipe, night)
+    return store.get_blob(docs) if docs else None
+
+
+_REPORT = _Kind(_read_report, "Nothing has been reported of this night.")
+_DOCS = _Kind(_read_docs, "Nothing has been validated in this night.")
+
+
+def _find_night(session: SessionDep, dag_id: str, run_id: str, recipe: str) -> date:
+    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    if run is None:
+        raise HTTPException(404, f"{dag_id} has no run {run_id}")
+    return _night_of(run, recipe)
 
 
 def _night_of(run: DagRun, recipe: str) -> date:

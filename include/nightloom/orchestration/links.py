@@ -1,4 +1,4 @@
-"""Links: from a Dag run in Airflow's UI to the night's report in the console."""
+"""Links: from a Dag run in Airflow's UI to the pages of its night in the console."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -24,6 +24,16 @@ class ReportLink(BaseOperatorLink):
         return report_path(ti_key.dag_id, run_id=ti_key.run_id)
 
 
+class DataDocsLink(BaseOperatorLink):
+    """The button `Data Docs` on the task that validates."""
+
+    name = "Data Docs"
+
+    def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
+        """Give the address of Great Expectations' page of the task's run."""
+        return _page_path(ti_key.dag_id, f"runs/{quote(ti_key.run_id, safe='')}", "docs")
+
+
 def console_path() -> str:
     """Give the path of the console, below the one that Airflow is served at."""
     base_url: str = conf.get("api", "base_url", fallback="")
@@ -33,4 +43,8 @@ def console_path() -> str:
 def report_path(dag_id: str, night: str | None = None, *, run_id: str | None = None) -> str:
     """Give the path of the report of a night, or of a run of any Dag of the night."""
     which = f"nights/{night}" if run_id is None else f"runs/{quote(run_id, safe='')}"
-    return f"{console_path()}/dags/{dag_id}/{which}/report"
+    return _page_path(dag_id, which, "report")
+
+
+def _page_path(dag_id: str, which: str, page: str) -> str:
+    return f"{console_path()}/dags/{dag_id}/{which}/{page}"

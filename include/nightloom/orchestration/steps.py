@@ -2,11 +2,11 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 from sqlalchemy import URL
 
@@ -14,7 +14,7 @@ from nightloom.core.connections import resolving_with
 from nightloom.core.errors import NightloomError
 from nightloom.core.nights import choose_night
 from nightloom.core.worker import terminate_workers
-from nightloom.orchestration.links import ReportLink
+from nightloom.orchestration.links import DataDocsLink, ReportLink
 from nightloom.registry.nights import Stage
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 GPU = "gpu"
 """The pool of tasks that train or generate: as many at once as the machine can bear."""
+
+VALIDATES = "curate_records"
+"""The step that publishes Great Expectations' page."""
 
 # What SQLAlchemy calls otherwise than Airflow does.
 _DIALECTS = {"postgres": "postgresql"}
@@ -40,7 +43,7 @@ class NightOperator(BaseOperator):
         kwargs: Of every operator.
     """
 
-    operator_extra_links = (ReportLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (ReportLink(),)
 
     def __init__(self, *, recipe: str, stage: Stage, timezone: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -82,6 +85,8 @@ class StepOperator(NightOperator):
         self.arguments = arguments or {}
         self.over = over
         self.item = item
+        if step == VALIDATES:
+            self.operator_extra_links = (ReportLink(), DataDocsLink())
 
     def execute(self, context: "Context") -> Any:
         """Call the function, and give the id that it returns."""

@@ -6,9 +6,10 @@ from datetime import date
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
 from nightloom.artifacts.models import Blueprint, Trial, TrialIdentity
 from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
+from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt
 from nightloom.registry.database import Database
-from nightloom.registry.nights import StageOutcome, list_manifests
+from nightloom.registry.nights import StageOutcome, list_manifests, read_outcome
 from nightloom.reports.conclusion import Outcomes
 from nightloom.reports.shelf import Shelf
 
@@ -34,15 +35,15 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
     preparation = shelf.load(Preparation, manifest_of(outcomes["prepare"]))
     verdict = shelf.load(Verdict, manifest_of(outcomes["finetune"]))
     predictions = shelf.load(Predictions, manifest_of(outcomes["predict"]))
-    curated = None if preparation else shelf.load(Curated, _find_made(database, "curated", recipe, night))
+    curated = None if preparation else shelf.load(Curated, find_made(database, "curated", recipe, night))
     records = preparation.identity.records if preparation else curated.identity.records if curated else None
     blueprint = shelf.load(
-        Blueprint, verdict.identity.blueprint if verdict else _find_made(database, "blueprint", recipe, night)
+        Blueprint, verdict.identity.blueprint if verdict else find_made(database, "blueprint", recipe, night)
     )
     if verdict:
         trial = _find_trial(shelf, verdict, blueprint)
     else:
-        trial = shelf.load(Trial, _find_made(database, "trial", recipe, night))
+        trial = shelf.load(Trial, find_made(database, "trial", recipe, night))
     return Made(
         records=shelf.load(Records, records),
         curated=curated,
@@ -62,10 +63,25 @@ def manifest_of(outcome: StageOutcome | None) -> str | None:
     return outcome.manifest if outcome else None
 
 
-def _find_made(database: Database, kind: str, recipe: str, night: date) -> str | None:
+def find_made(database: Database, kind: str, recipe: str, night: date) -> str | None:
     """Give the newest manifest of a kind that this night was the first to make."""
     made = [manifest for manifest, _, made_in in list_manifests(database, kind, recipe) if made_in == night]
     return made[-1] if made else None
+
+
+def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) -> str | None:
+    """Give the blob of the Data Docs of a night's validation, whatever the night came to; nothing where there is none.
+
+    Raises:
+        StoreError: The store cannot be read.
+        ManifestError: A manifest is not what it was.
+    """
+    prepared = manifest_of(read_outcome(database, recipe, night, "prepare"))
+    if prepared:
+        curated: str | None = store.load(Preparation, prepared).identity.curated
+    else:
+        curated = find_made(database, "curated", recipe, night)
+    return store.load(Curated, curated).record.docs if curated else None
 
 
 def _find_trial(shelf: Shelf, verdict: Verdict, blueprint: Blueprint | None) -> Trial | None:

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import pytest
 from airflow.api_fastapi.common.db.common import _get_session
 from fastapi.testclient import TestClient
+from nightloom.artifacts.data import Curated, CuratedRecord
 from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
 from nightloom.console import app as console
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import end_stage
+from nightloom.registry.nights import end_stage, index_manifest
 
 NIGHT = date(2026, 11, 23)
 
@@ -32,11 +33,11 @@ def client(store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPat
         yield client
 
 
-def show_run(monkeypatch: pytest.MonkeyPatch, client: TestClient, **run: object) -> str:
+def show_run(monkeypatch: pytest.MonkeyPatch, client: TestClient, page: str = "report", **run: object) -> str:
     known = {"conf": {}, "partition_key": None, "logical_date": None, "run_after": datetime(2026, 11, 23, tzinfo=UTC)}
     session = SimpleNamespace(scalar=lambda _query: SimpleNamespace(**{**known, **run}))
     monkeypatch.setitem(console.app.dependency_overrides, _get_session, lambda: session)
-    return client.get("/dags/triage__finetune/runs/manual__2026-11-23T01:00:00+00:00/report").text
+    return client.get(f"/dags/triage__finetune/runs/manual__2026-11-23T01:00:00+00:00/{page}").text
 
 
 def test_a_report_is_shown_as_it_was_stored(client: TestClient) -> None:
@@ -54,6 +55,35 @@ def test_a_run_shows_the_report_of_the_night_it_was_asked_for(
 ) -> None:
     assert show_run(monkeypatch, client, conf={"night": "2026-11-23"}) == "<h1>Promoted</h1>"
     assert "night 2026-11-22" in show_run(monkeypatch, client, conf={"night": "2026-11-22"})
+
+
+def test_data_docs_are_shown_of_a_night_and_of_a_run(
+    client: TestClient, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = Curated.Identity(
+        records="r",
+        eval_sets=(),
+        parent=None,
+        releases=None,
+        operations={},
+        examples=(),
+        ledger=(),
+        quarantine=(),
+        contamination=None,
+        counts=(),
+        expectations=(),
+        refusal="too few rows",
+    )
+    docs = CuratedRecord(docs=store.put_blob(b"<h1>Data Docs</h1>"))
+    curated = store.publish(Curated(identity=identity, record=docs))
+    index_manifest(registry, "curated", curated.id, "triage", NIGHT)
+    assert client.get("/dags/triage__prepare/nights/2026-11-23/docs").text == "<h1>Data Docs</h1>"
+    assert show_run(monkeypatch, client, "docs", partition_key="2026-11-23") == "<h1>Data Docs</h1>"
+
+
+def test_a_night_without_data_docs_says_so(client: TestClient) -> None:
+    answer = client.get("/dags/triage__prepare/nights/2026-11-23/docs")
+    assert (answer.status_code, "Nothing has been validated" in answer.text) == (404, True)
 
 
 def test_a_night_without_a_report_says_so(client: TestClient) -> None:

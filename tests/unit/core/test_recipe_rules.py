@@ -67,6 +67,12 @@ def test_suite_without_file_gets_the_closest() -> None:
     assert finding.remedy == "write `tickets`; known: tickets"
 
 
+@pytest.mark.parametrize(("columns", "found"), [({"text": "body"}, 1), ({"updated_at": "at"}, 0)])
+def test_freshness_needs_times(columns: dict[str, str], found: int) -> None:
+    recipe = {"task": {"columns": columns}, "prepare": {"limits": {"freshness_hours": 24}}}
+    assert problems(recipe) == ["no column tells when a row was written"] * found
+
+
 def test_unknown_placeholder_gets_the_closest() -> None:
     query = f"{CUT} AND at >= :window_form"
     (finding,) = check_rules({"prepare": {"source": {"query": query}}}, FILE)

@@ -76,3 +76,16 @@ def test_a_connection_that_airflow_does_not_know_is_looked_for_elsewhere(monkeyp
 
     monkeypatch.setattr(steps.BaseHook, "get_connection", refuse)
     assert find_airflow_connection("tickets") is None
+
+
+def test_the_task_that_validates_links_to_data_docs() -> None:
+    key: Any = SimpleNamespace(dag_id="triage__prepare", run_id="manual__2026-11-23T01:00:00+00:00")
+    links = {
+        link.name: link.get_link(make_step("x"), ti_key=key)
+        for link in make_step("curate_records").operator_extra_links
+    }
+    assert links == {
+        "Report": "/nightloom/dags/triage__prepare/runs/manual__2026-11-23T01%3A00%3A00%2B00%3A00/report",
+        "Data Docs": "/nightloom/dags/triage__prepare/runs/manual__2026-11-23T01%3A00%3A00%2B00%3A00/docs",
+    }
+    assert [link.name for link in make_step("extract_records").operator_extra_links] == ["Report"]

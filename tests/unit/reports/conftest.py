@@ -105,6 +105,16 @@ EXPECTATIONS = (
     ("examples", "expect_column_value_lengths_to_be_between", "text", False, 3),
 )
 
+VOLUME = Expectation(
+    suite="records_batch",
+    name="expect_volume_to_resemble_earlier_nights",
+    column="received",
+    success=True,
+    unexpected=0,
+    measured=1.0214,
+    limit="at least 0.5 and at most 3",
+)
+
 
 def digest(*parts: Any) -> str:
     return digest_json(list(parts))
@@ -156,9 +166,12 @@ class Nights:
                     quarantine=(digest("quarantine"),),
                     rows_in=11559,
                     counts=tuple(RuleCount(outcome=o, rule=r, rows=n) for o, r, n in COUNTS),
-                    expectations=tuple(
-                        Expectation(suite=s, name=n, column=c, success=ok, unexpected=u)
-                        for s, n, c, ok, u in EXPECTATIONS
+                    expectations=(
+                        *(
+                            Expectation(suite=s, name=n, column=c, success=ok, unexpected=u)
+                            for s, n, c, ok, u in EXPECTATIONS
+                        ),
+                        VOLUME,
                     ),
                     canaries=tuple(
                         CanaryResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a) for k, o, r, p, a in canaries

@@ -87,6 +87,11 @@ def test_facts_are_those_of_the_golden_file(store, full, write) -> None:
     assert facts == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
+def test_page_tells_what_was_measured_of_the_batch(store, full, write) -> None:
+    page = store.get_blob(write().record.html).decode()
+    assert '<td class="n">1.0214</td><td>at least 0.5 and at most 3</td>' in page
+
+
 def test_report_is_the_same_when_written_again(full, write) -> None:
     assert write() == write()
 

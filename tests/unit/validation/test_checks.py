@@ -8,9 +8,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
-from nightloom.core.recipes import AnswerField, FilesSource, Prepare
+from nightloom.core.recipes import AnswerField, FilesSource, Limits, Prepare, Volume
 from nightloom.validation.checks import Validation, validate_examples, validate_records
+from nightloom.validation.facts import count_labels, count_text_lengths
+from nightloom.validation.limits import FIRST_NIGHT, Earlier
 
 STANDARD = Path(__file__).parents[3] / "include" / "expectations"
 ANSWER = {"team": AnswerField(column="team", one_of=("sales", "billing"))}
@@ -20,15 +24,19 @@ SALES = '{"team":"sales"}'
 
 
 def check_records(
-    *rows: tuple[str, str, str | None, str | None], folder: Path = STANDARD, **changes: Any
+    *rows: tuple[str, str, str | None, str | None],
+    folder: Path = STANDARD,
+    earlier: Earlier = FIRST_NIGHT,
+    **changes: Any,
 ) -> Validation:
     frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row")
-    return validate_records(lambda: [frame], ANSWER, SETTINGS.model_copy(update=changes), folder, cut_to=CUT_TO)
+    settings = SETTINGS.model_copy(update=changes)
+    return validate_records(lambda: [frame], ANSWER, settings, folder, cut_to=CUT_TO, new_rows=1, earlier=earlier)
 
 
-def check_examples(*rows: tuple[str, str, str, str, str]) -> Validation:
+def check_examples(*rows: tuple[str, str, str, str, str], **more: Any) -> Validation:
     frame = pl.DataFrame([(*row, None, None) for row in rows], EXAMPLES, orient="row")
-    return validate_examples(lambda: [frame], ANSWER, SETTINGS, STANDARD)
+    return validate_examples(lambda: [frame], ANSWER, SETTINGS, STANDARD, **more)
 
 
 @pytest.fixture
@@ -139,3 +147,125 @@ def test_example_that_curation_should_not_have_made_is_refused(text: str, answer
     refusal = check_examples(("T1", "c1", "train", text, answer)).refusal
     assert refusal is not None
     assert refusal.startswith(f"{failed} of suite 'examples' failed")
+
+
+def test_roles_that_do_not_alternate_send_the_row_to_quarantine() -> None:
+    turns = [{"content": "hello", "role": "user"}]
+    row = ("T1", "", "and?", SALES, None, turns, False)
+    frame = pl.DataFrame([row], RECORDS, orient="row")
+    validation = validate_records(lambda: [frame], ANSWER, SETTINGS, STANDARD, cut_to=CUT_TO)
+    assert validation.failures.rows() == [
+        ("T1", "", "expect_column_values_to_alternate_roles", "history", "suite records")
+    ]
+
+
+def test_far_fewer_rows_than_usual_are_refused() -> None:
+    refusal = check_records(("T1", "", "hello", SALES), earlier=Earlier(rows=(20, 30, 40, 30))).refusal
+    assert refusal == (
+        "1 rows were received, 0.0333 times the median of the last 4 nights (30); "
+        "prepare.limits.volume asks for at least 0.5 and at most 3 times"
+    )
+
+
+def test_new_rows_have_a_limit_where_the_recipe_gives_one() -> None:
+    earlier, limits = Earlier(new_rows=(30, 30, 30)), Limits(new_rows=Volume(at_most=None))
+    assert check_records(("T1", "", "hello", SALES), earlier=earlier).refusal is None
+    refusal = check_records(("T1", "", "hello", SALES), earlier=earlier, limits=limits).refusal
+    assert refusal is not None
+    assert refusal.startswith("1 new rows were received, 0.0333 times the median of the last 3 nights (30); ")
+
+
+def test_stale_rows_are_refused() -> None:
+    row = ("T1", "2026-11-20T00:00:00.000000+00:00", "hello", SALES)
+    assert check_records(row).refusal is None
+    assert check_records(row, limits=Limits(freshness_hours=24)).refusal == (
+        "the newest row is of 2026-11-20T00:00:00.000000+00:00, 72 hours before the end of the night's cut; "
+        "prepare.limits.freshness_hours asks for at most 24"
+    )
+
+
+def test_a_recipe_may_have_no_limits() -> None:
+    limits = Limits(volume=None, label_drift=None, text_length_drift=None)
+    validation = check_records(("T1", "", "hello", SALES), earlier=Earlier(rows=(900, 900, 900)), limits=limits)
+    assert validation.refusal is None
+    assert "expect_volume_to_resemble_earlier_nights" not in {one.name for one in validation.expectations}
+
+
+def test_labels_that_drifted_are_refused() -> None:
+    rows = [(f"T{n}", f"c{n}", "train", f"text {n}", '{"team":"billing"}') for n in range(400)]
+    refusal = check_examples(*rows, earlier=Earlier(labels={"team": {"billing": 200, "sales": 200}})).refusal
+    assert refusal == (
+        "the labels of 'team' are distributed otherwise than in the last snapshot, by 0.5 in total variation distance; "
+        "prepare.limits.label_drift asks for at most 0.25"
+    )
+
+
+def test_texts_of_other_lengths_are_refused() -> None:
+    rows = [(f"T{n}", f"c{n}", "train", f"text {n:04}", SALES) for n in range(400)]
+    refusal = check_examples(*rows, earlier=Earlier(text_lengths={"00000512": 400})).refusal
+    assert refusal is not None
+    assert refusal.startswith("the texts are of other lengths than in the last snapshot, by 1 in ")
+
+
+def test_own_suite_may_speak_of_facts(own_suite: Path) -> None:
+    expected = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "with_answer", "min_value": 2}}
+    (own_suite / "triage.json").write_text(json.dumps({"expectations": [expected]}), encoding="utf-8")
+    refusal = check_records(("T1", "", "hello", SALES), folder=own_suite, suite="triage").refusal
+    assert refusal == (
+        "expect_column_values_to_be_between of suite 'triage' failed for column 'with_answer': "
+        "1 was measured, it asks for at least 2"
+    )
+
+
+def test_personal_data_that_is_left_is_counted() -> None:
+    validation = check_examples(("T1", "c1", "train", "write to ann@example.com", SALES))
+    failed = {one.name: one.unexpected for one in validation.expectations if not one.success}
+    assert (validation.refusal, failed) == (None, {"expect_column_values_to_hold_no_pii": 1})
+
+
+def test_examples_are_counted_by_label_and_length() -> None:
+    rows = [("T1", "c1", "train", "x" * 9, SALES), ("T2", "c2", "test", "x" * 16, '{"team":"billing"}')]
+    frame = pl.DataFrame([(*row, None, None) for row in rows], EXAMPLES, orient="row")
+    validation = check_examples(*rows)
+    assert validation.labels == count_labels([frame], ANSWER) == {"team": {"billing": 1, "sales": 1}}
+    assert validation.text_lengths == count_text_lengths([frame]) == {"00000008": 1, "00000016": 1}
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from(["x!!!", "yy", " ", None]), st.sampled_from([SALES, None])),
+    max_size=10,
+)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS, parts=st.integers(2, 4))
+def test_how_records_are_cut_changes_nothing(own_suite: Path, rows: list[tuple[str, str, str]], parts: int) -> None:
+    whole = pl.DataFrame(
+        [(key, f"{n:02d}", text, answer, None, None, False) for n, (key, text, answer) in enumerate(rows)],
+        RECORDS,
+        orient="row",
+    )
+    # All versions of a row lie in one part.
+    cut = [whole.filter(pl.col("row_id").is_in(list("abcdef"[number::parts]))) for number in range(parts)]
+    given_settings = SETTINGS.model_copy(update={"suite": "triage"})
+    one, two = (
+        validate_records(lambda frames=frames: frames, ANSWER, given_settings, own_suite, cut_to=CUT_TO)
+        for frames in ([whole], cut)
+    )
+    assert two.expectations == one.expectations
+    assert two.refusal == one.refusal
+    assert two.failures.equals(one.failures)
+
+
+@settings(max_examples=10)
+@given(places=st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_how_examples_are_cut_changes_nothing(places: list[int]) -> None:
+    rows = [
+        (f"T{n % 5}", f"c{n % 3}", ("train", "test")[n % 2], f"text {n}", SALES, None, None) for n in range(len(places))
+    ]
+    whole = pl.DataFrame(rows, EXAMPLES, orient="row")
+    cut = [whole.filter(pl.Series([place == number for place in places])) for number in range(4)]
+    one, two = (
+        validate_examples(lambda frames=frames: frames, ANSWER, SETTINGS, STANDARD) for frames in ([whole], cut)
+    )
+    assert (two.expectations, two.refusal, two.labels) == (one.expectations, one.refusal, one.labels)

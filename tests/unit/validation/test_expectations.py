@@ -1,6 +1,5 @@
 """Expectations of our own, by name in a suite, as a team writes them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -17,10 +16,8 @@ def judge(name: str, frame: pl.DataFrame, **kwargs: Any) -> Result:
 
 
 def judge_fact(name: str, value: Any, **kwargs: Any) -> Result:
-    facts: Mapping[str, Any] = {"fact": value}
-    return SuiteRun(Suite("triage", ({"type": name, "kwargs": {"column": "fact", **kwargs}},)), facts=facts).finish(
-        list, facts
-    )[0]
+    expected = {"type": name, "kwargs": {"column": "fact", **kwargs}}
+    return SuiteRun(Suite("triage", (expected,)), facts=["fact"]).finish(list, {"fact": value})[0]
 
 
 @pytest.mark.parametrize(

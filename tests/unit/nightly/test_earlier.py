@@ -1,0 +1,67 @@
+"""Earlier nights, read from the registry and the store as the nights left them."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from nightloom.artifacts.data import Preparation, PreparationIdentity, Records, RecordsIdentity
+from nightloom.core.recipes import Limits, Volume
+from nightloom.core.store import ObjectStore
+from nightloom.nightly.earlier import read_earlier
+from nightloom.registry.database import Database
+from nightloom.registry.nights import end_stage
+from nightloom.validation.limits import FIRST_NIGHT
+
+LABELS = {"team": {"billing": 3, "sales": 5}}
+
+
+def prepare(store: ObjectStore, registry: Database, day: int, rows: int, new_rows: int) -> Preparation:
+    records = store.publish(Records(identity=RecordsIdentity(rows=rows, new_rows=new_rows, parts=(f"{day}",))))
+    identity = PreparationIdentity(
+        recipe="triage",
+        night=f"2026-11-{day}",
+        cut_from=datetime(2026, 11, day - 1, tzinfo=UTC),
+        cut_to=datetime(2026, 11, day, tzinfo=UTC),
+        records=records.id,
+        eval_sets=(),
+        snapshot="s",
+        curated="c",
+        ledger=(),
+        quarantine=(),
+        rows_in=rows,
+        counts=(),
+        expectations=(),
+        labels=LABELS,
+        text_lengths={"00000016": day},
+    )
+    made = store.publish(Preparation(identity=identity))
+    end_stage(registry, "triage", date(2026, 11, day), "prepare", "done", "done", made.id)
+    return made
+
+
+def test_the_first_night_knows_nothing(store: ObjectStore, registry: Database) -> None:
+    assert read_earlier(store, registry, "triage", date(2026, 11, 23), Limits()) == FIRST_NIGHT
+
+
+def test_the_last_nights_that_were_done_are_known_newest_first(store: ObjectStore, registry: Database) -> None:
+    for day in (17, 18, 19, 20, 22, 23, 24):
+        prepare(store, registry, day, rows=day * 100, new_rows=day)
+    end_stage(registry, "triage", date(2026, 11, 21), "prepare", "refused", "too few rows")
+    limits = Limits(volume=Volume(nights=4))
+    earlier = read_earlier(store, registry, "triage", date(2026, 11, 23), limits)
+    assert earlier.rows == (2200, 2000, 1900, 1800)
+    assert earlier.new_rows == (22, 20, 19, 18)
+    assert (earlier.labels, earlier.text_lengths) == (LABELS, {"00000016": 22})
+
+
+def test_nights_of_other_recipes_say_nothing(store: ObjectStore, registry: Database) -> None:
+    prepare(store, registry, 22, rows=100, new_rows=5)
+    assert read_earlier(store, registry, "routing", date(2026, 11, 23), Limits()) == FIRST_NIGHT
+
+
+@pytest.mark.parametrize("kind", ["preparation", "records"])
+def test_a_night_that_retention_took_says_nothing(store: ObjectStore, registry: Database, kind: str) -> None:
+    made = prepare(store, registry, 22, rows=100, new_rows=5)
+    manifest = made.id if kind == "preparation" else made.identity.records
+    del store._client.objects[f"prefix/manifests/{kind}/{manifest}.json"]
+    earlier = read_earlier(store, registry, "triage", date(2026, 11, 23), Limits())
+    assert (earlier.rows, earlier.new_rows) == (() if kind == "preparation" else (100,), ())
