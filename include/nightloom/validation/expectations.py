@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 import polars as pl
 from great_expectations.core.suite_parameters import SuiteParameterDict
@@ -57,13 +58,53 @@ class ColumnValuesHoldNoPii(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
-        return pd.Series(_hold_no_pii(list(column)), index=column.index, dtype=bool)
+        if not isinstance(column.dtype, pd.StringDtype):
+            return column.map(lambda turns: not any(find_pii(turn["content"]) for turn in turns)).astype(bool)
+        texts = _as_texts(column)
+        # One pass over all texts tells which few are worth the search.
+        holds = may_hold_pii(texts).to_numpy().copy()
+        for place in holds.nonzero()[0]:
+            holds[place] = bool(find_pii(texts[int(place)]))
+        return _as_condition(column, ~holds)
 
 
 class ExpectColumnValuesToHoldNoPii(ColumnMapExpectation):
     """Expect texts, or the turns of a history, to hold no personal data that has a pattern."""
 
     map_metric = "column_values.hold_no_pii"
+
+
+class ColumnValuesNotBlank(ColumnMapMetricProvider):
+    """Whether each text says something."""
+
+    condition_metric_name = "column_values.not_blank"
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
+        return _as_condition(column, _as_texts(column).str.strip_chars() != "")
+
+
+class ExpectColumnValuesToNotBeBlank(ColumnMapExpectation):
+    """Expect texts to hold more than white space."""
+
+    map_metric = "column_values.not_blank"
+
+
+class ColumnValuesTrimmed(ColumnMapMetricProvider):
+    """Whether each text begins and ends with what can be seen."""
+
+    condition_metric_name = "column_values.trimmed"
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
+        texts = _as_texts(column)
+        return _as_condition(column, texts.str.strip_chars() == texts)
+
+
+class ExpectColumnValuesToBeTrimmed(ColumnMapExpectation):
+    """Expect texts to neither begin nor end with white space."""
+
+    map_metric = "column_values.trimmed"
 
 
 class MulticolumnValuesHoldAnAnswer(MulticolumnMapMetricProvider):
@@ -171,7 +212,9 @@ def _alternates(turns: Sequence[Mapping[str, str]]) -> bool:
     return len(spoken) % 2 == 0 and all(role == _TURNS[place % 2] for place, role in enumerate(spoken))
 
 
-def _hold_no_pii(values: Sequence[str | Sequence[Mapping[str, str]]]) -> list[bool]:
-    texts = [[value] if isinstance(value, str) else [turn["content"] for turn in value] for value in values]
-    asked = may_hold_pii(pl.Series(["\n".join(each) for each in texts], dtype=pl.String))
-    return [not ask or not any(find_pii(text) for text in each) for ask, each in zip(asked, texts, strict=True)]
+def _as_texts(column: Any) -> pl.Series:
+    return pl.Series(column.to_numpy(), dtype=pl.String) if column.empty else pl.from_pandas(column)
+
+
+def _as_condition(column: Any, met: Any) -> Any:
+    return pd.Series(np.asarray(met, dtype=bool), index=column.index)

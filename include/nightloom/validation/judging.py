@@ -33,6 +33,7 @@ _BY_ROW = frozenset(
         *("values_to_match_regex_list", "values_to_not_match_regex", "values_to_not_match_regex_list"),
         *("values_to_match_strftime_format", "pair_values_a_to_be_greater_than_b", "pair_values_to_be_equal"),
         *("pair_values_to_be_in_set", "values_to_alternate_roles", "values_to_hold_no_pii"),
+        *("values_to_not_be_blank", "values_to_be_trimmed"),
     )
 ) | {
     "expect_conversations_to_end_with_assistant",

@@ -138,7 +138,7 @@ def test_nothing_to_train_on_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "answer", "failed"),
     [
-        pytest.param(" hello", SALES, "expect_column_values_to_match_regex", id="untidy text"),
+        pytest.param(" hello", SALES, "expect_column_values_to_be_trimmed", id="untidy text"),
         pytest.param("a\x00b", SALES, "expect_column_values_to_not_match_regex", id="control character"),
         pytest.param("hello", '{"team":"nobody"}', "expect_column_values_to_be_in_set", id="answer"),
     ],

@@ -67,6 +67,19 @@ def test_personal_data_is_found_in_texts_and_turns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "rows"),
+    [("expect_column_values_to_not_be_blank", ["T1", "T2"]), ("expect_column_values_to_be_trimmed", ["T2", "T3"])],
+    ids=["blank", "trimmed"],
+)
+def test_white_space_is_seen(name: str, rows: list[str]) -> None:
+    texts = ["", "\u00a0\n", "end ", "a b", None]
+    frame = pl.DataFrame({"row_id": ["T1", "T2", "T3", "T4", "T5"], "text": texts})
+    result = judge(name, frame, column="text")
+    assert result.failing is not None
+    assert result.failing["row_id"].to_list() == rows
+
+
+@pytest.mark.parametrize(
     ("newest", "success", "age"),
     [
         ("2026-11-22T20:00:00.000000+00:00", True, 4.0),
