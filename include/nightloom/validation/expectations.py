@@ -213,7 +213,7 @@ def _alternates(turns: Sequence[Mapping[str, str]]) -> bool:
 
 
 def _as_texts(column: Any) -> pl.Series:
-    return pl.Series(column.to_numpy(), dtype=pl.String) if column.empty else pl.from_pandas(column)
+    return pl.Series(column).cast(pl.String)
 
 
 def _as_condition(column: Any, met: Any) -> Any:

@@ -31,7 +31,9 @@ STATEMENTS: dict[str, tuple[Any, ...]] = {
     "target missing in every row": ("UPDATE tickets SET team = ' ' WHERE team IS NOT NULL",),
     "one label for all": ("UPDATE tickets SET team = 'billing' WHERE team IS NOT NULL",),
 }
+NO_LIMITS = "  limits: {volume: null, label_drift: null, text_length_drift: null}\n"
 CHANGES = {
+    "no limits": ("prepare:\n", f"prepare:\n{NO_LIMITS}"),
     "wrong column": ("text: body}\n  answer", "text: bodi}\n  answer"),
     "too few rows": ("prepare:\n", "prepare:\n  min_rows: 5000\n"),
     "stale rows": ("prepare:\n", "prepare:\n  limits: {freshness_hours: 6}\n"),
@@ -50,10 +52,10 @@ def harmed(installation: Installation, harm: str) -> Iterator[None]:
     try:
         if harm == "source is down":
             database.unlink()
-        elif harm in CHANGES:
-            installation.change_recipe(*CHANGES[harm])
         elif harm == "ten times the rows":
             installation.add_tickets(600, days_ago=3, first=1000)
+        elif harm in CHANGES:
+            installation.change_recipe(*CHANGES[harm])
         else:
             installation.execute(*STATEMENTS[harm])
         yield
@@ -210,8 +212,9 @@ def test_naughty_strings_lose_no_row(champion_installation: Installation) -> Non
         for n, text in enumerate(strings)
         for team in ("billing", None)
     ]
-    champion_installation.execute("INSERT INTO tickets VALUES (:id, :updated_at, :body, :team)", *rows)
-    outcomes = run(back(1))
+    with harmed(champion_installation, "no limits"):
+        champion_installation.execute("INSERT INTO tickets VALUES (:id, :updated_at, :body, :team)", *rows)
+        outcomes = run(back(1))
     assert {outcome.status for outcome in outcomes.values()} == {"done"}
     preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity
     assert sum(count.rows for count in preparation.counts) == preparation.rows_in

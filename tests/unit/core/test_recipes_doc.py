@@ -21,6 +21,8 @@ SECTIONS = {
     "`task.answer.<field>`": recipes.AnswerField,
     "`prepare`": recipes.Prepare,
     "`prepare.normalise`": recipes.Normalise,
+    "`prepare.limits`": recipes.Limits,
+    "`prepare.limits.volume` and `prepare.limits.new_rows`": recipes.Volume,
     "`prepare.split`": recipes.Split,
     "`prepare.canaries`": recipes.Canaries,
     "A source: `kind: sql`": recipes.SqlSource,
