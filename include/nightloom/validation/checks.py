@@ -132,9 +132,7 @@ def validate_examples(
         InputError: A suite is missing, or is none.
     """
     parameters = {"max_characters": settings.max_characters, "min_rows": settings.min_rows}
-    suite = _with_answers("examples", folder, answer, "critical")
-    if settings.pii != "keep":
-        suite = Suite(suite.name, (*suite.expectations, _NO_PII))
+    suite = _expect_cleaning(_with_answers("examples", folder, answer, "critical"), settings)
     run = SuiteRun(suite, ids=("row_id",), parameters=parameters)
     tally = ExampleTally(answer)
     for part in parts():
@@ -165,6 +163,16 @@ def _with_answers(name: str, folder: Path, answer: Answer, severity: Severity) -
             kwargs = {**column, "value_set": list(field_.one_of)}
             expected.append({"type": "expect_column_values_to_be_in_set", "kwargs": kwargs, "severity": severity})
     return Suite(suite.name, (*suite.expectations, *expected))
+
+
+def _expect_cleaning(suite: Suite, settings: Prepare) -> Suite:
+    """Leave out what no operation sees to, and add what is expected of redaction."""
+    asked = [
+        expected
+        for expected in suite.expectations
+        if expected.get("meta", {}).get("normalise") in (None, *settings.normalise.operations)
+    ]
+    return Suite(suite.name, (*asked, *([_NO_PII] if settings.pii != "keep" else [])))
 
 
 def _judge_batch(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
-from nightloom.core.recipes import AnswerField, FilesSource, Limits, Prepare, Volume
+from nightloom.core.recipes import AnswerField, FilesSource, Limits, Normalise, Prepare, Volume
 from nightloom.validation.checks import Validation, validate_examples, validate_records
 from nightloom.validation.facts import count_labels, count_text_lengths
 from nightloom.validation.limits import FIRST_NIGHT, Earlier
@@ -34,9 +34,11 @@ def check_records(
     return validate_records(lambda: [frame], ANSWER, settings, folder, cut_to=CUT_TO, new_rows=1, earlier=earlier)
 
 
-def check_examples(*rows: tuple[str, str, str, str, str], **more: Any) -> Validation:
+def check_examples(
+    *rows: tuple[str, str, str, str, str], settings: Prepare = SETTINGS, folder: Path = STANDARD, **more: Any
+) -> Validation:
     frame = pl.DataFrame([(*row, None, None) for row in rows], EXAMPLES, orient="row")
-    return validate_examples(lambda: [frame], ANSWER, SETTINGS, STANDARD, **more)
+    return validate_examples(lambda: [frame], ANSWER, settings, folder, **more)
 
 
 @pytest.fixture
@@ -221,6 +223,20 @@ def test_personal_data_that_is_left_is_counted() -> None:
     validation = check_examples(("T1", "c1", "train", "write to ann@example.com", SALES))
     failed = {one.name: one.unexpected for one in validation.expectations if not one.success}
     assert (validation.refusal, failed) == (None, {"expect_column_values_to_hold_no_pii": 1})
+
+
+def test_what_the_recipe_leaves_as_it_is_refuses_no_night() -> None:
+    untidy = SETTINGS.model_copy(update={"normalise": Normalise(whitespace=False, control_characters=False)})
+    assert check_examples(("T1", "c1", "train", " a\x00b", SALES), settings=untidy).refusal is None
+
+
+def test_what_curation_measured_may_be_spoken_of(own_suite: Path) -> None:
+    tokens = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "tokens_max", "max_value": 512}}
+    (own_suite / "examples_batch.json").write_text(json.dumps({"expectations": [tokens]}), encoding="utf-8")
+    row = ("T1", "c1", "train", "hello", SALES)
+    refusal = check_examples(row, folder=own_suite, more_facts={"tokens_max": 600}).refusal
+    assert refusal is not None
+    assert refusal.endswith("for column 'tokens_max': 600 was measured, it asks for at most 512")
 
 
 def test_examples_are_counted_by_label_and_length() -> None:
