@@ -8,7 +8,7 @@ import typer
 
 from nightloom.cli.lookup import find_night, load_result
 from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, describe_fault, facts, show, table
-from nightloom.core.errors import NightloomError
+from nightloom.core.errors import InputError, NightloomError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -74,6 +74,24 @@ def show_night(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson
     date = find_night(database, recipe, night)
     outcomes = [outcome for stage in STAGES if (outcome := read_outcome(database, recipe, date, stage))]
     _show_night(recipe, date, outcomes, as_json=as_json)
+
+
+@app.command("docs")
+def fetch_docs(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
+    """Put Great Expectations' Data Docs of a night where a browser can open them."""
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+    from nightloom.reports.made import find_docs
+    from nightloom.reports.write import report_path
+
+    database, store = open_database(), open_store()
+    date = find_night(database, recipe, night)
+    docs = find_docs(store, database, recipe, date)
+    if docs is None:
+        msg = f"nothing has been validated in night {date} of {recipe}; `nightloom night show {recipe}` says why"
+        raise InputError(msg)
+    path = store.fetch_file(docs, report_path(recipe, date).with_suffix(".docs.html"))
+    show({"recipe": recipe, "night": date, "docs": path}, facts([("page", path)]), as_json=as_json)
 
 
 def _run_stage(recipe: str, night: str | None, stage: "Stage", *, as_json: bool) -> None:

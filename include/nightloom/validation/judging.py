@@ -133,9 +133,7 @@ class SuiteRun:
         Raises:
             InputError: The suite speaks of a column that is not there, or cannot be judged.
         """
-        tasks = self._select("rows")
-        self._judge([task for task in tasks if task.critical and self._ids], part, _FORMAT)
-        self._judge([task for task in tasks if not (task.critical and self._ids)], part, _COUNTS_ONLY)
+        self._judge(self._select("rows"), part, _FORMAT if self._ids else _COUNTS_ONLY)
 
     def finish(self, parts: Parts, facts: Mapping[str, Any] | None = None) -> list[Result]:
         """Judge what speaks of the whole, and give one result for each expectation, in the suite's order.

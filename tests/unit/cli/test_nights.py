@@ -4,10 +4,14 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from nightloom.artifacts.data import Curated, CuratedRecord
 from nightloom.core.errors import InputError, NightloomError, SourceError
-from nightloom.registry.nights import Stage, StageOutcome, Status
+from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
+from nightloom.registry.nights import Stage, StageOutcome, Status, end_stage, index_manifest
 
 from .conftest import NIGHT, Command, PastNight
 
@@ -105,3 +109,26 @@ def test_single_stage_shows_what_it_came_to(
     monkeypatch.setattr("nightloom.nightly.chain.run_stage", run_stage)
     code, out, _ = command("predict", "triage")
     assert (code, out.splitlines()[2]) == (0, "predict  nothing_new: no row waits for an answer")
+
+
+def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: ObjectStore, registry: Database) -> None:
+    identity = Curated.Identity(
+        records="r",
+        eval_sets=(),
+        parent=None,
+        releases=None,
+        operations={},
+        examples=(),
+        ledger=(),
+        quarantine=(),
+        contamination=None,
+        counts=(),
+        expectations=(),
+        refusal="too few rows",
+    )
+    end_stage(registry, "triage", NIGHT, "prepare", "refused", "too few rows")
+    assert command("night", "docs", "triage")[2].startswith("error: nothing has been validated in night 2026-11-23")
+    curated = store.publish(Curated(identity=identity, record=CuratedRecord(docs=store.put_blob(b"<h1>Docs</h1>"))))
+    index_manifest(registry, "curated", curated.id, "triage", NIGHT)
+    code, out, _ = command("night", "docs", "triage", "--json")
+    assert (code, Path(json.loads(out)["docs"]).read_bytes()) == (0, b"<h1>Docs</h1>")
