@@ -60,7 +60,9 @@ def measure_distance(counts: Counts, earlier: Counts) -> float | None:
     n, m = sum(counts.values()), sum(earlier.values())
     if not n or not m:
         return None
-    return sum(abs(counts.get(name, 0) / n - earlier.get(name, 0) / m) for name in {*counts, *earlier}) / 2
+    # An exact sum: it is the same in whatever order a process has the names.
+    moved = math.fsum(abs(counts.get(name, 0) / n - earlier.get(name, 0) / m) for name in {*counts, *earlier})
+    return min(moved / 2, 1.0)
 
 
 def distance_by_chance(counts: Counts, earlier: Counts) -> float:
@@ -71,7 +73,7 @@ def distance_by_chance(counts: Counts, earlier: Counts) -> float:
     n, m = sum(counts.values()), sum(earlier.values())
     spread = 1 / n + 1 / m
     shares = [(counts.get(name, 0) + earlier.get(name, 0)) / (n + m) for name in {*counts, *earlier}]
-    expected = sum(math.sqrt(share * (1 - share) * spread) for share in shares) / 2
+    expected = math.fsum(math.sqrt(share * (1 - share) * spread) for share in shares) / 2
     return expected + math.sqrt(math.log(1 / _CHANCE) * spread / 2)
 
 
