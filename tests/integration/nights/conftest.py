@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -116,6 +117,42 @@ def champion_installation(
 def back(days: int) -> str:
     """Give the night of some days ago."""
     return (night_of(utc_now(), "UTC") - timedelta(days=days)).isoformat()
+
+
+STATEMENTS: dict[str, tuple[Any, ...]] = {
+    "empty source": ("DELETE FROM tickets",),
+    "no new rows": ("DELETE FROM tickets WHERE updated_at >= :day", {"day": back(5)}),
+    "column is gone": ("ALTER TABLE tickets RENAME COLUMN team TO squad",),
+    "target missing in every row": ("UPDATE tickets SET team = ' ' WHERE team IS NOT NULL",),
+    "one label for all": ("UPDATE tickets SET team = 'billing' WHERE team IS NOT NULL",),
+}
+NO_LIMITS = "  limits: {volume: null, label_drift: null, text_length_drift: null}\n"
+CHANGES = {
+    "no limits": ("prepare:\n", f"prepare:\n{NO_LIMITS}"),
+    "wrong column": ("text: body}\n  answer", "text: bodi}\n  answer"),
+    "too few rows": ("prepare:\n", "prepare:\n  min_rows: 5000\n"),
+    "stale rows": ("prepare:\n", "prepare:\n  limits: {freshness_hours: 6}\n"),
+}
+
+
+@contextmanager
+def harmed(installation: Installation, harm: str) -> Iterator[None]:
+    """Harm the installation within the block."""
+    database, recipe = installation.folder / "tickets.db", installation.recipe_file
+    kept = database.read_bytes(), recipe.read_bytes()
+    try:
+        if harm == "source is down":
+            database.unlink()
+        elif harm == "ten times the rows":
+            installation.add_tickets(600, days_ago=3, first=1000)
+        elif harm in CHANGES:
+            installation.change_recipe(*CHANGES[harm])
+        else:
+            installation.execute(*STATEMENTS[harm])
+        yield
+    finally:
+        database.write_bytes(kept[0])
+        recipe.write_bytes(kept[1])
 
 
 @contextmanager

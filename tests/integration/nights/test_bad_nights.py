@@ -3,65 +3,25 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from markupsafe import escape
-from nightloom.artifacts.data import Curated, Preparation
-from nightloom.artifacts.results import Report
+from nightloom.artifacts.data import Preparation
 from nightloom.core.errors import StoreError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import open_store
-from nightloom.nightly.chain import run_night, run_stage
-from nightloom.nightly.prepare import open_night
+from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import StageOutcome, read_outcome
 from nightloom.registry.refs import read_ref
 
-from .conftest import Installation, PointSettings, back, install
-
-STATEMENTS: dict[str, tuple[Any, ...]] = {
-    "empty source": ("DELETE FROM tickets",),
-    "no new rows": ("DELETE FROM tickets WHERE updated_at >= :day", {"day": back(5)}),
-    "column is gone": ("ALTER TABLE tickets RENAME COLUMN team TO squad",),
-    "target missing in every row": ("UPDATE tickets SET team = ' ' WHERE team IS NOT NULL",),
-    "one label for all": ("UPDATE tickets SET team = 'billing' WHERE team IS NOT NULL",),
-}
-NO_LIMITS = "  limits: {volume: null, label_drift: null, text_length_drift: null}\n"
-CHANGES = {
-    "no limits": ("prepare:\n", f"prepare:\n{NO_LIMITS}"),
-    "wrong column": ("text: body}\n  answer", "text: bodi}\n  answer"),
-    "too few rows": ("prepare:\n", "prepare:\n  min_rows: 5000\n"),
-    "stale rows": ("prepare:\n", "prepare:\n  limits: {freshness_hours: 6}\n"),
-}
+from .conftest import Installation, back, harmed
 
 
 def run(night: str) -> dict[str, StageOutcome]:
     return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
-
-
-@contextmanager
-def harmed(installation: Installation, harm: str) -> Iterator[None]:
-    """Harm the installation within the block."""
-    database, recipe = installation.folder / "tickets.db", installation.recipe_file
-    kept = database.read_bytes(), recipe.read_bytes()
-    try:
-        if harm == "source is down":
-            database.unlink()
-        elif harm == "ten times the rows":
-            installation.add_tickets(600, days_ago=3, first=1000)
-        elif harm in CHANGES:
-            installation.change_recipe(*CHANGES[harm])
-        else:
-            installation.execute(*STATEMENTS[harm])
-        yield
-    finally:
-        database.write_bytes(kept[0])
-        recipe.write_bytes(kept[1])
 
 
 def test_rows_of_a_night_that_failed_are_not_left_behind(installation: Installation) -> None:
@@ -125,56 +85,6 @@ def test_bad_night_says_why_and_the_champion_stays(
     assert outcomes["report"].status == "done"
     assert read_ref(open_database(), "triage", "champion") == champion
     assert run(back(4))["prepare"].status == "done"
-
-
-@pytest.fixture(scope="module")
-def usual_installation(
-    point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    """An installation with three nights that tell what is usual."""
-    with install(point_settings, tmp_path_factory.mktemp("usual")) as made:
-        for days_ago in (6, 5, 4):
-            made.add_tickets(30, days_ago=days_ago)
-        for days_ago in (5, 4, 3):
-            open_night("triage", back(days_ago))
-            run_stage("triage", back(days_ago), "prepare", lambda *_: None)
-        yield made
-
-
-@pytest.mark.parametrize(
-    ("harm", "sentence"),
-    [
-        ("ten times the rows", "720 rows were received, 12 times the median of the last 3 nights (60); "),
-        ("one label for all", "the labels of 'team' are distributed otherwise than in the last snapshot, by 0.66"),
-        ("stale rows", "23 hours before the end of the night's cut; prepare.limits.freshness_hours asks for at most 6"),
-    ],
-    ids=["volume", "drift", "freshness"],
-)
-def test_night_beyond_its_limits_is_refused_with_a_report(
-    usual_installation: Installation, harm: str, sentence: str
-) -> None:
-    latest = read_ref(open_database(), "triage", "latest")
-    with harmed(usual_installation, harm):
-        outcomes = run(back(2))
-    assert outcomes["prepare"].status == "refused"
-    assert sentence in outcomes["prepare"].sentence
-    assert read_ref(open_database(), "triage", "latest") == latest
-    store = open_store()
-    page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).record.html).decode()
-    assert "Refused: prepare did not accept what the night brought" in page
-    assert escape(sentence) in page
-
-
-def test_night_within_its_limits_is_done(usual_installation: Installation) -> None:
-    outcomes = run(back(2))
-    assert outcomes["prepare"].status == "done"
-    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity
-    assert {one.name: one.measured for one in preparation.expectations if one.limit and "earlier" in one.name} == {
-        "expect_volume_to_resemble_earlier_nights": 2.0
-    }
-    assert sum(preparation.labels["team"].values()) == sum(preparation.text_lengths.values()) > 0
-    docs = open_store().load(Curated, preparation.curated).record.docs
-    assert b"<h2>Suite records_batch</h2>" in open_store().get_blob(str(docs))
 
 
 def test_store_that_refuses_is_a_clear_fault(
