@@ -12,13 +12,16 @@ app = typer.Typer(name="quarantine", help="Rows that were refused, with the reas
 
 @app.command("list")
 def list_rules(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
-    """Count the quarantined rows of a night by rule."""
+    """Count the quarantined rows of a night by rule, and those of them that were released since."""
     import polars as pl
 
     date, frame = _open_quarantine(recipe, night)
-    counts = frame.group_by("rule").agg(pl.len().alias("rows")).sort("rows", "rule", descending=[True, False])
+    released = _list_releases(recipe).with_columns(released=pl.lit(True))
+    joined = frame.join(released, on=["row_id", "version", "rule"], how="left")
+    counts = joined.group_by("rule").agg(pl.len().alias("rows"), pl.col("released").count())
+    counts = counts.sort("rows", "rule", descending=[True, False])
     document = {"recipe": recipe, "night": date, "rules": counts.to_dicts()}
-    text = table(["rule", "rows"], counts.rows(), empty=f"night {date} of {recipe} quarantined no row")
+    text = table(["rule", "rows", "released"], counts.rows(), empty=f"night {date} of {recipe} quarantined no row")
     show(document, text, as_json=as_json)
 
 
@@ -44,6 +47,45 @@ def show_rows(
     shown = table(columns, [_on_one_line(row) for row in rows.rows()], empty="no such row was quarantined")
     rest = frame.height - rows.height
     show(document, f"{shown}\n… and {rest} more: --limit {frame.height}" if rest else shown, as_json=as_json)
+
+
+@app.command()
+def release(
+    recipe: RecipeName,
+    rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW...]", help="Keys of rows at the source.")] = None,
+    *,
+    rule: Annotated[
+        str | None, typer.Option("--rule", help="The rule or repair that was wrong; alone: all its rows.")
+    ] = None,
+    night: NightOption = None,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let rows through that a night wrongly refused or repaired: the next night takes them as they are."""
+    from getpass import getuser
+
+    from nightloom.artifacts.data import Preparation
+    from nightloom.core.store import open_store
+    from nightloom.nightly.release import release_rows
+    from nightloom.registry.database import open_database
+
+    store, database = open_store(), open_database()
+    date = find_night(database, recipe, night)
+    preparation = load_result(store, database, recipe, date, "prepare", Preparation)
+    released = release_rows(store, database, recipe, preparation.id, rows or [], rule=rule, who=getuser(), why=reason)
+    lines = [(one.row_id, one.version, one.rule, one.from_night, one.who) for one in released]
+    columns = ["row_id", "version", "rule", "from_night", "who"]
+    document = {"recipe": recipe, "night": date, "released": [dict(zip(columns, line, strict=True)) for line in lines]}
+    show(document, table(columns, lines, empty=""), as_json=as_json)
+
+
+def _list_releases(recipe: str) -> Any:
+    from datetime import date
+
+    from nightloom.registry.database import open_database
+    from nightloom.registry.releases import read_releases
+
+    return read_releases(open_database(), recipe, date.max)
 
 
 def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:

@@ -29,6 +29,7 @@ from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.nightly.earlier import read_earlier
+from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.prompts.templates import read_prompt
 from nightloom.registry.database import open_database
@@ -91,18 +92,21 @@ def get_night(recipe: str, night: str) -> Night:
 @night_step("prepare")
 def extract_records(recipe: str, night: str) -> str | Stop:
     """Read the window of the source as it stood at the night's cut."""
-    settings = load_recipe(recipe)
+    settings, store, database = load_recipe(recipe), open_store(), open_database()
+    opened, window_days = get_night(recipe, night), settings.prepare.window_days
     records = extract_and_publish(
-        open_store(),
+        store,
         settings.prepare.source,
         settings.task.columns,
         settings.task.answer,
-        night=get_night(recipe, night),
-        window_days=settings.prepare.window_days,
+        night=opened,
+        window_days=window_days,
+        added=find_released_records(store, database, recipe, night=opened, window_days=window_days),
     )
     rows, new_rows = records.identity.rows, records.identity.new_rows
     logger.info("records %s: %d rows, %d of them from the night's cut", short(records.id), rows, new_rows)
-    if rows and not new_rows and _holds_all_before(recipe, parse_night(night), records):
+    is_new = bool(new_rows) or has_new_releases(database, recipe, opened.night)
+    if rows and not is_new and _holds_all_before(recipe, opened.night, records):
         return Stop("nothing_new", "the source has no row from the night's cut; the latest snapshot and champion stay")
     return records.id
 

@@ -91,3 +91,42 @@ class LeaseRow(Base):
     key: Mapped[str] = mapped_column(String(100), primary_key=True)
     holder: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime] = mapped_column(DateTime)
+
+
+class ReleaseRow(Base):
+    """A version of a row that a person let through: one rule settles it no more, from a night on."""
+
+    __tablename__ = "releases"
+
+    recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
+    row_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[str] = mapped_column(String(40), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(100), primary_key=True)
+    preparation: Mapped[str] = mapped_column(String(64))
+    from_night: Mapped[date] = mapped_column(Date)
+    who: Mapped[str] = mapped_column(String(200))
+    why: Mapped[str] = mapped_column(Text)
+    released_at: Mapped[datetime] = mapped_column(DateTime)
+
+
+class ErasureRow(Base):
+    """A row that was erased, by the digest of its id: its id may itself be personal."""
+
+    __tablename__ = "erasures"
+
+    recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
+    row_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    adapters: Mapped[str] = mapped_column(Text)
+    who: Mapped[str] = mapped_column(String(200))
+    why: Mapped[str] = mapped_column(Text)
+    erased_at: Mapped[datetime] = mapped_column(DateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime)
+
+
+class InstallationRow(Base):
+    """One line: the random id by which a store's prefix knows the registry that owns it."""
+
+    __tablename__ = "installation"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    registry_id: Mapped[str] = mapped_column(String(36))

@@ -1,8 +1,10 @@
 """Extraction: rows of a source become records with an id, a version, a text and an answer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import chain
 
 import polars as pl
+from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.data import Records, RecordsIdentity
 from nightloom.artifacts.frames import RECORDS, put_frame
@@ -23,6 +25,8 @@ def extract_records(
     *,
     night: Night | None,
     window_days: int,
+    added: pl.DataFrame | None = None,
+    erased: Collection[str] = (),
 ) -> Records:
     """Read a source as it stood at a night's cut, and publish its rows as they are.
 
@@ -33,17 +37,22 @@ def extract_records(
         answer: Fields of the answer and their columns; empty for rows that have none.
         night: The night whose cut is read; none reads everything (eval sets, files).
         window_days: Days before the cut's end that the window holds.
+        added: Rows (RECORDS) that are taken in besides, unless the source has them.
+        erased: SHA-256 of the ids of erased rows: what is kept of them is that they came.
 
     Raises:
         InputError: A column is missing, or the query gives rows from after the cut.
         SourceError: The source cannot be read.
     """
     batches = read_batches(source, wanted_columns(columns, answer), night, window_days)
-    frames = (make_records(batch, source, columns, answer, night, window_days) for batch in batches)
+    received = (make_records(batch, source, columns, answer, night, window_days) for batch in batches)
     new_from = None if night is None or columns.updated_at is None else utc_text(night.cut_from)
+    own = (frame.with_columns(added=pl.lit(False)) for frame in received)
+    others = [] if added is None else [added.with_columns(keyed=pl.lit(True), added=pl.lit(True))]
+    frames = (_forget(frame, erased) for frame in chain(own, others))
     rows, new_rows, parts = 0, 0, []
-    for part in cut_into_parts(frames, KEYED_RECORDS):
-        records = _tell_apart(_sort(part))
+    for part in cut_into_parts(frames, {**KEYED_RECORDS, "added": pl.Boolean}):
+        records = _forget(_tell_apart(_sort(_leave_out_doubles(part))), erased)
         rows += len(records)
         new_rows += len(records) if new_from is None else int((records["version"] >= new_from).sum())
         parts.append(put_frame(store, records, RECORDS))
@@ -75,3 +84,20 @@ def _tell_apart(records: pl.DataFrame) -> pl.DataFrame:
     return records.with_columns(
         pl.when(pl.col("keyed") | (number == 1)).then("row_id").otherwise(numbered).alias("row_id")
     )
+
+
+def _leave_out_doubles(records: pl.DataFrame) -> pl.DataFrame:
+    """Leave out rows that were added, where the source has the same version of them."""
+    own = records.filter(~pl.col("added"))
+    added = records.filter(pl.col("added")).join(own, on=["row_id", "version"], how="anti")
+    return pl.concat([own, added])
+
+
+def _forget(records: pl.DataFrame, erased: Collection[str]) -> pl.DataFrame:
+    """Take everything but id and version from rows that were erased."""
+    if not erased:
+        return records
+    digests = records.select(cryptographic_hash(pl.col("row_id")).sha2_256())["row_id"]
+    is_erased = digests.is_in(list(erased))
+    told = ("text", "answer", "slice", "history")
+    return records.with_columns(pl.when(~is_erased).then(pl.col(name)).alias(name) for name in told)

@@ -77,13 +77,29 @@ def test_damaged_snapshot_answers_no(command: Command, night: PastNight, s3: Any
 
 def test_quarantine_is_counted_by_rule(ask: Ask, night: PastNight) -> None:
     document = ask("quarantine", "list", "triage")
-    assert document == {"recipe": "triage", "night": "2026-11-23", "rules": [{"rule": "too_long", "rows": 1}]}
+    assert document == {
+        "recipe": "triage",
+        "night": "2026-11-23",
+        "rules": [{"rule": "too_long", "rows": 1, "released": 0}],
+    }
 
 
 def test_quarantined_rows_have_their_reason_and_no_text(ask: Ask, night: PastNight) -> None:
     document = ask("quarantine", "show", "triage", "--rule", "too_long")
     row = {"row_id": "r3", "version": "v1", "rule": "too_long", "measured": "2001", "threshold": "2000"}
     assert document["shown"] == [row]
+
+
+def test_released_row_is_counted_in_the_list(ask: Ask, night: PastNight) -> None:
+    for reason in ("it is a log, and short enough", "again"):
+        (released,) = ask("quarantine", "release", "triage", "r3", "--reason", reason)["released"]
+        assert (released["row_id"], released["rule"], released["from_night"]) == ("r3", "too_long", "2026-11-24")
+    assert ask("quarantine", "list", "triage")["rules"] == [{"rule": "too_long", "rows": 1, "released": 1}]
+
+
+def test_row_that_was_not_refused_is_bad_input(command: Command, night: PastNight) -> None:
+    code, _, err = command("quarantine", "release", "triage", "r33", "--reason", "it is sound")
+    assert (code, "row 'r33' was not refused or repaired in night 2026-11-23; did you mean r3?" in err) == (2, True)
 
 
 def test_text_of_a_row_cannot_drive_the_terminal(command: Command, night: PastNight) -> None:

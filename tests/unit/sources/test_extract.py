@@ -6,9 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
+from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.reading import read_records
+from nightloom.core.digests import digest_bytes, digest_json
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Canaries, Columns, FilesSource, SqlSource
@@ -34,6 +37,29 @@ def test_key_version_text_and_answer_are_taken_as_they_are(store: ObjectStore, t
     records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
     expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None, None, False)
     assert read_records(store, records.id).rows() == [expected]
+
+
+def test_added_rows_are_taken_in_unless_the_source_has_them(store: ObjectStore, tickets: sa.Engine) -> None:
+    insert(tickets, ("T1", "2026-11-22 08:30:00", "of the source", "sales"))
+    version = "2026-11-22T08:30:00.000000+00:00"
+    lines = [("T1", version, "added", "{}", None, None, False), ("T2", version, "added", "{}", None, None, False)]
+    added = pl.DataFrame(lines, RECORDS, orient="row")
+    records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30, added=added)
+    assert read_records(store, records.id)["text"].to_list() == ["of the source", "added"]
+
+
+@pytest.mark.parametrize("key", ["id", None], ids=["keyed", "named by content"])
+def test_nothing_but_id_and_version_is_kept_of_an_erased_row(
+    store: ObjectStore, tickets: sa.Engine, key: str | None
+) -> None:
+    insert(tickets, ("T1", "2026-11-22 08:30:00", "my name is Ann", "sales"), ("T2", None, "hello", "sales"))
+    columns = KEYED.model_copy(update={"key": key})
+    ids = ["T1"] if key else [digest_json({"text": "my name is Ann", "answer": '{"team":"sales"}'})]
+    erased = {digest_bytes(row_id.encode()) for row_id in ids}
+    records = extract_records(store, SELECT, columns, TEAM, night=NIGHT, window_days=30, erased=erased)
+    texts = read_records(store, records.id).select("row_id", "text", "answer").rows()
+    assert {(text, answer) for row_id, text, answer in texts if row_id in ids} == {(None, None)}
+    assert {text for row_id, text, _ in texts if row_id not in ids} == {"hello"}
 
 
 @pytest.mark.parametrize(

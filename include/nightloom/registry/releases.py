@@ -1,0 +1,89 @@
+"""Releases: rows that a person let through, and from which night on. No text of a row is in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from nightloom.core.nights import utc_now
+from nightloom.registry.database import Database
+from nightloom.registry.tables import NightRow, ReleaseRow
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Settled = tuple[str, str, str]
+"""Row id, version, and the rule that settled it or the operation that changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of a row that one rule settles no more."""
+
+    row_id: str
+    version: str
+    rule: str
+    preparation: str  # of the night in which it was refused
+    from_night: date
+    who: str
+    why: str
+    released_at: datetime
+
+
+def record_releases(
+    database: Database, recipe: str, rows: Sequence[Settled], *, preparation: str, who: str, why: str
+) -> list[Release]:
+    """Write releases down, from the night after the latest that was opened; one that is there stays as it is.
+
+    Nights that were opened give the same when they are run again: no release changes them.
+    """
+    with database.transaction() as session:
+        latest = session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
+        fresh = {"preparation": preparation, "from_night": (latest or utc_now().date()) + timedelta(days=1)}
+        released = []
+        for row_id, version, rule in rows:
+            row = session.get(ReleaseRow, (recipe, row_id, version, rule))
+            if row is None:
+                now = utc_now().replace(tzinfo=None)
+                named = {"recipe": recipe, "row_id": row_id, "version": version, "rule": rule}
+                row = ReleaseRow(**named, **fresh, who=who, why=why, released_at=now)
+                session.add(row)
+            released.append(_as_release(row))
+    return released
+
+
+def list_releases(database: Database, recipe: str) -> list[Release]:
+    """Give all releases of a recipe, sorted by row, version and rule."""
+    query = (
+        sa.select(ReleaseRow)
+        .where(ReleaseRow.recipe == recipe)
+        .order_by(ReleaseRow.row_id, ReleaseRow.version, ReleaseRow.rule)
+    )
+    with database.transaction() as session:
+        return [_as_release(row) for row in session.scalars(query)]
+
+
+def read_releases(database: Database, recipe: str, night: date) -> "pl.DataFrame":
+    """Give the releases that hold for a night, as a RELEASES frame sorted by all of its columns."""
+    import polars as pl
+
+    from nightloom.artifacts.frames import RELEASES
+
+    holding = [one for one in list_releases(database, recipe) if one.from_night <= night]
+    lines = [(one.row_id, one.version, one.rule) for one in holding]
+    return pl.DataFrame(lines, RELEASES, orient="row").sort(list(RELEASES))
+
+
+def _as_release(row: ReleaseRow) -> Release:
+    return Release(
+        row_id=row.row_id,
+        version=row.version,
+        rule=row.rule,
+        preparation=row.preparation,
+        from_night=row.from_night,
+        who=row.who,
+        why=row.why,
+        released_at=row.released_at.replace(tzinfo=UTC),
+    )

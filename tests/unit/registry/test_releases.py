@@ -1,0 +1,32 @@
+"""Releases hold from the night after the latest on, and the first one stands."""
+
+from datetime import date
+
+from nightloom.core.nights import compute_night
+from nightloom.registry.database import Database
+from nightloom.registry.nights import record_night
+from nightloom.registry.releases import list_releases, read_releases, record_releases
+
+MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
+
+
+def release(registry: Database, row_id: str, why: str = "it is no secret") -> None:
+    record_releases(registry, "triage", [(row_id, "v1", "secret")], preparation="a" * 64, who="eva", why=why)
+
+
+def test_release_holds_from_the_night_after_the_latest(registry: Database) -> None:
+    record_night(registry, compute_night("triage", MONDAY, "UTC"))
+    release(registry, "T2")
+    release(registry, "T1")
+    assert read_releases(registry, "triage", MONDAY).rows() == []
+    assert read_releases(registry, "triage", TUESDAY).rows() == [("T1", "v1", "secret"), ("T2", "v1", "secret")]
+    assert read_releases(registry, "other", TUESDAY).rows() == []
+
+
+def test_release_again_changes_nothing(registry: Database) -> None:
+    record_night(registry, compute_night("triage", MONDAY, "UTC"))
+    release(registry, "T1")
+    record_night(registry, compute_night("triage", TUESDAY, "UTC"))
+    release(registry, "T1", why="again")
+    (only,) = list_releases(registry, "triage")
+    assert (only.from_night, only.why) == (TUESDAY, "it is no secret")
