@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/.installed
 SERVICES := $(BIN)/python -m nightloom.services
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly test proofs bench up down status lint format lock
+.PHONY: help nightly test proofs faults bench up down status lint format lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(INSTALLED) ## Run the test suite
 
 proofs: $(INSTALLED) ## Run the long proofs, a sample of which is in `make test`: ONLY=name
 	@NIGHTLOOM_PROOF_DRAWS=4000 $(BIN)/python -m pytest -q -rP -m "proof or not proof" --timeout 3600 tests/proofs $(if $(ONLY),-k "$(ONLY)")
+
+faults: $(INSTALLED) ## Run the whole fault matrix, a sample of which is in `make test`: ONLY=name
+	@$(BIN)/python -m pytest -q -m "fault or not fault" --timeout 3600 tests/faults $(if $(ONLY),-k "$(ONLY)")
 
 bench: $(INSTALLED) ## Measure speed beside a peer's, in one run: ONLY=beginning of a name
 	@$(BIN)/python tests/benchmarks/run.py $(ONLY)

@@ -210,9 +210,11 @@ class ObjectStore:
                 self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, IfNoneMatch="*")
             except ClientError as error:
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-                if status == 412:
-                    return self._get(key) == data
-                if status not in (408, 409, 429) and status < 500:
+                found = self._get(key) if status == 412 else None
+                if found is not None:
+                    return found == data
+                # 412 and nothing there: what stood in the way was deleted since.
+                if status not in (408, 409, 412, 429) and status < 500:
                     raise StoreError(self._explain(f"write {key}", error)) from error
                 last = error
             except BotoCoreError as error:

@@ -136,6 +136,12 @@ def test_a_commit_that_another_made_while_our_answer_was_lost_is_theirs(store, s
     assert store.publish(thing(seconds=1.0)) == other
 
 
+def test_what_stood_in_the_way_and_was_deleted_since_is_written_after_all(store, break_next):
+    left = break_next("put_object", s3_error(412))
+    assert store.publish(thing()) == thing() == store.load(Thing, thing().id)
+    assert left == []
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 507], ids=str)
 def test_a_store_that_goes_on_refusing_is_a_fault(store, s3, break_next, status):
     break_next("put_object", *[s3_error(status)] * 9)
