@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +29,7 @@ class MemoryS3:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.written_at: dict[str, datetime] = {}
         self._lock = threading.Lock()
         self.meta = SimpleNamespace(endpoint_url="memory")
 
@@ -37,11 +39,27 @@ class MemoryS3:
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         return {"Body": io.BytesIO(self._body(Key, "NoSuchKey"))}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str = "") -> None:  # noqa: N803
         with self._lock:
-            if Key in self.objects:
+            if IfNoneMatch and Key in self.objects:
                 raise s3_error("PreconditionFailed", 412)  # noqa: EM101  # an S3 code, not a message
             self.objects[Key] = Body
+            self.written_at[Key] = datetime.now(UTC)
+
+    def delete_object(self, *, Bucket: str, Key: str) -> None:  # noqa: N803
+        self.objects.pop(Key, None)
+
+    def copy(self, CopySource: dict[str, str], Bucket: str, Key: str) -> None:  # noqa: N803
+        self.put_object(Bucket=Bucket, Key=Key, Body=self._body(CopySource["Key"], "404"))
+
+    def get_paginator(self, operation: str) -> "MemoryS3":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+        found = {key: body for key, body in self.objects.items() if key.startswith(Prefix)}
+        times = {key: self.written_at.get(key, datetime.now(UTC)) for key in found}
+        yield {"Contents": [{"Key": k, "Size": len(v), "LastModified": times[k]} for k, v in found.items()]}
 
     def download_file(self, Bucket: str, Key: str, Filename: str) -> None:  # noqa: N803
         Path(Filename).write_bytes(self._body(Key, "404"))

@@ -1,11 +1,21 @@
 """Data manifests: extracted records, eval sets, snapshots, and what preparing a night came to."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.names import BLOB, Names
+
+RecordsId = Annotated[str, Names("records")]
+RecordsPart = Annotated[str, Names(BLOB, "records")]
+EvalSetId = Annotated[str, Names("evalset")]
+SnapshotId = Annotated[str, Names("snapshot")]
+CuratedId = Annotated[str, Names("curated")]
+PreparationId = Annotated[str, Names("preparation")]
+LedgerPart = Annotated[str, Names(BLOB, "ledger")]
+QuarantinePart = Annotated[str, Names(BLOB, "quarantine")]
 
 Outcome = Literal["kept", "repaired", "merged", "superseded", "quarantined"]
 
@@ -21,7 +31,7 @@ class RecordsIdentity(Plain):
     new_rows: int = Field(
         description="Rows whose version lies within the night's cut; all, where there are no versions."
     )
-    parts: tuple[str, ...] = Field(description="Blobs of RECORDS frames, cut by the hash of the row id.")
+    parts: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames, cut by the hash of the row id.")
 
 
 class Records(Manifest):
@@ -43,7 +53,7 @@ class EvalSetIdentity(Plain):
 class EvalSetRecord(Plain):
     """Where the items lie."""
 
-    frame: str = Field(description="Blob of an EVAL_ITEMS frame.")
+    frame: Annotated[str, Names(BLOB, "eval_items")] = Field(description="Blob of an EVAL_ITEMS frame.")
     refused: int = Field(description="Rows of the source that could not be items: no answer, or twice there.")
 
 
@@ -66,7 +76,7 @@ class SnapshotIdentity(Plain):
 class SnapshotFile(Plain):
     """One Parquet shard, sorted by row id."""
 
-    sha256: str
+    sha256: Annotated[str, Names(BLOB, "examples")]
     rows: int
     first_id: str
     last_id: str
@@ -78,7 +88,7 @@ class SnapshotRecord(Plain):
     files: tuple[SnapshotFile, ...]
     recipe: str
     night: str
-    parent: str | None = Field(description="Snapshot that was `latest` before.")
+    parent: SnapshotId | None = Field(description="Snapshot that was `latest` before.")
 
 
 class Snapshot(Manifest):
@@ -132,8 +142,8 @@ class CuratedRecord(Plain):
 class TokenBudget(Plain):
     """What the tokens of a row are counted by, and how many it may have."""
 
-    base: str = Field(description="Base model, whose tokenizer and chat template count.")
-    prompt: str = Field(description="Prompt version around the row.")
+    base: Annotated[str, Names("base")] = Field(description="Base model, whose tokenizer and chat template count.")
+    prompt: Annotated[str, Names("prompt")] = Field(description="Prompt version around the row.")
     output: Literal["json", "text"]
     field_order: tuple[str, ...]
     most: int | None = Field(description="Tokens of a whole example; none: those of the base model's context.")
@@ -145,22 +155,26 @@ class Curated(Manifest):
     class Identity(Plain):
         """Examples, ledger and quarantine of one set of records."""
 
-        records: str
-        eval_sets: tuple[str, ...] = Field(
+        records: RecordsId
+        eval_sets: tuple[EvalSetId, ...] = Field(
             description="Eval sets that no example may repeat, as the recipe orders them."
         )
-        parent: str | None = Field(
+        parent: PreparationId | None = Field(
             description="Preparation whose clusters and splits were taken over; none for the first."
         )
-        releases: str | None = Field(description="Blob of a RELEASES frame: rows that people let through; none: none.")
+        releases: Annotated[str, Names(BLOB, "releases")] | None = Field(
+            description="Blob of a RELEASES frame: rows that people let through; none: none."
+        )
         operations: dict[str, int] = Field(description="Operations that cleaned the texts, with their versions.")
         tokens: TokenBudget | None = Field(description="What tokens were counted by; none: the base model has none.")
-        examples: tuple[str, ...] = Field(
+        examples: tuple[Annotated[str, Names(BLOB, "examples")], ...] = Field(
             description="Blobs of EXAMPLES frames, one after the other in the order in which the rows came."
         )
-        ledger: tuple[str, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
-        quarantine: tuple[str, ...] = Field(description="Blobs of QUARANTINE frames, cut by the hash of the row id.")
-        contamination: str | None = Field(
+        ledger: tuple[LedgerPart, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
+        quarantine: tuple[QuarantinePart, ...] = Field(
+            description="Blobs of QUARANTINE frames, cut by the hash of the row id."
+        )
+        contamination: Annotated[str, Names(BLOB, "contamination")] | None = Field(
             description="Blob of a CONTAMINATION frame: what the examples repeat of the eval sets; none: no eval set."
         )
         counts: tuple[RuleCount, ...]
@@ -179,12 +193,16 @@ class PreparationIdentity(Plain):
     night: str
     cut_from: datetime
     cut_to: datetime
-    records: str
-    eval_sets: tuple[str, ...] = Field(description="Eval sets that no example repeats, as the recipe orders them.")
-    snapshot: str
-    curated: str
-    ledger: tuple[str, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
-    quarantine: tuple[str, ...] = Field(description="Blobs of QUARANTINE frames, cut by the hash of the row id.")
+    records: RecordsId
+    eval_sets: tuple[EvalSetId, ...] = Field(
+        description="Eval sets that no example repeats, as the recipe orders them."
+    )
+    snapshot: SnapshotId
+    curated: CuratedId
+    ledger: tuple[LedgerPart, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
+    quarantine: tuple[QuarantinePart, ...] = Field(
+        description="Blobs of QUARANTINE frames, cut by the hash of the row id."
+    )
     rows_in: int
     counts: tuple[RuleCount, ...] = Field(description="They add up to rows_in.")
     expectations: tuple[Expectation, ...]

@@ -1,18 +1,24 @@
 """Model manifests: base models, blueprints, trials, adapters."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.artifacts.data import Empty
+from nightloom.artifacts.data import Empty, EvalSetId, SnapshotId
 from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.names import BlobId, Names
+
+BaseId = Annotated[str, Names("base")]
+AdapterId = Annotated[str, Names("adapter")]
+BlueprintId = Annotated[str, Names("blueprint")]
+PromptId = Annotated[str, Names("prompt")]
 
 
 class ModelFile(Plain):
     """One file of a model folder."""
 
     path: str = Field(description="Name within the folder.")
-    sha256: str
+    sha256: BlobId
     size_bytes: int
 
 
@@ -43,11 +49,12 @@ class Starter(Manifest):
     class Record(Plain):
         """What came out."""
 
-        base: str
+        base: BaseId
         seconds: float
         loss: float
 
     kind: ClassVar[str] = "starter"
+    is_memo: ClassVar[bool] = True
     identity: Identity
     record: Record
 
@@ -56,7 +63,7 @@ class EvalSetUse(Plain):
     """An eval set in a blueprint, with what a comparison on it can show."""
 
     name: str
-    evalset: str
+    evalset: EvalSetId
     items: int
     minimum_detectable_effect: float = Field(
         description="Smallest paired difference found with 80 % power at 10 % discordant items."
@@ -77,9 +84,9 @@ class BlueprintIdentity(Plain):
     """All that determines the result. It names no night: unchanged inputs are the same blueprint."""
 
     recipe: str
-    snapshot: str
-    base: str
-    prompt: str = Field(description="Digest of the prompt version.")
+    snapshot: SnapshotId
+    base: BaseId
+    prompt: PromptId = Field(description="Digest of the prompt version.")
     output: Literal["json", "text"]
     answer: dict[str, tuple[str, ...] | None] = Field(description="Fields and their allowed values.")
     field_order: tuple[str, ...]
@@ -114,7 +121,7 @@ class Blueprint(Manifest):
 class AdapterIdentity(Plain):
     """Weights on top of a base model."""
 
-    base: str
+    base: BaseId
     method: Literal["lora", "full"]
     files: tuple[ModelFile, ...] = Field(description="Sorted by path; weights are safetensors only.")
 
@@ -122,7 +129,7 @@ class AdapterIdentity(Plain):
 class AdapterRecord(Plain):
     """Where the weights came from first."""
 
-    blueprint: str
+    blueprint: BlueprintId
     trial: int
 
 
@@ -137,7 +144,7 @@ class Adapter(Manifest):
 class TrialIdentity(Plain):
     """One trial of one blueprint."""
 
-    blueprint: str
+    blueprint: BlueprintId
     trial: int
 
 
@@ -152,7 +159,7 @@ class LossPoint(Plain):
 class TrialRecord(Plain):
     """What training came to."""
 
-    adapter: str
+    adapter: AdapterId
     steps: int
     examples: int
     tokens: int = Field(description="Tokens of all examples of one epoch.")
@@ -168,6 +175,7 @@ class Trial(Manifest):
     """The memo that keeps a blueprint's trial from being trained twice."""
 
     kind: ClassVar[str] = "trial"
+    is_memo: ClassVar[bool] = True
     identity: TrialIdentity
     record: TrialRecord
 
@@ -175,5 +183,5 @@ class Trial(Manifest):
 class ModelRef(Plain):
     """A model that can generate: a base model, with or without an adapter."""
 
-    base: str
-    adapter: str | None = None
+    base: BaseId
+    adapter: AdapterId | None = None

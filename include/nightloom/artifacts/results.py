@@ -1,12 +1,16 @@
 """Result manifests: scores, verdicts, predictions, reports."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.artifacts.data import Empty
-from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.data import Empty, EvalSetId, RecordsPart, SnapshotId
+from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelRef, PromptId
 from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.names import BLOB, BlobId, Names
+
+ResultLines = Annotated[str, Names(BLOB, "lines")]
+PredictionPlanId = Annotated[str, Names("prediction_plan")]
 
 Finding = Literal["BETTER", "NOT_WORSE", "WORSE", "INCONCLUSIVE"]
 PredictionStatus = Literal["succeeded", "invalid_output", "blocked", "failed", "expired"]
@@ -23,9 +27,11 @@ class ScoresIdentity(Plain):
     """All that determines what a model answers on an eval set."""
 
     model: ModelRef | None = Field(description="None for the reference classifier.")
-    reference: str | None = Field(default=None, description="Snapshot that the reference classifier learned from.")
-    evalset: str
-    prompt: str
+    reference: SnapshotId | None = Field(
+        default=None, description="Snapshot that the reference classifier learned from."
+    )
+    evalset: EvalSetId
+    prompt: PromptId
     output: Literal["json", "text"]
     answer: dict[str, tuple[str, ...] | None]
     field_order: tuple[str, ...]
@@ -53,7 +59,7 @@ class Metric(Plain):
 class ScoresRecord(Plain):
     """What came out."""
 
-    frame: str = Field(description="Blob of a SCORES frame.")
+    frame: Annotated[str, Names(BLOB, "scores")] = Field(description="Blob of a SCORES frame.")
     metrics: tuple[Metric, ...]
     seconds: float
 
@@ -62,6 +68,7 @@ class Scores(Manifest):
     """Scores of one model on one eval set, found again by what determines them."""
 
     kind: ClassVar[str] = "scores"
+    is_memo: ClassVar[bool] = True
     identity: ScoresIdentity
     record: ScoresRecord
 
@@ -90,7 +97,7 @@ class ModelScores(Plain):
 
     role: Literal["baseline", "champion", "candidate", "reference"]
     eval_set: str
-    scores: str
+    scores: Annotated[str, Names("scores")]
     metrics: tuple[Metric, ...]
 
 
@@ -99,10 +106,10 @@ class VerdictIdentity(Plain):
 
     recipe: str
     night: str
-    blueprint: str
-    candidate: str = Field(description="Adapter.")
-    champion: str | None = Field(description="Adapter that the `champion` ref held when this was decided.")
-    baseline: str = Field(description="Base model without adapter.")
+    blueprint: BlueprintId
+    candidate: AdapterId = Field(description="Adapter.")
+    champion: AdapterId | None = Field(description="Adapter that the `champion` ref held when this was decided.")
+    baseline: BaseId = Field(description="Base model without adapter.")
     scores: tuple[ModelScores, ...]
     comparisons: tuple[Comparison, ...]
     finding: Finding = Field(description="Of the comparison that decides: champion, else baseline.")
@@ -124,13 +131,13 @@ class PredictionPlanIdentity(Plain):
     recipe: str
     night: str
     model: ModelRef
-    prompt: str
+    prompt: PromptId
     output: Literal["json", "text"]
     answer: dict[str, tuple[str, ...] | None]
     field_order: tuple[str, ...]
     max_new_tokens: int
     checks: dict[str, Any] = Field(description="The recipe's settings that decide what is redacted or blocked.")
-    shards: tuple[str, ...] = Field(description="Blobs of RECORDS frames.")
+    shards: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames.")
     rows: int
     code: str
     packages: dict[str, str]
@@ -150,18 +157,19 @@ class PredictionShard(Manifest):
     class Identity(Plain):
         """Which shard of which plan."""
 
-        plan: str
+        plan: PredictionPlanId
         shard: int
 
     class Record(Plain):
         """What came out."""
 
-        lines: str = Field(description="Blob of JSONL in the OpenAI batch result form.")
+        lines: ResultLines = Field(description="Blob of JSONL in the OpenAI batch result form.")
         counts: dict[PredictionStatus, int]
         rows: int
         seconds: float
 
     kind: ClassVar[str] = "prediction_shard"
+    is_memo: ClassVar[bool] = True
     identity: Identity
     record: Record
 
@@ -169,8 +177,8 @@ class PredictionShard(Manifest):
 class PredictionsIdentity(Plain):
     """All results of a plan."""
 
-    plan: str
-    files: tuple[str, ...] = Field(description="Blobs of JSONL, by shard.")
+    plan: PredictionPlanId
+    files: tuple[ResultLines, ...] = Field(description="Blobs of JSONL, by shard.")
     counts: dict[PredictionStatus, int] = Field(description="They add up to rows.")
     rows: int
 
@@ -188,13 +196,13 @@ class ReportIdentity(Plain):
 
     recipe: str
     night: str
-    facts: str = Field(description="Blob of the facts as JSON.")
+    facts: Annotated[str, Names(BLOB, "facts")] = Field(description="Blob of the facts as JSON.")
 
 
 class ReportRecord(Plain):
     """How they are shown."""
 
-    html: str = Field(description="Blob of the self-contained page.")
+    html: BlobId = Field(description="Blob of the self-contained page.")
 
 
 class Report(Manifest):

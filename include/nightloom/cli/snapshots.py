@@ -125,5 +125,31 @@ def export(
     show({"id": snapshot_id, "files": [str(path) for path in files]}, text, as_json=as_json)
 
 
+@app.command("gc")
+def collect_garbage(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and touch nothing.")] = False,
+    grace_hours: Annotated[
+        int, typer.Option("--grace-hours", min=1, help="Longer than any step of a night takes.")
+    ] = 48,
+    as_json: AsJson = False,
+) -> None:
+    """Collect what no night, ref, blueprint or report names: into the trash, and from there for good."""
+    from datetime import timedelta
+
+    from nightloom.core.nights import utc_now
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+    from nightloom.snapshots.garbage import collect_garbage as collect
+    from nightloom.snapshots.garbage import count_by_reason
+
+    grace = timedelta(hours=grace_hours)
+    decisions = collect(open_store(), open_database(), now=utc_now(), grace=grace, dry_run=dry_run)
+    counts = count_by_reason(decisions)
+    columns = ["fate", "reason", "objects", "bytes"]
+    document = {"dry_run": dry_run, "counts": [dict(zip(columns, line, strict=True)) for line in counts]}
+    show(document, table(columns, counts, empty="the store is empty"), as_json=as_json)
+
+
 def _shown_splits(splits: dict[str, int]) -> list[int]:
     return [splits.get(name, 0) for name in ("train", "selection", "test")]

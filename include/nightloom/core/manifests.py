@@ -21,10 +21,14 @@ class Plain(BaseModel):
 
 
 class Manifest(Plain):
-    """A thing by content. A subclass sets `kind` and types `identity` and `record`."""
+    """A thing by content. A subclass sets `kind` and types `identity` and `record`.
+
+    A memo is found again by its identity, and named by nobody: it lives for as long as all that its identity names.
+    """
 
     kind: ClassVar[str]
     schema_version: ClassVar[int] = 1
+    is_memo: ClassVar[bool] = False
 
     identity: Plain
     record: Plain

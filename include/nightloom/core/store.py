@@ -1,7 +1,9 @@
 """The object store: blobs and manifests by digest, on any S3. The only module that knows boto3.
 
 A blob is written before the manifest that names it; a manifest is written last, by one conditional put. A
-reader follows manifests and never a listing, so what was half-written is invisible.
+reader follows manifests and never a listing, so what was half-written is invisible. What garbage collection has put
+into the trash is read by id until it is deleted, but never counts as there; a blob from which rows were erased is
+read as the one that stands in for it.
 """
 
 import logging
@@ -11,18 +13,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from nightloom.core.digests import digest_bytes, digest_file, short
 from nightloom.core.errors import ManifestError, StoreError
 from nightloom.core.manifests import Manifest, Plain, manifest_key
+from nightloom.core.replacements import Replacement
 from nightloom.core.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Manifest)
+
+TRASH = "trash/"
+"""Where an object's key begins that nothing named when garbage was collected."""
 
 _ONE_PUT_BYTES = 32 << 20
 _PUT_ATTEMPTS = 5
@@ -46,7 +52,7 @@ class ObjectStore:
         """Keep the bytes and return their digest; bytes already there are not sent again."""
         digest = digest_bytes(data)
         if not self.has_blob(digest):
-            self._put_conditionally(_blob_key(digest), data)
+            self._put_conditionally(blob_key(digest), data)
         return digest
 
     def put_file(self, path: Path) -> str:
@@ -55,13 +61,13 @@ class ObjectStore:
             return self.put_blob(path.read_bytes())
         digest = digest_file(path)
         if not self.has_blob(digest):
-            key = self.prefix + _blob_key(digest)
+            key = self.prefix + blob_key(digest)
             self._ask(f"upload {path.name}", lambda: self._client.upload_file(str(path), self.bucket, key))
         return digest
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether the bytes of that digest are kept."""
-        return self._has(_blob_key(digest))
+        return self._has(blob_key(digest))
 
     def get_blob(self, digest: str) -> bytes:
         """Give the bytes of that digest.
@@ -69,8 +75,11 @@ class ObjectStore:
         Raises:
             ManifestError: There are none, or they are damaged.
         """
-        data = self._get(_blob_key(digest))
+        data = self._get(blob_key(digest))
         if data is None:
+            replacement = self.find_replacement(digest)
+            if replacement is not None:
+                return self.get_blob(replacement.record.blob)
             raise ManifestError(_missing(digest))
         if digest_bytes(data) != digest:
             msg = f"blob {digest} is damaged in the store; restore it from a backup"
@@ -86,18 +95,21 @@ class ObjectStore:
         if path.exists() and digest_file(path) == digest:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         try:
-            if not self._download(digest, partial):
+            if not self._download(digest, half):
+                replacement = self.find_replacement(digest)
+                if replacement is not None:
+                    return self.fetch_file(replacement.record.blob, path)
                 raise ManifestError(_missing(digest))
-            if digest_file(Path(partial)) != digest:
+            if digest_file(Path(half)) != digest:
                 msg = f"blob {digest} is damaged in the store; restore it from a backup"
                 raise ManifestError(msg)
-            Path(partial).chmod(0o666 & ~_umask())
-            Path(partial).replace(path)
+            Path(half).chmod(0o666 & ~_umask())
+            Path(half).replace(path)
         finally:
-            Path(partial).unlink(missing_ok=True)
+            Path(half).unlink(missing_ok=True)
         return path
 
     def publish(self, manifest: M) -> M:
@@ -111,7 +123,7 @@ class ObjectStore:
     def find(self, kind: type[M], identity: Plain) -> M | None:
         """Give the manifest with this identity, or nothing."""
         manifest_id = kind.id_of(identity)
-        data = self._get(manifest_key(kind.kind, manifest_id))
+        data = self._read(manifest_key(kind.kind, manifest_id))
         return None if data is None else kind.from_bytes(data, manifest_id)
 
     def load(self, kind: type[M], manifest_id: str) -> M:
@@ -125,6 +137,10 @@ class ObjectStore:
             msg = f"{kind.kind} {manifest_id} is not in the store; `nightloom {kind.kind} list` shows what is"
             raise ManifestError(msg)
         return kind.from_bytes(data, manifest_id)
+
+    def find_replacement(self, digest: str) -> Replacement | None:
+        """Give what stands in for a blob from which rows were erased; nothing where none were."""
+        return self.find(Replacement, Replacement.Identity(blob=digest))
 
     def list_keys(self, bucket: str, pattern: str) -> list[str]:
         """Give the keys of any bucket that match a pattern, in their order; a pattern that ends in a slash is a folder.
@@ -175,27 +191,36 @@ class ObjectStore:
     def _has(self, key: str) -> bool:
         found = self._ask(
             f"look for {key}",
-            lambda: self._client.head_object(Bucket=self.bucket, Key=self.prefix + key),
+            lambda: self._client.head_object(**self._at(key)),
             missing=("404", "NoSuchKey", "NotFound"),
         )
         return found is not None
 
     def _get(self, key: str) -> bytes | None:
+        data = self._read(key)
+        return self._read(TRASH + key) if data is None else data
+
+    def _read(self, key: str) -> bytes | None:
         def read() -> bytes:
-            body: bytes = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)["Body"].read()
+            body: bytes = self._client.get_object(**self._at(key))["Body"].read()
             return body
 
         data: bytes | None = self._ask(f"read {key}", read, missing=("404", "NoSuchKey"))
         return data
 
+    def _at(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": self.prefix + key}
+
     def _download(self, digest: str, path: str) -> bool:
         """Write a blob's bytes to a file; tell whether there are any."""
 
-        def download() -> bool:
-            self._client.download_file(self.bucket, self.prefix + _blob_key(digest), path)
+        def download(key: str) -> bool:
+            self._client.download_file(self.bucket, self.prefix + key, path)
             return True
 
-        return bool(self._ask(f"download blob {digest}", download, missing=("404", "NoSuchKey")))
+        places = (blob_key(digest), TRASH + blob_key(digest))
+        what = f"download blob {digest}"
+        return any(self._ask(what, partial(download, key), missing=("404", "NoSuchKey")) for key in places)
 
     def _put_conditionally(self, key: str, data: bytes) -> bool:
         """Put unless the key exists; tell whether this call's bytes (or equal ones) now stand under it.
@@ -207,10 +232,10 @@ class ObjectStore:
         last: Exception | None = None
         for _ in range(_PUT_ATTEMPTS):
             try:
-                self._client.put_object(Bucket=self.bucket, Key=self.prefix + key, Body=data, IfNoneMatch="*")
+                self._client.put_object(**self._at(key), Body=data, IfNoneMatch="*")
             except ClientError as error:
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-                found = self._get(key) if status == 412 else None
+                found = self._read(key) if status == 412 else None
                 if found is not None:
                     return found == data
                 # 412 and nothing there: what stood in the way was deleted since.
@@ -271,7 +296,8 @@ def _umask() -> int:
     return mask
 
 
-def _blob_key(digest: str) -> str:
+def blob_key(digest: str) -> str:
+    """Give the key in the store under which a blob lies."""
     return f"objects/sha256/{digest[:2]}/{digest[2:]}"
 
 

@@ -20,6 +20,7 @@ from nightloom.artifacts.reading import has_added
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
+from nightloom.core.ownership import claim_prefix
 from nightloom.core.recipe_check import load_recipe
 from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
@@ -43,6 +44,7 @@ from nightloom.registry.nights import (
     record_night,
 )
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
+from nightloom.registry.roots import read_registry_id
 from nightloom.scanners.normalise import operation_versions
 from nightloom.snapshots import freeze
 from nightloom.snapshots.canaries import CanaryReport, measure_canaries
@@ -62,7 +64,7 @@ def open_night(recipe: str, night: str | None = None) -> str:
 
     Raises:
         RecipeError: There is no such recipe, or it is broken.
-        InputError: The night is not a date, or has not come yet.
+        InputError: The night is not a date, or has not come yet; or the store belongs to another registry.
     """
     settings = load_recipe(recipe)
     tonight = night_of(utc_now(), settings.timezone)
@@ -70,6 +72,7 @@ def open_night(recipe: str, night: str | None = None) -> str:
     if date > tonight:
         msg = f"night {date} has not come yet in {settings.timezone}; the latest is {tonight}"
         raise InputError(msg)
+    claim_prefix(open_store(), read_registry_id(open_database()))
     opened = record_night(open_database(), compute_night(recipe, date, settings.timezone))
     begin_stage(open_database(), recipe, date, "prepare")
     logger.info("night %s of %s: cut from %s to %s", date, recipe, opened.cut_from, opened.cut_to)

@@ -1,13 +1,19 @@
 """Whole nights without Airflow: what they leave behind, and that running one again changes nothing."""
 
+import re
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from nightloom.artifacts.results import Predictions, Verdict
+from nightloom.core.nights import utc_now
 from nightloom.core.store import open_store
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import StageOutcome
 from nightloom.registry.refs import read_log, read_ref
+from nightloom.snapshots.garbage import collect_garbage
+from nightloom.snapshots.inventory import take_inventory
 
 from .conftest import Installation, back
 
@@ -61,3 +67,19 @@ def test_nights_in_order_compare_with_the_champion_of_the_night_before() -> None
     second = run()
     verdicts = [open_store().load(Verdict, str(night["finetune"].manifest)).identity for night in (first, second)]
     assert verdicts[1].champion == verdicts[0].candidate
+
+
+@pytest.mark.usefixtures("installation")
+def test_garbage_collection_finds_all_that_a_night_names() -> None:
+    run()
+    inventory = take_inventory(open_store())
+    there = {one.digest: one for one in inventory.objects}
+    for name, manifest in inventory.manifests.items():
+        digests = set(re.findall(r'"([0-9a-f]{64})"', manifest.model_dump_json()))
+        forgotten = (digests & there.keys()) - {one.digest for one in inventory.names[name]} - {name.digest}
+        assert forgotten == set(), name
+    decisions = collect_garbage(open_store(), open_database(), now=utc_now() + timedelta(days=3), dry_run=True)
+    gone = [inventory.manifests[one.name] for one in decisions if one.fate != "kept" and one.name.kind != "blob"]
+    # What was read of eval sets and of the rows to predict has become eval sets and shards.
+    assert {manifest.kind for manifest in gone} == {"records"}
+    assert run()["predict"].status == "done"

@@ -2,6 +2,7 @@
 
 A store is read for years: whoever adds, removes or retypes a field raises the kind's `schema_version` and adds the
 new version's lines to tests/golden/manifest_fields.json. The lines of versions that were released never change.
+A digest's line says what it names: what a field that is mere text names, garbage collection would delete.
 """
 
 import json
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from nightloom.artifacts import data, models, results
+from nightloom.core import replacements
 from nightloom.core.manifests import Manifest
 from nightloom.prompts import templates
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "manifest_fields.json").read_text(encoding="utf-8"))
-HOMES = {module.__name__ for module in (data, models, results, templates)}
+HOMES = {module.__name__ for module in (data, models, replacements, results, templates)}
 KINDS = {kind.kind: kind for kind in Manifest.__subclasses__() if kind.__module__ in HOMES}
 
 
@@ -41,7 +43,7 @@ def describe(path, schema, known):
 
 
 def test_every_kind_is_pinned():
-    assert len(KINDS) == 17
+    assert len(KINDS) == 18
     assert {name.split()[0] for name in GOLDEN} == KINDS.keys()
     assert {m.__module__ for m in Manifest.__subclasses__() if m.__module__.startswith("nightloom.")} == HOMES
 

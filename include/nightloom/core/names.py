@@ -1,0 +1,85 @@
+"""Names: what a digest in a manifest is the name of, told by the type of its field.
+
+Whoever collects garbage or erases a row follows these and nothing else: a digest whose type says nothing is text.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+BLOB = "blob"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Stands in a field's type: the digest names a manifest of this kind, or a blob.
+
+    Attributes:
+        kind: Kind of the manifest, or `blob`.
+        content: What the blob holds, where that matters: a sort of frame, or `lines` or `facts`.
+    """
+
+    kind: str
+    content: str | None = None
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "format": f"digest of {self.kind}" + (f" of {self.content}" if self.content else "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something that a manifest names."""
+
+    kind: str
+    digest: str
+    content: str | None = None
+
+
+BlobId = Annotated[str, Names(BLOB)]
+
+
+def list_names(value: BaseModel) -> list[Named]:
+    """Give all that a manifest, or a part of one, names."""
+    return list(_walk_model(value))
+
+
+def _walk_model(value: BaseModel) -> Iterator[Named]:
+    for name, field in type(value).model_fields.items():
+        yield from _walk(getattr(value, name), field.annotation, tuple(field.metadata))
+
+
+def _walk(value: Any, annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Named]:
+    if value is None:
+        return
+    if get_origin(annotation) is Annotated:
+        annotation, *inner = get_args(annotation)
+        metadata = (*metadata, *inner)
+    if isinstance(value, str):
+        names = [one for one in metadata if isinstance(one, Names)] or list(_find_names(annotation))
+        yield from (Named(one.kind, value, one.content) for one in names)
+    elif isinstance(value, BaseModel):
+        yield from _walk_model(value)
+    elif isinstance(value, (tuple, list)):
+        inside = next((one for one in _choices(annotation) if get_origin(one) in (tuple, list)), None)
+        for item in value:
+            yield from _walk(item, get_args(inside)[0] if inside else Any, ())
+    elif isinstance(value, dict):
+        inside = next((one for one in _choices(annotation) if get_origin(one) is dict), None)
+        for item in value.values():
+            yield from _walk(item, get_args(inside)[1] if inside else Any, ())
+
+
+def _find_names(annotation: Any) -> Iterator[Names]:
+    """Give what the digest names whose type is one of several, such as `SnapshotId | None`."""
+    for choice in _choices(annotation):
+        if get_origin(choice) is Annotated:
+            yield from (one for one in get_args(choice) if isinstance(one, Names))
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    origin = get_origin(annotation)
+    is_union = origin is not None and getattr(origin, "__name__", "") in ("Union", "UnionType")
+    return get_args(annotation) if is_union else (annotation,)

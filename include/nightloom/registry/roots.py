@@ -1,0 +1,54 @@
+"""Roots: what the registry names in the store, from which garbage collection begins; and who the registry is."""
+
+import uuid
+
+import sqlalchemy as sa
+
+from nightloom.core.nights import utc_now
+from nightloom.registry.database import Database
+from nightloom.registry.tables import (
+    InstallationRow,
+    LeaseRow,
+    ManifestRow,
+    OutcomeRow,
+    RefMoveRow,
+    RefRow,
+    ReleaseRow,
+)
+
+
+def read_registry_id(database: Database) -> str:
+    """Give the random id of this registry, made when it is first asked for."""
+    with database.transaction() as session:
+        row = session.get(InstallationRow, 1)
+        if row is None:
+            row = InstallationRow(number=1, registry_id=str(uuid.uuid4()))
+            session.add(row)
+        return row.registry_id
+
+
+def list_roots(database: Database) -> dict[str, str]:
+    """Give the id of each manifest that the registry names, with the reason.
+
+    These are what refs point to and ever pointed to, what stages of nights came to, what a night that is not over has
+    made, what rows were released from, and what somebody has leased.
+    """
+    unfinished = sa.select(OutcomeRow.recipe, OutcomeRow.night).where(OutcomeRow.status == "running")
+    queries: dict[str, sa.Executable] = {
+        "leased": sa.select(LeaseRow.scope).where(LeaseRow.expires_at > utc_now().replace(tzinfo=None)),
+        "unfinished night": sa.select(ManifestRow.manifest).where(
+            sa.tuple_(ManifestRow.recipe, ManifestRow.night).in_(unfinished)
+        ),
+        "release": sa.select(ReleaseRow.preparation),
+        "night": sa.select(OutcomeRow.manifest).where(OutcomeRow.manifest.is_not(None)),
+        "earlier ref": sa.union(
+            sa.select(RefMoveRow.new), sa.select(RefMoveRow.verdict).where(RefMoveRow.verdict.is_not(None))
+        ),
+        "ref": sa.select(RefRow.value),
+    }
+    roots: dict[str, str] = {}
+    with database.transaction() as session:
+        for reason, query in queries.items():
+            # A lease's scope is kind and id.
+            roots |= {value.rpartition("/")[2]: reason for value in session.scalars(query)}
+    return roots

@@ -1,0 +1,219 @@
+"""Garbage: what nothing names goes after two grace periods, and nothing else ever does."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from nightloom.artifacts.data import Records, RecordsIdentity
+from nightloom.artifacts.models import (
+    Adapter,
+    AdapterIdentity,
+    AdapterRecord,
+    ModelFile,
+    Trial,
+    TrialIdentity,
+    TrialRecord,
+)
+from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
+from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.manifests import Manifest
+from nightloom.core.nights import utc_now
+from nightloom.core.ownership import take_over_prefix
+from nightloom.core.replacements import Replacement
+from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
+from nightloom.registry.leases import take_lease
+from nightloom.registry.nights import begin_stage, end_stage, index_manifest
+from nightloom.registry.refs import move_ref
+from nightloom.snapshots.garbage import collect_garbage, count_by_reason
+from nightloom.snapshots.inventory import KINDS
+
+NIGHT = date(2026, 11, 23)
+
+Collect = Callable[..., dict[str, int]]
+
+
+@pytest.fixture
+def collect(store: ObjectStore, registry: Database) -> Collect:
+    """Collects garbage some days from now, and gives the number of objects by fate."""
+
+    def call(days: float = 0, *, dry_run: bool = False) -> dict[str, int]:
+        now = utc_now() + timedelta(days=days)
+        counts: dict[str, int] = {}
+        for fate, _, objects, _ in count_by_reason(collect_garbage(store, registry, now=now, dry_run=dry_run)):
+            counts[fate] = counts.get(fate, 0) + objects
+        return counts
+
+    return call
+
+
+def put_records(store: ObjectStore, text: bytes = b"rows") -> Records:
+    return store.publish(Records(identity=RecordsIdentity(rows=1, new_rows=1, parts=(store.put_blob(text),))))
+
+
+def put_adapter(store: ObjectStore, blueprint: str = "b" * 64) -> Adapter:
+    file = ModelFile(path="a.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
+    identity = AdapterIdentity(base="c" * 64, method="lora", files=(file,))
+    return store.publish(Adapter(identity=identity, record=AdapterRecord(blueprint=blueprint, trial=0)))
+
+
+def put_trial(store: ObjectStore, blueprint: str) -> Trial:
+    record = TrialRecord(
+        adapter=put_adapter(store).id,
+        steps=1,
+        examples=1,
+        tokens=1,
+        label_tokens=1,
+        left_out=0,
+        final_loss=0.5,
+        seconds=1,
+        tokens_per_second=1,
+        curve=(),
+    )
+    return store.publish(Trial(identity=TrialIdentity(blueprint=blueprint, trial=0), record=record))
+
+
+def test_what_nothing_names_waits_in_the_trash_and_then_goes(store: ObjectStore, collect: Collect, s3: Any) -> None:
+    records = put_records(store)
+    assert collect() == {"kept": 2}
+    assert collect(3) == {"into trash": 2}
+    assert store.load(Records, records.id) == records
+    assert collect(1) == {"waits in trash": 2}
+    assert collect(3) == {"deleted": 2}
+    assert list(s3.objects) == ["prefix/owner.json"]
+
+
+def test_dry_run_touches_nothing(store: ObjectStore, collect: Collect, s3: Any) -> None:
+    put_records(store)
+    before = dict(s3.objects)
+    assert collect(3, dry_run=True) == {"into trash": 2}
+    assert {key: body for key, body in s3.objects.items() if "owner" not in key} == before
+
+
+def name_by_ref(registry: Database, manifest: str) -> None:
+    move_ref(registry, recipe="t", name="latest", expected=None, value=manifest, night=NIGHT, who="eva", why="test")
+
+
+def name_by_earlier_ref(registry: Database, manifest: str) -> None:
+    name_by_ref(registry, manifest)
+    move_ref(registry, recipe="t", name="latest", expected=manifest, value="f" * 64, night=NIGHT, who="eva", why="-")
+
+
+def name_by_night(registry: Database, manifest: str) -> None:
+    end_stage(registry, "t", NIGHT, "prepare", "done", "done", manifest)
+
+
+def name_by_unfinished_night(registry: Database, manifest: str) -> None:
+    begin_stage(registry, "t", NIGHT, "prepare")
+    index_manifest(registry, "records", manifest, "t", NIGHT)
+
+
+def name_by_lease(registry: Database, manifest: str) -> None:
+    take_lease(registry, f"prediction_plan/{manifest}", ["0"], "worker", timedelta(days=9))
+
+
+@pytest.mark.parametrize(
+    "name", [name_by_ref, name_by_earlier_ref, name_by_night, name_by_unfinished_night, name_by_lease]
+)
+def test_what_the_registry_names_is_kept(
+    store: ObjectStore, registry: Database, collect: Collect, name: Callable[[Database, str], None]
+) -> None:
+    name(registry, put_records(store).id)
+    assert collect(3) == {"kept": 2}
+
+
+def test_what_a_report_tells_of_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    records = put_records(store)
+    identity = ReportIdentity(
+        recipe="t", night="2026-11-23", facts=store.put_blob(b'{"id":"%s"}' % records.id.encode())
+    )
+    report = store.publish(Report(identity=identity, record=ReportRecord(html=store.put_blob(b"<p>"))))
+    end_stage(registry, "t", NIGHT, "report", "done", "done", report.id)
+    assert collect(3) == {"kept": 5}
+
+
+def test_memo_goes_with_what_determines_it(store: ObjectStore, collect: Collect) -> None:
+    put_trial(store, blueprint="b" * 64)
+    assert collect(3) == {"into trash": 3}
+
+
+def test_memo_of_what_is_kept_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    put_trial(store, blueprint="b" * 64)
+    name_by_ref(registry, put_adapter(store, blueprint="b" * 64).id)
+    assert collect(3) == {"kept": 3}
+
+
+def test_prefix_of_another_registry_is_refused(store: ObjectStore, collect: Collect, s3: Any) -> None:
+    put_records(store)
+    take_over_prefix(store, "another")
+    before = dict(s3.objects)
+    with pytest.raises(
+        InputError, match=r"under prefix 'prefix/' to another registry \(another\); set NIGHTLOOM_STORE"
+    ):
+        collect(9)
+    assert s3.objects == before
+
+
+@pytest.mark.parametrize("fault", ["unknown kind", "damaged"])
+def test_half_of_the_truth_collects_nothing(store: ObjectStore, collect: Collect, s3: Any, fault: str) -> None:
+    records = put_records(store)
+    collect()
+    key = f"prefix/manifests/{'thing' if fault == 'unknown kind' else 'records'}/{records.id}.json"
+    s3.objects[key] = b"{}"
+    before = dict(s3.objects)
+    with pytest.raises((InputError, ManifestError), match=r"which this Nightloom does not know|is not readable"):
+        collect(9)
+    assert s3.objects == before
+
+
+def test_writer_that_was_quicker_loses_nothing(
+    store: ObjectStore, registry: Database, collect: Collect, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night finds an old blob there, does not send it, and names it while it is being moved away."""
+    blob = store.put_blob(b"rows")
+    written: list[Records] = []
+
+    def copy(source: dict[str, str], bucket: str, key: str) -> None:
+        if not written:
+            written.append(put_records(store))
+            name_by_night(registry, written[0].id)
+        type(s3).copy(s3, source, bucket, key)
+
+    monkeypatch.setattr(s3, "copy", copy)
+    assert collect(3) == {"into trash": 1}
+    assert not store.has_blob(blob)
+    assert store.get_blob(written[0].identity.parts[0]) == b"rows"
+    assert collect(6) == {"kept": 1, "restored": 1}
+    assert store.has_blob(blob)
+
+
+def test_writer_that_was_slower_sends_it_again(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    put_records(store)
+    collect(3)
+    name_by_night(registry, put_records(store).id)
+    assert collect(6) == {"kept": 2, "deleted": 2}
+    assert collect(6) == {"kept": 2}
+
+
+def test_result_that_waits_in_the_trash_is_not_found_again(store: ObjectStore, collect: Collect) -> None:
+    """Whoever found it would name what is about to be deleted."""
+    records = put_records(store)
+    collect(3)
+    assert store.find(Records, records.identity) is None
+    assert store.load(Records, records.id) == records
+
+
+def test_blob_that_was_replaced_is_deleted_at_once(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    records = put_records(store)
+    name_by_night(registry, records.id)
+    old, new = records.identity.parts[0], store.put_blob(b"fewer rows")
+    record = Replacement.Record(blob=new, erased=())
+    store.publish(Replacement(identity=Replacement.Identity(blob=old), record=record))
+    assert collect(3) == {"kept": 3, "erased": 1}
+    assert store.get_blob(old) == b"fewer rows"
+
+
+def test_every_kind_of_manifest_is_known() -> None:
+    ours = {kind for kind in Manifest.__subclasses__() if kind.__module__.startswith("nightloom.")}
+    assert ours == set(KINDS.values())
