@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,9 +21,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from nightloom.core.errors import NightloomError
+from nightloom.core.nights import utc_now
 from nightloom.core.store import open_store
 from nightloom.nightly import prepare
 from nightloom.registry.database import open_database
+from nightloom.snapshots.garbage import collect_garbage, count_by_reason
 
 
 def prepare_night(recipe: str, night: str) -> str:
@@ -32,7 +35,12 @@ def prepare_night(recipe: str, night: str) -> str:
     return str(prepare.build_snapshot(recipe, night, str(curated)))
 
 
-STEPS: dict[str, Callable[..., Any]] = {"prepare": prepare_night}
+def collect(days: int) -> list[Any]:
+    now = utc_now() + timedelta(days=days)
+    return count_by_reason(collect_garbage(open_store(), open_database(), now=now))
+
+
+STEPS: dict[str, Callable[..., Any]] = {"prepare": prepare_night, "collect": collect}
 
 
 class Harm:
