@@ -25,6 +25,7 @@ from nightloom.core.nights import utc_now
 from nightloom.core.store import open_store
 from nightloom.nightly import prepare
 from nightloom.registry.database import open_database
+from nightloom.snapshots.erase import erase_row
 from nightloom.snapshots.garbage import collect_garbage, count_by_reason
 
 
@@ -40,7 +41,11 @@ def collect(days: int) -> list[Any]:
     return count_by_reason(collect_garbage(open_store(), open_database(), now=now))
 
 
-STEPS: dict[str, Callable[..., Any]] = {"prepare": prepare_night, "collect": collect}
+def erase(row_id: str) -> dict[str, int]:
+    return dict(erase_row(open_store(), open_database(), "triage", row_id, who="eva", why="she asked for it").blobs)
+
+
+STEPS: dict[str, Callable[..., Any]] = {"prepare": prepare_night, "collect": collect, "erase": erase}
 
 
 class Harm:

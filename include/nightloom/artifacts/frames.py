@@ -99,6 +99,18 @@ SCORES: Schema = {
 }
 """What one model answered on one eval set."""
 
+FRAMES: dict[str, Schema] = {
+    "records": RECORDS,
+    "examples": EXAMPLES,
+    "eval_items": EVAL_ITEMS,
+    "ledger": LEDGER,
+    "quarantine": QUARANTINE,
+    "releases": RELEASES,
+    "contamination": CONTAMINATION,
+    "scores": SCORES,
+}
+"""What the type of a field calls the blob that it names."""
+
 
 def put_frame(store: ObjectStore, frame: pl.DataFrame, schema: Schema, *, sort: bool = True) -> str:
     """Keep a frame as Parquet and return the blob's digest; its columns are those of the schema, in order."""

@@ -31,10 +31,13 @@ def read_parts(store: ObjectStore, parts: Iterable[str], schema: Schema) -> pl.D
 
 def find_lines(store: ObjectStore, parts: Sequence[str], schema: Schema, row_id: str) -> pl.DataFrame:
     """Give the lines of one row; only the part where it lies is read."""
-    if not parts:
-        return pl.DataFrame(schema=schema)
-    place = int(_hash_bits(pl.Series("row_id", [row_id]), len(parts))[0])
-    return get_frame(store, parts[place], schema).filter(row_id=row_id)
+    part = find_part(parts, row_id)
+    return pl.DataFrame(schema=schema) if part is None else get_frame(store, part, schema).filter(row_id=row_id)
+
+
+def find_part(parts: Sequence[str], row_id: str) -> str | None:
+    """Give the part in which all lines of a row lie; nothing where there is no part."""
+    return parts[int(_hash_bits(pl.Series("row_id", [row_id]), len(parts))[0])] if parts else None
 
 
 def overlapping_parts(parts: Sequence[str], number: int, count: int) -> Sequence[str]:

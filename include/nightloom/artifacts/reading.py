@@ -1,11 +1,14 @@
 """Reading data by id: records, the rows of a snapshot, the items of an eval set, for every stage that needs them."""
 
+import numpy as np
 import polars as pl
 
 from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, get_frame
-from nightloom.artifacts.leaves import rows_root
+from nightloom.artifacts.leaves import hash_rows, rows_root
 from nightloom.artifacts.parts import overlapping_parts, read_parts
+from nightloom.artifacts.rewriting import erased_leaves, list_erased
+from nightloom.core.digests import merkle_root
 from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
@@ -47,14 +50,23 @@ def read_split(store: ObjectStore, snapshot_id: str, split: str) -> pl.DataFrame
 
 
 def read_eval_set(store: ObjectStore, evalset_id: str) -> pl.DataFrame:
-    """Give the items of an eval set, sorted by id.
+    """Give the items of an eval set, sorted by id; those that were erased since are left out.
 
     Raises:
         ManifestError: The items are not those that the eval set was frozen with.
     """
     evalset = store.load(EvalSetManifest, evalset_id)
     items = get_frame(store, evalset.record.frame, EVAL_ITEMS)
-    if rows_root(items) != evalset.identity.rows_root:
+    root = evalset.identity.rows_root
+    if rows_root(items) != root and _root_with_erased(store, evalset.record.frame, items) != root:
         msg = f"the items of eval set {evalset_id} are not those it was frozen with; restore the store from a backup"
         raise ManifestError(msg)
     return items
+
+
+def _root_with_erased(store: ObjectStore, blob: str, items: pl.DataFrame) -> str:
+    """Give the root of items and of those that were erased, in the order of their ids."""
+    erased = list_erased(store, blob)
+    ids = pl.concat([items["item_id"], pl.Series("item_id", [row.row_id for row in erased], pl.String)])
+    leaves = np.concatenate([hash_rows(items), erased_leaves(erased)])
+    return merkle_root(leaves[ids.arg_sort().to_numpy()].tobytes())

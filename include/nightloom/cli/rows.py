@@ -1,5 +1,6 @@
 """`nightloom row`: what happened to one row, night after night."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
@@ -40,6 +41,42 @@ def show_row(
     columns = ["night", "stage", "outcome", "rule", "measured", "threshold", "into", "repairs"]
     text = table(columns, [[event.get(column) for column in columns] for event in story], empty="")
     show({"recipe": recipe, "row": row_id, "story": story}, text, as_json=as_json)
+
+
+@app.command()
+def erase(
+    recipe: RecipeName,
+    row_id: Annotated[str, typer.Argument(metavar="ROW", help="The row's key at its source, or an eval item's id.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a row from all that was ever made of it, for good; no night takes it in again."""
+    from getpass import getuser
+
+    from nightloom.core.store import open_store
+    from nightloom.registry.database import open_database
+    from nightloom.snapshots.erase import erase_row
+
+    if not yes and as_json:
+        msg = "erasing asks a question, which --json has no place for; add --yes"
+        raise InputError(msg)
+    if not yes:
+        typer.confirm(f"Erase row {row_id!r} of {recipe} for good?", abort=True, err=True)
+    erased = erase_row(open_store(), open_database(), recipe, row_id, who=getuser(), why=reason)
+    document = {"recipe": recipe, "row": row_id, **asdict(erased)}
+    held = ", ".join(f"{count} of {content}" for content, count in erased.blobs.items())
+    text = [f"row {row_id!r} of {', '.join(erased.recipes)} is erased; files rewritten: {held or 'none'}"]
+    if erased.adapters:
+        text.append("adapters that learned from it, for you to retire or train anew:")
+        text += [f"  {adapter}" for adapter in erased.adapters]
+    if erased.unfinished_nights:
+        text.append(
+            f"night {', '.join(erased.unfinished_nights)} has not ended and may have read it: erase it again then"
+        )
+    text.append("left to you: its source, the table that predictions were written to, and folders that were exported")
+    show(document, "\n".join(text), as_json=as_json)
 
 
 def _find_events(store: Any, stage: str, manifest: str, row_id: str) -> list[dict[str, Any]]:

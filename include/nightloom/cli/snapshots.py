@@ -63,20 +63,22 @@ def show_snapshot(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
-    """Recompute every digest of a snapshot. Exit 1 when something is not as it was frozen."""
+    """Recompute every digest of a snapshot. Exit 1 when something is not as it was frozen, but for erased rows."""
     from nightloom.core.errors import ManifestError
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
     from nightloom.snapshots.verify import verify_snapshot
 
     snapshot_id = find_id(open_database(), "snapshot", snapshot)
+    erased, problem = 0, None
     try:
-        verify_snapshot(open_store(), snapshot_id)
-        problem = None
+        erased = len(verify_snapshot(open_store(), snapshot_id).erased)
     except ManifestError as error:
         problem = str(error)
-    text = problem or f"snapshot {snapshot_id} is as it was frozen"
-    show({"id": snapshot_id, "sound": problem is None, "problem": problem}, text, as_json=as_json)
+    since = f"; {erased} row{'s' if erased > 1 else ''} erased" if erased else ""
+    text = problem or f"snapshot {snapshot_id} is as it was frozen{since}"
+    document = {"id": snapshot_id, "sound": problem is None, "erased": erased, "problem": problem}
+    show(document, text, as_json=as_json)
     raise typer.Exit(1 if problem else 0)
 
 

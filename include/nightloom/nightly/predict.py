@@ -15,6 +15,7 @@ from nightloom.prediction.commit import commit_predictions as add_up
 from nightloom.prediction.plan import plan_shards as cut_into_shards
 from nightloom.prediction.table import write_predictions_table
 from nightloom.registry.database import open_database
+from nightloom.registry.erasures import read_erasures
 from nightloom.registry.nights import end_stage, index_manifest
 from nightloom.registry.refs import read_ref
 from nightloom.sources.extract import extract_records
@@ -38,7 +39,9 @@ def plan_shards(recipe: str, night: str) -> str | Stop:
         {},
         night=get_night(recipe, night),
         window_days=settings.prepare.window_days,
+        erased=read_erasures(database, recipe),
     )
+    index_manifest(database, "records", records.id, recipe, parse_night(night))
     if not records.identity.rows:
         return Stop("nothing_new", "no row waits for an answer")
     adapter = store.load(Adapter, champion)
@@ -50,6 +53,7 @@ def plan_shards(recipe: str, night: str) -> str | Stop:
         model=ModelRef(base=adapter.identity.base, adapter=champion),
         prompt_id=store.load(Blueprint, adapter.record.blueprint).identity.prompt,
     )
+    index_manifest(database, "prediction_plan", planned.id, recipe, parse_night(night))
     logger.info("plan %s: %d rows in %d shards", short(planned.id), planned.identity.rows, len(planned.identity.shards))
     return planned.id
 

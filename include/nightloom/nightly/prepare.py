@@ -34,6 +34,7 @@ from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.prompts.templates import read_prompt
 from nightloom.registry.database import open_database
+from nightloom.registry.erasures import read_erasures
 from nightloom.registry.nights import (
     begin_stage,
     end_stage,
@@ -48,6 +49,7 @@ from nightloom.registry.roots import read_registry_id
 from nightloom.scanners.normalise import operation_versions
 from nightloom.snapshots import freeze
 from nightloom.snapshots.canaries import CanaryReport, measure_canaries
+from nightloom.snapshots.erase import refuse_erased
 from nightloom.sources.extract import extract_records as extract_and_publish
 from nightloom.sources.extract import read_canaries
 from nightloom.validation.checks import validate_examples, validate_records
@@ -105,7 +107,9 @@ def extract_records(recipe: str, night: str) -> str | Stop:
         night=opened,
         window_days=window_days,
         added=find_released_records(store, database, recipe, night=opened, window_days=window_days),
+        erased=read_erasures(database, recipe),
     )
+    index_manifest(database, "records", records.id, recipe, opened.night)
     rows, new_rows = records.identity.rows, records.identity.new_rows
     logger.info("records %s: %d rows, %d of them from the night's cut", short(records.id), rows, new_rows)
     is_new = bool(new_rows) or has_new_releases(database, recipe, opened.night)
@@ -119,7 +123,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     """Validate the records, give each an outcome, and validate the examples that remain."""
     settings, store = load_recipe(recipe), open_store()
     answer, rules, suites = settings.task.answer, settings.prepare, get_settings().expectations_dir
-    eval_sets = _freeze_eval_sets(store, settings)
+    eval_sets = _freeze_eval_sets(store, settings, parse_night(night))
     rows = store.load(Records, records)
     earlier = read_earlier(store, open_database(), recipe, parse_night(night), rules.limits)
     received = validate_records(
@@ -173,6 +177,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
 def build_snapshot(recipe: str, night: str, curated: str) -> str | Stop:
     """Freeze the examples, account for every row of the night, and move `latest`."""
     store, database, date = open_store(), open_database(), parse_night(night)
+    refuse_erased(store, curated, read_erasures(database, recipe))
     parent = read_ref_before(database, recipe, "latest", date)
     snapshot = freeze.build_snapshot(store, curated, recipe=recipe, night=date, parent=parent)
     preparation = _publish_preparation(store, load_recipe(recipe), get_night(recipe, night), curated, snapshot)
@@ -228,12 +233,14 @@ def _freeze_tokenizer(store: ObjectStore, recipe: Recipe) -> TokenBudget | None:
     )
 
 
-def _freeze_eval_sets(store: ObjectStore, recipe: Recipe) -> list[str]:
-    frozen = []
+def _freeze_eval_sets(store: ObjectStore, recipe: Recipe, night: date) -> list[str]:
+    frozen, database = [], open_database()
+    erased = read_erasures(database, recipe.name)
     for eval_set in recipe.evaluate.sets:
         records = extract_and_publish(
-            store, eval_set.source, eval_set.columns, recipe.task.answer, night=None, window_days=0
+            store, eval_set.source, eval_set.columns, recipe.task.answer, night=None, window_days=0, erased=erased
         )
+        index_manifest(database, "records", records.id, recipe.name, night)
         frozen.append(freeze_eval_set(store, eval_set.name, records.id, recipe.task.answer, recipe.prepare).id)
     return frozen
 

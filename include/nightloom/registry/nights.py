@@ -113,6 +113,13 @@ def read_outcomes(database: Database, recipe: str, until: date, limit: int) -> l
         return [_as_outcome(row) for row in session.scalars(query)]
 
 
+def list_unfinished_nights(database: Database, recipe: str) -> list[str]:
+    """Give the nights of a recipe of which a stage is running, or was killed."""
+    query = sa.select(OutcomeRow.night).where(OutcomeRow.recipe == recipe, OutcomeRow.status == "running").distinct()
+    with database.transaction() as session:
+        return sorted(night.isoformat() for night in session.scalars(query))
+
+
 def index_manifest(database: Database, kind: str, manifest: str, recipe: str | None, night: date | None) -> None:
     """Note where a manifest was made first."""
     with database.transaction() as session:

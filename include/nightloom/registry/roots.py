@@ -52,3 +52,15 @@ def list_roots(database: Database) -> dict[str, str]:
             # A lease's scope is kind and id.
             roots |= {value.rpartition("/")[2]: reason for value in session.scalars(query)}
     return roots
+
+
+def list_manifest_recipes(database: Database) -> dict[str, set[str]]:
+    """Give, for the id of each manifest that a recipe's night made, the recipes."""
+    made: dict[str, set[str]] = {}
+    outcomes = sa.select(OutcomeRow.manifest, OutcomeRow.recipe).where(OutcomeRow.manifest.is_not(None))
+    indexed = sa.select(ManifestRow.manifest, ManifestRow.recipe).where(ManifestRow.recipe.is_not(None))
+    with database.transaction() as session:
+        for query in (indexed, outcomes):
+            for manifest, recipe in session.execute(query):
+                made.setdefault(str(manifest), set()).add(str(recipe))
+    return made

@@ -6,6 +6,7 @@ import polars as pl
 
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.frames import EXAMPLES, get_frame
+from nightloom.artifacts.rewriting import list_erased
 from nightloom.core.store import ObjectStore
 
 CHANGES = ("added", "removed", "edited", "relabelled", "moved")
@@ -16,7 +17,8 @@ def diff_snapshots(store: ObjectStore, before: str, after: str) -> pl.DataFrame:
     """Give the rows that differ: row_id, slice and change, sorted by id.
 
     A row is `edited` when what the model reads changed, `relabelled` when its answer did, and `moved` when its split,
-    cluster or slice did. Files that both snapshots have are not read.
+    cluster or slice did. One that was erased from the first since, and is not in the second, was `removed`; of which
+    slice, nobody knows. Files that both snapshots have are not read.
 
     Raises:
         ManifestError: A snapshot is not there, or is damaged.
@@ -38,7 +40,11 @@ def diff_snapshots(store: ObjectStore, before: str, after: str) -> pl.DataFrame:
         .then(pl.lit("moved"))
     )
     changed = both.select("row_id", pl.coalesce("slice_new", "slice").alias("slice"), change.alias("change"))
-    return changed.drop_nulls("change").sort("row_id")
+    gone = [row.row_id for file in sorted(files[0] - files[1]) for row in list_erased(store, file)]
+    also = [row.row_id for file in sorted(files[1] - files[0]) for row in list_erased(store, file)]
+    removed = sorted({*gone} - {*also} - {*new["row_id"], *old["row_id"]})
+    erased = pl.DataFrame([(row_id, None, "removed") for row_id in removed], changed.schema, orient="row")
+    return pl.concat([changed.drop_nulls("change"), erased]).sort("row_id")
 
 
 def _read_files(store: ObjectStore, digests: Iterable[str]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.rewriting import standing_blob
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
@@ -12,6 +13,8 @@ MANIFEST = "snapshot.json"
 
 def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[Path]:
     """Write a snapshot's files into a folder, and its manifest last; files that are there and sound are kept.
+
+    A file from which rows were erased takes the place of the one that was exported before.
 
     Raises:
         InputError: The folder holds something else.
@@ -28,7 +31,8 @@ def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[
         )
         raise InputError(msg)
     paths = [
-        store.fetch_file(file.sha256, folder / name) for file, name in zip(snapshot.record.files, names, strict=True)
+        store.fetch_file(standing_blob(store, file.sha256), folder / name)
+        for file, name in zip(snapshot.record.files, names, strict=True)
     ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_bytes(snapshot.to_bytes())

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from nightloom.artifacts.data import Curated, Snapshot, SnapshotIdentity, SnapshotRecord
 from nightloom.artifacts.frames import EXAMPLES, get_frame
-from nightloom.artifacts.leaves import rows_root
 from nightloom.core.digests import merkle_root, short
 from nightloom.core.errors import InputError
 from nightloom.core.settings import get_settings
@@ -95,14 +94,6 @@ def freeze_rows(
     files = tuple(shard.file for shard in shards)
     record = SnapshotRecord(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
     return store.publish(Snapshot(identity=identity, record=record))
-
-
-def identify_rows(examples: pl.DataFrame) -> SnapshotIdentity:
-    """Give the identity of a snapshot of these rows, sorted by row id."""
-    counts = examples.group_by("split").len()
-    return SnapshotIdentity(
-        rows_root=rows_root(examples), columns=tuple(EXAMPLES), splits=dict(sorted(counts.iter_rows()))
-    )
 
 
 def open_cache() -> ShardCache:

@@ -15,7 +15,7 @@ from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.store import ObjectStore
 from nightloom.snapshots.freeze import build_snapshot, freeze_rows
 from nightloom.snapshots.shards import ShardCache, ShardSize
-from nightloom.snapshots.verify import verify_snapshot
+from nightloom.snapshots.verify import Verified, verify_snapshot
 
 Row = tuple[str | None, ...]
 Freeze = Callable[..., Snapshot]
@@ -110,7 +110,7 @@ def test_a_file_that_was_lost_is_sent_again(freeze: Freeze, store: ObjectStore, 
     sha256 = snapshot.record.files[1].sha256
     del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
     assert freeze() == snapshot
-    assert verify_snapshot(store, snapshot.id) == snapshot
+    assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
 
 
 def test_an_id_that_stands_twice_is_a_fault(freeze: Freeze) -> None:
@@ -138,7 +138,7 @@ def test_refused_batch_makes_no_snapshot(store: ObjectStore) -> None:
 
 def test_sound_snapshot_is_verified(freeze: Freeze, store: ObjectStore) -> None:
     snapshot = freeze(ROWS[::-1])
-    assert verify_snapshot(store, snapshot.id) == snapshot
+    assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
 
 
 def test_changed_byte_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:

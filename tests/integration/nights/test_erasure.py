@@ -1,0 +1,100 @@
+"""A row is erased from whole nights: its words are nowhere in the store, all else stands, and it does not come back."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from nightloom.artifacts.data import Preparation
+from nightloom.artifacts.frames import LEDGER
+from nightloom.artifacts.parts import find_lines
+from nightloom.artifacts.reading import read_snapshot
+from nightloom.core.store import open_store
+from nightloom.core.trash import list_objects
+from nightloom.nightly.chain import run_night
+from nightloom.registry.database import open_database
+from nightloom.registry.refs import read_ref
+from nightloom.snapshots.erase import erase_row
+from nightloom.snapshots.verify import verify_snapshot
+
+from .conftest import Installation, back, install
+
+PointSettings = Callable[..., AbstractContextManager[None]]
+
+
+def run(night: str) -> None:
+    run_night("triage", night, lambda *_: None)
+
+
+def erase(row_id: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    erased = erase_row(open_store(), open_database(), "triage", row_id, who="eva", why="she asked for it")
+    return dict(erased.blobs), erased.adapters
+
+
+def count_objects_with(words: str) -> int:
+    """Count the objects of the store in which some words stand, Parquet unpacked."""
+    store, found = open_store(), 0
+    for one in list_objects(store, ""):
+        data = store._read(one.key) or b""
+        text = pl.read_parquet(io.BytesIO(data)).write_ndjson() if data[:4] == b"PAR1" else data.decode()
+        found += words in text
+    return found
+
+
+def words_of(installation: Installation, row_id: str, table: str = "tickets") -> str:
+    with installation.engine.connect() as connection:
+        return str(connection.scalar(sa.text(f"SELECT body FROM {table} WHERE id = :id"), {"id": row_id}))  # noqa: S608
+
+
+@pytest.fixture(scope="module")
+def nights(point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with two nights, of which the tests erase one row each."""
+    with install(point_settings, tmp_path_factory.mktemp("erasure")) as made:
+        run(back(1))
+        run(back(0))
+        yield made
+
+
+def test_words_of_an_erased_row_are_nowhere(nights: Installation) -> None:
+    words = words_of(nights, "2-3")
+    assert count_objects_with(words) >= 6
+    blobs, adapters = erase("2-3")
+    assert set(blobs) >= {"records", "examples"}
+    assert count_objects_with(words) == 0
+    assert len(adapters) == 2
+
+
+def test_snapshot_is_verified_though_a_row_was_erased(nights: Installation) -> None:
+    erase("2-9")
+    snapshot = read_ref(open_database(), "triage", "latest")
+    verified = verify_snapshot(open_store(), str(snapshot))
+    assert "2-9" in [row.row_id for row in verified.erased]
+    rows = sum(verified.snapshot.identity.splits.values())
+    assert len(read_snapshot(open_store(), str(snapshot))) == rows - len(verified.erased)
+
+
+def test_predicted_row_is_erased_with_its_answer(nights: Installation) -> None:
+    words = words_of(nights, "1-503")
+    blobs, adapters = erase("1-503")
+    assert (blobs["lines"], adapters, count_objects_with(words)) == (1, (), 0)
+
+
+def test_eval_item_is_erased_with_the_row_that_it_was(nights: Installation) -> None:
+    words = words_of(nights, "gold-7", table="gold")
+    blobs, _ = erase("gold-7")
+    assert (blobs["eval_items"], blobs["scores"] >= 2, count_objects_with(words)) == (1, True, 0)
+
+
+def test_erased_rows_do_not_come_back_when_the_night_is_run_again(nights: Installation) -> None:
+    rows = {"2-4": "tickets", "1-504": "tickets", "gold-8": "gold"}
+    words = [words_of(nights, row_id, table) for row_id, table in rows.items()]
+    for row_id in rows:
+        erase(row_id)
+    outcomes = {outcome.stage: outcome for outcome in run_night("triage", back(0), lambda *_: None)}
+    assert {outcome.status for outcome in outcomes.values()} == {"done"}
+    assert [count_objects_with(one) for one in words] == [0, 0, 0]
+    ledger = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity.ledger
+    assert find_lines(open_store(), ledger, LEDGER, "2-4")["outcome"].to_list() == ["quarantined"]
+    assert erase("2-4")[0] == {}
