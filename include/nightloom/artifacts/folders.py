@@ -1,6 +1,9 @@
 """Folders: a model's files as blobs. Data alone: no pickle and nothing that asks for code ever passes."""
 
 import json
+import os
+import shutil
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -54,11 +57,27 @@ def fetch_model(store: ObjectStore, kind: type[M], model_id: str) -> tuple[M, Pa
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Lend an empty folder under the var folder, gone afterwards."""
+    """Lend an empty folder under the var folder, gone afterwards; what killed processes left there goes too."""
     parent = get_settings().var_dir / "scratch"
     parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=parent) as folder:
-        yield Path(folder)
+    # The folder may be shared by machines, each of which knows its own processes alone.
+    host = socket.gethostname().replace("_", "-")
+    for folder in parent.glob(f"{host}_*_*"):
+        process = folder.name.split("_")[1]
+        if process.isdigit() and not _is_alive(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+    with TemporaryDirectory(dir=parent, prefix=f"{host}_{os.getpid()}_") as lent:
+        yield Path(lent)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def _list_files(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""`nightloom row`: what happened to one row, night after night."""
+"""`nightloom row`: what happened to one row, night after night, and its erasure."""
 
 from dataclasses import asdict
 from datetime import date
@@ -9,7 +9,7 @@ import typer
 from nightloom.cli.output import AsJson, Limit, RecipeName, show, table
 from nightloom.core.errors import InputError
 
-app = typer.Typer(name="row", help="What happened to one row.", no_args_is_help=True)
+app = typer.Typer(name="row", help="What happened to one row, and how to erase it.", no_args_is_help=True)
 
 
 @app.command("show")
@@ -21,26 +21,30 @@ def show_row(
     limit: Limit = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Tell a row's story: its outcome in every night's preparation, and what was predicted for it."""
+    """Tell a row's story: every night's outcome, what people decided on it, and which adapters learned from it."""
     from nightloom.core.nights import parse_night
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import read_outcomes
+    from nightloom.snapshots.lineage import find_prepared, list_decisions, list_learners
 
-    until = parse_night(night) if night else date.max
-    story = []
-    for outcome in read_outcomes(open_database(), recipe, until, 1 if night else limit):
-        if outcome.manifest is not None and (night is None or outcome.night == until):
-            story += [
-                {"night": outcome.night, "stage": outcome.stage, **event}
-                for event in _find_events(open_store(), outcome.stage, outcome.manifest, row_id)
-            ]
-    if not story:
+    store, database = open_store(), open_database()
+    prepared = find_prepared(store, database, recipe, row_id, limit)
+    story = [{"night": one.night, "stage": "prepare", **one.line} for one in prepared]
+    story = sorted(story + _find_predictions(store, database, recipe, row_id, limit), key=lambda event: event["night"])
+    asked = parse_night(night) if night else None
+    story = [event for event in story if asked in (None, event["night"])]
+    decisions = list_decisions(database, recipe, row_id)
+    if not story and (asked or not decisions):
         msg = f"no row {row_id!r} came in {'that night' if night else 'any of the nights'} of {recipe}; check its key"
         raise InputError(msg)
-    columns = ["night", "stage", "outcome", "rule", "measured", "threshold", "into", "repairs"]
-    text = table(columns, [[event.get(column) for column in columns] for event in story], empty="")
-    show({"recipe": recipe, "row": row_id, "story": story}, text, as_json=as_json)
+    snapshots = {one.snapshot for one in prepared if one.was_trained_on and asked in (None, one.night)}
+    adapters = list_learners(store, database, recipe, row_id, snapshots)
+    columns = ["night", "stage", "outcome", "rule", "measured", "threshold", "into", "repairs", "cluster_id", "split"]
+    lines = [[event.get(column) for column in columns] for event in [*story, *decisions]]
+    learned = [f"learned from by {adapter}" for adapter in adapters]
+    why = [f"{event['outcome']} by {event['who']} at {event['at']:%F %T} UTC: {event['why']}" for event in decisions]
+    document = {"recipe": recipe, "row": row_id, "story": story, "decisions": decisions, "adapters": adapters}
+    show(document, "\n".join([table(columns, lines, empty=""), *why, *learned]), as_json=as_json)
 
 
 @app.command()
@@ -79,27 +83,25 @@ def erase(
     show(document, "\n".join(text), as_json=as_json)
 
 
-def _find_events(store: Any, stage: str, manifest: str, row_id: str) -> list[dict[str, Any]]:
-    if stage == "prepare":
-        return _find_in_ledger(store, manifest, row_id)
-    return _find_prediction(store, manifest, row_id) if stage == "predict" else []
+def _find_predictions(store: Any, database: Any, recipe: str, row_id: str, nights: int) -> list[dict[str, Any]]:
+    from nightloom.registry.nights import read_outcomes
+
+    return [
+        {"night": outcome.night, "stage": outcome.stage, **event}
+        for outcome in read_outcomes(database, recipe, date.max, nights)
+        if outcome.stage == "predict" and outcome.manifest is not None
+        for event in _find_lines(store, outcome.manifest, row_id)
+    ]
 
 
-def _find_in_ledger(store: Any, manifest: str, row_id: str) -> list[dict[str, Any]]:
-    from nightloom.artifacts.data import Preparation
-    from nightloom.artifacts.frames import LEDGER
-    from nightloom.artifacts.parts import find_lines
-
-    parts = store.load(Preparation, manifest).identity.ledger
-    return find_lines(store, parts, LEDGER, row_id).drop("row_id").to_dicts()
-
-
-def _find_prediction(store: Any, manifest: str, row_id: str) -> list[dict[str, Any]]:
+def _find_lines(store: Any, predictions: str, row_id: str) -> list[dict[str, Any]]:
     from nightloom.artifacts.results import Predictions
     from nightloom.prediction.lines import load_lines
 
     lines = (
-        line for file in store.load(Predictions, manifest).identity.files for line in load_lines(store.get_blob(file))
+        line
+        for file in store.load(Predictions, predictions).identity.files
+        for line in load_lines(store.get_blob(file))
     )
     return [
         {"outcome": line.nightloom.status, "rule": ", ".join(line.nightloom.flags) or None, "prediction": line.id}

@@ -40,13 +40,24 @@ def list_snapshots(
 
 
 @app.command("show")
-def show_snapshot(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
+def show_snapshot(
+    snapshot: SnapshotId,
+    *,
+    files: Annotated[bool, typer.Option("--files", help="The addresses of its Parquet files, one a line.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what a snapshot holds and where it came from."""
     from nightloom.artifacts.data import Snapshot
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.snapshots.export import list_addresses
 
-    manifest = open_store().load(Snapshot, find_id(open_database(), "snapshot", snapshot))
+    store = open_store()
+    manifest = store.load(Snapshot, find_id(open_database(), "snapshot", snapshot))
+    if files:
+        addresses = list_addresses(store, manifest)
+        show({"id": manifest.id, "files": addresses}, "\n".join(addresses), as_json=as_json)
+        return
     text = facts(
         [
             ("snapshot", manifest.id),

@@ -6,7 +6,7 @@ from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.rewriting import standing_blob
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
-from nightloom.core.store import ObjectStore
+from nightloom.core.store import ObjectStore, blob_key
 
 MANIFEST = "snapshot.json"
 
@@ -37,3 +37,9 @@ def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_bytes(snapshot.to_bytes())
     return paths
+
+
+def list_addresses(store: ObjectStore, snapshot: Snapshot) -> list[str]:
+    """Give the addresses of a snapshot's files in the store, which any tool that reads Parquet from S3 reads."""
+    blobs = (standing_blob(store, file.sha256) for file in snapshot.record.files)
+    return [f"s3://{store.bucket}/{store.prefix}{blob_key(blob)}" for blob in blobs]

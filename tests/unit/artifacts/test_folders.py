@@ -1,12 +1,16 @@
 """Model folders in the store."""
 
 import json
+import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts.folders import fetch_folder, put_folder
+from nightloom.artifacts.folders import fetch_folder, put_folder, scratch_folder
 from nightloom.artifacts.models import ModelFile
 from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 
 
@@ -63,3 +67,20 @@ def test_a_manifest_cannot_write_elsewhere_or_bring_a_pickle(store: ObjectStore,
     with pytest.raises(ManifestError, match="not a plain name"):
         fetch_folder(store, [file], tmp_path / "cache")
     assert not (tmp_path / "escape.json").exists()
+
+
+def test_scratch_of_a_killed_process_goes_and_that_of_a_live_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    killed = subprocess.Popen(["sleep", "60"])
+    killed.kill()
+    killed.wait()
+    host = socket.gethostname().replace("_", "-")
+    names = [f"{host}_{killed.pid}_a", f"{host}_{os.getpid()}_b", f"elsewhere_{killed.pid}_c"]
+    for name in names:
+        (tmp_path / "scratch" / name).mkdir(parents=True)
+    with scratch_folder() as lent:
+        assert {path.name for path in lent.parent.iterdir()} == {*names[1:], lent.name}
+    get_settings.cache_clear()

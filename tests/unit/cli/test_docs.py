@@ -22,6 +22,16 @@ def test_named_options_exist() -> None:
     group = get_command(app)
     commands = [c for g in group.commands.values() for c in getattr(g, "commands", {"": g}).values()]
     known = {option for command in commands for parameter in command.params for option in parameter.opts}
-    named = set(re.findall(r"--[a-z]+", DOC))
-    assert named == {"--json", "--night", "--rule", "--text", "--reason"}
+    named = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", DOC))
+    assert named == {
+        "--json",
+        "--night",
+        "--rule",
+        "--text",
+        "--reason",
+        "--yes",
+        "--dry-run",
+        "--grace-hours",
+        "--files",
+    }
     assert named <= known

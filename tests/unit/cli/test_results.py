@@ -1,14 +1,19 @@
 """Commands that show what a night left."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.core.nights import utc_now
+from nightloom.core.ownership import take_over_prefix
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.nights import end_stage
+from nightloom.registry.releases import list_releases
 
 from .conftest import NIGHT, Command, PastNight
 
@@ -118,12 +123,73 @@ def test_night_without_preparation_says_why(command: Command, registry: Database
 def test_row_has_a_story(command: Command, night: PastNight) -> None:
     code, out, _ = command("row", "show", "triage", "r1")
     assert code == 0
-    assert out.splitlines()[1].split() == ["2026-11-23", "prepare", "repaired", "pii", "1", "0", "-", "redact_pii"]
+    story = ["2026-11-23", "prepare", "repaired", "pii", "1", "0", "-", "redact_pii", "c1", "train"]
+    assert [out.splitlines()[1].split(), *out.splitlines()[2:]] == [story, f"learned from by {night.adapter.id}"]
+
+
+def test_story_of_a_row_tells_what_people_decided(ask: Ask, night: PastNight) -> None:
+    ask("quarantine", "release", "triage", "r3", "--reason", "it is sound")
+    (released,) = ask("row", "show", "triage", "r3")["decisions"]
+    assert (released["outcome"], released["rule"], released["night"]) == ("released", "too_long", "2026-11-24")
+    ask("row", "erase", "triage", "r3", "--reason", "she asked for it", "--yes")
+    (erased,) = ask("row", "show", "triage", "r3")["decisions"]
+    assert (erased["outcome"], erased["why"]) == ("erased", "she asked for it")
+
+
+def test_erased_row_still_names_its_adapters(ask: Ask, night: PastNight) -> None:
+    ask("row", "erase", "triage", "r1", "--reason", "she asked for it", "--yes")
+    assert ask("row", "show", "triage", "r1")["adapters"] == [night.adapter.id]
 
 
 def test_predicted_row_has_a_story(ask: Ask, night: PastNight) -> None:
     (event,) = ask("row", "show", "triage", "r9", "--night", "2026-11-23")["story"]
     assert (event["stage"], event["outcome"], event["prediction"]) == ("predict", "succeeded", "batch_req_1")
+
+
+def test_row_is_erased(ask: Ask, command: Command, night: PastNight) -> None:
+    erased = ask("row", "erase", "triage", "r1", "--reason", "she asked for it", "--yes")
+    assert (erased["recipes"], erased["blobs"]) == (["triage"], {"examples": 1})
+    assert erased["adapters"] == [night.adapter.id]
+    code, out, _ = command("snapshot", "verify", night.snapshot.id)
+    assert (code, out) == (0, f"snapshot {night.snapshot.id} is as it was frozen; 1 row erased\n")
+
+
+def test_refused_row_is_erased_and_so_is_its_release(ask: Ask, night: PastNight, registry: Database) -> None:
+    ask("quarantine", "release", "triage", "r3", "--reason", "it is sound")
+    assert ask("row", "erase", "triage", "r3", "--reason", "she asked for it", "--yes")["blobs"] == {"quarantine": 1}
+    assert ask("quarantine", "show", "triage")["shown"] == []
+    assert list_releases(registry, "triage") == []
+
+
+@pytest.mark.usefixtures("night")
+def test_erasing_asks_first(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: (_ for _ in ()).throw(typer.Abort))
+    assert command("row", "erase", "triage", "r1", "--reason", "she asked for it")[0] == 130
+    code, _, err = command("row", "erase", "triage", "r1", "--reason", "she asked for it", "--json")
+    assert (code, "add --yes" in err) == (2, True)
+
+
+@pytest.mark.usefixtures("night")
+def test_row_that_never_came_cannot_be_erased(command: Command) -> None:
+    code, _, err = command("row", "erase", "triage", "r7", "--reason", "she asked for it", "--yes")
+    assert (code, "no night of triage has a row 'r7'; check its key" in err) == (2, True)
+
+
+def test_garbage_is_counted_by_fate(ask: Ask, night: PastNight, store: ObjectStore, s3: Any) -> None:
+    store.put_blob(b"nobody names me")
+    s3.written_at = dict.fromkeys(s3.objects, utc_now() - timedelta(days=3))
+    for arguments in (["--dry-run"], []):
+        counts = ask("snapshot", "gc", *arguments)["counts"]
+        assert {"fate": "into trash", "reason": "nothing names it", "objects": 1, "bytes": 15} in counts
+
+
+def test_store_of_another_registry_is_left_alone_until_it_is_adopted(
+    command: Command, night: PastNight, store: ObjectStore
+) -> None:
+    take_over_prefix(store, "another")
+    assert command("snapshot", "gc")[0] == 2
+    assert command("registry", "adopt")[0] == 0
+    assert command("snapshot", "gc")[0] == 0
 
 
 def test_unknown_row_is_bad_input(command: Command, night: PastNight) -> None:
