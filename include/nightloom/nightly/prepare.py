@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 
 import polars as pl
@@ -18,7 +19,7 @@ from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, get_frame
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import has_added
 from nightloom.core.digests import short
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, StoreError
 from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
 from nightloom.core.ownership import claim_prefix
 from nightloom.core.recipe_check import load_recipe
@@ -74,7 +75,9 @@ def open_night(recipe: str, night: str | None = None) -> str:
     if date > tonight:
         msg = f"night {date} has not come yet in {settings.timezone}; the latest is {tonight}"
         raise InputError(msg)
-    claim_prefix(open_store(), read_registry_id(open_database()))
+    # A store that is away is told as the outcome of the first step that needs it.
+    with suppress(StoreError):
+        claim_prefix(open_store(), read_registry_id(open_database()))
     opened = record_night(open_database(), compute_night(recipe, date, settings.timezone))
     begin_stage(open_database(), recipe, date, "prepare")
     logger.info("night %s of %s: cut from %s to %s", date, recipe, opened.cut_from, opened.cut_to)

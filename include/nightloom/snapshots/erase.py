@@ -57,12 +57,11 @@ def erase_row(store: ObjectStore, database: Database, recipe: str, row_id: str, 
     claim_prefix(store, read_registry_id(database))
     inventory = take_inventory(store)
     owners = _find_owners(inventory, list_manifest_recipes(database))
-    holdings = list(_find_holdings(store, inventory, owners, recipe, row_id))
+    recipes, holdings = _find_all_holdings(store, inventory, owners, recipe, row_id)
     before = find_erasure(database, recipe, row_id)
     if not holdings and before is None:
         msg = f"no night of {recipe} has a row {row_id!r}; check its key with `nightloom row show {recipe} {row_id}`"
         raise InputError(msg)
-    recipes = sorted({recipe, *(owner for holding in holdings for owner in holding.recipes)})
     adapters = find_adapters(inventory, {holding.found.blob for holding in holdings if "train" in holding.found.splits})
     for one in recipes:
         begin_erasure(database, one, row_id, adapters=adapters, who=who, why=why)
@@ -126,16 +125,34 @@ def _find_owners(inventory: Inventory, recipes: Mapping[str, Collection[str]]) -
     return {name: frozenset(recipe for recipe in reached if name in reached[recipe]) for name in inventory.manifests}
 
 
-def _find_holdings(
+def _find_all_holdings(
     store: ObjectStore, inventory: Inventory, owners: Mapping[Named, frozenset[str]], recipe: str, row_id: str
+) -> tuple[list[str], list[_Holding]]:
+    """Give the blobs that hold a row, of a recipe and of all that share one of them, and those recipes, sorted."""
+    recipes: frozenset[str] = frozenset()
+    found = frozenset({recipe})
+    holdings: list[_Holding] = []
+    while found != recipes:
+        recipes = found
+        holdings = list(_find_holdings(store, inventory, owners, recipes, row_id))
+        found = recipes.union(*(holding.recipes for holding in holdings))
+    return sorted(recipes), holdings
+
+
+def _find_holdings(
+    store: ObjectStore,
+    inventory: Inventory,
+    owners: Mapping[Named, frozenset[str]],
+    recipes: frozenset[str],
+    row_id: str,
 ) -> Iterator[_Holding]:
-    """Give the blobs of a recipe, and of nobody, that hold a row or an item that it became."""
+    """Give the blobs of some recipes, and of nobody, that hold a row or an item that it became."""
     of_blobs: dict[tuple[str, str], set[str]] = {}
     ours: set[tuple[str, str]] = set()
     for name, manifest in inventory.manifests.items():
         for blob in _list_blobs(manifest, row_id):
             of_blobs.setdefault(blob, set()).update(owners[name])
-            if recipe in owners[name] or not owners[name]:
+            if recipes & owners[name] or not owners[name]:
                 ours.add(blob)
     items = {row_id}
     for content in HOLDING_TEXT:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from botocore.awsrequest import AWSResponse
 from nightloom.artifacts.data import Preparation
-from nightloom.core.errors import StoreError
+from nightloom.core.errors import InputError, StoreError
+from nightloom.core.ownership import take_over_prefix
 from nightloom.core.settings import get_settings
 from nightloom.core.store import open_store
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import StageOutcome, read_outcome
+from nightloom.registry.nights import StageOutcome, read_night, read_outcome
 from nightloom.registry.refs import read_ref
 
 from .conftest import Installation, back, harmed
@@ -100,6 +101,14 @@ def test_store_that_refuses_is_a_clear_fault(
     assert told
     assert (told.status, "the object store could not" in told.sentence) == ("failed", True)
     assert run(back(3))["report"].status == "done"
+
+
+@pytest.mark.usefixtures("installation")
+def test_store_of_another_registry_is_refused_before_anything_is_written() -> None:
+    take_over_prefix(open_store(), "another")
+    with pytest.raises(InputError, match=r"belongs under prefix .* to another registry \(another\)"):
+        run(back(1))
+    assert read_night(open_database(), "triage", date.fromisoformat(back(1))) is None
 
 
 def test_full_disk_of_the_store_is_a_clear_fault(champion_installation: Installation) -> None:

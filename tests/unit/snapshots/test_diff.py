@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.frames import EXAMPLES
+from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.core.store import ObjectStore
 from nightloom.snapshots.diff import diff_snapshots
 from nightloom.snapshots.freeze import freeze_rows
@@ -85,3 +87,11 @@ def test_the_difference_is_that_of_the_rows(store: ObjectStore, before: dict[str
     expected |= dict.fromkeys(before.keys() - after.keys(), "removed")
     expected |= {row_id: "edited" for row_id in before.keys() & after.keys() if before[row_id] != after[row_id]}
     assert dict(diff_snapshots(store, first, second).select("row_id", "change").iter_rows()) == expected
+
+
+def test_erased_row_was_removed_unless_both_have_lost_it(store: ObjectStore, freeze: Freeze) -> None:
+    before, after = freeze(ROWS), freeze(ROWS[:7] + ROWS[8:])
+    for file in store.load(Snapshot, before).record.files:
+        rewrite_blob(store, file.sha256, "examples", ["T7"])
+    assert diff_snapshots(store, before, after).rows() == [("T7", None, "removed")]
+    assert diff_snapshots(store, before, freeze(ROWS[:19])).rows() == [("T19", "mail", "removed")]

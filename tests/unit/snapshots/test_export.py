@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.frames import EXAMPLES
+from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.snapshots.export import export_snapshot
@@ -71,6 +72,13 @@ def test_exporting_again_changes_nothing_and_mends_what_is_damaged(
     min(folder.glob("*.parquet")).write_bytes(b"rubbish")
     export_snapshot(store, snapshot.id, folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_exporting_again_takes_out_what_was_erased(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
+    for file in snapshot.record.files:
+        rewrite_blob(store, file.sha256, "examples", ["T7"])
+    export_snapshot(store, snapshot.id, folder)
+    assert set(pl.read_parquet(folder / "*.parquet")["row_id"]) == {row["row_id"] for row in ROWS} - {"T7"}
 
 
 def test_a_folder_of_something_else_is_left_alone(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:

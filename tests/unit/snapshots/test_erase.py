@@ -1,0 +1,103 @@
+"""Erasing across nights and recipes: what holds the row is rewritten, and what merely has the same key is not."""
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import Curated, Records, RecordsIdentity
+from nightloom.artifacts.frames import EXAMPLES, RECORDS, put_frame
+from nightloom.artifacts.reading import read_records
+from nightloom.core.digests import digest_bytes
+from nightloom.core.errors import FaultError, InputError
+from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
+from nightloom.registry.erasures import find_erasure, read_erasures
+from nightloom.registry.nights import begin_stage, index_manifest
+from nightloom.snapshots.erase import Erased, erase_row, refuse_erased
+
+from .test_garbage import NIGHT
+
+
+def put_records(store: ObjectStore, registry: Database, recipe: str | None, text: str) -> Records:
+    frame = pl.DataFrame([("T1", "v", text, "{}", None, None, False)], RECORDS, orient="row")
+    identity = RecordsIdentity(rows=1, new_rows=1, parts=(put_frame(store, frame, RECORDS),))
+    records = store.publish(Records(identity=identity))
+    if recipe:
+        index_manifest(registry, "records", records.id, recipe, NIGHT)
+    return records
+
+
+def put_curated(store: ObjectStore, registry: Database, recipe: str, records: str) -> Curated:
+    examples = pl.DataFrame([("T1", "c", "train", f"{recipe} reads", "{}", None, None)], EXAMPLES, orient="row")
+    identity = Curated.Identity(
+        records=records,
+        eval_sets=(),
+        parent=None,
+        releases=None,
+        operations={},
+        examples=(put_frame(store, examples, EXAMPLES),),
+        ledger=(),
+        quarantine=(),
+        contamination=None,
+        counts=(),
+        expectations=(),
+        refusal=None,
+    )
+    curated = store.publish(Curated(identity=identity))
+    index_manifest(registry, "curated", curated.id, recipe, NIGHT)
+    return curated
+
+
+def erase(store: ObjectStore, registry: Database, recipe: str = "triage") -> Erased:
+    return erase_row(store, registry, recipe, "T1", who="eva", why="she asked for it")
+
+
+def test_same_key_in_another_recipe_is_another_row(store: ObjectStore, registry: Database) -> None:
+    ours = put_records(store, registry, "triage", "my name is Ann")
+    others = put_records(store, registry, "sales", "an order")
+    assert erase(store, registry).recipes == ("triage",)
+    assert [len(read_records(store, one.id)) for one in (ours, others)] == [0, 1]
+    assert read_erasures(registry, "triage") == {digest_bytes(b"T1")}
+    assert read_erasures(registry, "sales") == frozenset()
+
+
+def test_row_that_recipes_share_is_erased_from_all_that_they_made_of_it(store: ObjectStore, registry: Database) -> None:
+    records = put_records(store, registry, None, "my name is Ann")
+    for recipe in ("sales", "triage"):
+        put_curated(store, registry, recipe, records.id)
+    erased = erase(store, registry)
+    assert (erased.recipes, erased.blobs) == (("sales", "triage"), {"records": 1, "examples": 2})
+
+
+def test_row_in_what_a_killed_night_left_is_erased_too(store: ObjectStore, registry: Database) -> None:
+    left = put_records(store, registry, None, "my name is Ann")
+    erase(store, registry)
+    assert len(read_records(store, left.id)) == 0
+
+
+def test_night_that_may_have_read_the_row_is_named(store: ObjectStore, registry: Database) -> None:
+    put_records(store, registry, "triage", "my name is Ann")
+    begin_stage(registry, "triage", NIGHT, "prepare")
+    assert erase(store, registry).unfinished_nights == ("2026-11-23",)
+
+
+def test_night_that_had_read_the_row_cannot_freeze_it(store: ObjectStore, registry: Database) -> None:
+    records = put_records(store, registry, "triage", "my name is Ann")
+    erase(store, registry)
+    curated = put_curated(store, registry, "triage", records.id)
+    with pytest.raises(FaultError, match="a row was erased while this night was at work with it; run the night again"):
+        refuse_erased(store, curated.id, read_erasures(registry, "triage"))
+    refuse_erased(store, curated.id, frozenset())
+
+
+def test_erasing_again_keeps_who_and_why(store: ObjectStore, registry: Database) -> None:
+    put_records(store, registry, "triage", "my name is Ann")
+    erase(store, registry)
+    erase_row(store, registry, "triage", "T1", who="bob", why="to be sure")
+    erasure = find_erasure(registry, "triage", "T1")
+    assert erasure
+    assert (erasure.who, erasure.why, erasure.finished_at is None) == ("eva", "she asked for it", False)
+
+
+def test_row_that_nobody_has_is_bad_input(store: ObjectStore, registry: Database) -> None:
+    with pytest.raises(InputError, match="no night of triage has a row 'T1'"):
+        erase(store, registry)
+    assert read_erasures(registry, "triage") == frozenset()
