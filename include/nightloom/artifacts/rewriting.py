@@ -132,7 +132,7 @@ def _split_lines(data: bytes, row_ids: Collection[str]) -> tuple[list[bytes], li
 def _holds(content: str, row_ids: Collection[str]) -> pl.Expr:
     is_named = pl.col(_id_column(content)).is_in(list(row_ids))
     # That a row came after it was erased is told by its id and version, and by nothing else.
-    told = pl.any_horizontal(pl.col("text", "answer").is_not_null())
+    told = pl.any_horizontal(pl.col("text", "answer", "history").is_not_null())
     return is_named & told if content in ("records", "quarantine") else is_named
 
 

@@ -16,7 +16,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcomes
 from nightloom.registry.releases import Release, Settled, list_releases, record_releases
-from nightloom.sources.tables import utc_text
+from nightloom.sources.spelling import utc_text
 
 NOT_WAIVED = {
     "empty_text": "there is no text to learn from",

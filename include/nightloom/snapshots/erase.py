@@ -12,10 +12,10 @@ from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # n
 
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
 from nightloom.artifacts.frames import EXAMPLES, RECORDS, get_frame
+from nightloom.artifacts.histories import item_id
 from nightloom.artifacts.models import Blueprint, Trial
 from nightloom.artifacts.parts import find_part
 from nightloom.artifacts.rewriting import HOLDING_TEXT, Rewritten, find_rows, rewrite_blob
-from nightloom.core.digests import digest_json
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.names import BLOB, Named, list_names
@@ -179,5 +179,6 @@ def _list_blobs(manifest: Manifest, row_id: str) -> Iterator[tuple[str, str]]:
 
 def _list_items(store: ObjectStore, blob: str, row_id: str) -> Iterator[str]:
     """Give the ids that evaluation items with the words of a row have."""
-    for text, answer in get_frame(store, blob, RECORDS).filter(row_id=row_id).select("text", "answer").iter_rows():
-        yield digest_json({"text": text, "answer": answer})
+    rows = get_frame(store, blob, RECORDS).filter(row_id=row_id).drop_nulls(["text", "answer"])
+    for words in rows.select("text", "answer", "history").iter_rows():
+        yield item_id(*words)
