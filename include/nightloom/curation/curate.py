@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount, TokenBudget
+from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount
 from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
 from nightloom.artifacts.reading import read_eval_set
@@ -21,6 +21,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.core.worker import run_in_worker
 from nightloom.curation import contamination, steps
 from nightloom.curation.clusters import assign_clusters, quarantine_bridges
+from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.passes import Batch, Closed, Job, Place, Scanned, write_job, write_sketches
 from nightloom.curation.relatives import Relatives, find_relatives
 from nightloom.curation.scratch import Scratch
@@ -33,7 +34,7 @@ ITEMS: Schema = {"evalset": pl.String, "item_id": pl.String, "text": pl.String, 
 """Items of the eval sets, which no example may repeat."""
 
 NO_FAILURES = pl.DataFrame(schema=FAILURES)
-NO_RELEASES = pl.DataFrame(schema=RELEASES)
+NOTHING_BEFORE = CurationInputs()
 NO_ITEMS = pl.DataFrame(schema=ITEMS)
 
 _COMPARED = ("row_id", "version", "outcome", "rule", "measured", "threshold", "into", "cluster_id", "split")
@@ -56,12 +57,10 @@ def curate_records(
     records: Records,
     answer: Mapping[str, AnswerField],
     settings: Prepare,
+    inputs: CurationInputs = NOTHING_BEFORE,
     *,
-    before: Sequence[str] = (),
     items: pl.DataFrame = NO_ITEMS,
     failures: pl.DataFrame = NO_FAILURES,
-    releases: pl.DataFrame = NO_RELEASES,
-    tokens: TokenBudget | None = None,
 ) -> Curation:
     """Give every record its outcome, and the examples that remain.
 
@@ -72,11 +71,9 @@ def curate_records(
         records: Rows as they were received.
         answer: Fields of the answer, and the values that they may have.
         settings: Policies and thresholds.
-        before: Ledger of the night before (blobs), whose clusters and splits are taken over.
+        inputs: What is taken over from earlier nights and from people.
         items: Evaluation items, which must not be trained on (ITEMS).
         failures: Newest rows that a suite refused (FAILURES).
-        releases: Rows that people let through (RELEASES).
-        tokens: What tokens are counted by; none: they are not.
 
     Raises:
         InputError: The base model has no tokenizer with a chat template.
@@ -87,15 +84,16 @@ def curate_records(
     with scratch_folder() as folder:
         job = Job(
             records=records.identity.parts,
-            before=tuple(before),
+            before=inputs.before,
             answer=dict(answer),
             settings=settings,
-            tokens=tokens,
+            tokens=inputs.tokens,
         )
         batch = Batch(store, Scratch(folder), job)
         write_job(folder, job)
         batch.scratch.write("failures", failures)
-        batch.scratch.write("releases", releases)
+        batch.scratch.write("releases", inputs.releases)
+        batch.scratch.write("erased", pl.DataFrame({"digest": sorted(inputs.erased)}, {"digest": pl.String}))
         compared = _write_items(batch, items)
         batch.scratch.write("grams", contamination.index_items(compared))
         curation = _curate(batch, items)
@@ -279,11 +277,9 @@ def publish_curated(
     records_id: str,
     eval_sets: Sequence[str],
     curation: Curation,
+    inputs: CurationInputs,
     *,
-    parent: str | None,
-    releases: str | None,
     operations: Mapping[str, int],
-    tokens: TokenBudget | None,
     expectations: Sequence[Any],
     refusal: str | None,
     docs: str | None = None,
@@ -295,10 +291,8 @@ def publish_curated(
         records_id: The records that were curated.
         eval_sets: Eval sets that no example repeats, as the recipe orders them.
         curation: What they came to.
-        parent: Preparation whose clusters and splits were taken over.
-        releases: Blob of the releases that were heeded.
+        inputs: What was taken over from earlier nights and from people.
         operations: Operations that cleaned the texts, with their versions.
-        tokens: What tokens were counted by.
         expectations: Results of the suites, in their order.
         refusal: Why the whole batch is refused; none: it is sound.
         docs: Blob of the suites' Data Docs.
@@ -306,10 +300,10 @@ def publish_curated(
     identity = Curated.Identity(
         records=records_id,
         eval_sets=tuple(eval_sets),
-        parent=parent,
-        releases=releases,
+        parent=inputs.parent,
+        releases=put_frame(store, inputs.releases, RELEASES) if len(inputs.releases) else None,
         operations=dict(operations),
-        tokens=tokens,
+        tokens=inputs.tokens,
         examples=curation.examples,
         ledger=curation.ledger,
         quarantine=curation.quarantine,

@@ -74,8 +74,8 @@ class Batch:
 
     Attributes:
         store: Where records come from and results go.
-        scratch: Where passes leave what they found. It holds the frames `failures` (FAILURES), `releases` (RELEASES)
-            and `grams` (of contamination.index_items) before the first pass, and before
+        scratch: Where passes leave what they found. It holds the frames `failures` (FAILURES), `releases` (RELEASES),
+            `erased` and `grams` (of contamination.index_items) before the first pass, and before
             the second `settled` (of clusters.list_settled) and for each part `decisions`.
         job: The rest.
     """
@@ -89,6 +89,7 @@ class Batch:
         answer, settings = self.job.answer, self.job.settings
         rows = open_rows(get_frame(self.store, self.job.records[part], RECORDS))
         rows = steps.drop_deleted(steps.supersede_older(rows))
+        rows = steps.refuse_erased(rows, self.scratch.read("erased")["digest"])
         releases = self.scratch.read("releases")
         rows = steps.refuse_failures(rows, self.scratch.read("failures"), releases)
         rows = steps.refuse_answers(steps.refuse_no_chats(rows), answer)

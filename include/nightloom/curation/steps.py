@@ -37,6 +37,12 @@ def drop_deleted(rows: pl.DataFrame) -> pl.DataFrame:
     return settle(rows, pl.col("deleted"), "superseded", "deleted")
 
 
+def refuse_erased(rows: pl.DataFrame, digests: pl.Series) -> pl.DataFrame:
+    """Quarantine rows that were erased; all that came of them is their id, whose SHA-256 is among the digests."""
+    is_erased = cryptographic_hash(pl.col("row_id")).sha2_256().is_in(digests.implode())
+    return settle(rows, is_erased, "quarantined", "erased") if len(digests) else rows
+
+
 def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
     """Quarantine the rows that a suite refused, under the name of the expectation; but for those let through."""
     standing = failures.join(releases, on=["row_id", "version", "rule"], how="anti")

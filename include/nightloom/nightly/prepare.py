@@ -30,6 +30,7 @@ from nightloom.core.worker import run_in_worker
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
+from nightloom.curation.inputs import CurationInputs
 from nightloom.nightly.earlier import read_earlier
 from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.stops import Stop, night_step
@@ -46,6 +47,7 @@ from nightloom.registry.nights import (
     record_night,
 )
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
+from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
 from nightloom.scanners.normalise import operation_versions
 from nightloom.snapshots import freeze
@@ -124,11 +126,10 @@ def extract_records(recipe: str, night: str) -> str | Stop:
 @night_step("prepare")
 def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     """Validate the records, give each an outcome, and validate the examples that remain."""
-    settings, store = load_recipe(recipe), open_store()
+    settings, store, database, date = load_recipe(recipe), open_store(), open_database(), parse_night(night)
     answer, rules, suites = settings.task.answer, settings.prepare, get_settings().expectations_dir
-    eval_sets = _freeze_eval_sets(store, settings, parse_night(night))
+    earlier = read_earlier(store, database, recipe, date, rules.limits)
     rows = store.load(Records, records)
-    earlier = read_earlier(store, open_database(), recipe, parse_night(night), rules.limits)
     received = validate_records(
         lambda: (get_frame(store, part, RECORDS) for part in rows.identity.parts),
         answer,
@@ -138,16 +139,9 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         new_rows=rows.identity.new_rows,
         earlier=earlier,
     )
-    parent, tokens = _find_preparation_before(recipe, parse_night(night)), _freeze_tokenizer(store, settings)
+    eval_sets, inputs = _freeze_eval_sets(store, settings, date), _gather_inputs(store, settings, date)
     curation = curate_parts(
-        store,
-        rows,
-        answer,
-        rules,
-        before=store.load(Preparation, parent).identity.ledger if parent else (),
-        items=read_items(store, eval_sets),
-        failures=received.failures,
-        tokens=tokens,
+        store, rows, answer, rules, inputs, items=read_items(store, eval_sets), failures=received.failures
     )
     refusal, results = received.refusal, received.results
     if refusal is None:
@@ -164,15 +158,13 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         records,
         eval_sets,
         curation,
-        parent=parent,
-        releases=None,
+        inputs,
         operations=operation_versions(rules.normalise.operations),
-        tokens=tokens,
         expectations=[result.expectation for result in results],
         refusal=refusal,
         docs=store.put_blob(render_docs(results, f"{recipe}, night {night}")),
     )
-    index_manifest(open_database(), "curated", curated.id, recipe, parse_night(night))
+    index_manifest(database, "curated", curated.id, recipe, date)
     return curated.id if refusal is None else Stop("refused", refusal)
 
 
@@ -221,6 +213,19 @@ def _find_preparation_before(recipe: str, night: date) -> str | None:
     before = read_outcomes(open_database(), recipe, until=night - timedelta(days=1), limit=_NIGHTS_BACK)
     prepared = (outcome.manifest for outcome in before if outcome.stage == "prepare" and outcome.status == "done")
     return next(prepared, None)
+
+
+def _gather_inputs(store: ObjectStore, recipe: Recipe, night: date) -> CurationInputs:
+    """Gather what curation takes over from earlier nights and from people, and what tokens are counted by."""
+    database = open_database()
+    parent = _find_preparation_before(recipe.name, night)
+    return CurationInputs(
+        parent=parent,
+        before=store.load(Preparation, parent).identity.ledger if parent else (),
+        releases=read_releases(database, recipe.name, night),
+        erased=read_erasures(database, recipe.name),
+        tokens=_freeze_tokenizer(store, recipe),
+    )
 
 
 def _freeze_tokenizer(store: ObjectStore, recipe: Recipe) -> TokenBudget | None:

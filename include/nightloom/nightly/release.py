@@ -20,6 +20,7 @@ from nightloom.sources.spelling import utc_text
 
 NOT_WAIVED = {
     "empty_text": "there is no text to learn from",
+    "not_a_chat": "it holds no conversation to learn from; correct it at the source",
     "missing_answer": "there is no answer to learn; add it at the source",
     "invalid_answer": "its answer is none that the recipe allows; correct the source, or the recipe's one_of",
     "contradicting_labels": "other rows say the contrary; correct the wrong ones at the source",

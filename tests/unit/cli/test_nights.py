@@ -118,6 +118,7 @@ def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: O
         parent=None,
         releases=None,
         operations={},
+        tokens=None,
         examples=(),
         ledger=(),
         quarantine=(),

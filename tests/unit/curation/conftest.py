@@ -1,16 +1,17 @@
 """Records, answers and settings of a small night."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 import pytest
 from nightloom.artifacts.data import Records, RecordsIdentity, RuleCount
-from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, LEDGER, QUARANTINE, RECORDS, get_frame
+from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, LEDGER, QUARANTINE, RECORDS, RELEASES, get_frame
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
 from nightloom.core.recipes import AnswerField, FilesSource, Prepare
 from nightloom.core.store import ObjectStore
-from nightloom.curation.curate import ITEMS, NO_FAILURES, NO_RELEASES, curate_records
+from nightloom.curation.curate import ITEMS, NO_FAILURES, curate_records
+from nightloom.curation.inputs import CurationInputs
 
 from tests.conftest import MemoryS3
 
@@ -65,7 +66,8 @@ def curate(
     eval_texts: Sequence[str] = (),
     *,
     failures: pl.DataFrame = NO_FAILURES,
-    releases: pl.DataFrame = NO_RELEASES,
+    releases: pl.DataFrame | None = None,
+    erased: Collection[str] = (),
     before: Curated | None = None,
 ) -> Curated:
     """Curate a frame of records in a store in memory."""
@@ -77,10 +79,13 @@ def curate(
         Records(identity=RecordsIdentity(rows=len(records), new_rows=0, parts=parts)),
         answer,
         settings,
-        before=before.blobs if before else (),
+        CurationInputs(
+            before=before.blobs if before else (),
+            releases=pl.DataFrame(schema=RELEASES) if releases is None else releases,
+            erased=erased,
+        ),
         items=items,
         failures=failures,
-        releases=releases,
     )
     return Curated(
         examples=read_parts(store, curation.examples, EXAMPLES),

@@ -1,5 +1,6 @@
 """Curation: each rule by its smallest case, and what holds for any records."""
 
+import hashlib
 from collections.abc import Mapping
 
 import polars as pl
@@ -250,6 +251,16 @@ def test_released_row_is_let_through_by_the_rule_that_is_named(
     assert curation.examples.filter(row_id="T1")["text"].to_list() == [kept]
     other = pl.DataFrame([("T1", "1", rule)], RELEASES, orient="row")
     assert curate(frame, answer, settings, releases=other).examples.filter(row_id="T1")["text"].to_list() != [kept]
+
+
+def test_erased_row_is_refused_whatever_came_of_it(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    digest = "0" * 64
+    frame = records(("T1", "", CARD, SALES), ("T2", "", INVOICE, SALES))
+    erased = [hashlib.sha256(b"T1").hexdigest(), digest]
+    assert outcomes(curate(frame, answer, settings, erased=erased)) == {
+        "T1": ("quarantined", "erased"),
+        "T2": ("kept", None),
+    }
 
 
 def test_row_that_a_suite_refused_can_be_released(records: MakeRecords, answer: Answer, settings: Prepare) -> None:

@@ -33,6 +33,7 @@ def put_curated(store: ObjectStore, registry: Database, recipe: str, records: st
         parent=None,
         releases=None,
         operations={},
+        tokens=None,
         examples=(put_frame(store, examples, EXAMPLES),),
         ledger=(),
         quarantine=(),
