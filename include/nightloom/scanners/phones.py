@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from nightloom.scanners.lookalikes import is_named_phone
+
 # What may stand between the digits of a telephone number, as the phonenumbers library reads them.
 _BETWEEN = (
     r"[-x\u2010-\u2015\u2212\u30fc\uff0d/\uff0f \u00a0\u00ad\u200b\u2060\u3000"
@@ -37,7 +39,7 @@ def find_candidates(text: str) -> list[Candidate]:
     return [
         Candidate(max(match.start() - 1, 0), match.end() + _EXTENSION, _is_international(match.group()))
         for match in _CANDIDATE.finditer(undated)
-        if _may_be_dialled(match.group())
+        if _may_be_dialled(match.group()) or is_named_phone(text[: match.start()])
     ]
 
 

@@ -13,12 +13,15 @@ from typing import Any
 
 import polars as pl
 
+from nightloom.scanners.lookalikes import is_no_card, is_no_mailbox, is_no_network, is_no_phone
 from nightloom.scanners.phones import MAY_BE_PHONE, find_candidates
 from nightloom.scanners.spans import Span, blank_out, drop_overlapping
 
-_DIGITS_ONLY = re.compile(r"[1-9][0-9]*")
 # Presidio's own, but for Canada, whose numbers are those of the United States.
 _COUNTRIES = ("US", "GB", "DE", "FR", "IL", "IN", "BR")
+
+# Given out since 2017, and not among Presidio's.
+_MASTERCARD = r"\b2[2-7]\d{2}[- ]?\d{4}[- ]?\d{4}[- ]?\d{4}\b"
 
 _WORTH_ASKING = {
     "EMAIL_ADDRESS": re.compile(r"@[^\s@]+\.[^\s@]"),
@@ -31,6 +34,14 @@ _WORTH_ASKING = {
 """By kind, in the order in which one goes before another that it overlaps. Telephone numbers come after them all."""
 
 
+_LOOKALIKES: dict[str, Callable[[str, int, int], bool]] = {
+    "EMAIL_ADDRESS": lambda text, start, end: is_no_mailbox(text[start:end]),
+    "IBAN_CODE": lambda *_: False,
+    "CREDIT_CARD": is_no_card,
+    "IP_ADDRESS": is_no_network,
+}
+
+
 def find_pii(text: str) -> list[Span]:
     """Find personal data that has a pattern."""
     found = drop_overlapping(
@@ -41,6 +52,12 @@ def find_pii(text: str) -> list[Span]:
     return sorted([*found, *_find_phones(rest)], key=lambda span: span.start) if MAY_BE_PHONE.search(rest) else found
 
 
+def kinds_worth_asking(text: str) -> set[str]:
+    """Give the kinds of which a recogniser is asked at all: what the cheap expressions leave of them."""
+    kinds = {kind for kind, worth_asking in _WORTH_ASKING.items() if worth_asking.search(text)}
+    return kinds | {"PHONE_NUMBER"} if find_candidates(text) else kinds
+
+
 def may_hold_pii(texts: pl.Series) -> pl.Series:
     """Tell which texts are worth the search: all that hold personal data, and some that hold none."""
     text = pl.col("text")
@@ -49,23 +66,30 @@ def may_hold_pii(texts: pl.Series) -> pl.Series:
 
 
 def _ask(kind: str, text: str) -> Iterator[Span]:
+    """Give what a recogniser finds, without what only looks like it."""
     for result in _recognisers()[kind].analyze(text, [kind], None):
-        yield Span(result.start, result.end, kind)
+        if not _LOOKALIKES[kind](text, result.start, result.end):
+            yield Span(result.start, result.end, kind)
 
 
 def _find_phones(text: str) -> list[Span]:
     found: list[Span] = []
     for candidate in find_candidates(text):
         part = text[candidate.start : candidate.end]
-        for span in _ask("INTERNATIONAL_NUMBER" if candidate.international else "PHONE_NUMBER", part):
-            if not _DIGITS_ONLY.fullmatch(part[span.start : span.end]):
-                found.append(Span(span.start + candidate.start, span.end + candidate.start, "PHONE_NUMBER"))
+        recogniser = _recognisers()["INTERNATIONAL_NUMBER" if candidate.international else "PHONE_NUMBER"]
+        for result in recogniser.analyze(part, ["PHONE_NUMBER"], None):
+            start, end = result.start + candidate.start, result.end + candidate.start
+            # A bracket around the whole is not part of it.
+            start += text[start:end].count("(") > text[start:end].count(")")
+            if not is_no_phone(text, start, end):
+                found.append(Span(start, end, "PHONE_NUMBER"))
     return drop_overlapping(found)
 
 
 @cache
 def _recognisers() -> dict[str, Any]:
     with _without("stanza", "torch", "transformers"):
+        from presidio_analyzer import Pattern
         from presidio_analyzer.predefined_recognizers import (
             CreditCardRecognizer,
             EmailRecognizer,
@@ -79,7 +103,9 @@ def _recognisers() -> dict[str, Any]:
     return {
         "EMAIL_ADDRESS": email,
         "IBAN_CODE": IbanRecognizer(),
-        "CREDIT_CARD": CreditCardRecognizer(),
+        "CREDIT_CARD": CreditCardRecognizer(
+            [*CreditCardRecognizer.PATTERNS, Pattern("new Mastercard", _MASTERCARD, 0.3)]
+        ),
         "IP_ADDRESS": IpRecognizer(),
         "PHONE_NUMBER": PhoneRecognizer(supported_regions=_COUNTRIES),
         # A number with its country's code is read alike from everywhere.
@@ -107,4 +133,4 @@ def _domain_check() -> Callable[[str], bool]:
     from tldextract import TLDExtract
 
     extract = TLDExtract(suffix_list_urls=(), cache_dir=None)
-    return lambda address: bool(extract(address).fqdn)
+    return lambda address: bool(extract(address.rpartition("@")[2]).suffix)

@@ -6,20 +6,33 @@ import polars as pl
 
 from nightloom.scanners.spans import Pattern, Span, find_patterns, may_match
 
-_NAMES = (
-    r"(?i:\b(?:password|passwd|passphrase|pwd|secret|api[ _-]?key|secret[ _-]?key|access[ _-]?key|(?:access|auth|api)"
-    r"[ _-]?token|client[ _-]?secret)\b)[\"']?"
+_LONG_NAMES = (
+    r"(?:password|passwd|passphrase|passwort|kennwort|pwd|contraseña|senha|wachtwoord|hasło|mot de passe|secret"
+    r"|(?:api|secret|access|account)[ _-]?key|(?:access|auth|api)[ _-]?token|client[ _-]?secret)"
 )
+_NAMES = rf"(?i:(?<![A-Za-z]){_LONG_NAMES}(?![A-Za-z]))[\"']?"
+_SHORT_NAMES = r"(?i:(?<![A-Za-z])(?:pass|pw|token)(?![A-Za-z]))[\"']?"
+_OPTIONS = r"--?(?:password|passwd|pass|token|secret|api-key)[ =]"
+# What stands in for a value in examples, and calls of functions.
+_VALUE = r"(?!\$|<|%[A-Za-z]|\{|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|\w+\()"
 # After a name in a sentence, a value that is no word: with a digit, or a capital inside. "The password is wrong" gives
 # nothing away. After `password=` any value does.
+_NO_WORD = r"(?=[^\s\"']{0,200}(?:[0-9]|[a-z][A-Z]))(?=[^\s\"']{0,200}[A-Za-z])[^\s\"']{6,200}"
 _ASSIGNED = (
-    rf"{_NAMES}(?:=[\"']?[^\s\"']{{6,200}}"
-    r"|\s{0,3}(?i:=>?|:=?|\bis\b)\s{0,3}[\"']?"
-    r"(?=[^\s\"']{0,200}(?:[0-9]|[a-z][A-Z]))(?=[^\s\"']{0,200}[A-Za-z])[^\s\"']{6,200})"
+    rf"{_NAMES}(?:=[\"']?{_VALUE}[^\s\"']{{6,200}}"
+    rf"|\s{{0,3}}(?i:=>?|:=?|\b(?:is|was|ist|lautet|est|es)\b)\s{{0,3}}[\"']?{_VALUE}{_NO_WORD})"
+    rf"|[/,;|]\s{{0,2}}{_NAMES}\s{{1,2}}{_VALUE}{_NO_WORD}"
+    rf"|{_SHORT_NAMES}\s?[:=]\s{{0,3}}[\"']?{_VALUE}{_NO_WORD}|(?<!\S){_OPTIONS}[\"']?{_VALUE}{_NO_WORD}"
+)
+
+_BLANK = r"[\s\x1c-\x1f]"
+_SKETCH = (
+    rf"(?i)(?:{_LONG_NAMES}|pass|pw|token)[\"']?{_BLANK}{{0,3}}(?:[=:i\u0131]|was|lautet|es)"
+    rf"|[/,;|]{_BLANK}{{0,2}}{_LONG_NAMES}[\"']?{_BLANK}|{_OPTIONS}"
 )
 
 PATTERNS = tuple(
-    Pattern(kind, hints, re.compile(expression))
+    Pattern(kind, hints, re.compile(expression), _SKETCH if kind == "assigned_secret" else "")
     for kind, hints, expression in (
         ("aws_access_key", (("akia", "asia"),), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
         (
@@ -35,13 +48,31 @@ PATTERNS = tuple(
         ("openai_key", (("sk-",),), r"\bsk-(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{20,255}\b"),
         ("hugging_face_token", (("hf_",),), r"\bhf_[A-Za-z0-9]{30,255}\b"),
         ("npm_token", (("npm_",),), r"\bnpm_[A-Za-z0-9]{36}\b"),
+        ("pypi_token", (("pypi-",),), r"\bpypi-[A-Za-z0-9_-]{50,255}"),
+        ("sendgrid_key", (("sg.",),), r"\bSG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,80}"),
+        ("telegram_token", ((":aa",),), r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{32,34}(?![A-Za-z0-9_-])"),
         ("private_key", (("private key",),), r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY"),
         ("jwt", (("eyj",),), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"),
         ("bearer_token", (("bearer",),), r"(?i:\bbearer\s{1,3})[A-Za-z0-9._~+/-]{20,}"),
         ("url_password", (("://",), ("@",)), r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,100}:[^\s/@]{3,100}@"),
         (
             "assigned_secret",
-            (("passw", "passphrase", "pwd", "secret", "key", "token"), ("=", ":", "is")),
+            (
+                (
+                    "pass",
+                    "kennwort",
+                    "pwd",
+                    "pw",
+                    "contrase",
+                    "senha",
+                    "wachtwoord",
+                    "has\u0142o",
+                    "secret",
+                    "key",
+                    "token",
+                ),
+                ("=", ":", "is", "was", "lautet", "est", "es", "--", "/", ",", ";", "|"),
+            ),
             _ASSIGNED,
         ),
     )

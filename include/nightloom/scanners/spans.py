@@ -34,6 +34,8 @@ class Pattern:
     kind: str
     hints: tuple[tuple[str, ...], ...]
     expression: re.Pattern[str]
+    sketch: str = ""
+    """A wider expression, as Rust reads it, for texts of which many have the hints; empty: few have."""
 
 
 def find_patterns(text: str, patterns: Iterable[Pattern]) -> list[Span]:
@@ -53,13 +55,15 @@ def may_match(texts: pl.Series, patterns: Collection[Pattern]) -> pl.Series:
     # The first groups together, in one pass: few texts are left for the rest.
     promising = lowered.str.contains_any(sorted({hint for pattern in patterns for hint in pattern.hints[0]}))
     places = promising.arg_true()
-    hinted = [
-        pl.all_horizontal(pl.col("text").str.contains_any(list(group)) for group in pattern.hints)
+    text = pl.col("text")
+    worth_trying = [
+        pl.all_horizontal(
+            *(text.str.contains_any(list(group)) for group in pattern.hints), text.str.contains(pattern.sketch)
+        )
         for pattern in patterns
     ]
-    return promising.scatter(
-        places, lowered.gather(places).to_frame("text").select(pl.any_horizontal(hinted)).to_series()
-    )
+    left = lowered.gather(places).to_frame("text").select(pl.any_horizontal(worth_trying))
+    return promising.scatter(places, left.to_series())
 
 
 def drop_overlapping(spans: Iterable[Span]) -> list[Span]:

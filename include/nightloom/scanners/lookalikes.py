@@ -1,0 +1,95 @@
+"""Lookalikes: what has the form of personal data and is none, such as versions, order numbers and serial numbers."""
+
+import re
+from ipaddress import ip_interface
+
+_NEAR = 40  # characters before a number that may say what it is
+
+# First digits and lengths of the numbers that card issuers give out. A telephone's IMEI has 15 digits, the same check
+# digit, and begins with 35.
+_ISSUED = re.compile(
+    r"4(?:\d{15}|\d{18})|5[0-5]\d{14}|(?:222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
+    r"|(?:6011|64[4-9]\d|65\d\d|62\d\d|6304|6759|676\d)\d{12,15}|35(?:2[89]|[3-8]\d)\d{12,15}"
+    r"|(?:30[0-5]\d|3095|3[689]\d\d)\d{10,15}"
+)
+_MORE_DIGITS = re.compile(r"\d{3}[ -]\Z")
+
+_VERSION_WORD = re.compile(
+    r"\b(?:version|release|firmware|build|driver|treiber|revision|rev|ver|section|chapter|abschnitt|kapitel|oid|updated?"
+    r"|upgraded|patch|chrome|firefox|safari|edge|opera|android|ios|windows|macos|linux|app|java|php|python)"
+    r"[\s:.v#-]{0,4}(?:(?:from|to|is|no\.?|number)\s)?\Z",
+    re.IGNORECASE,
+)
+_LARGEST_IN_VERSION = 40
+
+_PHONES = (
+    r"(?:tel(?:e(?:phone|fono?)|éfono|efone)?|t[ée]l[ée]phone|(?:cell|smart|tele)?phone|mobile?|cell|handy|call(?:ing)?|text"
+    r"|ring|whatsapp|signal|sms|fax|dial|reach|contact|anruf\w*|erreich\w*|rückruf\w*|llam\w+|appel\w+|joindre|ligar)"
+)
+_PHONE_WORD = re.compile(
+    rf"(?:\b{_PHONES}\b|\b(?:telefon|handy|mobil|ruf|fax)nummer\b|\b(?:my|our|the|meine|unsere|mon|mi)"
+    r" (?:number|nummer|numéro|número)\b)[^\d\n]{0,24}\Z",
+    re.IGNORECASE,
+)
+# What a number is said to be. `no` and `number` alone say nothing against a telephone.
+_LABEL = re.compile(
+    r"(?:\b(?P<label>orders?|tickets?|invoices?|customer|client|case|ref(?:erence)?|serial|s/?n|parts?|model|article|item"
+    r"|batch|lot|sku|ean|isbn|imei|tracking|waybill|parcel|package|shipment|po|rma|account|contract|policy|meter|tax|vat"
+    r"|ust|id|pin|error|code|licen[cs]e|version|build|epoch|bestellung|rechnung|paket|sendung|vertrag|konto|artikel"
+    r"|charge|zähler|commande|facture|colis|pedido|factura|encomenda|(?!telefon|handy|mobil|ruf|fax)\w{3,}(?:nummer|nr|id))"
+    r"|\b(?:number|nr|no|numéro|número|num))"
+    r"(?:[\s.:#/-]{0,3}\b(?:no|nr|idnr|number|nummer|id|is|ist|was|code|[A-Z]{2})\b)*[\s.:#/-]{0,3}\Z",
+    re.IGNORECASE,
+)
+_GLUED = re.compile(r"[^\W_][-/_.]\Z")
+_NO_GROUPS = re.compile(r"\d+\.\d+(?: \d+\.\d+)+|\d{1,3}(?:\.\d{1,3}){3}")
+_BARE = re.compile(r"[1-9]\d*")
+
+
+def is_no_card(text: str, start: int, end: int) -> bool:
+    """Tell whether no issuer gives out cards with such a number, or the text says that it is something else."""
+    before = text[max(start - _NEAR, 0) : start]
+    issued = _ISSUED.fullmatch(re.sub(r"\D", "", text[start:end]))
+    return not issued or bool(_MORE_DIGITS.search(before)) or _is_labelled(before)
+
+
+def is_no_network(text: str, start: int, end: int) -> bool:
+    """Tell whether a stretch is a version, part of a longer number, or an address that is everyone's."""
+    spelled, before = text[start:end], text[max(start - _NEAR, 0) : start]
+    if re.match(r"\.\d", text[end:]) or re.search(r"(?:\d\.|\+)\Z", before):
+        return True
+    address = ip_interface(spelled.partition("%")[0].lower()).ip
+    if address.is_loopback or address.is_unspecified or spelled.startswith("255."):
+        return True
+    if address.version == 6:
+        return False
+    parts = [int(part) for part in str(address).split(".")]
+    return bool(_VERSION_WORD.search(before)) or (max(parts) <= _LARGEST_IN_VERSION and parts[0] != 10)
+
+
+def is_no_mailbox(spelled: str) -> bool:
+    """Tell whether an address is that of a program: every user of a code host is `git`."""
+    return spelled.lower().startswith("git@")
+
+
+def is_named_phone(before: str) -> bool:
+    """Tell whether the text before a number says that it is a telephone's."""
+    return bool(_PHONE_WORD.search(before[-_NEAR:])) and not _is_labelled(before[-_NEAR:])
+
+
+def is_no_phone(text: str, start: int, end: int) -> bool:
+    """Tell whether a stretch with the form of a telephone number is said to be something else, or could be anything.
+
+    A bare run of digits is an order or ticket number far more often than a telephone.
+    """
+    spelled, before = text[start:end], text[max(start - _NEAR, 0) : start]
+    if _NO_GROUPS.fullmatch(spelled) or _VERSION_WORD.search(before):
+        return True
+    if spelled[0] in "+\uff0b" or is_named_phone(before):
+        return False
+    return bool(_BARE.fullmatch(spelled) or _LABEL.search(before) or _GLUED.search(before))
+
+
+def _is_labelled(before: str) -> bool:
+    label = _LABEL.search(before)
+    return label is not None and label["label"] is not None
