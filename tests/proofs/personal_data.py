@@ -158,6 +158,10 @@ def _respell(random: Random, national: str, forms: tuple[str, ...]) -> str:
     first, _, rest = national.partition(" ")
     forms_at_home = [national, national, national, national.replace(" ", "-"), national.replace(" ", ".")]
     if rest:
-        forms_at_home += [f"{first}/{rest}", f"{first} {rest.replace(' ', '').replace('-', '')}", national.replace(" ", "")]
+        forms_at_home += [
+            f"{first}/{rest}",
+            f"{first} {rest.replace(' ', '').replace('-', '')}",
+            national.replace(" ", ""),
+        ]
     respelled = random.choice(forms_at_home)
     return random.choice(forms).format(respelled)

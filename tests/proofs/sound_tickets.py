@@ -40,7 +40,20 @@ THINGS = (
     *("label printer", "office chair", "router", "espresso machine", "headset", "docking station", "vacuum cleaner"),
     *("standing desk", "toner", "webcam", "air purifier", "monitor", "projector", "shredder", "keyboard", "scanner"),
 )
-PLACES = ("Leeds", "Köln", "Lyon", "Málaga", "Utrecht", "Gdańsk", "Oslo", "Porto", "Graz", "Austin", "São Paulo", "Cork")
+PLACES = (
+    "Leeds",
+    "Köln",
+    "Lyon",
+    "Málaga",
+    "Utrecht",
+    "Gdańsk",
+    "Oslo",
+    "Porto",
+    "Graz",
+    "Austin",
+    "São Paulo",
+    "Cork",
+)
 MONTHS = ("January", "March", "May", "June", "August", "October", "November")
 
 

@@ -7,7 +7,6 @@ row counts only when what became of it is right: personal data taken out whole a
 
 import os
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -52,7 +51,11 @@ def treated() -> list[tuple[Row, frozenset[str], bool]]:
     """Every row with the rules that treated it, and whether what became of it is right."""
     rows = write_rows("planted", ROWS)
     table = clean_texts(
-        pl.Series([row.text for row in rows]), pii="redact", secrets="quarantine", prompt_injections="quarantine", max_characters=2000
+        pl.Series([row.text for row in rows]),
+        pii="redact",
+        secrets="quarantine",
+        prompt_injections="quarantine",
+        max_characters=2000,
     )
     return [
         (row, frozenset({rule} if rule else repairs.split(",")), row.clean in (None, clean))
@@ -72,30 +75,11 @@ def test_rule_finds_its_faults_and_no_others(rule, treated) -> None:
         tell(f"  {kind}", sum(right for row, right in planted if row.kind == kind), count)
     missed = Counter(row.kind for row, right in planted if not right)
     wrong = Counter(f"{row.rule}/{row.kind}" for row in taken if row.rule != rule)
-    print(f"  missed {dict(missed)}; wrongly taken {dict(wrong)}")
+    print(f"  missed {dict(missed)}; wrongly taken {dict(wrong)}")  # noqa: T201  # the proof's table
     assert found >= 0.99 * len(planted)
     assert own >= 0.99 * len(taken)
 
 
 def tell(name: str, right: int, count: int) -> None:
     interval = wilson_interval(right, count)
-    print(f"{name} {right}/{count} = {right / count:.4f} [{interval.low:.4f}, {interval.high:.4f}]")
-
-
-def write_pairs(seed: str, each: int) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Write records with twins of every kind, and the kind of fault of those that have one.
-
-    Every ticket has words of its own, so that only its twin is near it. The twins that must stay have the same sentences
-    in other company, and another answer.
-    """
-    random, rows, faults = Random(f"{seed}/twins"), [], {}
-
-    def add(text: str, team: str, fault: str = "") -> None:
-        row = f"{len(rows):06d}"
-        rows.append((row, f"2026-11-01T{len(rows):06d}", text, f'{{"team":"{team}"}}', None, None, False))
-        faults[row] = fault
-
-    for _ in range(each):
-        for twin in (Twins.exact, Twins.near, Twins.contradicting, Twins.nearly_contradicting, Twins.distant):
-            twin(random, f"{write_ticket(random)} {words(random, 14)}", add)
-    return pl.DataFrame(rows, RECORDS, orient="row").sort("row_id", "version", "text"), faults
+    print(f"{name} {right}/{count} = {right / count:.4f} [{interval.low:.4f}, {interval.high:.4f}]")  # noqa: T201  # the proof's table

@@ -115,6 +115,9 @@ class CanaryResult(Plain):
     rule: str
     planted: int
     as_expected: int
+    sound_taken: int | None = Field(
+        description="Rows that are no canary, and that the same rule treated; none: no rule must decide."
+    )
 
 
 class Expectation(Plain):

@@ -33,6 +33,8 @@ class CanaryFact(Plain):
     result: CanaryResult
     low: float = Field(description="Wilson interval of the recall.")
     high: float
+    precision_low: float | None = Field(description="Wilson interval of the precision; none: no row was taken.")
+    precision_high: float | None
 
 
 class DataFacts(Plain):

@@ -66,6 +66,7 @@ def _environment() -> Environment:
         "prose": _mark_commands,
         "rate": show_rate,
         "recall": _show_recall,
+        "precision": _show_precision,
         "short": short,
         "significant": "{:.3g}".format,
         "words": lambda name: name.replace("_", " "),
@@ -113,8 +114,19 @@ def _show_recall(canary: CanaryFact) -> str:
     result = canary.result
     if not result.planted:
         return "none planted"
-    rate = result.as_expected / result.planted
-    return f"{rate * 100:.1f}% [{canary.low * 100:.1f}, {canary.high * 100:.1f}]"
+    return _show_rate(result.as_expected / result.planted, canary.low, canary.high)
+
+
+def _show_precision(canary: CanaryFact) -> str:
+    result = canary.result
+    if canary.precision_low is None or canary.precision_high is None or result.sound_taken is None:
+        return ""
+    rate = result.as_expected / (result.as_expected + result.sound_taken)
+    return _show_rate(rate, canary.precision_low, canary.precision_high)
+
+
+def _show_rate(rate: float, low: float, high: float) -> str:
+    return f"{rate * 100:.1f}% [{low * 100:.1f}, {high * 100:.1f}]"
 
 
 def _show_share(part: int, whole: int) -> str:

@@ -142,6 +142,16 @@ def tell_provenance(made: Made, champion: ChampionFacts | None) -> tuple[Provena
 def _tell_canaries(results: Sequence[CanaryResult]) -> tuple[CanaryFact, ...]:
     facts = []
     for result in results:
-        interval = wilson_interval(result.as_expected, result.planted)
-        facts.append(CanaryFact(result=result, low=round(interval.low, 6), high=round(interval.high, 6)))
+        recall = wilson_interval(result.as_expected, result.planted)
+        taken = 0 if result.sound_taken is None else result.as_expected + result.sound_taken
+        precision = wilson_interval(result.as_expected, taken) if taken else None
+        facts.append(
+            CanaryFact(
+                result=result,
+                low=round(recall.low, 6),
+                high=round(recall.high, 6),
+                precision_low=round(precision.low, 6) if precision else None,
+                precision_high=round(precision.high, 6) if precision else None,
+            )
+        )
     return tuple(facts)

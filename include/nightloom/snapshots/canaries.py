@@ -1,5 +1,6 @@
 """Canaries: rows with a known fault, whose outcomes show what the checks are worth."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import polars as pl
@@ -39,8 +40,10 @@ def measure_canaries(ledger: pl.DataFrame, planted: pl.DataFrame) -> CanaryRepor
         .sort("kind", "outcome", "rule")
     )
     sound = ledger.join(planted, on="row_id", how="anti").filter(pl.col("outcome") != "superseded")
+    taken = Counter(sound["rule"].drop_nulls())
+    results = ({**line, "sound_taken": taken[line["rule"]] if line["rule"] else None} for line in fared.to_dicts())
     return CanaryReport(
-        results=tuple(CanaryResult.model_validate(line) for line in fared.to_dicts()),
+        results=tuple(CanaryResult.model_validate(line) for line in results),
         sound_rows=len(sound),
         sound_rows_touched=int((sound["outcome"] != "kept").sum()),
     )

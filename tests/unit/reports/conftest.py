@@ -174,7 +174,8 @@ class Nights:
                         VOLUME,
                     ),
                     canaries=tuple(
-                        CanaryResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a) for k, o, r, p, a in canaries
+                        CanaryResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, sound_taken=1 if r else None)
+                        for k, o, r, p, a in canaries
                     ),
                     sound_rows=10950,
                     sound_rows_touched=14,

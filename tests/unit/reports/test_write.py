@@ -133,7 +133,7 @@ def test_page_shows_comparisons_as_lines(store, full, write) -> None:
 def test_planted_faults_have_their_recall_with_its_interval(store, full, write) -> None:
     page = read_page(store, write())
     (row,) = [row for row in page.texts("tr") if row.startswith("near duplicate 59")]
-    assert row == "near duplicate 59 of 60 98.3% [91.1, 99.7] merged by near duplicate"
+    assert row == "near duplicate 59 of 60 98.3% [91.1, 99.7] 1 98.3% [91.1, 99.7] merged by near duplicate"
     assert any("A wrong label without a twin" in note for note in page.texts("p"))
 
 

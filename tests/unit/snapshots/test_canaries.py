@@ -25,8 +25,8 @@ def test_each_kind_is_counted_apart() -> None:
         ("T3", "address", "repaired", "pii"),
     )
     assert measure_canaries(ledger, planted).results == (
-        CanaryResult(kind="address", outcome="repaired", rule="pii", planted=1, as_expected=1),
-        CanaryResult(kind="key", outcome="quarantined", rule="secret", planted=2, as_expected=1),
+        CanaryResult(kind="address", outcome="repaired", rule="pii", planted=1, as_expected=1, sound_taken=0),
+        CanaryResult(kind="key", outcome="quarantined", rule="secret", planted=2, as_expected=1, sound_taken=0),
     )
 
 
@@ -48,7 +48,7 @@ def test_older_versions_of_a_planted_row_do_not_hide_its_outcome() -> None:
 
 def test_row_that_should_be_kept_has_no_rule() -> None:
     assert measure_canaries(make_ledger(("T1", "kept", None)), make_planted(("T1", "noise", "kept", None))).results == (
-        CanaryResult(kind="noise", outcome="kept", rule="", planted=1, as_expected=1),
+        CanaryResult(kind="noise", outcome="kept", rule="", planted=1, as_expected=1, sound_taken=None),
     )
 
 
@@ -62,3 +62,11 @@ def test_sound_rows_touched_leave_out_superseded_and_planted_ones() -> None:
     )
     report = measure_canaries(ledger, make_planted(("T1", "key", "quarantined", "secret")))
     assert (report.sound_rows, report.sound_rows_touched) == (3, 2)
+
+
+def test_sound_rows_are_counted_under_the_rule_that_took_them() -> None:
+    ledger = make_ledger(
+        ("T1", "repaired", "pii"), ("T2", "repaired", "pii"), ("T3", "quarantined", "secret"), ("T4", "kept", None)
+    )
+    report = measure_canaries(ledger, make_planted(("T1", "address", "repaired", "pii")))
+    assert [result.sound_taken for result in report.results] == [1]
