@@ -17,7 +17,12 @@ from typing import Any, NamedTuple
 from nightloom.core.settings import get_settings
 
 HERE = Path(__file__).parent
-MODULES = {"duplicates": "bench_duplicates", "prepare": "bench_prepare", "snapshot": "bench_snapshots"}
+MODULES = {
+    "clean": "bench_clean",
+    "duplicates": "bench_duplicates",
+    "prepare": "bench_prepare",
+    "snapshot": "bench_snapshots",
+}
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge}
 
 

@@ -8,11 +8,13 @@ row counts only when what became of it is right: personal data taken out whole a
 import os
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import polars as pl
 import pytest
 from nightloom.scanners.clean import clean_texts
+from nightloom.scanners.injections import find_injections
 from nightloom.scanners.normalise import normalise
 from nightloom.statistics.intervals import wilson_interval
 
@@ -83,3 +85,19 @@ def test_rule_finds_its_faults_and_no_others(rule, treated) -> None:
 def tell(name: str, right: int, count: int) -> None:
     interval = wilson_interval(right, count)
     print(f"{name} {right}/{count} = {right / count:.4f} [{interval.low:.4f}, {interval.high:.4f}]")  # noqa: T201  # the proof's table
+
+
+def read_lines(name: str) -> list[str]:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines()
+
+
+def test_attacks_that_no_family_foresaw_are_often_missed() -> None:
+    """Attacks in words of their own: patterns cannot find them all, and this says how many they do."""
+    attacks, tickets = read_lines("unforeseen_attacks.txt"), read_lines("resembling_tickets.txt")
+    found = sum(bool(find_injections(attack)) for attack in attacks)
+    taken = sum(bool(find_injections(ticket)) for ticket in tickets)
+    tell("unforeseen attacks: recall", found, len(attacks))
+    tell("tickets in the same words: taken", taken, len(tickets))
+    assert (len(attacks), len(tickets)) == (50, 40)
+    assert found >= 30
+    assert taken == 0

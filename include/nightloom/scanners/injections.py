@@ -39,7 +39,10 @@ _REVEAL_PROMPT = (
     rf"{_NEAR}\b(?:system|hidden|initial|developer|secret|internal|original) (?:prompts?|instructions)\b"
     rf"|\b(?:reveal|leak|expose|disclose)\b{_NEAR}\byour (?:prompts?|instructions)\b"
     r"|\b(?:repeat|print|output) (?:all |the |of )*(?:words|text|everything) above\b"
-    r"|\b(?:show|print|repeat|output|tell me|what is) (?:me )?your prompt\b"
+    r"|\b(?:show|print|repeat|output|dump|tell|what is) (?:me )?(?:all )?(?:the |your )"
+    r"(?:(?:full|entire|hidden|whole) )?(?:prompts?(?: texts?)?|context window)(?=[.,;:!?]| -|$)"
+    r"|\bprint everything you (?:have been|were) told\b|\bwhat (?:do your instructions|your instructions) say\b"
+    r"|\bthe hidden prompt\b|\bwhat were you told to do\b"
 )
 _NEW_ROLE = (
     r"\b(?:you are now|you're now|you are no longer|from now on,? you(?: are|'re| will(?: be| act| behave)?)"
@@ -64,6 +67,21 @@ _FROM_NOW_ON = (
     r"(?:answer|respond|reply|output|obey|say)\b"
     r"|\binstead,? (?:just |only |simply )?(?:output|respond|reply|print|answer) (?:with|only|exactly|the words?)\b"
 )
+_NEW_TASK = (
+    r"\b(?:ignore|forget|disregard) (?:(?:all|any|the|your|every|previous|prior|earlier|of) ){1,4}"
+    r"(?:assignments?|tasks?|prompts?|texts? (?:before|above))\b"
+    rf"|\b(?:forget|ignore|disregard) everything(?: from before)?(?: and|[.,;])(?: now)? ?(?:{_ORDER}|i want you to\b)"
+    r"|\bi want you to (?:act|behave|respond|pretend|answer|play|ignore|forget)\b"
+    rf"|\byour (?:new|real|only) (?:goal|task|job|purpose|role) is(?: now)? to {_ORDER}"
+    rf"|\bnew (?:task|policy|rule|goal)\s?: ?{_ORDER}"
+    r"|\byour (?:previous |prior |old )?(?:instructions|guidelines|rules) (?:are|were)"
+    r" (?:void|cancelled|a test|no longer)\b"
+    r"|\b(?:as if|that) (?:you(?:r)? (?:has|have|had) no|your) (?:content polic(?:y|ies)|guidelines|safety)\b"
+    r"|\byou have been (?:reprogrammed|jailbroken|unlocked)\b"
+    r"|\b(?:switch|turn) off your (?:safety|content|ethical)\b"
+)
+# Without edges of words, which Rust and Python see differently. Python takes the Turkish letters for an i.
+_NEW_TASK_SKETCH = "(?i)" + _NEW_TASK.replace(r"\b", "") + "|\u0131|i\u0307"
 _TO_THE_MODEL = (
     r"\b(?:note|attention|message|memo|instructions?|dear|hey|hi|hello|to)\b(?: to| for)?(?: the| any| an)?(?: large)?"
     rf" {_MACHINE}(?: (?:assistant|model))?"
@@ -73,7 +91,7 @@ _TO_THE_MODEL = (
     rf"|\bas an? (?:ai|llm|(?:large )?language model)\b[^.!?]{{0,20}}? (?:must|should|will|have to|shall)\b"
     r"|\bwhen(?:ever)? you (?:classify|label|summari[sz]e|translate|process|read|evaluate) this\b"
     rf"[^.!?,]{{0,20}}, ?{_ORDER}"
-    rf"|\bsystem (?:note|override|message|update)\s?: ?{_ORDER}"
+    rf"|\bsystem (?:note|override|message|update)\s?: ?(?:{_ORDER}|all (?:tickets|messages|requests)\b)"
 )
 _FOREIGN = (
     r"\b(?:ignorier\w*|vergiss|vergesst|missachte\w*|übergeh\w*)\b[^.!?]{0,30}?"
@@ -104,7 +122,7 @@ _RULE_WORDS = (
 )
 _VERBS = (
     *("reveal", "show", "print", "repeat", "output", "display", "leak", "expose", "disclose", "tell", "give", "write"),
-    *("what",),
+    *("what", "dump", "hidden"),
 )
 _BECOMING = ("you are n", "you're n", "pretend ", "act as", "behave as", "play as", "from now on")
 _ROLES = (
@@ -170,18 +188,58 @@ _FOREIGN_DISMISSALS = (
         "negeer",
     ),
 )
+_TASK_WORDS = (
+    *(
+        "assignment",
+        " task",
+        "prompt",
+        "conversation",
+        "context",
+        "text before",
+        "text above",
+        "texts before",
+        "everything",
+    ),
+    *(
+        "i want you to",
+        "goal is",
+        "job is",
+        "purpose is",
+        "role is",
+        "new policy",
+        "new rule",
+        "new goal",
+        "instructions",
+    ),
+    *(
+        "guidelines",
+        "rules",
+        "content polic",
+        "safety",
+        "reprogrammed",
+        "jailbroken",
+        "unlocked",
+        "your content",
+        "ethical",
+    ),
+)
 _TAGS = ("<|", "inst]", "sys>>", "system>", "assistant>", "instruction>", "instructions>", "_of_turn>")
 
 _PHRASES = tuple(
-    Pattern(kind, hints, re.compile(expression, re.IGNORECASE))
+    Pattern(kind, hints, re.compile(expression, re.IGNORECASE), _NEW_TASK_SKETCH if kind == "new_task" else "")
     for kind, hints, expression in (
         ("override", (_RULE_WORDS, _DISMISSALS), _OVERRIDE),
         ("everything_above", (_DISMISSALS[:4], ("above", "before", "so far", "given", "told")), _EVERYTHING_ABOVE),
-        ("reveal_prompt", (("prompt", "instructions", " above"), _VERBS), _REVEAL_PROMPT),
+        (
+            "reveal_prompt",
+            (("prompt", "instructions", " above", "context window", "everything you", "you told"), _VERBS),
+            _REVEAL_PROMPT,
+        ),
         ("new_role", (_BECOMING, _ROLES), _NEW_ROLE),
         ("mode", (_MODE_WORDS, (" mode", "do anything now")), _MODE),
         ("new_instructions", (("instruction", "system prompt"), (":",)), _NEW_INSTRUCTIONS),
         ("new_instructions", (("from now on", "instead"), _ANSWERS), _FROM_NOW_ON),
+        ("new_task", (_TASK_WORDS, (*_DISMISSALS[:3], "your", "want", "new ", "you have", "that ")), _NEW_TASK),
         ("to_the_model", (_MODEL_WORDS, _ADDRESS), _TO_THE_MODEL),
         ("override", (_FOREIGN_RULES, (*_FOREIGN_DISMISSALS, "zignoruj")), _FOREIGN),
     )
