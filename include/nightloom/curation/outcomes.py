@@ -13,7 +13,7 @@ from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE
 OPEN = pl.col("outcome").is_null()
 
 # What a repaired row is counted under, where several operations changed it: the weightiest.
-_REPAIR_WEIGHT = ("pii", "fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
+_REPAIR_WEIGHT = ("pii", "html", "fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
 
 
 def open_rows(records: pl.DataFrame) -> pl.DataFrame:

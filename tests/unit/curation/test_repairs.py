@@ -1,0 +1,14 @@
+"""Repairs: a row that was repaired is counted under a rule, whichever operation changed it."""
+
+import polars as pl
+import pytest
+from nightloom.curation.outcomes import close_rows
+from nightloom.scanners.normalise import OPERATIONS
+
+NOTHING = dict.fromkeys(("outcome", "rule", "measured", "threshold", "into"), pl.lit(None, pl.String))
+
+
+@pytest.mark.parametrize("repair", [*OPERATIONS, "pii"])
+def test_row_that_one_operation_changed_is_counted_under_it(repair: str) -> None:
+    rows = pl.DataFrame({"repairs": [repair]}).with_columns(**NOTHING)
+    assert close_rows(rows).select("outcome", "rule").row(0) == ("repaired", repair)
