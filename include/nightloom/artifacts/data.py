@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from nightloom.core.manifests import Manifest, Plain
-from nightloom.core.names import BLOB, Names
+from nightloom.core.names import BLOB, BlobId, Names
 
 RecordsId = Annotated[str, Names("records")]
 RecordsPart = Annotated[str, Names(BLOB, "records")]
@@ -137,7 +137,7 @@ class Expectation(Plain):
 class CuratedRecord(Plain):
     """What was seen when the records were curated first."""
 
-    docs: str | None = Field(
+    docs: BlobId | None = Field(
         default=None, description="Blob of Great Expectations' Data Docs of the suites' results, one page; none: none."
     )
 
