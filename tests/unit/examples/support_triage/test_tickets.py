@@ -9,8 +9,10 @@ from itertools import chain
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightloom.curation.similarity import comparable, find_near_pairs, jaccard, shingle
+from nightloom.curation.similarity import comparable, jaccard, shingle
 from nightloom.examples.support_triage.tickets import LATEST_SAVE_DAYS, Fault, Save, born_on
+
+from .conftest import Relate
 
 seeds = st.integers(0, 10**9)
 days = st.dates(date(2000, 1, 1), date(2100, 1, 1))
@@ -146,9 +148,9 @@ def test_contradicting_twins_are_both_planted(month: Month):
         assert twin.answer.team != first.answer.team
 
 
-def test_sound_tickets_are_no_near_duplicates(month: Month):
+def test_sound_tickets_are_no_near_duplicates(month: Month, relate: Relate):
     planted = {fault.ticket_id for fault in month.faults if fault.kind != "wrong_label"}
     texts = [comparable(life[0].text) for ticket_id, life in month.lives.items() if ticket_id not in planted]
 
     assert len(texts) == len(set(texts)) > 2500
-    assert find_near_pairs(texts, 0.8) == []
+    assert relate(texts).pairs.is_empty()

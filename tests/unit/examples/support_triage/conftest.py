@@ -1,0 +1,29 @@
+"""Finds what is alike among tickets, as the night's curation does."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+from nightloom.curation.passes import write_sketches
+from nightloom.curation.relatives import Relatives, find_relatives
+from nightloom.curation.scratch import Scratch
+from nightloom.curation.steps import KEY
+
+Relate = Callable[..., Relatives]
+
+
+@pytest.fixture
+def relate(tmp_path: Path) -> Relate:
+    """Relates comparable texts, and the items of an eval set."""
+
+    def call(texts: Sequence[str], items: Sequence[str] = ()) -> Relatives:
+        scratch = Scratch(tmp_path)
+        for part, compared in enumerate((texts, items)):
+            schema = {"compared": pl.String, "outcome": pl.String}
+            rows = pl.DataFrame({"compared": list(compared), "outcome": None}, schema).with_columns(key=KEY)
+            scratch.write_rows(part, rows)
+            write_sketches(scratch, part, rows, 0.8)
+        return find_relatives(scratch, [0, len(texts)], 0.8)
+
+    return call
