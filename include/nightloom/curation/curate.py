@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import polars as pl
+from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount
 from nightloom.artifacts.folders import scratch_folder
@@ -186,9 +187,14 @@ def _read_related(scratch: Scratch, firsts: Sequence[int], relatives: pl.DataFra
         columns = [*_COMPARED, "says", "key", "prior_cluster", "prior_split", "clean", "clean_history"]
         if len(own):
             rows = scratch.read_rows(part, columns)[(own["number"] - first).to_list()]
-            said = rows.with_columns(said=whole_text("clean_history", "clean")).drop("clean", "clean_history")
-            parts.append(said.hstack(own))
+            said = cryptographic_hash(whole_text("clean_history", "clean")).sha2_256()
+            parts.append(_copy(rows.with_columns(said=said).drop("clean", "clean_history").hstack(own)))
     return pl.concat(parts).sort("version", "row_id", maintain_order=True) if parts else pl.DataFrame()
+
+
+def _copy(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give a frame of its own: rows that are picked out of many would keep the texts of all in memory."""
+    return pl.DataFrame(pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
 
 def _settle_related(rows: pl.DataFrame, pairs: pl.DataFrame, settled: pl.DataFrame, settings: Prepare) -> pl.DataFrame:

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import polars as pl
 
 from nightloom.curation.scratch import Scratch, iter_chunks
-from nightloom.curation.similarity import jaccard, may_be_similar, shingle
+from nightloom.curation.similarity import jaccard, may_be_similar, shingle_texts
 
 # In a larger family of texts that share a band each is compared with the first and with the one before it, not with
 # all: its members are found to belong together all the same, and the work does not grow with the square.
 _LARGEST_FAMILY = 32
 _PAIRS_HELD = 4_000_000
-_PAIRS_AT_ONCE = 20_000
+_PAIRS_AT_ONCE = 10_000
 
 _PAIRS = {"first": pl.UInt32, "second": pl.UInt32}
 
@@ -144,7 +144,8 @@ def _measure(scratch: Scratch, starts: Sequence[int], pairs: pl.DataFrame) -> pl
     measured: list[float] = []
     for chunk in iter_chunks(len(pairs), _PAIRS_AT_ONCE):
         some = list(pairs[chunk].iter_rows())
-        shingles = {number: shingle(texts[number]) for number in {number for pair in some for number in pair}}
+        numbers = list({number for pair in some for number in pair})
+        shingles = dict(zip(numbers, shingle_texts([texts[number] for number in numbers]), strict=True))
         measured += [jaccard(shingles[first], shingles[second]) for first, second in some]
     return pairs.with_columns(pl.Series("similarity", measured, pl.Float64))
 

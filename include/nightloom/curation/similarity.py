@@ -7,7 +7,7 @@ decides.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -59,13 +59,20 @@ def comparable_texts(texts: pl.Series) -> pl.Series:
 
 def shingle(text: str) -> Shingles:
     """Give the 5-grams of a comparable text; a shorter text is its own only one."""
-    return np.unique(_shingle_all([text])[0])
+    return shingle_texts([text])[0]
+
+
+def shingle_texts(texts: Sequence[str]) -> list[Shingles]:
+    """Give the 5-grams of comparable texts."""
+    grams, ends = _shingle_all(texts)
+    return [np.unique(grams[start:end]) for start, end in pairwise(ends.tolist())]
 
 
 def jaccard(first: Shingles, second: Shingles) -> float:
     """Give the share of the grams of either that both have."""
-    common = np.intersect1d(first, second, assume_unique=True).size
-    return float(common / (first.size + second.size - common))
+    both = np.sort(np.concatenate([first, second]))
+    common = int(np.count_nonzero(both[1:] == both[:-1]))
+    return common / (both.size - common)
 
 
 def sketch_texts(texts: Sequence[str], similarity: float) -> Sketches:
