@@ -226,5 +226,5 @@ def _timed(function: Any, spent: dict[str, float]) -> Any:
 if __name__ == "__main__":
     import logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     sys.stdout.write(json.dumps(_prepare()) + "\n")

@@ -71,7 +71,7 @@ def digest_file(path: Path) -> str:
     return sha.hexdigest()
 
 
-def merkle_root(leaves: bytes) -> str:
+def merkle_root(leaves: bytes | memoryview) -> str:
     """Give the root of a Merkle tree over leaf digests in the given order.
 
     A node is the SHA-256 of its level, as one byte counted from 1, and of up to 1,024 digests of the level below: so no
@@ -81,11 +81,12 @@ def merkle_root(leaves: bytes) -> str:
     Args:
         leaves: SHA-256 digests of 32 bytes each, one after the other.
     """
-    level, nodes = 0, leaves
+    level = 0
+    nodes: bytes | memoryview = leaves
     while level == 0 or len(nodes) > _LEAF_BYTES:
         level += 1
         parts = (nodes[start : start + _NODE_BYTES] for start in range(0, len(nodes), _NODE_BYTES))
-        nodes = b"".join(hashlib.sha256(bytes([level]) + part).digest() for part in parts)
+        nodes = b"".join(hashlib.sha256(bytes([level]) + bytes(part)).digest() for part in parts)
     return nodes.hex() or digest_bytes(b"")
 
 

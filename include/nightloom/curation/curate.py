@@ -143,23 +143,26 @@ def _write_items(batch: Batch, items: pl.DataFrame) -> pl.Series:
 
 
 def _scan_all(batch: Batch) -> list[Scanned]:
-    return [Scanned.model_validate(one) for one in _each_part(batch, "scan_parts", batch.scan)]
+    # Tokens are counted by the interpreter that trains, which has the tokenizers.
+    python = None if batch.job.tokens else sys.executable
+    return [Scanned.model_validate(one) for one in _each_part(batch, "scan_parts", batch.scan, python)]
 
 
 def _close_all(batch: Batch, edges: Sequence[Place]) -> list[Closed]:
-    done = _each_part(batch, "close_parts", lambda part: batch.close(part, edges), edges=list(edges))
+    done = _each_part(batch, "close_parts", lambda part: batch.close(part, edges), sys.executable, edges=list(edges))
     return [Closed.model_validate(one) for one in done]
 
 
-def _each_part(batch: Batch, function: str, here: Callable[[int], Any], **arguments: Any) -> list[Any]:
-    """Do something for each part: here where there is one, else in as many processes as there are processors.
+def _each_part(
+    batch: Batch, function: str, here: Callable[[int], Any], python: str | None, **arguments: Any
+) -> list[Any]:
+    """Do something for each part: in this process where it is one part for this interpreter.
 
-    Where tokens are counted, never here: that is the work of the interpreter that trains.
+    Otherwise in as many processes as there are processors.
     """
     count = len(batch.job.records)
     workers = min(count, len(os.sched_getaffinity(0)))
-    python = None if batch.job.tokens else sys.executable
-    if workers == 1 and python:
+    if workers == 1 and python == sys.executable:
         return [here(part) for part in range(count)]
     shares = [list(range(worker, count, workers)) for worker in range(workers)]
 

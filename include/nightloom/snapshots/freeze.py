@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -76,7 +77,7 @@ def freeze_rows(
 ) -> Snapshot:
     """Freeze rows (EXAMPLES) in the order in which they come; what the store has of them is not sent again.
 
-    A few shards at a time are held in memory, and id and leaf of each row.
+    A few shards at a time are held in memory, and first the id, then the leaf of each row.
 
     Raises:
         AssertionError: A row id stands twice.
@@ -87,7 +88,7 @@ def freeze_rows(
     keys = [shard.key for shard in shards]
     identity = cache.find_identity(keys)
     if identity is None:
-        identity = _identify([_load_rows(store, shard) for shard in shards])
+        identity = _identify([partial(_load_rows, store, shard) for shard in shards])
         cache.remember_identity(keys, identity)
     else:
         logger.info("snapshot %s is as it was", short(Snapshot.id_of(identity)))
@@ -128,17 +129,34 @@ def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
         return describe_rows(get_frame(store, shard.file.sha256, EXAMPLES))
 
 
-def _identify(shards: Sequence[ShardRows]) -> SnapshotIdentity:
-    ids = pl.concat([pl.Series("row_id", [], pl.String), *(shard.ids for shard in shards)])
-    if ids.n_unique() < len(ids):
-        msg = f"{len(ids) - ids.n_unique()} rows of the snapshot have an id that stands twice; report this fault"
-        raise AssertionError(msg)
-    leaves = np.concatenate([np.empty((0, 32), np.uint8), *(shard.leaves for shard in shards)])
-    splits = Counter[str]()
-    for shard in shards:
-        splits.update(shard.splits)
+def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotIdentity:
+    """Give the identity of the rows of shards; each is looked at twice, so that ids and leaves are never both held."""
+    ids, splits = [pl.Series("row_id", [], pl.String)], Counter[str]()
+    for load in shards:
+        rows = load()
+        ids.append(rows.ids)
+        splits.update(rows.splits)
+    ranks = _rank(pl.concat(ids))
+    leaves, start = np.empty((len(ranks), 32), np.uint8), 0
+    for load in shards:
+        some = load().leaves
+        leaves[ranks[start : start + len(some)]] = some
+        start += len(some)
     return SnapshotIdentity(
-        rows_root=merkle_root(leaves[ids.arg_sort().to_numpy()].tobytes()),
+        rows_root=merkle_root(leaves.reshape(-1).data),
         columns=tuple(EXAMPLES),
         splits=dict(sorted(splits.items())),
     )
+
+
+def _rank(ids: pl.Series) -> npt.NDArray[np.uint32]:
+    """Give the place of each row in the order of the ids."""
+    order = ids.arg_sort()
+    in_order = ids.gather(order)
+    doubles = int((in_order == in_order.shift(1)).sum())
+    if doubles:
+        msg = f"{doubles} rows of the snapshot have an id that stands twice; report this fault"
+        raise AssertionError(msg)
+    ranks = np.empty(len(ids), np.uint32)
+    ranks[order.to_numpy()] = np.arange(len(ids), dtype=np.uint32)
+    return ranks
