@@ -1,12 +1,12 @@
 """Freezing: curated examples become a snapshot, whose id depends on its rows and on nothing else."""
 
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
-from typing import TypeVar
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +32,10 @@ from nightloom.snapshots.shards import (
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-R = TypeVar("R")
 
 # Compressing, hashing and sending go on beside each other.
 _THREADS = 8
+_HELD = 32  # shards in memory
 
 
 def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: date, parent: str | None) -> Snapshot:
@@ -56,8 +55,11 @@ def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: d
     if curated.refusal is not None:
         msg = f"curated batch {short(curated_id)} was refused and makes no snapshot: {curated.refusal}"
         raise InputError(msg)
-    tables = (to_table(get_frame(store, blob, EXAMPLES)) for blob in curated.examples)
-    return freeze_rows(store, tables, open_cache(), recipe=recipe, night=night, parent=parent)
+
+    def read_tables() -> Iterator[pa.Table]:
+        return (to_table(get_frame(store, blob, EXAMPLES)) for blob in curated.examples)
+
+    return freeze_rows(store, read_tables, open_cache(), recipe=recipe, night=night, parent=parent)
 
 
 def to_table(examples: pl.DataFrame) -> pa.Table:
@@ -67,7 +69,7 @@ def to_table(examples: pl.DataFrame) -> pa.Table:
 
 def freeze_rows(
     store: ObjectStore,
-    tables: Iterable[pa.Table],
+    read_tables: Callable[[], Iterable[pa.Table]],
     cache: ShardCache,
     *,
     recipe: str,
@@ -77,21 +79,35 @@ def freeze_rows(
 ) -> Snapshot:
     """Freeze rows (EXAMPLES) in the order in which they come; what the store has of them is not sent again.
 
-    A few shards at a time are held in memory, and first the id, then the leaf of each row.
+    Some shards at a time are held in memory, and first the id, then the leaf of each row.
+
+    Args:
+        store: Where it goes.
+        read_tables: Gives the rows, in tables that follow one another; again, when the store has lost some of them.
+        cache: What is remembered of shards.
+        recipe: Whose data it is.
+        night: When it was made first.
+        parent: Snapshot that was `latest` before; none for the first.
+        size: How large shards are.
 
     Raises:
         AssertionError: A row id stands twice.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        pieces = cut_tables(tables, size)
-        shards = list(_in_turn(pool, partial(_freeze_piece, store, cache), pieces))
-    keys = [shard.key for shard in shards]
-    identity = cache.find_identity(keys)
-    if identity is None:
-        identity = _identify([partial(_load_rows, store, shard) for shard in shards])
-        cache.remember_identity(keys, identity)
-    else:
-        logger.info("snapshot %s is as it was", short(Snapshot.id_of(identity)))
+        shards = [
+            shard for pieces in _take(cut_tables(read_tables(), size)) for shard in _freeze(store, cache, pieces, pool)
+        ]
+        are_there = pool.map(store.has_blob, (shard.file.sha256 for shard in shards if shard.is_known))
+        lost = [
+            shard
+            for shard, is_there in zip((one for one in shards if one.is_known), are_there, strict=True)
+            if not is_there
+        ]
+    if lost:
+        for shard in lost:
+            cache.forget(shard.key)
+        return freeze_rows(store, read_tables, cache, recipe=recipe, night=night, parent=parent, size=size)
+    identity = _find_identity(store, cache, shards)
     files = tuple(shard.file for shard in shards)
     record = SnapshotRecord(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
     return store.publish(Snapshot(identity=identity, record=record))
@@ -102,23 +118,32 @@ def open_cache() -> ShardCache:
     return ShardCache(get_settings().var_dir / "cache" / "shards")
 
 
-def _in_turn(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Give results in the order of the items, of which no more than are being worked on are held."""
-    pending: deque[Future[R]] = deque()
-    for item in items:
-        pending.append(pool.submit(work, item))
-        if len(pending) > _THREADS:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
+def _take(pieces: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
+    """Give some pieces at a time."""
+    rest = iter(pieces)
+    while some := list(islice(rest, _HELD)):
+        yield some
 
 
-def _freeze_piece(store: ObjectStore, cache: ShardCache, rows: pa.Table) -> Shard:
-    key = fingerprint(rows)
-    known = cache.find(key)
-    if known is not None and store.has_blob(known.file.sha256):
-        return known
-    return cache.remember(key, *store_shard(store, rows))
+def _freeze(store: ObjectStore, cache: ShardCache, pieces: Sequence[pa.Table], pool: ThreadPoolExecutor) -> list[Shard]:
+    """Give the shards of pieces: remembered, or stored now. Kinds of work are not mixed, as they hinder each other."""
+    keys = list(pool.map(fingerprint, pieces))
+
+    def store_unknown(key: str, rows: pa.Table) -> Shard:
+        return cache.find(key) or cache.remember(key, *store_shard(store, rows))
+
+    return list(pool.map(store_unknown, keys, pieces))
+
+
+def _find_identity(store: ObjectStore, cache: ShardCache, shards: Sequence[Shard]) -> SnapshotIdentity:
+    keys = [shard.key for shard in shards]
+    identity = cache.find_identity(keys)
+    if identity is not None:
+        logger.info("snapshot %s is as it was", short(Snapshot.id_of(identity)))
+        return identity
+    identity = _identify([partial(_load_rows, store, shard) for shard in shards])
+    cache.remember_identity(keys, identity)
+    return identity
 
 
 def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:

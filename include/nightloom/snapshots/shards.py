@@ -52,10 +52,14 @@ class ShardRows:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A part of a snapshot: its file, what its rows are remembered by, and how to load what is remembered."""
+    """A part of a snapshot: its file, what its rows are remembered by, and how to load what is remembered.
+
+    One that was known was not stored now: the store may have lost it.
+    """
 
     key: str
     file: SnapshotFile
+    is_known: bool
     load: Callable[[], ShardRows]
 
 
@@ -139,7 +143,12 @@ class ShardCache:
                 file = SnapshotFile.model_validate_json((reader.schema.metadata or {})[b"file"])
         except (OSError, ValueError, KeyError, pa.ArrowException):
             return None
-        return Shard(key, file, partial(self._load, key))
+        return Shard(key, file, is_known=True, load=partial(self._load, key))
+
+    def forget(self, key: str) -> None:
+        """Remember the shard of that fingerprint no more."""
+        with suppress(OSError):
+            self._path(key).unlink()
 
     def remember(self, key: str, file: SnapshotFile, rows: ShardRows) -> Shard:
         """Remember a shard."""
@@ -151,7 +160,7 @@ class ShardCache:
         table = pa.table({"row_id": ids, "leaf": leaf}).replace_schema_metadata(metadata)
         is_written = self._write(key, partial(_write_arrow, table.combine_chunks()))
         # Read again when it is asked for: all shards together would fill the memory.
-        return Shard(key, file, partial(self._load, key) if is_written else lambda: rows)
+        return Shard(key, file, is_known=False, load=partial(self._load, key) if is_written else lambda: rows)
 
     def _load(self, key: str) -> ShardRows:
         table = pa.ipc.open_file(pa.memory_map(str(self._path(key)))).read_all()

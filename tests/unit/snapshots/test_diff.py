@@ -28,7 +28,9 @@ ROWS = [
 def freeze_in(store: ObjectStore, rows: list[dict[str, Any]]) -> str:
     table = pl.DataFrame(rows, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
     cache, size = ShardCache(Path("/nonexistent")), ShardSize(4, 2, 6)
-    return freeze_rows(store, [table], cache, recipe="triage", night=date(2026, 11, 23), parent=None, size=size).id
+    return freeze_rows(
+        store, lambda: [table], cache, recipe="triage", night=date(2026, 11, 23), parent=None, size=size
+    ).id
 
 
 @pytest.fixture

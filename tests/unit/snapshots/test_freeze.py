@@ -53,7 +53,7 @@ def freeze(store: ObjectStore, tmp_path: Path) -> Freeze:
     def call(rows: list[Row] = ROWS, *, most: int = 3, memory: str = "memory", night: date = NIGHT) -> Snapshot:
         table = pl.DataFrame(rows, EXAMPLES, orient="row").to_arrow(compat_level=pl.CompatLevel.oldest())
         cache, size = ShardCache(tmp_path / memory), ShardSize(10**9, 1, most)
-        return freeze_rows(store, [table], cache, recipe="triage", night=night, parent=None, size=size)
+        return freeze_rows(store, lambda: [table], cache, recipe="triage", night=night, parent=None, size=size)
 
     return call
 
