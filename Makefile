@@ -23,8 +23,10 @@ help: ## List the targets
 nightly: $(INSTALLED) ## Run one whole night through Airflow: RECIPE=name DATA=folder NIGHT=date
 	@$(SERVICES) nightly --recipe $(RECIPE) $(if $(DATA),--data "$(DATA)") $(if $(NIGHT),--night $(NIGHT))
 
+# Nights of a real scheduler by themselves: beside other work they take three times as long.
 test: $(INSTALLED) ## Run the test suite
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/integration/airflow
+	@$(BIN)/python -m pytest -q tests/integration/airflow
 
 proofs: $(INSTALLED) ## Run the long proofs, a sample of which is in `make test`: ONLY=name
 	@NIGHTLOOM_PROOF_DRAWS=4000 $(BIN)/python -m pytest -q -rP -m "proof or not proof" --timeout 3600 tests/proofs $(if $(ONLY),-k "$(ONLY)")

@@ -115,7 +115,7 @@ _nights = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(_nights)
 def test_no_row_ever_moves_between_splits(nights: list[list[tuple[str, str]]]) -> None:
     answer = {"team": AnswerField(column="team", one_of=("sales",))}

@@ -167,7 +167,7 @@ _answers = st.sampled_from([SALES, BILLING, None, '{"reply":"ok","team":"nobody"
 _rows = st.lists(st.tuples(st.sampled_from("ABCDEF"), st.sampled_from("123"), _texts, _answers), max_size=25)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(_rows, st.sampled_from(["merge", "keep"]), st.sampled_from(["quarantine", "majority"]))
 def test_every_record_has_exactly_one_outcome(
     rows: list[tuple[str, str, str | None, str | None]], near: str, contradictions: str
