@@ -94,18 +94,14 @@ def freeze_rows(
         AssertionError: A row id stands twice.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        shards = [
-            shard for pieces in _take(cut_tables(read_tables(), size)) for shard in _freeze(store, cache, pieces, pool)
-        ]
-        are_there = pool.map(store.has_blob, (shard.file.sha256 for shard in shards if shard.is_known))
-        lost = [
-            shard
-            for shard, is_there in zip((one for one in shards if one.is_known), are_there, strict=True)
-            if not is_there
-        ]
-    if lost:
-        for shard in lost:
-            cache.forget(shard.key)
+        windows = _take(cut_tables(read_tables(), size))
+        shards = [shard for pieces in windows for shard in _freeze(store, cache, pieces, pool)]
+        known = [shard for shard in shards if shard.is_known]
+        are_there = list(pool.map(store.has_blob, (shard.file.sha256 for shard in known)))
+    if not all(are_there):
+        for shard, is_there in zip(known, are_there, strict=True):
+            if not is_there:
+                cache.forget(shard.key)
         return freeze_rows(store, read_tables, cache, recipe=recipe, night=night, parent=parent, size=size)
     identity = _find_identity(store, cache, shards)
     files = tuple(shard.file for shard in shards)
