@@ -3,12 +3,17 @@
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
+from polars_hash import CryptographicHashingNameSpace
 
 from nightloom.core.digests import merkle_root
 
 Leaves = npt.NDArray[np.uint8]
 """One SHA-256 a row: shape (rows, 32)."""
+
+
+def sha256(text: pl.Expr) -> pl.Expr:
+    """Give the SHA-256 of each text as 64 hexadecimal digits, as `digest_bytes` does of one; of nothing, nothing."""
+    return CryptographicHashingNameSpace(text).sha2_256()
 
 
 def hash_rows(frame: pl.DataFrame) -> Leaves:
@@ -25,7 +30,7 @@ def hash_rows(frame: pl.DataFrame) -> Leaves:
             msg = f"column {name!r} of type {kind} has no canonical spelling here"
             raise TypeError(msg)
     spelled = pl.struct(sorted(frame.columns)).struct.json_encode()
-    digests = frame.select(cryptographic_hash(spelled).sha2_256().str.decode("hex").alias("leaf"))["leaf"]
+    digests = frame.select(sha256(spelled).str.decode("hex").alias("leaf"))["leaf"]
     data = digests.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
     return np.frombuffer(data or b"", np.uint8, 32 * len(frame)).reshape(len(frame), 32)
 

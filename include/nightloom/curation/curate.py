@@ -10,11 +10,11 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import polars as pl
-from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount
 from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
+from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.digests import short
 from nightloom.core.recipes import AnswerField, Prepare
@@ -190,7 +190,7 @@ def _read_related(scratch: Scratch, firsts: Sequence[int], relatives: pl.DataFra
         columns = [*_COMPARED, "says", "key", "prior_cluster", "prior_split", "clean", "clean_history"]
         if len(own):
             rows = scratch.read_rows(part, columns)[(own["number"] - first).to_list()]
-            said = cryptographic_hash(whole_text("clean_history", "clean")).sha2_256()
+            said = sha256(whole_text("clean_history", "clean"))
             parts.append(_copy(rows.with_columns(said=said).drop("clean", "clean_history").hstack(own)))
     return pl.concat(parts).sort("version", "row_id", maintain_order=True) if parts else pl.DataFrame()
 

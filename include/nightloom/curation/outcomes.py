@@ -5,10 +5,10 @@ what comes in is what goes out.
 """
 
 import polars as pl
-from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.data import Outcome, RuleCount
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE
+from nightloom.artifacts.leaves import sha256
 
 OPEN = pl.col("outcome").is_null()
 
@@ -98,4 +98,4 @@ def count_rules(ledger: pl.DataFrame) -> tuple[RuleCount, ...]:
 def _digest(text: pl.Expr, history: pl.Expr) -> pl.Expr:
     """Give the SHA-256 of a text; of a conversation, that of its canonical JSON."""
     turns = pl.struct(history.alias("history"), text.alias("text")).struct.json_encode()
-    return cryptographic_hash(pl.when(history.is_null()).then(text).otherwise(turns)).sha2_256()
+    return sha256(pl.when(history.is_null()).then(text).otherwise(turns))

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
-from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.histories import NO_CHAT
+from nightloom.artifacts.leaves import sha256
 from nightloom.core.recipes import AnswerField
 from nightloom.curation.answers import check_answers, closed_answers
 from nightloom.curation.outcomes import OPEN, quarantine, settle
 from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
 
-KEY = cryptographic_hash(pl.col("compared")).sha2_256()
+KEY = sha256(pl.col("compared"))
 """Digest of what a row is compared by: it names the cluster of which the row is the oldest."""
 
 
@@ -39,7 +39,7 @@ def drop_deleted(rows: pl.DataFrame) -> pl.DataFrame:
 
 def refuse_erased(rows: pl.DataFrame, digests: pl.Series) -> pl.DataFrame:
     """Quarantine rows that were erased; all that came of them is their id, whose SHA-256 is among the digests."""
-    is_erased = cryptographic_hash(pl.col("row_id")).sha2_256().is_in(digests.implode())
+    is_erased = sha256(pl.col("row_id")).is_in(digests.implode())
     return settle(rows, is_erased, "quarantined", "erased") if len(digests) else rows
 
 

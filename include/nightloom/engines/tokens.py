@@ -78,4 +78,6 @@ def find_lossless(tokenizer: Any) -> Lossless:
     if '"add_prefix_space": true' in json.dumps(parts["pre_tokenizer"]):
         return "unknown"
     normalizer = (parts.get("normalizer") or {}).get("type")
-    return {None: "always", "NFC": "composed"}.get(normalizer, "unknown")  # type: ignore[return-value]
+    if normalizer is None:
+        return "always"
+    return "composed" if normalizer == "NFC" else "unknown"

@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
-from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
 from nightloom.artifacts.frames import EXAMPLES, RECORDS, get_frame
 from nightloom.artifacts.histories import item_id
+from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.models import Blueprint, Trial
 from nightloom.artifacts.parts import find_part
 from nightloom.artifacts.rewriting import HOLDING_TEXT, Rewritten, find_rows, rewrite_blob
@@ -90,7 +90,7 @@ def refuse_erased(store: ObjectStore, curated_id: str, erased: Collection[str]) 
         FaultError: One was.
     """
     for part in store.load(Curated, curated_id).identity.examples if erased else ():
-        digests = get_frame(store, part, EXAMPLES).select(cryptographic_hash(pl.col("row_id")).sha2_256())["row_id"]
+        digests = get_frame(store, part, EXAMPLES).select(sha256(pl.col("row_id")))["row_id"]
         if digests.is_in(list(erased)).any():
             msg = (
                 "a row was erased while this night was at work with it; run the night again from its beginning, "

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 
 import polars as pl
-from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.data import Records, RecordsIdentity
 from nightloom.artifacts.frames import RECORDS, put_frame
+from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import cut_into_parts
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Canaries, Columns, Source
@@ -97,7 +97,7 @@ def _forget(records: pl.DataFrame, erased: Collection[str]) -> pl.DataFrame:
     """Take everything but id and version from rows that were erased."""
     if not erased:
         return records
-    digests = records.select(cryptographic_hash(pl.col("row_id")).sha2_256())["row_id"]
+    digests = records.select(sha256(pl.col("row_id")))["row_id"]
     is_erased = digests.is_in(list(erased))
     told = ("text", "answer", "slice", "history")
     return records.with_columns(pl.when(~is_erased).then(pl.col(name)).alias(name) for name in told)

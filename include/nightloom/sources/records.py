@@ -5,9 +5,9 @@ from datetime import datetime
 
 import polars as pl
 import pyarrow as pa
-from polars_hash import CryptographicHashingNameSpace as cryptographic_hash  # noqa: N813  # it is called as a function
 
 from nightloom.artifacts.frames import RECORDS, Schema
+from nightloom.artifacts.leaves import sha256
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night
@@ -101,7 +101,7 @@ def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
         pl.struct(*names).struct.json_encode() for names in (("answer", "text"), ("answer", "history", "text"))
     )
     said = pl.when(pl.col("history").is_null()).then(alone).otherwise(after)
-    digest = cryptographic_hash(said).sha2_256()
+    digest = sha256(said)
     return keyed.with_columns(row_id=pl.when("keyed").then("row_id").otherwise(digest))
 
 
