@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from itertools import islice
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 # Compressing, hashing and sending go on beside each other.
 _THREADS = 8
+_LOOKING = 2  # threads that ask the store
 _HELD = 32  # shards in memory
 
 
@@ -93,15 +94,18 @@ def freeze_rows(
     Raises:
         AssertionError: A row id stands twice.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
-        windows = _take(cut_tables(read_tables(), size))
-        shards = [shard for pieces in windows for shard in _freeze(store, cache, pieces, pool)]
-        known = [shard for shard in shards if shard.is_known]
-        are_there = list(pool.map(store.has_blob, (shard.file.sha256 for shard in known)))
-    if not all(are_there):
-        for shard, is_there in zip(known, are_there, strict=True):
-            if not is_there:
-                cache.forget(shard.key)
+    shards: list[Shard] = []
+    looks: list[tuple[Shard, Future[bool]]] = []
+    with ThreadPoolExecutor(_THREADS) as pool, ThreadPoolExecutor(_LOOKING) as looking:
+        for pieces in _take(cut_tables(read_tables(), size)):
+            some = _freeze(store, cache, pieces, pool)
+            shards += some
+            # Looked for while the next ones are hashed: both together take as long as the longer one.
+            looks += [(one, looking.submit(store.has_blob, one.file.sha256)) for one in some if one.is_known]
+    lost = [shard for shard, look in looks if not look.result()]
+    if lost:
+        for shard in lost:
+            cache.forget(shard.key)
         return freeze_rows(store, read_tables, cache, recipe=recipe, night=night, parent=parent, size=size)
     identity = _find_identity(store, cache, shards)
     files = tuple(shard.file for shard in shards)

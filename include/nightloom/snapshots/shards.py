@@ -100,10 +100,19 @@ def store_shard(store: ObjectStore, rows: pa.Table) -> tuple[SnapshotFile, Shard
     ordered = rows if pl.Series(rows["row_id"]).is_sorted() else rows.take(pc.sort_indices(rows["row_id"]))
     buffer = io.BytesIO()
     pq.write_table(ordered, buffer, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
-    frame = pl.DataFrame(pl.from_arrow(ordered))
+    frame = _to_frame(ordered)
     ids = frame["row_id"]
     file = SnapshotFile(sha256=store.put_blob(buffer.getvalue()), rows=len(ids), first_id=ids[0], last_id=ids[-1])
     return file, describe_rows(frame)
+
+
+def _to_frame(rows: pa.Table) -> pl.DataFrame:
+    """Give rows as a frame, without copying their texts."""
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_large_list(field.type):
+            # Polars would convert what the lists of the whole table consist of, for each of its shards.
+            rows = rows.set_column(place, field, rows[place].take(pa.array(np.arange(len(rows)))))
+    return pl.DataFrame(pl.from_arrow(rows))
 
 
 def describe_rows(shard: pl.DataFrame) -> ShardRows:
