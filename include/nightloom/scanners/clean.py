@@ -1,7 +1,7 @@
 """Cleaning: the one way in which a text is normalised and checked, before training, evaluation and prediction alike."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import polars as pl
@@ -92,8 +92,9 @@ def clean_texts(
     changing = (may_change(received, operations) & ~too_long).arg_true()
     changed = {place: CleanText(*normalise(received[place], operations)) for place in changing}
     normalised = received.clone().scatter(changing, [one.text for one in changed.values()])
-    for place in (_worth_scanning(normalised, policies) & ~too_long).arg_true():
-        changed[place] = _scan(changed.get(place) or CleanText(normalised[place]), policies)
+    for place, asked in _ask_for_each(normalised, policies).items():
+        if place not in touched:
+            changed[place] = _scan(changed.get(place) or CleanText(normalised[place]), asked)
     return _tabulate(normalised, touched | changed)
 
 
@@ -101,16 +102,22 @@ def _too_long(text: str, max_characters: int) -> CleanText:
     return CleanText(text, finding=Finding("too_long", str(len(text)), str(max_characters)))
 
 
-def _worth_scanning(texts: pl.Series, policies: Policies) -> pl.Series:
-    """Tell in which normalised texts `_scan` may find something."""
-    worth = texts == ""
-    if policies.secrets == "quarantine":
-        worth |= may_hold_secrets(texts)
-    if policies.prompt_injections == "quarantine":
-        worth |= may_hold_injections(texts)
-    if policies.pii != "keep":
-        worth |= may_hold_pii(texts)
-    return worth
+_SEARCHES: Mapping[str, Callable[[pl.Series], pl.Series]] = {
+    "pii": may_hold_pii,
+    "secrets": may_hold_secrets,
+    "prompt_injections": may_hold_injections,
+}
+
+
+def _ask_for_each(texts: pl.Series, policies: Policies) -> dict[int, Policies]:
+    """Give the policies for those normalised texts in which `_scan` may find something: of the rest, `keep`."""
+    given = asdict(policies)
+    holding = {name: {*search(texts).arg_true()} for name, search in _SEARCHES.items() if given[name] != "keep"}
+    empty = (texts == "").arg_true()
+    return {
+        place: Policies(**{name: given[name] if place in holding.get(name, ()) else "keep" for name in given})
+        for place in sorted({*empty}.union(*holding.values()))
+    }
 
 
 def _scan(cleaned: CleanText, policies: Policies) -> CleanText:

@@ -60,9 +60,9 @@ def kinds_worth_asking(text: str) -> set[str]:
 
 def may_hold_pii(texts: pl.Series) -> pl.Series:
     """Tell which texts are worth the search: all that hold personal data, and some that hold none."""
-    text = pl.col("text")
-    asked = [text.str.contains(worth_asking.pattern) for worth_asking in (*_WORTH_ASKING.values(), MAY_BE_PHONE)]
-    return texts.to_frame("text").select(pl.any_horizontal(asked)).to_series()
+    asked = (*_WORTH_ASKING.values(), MAY_BE_PHONE)
+    # One expression takes no longer than each of them.
+    return texts.str.contains("|".join(f"(?:{worth_asking.pattern})" for worth_asking in asked))
 
 
 def _ask(kind: str, text: str) -> Iterator[Span]:

@@ -52,8 +52,9 @@ def find_patterns(text: str, patterns: Iterable[Pattern]) -> list[Span]:
 def may_match(texts: pl.Series, patterns: Collection[Pattern]) -> pl.Series:
     """Tell in which texts a pattern is worth trying: the same hints, looked for in all texts at once."""
     lowered = texts.str.to_lowercase()
-    # The first groups together, in one pass: few texts are left for the rest.
-    promising = lowered.str.contains_any(sorted({hint for pattern in patterns for hint in pattern.hints[0]}))
+    # In one pass, by one expression: Polars' own search for so many words takes three times as long.
+    first = [pattern.sketch or join_words(pattern.hints[0]) for pattern in patterns]
+    promising = lowered.str.contains("|".join(f"(?:{one})" for one in first))
     places = promising.arg_true()
     text = pl.col("text")
     worth_trying = [
@@ -64,6 +65,11 @@ def may_match(texts: pl.Series, patterns: Collection[Pattern]) -> pl.Series:
     ]
     left = lowered.gather(places).to_frame("text").select(pl.any_horizontal(worth_trying))
     return promising.scatter(places, left.to_series())
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Give an expression, for Python and for Rust, that finds any of these words."""
+    return "|".join(map(re.escape, words))
 
 
 def drop_overlapping(spans: Iterable[Span]) -> list[Span]:
