@@ -30,6 +30,8 @@ from nightloom.core.digests import digest_bytes
 from nightloom.core.store import ObjectStore
 
 _ROW_GROUP_ROWS = 1 << 20
+_REPEATING_COLUMNS = ("split", "answer", "slice", "history.list.element.role")
+"""Written as dictionaries. Tried on texts and ids, whose values differ, they cost an eighth of the time for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ def store_shard(store: ObjectStore, rows: pa.Table) -> tuple[SnapshotFile, Shard
     # Rows that came without versions are in order already, and copying them is a tenth of the work.
     ordered = rows if pl.Series(rows["row_id"]).is_sorted() else rows.take(pc.sort_indices(rows["row_id"]))
     buffer = io.BytesIO()
-    pq.write_table(ordered, buffer, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+    pq.write_table(
+        ordered, buffer, compression="zstd", row_group_size=_ROW_GROUP_ROWS, use_dictionary=[*_REPEATING_COLUMNS]
+    )
     frame = _to_frame(ordered)
     ids = frame["row_id"]
     file = SnapshotFile(sha256=store.put_blob(buffer.getvalue()), rows=len(ids), first_id=ids[0], last_id=ids[-1])
