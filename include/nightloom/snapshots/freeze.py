@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from itertools import islice
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 # Compressing, hashing and sending go on beside each other.
 _THREADS = 8
-_LOOKING = 2  # threads that ask the store
 _HELD = 32  # shards in memory
 
 
@@ -94,20 +93,20 @@ def freeze_rows(
     Raises:
         AssertionError: A row id stands twice.
     """
-    shards: list[Shard] = []
-    looks: list[tuple[Shard, Future[bool]]] = []
-    with ThreadPoolExecutor(_THREADS) as pool, ThreadPoolExecutor(_LOOKING) as looking:
-        for pieces in _take(cut_tables(read_tables(), size)):
-            some = _freeze(store, cache, pieces, pool)
-            shards += some
-            # Looked for while the next ones are hashed: both together take as long as the longer one.
-            looks += [(one, looking.submit(store.has_blob, one.file.sha256)) for one in some if one.is_known]
-    lost = [shard for shard, look in looks if not look.result()]
-    if lost:
-        for shard in lost:
-            cache.forget(shard.key)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        windows = _take(cut_tables(read_tables(), size))
+        shards = [shard for pieces in windows for shard in _freeze(store, cache, pieces, pool)]
+        if (found := _find_snapshot(store, cache, shards)) is not None:
+            return found
+        known = [shard for shard in shards if shard.is_known]
+        are_there = list(pool.map(store.has_blob, (shard.file.sha256 for shard in known)))
+    if not all(are_there):
+        for shard, is_there in zip(known, are_there, strict=True):
+            if not is_there:
+                cache.forget(shard.key)
         return freeze_rows(store, read_tables, cache, recipe=recipe, night=night, parent=parent, size=size)
-    identity = _find_identity(store, cache, shards)
+    identity = _identify([partial(_load_rows, store, shard) for shard in shards])
+    cache.remember_identity([shard.key for shard in shards], identity)
     files = tuple(shard.file for shard in shards)
     record = SnapshotRecord(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
     return store.publish(Snapshot(identity=identity, record=record))
@@ -135,15 +134,13 @@ def _freeze(store: ObjectStore, cache: ShardCache, pieces: Sequence[pa.Table], p
     return list(pool.map(store_unknown, keys, pieces))
 
 
-def _find_identity(store: ObjectStore, cache: ShardCache, shards: Sequence[Shard]) -> SnapshotIdentity:
-    keys = [shard.key for shard in shards]
-    identity = cache.find_identity(keys)
-    if identity is not None:
-        logger.info("snapshot %s is as it was", short(Snapshot.id_of(identity)))
-        return identity
-    identity = _identify([partial(_load_rows, store, shard) for shard in shards])
-    cache.remember_identity(keys, identity)
-    return identity
+def _find_snapshot(store: ObjectStore, cache: ShardCache, shards: Sequence[Shard]) -> Snapshot | None:
+    """Give the snapshot of these shards, where it is remembered and stands. It was written after all its files."""
+    identity = cache.find_identity([shard.key for shard in shards])
+    found = None if identity is None else store.find(Snapshot, identity)
+    if found is not None:
+        logger.info("snapshot %s is as it was", short(found.id))
+    return found
 
 
 def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
