@@ -5,6 +5,7 @@ part i of n holds the rows whose XXH64 begins with the bits of i.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -77,9 +78,17 @@ def cut_into_parts(frames: Iterable[pl.DataFrame], schema: Schema) -> Iterator[p
         yield from spool.read(count, schema)
 
 
-def put_parts(store: ObjectStore, parts: Iterable[pl.DataFrame], schema: Schema) -> tuple[str, ...]:
-    """Keep each part and give the digests, in their order."""
-    return tuple(put_frame(store, part, schema) for part in parts)
+def put_parts(
+    store: ObjectStore, parts: Iterable[pl.DataFrame], schema: Schema, *, sort: bool = True
+) -> tuple[str, ...]:
+    """Keep each part and give the digests, in their order; one is written while the next is made."""
+    kept: list[Future[str]] = []
+    with ThreadPoolExecutor(1) as writer:
+        for part in parts:
+            if kept:
+                kept[-1].result()
+            kept.append(writer.submit(put_frame, store, part, schema, sort=sort))
+    return tuple(one.result() for one in kept)
 
 
 def _split(frame: pl.DataFrame, count: int) -> Iterator[pl.DataFrame]:

@@ -15,6 +15,7 @@ from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount
 from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
 from nightloom.artifacts.leaves import sha256
+from nightloom.artifacts.parts import put_parts
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.digests import short
 from nightloom.core.recipes import AnswerField, Prepare
@@ -123,7 +124,7 @@ def _curate(batch: Batch, items: pl.DataFrame) -> Curation:
     edges = _choose_edges(scanned)
     closed = _close_all(batch, edges)
     return Curation(
-        examples=tuple(_keep_examples(batch, len(edges) + 1)),
+        examples=put_parts(batch.store, _read_examples(batch, len(edges) + 1), EXAMPLES, sort=False),
         ledger=tuple(part.ledger for part in closed),
         quarantine=tuple(part.quarantine for part in closed),
         contamination=_measure_items(batch, items, relatives, firsts),
@@ -226,11 +227,11 @@ def _choose_edges(scanned: Sequence[Scanned]) -> list[Place]:
     return [sample[len(sample) * number // count] for number in range(1, count)] if sample else []
 
 
-def _keep_examples(batch: Batch, ranges: int) -> Iterator[str]:
+def _read_examples(batch: Batch, ranges: int) -> Iterator[pl.DataFrame]:
+    """Give the examples of all parts, range by range, in the order in which they came."""
     for number in range(ranges):
         examples = [batch.scratch.read_examples(part, number) for part in range(len(batch.job.records))]
-        in_order = pl.concat(examples).sort("version", "row_id")
-        yield put_frame(batch.store, in_order, EXAMPLES, sort=False)
+        yield pl.concat(examples).sort("version", "row_id")
 
 
 def _measure_items(batch: Batch, items: pl.DataFrame, relatives: Relatives, firsts: Sequence[int]) -> str | None:

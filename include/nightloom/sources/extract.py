@@ -6,9 +6,9 @@ from itertools import chain
 import polars as pl
 
 from nightloom.artifacts.data import Records, RecordsIdentity
-from nightloom.artifacts.frames import RECORDS, put_frame
+from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.leaves import sha256
-from nightloom.artifacts.parts import cut_into_parts
+from nightloom.artifacts.parts import cut_into_parts, put_parts
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Canaries, Columns, Source
 from nightloom.core.store import ObjectStore
@@ -50,13 +50,17 @@ def extract_records(
     own = (frame.with_columns(added=pl.lit(False)) for frame in received)
     others = [] if added is None else [added.with_columns(keyed=pl.lit(True), added=pl.lit(True))]
     frames = (_forget(frame, erased) for frame in chain(own, others))
-    rows, new_rows, parts = 0, 0, []
-    for part in cut_into_parts(frames, {**KEYED_RECORDS, "added": pl.Boolean}):
+    rows, new_rows = [], []
+
+    def finish(part: pl.DataFrame) -> pl.DataFrame:
         records = _forget(_tell_apart(_sort(_leave_out_doubles(part))), erased)
-        rows += len(records)
-        new_rows += len(records) if new_from is None else int((records["version"] >= new_from).sum())
-        parts.append(put_frame(store, records, RECORDS))
-    return store.publish(Records(identity=RecordsIdentity(rows=rows, new_rows=new_rows, parts=tuple(parts))))
+        rows.append(len(records))
+        new_rows.append(len(records) if new_from is None else int((records["version"] >= new_from).sum()))
+        return records
+
+    finished = map(finish, cut_into_parts(frames, {**KEYED_RECORDS, "added": pl.Boolean}))
+    parts = put_parts(store, finished, RECORDS)
+    return store.publish(Records(identity=RecordsIdentity(rows=sum(rows), new_rows=sum(new_rows), parts=parts)))
 
 
 def read_canaries(canaries: Canaries, *, night: Night, window_days: int) -> pl.DataFrame:
