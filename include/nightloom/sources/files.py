@@ -272,9 +272,11 @@ def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterat
             msg = f"its footer declares a row group of {declared:,} bytes"
             raise ValueError(msg)
     read = 0
-    for batch in parquet.iter_batches(_BATCH_ROWS, columns=list(columns)):
-        read += batch.num_rows
-        yield batch
+    for number in range(parquet.num_row_groups):
+        # One by one: asked for all, the library holds what it has read of each until the last.
+        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[number], columns=list(columns)):
+            read += batch.num_rows
+            yield batch
     if read != parquet.metadata.num_rows:
         msg = f"its footer declares {parquet.metadata.num_rows:,} rows, and it holds {read:,}"
         raise ValueError(msg)

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,21 @@ def test_a_value_that_is_no_row_of_text_does_not_fill_the_memory(
     (tmp_path / name).write_text(f"[{row}]" if name == "x.json" else row)
     with pytest.raises(InputError, match=r"line 1 has more than 1,000 characters|item 1 is not JSON that can be used"):
         read(tmp_path / name, ["id"])
+
+
+def test_a_parquet_file_of_many_groups_is_never_held_whole(tmp_path: Path) -> None:
+    texts = [os.urandom(5_000).hex() for _ in range(200)]
+    table = pa.table({"id": [str(n) for n in range(200)], "body": texts})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=4)
+    source = FilesSource(kind="files", path=str(tmp_path / "rows.parquet"))
+    tracemalloc.start()
+    try:
+        rows = sum(len(frame) for frame in read_batches(source, ["id", "body"], None, 1))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert rows == 200
+    assert most < (tmp_path / "rows.parquet").stat().st_size / 4
 
 
 def test_a_footer_that_declares_too_much_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
