@@ -3,6 +3,7 @@
 NightloomError                  one sentence: what was wrong, where, what to do
 ├── InputError                  exit 2: the reader can mend it
 │   ├── RecipeError             a recipe that cannot be used
+│   ├── SchemaError             a source that has other columns than the recipe asks for: the night is refused
 │   └── ManifestError           a manifest or file that is not what its name or digest says
 ├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
 └── FaultError                  exit 3: something outside failed; trying again may help
@@ -27,6 +28,13 @@ class InputError(NightloomError):
 
 class RecipeError(InputError):
     """A recipe that cannot be used."""
+
+
+class SchemaError(InputError):
+    """A source lacks a column that the recipe asks for, or what the column holds cannot be used.
+
+    The batch is at fault and not the night: the stage that reads it ends as refused.
+    """
 
 
 class ManifestError(InputError):

@@ -44,7 +44,8 @@ class Reader(Protocol[S_contra]):
             cut: The night's; none for what belongs to no night, as an eval set.
 
         Raises:
-            InputError: The reader can mend it, such as a column that is not there.
+            SchemaError: A column is not there: the night is refused.
+            InputError: Something else that the reader can mend.
             SourceError: Trying again may help.
         """
         ...

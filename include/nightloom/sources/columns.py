@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 
-from nightloom.core.errors import InputError
+from nightloom.core.errors import SchemaError
 from nightloom.core.recipes import DeltaSource, OtherSource, Source, SqlSource
 
 
@@ -22,7 +22,7 @@ def find_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> lis
     """Give the place of each wanted column.
 
     Raises:
-        InputError: One is not there, or stands twice.
+        SchemaError: One is not there, or stands twice.
     """
     return [_find_column(name, known, where) for name in wanted]
 
@@ -32,8 +32,8 @@ def _find_column(name: str, known: Sequence[str], where: str) -> int:
         return known.index(name)
     if name in known:
         msg = f"column {name!r} stands more than once in {where}; give each its own name"
-        raise InputError(msg)
+        raise SchemaError(msg)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     msg = f"{where} has no column {name!r}. {hint}Known: {', '.join(known)}"
-    raise InputError(msg)
+    raise SchemaError(msg)

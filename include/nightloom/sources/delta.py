@@ -22,7 +22,8 @@ def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> 
     So a night that is read again reads the same, as long as the table keeps that version.
 
     Raises:
-        InputError: There is no such table, version or column.
+        SchemaError: There is no such column.
+        InputError: There is no such table or version.
         SourceError: The table cannot be read.
     """
     try:

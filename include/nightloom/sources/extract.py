@@ -12,7 +12,7 @@ from nightloom.artifacts.parts import cut_into_parts, put_parts
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Canaries, Columns, Source
 from nightloom.core.store import ObjectStore
-from nightloom.sources.records import KEYED_RECORDS, make_records, wanted_columns
+from nightloom.sources.records import KEYED_RECORDS, make_records, plain_columns, wanted_columns
 from nightloom.sources.spelling import utc_text
 from nightloom.sources.tables import read_batches, read_table
 
@@ -41,10 +41,12 @@ def extract_records(
         erased: SHA-256 of the ids of erased rows: what is kept of them is that they came.
 
     Raises:
-        InputError: A column is missing, or the query gives rows from after the cut.
+        SchemaError: A column is missing, or what it holds cannot be used.
+        InputError: There is no such file, or the query gives rows from after the cut.
         SourceError: The source cannot be read.
     """
-    batches = read_batches(source, wanted_columns(columns, answer), night, window_days)
+    wanted, plain = wanted_columns(columns, answer), plain_columns(columns, answer)
+    batches = read_batches(source, wanted, night, window_days, plain=plain)
     received = (make_records(batch, source, columns, answer, night, window_days) for batch in batches)
     new_from = None if night is None or columns.updated_at is None else utc_text(night.cut_from)
     own = (frame.with_columns(added=pl.lit(False)) for frame in received)
@@ -67,7 +69,7 @@ def read_canaries(canaries: Canaries, *, night: Night, window_days: int) -> pl.D
     """Read the table of planted rows: row_id, kind, outcome and rule of each.
 
     Raises:
-        InputError: A column is missing.
+        SchemaError: A column is missing.
         SourceError: The source cannot be read.
     """
     columns = {"row_id": canaries.key, "kind": canaries.kind, "outcome": canaries.outcome, "rule": canaries.rule}

@@ -50,7 +50,8 @@ def read_files(source: FilesSource, columns: Sequence[str], cut: Cut | None) -> 
     A file knows no cut.
 
     Raises:
-        InputError: There is no such file, a file is not what its name says, or lacks a column.
+        SchemaError: A file lacks a column.
+        InputError: There is no such file, or a file is not what its name says.
         SourceError: The machine failed to read it.
         StoreError: The object store does not answer.
     """

@@ -9,7 +9,7 @@ import pyarrow as pa
 from nightloom.artifacts.frames import RECORDS, Schema
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.digests import canonical_json
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Columns, Source, SqlSource
 from nightloom.sources.chats import chat_columns, read_chat
@@ -37,13 +37,20 @@ def wanted_columns(columns: Columns, answer: Answer) -> list[str]:
     return list(dict.fromkeys(name for name in named if name is not None))
 
 
+def plain_columns(columns: Columns, answer: Answer) -> list[str]:
+    """Give those of the wanted columns that hold no conversation: their values are no lists or objects."""
+    chats = chat_columns(columns.chat, answered=bool(answer)) if columns.chat else ()
+    return [name for name in wanted_columns(columns, answer) if name not in chats]
+
+
 def make_records(
     table: pl.DataFrame, source: Source, columns: Columns, answer: Answer, night: Night | None, window_days: int
 ) -> pl.DataFrame:
     """Give the records (KEYED_RECORDS) of a table of text that lie within the night's window.
 
     Raises:
-        InputError: A time is none, or a query gives rows from after the cut.
+        SchemaError: A time is none.
+        InputError: A query gives rows from after the cut.
     """
     contents = _read_texts(table, columns, answer) if columns.chat is None else _read_chats(table, columns.chat, answer)
     records = contents.with_columns(
@@ -126,7 +133,7 @@ def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.S
             f"column {column!r} of {describe_source(source)} holds a value that is not an ISO time; correct the column"
         )
         # Without its cause, which would quote the value.
-        raise InputError(msg) from None
+        raise SchemaError(msg) from None
 
 
 def spell_times(values: pl.Series) -> pl.Series:

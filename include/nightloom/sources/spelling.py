@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightloom.core.digests import canonical_json
-from nightloom.core.errors import InputError
+from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Batch
 
 _UTC = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
@@ -30,13 +30,25 @@ def spell_batch(batch: Batch, columns: Sequence[str]) -> pl.DataFrame:
     """Give a batch as a frame of text; nothing stays null.
 
     Raises:
-        InputError: A value has no spelling.
+        SchemaError: A value has no spelling.
         ValueError: A row has not as many values as there are columns, or text is not UTF-8.
     """
     if isinstance(batch, pa.RecordBatch):
         return pl.DataFrame([_spell_arrow(batch.column(name)).alias(name) for name in columns])
     values = zip(*batch, strict=True) if batch else ((),) * len(columns)
     return pl.DataFrame([_spell_values(name, given) for name, given in zip(columns, values, strict=True)])
+
+
+def find_nested(batch: Batch, columns: Sequence[str]) -> list[str]:
+    """Give the columns that hold lists or objects; one such value among others makes no such column."""
+    if isinstance(batch, pa.RecordBatch):
+        return [name for name in columns if pa.types.is_nested(batch.column(name).type)]
+    return [name for place, name in enumerate(columns) if _is_nested(row[place] for row in batch)]
+
+
+def _is_nested(values: Iterable[Any]) -> bool:
+    given = (value for value in values if value is not None)
+    return isinstance(next(given, None), list | dict) and all(isinstance(value, list | dict) for value in given)
 
 
 def utc_text(moment: datetime) -> str:
@@ -49,7 +61,7 @@ def as_text(value: Any) -> str | None:
     """Spell one value.
 
     Raises:
-        InputError: It is a list or an object that JSON cannot spell.
+        SchemaError: It is a list or an object that JSON cannot spell.
     """
     if value is None:
         return None
@@ -99,4 +111,4 @@ def _spell_json(value: Any) -> str:
         return canonical_json(value).decode()
     except (ValueError, TypeError, RecursionError) as error:
         msg = f"a column that is asked for holds lists or structs that JSON cannot spell ({type(error).__name__})"
-        raise InputError(msg) from None
+        raise SchemaError(msg) from None

@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from nightloom.core.connections import resolve_connection
-from nightloom.core.errors import InputError, SourceError
+from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.core.recipes import SqlSource
 from nightloom.sources.base import Cut, Row
 from nightloom.sources.columns import describe_source, find_columns
 
 BATCH_ROWS = 5_000
 _TIMES = ("cut_from", "cut_to", "window_from")
+_COLUMN_STATES = {"42703", "42804", "42883"}  # SQLSTATE: no such column, another type, no operator for this type
 _TIME_PARAMETER = re.compile(rf"(?<![:\w\\]):({'|'.join(_TIMES)})\b")
 
 
@@ -23,7 +24,8 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
     """Give the values of these columns of every row; the query itself keeps to the cut.
 
     Raises:
-        InputError: A column is not there, or the connection is none.
+        SchemaError: A column is not there, or has a type that the query cannot use.
+        InputError: The connection is none.
         SourceError: The database does not answer, or refuses the query.
     """
     engine = _connect(source.connection)
@@ -41,6 +43,11 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
             for batch in result.partitions(BATCH_ROWS):
                 yield [[row[place] for place in places] for row in batch]
     except sa.exc.SQLAlchemyError as error:
+        if _is_about_columns(error):
+            msg = (
+                f"{describe_source(source)} does not fit its table: {_explain_sql(error)}; correct the one or the other"
+            )
+            raise SchemaError(msg) from None
         msg = (
             f"{describe_source(source)} failed: {_explain_sql(error)}; "
             f"check that the database is up and the query runs there"
@@ -48,6 +55,14 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
         raise SourceError(msg) from None
     finally:
         engine.dispose()
+
+
+def _is_about_columns(error: sa.exc.SQLAlchemyError) -> bool:
+    """Tell whether a database says that a column is not there, or is of a type that the query cannot use."""
+    said = error.orig if isinstance(error, sa.exc.DBAPIError) else None
+    states = {getattr(said, name, None) for name in ("sqlstate", "pgcode")}
+    # SQLite has no codes of its own for it, MySQL's drivers give MySQL's.
+    return bool(states & _COLUMN_STATES) or str(said).startswith(("no such column", "(1054,"))
 
 
 def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:

@@ -1,11 +1,11 @@
 """Tables: the rows of any source as text, read in batches, with the columns that were asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
-from nightloom.core.errors import InputError, NightloomError, SourceError
+from nightloom.core.errors import NightloomError, SchemaError, SourceError
 from nightloom.core.extensions import SOURCES, load_extension
 from nightloom.core.nights import Night
 from nightloom.core.recipes import DeltaSource, FilesSource, OtherSource, Source, SqlSource
@@ -13,7 +13,7 @@ from nightloom.sources.base import Batch, Cut, Reader
 from nightloom.sources.columns import describe_source
 from nightloom.sources.delta import read_delta
 from nightloom.sources.files import read_files
-from nightloom.sources.spelling import spell_batch
+from nightloom.sources.spelling import find_nested, spell_batch
 from nightloom.sources.sql import read_query
 
 
@@ -25,7 +25,12 @@ def read_table(source: Source, columns: Sequence[str], night: Night | None, wind
 
 
 def read_batches(
-    source: Source, columns: Sequence[str], night: Night | None, window_days: int
+    source: Source,
+    columns: Sequence[str],
+    night: Night | None,
+    window_days: int,
+    *,
+    plain: Collection[str] = (),
 ) -> Iterator[pl.DataFrame]:
     """Give these columns of a source, every value as text, times in UTC, a few thousand rows at a time.
 
@@ -34,20 +39,33 @@ def read_batches(
         columns: Names of columns, in any order.
         night: Whose cut is read; none where it belongs to no night.
         window_days: Days before the cut's end at which the window begins.
+        plain: Those of the columns that may not hold lists or objects.
 
     Raises:
-        InputError: A column or file is not there, or a file is not what its name says.
+        SchemaError: A column is not there, or what it holds cannot be used.
+        InputError: A file is not there, or not what its name says.
         SourceError: The source does not answer, or refuses the query.
     """
     cut = None if night is None else Cut(night.window_from(window_days), night.cut_from, night.cut_to)
     try:
         for batch in _choose_reader(source)(source, columns, cut):
-            yield spell_batch(batch, columns)
+            spelled = spell_batch(batch, columns)
+            _refuse_nested(source, [name for name in find_nested(batch, columns) if name in plain])
+            yield spelled
     except NightloomError:
         raise
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         msg = f"{describe_source(source)} gives values that cannot be read ({type(error).__name__}); correct them"
-        raise InputError(msg) from None
+        raise SchemaError(msg) from None
+
+
+def _refuse_nested(source: Source, nested: Sequence[str]) -> None:
+    if nested:
+        msg = (
+            f"column {nested[0]!r} of {describe_source(source)} holds lists or objects, where texts, numbers or times "
+            f"are asked for; correct the column (conversations are read by task.columns.chat)"
+        )
+        raise SchemaError(msg)
 
 
 def _choose_reader(source: Source) -> Reader[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from nightloom.artifacts.reading import keep_newest, read_records
-from nightloom.core.errors import SourceError
+from nightloom.core.errors import SchemaError, SourceError
 from nightloom.core.nights import Night
 from nightloom.core.recipes import AnswerField, Columns, SqlSource
 from nightloom.core.store import ObjectStore
@@ -112,6 +112,21 @@ def test_a_night_that_is_read_again_reads_the_same(store: ObjectStore, server: S
 @pytest.mark.usefixtures("server")
 def test_every_type_has_one_spelling(sql: str, text: str | None) -> None:
     assert read_table(query(f"SELECT {sql} AS x"), ["x"], None, 1)["x"].to_list() == [text]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT colour FROM (SELECT 1 AS id) AS numbers", 'column "colour" does not exist'),
+        ("SELECT 1 AS id WHERE 'yesterday'::text < :cut_to", "operator does not exist: text < timestamp"),
+        ("SELECT 1 AS id UNION SELECT 'a'::text", "UNION types integer and text cannot be matched"),
+    ],
+    ids=["no column", "another type", "types that differ"],
+)
+@pytest.mark.usefixtures("server")
+def test_a_column_that_the_query_cannot_use_is_about_the_schema(sql: str, reason: str) -> None:
+    with pytest.raises(SchemaError, match=f"'tickets' does not fit its table: {reason}"):
+        read_table(query(sql), ["id"], night_of(0), 1)
 
 
 DYING = """

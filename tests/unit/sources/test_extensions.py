@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core import extensions
-from nightloom.core.errors import InputError, SourceError
+from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.core.nights import Night
 from nightloom.core.recipe_check import check_recipe
 from nightloom.core.recipes import AnswerField, Columns, OtherSource
@@ -99,9 +99,14 @@ def check(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[str]
     ("body", "error", "message"),
     [
         ("raise KeyError('my card')", SourceError, "source of kind 'helpdesk' failed with KeyError; look into"),
-        ("return [[['a']]]", InputError, r"source of kind 'helpdesk' gives values that cannot be read \(ValueError\)"),
+        ("return [[['a']]]", SchemaError, r"source of kind 'helpdesk' gives values that cannot be read \(ValueError\)"),
+        (
+            "import pyarrow; return [pyarrow.record_batch({'id': [1]})]",
+            SchemaError,
+            r"source of kind 'helpdesk' gives values that cannot be read \(KeyError\)",
+        ),
     ],
-    ids=["it fails", "too few values"],
+    ids=["it fails", "too few values", "no column"],
 )
 def test_what_goes_wrong_in_it_is_said_without_a_row(
     install: Install, body: str, error: type[Exception], message: str

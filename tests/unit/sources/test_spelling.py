@@ -13,7 +13,7 @@ from nightloom.core.digests import canonical_json, digest_json
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import AnswerField, Columns, FilesSource
 from nightloom.sources.records import make_records, spell_times
-from nightloom.sources.spelling import as_text, spell_batch, utc_text
+from nightloom.sources.spelling import as_text, find_nested, spell_batch, utc_text
 
 MADRID = "Europe/Madrid"
 SOURCE = FilesSource(kind="files", path="rows.csv")
@@ -68,6 +68,13 @@ def test_rows_are_spelled_value_by_value(values: list[Any]) -> None:
 def test_times_of_arrow_are_spelled_as_pythons(values: list[datetime | None], unit: str) -> None:
     column = pa.array(values, pa.timestamp("us")).cast(pa.timestamp(unit), safe=False)
     assert spell(column) == [as_text(value) for value in column.to_pylist()]
+
+
+def test_a_column_of_lists_or_objects_is_found_and_one_such_value_is_none() -> None:
+    rows = [["a", ["a"], None, None], [{"b": 1}, {"b": 1}, None, [1]], [None, None, None, None]]
+    assert find_nested(rows, ["mixed", "nested", "empty", "short"]) == ["nested", "short"]
+    batch = pa.record_batch({"plain": ["a"], "nested": [["a"]], "object": [{"b": 1}]})
+    assert find_nested(batch, ["object", "nested", "plain"]) == ["object", "nested"]
 
 
 _numbers = st.integers(-(2**63), 2**63 - 1) | st.none()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from nightloom.core.errors import InputError, SourceError
+from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.core.nights import Night
 from nightloom.core.recipes import FilesSource, SqlSource
 from nightloom.sources.tables import read_table
@@ -64,7 +64,7 @@ def test_text_that_is_not_utf_8_comes_through_visibly(tickets: sa.Engine) -> Non
 
 def test_missing_column_names_a_close_one(tickets: sa.Engine) -> None:
     expected = r"the query on connection 'tickets' has no column 'boddy'\. Did you mean 'body'\? Known: id, .*, team"
-    with pytest.raises(InputError, match=expected):
+    with pytest.raises(SchemaError, match=expected):
         read_table(query("SELECT * FROM tickets"), ["boddy"], NIGHT, 1)
 
 
@@ -78,7 +78,6 @@ def test_column_that_stands_twice_is_refused(tickets: sa.Engine) -> None:
     ("sql", "reason"),
     [
         pytest.param("SELECT * FROM tickts", "no such table: tickts", id="no table"),
-        pytest.param("SELECT colour FROM tickets", "no such column: colour", id="no column"),
         pytest.param("SELECT id FROM tickets WHERE updated_at < :cut_off", "cut_off", id="unknown parameter"),
         pytest.param("SELECT FROM WHERE", "syntax error", id="no SQL"),
     ],
@@ -86,6 +85,12 @@ def test_column_that_stands_twice_is_refused(tickets: sa.Engine) -> None:
 def test_query_that_the_database_refuses_is_explained(sql: str, reason: str) -> None:
     with pytest.raises(SourceError, match=f"the query on connection 'tickets' failed: .*{reason}"):
         read_table(query(sql), ["id"], NIGHT, 1)
+
+
+@pytest.mark.usefixtures("tickets")
+def test_query_for_a_column_that_is_not_there_is_about_the_schema() -> None:
+    with pytest.raises(SchemaError, match="'tickets' does not fit its table: no such column: colour; correct"):
+        read_table(query("SELECT colour FROM tickets"), ["id"], NIGHT, 1)
 
 
 def test_password_stays_out_of_errors(monkeypatch: pytest.MonkeyPatch) -> None:

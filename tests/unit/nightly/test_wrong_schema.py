@@ -1,0 +1,181 @@
+"""A batch whose columns are wrong is refused: the night says why, and what was there before goes on."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from markupsafe import escape
+from nightloom.artifacts.results import Report
+from nightloom.core.errors import NightloomError
+from nightloom.core.nights import night_of, utc_now
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore
+from nightloom.nightly import prepare, report
+from nightloom.nightly.stops import Stop
+from nightloom.registry.database import Database, open_database
+from nightloom.registry.nights import read_outcome
+from nightloom.registry.refs import move_ref, read_ref
+
+RECIPE = """\
+name: triage
+owner: support-platform
+task:
+  columns: {{key: id, updated_at: updated_at, text: body}}
+  answer: {{team: {{column: team, one_of: [billing, shipping]}}}}
+  primary: team
+  prompt: triage/1
+prepare: {{source: {source}}}
+train: {{trainer: dummy, base: dummy}}
+evaluate:
+  sets: [{{name: gold, source: {{kind: files, path: "{folder}/gold.csv"}}, columns: {{text: body}}}}]
+  reference: false
+"""
+SOURCES = {
+    "sql": '{kind: sql, connection: tickets, query: "'
+    'SELECT id, updated_at, body, team FROM tickets WHERE updated_at < :cut_to"}',
+    "csv": '{kind: files, path: "FOLDER/rows.csv"}',
+    "jsonl": '{kind: files, path: "FOLDER/rows.jsonl"}',
+    "parquet": '{kind: files, path: "FOLDER/rows.parquet"}',
+    "delta": '{kind: delta, path: "FOLDER/table"}',
+}
+TONIGHT = night_of(utc_now(), "UTC")
+
+
+def write_sql(folder: Path, rows: pl.DataFrame) -> None:
+    rows.write_database("tickets", f"sqlite:///{folder / 'tickets.db'}", if_table_exists="replace")
+
+
+def write_delta(folder: Path, rows: pl.DataFrame) -> None:
+    deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
+    deltalake.write_deltalake(folder / "table", rows.to_arrow(), mode="overwrite", schema_mode="overwrite")
+    # As if it had been written in the past: a table is read as it stood at the night's cut.
+    for log in (folder / "table" / "_delta_log").glob("*.json"):
+        text = re.sub(r'"timestamp":\d+', f'"timestamp":{int(log.stem)}', log.read_text(encoding="utf-8"))
+        log.write_text(text, encoding="utf-8")
+
+
+WRITERS: dict[str, Callable[[Path, pl.DataFrame], object]] = {
+    "sql": write_sql,
+    "csv": lambda folder, rows: rows.write_csv(folder / "rows.csv"),
+    "jsonl": lambda folder, rows: rows.write_ndjson(folder / "rows.jsonl"),
+    "parquet": lambda folder, rows: rows.write_parquet(folder / "rows.parquet"),
+    "delta": write_delta,
+}
+
+
+def make_rows() -> pl.DataFrame:
+    """Give rows of the past days, no two alike."""
+    return pl.DataFrame(
+        {
+            "id": [f"T{number}" for number in range(40)],
+            "updated_at": [f"{TONIGHT - timedelta(days=2 + number % 5)} 08:00:00" for number in range(40)],
+            "body": [f"{'invoice' if number % 2 else 'parcel'} {chr(97 + number % 26) * 30}" for number in range(40)],
+            "team": ["billing" if number % 2 else "shipping" for number in range(40)],
+        }
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An installation without a recipe, whose store is in memory; its eval set is sound."""
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "prompts" / "triage").mkdir(parents=True)
+    (tmp_path / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
+    (tmp_path / "gold.csv").write_text("body,team\nwhat do I owe,billing\nwhere is it,shipping\n")
+    settings = {
+        "VAR_DIR": tmp_path / "var",
+        "RECIPES_DIR": tmp_path / "recipes",
+        "PROMPTS_DIR": tmp_path / "prompts",
+        "REGISTRY_URL": f"sqlite:///{tmp_path / 'registry.db'}",
+        "CONN_TICKETS": f"sqlite:///{tmp_path / 'tickets.db'}",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"NIGHTLOOM_{name}", str(value))
+    for module in (prepare, report):
+        monkeypatch.setattr(module, "open_store", lambda: store)
+    for cached in (get_settings, open_database):
+        cached.cache_clear()
+    yield tmp_path
+    open_database().close()
+    for cached in (get_settings, open_database):
+        cached.cache_clear()
+
+
+def write_recipe(folder: Path, source: str) -> None:
+    text = RECIPE.format(source=source.replace("FOLDER", str(folder)), folder=folder)
+    (folder / "recipes" / "triage.yaml").write_text(text, encoding="utf-8")
+
+
+def extract(night: date) -> str | Stop:
+    return prepare.extract_records("triage", prepare.open_night("triage", str(night)))
+
+
+def expect_refusal(registry: Database, night: date, sentence: str) -> None:
+    assert isinstance(extract(night), Stop)
+    outcome = read_outcome(registry, "triage", night, "prepare")
+    assert outcome
+    assert outcome.status == "refused"
+    assert re.search(sentence, outcome.sentence)
+
+
+TYPES = {
+    # What a source of this kind may make of a column, and what of that cannot be used.
+    "sql": (pl.col("updated_at").str.to_datetime().dt.epoch("s"), r"column 'updated_at' of the query .* not an ISO"),
+    "csv": (pl.lit("yesterday").alias("updated_at"), "column 'updated_at' of the file .* not an ISO time"),
+    "jsonl": (pl.struct(html=pl.col("body")).alias("body"), "column 'body' of the file .* holds lists or objects"),
+    "parquet": (pl.concat_list("body").alias("body"), "column 'body' of the file .* holds lists or objects"),
+    "delta": (pl.struct(name="team").alias("team"), "column 'team' of the Delta table .* holds lists or objects"),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_night_with_wrong_columns_is_refused_and_what_was_there_stays(
+    folder: Path, registry: Database, kind: str
+) -> None:
+    write_recipe(folder, SOURCES[kind])
+    WRITERS[kind](folder, make_rows())
+    assert isinstance(extract(TONIGHT - timedelta(days=2)), str)
+    for ref in ("latest", "champion"):
+        move_ref(registry, recipe="triage", name=ref, expected=None, value=ref, night=TONIGHT, who="eva", why="first")
+    changed, said = TYPES[kind]
+    WRITERS[kind](folder, make_rows().drop("team"))
+    expect_refusal(registry, TONIGHT - timedelta(days=1), r"no (such )?column:? '?team")
+    WRITERS[kind](folder, make_rows().with_columns(changed))
+    expect_refusal(registry, TONIGHT, said)
+    assert [read_ref(registry, "triage", ref) for ref in ("latest", "champion")] == ["latest", "champion"]
+
+
+def test_the_report_of_a_night_with_wrong_columns_says_which(folder: Path, store: ObjectStore) -> None:
+    write_recipe(folder, SOURCES["csv"])
+    WRITERS["csv"](folder, make_rows().drop("team"))
+    assert isinstance(refused := extract(TONIGHT), Stop)
+    made = store.load(Report, str(report.write_report("triage", str(TONIGHT))))
+    assert b'"conclusion":"refused"' in store.get_blob(made.identity.facts)
+    assert escape(refused.sentence) in store.get_blob(made.record.html).decode()
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        pytest.param('{kind: files, path: "FOLDER/none.csv"}', "there is no file at", id="missing file"),
+        pytest.param('{kind: sql, connection: elsewhere, query: "SELECT :cut_to"}', "elsewhere", id="wrong connection"),
+        pytest.param(
+            '{kind: sql, connection: tickets, query: "SELECT FROM < :cut_to"}',
+            "failed: .*syntax error",
+            id="wrong query",
+        ),
+    ],
+)
+def test_what_is_not_the_batchs_fault_is_a_failure(
+    folder: Path, registry: Database, source: str, sentence: str
+) -> None:
+    write_recipe(folder, source)
+    write_sql(folder, make_rows())
+    with pytest.raises(NightloomError, match=sentence):
+        extract(TONIGHT)
+    outcome = read_outcome(registry, "triage", TONIGHT, "prepare")
+    assert outcome
+    assert outcome.status == "failed"
