@@ -11,7 +11,8 @@ LAYERS = (
     "core",
     "artifacts",
     "registry",
-    "prompts engines statistics scanners",
+    "prompts statistics scanners",
+    "engines",
     "sources validation curation snapshots blueprints training evaluation promotion prediction safety monitoring "
     "serving reports",
     "nightly",

@@ -29,6 +29,7 @@ from nightloom.curation.relatives import Relatives, find_relatives
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
+from nightloom.engines.budget import TokenBound
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +46,17 @@ _DECIDED = _COMPARED[2:]
 
 @dataclass(frozen=True, slots=True)
 class Curation:
-    """What records came to: blobs of EXAMPLES (in the order in which the rows came), LEDGER and QUARANTINE."""
+    """What records came to: blobs of EXAMPLES (in the order in which the rows came), LEDGER and QUARANTINE.
+
+    And what bytes tell of the examples' tokens, where tokens were counted.
+    """
 
     examples: tuple[str, ...]
     ledger: tuple[str, ...]
     quarantine: tuple[str, ...]
     contamination: str | None
     counts: tuple[RuleCount, ...]
+    bound: TokenBound | None = None
 
 
 def curate_records(
@@ -129,6 +134,7 @@ def _curate(batch: Batch, items: pl.DataFrame) -> Curation:
         quarantine=tuple(part.quarantine for part in closed),
         contamination=_measure_items(batch, items, relatives, firsts),
         counts=_add_counts(closed),
+        bound=scanned[0].bound if scanned else None,
     )
 
 

@@ -33,7 +33,7 @@ from nightloom.curation.outcomes import (
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import sketch_texts
 from nightloom.curation.texts import clean_rows
-from nightloom.curation.tokens import refuse_tokens
+from nightloom.engines.budget import TokenBound, find_bound
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Scanned(Plain):
 
     rows: int
     sample: tuple[Place, ...]
+    bound: TokenBound | None
 
 
 class Closed(Plain):
@@ -94,8 +95,9 @@ class Batch:
         rows = steps.refuse_failures(rows, self.scratch.read("failures"), releases)
         rows = steps.refuse_answers(steps.refuse_no_chats(rows), answer)
         rows = clean_rows(rows, answer, settings, releases)
-        if self.job.tokens is not None:
-            rows = refuse_tokens(self.store, rows, self.job.tokens, releases)
+        bound = find_bound(self.store, self.job.tokens) if self.job.tokens else None
+        if self.job.tokens and bound:
+            rows = steps.refuse_tokens(self.store, rows, self.job.tokens, bound, releases)
         rows = steps.compare_by(rows, answer)
         rows = self._find_words_of_items(part, rows)
         rows = rows.join(self._read_clusters(part), on="row_id", how="left", maintain_order="left")
@@ -103,7 +105,7 @@ class Batch:
         write_sketches(self.scratch, part, rows, settings.near_duplicate_similarity)
         sample = rows.select("version", "row_id").gather_every(_SAMPLED, _SAMPLED // 2).rows()
         logger.info("part %d of %d scanned: %d rows", part + 1, len(self.job.records), len(rows))
-        return Scanned(rows=len(rows), sample=tuple(sample))
+        return Scanned(rows=len(rows), sample=tuple(sample), bound=bound)
 
     def close(self, part: int, edges: Sequence[Place]) -> Closed:
         """Settle what is open in a part, and keep ledger, quarantine and examples, these cut into ranges at `edges`."""

@@ -5,13 +5,16 @@ from typing import Literal
 
 import polars as pl
 
+from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.histories import NO_CHAT
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.recipes import AnswerField
+from nightloom.core.store import ObjectStore
 from nightloom.curation.answers import check_answers, closed_answers
 from nightloom.curation.outcomes import OPEN, quarantine, settle
 from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
+from nightloom.engines.budget import TokenBound, measure_tokens
 
 KEY = sha256(pl.col("compared"))
 """Digest of what a row is compared by: it names the cluster of which the row is the oldest."""
@@ -71,6 +74,41 @@ def refuse_no_chats(rows: pl.DataFrame) -> pl.DataFrame:
 def refuse_answers(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
     """Quarantine rows whose answer is missing or not allowed."""
     return quarantine(rows, check_answers(rows["answer"], answer))
+
+
+def refuse_tokens(
+    store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget, bound: TokenBound, releases: pl.DataFrame
+) -> pl.DataFrame:
+    """Quarantine open rows with more tokens than the budget, or whose text is not what its tokens decode to.
+
+    Args:
+        store: Where the base model and the prompt lie.
+        rows: Cleaned rows.
+        budget: The model, the prompt, and how many tokens an example may have.
+        bound: What bytes tell by these.
+        releases: Rows that people let through (RELEASES).
+
+    Raises:
+        InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
+    """
+    names, keys = {"text": "clean", "history": "clean_history", "answer": "clean_answer"}, ("row_id", "version", "rule")
+    numbered = rows.with_row_index("place")
+    asked = numbered.filter(OPEN).select("place", *keys[:2], **names).filter(bound.may_fail())
+    encoded = asked.hstack(measure_tokens(store, asked, budget))
+    fits = pl.col("tokens") <= bound.most
+    findings = pl.concat(
+        [
+            _find(encoded.filter(~fits), "too_many_tokens", pl.col("tokens").cast(pl.String), str(bound.most)),
+            _find(encoded.filter(fits & ~pl.col("round_trip")), "round_trip", pl.lit("another text"), "the same text"),
+        ]
+    )
+    standing = findings.join(releases, on=list(keys), how="anti").drop("row_id", "version")
+    return quarantine(rows, numbered.select("place").join(standing, on="place", how="left", maintain_order="left"))
+
+
+def _find(rows: pl.DataFrame, rule: str, measured: pl.Expr, threshold: str) -> pl.DataFrame:
+    found = {"rule": pl.lit(rule), "measured": measured, "threshold": pl.lit(threshold)}
+    return rows.select("place", "row_id", "version", **found)
 
 
 def compare_by(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:

@@ -129,7 +129,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     settings, store, database, date = load_recipe(recipe), open_store(), open_database(), parse_night(night)
     answer, rules, suites = settings.task.answer, settings.prepare, get_settings().expectations_dir
     earlier = read_earlier(store, database, recipe, date, rules.limits)
-    rows = store.load(Records, records)
+    rows, inputs = store.load(Records, records), _gather_inputs(store, settings, date)
     received = validate_records(
         lambda: (get_frame(store, part, RECORDS) for part in rows.identity.parts),
         answer,
@@ -137,9 +137,10 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         suites,
         cut_to=get_night(recipe, night).cut_to,
         new_rows=rows.identity.new_rows,
+        tokens=inputs.tokens,
         earlier=earlier,
     )
-    eval_sets, inputs = _freeze_eval_sets(store, settings, date), _gather_inputs(store, settings, date)
+    eval_sets = _freeze_eval_sets(store, settings, date)
     curation = curate_parts(
         store, rows, answer, rules, inputs, items=read_items(store, eval_sets), failures=received.failures
     )
@@ -150,6 +151,8 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
             answer,
             rules,
             suites,
+            tokens=inputs.tokens,
+            bound=curation.bound,
             earlier=earlier,
         )
         refusal, results = remaining.refusal, results + remaining.results

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from nightloom.artifacts.data import Expectation
+from nightloom.artifacts.data import Expectation, TokenBudget
 from nightloom.artifacts.frames import FAILURES
 from nightloom.artifacts.reading import keep_newest
 from nightloom.core.recipes import AnswerField, Prepare
+from nightloom.engines.budget import TokenBound
 from nightloom.validation.facts import (
     RECORD_FACTS,
     ExampleTally,
@@ -37,6 +38,8 @@ _NO_PII = {
     "kwargs": {"column": "text"},
     "severity": "warning",
 }
+# Counted only: a person may have released such a row.
+_TOKENS = ("expect_conversations_to_fit_token_budget", "expect_conversations_to_survive_round_trip")
 _FACT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -64,6 +67,7 @@ def validate_records(
     *,
     cut_to: datetime,
     new_rows: int | None = None,
+    tokens: TokenBudget | None = None,
     earlier: Earlier = FIRST_NIGHT,
 ) -> Validation:
     """Validate the newest version of each record, as it was received.
@@ -76,12 +80,13 @@ def validate_records(
         folder: Where suites lie.
         cut_to: End of the night's cut.
         new_rows: How many rows are of the night's cut; none: not known.
+        tokens: What tokens are counted by, where the recipe's own suite asks for it; none: the base model has none.
         earlier: What is known of the nights before.
 
     Raises:
         InputError: A suite is missing, or is none.
     """
-    parameters = {"max_characters": settings.max_characters, "min_rows": settings.min_rows}
+    parameters = _name_parameters(settings, tokens)
     ids = ("row_id", "version")
     suites = [_with_answers("records", folder, answer, "warning")]
     if settings.suite is not None:
@@ -115,6 +120,8 @@ def validate_examples(
     settings: Prepare,
     folder: Path,
     *,
+    tokens: TokenBudget | None = None,
+    bound: TokenBound | None = None,
     earlier: Earlier = FIRST_NIGHT,
     more_facts: Mapping[str, float] | None = None,
 ) -> Validation:
@@ -125,14 +132,18 @@ def validate_examples(
         answer: Fields of the answer, and the values that they may have.
         settings: Thresholds and limits.
         folder: Where suites lie.
+        tokens: What tokens are counted by; none: the base model has none.
+        bound: What bytes tell by it, as curation found; none: not known.
         earlier: What is known of the nights before.
         more_facts: What curation measured of the whole batch: the suite `examples_batch` may speak of it by name.
 
     Raises:
         InputError: A suite is missing, or is none.
     """
-    parameters = {"max_characters": settings.max_characters, "min_rows": settings.min_rows}
+    parameters = _name_parameters(settings, tokens)
     suite = _expect_cleaning(_with_answers("examples", folder, answer, "critical"), settings)
+    if tokens is not None:
+        suite = _expect_tokens(suite, tokens, bound)
     run = SuiteRun(suite, ids=("row_id",), parameters=parameters)
     tally = ExampleTally(answer)
     for part in parts():
@@ -173,6 +184,26 @@ def _expect_cleaning(suite: Suite, settings: Prepare) -> Suite:
         if expected.get("meta", {}).get("normalise") in (None, *settings.normalise.operations)
     ]
     return Suite(suite.name, (*asked, *([_NO_PII] if settings.pii != "keep" else [])))
+
+
+def _expect_tokens(suite: Suite, tokens: TokenBudget, bound: TokenBound | None) -> Suite:
+    """Add what is expected of the examples as the base model's tokenizer sees them."""
+    kwargs = {
+        "column_list": ["text", "history", "answer"],
+        "budget": tokens.model_dump(mode="json"),
+        "bound": bound.model_dump(mode="json") if bound else None,
+    }
+    expected = [{"type": name, "kwargs": kwargs, "severity": "warning"} for name in _TOKENS]
+    return Suite(suite.name, (*suite.expectations, *expected))
+
+
+def _name_parameters(settings: Prepare, tokens: TokenBudget | None) -> dict[str, Any]:
+    """Give what `$PARAMETER` stands for in every suite."""
+    return {
+        "max_characters": settings.max_characters,
+        "min_rows": settings.min_rows,
+        "token_budget": tokens.model_dump(mode="json") if tokens else None,
+    }
 
 
 def _judge_batch(

@@ -31,6 +31,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
 
 from nightloom.scanners.pii import find_pii, may_hold_pii
 from nightloom.validation.limits import has_usual_volume, measure_distance, measure_volume, resembles
+from nightloom.validation.tokens import find_unfit
 
 _TURNS = ("user", "assistant")
 
@@ -126,6 +127,54 @@ class ExpectConversationsToEndWithAssistant(MulticolumnMapExpectation):
     args_keys = ("column_list",)
 
 
+class MulticolumnValuesFitTokenBudget(MulticolumnMapMetricProvider):
+    """Whether each conversation has no more tokens than the budget."""
+
+    condition_metric_name = "multicolumn_values.fit_token_budget"
+    condition_domain_keys = MulticolumnValuesHoldAnAnswer.condition_domain_keys
+    condition_value_keys = ("budget", "bound")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: Any, budget: Any = None, bound: Any = None, **_: Any) -> Any:  # noqa: N805
+        return _all_but(column_list, find_unfit(column_list, budget, bound).too_long)
+
+
+class ExpectConversationsToFitTokenBudget(MulticolumnMapExpectation):
+    """Expect whole conversations, as prompt and chat template render them, to have no more tokens than the budget."""
+
+    budget: dict[str, Any] | SuiteParameterDict | None
+    bound: dict[str, Any] | SuiteParameterDict | None = None
+
+    map_metric = "multicolumn_values.fit_token_budget"
+    ignore_row_if: Any = "never"
+    args_keys = ("column_list",)
+    success_keys: ClassVar[tuple[str, ...]] = ("mostly", "budget", "bound")
+
+
+class MulticolumnValuesSurviveRoundTrip(MulticolumnMapMetricProvider):
+    """Whether the tokens of each conversation decode to its very text."""
+
+    condition_metric_name = "multicolumn_values.survive_round_trip"
+    condition_domain_keys = MulticolumnValuesHoldAnAnswer.condition_domain_keys
+    condition_value_keys = ("budget", "bound")
+
+    @multicolumn_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_list: Any, budget: Any = None, bound: Any = None, **_: Any) -> Any:  # noqa: N805
+        return _all_but(column_list, find_unfit(column_list, budget, bound).changed)
+
+
+class ExpectConversationsToSurviveRoundTrip(MulticolumnMapExpectation):
+    """Expect whole conversations, as prompt and chat template render them, to come back from their tokens."""
+
+    budget: dict[str, Any] | SuiteParameterDict | None
+    bound: dict[str, Any] | SuiteParameterDict | None = None
+
+    map_metric = "multicolumn_values.survive_round_trip"
+    ignore_row_if: Any = "never"
+    args_keys = ("column_list",)
+    success_keys: ClassVar[tuple[str, ...]] = ("mostly", "budget", "bound")
+
+
 class ColumnOnlyValue(ColumnAggregateMetricProvider):
     """The value of a column that has one, such as a fact about the whole batch."""
 
@@ -202,6 +251,12 @@ class ExpectDistributionToResembleLastSnapshot(ColumnAggregateExpectation):
             "success": resembles(counts, asked["earlier"], asked["at_most"]),
             "result": {"observed_value": None if distance is None else round(distance, 4)},
         }
+
+
+def _all_but(rows: Any, places: Sequence[int]) -> Any:
+    met = np.ones(len(rows), dtype=bool)
+    met[list(places)] = False
+    return pd.Series(met, index=rows.index)
 
 
 def _alternates(turns: Sequence[Mapping[str, str]]) -> bool:

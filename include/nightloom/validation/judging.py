@@ -37,6 +37,8 @@ _BY_ROW = frozenset(
     )
 ) | {
     "expect_conversations_to_end_with_assistant",
+    "expect_conversations_to_fit_token_budget",
+    "expect_conversations_to_survive_round_trip",
     "expect_multicolumn_sum_to_equal",
     "expect_multicolumn_values_to_be_equal",
     "expect_select_column_values_to_be_unique_within_record",

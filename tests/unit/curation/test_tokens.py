@@ -11,9 +11,10 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import HISTORY, RELEASES
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest
 from nightloom.core.store import ObjectStore
-from nightloom.curation import tokens as module
-from nightloom.curation.tokens import refuse_tokens
-from nightloom.engines.tokens import TokenCounter, find_lossless, open_counter
+from nightloom.curation import steps
+from nightloom.engines import budget as module
+from nightloom.engines.budget import TokenBound, find_bound
+from nightloom.engines.tokens import TokenCount, TokenCounter, find_lossless, open_counter
 from nightloom.engines.transformers import load_tokenizer
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 
@@ -52,6 +53,10 @@ def make_budget(store: ObjectStore, base: str, content: str = "{{ text }}", most
     return TokenBudget(base=base, prompt=prompt.id, output="json", field_order=("team",), most=most)
 
 
+def refuse_tokens(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget, releases: pl.DataFrame) -> pl.DataFrame:
+    return steps.refuse_tokens(store, rows, budget, find_bound(store, budget), releases)
+
+
 def test_row_beyond_the_models_context_is_refused(tiny_store: tuple[ObjectStore, str]) -> None:
     store, base = tiny_store
     rows = refuse_tokens(
@@ -78,8 +83,8 @@ def test_text_that_does_not_come_back_is_refused(
     tiny_store: tuple[ObjectStore, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, base = tiny_store
-    monkeypatch.setattr(TokenCounter, "count", lambda *_: [module.TokenCount(3, round_trip=False)])
-    monkeypatch.setattr(module, "_may_fail", lambda *_: pl.lit(value=True))
+    monkeypatch.setattr(TokenCounter, "count", lambda *_: [TokenCount(3, round_trip=False)])
+    monkeypatch.setattr(TokenBound, "may_fail", lambda _: pl.lit(value=True))
     rows = refuse_tokens(store, make_rows(("Hello", None)), make_budget(store, base), NO_RELEASES)
     assert rows.select("rule", "measured").rows() == [("round_trip", "another text")]
 
@@ -116,7 +121,7 @@ def test_what_bytes_clear_encoding_clears_too(
     frame, budget = make_rows(*rows), make_budget(store, base, content)
     quick = refuse_tokens(store, frame, budget, NO_RELEASES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_may_fail", lambda *_: pl.lit(value=True))
+        patch.setattr(TokenBound, "may_fail", lambda _: pl.lit(value=True))
         assert quick.equals(refuse_tokens(store, frame, budget, NO_RELEASES))
 
 
