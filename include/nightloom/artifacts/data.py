@@ -140,6 +140,13 @@ class CuratedRecord(Plain):
     docs: BlobId | None = Field(
         default=None, description="Blob of Great Expectations' Data Docs of the suites' results, one page; none: none."
     )
+    labels: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="Examples by the value of each closed field of the answer."
+    )
+    text_lengths: dict[str, int] = Field(
+        default_factory=dict,
+        description="Examples by the length of their texts, under the greatest power of two that is not longer.",
+    )
 
 
 class TokenBudget(Plain):

@@ -298,7 +298,7 @@ def publish_curated(
     operations: Mapping[str, int],
     expectations: Sequence[Any],
     refusal: str | None,
-    docs: str | None = None,
+    record: CuratedRecord,
 ) -> Curated:
     """Keep what curation came to, with what the suites said of it.
 
@@ -311,7 +311,7 @@ def publish_curated(
         operations: Operations that cleaned the texts, with their versions.
         expectations: Results of the suites, in their order.
         refusal: Why the whole batch is refused; none: it is sound.
-        docs: Blob of the suites' Data Docs.
+        record: What was seen besides.
     """
     identity = Curated.Identity(
         records=records_id,
@@ -328,4 +328,4 @@ def publish_curated(
         expectations=tuple(expectations),
         refusal=refusal,
     )
-    return store.publish(Curated(identity=identity, record=CuratedRecord(docs=docs)))
+    return store.publish(Curated(identity=identity, record=record))

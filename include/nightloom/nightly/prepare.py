@@ -1,14 +1,13 @@
 """Prepare: the night's rows become a snapshot, and every row an outcome."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 
-import polars as pl
-
 from nightloom.artifacts.data import (
     Curated,
+    CuratedRecord,
     Preparation,
     PreparationIdentity,
     Records,
@@ -57,7 +56,6 @@ from nightloom.sources.extract import extract_records as extract_and_publish
 from nightloom.sources.extract import read_canaries
 from nightloom.validation.checks import validate_examples, validate_records
 from nightloom.validation.docs import render_docs
-from nightloom.validation.facts import count_labels, count_text_lengths
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +142,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     curation = curate_parts(
         store, rows, answer, rules, inputs, items=read_items(store, eval_sets), failures=received.failures
     )
-    refusal, results = received.refusal, received.results
+    refusal, results, counted = received.refusal, received.results, CuratedRecord()
     if refusal is None:
         remaining = validate_examples(
             lambda: (get_frame(store, part, EXAMPLES) for part in curation.examples),
@@ -156,6 +154,8 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
             earlier=earlier,
         )
         refusal, results = remaining.refusal, results + remaining.results
+        counted = CuratedRecord(labels=remaining.labels, text_lengths=remaining.text_lengths)
+    docs = store.put_blob(render_docs(results, f"{recipe}, night {night}"))
     curated = publish_curated(
         store,
         records,
@@ -165,7 +165,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
         operations=operation_versions(rules.normalise.operations),
         expectations=[result.expectation for result in results],
         refusal=refusal,
-        docs=store.put_blob(render_docs(results, f"{recipe}, night {night}")),
+        record=counted.model_copy(update={"docs": docs}),
     )
     index_manifest(database, "curated", curated.id, recipe, date)
     return curated.id if refusal is None else Stop("refused", refusal)
@@ -259,7 +259,8 @@ def _freeze_eval_sets(store: ObjectStore, recipe: Recipe, night: date) -> list[s
 def _publish_preparation(
     store: ObjectStore, recipe: Recipe, night: Night, curated_id: str, snapshot: Snapshot
 ) -> Preparation:
-    curated = store.load(Curated, curated_id).identity
+    made = store.load(Curated, curated_id)
+    curated, counted = made.identity, made.record
     canaries = _measure_canaries(store, recipe, night, curated.ledger)
     identity = PreparationIdentity(
         recipe=recipe.name,
@@ -275,17 +276,13 @@ def _publish_preparation(
         rows_in=store.load(Records, curated.records).identity.rows,
         counts=curated.counts,
         expectations=curated.expectations,
-        labels=count_labels(_read_examples(store, curated), recipe.task.answer),
-        text_lengths=count_text_lengths(_read_examples(store, curated)),
+        labels=counted.labels,
+        text_lengths=counted.text_lengths,
         canaries=canaries.results if canaries else (),
         sound_rows=canaries.sound_rows if canaries else None,
         sound_rows_touched=canaries.sound_rows_touched if canaries else None,
     )
     return store.publish(Preparation(identity=identity))
-
-
-def _read_examples(store: ObjectStore, curated: Curated.Identity) -> Iterator[pl.DataFrame]:
-    return (get_frame(store, part, EXAMPLES) for part in curated.examples)
 
 
 def _measure_canaries(store: ObjectStore, recipe: Recipe, night: Night, ledger: Sequence[str]) -> CanaryReport | None:

@@ -1,7 +1,7 @@
 """Facts: what is counted of a whole batch while its parts go by, so that it can be judged once at the end."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -70,12 +70,12 @@ class ExampleTally:
 
     @property
     def labels(self) -> dict[str, dict[str, int]]:
-        """What `count_labels` gives."""
+        """Examples by the value of each closed field of the answer."""
         return {name: dict(sorted(counts.items())) for name, counts in self._labels.items()}
 
     @property
     def text_lengths(self) -> dict[str, int]:
-        """What `count_text_lengths` gives."""
+        """Examples by the length of their texts: under the greatest power of two that is not longer."""
         return dict(sorted(self._lengths.items()))
 
     def facts(self) -> dict[str, Any]:
@@ -90,24 +90,6 @@ class ExampleTally:
             **{f"labels.{name}": counts for name, counts in self.labels.items()},
             "text_lengths": self.text_lengths,
         }
-
-
-def count_labels(parts: Iterable[pl.DataFrame], answer: Mapping[str, AnswerField]) -> dict[str, dict[str, int]]:
-    """Count the examples of each value of each closed field of the answer, in parts of EXAMPLES."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in closed_fields(answer)}
-    for part in parts:
-        spread = spread_answers(part.select("answer"), answer)
-        for name, counter in counts.items():
-            counter.update(_count(spread[answer_column(name)]))
-    return {name: dict(sorted(counter.items())) for name, counter in counts.items()}
-
-
-def count_text_lengths(parts: Iterable[pl.DataFrame]) -> dict[str, int]:
-    """Count the examples by the length of their texts: under the greatest power of two that is not longer."""
-    counts: Counter[str] = Counter()
-    for part in parts:
-        counts.update(_count(_length_bins(part["text"])))
-    return dict(sorted(counts.items()))
 
 
 def closed_fields(answer: Mapping[str, AnswerField]) -> list[str]:

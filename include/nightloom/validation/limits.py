@@ -24,7 +24,7 @@ class Earlier:
     rows: tuple[int, ...] = ()  # received in each of the last nights that were done, newest first
     new_rows: tuple[int, ...] = ()  # of those, written within the night's cut
     labels: Mapping[str, Counts] = field(default_factory=dict)  # of the last snapshot: field → value → examples
-    text_lengths: Counts = field(default_factory=dict)  # of the last snapshot: see `count_text_lengths`
+    text_lengths: Counts = field(default_factory=dict)  # of the last snapshot: see `ExampleTally.text_lengths`
 
 
 FIRST_NIGHT = Earlier()
