@@ -28,13 +28,21 @@ class StageFact(Plain):
 
 
 class CanaryFact(Plain):
-    """How the planted faults of one kind fared."""
+    """How the planted faults that one rule is to find fared."""
 
-    result: CanaryResult
+    result: CanaryResult = Field(description="Of all kinds of fault with this outcome and rule together.")
     low: float = Field(description="Wilson interval of the recall.")
     high: float
     precision_low: float | None = Field(description="Wilson interval of the precision; none: no row was taken.")
     precision_high: float | None
+
+
+class EvalSetFact(Plain):
+    """What the examples repeat of one eval set."""
+
+    name: str
+    items: int
+    clean: int = Field(description="Items of which the examples repeat less than the recipe allows.")
 
 
 class DataFacts(Plain):
@@ -45,6 +53,7 @@ class DataFacts(Plain):
     counts: tuple[RuleCount, ...] = Field(description="They add up to rows_in.")
     splits: dict[str, int] = Field(description="Rows of the snapshot by split; empty: there is none.")
     expectations: tuple[Expectation, ...]
+    eval_sets: tuple[EvalSetFact, ...] = Field(description="As the recipe orders them; empty: not measured.")
     canaries: tuple[CanaryFact, ...]
     sound_rows: int | None
     sound_rows_touched: int | None

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import date
 
-from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
+import polars as pl
+
+from nightloom.artifacts.data import Curated, EvalSetManifest, Preparation, Records, Snapshot
 from nightloom.artifacts.models import Blueprint, Trial, TrialIdentity
 from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
 from nightloom.core.store import ObjectStore
@@ -16,10 +18,17 @@ from nightloom.reports.shelf import Shelf
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a night made, as far as it came."""
+    """What a night made, as far as it came.
+
+    Attributes:
+        eval_sets: As the recipe orders them.
+        contamination: What the examples repeat of their items (CONTAMINATION).
+    """
 
     records: Records | None
     curated: Curated | None
+    eval_sets: tuple[EvalSetManifest, ...]
+    contamination: pl.DataFrame | None
     preparation: Preparation | None
     snapshot: Snapshot | None
     blueprint: Blueprint | None
@@ -35,8 +44,11 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
     preparation = shelf.load(Preparation, manifest_of(outcomes["prepare"]))
     verdict = shelf.load(Verdict, manifest_of(outcomes["finetune"]))
     predictions = shelf.load(Predictions, manifest_of(outcomes["predict"]))
-    curated = None if preparation else shelf.load(Curated, find_made(database, "curated", recipe, night))
+    curated = shelf.load(
+        Curated, preparation.identity.curated if preparation else find_made(database, "curated", recipe, night)
+    )
     records = preparation.identity.records if preparation else curated.identity.records if curated else None
+    eval_sets = (shelf.load(EvalSetManifest, each) for each in (curated.identity.eval_sets if curated else ()))
     blueprint = shelf.load(
         Blueprint, verdict.identity.blueprint if verdict else find_made(database, "blueprint", recipe, night)
     )
@@ -47,6 +59,8 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
     return Made(
         records=shelf.load(Records, records),
         curated=curated,
+        eval_sets=tuple(each for each in eval_sets if each),
+        contamination=shelf.read("contamination", curated.identity.contamination if curated else None),
         preparation=preparation,
         snapshot=shelf.load(Snapshot, preparation.identity.snapshot if preparation else None),
         blueprint=blueprint,

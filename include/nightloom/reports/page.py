@@ -38,6 +38,7 @@ _FIGURES: dict[str, Callable[..., str]] = {
     "scores": draw_scores,
     "volume": draw_volume,
 }
+_TRUSTED = 0.99
 _CONTROL = {code: "\ufffd" for code in range(32) if chr(code) not in "\t\n"}
 
 
@@ -65,6 +66,7 @@ def _environment() -> Environment:
         "points": lambda share: f"{share * 100:.1f}",
         "prose": _mark_commands,
         "rate": show_rate,
+        "is_trusted": _is_trusted,
         "recall": _show_recall,
         "precision": _show_precision,
         "short": short,
@@ -123,6 +125,13 @@ def _show_precision(canary: CanaryFact) -> str:
         return ""
     rate = result.as_expected / (result.as_expected + result.sound_taken)
     return _show_rate(rate, canary.precision_low, canary.precision_high)
+
+
+def _is_trusted(canary: CanaryFact) -> bool:
+    """Tell whether recall and precision are at least 99 %."""
+    result = canary.result
+    taken = result.as_expected + (result.sound_taken or 0)
+    return result.as_expected >= _TRUSTED * max(result.planted, taken)
 
 
 def _show_rate(rate: float, low: float, high: float) -> str:

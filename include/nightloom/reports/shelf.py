@@ -3,16 +3,20 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+import polars as pl
+
+from nightloom.artifacts.frames import FRAMES, get_frame
 from nightloom.core.digests import short
 from nightloom.core.errors import ManifestError, StoreError
 from nightloom.core.manifests import Manifest, Plain
 from nightloom.core.store import ObjectStore
 
 M = TypeVar("M", bound=Manifest)
+T = TypeVar("T")
 
 
 class Shelf:
-    """Manifests by id or identity; nothing where there is none, or none that can be read."""
+    """Manifests by id or identity, and frames; nothing where there is none, or none that can be read."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -29,7 +33,18 @@ class Shelf:
         """Give the manifest with that identity; that there is none is nothing to note."""
         return self._ask(kind.kind, lambda: self._store.find(kind, identity))
 
-    def _ask(self, what: str, read: Callable[[], M | None]) -> M | None:
+    def read(self, content: str, digest: str | None) -> pl.DataFrame | None:
+        """Give the frame of that digest; one that is missing or damaged is noted.
+
+        Args:
+            content: What it holds, a key of `FRAMES`.
+            digest: Of its blob; none: nothing.
+        """
+        if digest is None:
+            return None
+        return self._ask(f"{content} {short(digest)}", lambda: get_frame(self._store, digest, FRAMES[content]))
+
+    def _ask(self, what: str, read: Callable[[], T | None]) -> T | None:
         if self._is_down:
             return None
         try:

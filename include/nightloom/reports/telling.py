@@ -1,6 +1,8 @@
 """Telling: from manifests to facts, one function a section of the report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import polars as pl
 
 from nightloom.artifacts.data import CanaryResult
 from nightloom.artifacts.results import Metric, Verdict
@@ -13,6 +15,7 @@ from nightloom.reports.facts import (
     ChampionFacts,
     ComparisonFacts,
     DataFacts,
+    EvalSetFact,
     PredictionFacts,
     Provenance,
     ScoreFact,
@@ -57,6 +60,7 @@ def tell_data(made: Made) -> DataFacts | None:
         counts=source.identity.counts,
         splits=made.snapshot.identity.splits if made.snapshot else {},
         expectations=source.identity.expectations,
+        eval_sets=_tell_eval_sets(made),
         canaries=_tell_canaries(told.canaries) if told else (),
         sound_rows=told.sound_rows if told else None,
         sound_rows_touched=told.sound_rows_touched if told else None,
@@ -139,9 +143,21 @@ def tell_provenance(made: Made, champion: ChampionFacts | None) -> tuple[Provena
     return tuple(Provenance(name=name, id=each) for name, each in found.items() if each is not None)
 
 
+def _tell_eval_sets(made: Made) -> tuple[EvalSetFact, ...]:
+    if made.contamination is None:
+        return ()
+    # Equal eval sets under two names would have each item twice.
+    lines = made.contamination.unique(["evalset", "item_id"]).group_by("evalset").agg(pl.col("clean").sum())
+    clean = dict(lines.iter_rows())
+    return tuple(
+        EvalSetFact(name=each.identity.name, items=each.identity.items, clean=clean.get(each.id, 0))
+        for each in made.eval_sets
+    )
+
+
 def _tell_canaries(results: Sequence[CanaryResult]) -> tuple[CanaryFact, ...]:
     facts = []
-    for result in results:
+    for result in _add_kinds(results):
         recall = wilson_interval(result.as_expected, result.planted)
         taken = 0 if result.sound_taken is None else result.as_expected + result.sound_taken
         precision = wilson_interval(result.as_expected, taken) if taken else None
@@ -155,3 +171,19 @@ def _tell_canaries(results: Sequence[CanaryResult]) -> tuple[CanaryFact, ...]:
             )
         )
     return tuple(facts)
+
+
+def _add_kinds(results: Sequence[CanaryResult]) -> Iterator[CanaryResult]:
+    """Add up the kinds of fault that one rule is to treat in one way; each tells of the same sound rows."""
+    together: dict[tuple[str, str], list[CanaryResult]] = {}
+    for result in results:
+        together.setdefault((result.rule, result.outcome), []).append(result)
+    for (rule, outcome), each in together.items():
+        yield CanaryResult(
+            kind=", ".join(result.kind for result in each),
+            outcome=outcome,
+            rule=rule,
+            planted=sum(result.planted for result in each),
+            as_expected=sum(result.as_expected for result in each),
+            sound_taken=each[0].sound_taken,
+        )

@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from nightloom.artifacts.data import (
     CanaryResult,
+    Curated,
+    EvalSetIdentity,
+    EvalSetManifest,
+    EvalSetRecord,
     Expectation,
     Preparation,
     PreparationIdentity,
@@ -18,6 +23,7 @@ from nightloom.artifacts.data import (
     SnapshotIdentity,
     SnapshotRecord,
 )
+from nightloom.artifacts.frames import CONTAMINATION, put_frame
 from nightloom.artifacts.models import (
     Blueprint,
     BlueprintIdentity,
@@ -93,7 +99,8 @@ CANARIES = (
     ("empty_text", "quarantined", "empty_text", 12, 12),
     ("exact_duplicate", "merged", "exact_duplicate", 60, 60),
     ("near_duplicate", "merged", "near_duplicate", 60, 59),
-    ("pii", "repaired", "pii", 80, 80),
+    ("card_number", "repaired", "pii", 40, 40),
+    ("mail_address", "repaired", "pii", 40, 40),
     ("prompt_injection", "quarantined", "prompt_injection", 16, 16),
     ("secret", "quarantined", "secret", 20, 20),
     ("wrong_label", "kept", "", 90, 90),
@@ -151,6 +158,7 @@ class Nights:
                 record=SnapshotRecord(files=(), recipe=self.recipe, night=str(night), parent=None),
             )
         )
+        curated = self._curate(records.id)
         preparation = self.store.publish(
             Preparation(
                 identity=PreparationIdentity(
@@ -159,9 +167,9 @@ class Nights:
                     cut_from=datetime.combine(night, datetime.min.time(), UTC) - timedelta(days=1),
                     cut_to=datetime.combine(night, datetime.min.time(), UTC),
                     records=records.id,
-                    eval_sets=(digest("held_out"),),
+                    eval_sets=curated.identity.eval_sets,
                     snapshot=snapshot.id,
-                    curated=digest("curated"),
+                    curated=curated.id,
                     ledger=(digest("ledger"),),
                     quarantine=(digest("quarantine"),),
                     rows_in=11559,
@@ -184,6 +192,37 @@ class Nights:
         )
         self.end(night, "prepare", "done", f"11,559 rows in, {new_rows} new", preparation.id)
         return preparation
+
+    def _curate(self, records: str) -> Curated:
+        """Keep a curation after which 7 of 640 items of one eval set are repeated, and none of the other."""
+        sets = [self._freeze(name, items) for name, items in (("held_out", 640), ("chats", 20))]
+        lines = [
+            (each.id, str(item), each.identity.name == "chats" or item >= 7, None, None, 0.0, 0.0, 0.0, None)
+            for each in sets
+            for item in range(each.identity.items)
+        ]
+        identity = Curated.Identity(
+            records=records,
+            eval_sets=tuple(each.id for each in sets),
+            parent=None,
+            releases=None,
+            operations={},
+            tokens=None,
+            examples=(),
+            ledger=(),
+            quarantine=(),
+            contamination=put_frame(self.store, pl.DataFrame(lines, CONTAMINATION, orient="row"), CONTAMINATION),
+            counts=(),
+            expectations=(),
+            refusal=None,
+        )
+        return self.store.publish(Curated(identity=identity))
+
+    def _freeze(self, name: str, items: int) -> EvalSetManifest:
+        identity = EvalSetIdentity(name=name, rows_root=digest(name), items=items)
+        return self.store.publish(
+            EvalSetManifest(identity=identity, record=EvalSetRecord(frame=digest("items", name), refused=0))
+        )
 
     def finetune(
         self, night: date, finding: Finding = "BETTER", *, move: bool = True, slices: Any = ("seen", "unseen")

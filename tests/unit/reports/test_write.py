@@ -116,6 +116,7 @@ def test_page_begins_with_the_answer(store, full, write) -> None:
         "Predictions",
         "Rows in and out",
         "The last nights",
+        "Contamination",
         "Planted faults",
         "Expectations",
         "The night's stages",
@@ -130,10 +131,21 @@ def test_page_shows_comparisons_as_lines(store, full, write) -> None:
     )
 
 
-def test_planted_faults_have_their_recall_with_its_interval(store, full, write) -> None:
+def test_page_says_which_items_the_examples_repeat(store, full, write) -> None:
     page = read_page(store, write())
-    (row,) = [row for row in page.texts("tr") if row.startswith("near duplicate 59")]
-    assert row == "near duplicate 59 of 60 98.3% [91.1, 99.7] 1 98.3% [91.1, 99.7] merged by near duplicate"
+    rows = [row for row in page.texts("tr") if row.startswith(("held_out ", "chats "))]
+    assert rows == ["held_out 640 633 7 1.1%", "chats 20 20 0 0.0%"]
+    assert any(note.startswith("9 rows were refused because they are") for note in page.texts("p"))
+
+
+def test_each_rule_has_recall_and_precision_on_planted_faults(store, full, write) -> None:
+    page = read_page(store, write())
+    rows = [row for row in page.texts("tr") if row.startswith(("near duplicate 59", "pii 80"))]
+    assert rows == [
+        "near duplicate 59 of 60 98.3% [91.1, 99.7] 1 98.3% [91.1, 99.7] missed near duplicate: merged",
+        "pii 80 of 80 100.0% [95.4, 100.0] 1 98.8% [93.3, 99.8] missed card number, mail address: repaired",
+    ]
+    assert any(row.startswith("none 90 of 90 100.0%") and "reached" in row for row in page.texts("tr"))
     assert any("A wrong label without a twin" in note for note in page.texts("p"))
 
 
@@ -206,7 +218,7 @@ def test_full_disk_does_not_keep_the_report_from_the_store(store, full, write, v
 
 @pytest.mark.skipif(not BLNS.is_file(), reason="NIGHTLOOM_TEST_DATA has no naughty strings")
 def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, night) -> None:
-    naughty = [text for text in json.loads(BLNS.read_text(encoding="utf-8")) if text.strip()]
+    naughty = list(dict.fromkeys(text for text in json.loads(BLNS.read_text(encoding="utf-8")) if text.strip()))
     everything = " ".join(naughty)
     nights.prepare(night, canaries=[(text, "kept", text, 1, 1) for text in naughty])
     nights.finetune(night, "INCONCLUSIVE", slices=(naughty[7], "<script>alert(1)</script>$x^"))
@@ -217,6 +229,6 @@ def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, 
     assert {"script", "img", "iframe", "object", "embed", "link", "a"} & {each.tag for each in page.elements} == set()
     assert [name for each in page.elements for name in each.attributes if name.startswith("on")] == []
     assert len(
-        [row for row in page.texts("tr") if "1 of 1 100.0% [20.7, 100.0] 1 50.0% [9.5, 90.5] kept" in row]
+        [row for row in page.texts("tr") if "1 of 1 100.0% [20.7, 100.0] 1 50.0% [9.5, 90.5] missed" in row]
     ) == len(naughty)
     assert page.texts("footer")[0].endswith("the facts stand beside it as JSON.")
