@@ -15,7 +15,8 @@ import pytest
 from nightloom.artifacts.data import Records, RecordsIdentity
 from nightloom.artifacts.frames import LEDGER, RECORDS
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
-from nightloom.core.recipes import AnswerField, FilesSource, Prepare
+from nightloom.core.recipe_sources import FilesSource
+from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import curate_records
 from nightloom.curation.similarity import comparable, jaccard, shingle

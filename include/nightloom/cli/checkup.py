@@ -11,7 +11,8 @@ from pathlib import Path
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import NightloomError
 from nightloom.core.recipe_check import load_recipes
-from nightloom.core.recipes import Recipe, SqlSource
+from nightloom.core.recipe_sources import SqlSource
+from nightloom.core.recipes import Recipe
 from nightloom.core.settings import PROJECT_ROOT, get_settings
 from nightloom.core.store import connect_store
 from nightloom.registry.database import Database

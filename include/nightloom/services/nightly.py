@@ -16,7 +16,8 @@ from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import FaultError
 from nightloom.core.nights import night_of, parse_night, utc_now
 from nightloom.core.recipe_check import load_recipe
-from nightloom.core.recipes import DeltaSource, FilesSource, Recipe, SqlSource
+from nightloom.core.recipe_sources import DeltaSource, FilesSource, SqlSource
+from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import open_store
 from nightloom.core.worker import run_in_worker

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightloom.core import recipes
+from nightloom.core import recipe_sources, recipes
 from nightloom.core.manifests import Plain
 from nightloom.core.recipe_check import check_recipe
 from nightloom.core.settings import get_settings
@@ -25,10 +25,10 @@ SECTIONS = {
     "`prepare.limits.volume` and `prepare.limits.new_rows`": recipes.Volume,
     "`prepare.split`": recipes.Split,
     "`prepare.canaries`": recipes.Canaries,
-    "A source: `kind: sql`": recipes.SqlSource,
-    "A source: `kind: files`": recipes.FilesSource,
-    "A source: `kind: delta`": recipes.DeltaSource,
-    "A source of another kind": recipes.OtherSource,
+    "A source: `kind: sql`": recipe_sources.SqlSource,
+    "A source: `kind: files`": recipe_sources.FilesSource,
+    "A source: `kind: delta`": recipe_sources.DeltaSource,
+    "A source of another kind": recipe_sources.OtherSource,
     "`train`": recipes.Train,
     "`evaluate`": recipes.Evaluate,
     "`evaluate.sets[]`": recipes.EvalSet,
@@ -61,7 +61,8 @@ def test_section_tells_every_field(heading: str) -> None:
 
 
 def test_every_group_has_a_section() -> None:
-    groups = {value for value in vars(recipes).values() if isinstance(value, type) and issubclass(value, Plain)}
+    named = [*vars(recipes).values(), *vars(recipe_sources).values()]
+    groups = {value for value in named if isinstance(value, type) and issubclass(value, Plain)}
     assert groups - {Plain} == set(SECTIONS.values())
 
 

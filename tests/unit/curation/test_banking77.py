@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from nightloom.artifacts.reading import read_eval_set, read_records
-from nightloom.core.recipes import AnswerField, Columns, FilesSource, Prepare
+from nightloom.core.recipe_sources import FilesSource
+from nightloom.core.recipes import AnswerField, Columns, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.sources.extract import extract_records

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import AnswerField, Columns, FilesSource
+from nightloom.core.recipe_sources import FilesSource
+from nightloom.core.recipes import AnswerField, Columns
 from nightloom.core.store import ObjectStore
 from nightloom.sources import files
 from nightloom.sources.extract import extract_records

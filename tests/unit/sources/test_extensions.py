@@ -12,7 +12,8 @@ from nightloom.core import extensions
 from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.core.nights import Night
 from nightloom.core.recipe_check import check_recipe
-from nightloom.core.recipes import AnswerField, Columns, OtherSource
+from nightloom.core.recipe_sources import OtherSource
+from nightloom.core.recipes import AnswerField, Columns
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.sources.extract import extract_records

@@ -14,7 +14,8 @@ from nightloom.artifacts.reading import read_records
 from nightloom.core.digests import digest_bytes, digest_json
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night
-from nightloom.core.recipes import AnswerField, Canaries, Columns, FilesSource, SqlSource
+from nightloom.core.recipe_sources import FilesSource, SqlSource
+from nightloom.core.recipes import AnswerField, Canaries, Columns
 from nightloom.core.store import ObjectStore
 from nightloom.sources.extract import extract_records, read_canaries
 

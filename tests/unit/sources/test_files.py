@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.core.errors import InputError, SourceError
-from nightloom.core.recipes import FilesSource
+from nightloom.core.recipe_sources import FilesSource
 from nightloom.core.store import ObjectStore
 from nightloom.sources import files
 from nightloom.sources.spelling import as_text

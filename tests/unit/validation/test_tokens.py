@@ -14,7 +14,8 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
 from nightloom.artifacts.histories import mark_no_chat
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest
-from nightloom.core.recipes import AnswerField, FilesSource, Prepare
+from nightloom.core.recipe_sources import FilesSource
+from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.engines import budget as counting
