@@ -16,7 +16,8 @@ from typing import Any, Literal
 import polars as pl
 
 from nightloom.artifacts.data import Expectation
-from nightloom.core.errors import InputError
+from nightloom.core import errors
+from nightloom.core.errors import InputError, NightloomError
 from nightloom.validation.limits import spell_number
 from nightloom.validation.suites import Suite
 
@@ -134,6 +135,7 @@ class SuiteRun:
 
         Raises:
             InputError: The suite speaks of a column that is not there, or cannot be judged.
+            WorkerError: The process that counts tokens was killed.
         """
         self._judge(self._select("rows"), part, _FORMAT if self._ids else _COUNTS_ONLY)
 
@@ -166,9 +168,10 @@ class SuiteRun:
         known = rows.columns if isinstance(rows, pl.DataFrame) else list(rows)
         for found in _ask_library([task.config for task in tasks], rows, result_format):
             if found.exception_info.get("raised_exception", True):
-                reason = _explain(found.exception_info)
-                msg = f"suite {self.suite.name!r} cannot be run: {reason}; known columns: {known}"
-                raise InputError(msg)
+                kind, reason = _explain(found.exception_info)
+                name = found.expectation_config.type
+                msg = f"suite {self.suite.name!r} cannot be run: {name} {reason}; known columns: {known}"
+                raise kind(msg)
             task = self._tasks[found.expectation_config.meta["place"]]
             _add(task, found, rows.select(self._ids) if isinstance(rows, pl.DataFrame) and self._ids else None)
 
@@ -323,6 +326,13 @@ def _as_number(value: Any) -> float | None:
     return float(value) if isinstance(value, Real) and math.isfinite(value) else None
 
 
-def _explain(exception_info: Mapping[str, Any]) -> str:
+def _explain(exception_info: Mapping[str, Any]) -> tuple[type[NightloomError], str]:
+    """Give whose fault an exception is, and its words where they are the library's or ours: others may quote a row."""
     detail = exception_info if "exception_message" in exception_info else next(iter(exception_info.values()))
-    return str(detail["exception_message"])
+    lines = str(detail["exception_traceback"]).splitlines()
+    # The first one is the cause, of which the library makes errors of its own.
+    raised = next((line for line in lines if line and not line.startswith((" ", "Traceback"))), "an error")
+    package, _, cause = raised.partition(":")[0].rpartition(".")
+    kind = getattr(errors, cause, InputError) if package == errors.__name__ else InputError
+    is_shown = package.startswith(("great_expectations", "nightloom"))
+    return kind, f"says: {detail['exception_message']}" if is_shown else f"raises {cause} for these rows"

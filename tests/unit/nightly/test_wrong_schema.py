@@ -1,7 +1,7 @@
 """A batch whose columns are wrong is refused: the night says why, and what was there before goes on."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,11 +11,10 @@ from markupsafe import escape
 from nightloom.artifacts.results import Report
 from nightloom.core.errors import NightloomError
 from nightloom.core.nights import night_of, utc_now
-from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import prepare, report
 from nightloom.nightly.stops import Stop
-from nightloom.registry.database import Database, open_database
+from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.refs import move_ref, read_ref
 
@@ -76,32 +75,6 @@ def make_rows() -> pl.DataFrame:
             "team": ["billing" if number % 2 else "shipping" for number in range(40)],
         }
     )
-
-
-@pytest.fixture
-def folder(tmp_path: Path, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An installation without a recipe, whose store is in memory; its eval set is sound."""
-    (tmp_path / "recipes").mkdir()
-    (tmp_path / "prompts" / "triage").mkdir(parents=True)
-    (tmp_path / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
-    (tmp_path / "gold.csv").write_text("body,team\nwhat do I owe,billing\nwhere is it,shipping\n")
-    settings = {
-        "VAR_DIR": tmp_path / "var",
-        "RECIPES_DIR": tmp_path / "recipes",
-        "PROMPTS_DIR": tmp_path / "prompts",
-        "REGISTRY_URL": f"sqlite:///{tmp_path / 'registry.db'}",
-        "CONN_TICKETS": f"sqlite:///{tmp_path / 'tickets.db'}",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"NIGHTLOOM_{name}", str(value))
-    for module in (prepare, report):
-        monkeypatch.setattr(module, "open_store", lambda: store)
-    for cached in (get_settings, open_database):
-        cached.cache_clear()
-    yield tmp_path
-    open_database().close()
-    for cached in (get_settings, open_database):
-        cached.cache_clear()
 
 
 def write_recipe(folder: Path, source: str) -> None:

@@ -146,6 +146,20 @@ def test_suite_that_cannot_be_run_is_refused(expectation: Any, reason: str) -> N
         run(expectation)
 
 
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("expect_newest_time_to_be_fresh", {"hours": 1, "moment": "2026-11-23T00:00:00+00:00"}),
+        ("expect_volume_to_resemble_earlier_nights", {"earlier": [1, 2, 3]}),
+    ],
+)
+def test_suite_that_rows_make_fail_shows_none_of_their_words(name: str, more: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"cannot be run: {name} raises ValueError for these rows") as caught:
+        run({"type": name, "kwargs": {"column": "text", **more}})
+    assert "rather" not in str(caught.value)
+    assert "short" not in str(caught.value)
+
+
 ANY: tuple[dict[str, Any], ...] = (
     NOT_NULL,
     {**NOT_NULL, "kwargs": {"column": "text", "mostly": 0.7}},
