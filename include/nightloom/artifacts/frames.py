@@ -39,6 +39,14 @@ EXAMPLES: Schema = {
 }
 """Rows of a snapshot."""
 
+TOKENS: Schema = {
+    "row_id": pl.String,
+    "split": pl.String,  # as in EXAMPLES
+    "input_ids": pl.List(pl.Int32),  # of the whole conversation, as a model's chat template writes it
+    "learned": pl.List(pl.Boolean),  # of each token, whether its prediction is learned: the answer and its end
+}
+"""Examples of a snapshot's shard as a model reads them. Who has the tokenizer has their text."""
+
 FAILURES: Schema = dict.fromkeys(("row_id", "version", "rule", "measured", "threshold"), pl.String)
 """Records that a suite refuses, with the reason; from validation to curation, never kept."""
 
@@ -102,6 +110,7 @@ SCORES: Schema = {
 FRAMES: dict[str, Schema] = {
     "records": RECORDS,
     "examples": EXAMPLES,
+    "tokens": TOKENS,
     "eval_items": EVAL_ITEMS,
     "ledger": LEDGER,
     "quarantine": QUARANTINE,

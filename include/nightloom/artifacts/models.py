@@ -1,4 +1,4 @@
-"""Model manifests: base models, blueprints, trials, adapters."""
+"""Model manifests: base models, blueprints, token ids, trials, adapters."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nightloom.artifacts.data import Empty, EvalSetId, SnapshotId
 from nightloom.core.manifests import Manifest, Plain
-from nightloom.core.names import BlobId, Names
+from nightloom.core.names import BLOB, BlobId, Names
 
 BaseId = Annotated[str, Names("base")]
 AdapterId = Annotated[str, Names("adapter")]
@@ -116,6 +116,37 @@ class Blueprint(Manifest):
     kind: ClassVar[str] = "blueprint"
     identity: BlueprintIdentity
     record: BlueprintRecord
+
+
+class Tokens(Manifest):
+    """The memo that keeps a snapshot's examples from being rendered and encoded twice for the same tokenizer."""
+
+    class Identity(Plain):
+        """All that the ids follow from: no base model, since many share a tokenizer."""
+
+        snapshot: SnapshotId
+        tokenizer: str = Field(description="Digest of the tokenizer's files and class.")
+        template: str = Field(description="Digest of the text of its chat template.")
+        prompt: PromptId
+        output: Literal["json", "text"]
+        field_order: tuple[str, ...]
+        code: str = Field(description="Digest of our packages that render and encode.")
+        packages: dict[str, str] = Field(description="Versions of tokenizers and transformers.")
+
+    class Record(Plain):
+        """Where the ids lie, and how many there were when they were encoded; rows may have been erased since."""
+
+        frames: tuple[Annotated[str, Names(BLOB, "tokens")], ...] = Field(
+            description="Blobs of TOKENS frames, one for each file of the snapshot, in their order."
+        )
+        examples: int
+        tokens: int
+        learned_tokens: int
+
+    kind: ClassVar[str] = "tokens"
+    is_memo: ClassVar[bool] = True
+    identity: Identity
+    record: Record
 
 
 class AdapterIdentity(Plain):

@@ -1,11 +1,12 @@
-"""Reading data by id: records, the rows of a snapshot, the items of an eval set, for every stage that needs them."""
+"""Reading data by id: records, a snapshot's rows and their tokens, an eval set's items, for every stage."""
 
 import numpy as np
 import polars as pl
 
 from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
-from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, get_frame
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, TOKENS, get_frame
 from nightloom.artifacts.leaves import hash_rows, rows_root
+from nightloom.artifacts.models import Tokens
 from nightloom.artifacts.parts import overlapping_parts, read_parts
 from nightloom.artifacts.rewriting import erased_leaves, list_erased
 from nightloom.core.digests import merkle_root
@@ -47,6 +48,12 @@ def read_snapshot(store: ObjectStore, snapshot_id: str) -> pl.DataFrame:
 def read_split(store: ObjectStore, snapshot_id: str, split: str) -> pl.DataFrame:
     """Give the rows of one split (train, selection or test) of a snapshot, sorted by id."""
     return read_snapshot(store, snapshot_id).filter(pl.col("split") == split)
+
+
+def read_tokens(store: ObjectStore, tokens: Tokens, split: str) -> pl.DataFrame:
+    """Give the token ids of one split (train, selection or test) of a snapshot, sorted by row id."""
+    frames = (get_frame(store, blob, TOKENS).filter(pl.col("split") == split) for blob in tokens.record.frames)
+    return pl.concat([pl.DataFrame(schema=TOKENS), *frames]).sort("row_id")
 
 
 def read_eval_set(store: ObjectStore, evalset_id: str) -> pl.DataFrame:

@@ -207,8 +207,9 @@ class EvalSet(Plain):
 RESERVED_SETTINGS = (
     *("output_dir", "use_cpu", "seed", "data_seed", "save_strategy", "report_to", "disable_tqdm", "push_to_hub"),
     *("trust_remote_code", "eval_strategy", "logging_strategy", "logging_first_step", "max_length"),
+    *("chat_template_path", "assistant_only_loss", "completion_only_loss"),
 )
-"""What training gives SFTConfig itself: it decides where files go, who hears of it, and what is cut."""
+"""What training gives SFTConfig itself: it decides where files go, who hears of it, what is cut and what is learned."""
 
 
 class Train(Plain):

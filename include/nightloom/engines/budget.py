@@ -19,8 +19,8 @@ from nightloom.artifacts.models import BaseModelManifest
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.engines.base import Conversation
-from nightloom.engines.tokens import TokenCounter, open_counter
-from nightloom.prompts.templates import Prompt, PromptIdentity, render_prompt, render_target
+from nightloom.engines.tokens import TokenEncoder, open_encoder
+from nightloom.prompts.templates import Prompt, PromptIdentity, render_example, render_target
 
 ASKED, MEASURED = "asked.parquet", "measured.parquet"
 """In the folder of `measure_folder`: what it is given, and what it gives."""
@@ -56,18 +56,18 @@ def find_bound(store: ObjectStore, budget: TokenBudget) -> TokenBound:
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
-    counter, prompt = _open_counter(store, budget.base), store.load(Prompt, budget.prompt).identity
-    most = min(budget.most or counter.context, counter.context)
+    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).identity
+    most = min(budget.most or encoder.context, encoder.context)
     written = "\n".join(message.content for message in prompt.messages)
     repeats = len(_PLAIN_TEXT.findall(written))
     # A statement or a filter may make any text of it.
     is_plain = "{%" not in written and len(re.findall(r"\{\{", written)) == repeats
-    if counter.lossless == "unknown" or not is_plain:
+    if encoder.lossless == "unknown" or not is_plain:
         return TokenBound(most=most, around=None)
     frame: list[dict[str, str]] = [{"role": message.role, "content": ""} for message in prompt.messages]
-    around = counter.count_frame([*frame, {"role": "assistant", "content": ""}]) + len(written.encode())
-    turn = counter.count_frame([*frame, *([{"role": "user", "content": ""}, {"role": "assistant", "content": ""}] * 2)])
-    composed = counter.lossless == "composed"
+    around = encoder.count_frame([*frame, {"role": "assistant", "content": ""}]) + len(written.encode())
+    turn = encoder.count_frame([*frame, *([{"role": "user", "content": ""}, {"role": "assistant", "content": ""}] * 2)])
+    composed = encoder.lossless == "composed"
     return TokenBound(most=most, around=around, turn=turn, repeats=repeats, composed=composed)
 
 
@@ -82,8 +82,8 @@ def measure_tokens(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget) 
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
-    counter, prompt = _open_counter(store, budget.base), store.load(Prompt, budget.prompt).identity
-    counts = [count for some in _render(rows, prompt, budget) for count in counter.count(some)]
+    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).identity
+    counts = [count for some in _render(rows, prompt, budget) for count in encoder.count(some)]
     measured = [(count.tokens, count.round_trip) for count in counts]
     return pl.DataFrame(measured, {"tokens": pl.Int64, "round_trip": pl.Boolean}, orient="row")
 
@@ -98,8 +98,8 @@ def measure_folder(folder: str, budget: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _open_counter(store: ObjectStore, base: str) -> TokenCounter:
-    return open_counter(fetch_model(store, BaseModelManifest, base)[1])
+def _open_encoder(store: ObjectStore, base: str) -> TokenEncoder:
+    return open_encoder(fetch_model(store, BaseModelManifest, base)[1])
 
 
 def _is_decomposed(*columns: str) -> pl.Expr:
@@ -116,4 +116,4 @@ def _converse(
     prompt: PromptIdentity, text: str, history: Sequence[dict[str, str]] | None, answer: str, budget: TokenBudget
 ) -> Conversation:
     target = render_target(json.loads(answer), budget.field_order, budget.output)
-    return [*render_prompt(prompt, text, history), {"role": "assistant", "content": target}]
+    return render_example(prompt, text, history, target)

@@ -17,12 +17,27 @@ def plain_messages(tokenizer: Any, messages: Conversation) -> list[dict[str, str
 
 def encode_chats(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[int]]:
     """Give the tokens of each conversation, up to where the assistant's answer begins."""
-    texts = [
+    return encode_texts(tokenizer, render_chats(tokenizer, conversations, asking=True))
+
+
+def render_chats(tokenizer: Any, conversations: Sequence[Conversation], *, asking: bool) -> list[str]:
+    """Give each conversation as the chat template writes it.
+
+    Args:
+        tokenizer: With a chat template.
+        conversations: What was said.
+        asking: The assistant's answer begins where the text ends.
+    """
+    return [
         tokenizer.apply_chat_template(
-            plain_messages(tokenizer, conversation), tokenize=False, add_generation_prompt=True
+            plain_messages(tokenizer, conversation), tokenize=False, add_generation_prompt=asking
         )
         for conversation in conversations
     ]
+
+
+def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Give the tokens of texts that a chat template wrote: it has put all special tokens into them."""
     tokens: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     return tokens
 

@@ -1,4 +1,4 @@
-"""Tokens: how many an example takes as the model sees it, and whether they give its text back."""
+"""Tokens: an example's ids as the model sees them, how many they are, and whether they give its text back."""
 
 import json
 from collections.abc import Sequence
@@ -6,10 +6,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nightloom.core.digests import digest_bytes
 from nightloom.engines.base import Conversation
-from nightloom.engines.chat import plain_messages
+from nightloom.engines.chat import encode_chats, encode_texts, render_chats
 
 Lossless = Literal["always", "composed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of a conversation that ends with the assistant's answer.
+
+    Attributes:
+        ids: All of them.
+        start: Where the answer begins: this token is the first whose prediction is learned.
+        follows: What stands before the answer is what a model is shown that is asked for it.
+    """
+
+    ids: list[int]
+    start: int
+    follows: bool
+
+    @property
+    def learned(self) -> list[bool]:
+        """Of each token, whether its prediction is learned."""
+        return [place >= self.start for place in range(len(self.ids))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +41,8 @@ class TokenCount:
     round_trip: bool
 
 
-class TokenCounter:
-    """Counts by a model's tokenizer and chat template.
+class TokenEncoder:
+    """Encodes by a model's tokenizer and chat template.
 
     Args:
         tokenizer: With a chat template.
@@ -31,27 +52,41 @@ class TokenCounter:
     def __init__(self, tokenizer: Any, context: int) -> None:
         self._tokenizer = tokenizer
         self.context = context
+        self.kind = type(tokenizer).__name__
         self.lossless = find_lossless(tokenizer)
+
+    @property
+    def template(self) -> str:
+        """The digest of the chat template's text."""
+        return digest_bytes(self._tokenizer.get_chat_template().encode())
+
+    def encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
+        """Give the ids of conversations that end with the assistant's answer."""
+        _, whole = self._encode_whole(conversations)
+        asked = encode_chats(self._tokenizer, [conversation[:-1] for conversation in conversations])
+        starts = [_common_length(*pair) for pair in zip(asked, whole, strict=True)]
+        return [
+            Encoded(ids, start, follows=start == len(before))
+            for ids, start, before in zip(whole, starts, asked, strict=True)
+        ]
 
     def count(self, conversations: Sequence[Conversation]) -> list[TokenCount]:
         """Count the tokens of conversations that end with the assistant's answer."""
-        texts = [self._render(conversation) for conversation in conversations]
-        if not texts:
-            return []
-        ids = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
+        texts, ids = self._encode_whole(conversations)
         back = self._tokenizer.batch_decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return [TokenCount(len(one), text == again) for one, text, again in zip(ids, texts, back, strict=True)]
 
     def count_frame(self, conversation: Conversation) -> int:
         """Give the bytes of what the template puts around messages without content: no more tokens than that."""
-        return len(self._render([{**message, "content": ""} for message in conversation]).encode())
+        empty = [{**message, "content": ""} for message in conversation]
+        return len(render_chats(self._tokenizer, [empty], asking=False)[0].encode())
 
-    def _render(self, conversation: Conversation) -> str:
-        text: str = self._tokenizer.apply_chat_template(plain_messages(self._tokenizer, conversation), tokenize=False)
-        return text
+    def _encode_whole(self, conversations: Sequence[Conversation]) -> tuple[list[str], list[list[int]]]:
+        texts = render_chats(self._tokenizer, conversations, asking=False)
+        return texts, encode_texts(self._tokenizer, texts)
 
 
-def open_counter(folder: Path) -> TokenCounter:
+def open_encoder(folder: Path) -> TokenEncoder:
     """Load the tokenizer of a model's folder.
 
     Raises:
@@ -61,7 +96,7 @@ def open_counter(folder: Path) -> TokenCounter:
 
     tokenizer = load_tokenizer(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return TokenCounter(tokenizer, int(config.get("max_position_embeddings", tokenizer.model_max_length)))
+    return TokenEncoder(tokenizer, int(config.get("max_position_embeddings", tokenizer.model_max_length)))
 
 
 def find_lossless(tokenizer: Any) -> Lossless:
@@ -81,3 +116,9 @@ def find_lossless(tokenizer: Any) -> Lossless:
     if normalizer is None:
         return "always"
     return "composed" if normalizer == "NFC" else "unknown"
+
+
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """Give how many tokens two sequences begin with together."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(first), len(second)))

@@ -111,6 +111,15 @@ def render_target(answer: Mapping[str, str], fields: Sequence[str], output: Lite
     return json.dumps({field: answer[field] for field in fields}, ensure_ascii=False)
 
 
+def render_example(prompt: PromptIdentity, text: str, history: History | None, target: str) -> list[dict[str, str]]:
+    """Give the conversation that an example teaches: what asks for the answer, and the answer.
+
+    Raises:
+        InputError: The template cannot be rendered, or gives more than 100,000 characters.
+    """
+    return [*render_prompt(prompt, text, history), {"role": "assistant", "content": target}]
+
+
 def parse_output(
     text: str,
     fields: Sequence[str],

@@ -18,7 +18,7 @@ KINDS: dict[str, type[Manifest]] = {
     kind.kind: kind
     for kind in (
         *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Preparation),
-        *(models.BaseModelManifest, models.Starter, models.Blueprint, models.Adapter, models.Trial),
+        *(models.BaseModelManifest, models.Starter, models.Blueprint, models.Adapter, models.Trial, models.Tokens),
         *(results.Scores, results.Verdict, results.PredictionPlan, results.PredictionShard, results.Predictions),
         *(results.Report, Prompt, Replacement),
     )

@@ -1,19 +1,11 @@
-"""What every trainer is: from examples and a base model's folder to an adapter's files and an account of it."""
+"""What every trainer is: from a blueprint to an adapter's files and an account of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from nightloom.artifacts.models import LossPoint, TrialPlan
-
-
-@dataclass(frozen=True, slots=True)
-class ChatExample:
-    """One training item: the messages that the model is shown, and the answer it should give."""
-
-    prompt: list[dict[str, str]]
-    answer: str
+from nightloom.artifacts.models import BlueprintIdentity, LossPoint, TrialPlan
+from nightloom.core.store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +32,12 @@ class Training:
 
 
 class Trainer(Protocol):
-    """Makes an adapter."""
+    """Makes an adapter. It reads of the blueprint's snapshot and base model what it needs."""
 
-    def __call__(self, plan: TrialPlan, base: Path, examples: Sequence[ChatExample], folder: Path) -> Training:
-        """Write the adapter's files into the folder; equal arguments give equal bytes."""
+    def __call__(self, store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path) -> Training:
+        """Write the adapter's files into the folder; equal blueprints and plans give equal bytes.
+
+        Raises:
+            InputError: A setting is unknown, or nothing can be learned from the examples.
+        """
         ...

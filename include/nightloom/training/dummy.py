@@ -2,28 +2,31 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
-from nightloom.artifacts.models import LossPoint, TrialPlan
+from nightloom.artifacts.models import BlueprintIdentity, LossPoint, TrialPlan
+from nightloom.core.store import ObjectStore
 from nightloom.engines.dummy import DUMMY_FILE, split_words
-from nightloom.training.base import ChatExample, Training
+from nightloom.training.base import Training
+from nightloom.training.encode import read_conversations
 
 
-def train_dummy(plan: TrialPlan, base: Path, examples: Sequence[ChatExample], folder: Path) -> Training:
+def train_dummy(store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path) -> Training:
     """Write the votes of every word in the texts for the answers they came with; plan and base change nothing."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     tokens = label_tokens = 0
-    for example in examples:
-        words = split_words(example.prompt[-1]["content"])
+    conversations = read_conversations(store, blueprint)
+    for conversation in conversations:
+        question, answer = (message["content"] for message in conversation[-2:])
+        words = split_words(question)
         for word in set(words):
-            votes[word][example.answer] += 1
-        label_tokens += len(example.answer.split())
-        tokens += len(words) + len(example.answer.split())
+            votes[word][answer] += 1
+        label_tokens += len(answer.split())
+        tokens += len(words) + len(answer.split())
     (folder / DUMMY_FILE).write_text(json.dumps(votes, sort_keys=True), encoding="utf-8")
     return Training(
         steps=1,
-        examples=len(examples),
+        examples=len(conversations),
         tokens=tokens,
         label_tokens=label_tokens,
         tokens_seen=tokens,

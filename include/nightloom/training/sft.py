@@ -4,20 +4,23 @@ import dataclasses
 import difflib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nightloom.artifacts.folders import scratch_folder
-from nightloom.artifacts.models import TrialPlan
+import polars as pl
+
+from nightloom.artifacts.folders import fetch_model, scratch_folder
+from nightloom.artifacts.models import BaseModelManifest, BlueprintIdentity, TrialPlan
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import RESERVED_SETTINGS
-from nightloom.engines.chat import plain_messages
+from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import load_model, load_tokenizer, quiet_about_old_names
 from nightloom.training.answer_loss import choose_trainer
-from nightloom.training.base import ChatExample, Training
+from nightloom.training.base import Training
 from nightloom.training.census import take_census
 from nightloom.training.determinism import be_deterministic
+from nightloom.training.encode import read_encoded
 from nightloom.training.progress import make_progress
 
 logger = logging.getLogger(__name__)
@@ -44,13 +47,17 @@ _OURS = {
     "logging_first_step": True,
     # Nothing is cut silently: what does not fit the context is left out before training, and counted.
     "max_length": None,
+    # What a model is shown, and what of it it learns, is told by the ids that all trials and engines share.
+    "chat_template_path": None,
+    "assistant_only_loss": False,
+    "completion_only_loss": True,
 }
 """The same for every recipe; with what differs from trial to trial they are the reserved settings."""
 
 _LORA_DEFAULTS = {"task_type": "CAUSAL_LM", "target_modules": "all-linear"}
 
 
-def train_with_trl(plan: TrialPlan, base: Path, examples: Sequence[ChatExample], folder: Path) -> Training:
+def train_with_trl(store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path) -> Training:
     """Fine-tune a base model and write the adapter's files.
 
     Raises:
@@ -59,6 +66,9 @@ def train_with_trl(plan: TrialPlan, base: Path, examples: Sequence[ChatExample],
     from datasets import disable_progress_bars
 
     disable_progress_bars()
+    check_settings(plan)
+    examples = read_encoded(store, blueprint)
+    _, base = fetch_model(store, BaseModelManifest, blueprint.base)
     be_deterministic(plan.seed)
     tokenizer = load_tokenizer(base)
     with scratch_folder() as scratch, quiet_about_old_names():
@@ -104,14 +114,13 @@ def _check_names(where: str, given: Mapping[str, Any], known: set[str]) -> None:
             raise InputError(msg)
 
 
-def _make_trainer(plan: TrialPlan, base: Path, tokenizer: Any, examples: Sequence[ChatExample], scratch: Path) -> Any:
+def _make_trainer(plan: TrialPlan, base: Path, tokenizer: Any, examples: pl.DataFrame, scratch: Path) -> Any:
     from datasets import Dataset
     from peft import LoraConfig
     from torch import cuda
     from transformers import PrinterCallback, ProgressCallback
     from trl import SFTConfig
 
-    check_settings(plan)
     # On a CPU, plain matrix products are the fastest attention over texts as short as these.
     attention = None if cuda.is_available() else "eager"
     given = {"output_dir": str(scratch), "use_cpu": not cuda.is_available(), "seed": plan.seed, "data_seed": plan.seed}
@@ -122,7 +131,7 @@ def _make_trainer(plan: TrialPlan, base: Path, tokenizer: Any, examples: Sequenc
             args=SFTConfig(**{**_DEFAULTS, **plan.settings, **_OURS, **given}),
             processing_class=tokenizer,
             peft_config=LoraConfig(**{**_LORA_DEFAULTS, **plan.lora}) if plan.method == "lora" else None,
-            train_dataset=Dataset.from_list([_to_row(tokenizer, example) for example in examples]),
+            train_dataset=Dataset.from_polars(examples.select("input_ids", completion_mask="learned")),
         )
     except (ValueError, TypeError) as error:
         msg = f"the recipe's train section cannot be used: {error}; mend the setting that it names"
@@ -130,14 +139,6 @@ def _make_trainer(plan: TrialPlan, base: Path, tokenizer: Any, examples: Sequenc
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     return trainer
-
-
-def _to_row(tokenizer: Any, example: ChatExample) -> dict[str, list[dict[str, str]]]:
-    answer = [{"role": "assistant", "content": example.answer}]
-    return {
-        "prompt": plain_messages(tokenizer, example.prompt),
-        "completion": plain_messages(tokenizer, answer),
-    }
 
 
 def _save(model: Any, folder: Path) -> None:

@@ -1,16 +1,14 @@
 """Trials: train what a blueprint plans, once; the adapter and its account are found again ever after."""
 
-import json
 import logging
 import time
 from collections.abc import Mapping
 
-from nightloom.artifacts.folders import fetch_model, put_folder, scratch_folder
+from nightloom.artifacts.folders import put_folder, scratch_folder
 from nightloom.artifacts.models import (
     Adapter,
     AdapterIdentity,
     AdapterRecord,
-    BaseModelManifest,
     Blueprint,
     BlueprintIdentity,
     Trial,
@@ -18,12 +16,10 @@ from nightloom.artifacts.models import (
     TrialPlan,
     TrialRecord,
 )
-from nightloom.artifacts.reading import read_split
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.prompts.templates import Prompt, render_prompt, render_target
-from nightloom.training.base import ChatExample, Trainer, Training
+from nightloom.training.base import Trainer, Training
 from nightloom.training.dummy import train_dummy
 from nightloom.training.sft import train_with_trl
 
@@ -50,11 +46,9 @@ def train_trial(store: ObjectStore, blueprint_id: str, trial: int) -> Trial:
         return found
     blueprint = store.load(Blueprint, blueprint_id).identity
     plan = _pick_plan(blueprint, blueprint_id, trial)
-    examples = render_examples(store, blueprint)
-    _, base = fetch_model(store, BaseModelManifest, blueprint.base)
     started = time.monotonic()
     with scratch_folder() as folder:
-        training = TRAINERS[plan.trainer](plan, base, examples, folder)
+        training = TRAINERS[plan.trainer](store, blueprint, plan, folder)
         seconds = time.monotonic() - started
         files = put_folder(store, folder)
     adapter = store.publish(
@@ -64,26 +58,6 @@ def train_trial(store: ObjectStore, blueprint_id: str, trial: int) -> Trial:
         )
     )
     return store.publish(Trial(identity=identity, record=_account(adapter.id, training, seconds)))
-
-
-def render_examples(store: ObjectStore, blueprint: BlueprintIdentity) -> list[ChatExample]:
-    """Give the training split as the blueprint's prompt shows it.
-
-    Raises:
-        InputError: There are no training rows, or the prompt cannot be rendered.
-    """
-    prompt = store.load(Prompt, blueprint.prompt).identity
-    rows = read_split(store, blueprint.snapshot, "train")
-    if rows.is_empty():
-        msg = f"snapshot {short(blueprint.snapshot)} has no training rows; widen the recipe's window or its source"
-        raise InputError(msg)
-    return [
-        ChatExample(
-            render_prompt(prompt, text, history),
-            render_target(json.loads(answer), blueprint.field_order, blueprint.output),
-        )
-        for text, history, answer in rows.select("text", "history", "answer").iter_rows()
-    ]
 
 
 def _pick_plan(blueprint: BlueprintIdentity, blueprint_id: str, trial: int) -> TrialPlan:

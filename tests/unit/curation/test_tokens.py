@@ -14,7 +14,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.curation import steps
 from nightloom.engines import budget as module
 from nightloom.engines.budget import TokenBound, find_bound
-from nightloom.engines.tokens import TokenCount, TokenCounter, find_lossless, open_counter
+from nightloom.engines.tokens import TokenCount, TokenEncoder, find_lossless, open_encoder
 from nightloom.engines.transformers import load_tokenizer
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 
@@ -83,7 +83,7 @@ def test_text_that_does_not_come_back_is_refused(
     tiny_store: tuple[ObjectStore, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, base = tiny_store
-    monkeypatch.setattr(TokenCounter, "count", lambda *_: [TokenCount(3, round_trip=False)])
+    monkeypatch.setattr(TokenEncoder, "count", lambda *_: [TokenCount(3, round_trip=False)])
     monkeypatch.setattr(TokenBound, "may_fail", lambda _: pl.lit(value=True))
     rows = refuse_tokens(store, make_rows(("Hello", None)), make_budget(store, base), NO_RELEASES)
     assert rows.select("rule", "measured").rows() == [("round_trip", "another text")]
@@ -100,9 +100,9 @@ def test_few_bytes_are_never_encoded(
     tiny_store: tuple[ObjectStore, str], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, base = tiny_store
-    counter = TokenCounter(load_tokenizer(tiny_model), context=2000)
-    monkeypatch.setattr(module, "_open_counter", lambda *_: counter)
-    monkeypatch.setattr(counter, "count", None)
+    encoder = TokenEncoder(load_tokenizer(tiny_model), context=2000)
+    monkeypatch.setattr(module, "_open_encoder", lambda *_: encoder)
+    monkeypatch.setattr(encoder, "count", None)
     rows = refuse_tokens(store, make_rows(("word " * 100, None)), make_budget(store, base), NO_RELEASES)
     assert rows["outcome"].to_list() == [None]
 
@@ -131,7 +131,7 @@ def test_byte_level_tokenizer_is_known_to_lose_nothing(tiny_model: Path) -> None
 
 
 def test_count_is_that_of_the_tokens_that_training_sees(tiny_model: Path) -> None:
-    counter, tokenizer = open_counter(tiny_model), load_tokenizer(tiny_model)
+    encoder, tokenizer = open_encoder(tiny_model), load_tokenizer(tiny_model)
     chat = [{"role": "user", "content": "Hello you"}, {"role": "assistant", "content": "sales"}]
-    assert counter.context == 64
-    assert counter.count([chat])[0].tokens == len(tokenizer.apply_chat_template(chat)["input_ids"])
+    assert encoder.context == 64
+    assert encoder.count([chat])[0].tokens == len(tokenizer.apply_chat_template(chat)["input_ids"])

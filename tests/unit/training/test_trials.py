@@ -13,7 +13,8 @@ from nightloom.engines.opening import open_engine
 from nightloom.engines.transformers import load_model, open_transformers, quiet_about_old_names
 from nightloom.training import trials
 from nightloom.training.bases import freeze_base
-from nightloom.training.trials import render_examples, train_trial
+from nightloom.training.encode import read_conversations
+from nightloom.training.trials import train_trial
 
 Plan = Callable[..., str]
 
@@ -108,6 +109,7 @@ def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_
         pytest.param(make_plan(learning_rat=1), "did you mean 'learning_rate'", id="misspelled setting"),
         pytest.param(make_plan(lora={"rank": 4}), "train.lora.rank is not a setting", id="unknown LoRA setting"),
         pytest.param(make_plan(push_to_hub=True), "set by Nightloom itself", id="setting that is ours"),
+        pytest.param(make_plan(completion_only_loss=False), "set by Nightloom itself", id="what is learned"),
         pytest.param(make_plan(num_train_epochs="x"), "cannot be used", id="bad value"),
         pytest.param(make_plan(lora={"target_modules": ["nowhere"]}), "cannot be used", id="no module matches"),
     ],
@@ -186,9 +188,9 @@ CONVERSATION = [
 
 def test_an_example_shows_what_was_said_before(store: ObjectStore, plan_trial: Plan) -> None:
     blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"), history=CONVERSATION)
-    example = render_examples(store, store.load(Blueprint, blueprint).identity)[0]
-    assert [message["role"] for message in example.prompt] == ["system", "user", "assistant", "user"]
-    assert example.prompt[-1]["content"] == "the invoice is wrong"
+    conversation = read_conversations(store, store.load(Blueprint, blueprint).identity)[0]
+    assert [message["role"] for message in conversation] == ["system", "user", "assistant", "user", "assistant"]
+    assert [message["content"] for message in conversation[-2:]] == ["the invoice is wrong", '{"team": "billing"}']
 
 
 @pytest.mark.torch

@@ -1,0 +1,157 @@
+"""Encoding: a snapshot's examples as token ids, kept under all that they follow from and read by every trial.
+
+A shard is encoded at a time; one that the snapshot before has too is taken over from there. The manifest comes last.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+import polars as pl
+
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.frames import EXAMPLES, TOKENS, get_frame, put_frame
+from nightloom.artifacts.models import BaseModelManifest, BlueprintIdentity, ModelFile, Tokens
+from nightloom.artifacts.reading import read_split, read_tokens
+from nightloom.core.digests import code_digest, digest_json, short
+from nightloom.core.errors import InputError
+from nightloom.core.packages import package_versions
+from nightloom.core.store import ObjectStore
+from nightloom.engines.base import Conversation
+from nightloom.engines.tokens import TokenEncoder, open_encoder
+from nightloom.prompts.templates import Prompt, PromptIdentity, render_example, render_target
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 512
+_MADE_BY = ("nightloom.engines", "nightloom.prompts", __name__)
+_PACKAGES = ("tokenizers", "transformers")
+_NO_TOKENIZER = ("config.json", "generation_config.json", ".safetensors", ".safetensors.index.json")
+"""How the names of a base model's other files end: weights, and what tells of them."""
+
+
+def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity) -> list[Conversation]:
+    """Give the training split as the blueprint's prompt shows it: conversations that end with the right answer.
+
+    Raises:
+        InputError: There are no training rows, or the prompt cannot be rendered.
+    """
+    prompt = store.load(Prompt, blueprint.prompt).identity
+    rows = _refuse_none(read_split(store, blueprint.snapshot, "train"), blueprint)
+    return _render(rows, prompt, blueprint)
+
+
+def read_encoded(store: ObjectStore, blueprint: BlueprintIdentity) -> pl.DataFrame:
+    """Give the training split as the base model reads it (TOKENS), sorted by row id; encoded first, where it is not.
+
+    Raises:
+        InputError: There are no training rows, the prompt cannot be rendered, or the base model has no chat template.
+    """
+    return _refuse_none(read_tokens(store, encode_snapshot(store, blueprint), "train"), blueprint)
+
+
+def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
+    """Give the token ids of a snapshot's examples, in all splits: those that stand, or new ones.
+
+    Args:
+        store: Where they lie.
+        blueprint: Names the snapshot, and what its examples are rendered and encoded by.
+
+    Raises:
+        InputError: The prompt cannot be rendered, or the base model has no chat template.
+    """
+    base, folder = fetch_model(store, BaseModelManifest, blueprint.base)
+    encoder = open_encoder(folder)
+    identity = Tokens.Identity(
+        snapshot=blueprint.snapshot,
+        tokenizer=_digest_tokenizer(base.identity.files, encoder),
+        template=encoder.template,
+        prompt=blueprint.prompt,
+        output=blueprint.output,
+        field_order=blueprint.field_order,
+        code=code_digest(*_MADE_BY),
+        packages=package_versions(*_PACKAGES),
+    )
+    if found := store.find(Tokens, identity):
+        logger.info("tokens %s of snapshot %s stand already", short(found.id), short(blueprint.snapshot))
+        return found
+    snapshot = store.load(Snapshot, blueprint.snapshot)
+    prompt = store.load(Prompt, blueprint.prompt).identity
+    known = _find_known(store, snapshot, identity)
+    shards = [file.sha256 for file in snapshot.record.files]
+    frames: list[str] = []
+    counts: Counter[str] = Counter()
+    for shard in shards:
+        blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, blueprint)
+        counts.update(_count(get_frame(store, blob, TOKENS)))
+        frames.append(blob)
+    logger.info("%d examples in %d shards, %d of them encoded before", counts["examples"], len(shards), len(known))
+    record = Tokens.Record(
+        frames=tuple(frames),
+        examples=counts["examples"],
+        tokens=counts["tokens"],
+        learned_tokens=counts["learned_tokens"],
+    )
+    return store.publish(Tokens(identity=identity, record=record))
+
+
+def _digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
+    """Give the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
+    kept = [(file.path, file.sha256) for file in files if not file.path.endswith(_NO_TOKENIZER)]
+    return digest_json([encoder.kind, kept])
+
+
+def _find_known(store: ObjectStore, snapshot: Snapshot, identity: Tokens.Identity) -> dict[str, str]:
+    """Give the frames of those shards that the parent has too, where it was encoded in the same way."""
+    parent = snapshot.record.parent
+    found = parent and store.find(Tokens, identity.model_copy(update={"snapshot": parent}))
+    if not parent or not found:
+        return {}
+    before = (file.sha256 for file in store.load(Snapshot, parent).record.files)
+    ours = {file.sha256 for file in snapshot.record.files}
+    return {shard: blob for shard, blob in zip(before, found.record.frames, strict=True) if shard in ours}
+
+
+def _encode_shard(
+    store: ObjectStore, shard: str, encoder: TokenEncoder, prompt: PromptIdentity, blueprint: BlueprintIdentity
+) -> str:
+    rows = get_frame(store, shard, EXAMPLES)
+    frames = [pl.DataFrame(schema=TOKENS)]
+    apart = 0
+    for some in rows.iter_slices(_AT_ONCE):
+        encoded = encoder.encode(_render(some, prompt, blueprint))
+        apart += sum(not one.follows for one in encoded)
+        ids = pl.Series("input_ids", [one.ids for one in encoded], TOKENS["input_ids"])
+        learned = pl.Series("learned", [one.learned for one in encoded], TOKENS["learned"])
+        frames.append(some.select("row_id", "split").with_columns(ids, learned))
+    if apart:
+        logger.warning(
+            "in %d of %d examples the chat template asks for an answer otherwise than it writes one down; the model "
+            "is trained on another beginning than it is shown later",
+            apart,
+            len(rows),
+        )
+    return put_frame(store, pl.concat(frames), TOKENS)
+
+
+def _render(rows: pl.DataFrame, prompt: PromptIdentity, blueprint: BlueprintIdentity) -> list[Conversation]:
+    return [
+        render_example(
+            prompt, text, history, render_target(json.loads(answer), blueprint.field_order, blueprint.output)
+        )
+        for text, history, answer in rows.select("text", "history", "answer").iter_rows()
+    ]
+
+
+def _count(frame: pl.DataFrame) -> dict[str, int]:
+    counts = {"tokens": pl.col("input_ids").list.len().sum(), "learned_tokens": pl.col("learned").list.sum().sum()}
+    return {"examples": len(frame), **frame.select(**counts).row(0, named=True)}
+
+
+def _refuse_none(rows: pl.DataFrame, blueprint: BlueprintIdentity) -> pl.DataFrame:
+    if rows.is_empty():
+        msg = f"snapshot {short(blueprint.snapshot)} has no training rows; widen the recipe's window or its source"
+        raise InputError(msg)
+    return rows
