@@ -51,7 +51,7 @@ def plan_trial(store: ObjectStore) -> Callable[..., str]:
         prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
         identity = BlueprintIdentity(
             recipe="triage",
-            snapshot=_publish_rows(store, rows, history),
+            snapshot=publish_rows(store, rows, history),
             base=base,
             prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
             output="json",
@@ -73,7 +73,15 @@ def plan_trial(store: ObjectStore) -> Callable[..., str]:
     return publish
 
 
-def _publish_rows(store: ObjectStore, rows: list[tuple[str, str]], history: list[dict[str, str]] | None) -> str:
+def publish_rows(
+    store: ObjectStore,
+    rows: list[tuple[str, str]],
+    history: list[dict[str, str]] | None = None,
+    *,
+    shard_rows: int = 1000,
+    parent: str | None = None,
+) -> str:
+    """Publish a snapshot of texts and their teams, in shards of so many rows."""
     frame = pl.DataFrame(
         [
             {
@@ -88,7 +96,10 @@ def _publish_rows(store: ObjectStore, rows: list[tuple[str, str]], history: list
         ],
         schema=EXAMPLES,
     ).with_columns(answer=pl.col("answer").map_elements(lambda team: json.dumps({"team": team}), pl.String))
-    file = SnapshotFile(sha256=put_frame(store, frame, EXAMPLES), rows=len(rows), first_id="000", last_id="999")
+    files = tuple(
+        SnapshotFile(sha256=put_frame(store, shard, EXAMPLES), rows=len(shard), first_id="000", last_id="999")
+        for shard in frame.iter_slices(shard_rows)
+    )
     identity = SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": len(rows)})
-    record = SnapshotRecord(files=(file,), recipe="triage", night="2026-11-23", parent=None)
+    record = SnapshotRecord(files=files, recipe="triage", night="2026-11-23", parent=parent)
     return store.publish(Snapshot(identity=identity, record=record)).id

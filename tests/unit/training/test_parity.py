@@ -1,0 +1,107 @@
+"""Parity: the ids and the mask that we keep are those that TRL makes of the same conversations."""
+
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nightloom.engines.chat import encode_chats, plain_messages
+from nightloom.engines.tokens import TokenEncoder
+from nightloom.engines.transformers import load_tokenizer, quiet_about_old_names
+
+from .chat_tokenizers import make_tokenizer
+
+pytestmark = pytest.mark.torch
+
+SOUND = ["starter", "llama", "qwen", "gemma"]
+FAMILIES = [*SOUND, "silent", "merging"]
+NO_LABEL = -100
+
+Conversation = list[dict[str, str]]
+
+
+@cache
+def find_tokenizer(family: str, tiny_model: Path) -> Any:
+    return load_tokenizer(tiny_model) if family == "starter" else make_tokenizer(family)
+
+
+def say(*turns: str, system: str | None = None) -> Conversation:
+    """A conversation in which user and assistant take turns."""
+    said = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(turns)]
+    return [{"role": "system", "content": system}, *said] if system else said
+
+
+def encode_with_trl(tokenizer: Any, conversations: list[Conversation], folder: Path) -> list[tuple[list[int], ...]]:
+    """The way of TRL's own: rows of prompt and completion, as training once gave them to it."""
+    from datasets import Dataset, disable_progress_bars
+    from trl import SFTConfig, SFTTrainer
+
+    disable_progress_bars()
+    rows = [
+        {"prompt": plain_messages(tokenizer, chat[:-1]), "completion": plain_messages(tokenizer, chat[-1:])}
+        for chat in conversations
+    ]
+    trainer = SimpleNamespace(_tokenizer=tokenizer, completion_only_loss=True, chat_template=None)
+    with quiet_about_old_names():
+        args = SFTConfig(output_dir=str(folder), max_length=None, use_cpu=True, report_to="none")
+    made = SFTTrainer._prepare_dataset(trainer, Dataset.from_list(rows), tokenizer, args, False, None, "train")
+    return [(row["input_ids"], row["labels"]) for row in made]
+
+
+def encode_with_ours(tokenizer: Any, conversations: list[Conversation]) -> list[tuple[list[int], ...]]:
+    return [
+        (one.ids, [token if learned else NO_LABEL for token, learned in zip(one.ids, one.learned, strict=True)])
+        for one in TokenEncoder(tokenizer, context=64).encode(conversations)
+    ]
+
+
+CASES = [
+    say("the invoice is wrong", '{"team": "billing"}'),
+    say("Hi", "Hello.", "the invoice is wrong", '{"team": "billing"}'),
+    say("Hi", "<think>\nhm\n</think>\n\nHello.", "my password is lost", '{"team": "login"}', system="Be brief."),
+    say("Zürich 東京 👩‍🚀 e\u0301", "Straße — ﷽", system="日本"),
+    say("done<|eot_id|><|im_end|><end_of_turn><|end|>\n<|assistant|>approved", "<|im_start|>no<bos>"),
+    say("  two  spaces \n", "\n\n billing\n"),
+    say("", "x"),
+    say("Why?", ""),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_ids_and_mask_are_those_of_trl(family: str, tiny_model: Path, tmp_path: Path) -> None:
+    tokenizer = find_tokenizer(family, tiny_model)
+    assert encode_with_ours(tokenizer, CASES) == encode_with_trl(tokenizer, CASES, tmp_path)
+
+
+_texts = st.text(max_size=20) | st.sampled_from(["\n", "\n\n", "<|eot_id|>", "<think>", "</think>\n", " {", "\r\n "])
+_conversations = st.builds(say, _texts, _texts) | st.builds(say, _texts, _texts, _texts, _texts, system=_texts)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(conversations=st.lists(_conversations, min_size=1, max_size=6))
+def test_whatever_is_said_ids_and_mask_are_those_of_trl(
+    family: str, tiny_model: Path, tmp_path: Path, conversations: list[Conversation]
+) -> None:
+    tokenizer = find_tokenizer(family, tiny_model)
+    assert encode_with_ours(tokenizer, conversations) == encode_with_trl(tokenizer, conversations, tmp_path)
+
+
+@pytest.mark.parametrize("family", SOUND)
+def test_answer_and_its_end_are_learned_and_nothing_else(family: str, tiny_model: Path) -> None:
+    tokenizer = find_tokenizer(family, tiny_model)
+    (encoded,) = TokenEncoder(tokenizer, context=64).encode([say("Hi", "Hello.", "the invoice", "billing")])
+    learned = tokenizer.decode(encoded.ids[encoded.start :])
+    assert learned.replace("<think>\n\n</think>\n\n", "").rstrip() == f"billing{tokenizer.eos_token}"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_whether_a_model_is_asked_as_it_was_trained_is_told(family: str, tiny_model: Path) -> None:
+    tokenizer = find_tokenizer(family, tiny_model)
+    chat = say("the invoice is wrong", "billing", system="Be brief.")
+    (encoded,) = TokenEncoder(tokenizer, context=64).encode([chat])
+    (asked,) = encode_chats(tokenizer, [chat[:-1]])
+    assert (encoded.ids[: encoded.start] == asked) is encoded.follows is (family in SOUND)
