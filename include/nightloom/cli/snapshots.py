@@ -48,9 +48,11 @@ def show_snapshot(
 ) -> None:
     """Show what a snapshot holds and where it came from."""
     from nightloom.artifacts.data import Snapshot
+    from nightloom.core.digests import short
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
     from nightloom.snapshots.export import list_addresses
+    from nightloom.snapshots.inventory import list_tokens
 
     store = open_store()
     manifest = store.load(Snapshot, find_id(open_database(), "snapshot", snapshot))
@@ -58,6 +60,7 @@ def show_snapshot(
         addresses = list_addresses(store, manifest)
         show({"id": manifest.id, "files": addresses}, "\n".join(addresses), as_json=as_json)
         return
+    encoded = {tokens.id: tokens.record for tokens in list_tokens(store, manifest.id)}
     text = facts(
         [
             ("snapshot", manifest.id),
@@ -67,9 +70,17 @@ def show_snapshot(
             *manifest.identity.splits.items(),
             ("files", len(manifest.record.files)),
             ("rows root", manifest.identity.rows_root),
+            *(
+                (
+                    "tokens",
+                    f"{short(one)}: {record.tokens} in {record.examples} examples, {record.learned_tokens} learned",
+                )
+                for one, record in encoded.items()
+            ),
         ]
     )
-    show(manifest_document(manifest), text, as_json=as_json)
+    counts = [{"id": one, **record.model_dump(exclude={"frames"})} for one, record in encoded.items()]
+    show({**manifest_document(manifest), "tokens": counts}, text, as_json=as_json)
 
 
 @app.command()

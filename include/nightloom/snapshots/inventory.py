@@ -80,6 +80,13 @@ def take_inventory(store: ObjectStore) -> Inventory:
     return Inventory(objects, trash, manifests, {**names, **{blob: [name] for blob, name in replaced.items()}})
 
 
+def list_tokens(store: ObjectStore, snapshot: str) -> list[models.Tokens]:
+    """Give all token ids of a snapshot's examples: one for each tokenizer, chat template and prompt."""
+    names = (_name(one.key) for one in list_objects(store, f"manifests/{models.Tokens.kind}/"))
+    found = (store.load(models.Tokens, name.digest) for name in names if name)
+    return [tokens for tokens in found if tokens.identity.snapshot == snapshot]
+
+
 def key_of(name: Named) -> str:
     """Give the key under which something lies."""
     return blob_key(name.digest) if name.kind == BLOB else manifest_key(name.kind, name.digest)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import typer
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, Tokens
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.store import ObjectStore
@@ -57,6 +57,26 @@ def test_snapshots_are_listed(ask: Ask, night: PastNight) -> None:
 def test_snapshot_is_found_by_its_first_digits(ask: Ask, night: PastNight) -> None:
     document = ask("snapshot", "show", night.snapshot.id[:8])
     assert (document["id"], document["kind"]) == (night.snapshot.id, "snapshot")
+
+
+def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNight, store: ObjectStore) -> None:
+    identity = Tokens.Identity(
+        snapshot=night.snapshot.id,
+        tokenizer="a" * 64,
+        template="b" * 64,
+        prompt="c" * 64,
+        output="json",
+        field_order=("team",),
+        code="",
+        packages={},
+    )
+    record = Tokens.Record(frames=(), examples=2, tokens=30, learned_tokens=9)
+    tokens = store.publish(Tokens(identity=identity, record=record))
+    store.publish(Tokens(identity=identity.model_copy(update={"snapshot": "d" * 64}), record=record))
+    counts = {"id": tokens.id, "examples": 2, "tokens": 30, "learned_tokens": 9}
+    assert ask("snapshot", "show", night.snapshot.id)["tokens"] == [counts]
+    _, out, _ = command("snapshot", "show", night.snapshot.id)
+    assert out.splitlines()[-1].split(maxsplit=1) == ["tokens", f"{tokens.id[:12]}: 30 in 2 examples, 9 learned"]
 
 
 def test_unknown_digits_are_bad_input(command: Command, night: PastNight) -> None:

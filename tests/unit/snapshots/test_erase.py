@@ -2,9 +2,17 @@
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import Curated, Records, RecordsIdentity
-from nightloom.artifacts.frames import EXAMPLES, RECORDS, put_frame
-from nightloom.artifacts.reading import read_records
+from nightloom.artifacts.data import (
+    Curated,
+    Records,
+    RecordsIdentity,
+    Snapshot,
+    SnapshotIdentity,
+    SnapshotRecord,
+)
+from nightloom.artifacts.frames import EXAMPLES, RECORDS, TOKENS, put_frame
+from nightloom.artifacts.models import Tokens
+from nightloom.artifacts.reading import read_records, read_tokens
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.store import ObjectStore
@@ -13,7 +21,7 @@ from nightloom.registry.erasures import find_erasure, read_erasures
 from nightloom.registry.nights import begin_stage, index_manifest
 from nightloom.snapshots.erase import Erased, erase_row, refuse_erased
 
-from .test_garbage import NIGHT
+from .test_garbage import NIGHT, put_tokens
 
 
 def put_records(store: ObjectStore, registry: Database, recipe: str | None, text: str) -> Records:
@@ -47,6 +55,14 @@ def put_curated(store: ObjectStore, registry: Database, recipe: str, records: st
     return curated
 
 
+def put_snapshot(store: ObjectStore, registry: Database, recipe: str) -> Snapshot:
+    identity = SnapshotIdentity(rows_root="r" * 64, columns=(), splits={})
+    record = SnapshotRecord(files=(), recipe=recipe, night="2026-11-23", parent=None)
+    snapshot = store.publish(Snapshot(identity=identity, record=record))
+    index_manifest(registry, "snapshot", snapshot.id, recipe, NIGHT)
+    return snapshot
+
+
 def erase(store: ObjectStore, registry: Database, recipe: str = "triage") -> Erased:
     return erase_row(store, registry, recipe, "T1", who="eva", why="she asked for it")
 
@@ -66,6 +82,19 @@ def test_row_that_recipes_share_is_erased_from_all_that_they_made_of_it(store: O
         put_curated(store, registry, recipe, records.id)
     erased = erase(store, registry)
     assert (erased.recipes, erased.blobs) == (("sales", "triage"), {"records": 1, "examples": 2})
+
+
+def test_token_ids_of_a_row_are_erased_with_it(store: ObjectStore, registry: Database) -> None:
+    """They tell its words to who has the tokenizer."""
+    put_records(store, registry, "triage", "my name is Ann")
+    rows = [(row_id, "train", [71, 72, number], [False, True, True]) for number, row_id in enumerate(["T1", "T2"])]
+    frame = put_frame(store, pl.DataFrame(rows, TOKENS, orient="row"), TOKENS)
+    snapshot = put_snapshot(store, registry, "triage")
+    tokens = put_tokens(store, snapshot.id, "c" * 64, frame)
+    assert erase(store, registry).blobs == {"records": 1, "tokens": 1}
+    assert not store.has_blob(frame)
+    assert store.load(Tokens, tokens.id) == tokens
+    assert read_tokens(store, tokens, "train").rows() == [rows[1]]
 
 
 def test_row_in_what_a_killed_night_left_is_erased_too(store: ObjectStore, registry: Database) -> None:

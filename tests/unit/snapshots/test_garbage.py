@@ -5,12 +5,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from nightloom.artifacts.data import Records, RecordsIdentity
+from nightloom.artifacts.data import Records, RecordsIdentity, Snapshot, SnapshotIdentity, SnapshotRecord
 from nightloom.artifacts.models import (
     Adapter,
     AdapterIdentity,
     AdapterRecord,
     ModelFile,
+    Tokens,
     Trial,
     TrialIdentity,
     TrialRecord,
@@ -22,6 +23,7 @@ from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.replacements import Replacement
 from nightloom.core.store import ObjectStore
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.registry.database import Database
 from nightloom.registry.leases import take_lease
 from nightloom.registry.nights import begin_stage, end_stage, index_manifest
@@ -142,6 +144,37 @@ def test_memo_of_what_is_kept_is_kept(store: ObjectStore, registry: Database, co
     put_trial(store, blueprint="b" * 64)
     name_by_ref(registry, put_adapter(store, blueprint="b" * 64).id)
     assert collect(3) == {"kept": 3}
+
+
+def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> Tokens:
+    identity = Tokens.Identity(
+        snapshot=snapshot,
+        tokenizer="a" * 64,
+        template="b" * 64,
+        prompt=prompt,
+        output="json",
+        field_order=("team",),
+        code="",
+        packages={},
+    )
+    record = Tokens.Record(frames=(frame,), examples=1, tokens=3, learned_tokens=2)
+    return store.publish(Tokens(identity=identity, record=record))
+
+
+def test_token_ids_live_as_long_as_their_snapshot(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    identity = SnapshotIdentity(rows_root="r" * 64, columns=(), splits={})
+    record = SnapshotRecord(files=(), recipe="t", night="2026-11-23", parent=None)
+    snapshot = store.publish(Snapshot(identity=identity, record=record))
+    messages = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
+    prompt = store.publish(Prompt(identity=messages, record=PromptRecord(name="t/1")))
+    tokens = put_tokens(store, snapshot.id, prompt.id, store.put_blob(b"ids"))
+    name_by_ref(registry, prompt.id)
+    name_by_night(registry, snapshot.id)
+    assert collect(3) == {"kept": 4}
+    assert store.find(Tokens, tokens.identity) == tokens
+    name_by_night(registry, put_records(store).id)
+    assert collect(3) == {"kept": 3, "into trash": 3}
+    assert store.find(Tokens, tokens.identity) is None
 
 
 def test_prefix_of_another_registry_is_refused(store: ObjectStore, collect: Collect, s3: Any) -> None:
