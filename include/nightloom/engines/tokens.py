@@ -72,6 +72,8 @@ class TokenEncoder:
 
     def count(self, conversations: Sequence[Conversation]) -> list[TokenCount]:
         """Count the tokens of conversations that end with the assistant's answer."""
+        if not conversations:
+            return []
         texts, ids = self._encode_whole(conversations)
         back = self._tokenizer.batch_decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return [TokenCount(len(one), text == again) for one, text, again in zip(ids, texts, back, strict=True)]

@@ -134,4 +134,5 @@ def test_count_is_that_of_the_tokens_that_training_sees(tiny_model: Path) -> Non
     encoder, tokenizer = open_encoder(tiny_model), load_tokenizer(tiny_model)
     chat = [{"role": "user", "content": "Hello you"}, {"role": "assistant", "content": "sales"}]
     assert encoder.context == 64
+    assert encoder.count([]) == encoder.encode([]) == []
     assert encoder.count([chat])[0].tokens == len(tokenizer.apply_chat_template(chat)["input_ids"])
