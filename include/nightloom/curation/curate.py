@@ -25,7 +25,7 @@ from nightloom.curation import contamination, steps
 from nightloom.curation.clusters import assign_clusters, quarantine_bridges
 from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.passes import Batch, Closed, Job, Place, Scanned, write_job, write_sketches
-from nightloom.curation.relatives import Relatives, find_relatives
+from nightloom.curation.relatives import find_relatives
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
@@ -121,18 +121,14 @@ def read_items(store: ObjectStore, eval_sets: Iterable[str]) -> pl.DataFrame:
 def _curate(batch: Batch, items: pl.DataFrame) -> Curation:
     scanned = _scan_all(batch)
     firsts = list(accumulate((part.rows for part in scanned), initial=0))
-    relatives = find_relatives(batch.scratch, firsts, batch.job.settings.near_duplicate_similarity)
-    related = _read_related(batch.scratch, firsts, relatives.rows)
-    settled = pl.concat([batch.scratch.read(f"settled-{part}") for part in range(len(scanned))]).unique()
-    batch.scratch.write("settled", settled)
-    _write_decisions(batch.scratch, firsts, _settle_related(related, relatives.pairs, settled, batch.job.settings))
+    alike = _settle_relatives(batch, firsts)
     edges = _choose_edges(scanned)
     closed = _close_all(batch, edges)
     return Curation(
         examples=put_parts(batch.store, _read_examples(batch, len(edges) + 1), EXAMPLES, sort=False),
         ledger=tuple(part.ledger for part in closed),
         quarantine=tuple(part.quarantine for part in closed),
-        contamination=_measure_items(batch, items, relatives, firsts),
+        contamination=_measure_items(batch, items, alike, firsts),
         counts=_add_counts(closed),
         bound=scanned[0].bound if scanned else None,
     )
@@ -189,6 +185,17 @@ def _each_part(
     return [done[part] for part in range(count)]
 
 
+def _settle_relatives(batch: Batch, firsts: Sequence[int]) -> pl.DataFrame:
+    """Decide on rows that have something in common, and give what `Relatives` says of items: no more is held on."""
+    scratch, settings = batch.scratch, batch.job.settings
+    relatives = find_relatives(scratch, firsts, settings.near_duplicate_similarity)
+    related = _read_related(scratch, firsts, relatives.rows)
+    settled = pl.concat([scratch.read(f"settled-{part}") for part in range(len(firsts) - 1)]).unique()
+    scratch.write("settled", settled)
+    _write_decisions(scratch, firsts, _settle_related(related, relatives.pairs, settled, settings))
+    return relatives.items
+
+
 def _read_related(scratch: Scratch, firsts: Sequence[int], relatives: pl.DataFrame) -> pl.DataFrame:
     """Give the rows that have something in common with others, the oldest first."""
     parts = []
@@ -240,7 +247,7 @@ def _read_examples(batch: Batch, ranges: int) -> Iterator[pl.DataFrame]:
         yield pl.concat(examples).sort("version", "row_id")
 
 
-def _measure_items(batch: Batch, items: pl.DataFrame, relatives: Relatives, firsts: Sequence[int]) -> str | None:
+def _measure_items(batch: Batch, items: pl.DataFrame, alike: pl.DataFrame, firsts: Sequence[int]) -> str | None:
     if items.is_empty():
         return None
     parts = range(len(batch.job.records))
@@ -249,15 +256,15 @@ def _measure_items(batch: Batch, items: pl.DataFrame, relatives: Relatives, firs
         items.with_columns(text=whole_text("history", "text")),
         batch.scratch.read("grams"),
         seen.to_numpy(),
-        pl.concat([_name_refused(batch.scratch, part, firsts[part : part + 2], relatives) for part in parts]),
+        pl.concat([_name_refused(batch.scratch, part, firsts[part : part + 2], alike) for part in parts]),
         batch.job.settings.eval_containment,
     )
     return put_frame(batch.store, measured, CONTAMINATION)
 
 
-def _name_refused(scratch: Scratch, part: int, span: Sequence[int], relatives: Relatives) -> pl.DataFrame:
+def _name_refused(scratch: Scratch, part: int, span: Sequence[int], alike: pl.DataFrame) -> pl.DataFrame:
     """Give item (place), row_id and similarity of rows of a part that were refused for being like an item."""
-    near = relatives.items.filter(pl.col("number").is_between(span[0], span[1] - 1))
+    near = alike.filter(pl.col("number").is_between(span[0], span[1] - 1))
     found = pl.concat(
         [
             near.select("item", pl.col("number") - span[0], "similarity"),
