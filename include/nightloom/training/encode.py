@@ -5,6 +5,7 @@ A shard is encoded at a time; one that the snapshot before has too is taken over
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -28,8 +29,8 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 512
 _MADE_BY = ("nightloom.engines", "nightloom.prompts", __name__)
 _PACKAGES = ("tokenizers", "transformers")
-_NO_TOKENIZER = ("config.json", "generation_config.json", ".safetensors", ".safetensors.index.json")
-"""How the names of a base model's other files end: weights, and what tells of them."""
+_MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
+"""A base model's files that are none of its tokenizer's: weights, and what tells of them."""
 
 
 def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity) -> list[Conversation]:
@@ -99,7 +100,7 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
 
 def _digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
     """Give the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
-    kept = [(file.path, file.sha256) for file in files if not file.path.endswith(_NO_TOKENIZER)]
+    kept = [(file.path, file.sha256) for file in files if not _MODEL_FILE.fullmatch(file.path)]
     return digest_json([encoder.kind, kept])
 
 

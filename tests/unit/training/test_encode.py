@@ -152,7 +152,16 @@ def change_tokenizer(store: ObjectStore, blueprint: BlueprintIdentity, folder: P
     return {"base": put_base(store, folder)}
 
 
-@pytest.mark.parametrize("change", [change_prompt, change_output, change_template, change_tokenizer])
+def change_tokenizer_config(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+    path = folder / "tokenizer_config.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**document, "model_max_length": 9}), encoding="utf-8")
+    return {"base": put_base(store, folder)}
+
+
+@pytest.mark.parametrize(
+    "change", [change_prompt, change_output, change_template, change_tokenizer, change_tokenizer_config]
+)
 def test_what_the_ids_follow_from_names_them(
     store: ObjectStore,
     blueprint: BlueprintIdentity,
