@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Sequence
 from typing import IO, Any
 
 from nightloom.core import errors
@@ -41,13 +42,19 @@ def run_in_worker(step: str, *, python: str | None = None, **arguments: Any) -> 
         NightloomError: What the step raised, as the same class.
         WorkerError: The child was killed or ended without a result.
     """
-    command = [
-        python or str(get_settings().worker_python),
-        "-m",
-        "nightloom.nightly.worker",
-        step,
-        json.dumps(arguments),
-    ]
+    interpreter = python or str(get_settings().worker_python)
+    answer, code = _ask_child([interpreter, "-m", "nightloom.nightly.worker", step, json.dumps(arguments)])
+    return _read_answer(step, answer, code)
+
+
+def terminate_workers() -> None:
+    """End every running child: for `on_kill`."""
+    for child in list(_running):
+        child.send_signal(signal.SIGTERM)
+
+
+def _ask_child(command: Sequence[str]) -> tuple[str, int]:
+    """Run a command and give what it wrote to standard output, and its exit code."""
     with subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
         env={**SHARING_CORES, **os.environ},
@@ -69,13 +76,7 @@ def run_in_worker(step: str, *, python: str | None = None, **arguments: Any) -> 
             _running.discard(child)
             if child.poll() is None:
                 child.kill()
-    return _read_answer(step, answer, code)
-
-
-def terminate_workers() -> None:
-    """End every running child: for `on_kill`."""
-    for child in list(_running):
-        child.send_signal(signal.SIGTERM)
+    return answer, code
 
 
 def _pass_on(stream: IO[str] | None) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import traceback
+from typing import Any
 
 from nightloom.core.errors import NightloomError
 
@@ -19,26 +20,27 @@ def main() -> int:
         os.dup2(2, 1)
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         threading.Thread(target=_end_with_parent, daemon=True).start()
-        try:
-            document = {"result": _run(sys.argv[1], json.loads(sys.argv[2]))}
-        except NightloomError as error:
-            document = {"error": type(error).__name__, "message": str(error)}
-        except Exception as error:  # the parent must hear of it, whatever it is
-            traceback.print_exc()
-            document = {"error": "WorkerError", "message": f"{type(error).__name__}: {error}"}
+        document = run_step(sys.argv[1], json.loads(sys.argv[2]))
         answer.write(json.dumps(document) + "\n")
     return 0 if "result" in document else 1
+
+
+def run_step(step: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run a step in this process and give what the parent is answered: its result, or how it failed."""
+    module, function = step.split(":")
+    try:
+        return {"result": getattr(importlib.import_module(f"nightloom.{module}"), function)(**arguments)}
+    except NightloomError as error:
+        return {"error": type(error).__name__, "message": str(error)}
+    except Exception as error:  # the parent must hear of it, whatever it is
+        traceback.print_exc()
+        return {"error": "WorkerError", "message": f"{type(error).__name__}: {error}"}
 
 
 def _end_with_parent() -> None:
     # It would train on for nobody, beside the next try.
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)
-
-
-def _run(step: str, arguments: dict[str, object]) -> object:
-    module, function = step.split(":")
-    return getattr(importlib.import_module(f"nightloom.{module}"), function)(**arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A small installation for whole nights: a real store, a registry of its own, a table of tickets, one dummy recipe."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from nightloom.core.nights import night_of, utc_now
 from nightloom.nightly.chain import run_night
+from nightloom.nightly.worker import run_step
 
 PointSettings = Callable[..., AbstractContextManager[None]]
 
@@ -93,6 +95,19 @@ def write_text(team: str, number: int) -> str:
     words = TEAMS[team]
     marks = " ".join(f"{number * factor % 99_991:05d}" for factor in (7919, 104_729, 15_485_863))
     return f"{words[number % 4]} {marks.translate(_LETTERS)} {words[number // 4 % 4]}"
+
+
+@pytest.fixture(scope="module")
+def workers_in_this_process() -> Iterator[None]:
+    """Let steps of workers run here, for tests that are not about processes: most of a small night is their start."""
+
+    def ask_this_process(command: Sequence[str]) -> tuple[str, int]:
+        step, arguments = command[-2:]
+        return json.dumps(run_step(step, json.loads(arguments))), 0
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("nightloom.core.worker._ask_child", ask_this_process)
+        yield
 
 
 @pytest.fixture

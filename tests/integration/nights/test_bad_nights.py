@@ -20,6 +20,8 @@ from nightloom.registry.refs import read_ref
 
 from .conftest import Installation, back, harmed
 
+pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+
 
 def run(night: str) -> dict[str, StageOutcome]:
     return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}

@@ -16,6 +16,8 @@ from nightloom.nightly.chain import run_night
 
 from .conftest import TEAMS, Installation, write_text
 
+pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+
 RECIPE = """\
 name: triage
 owner: support-platform

@@ -21,6 +21,8 @@ from nightloom.snapshots.verify import verify_snapshot
 
 from .conftest import Installation, back, install
 
+pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+
 PointSettings = Callable[..., AbstractContextManager[None]]
 
 

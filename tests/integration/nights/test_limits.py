@@ -15,6 +15,8 @@ from nightloom.registry.refs import read_ref
 
 from .conftest import Installation, PointSettings, back, harmed, install
 
+pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+
 
 def run(night: str) -> dict[str, StageOutcome]:
     return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
