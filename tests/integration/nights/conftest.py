@@ -97,8 +97,8 @@ def write_text(team: str, number: int) -> str:
     return f"{words[number % 4]} {marks.translate(_LETTERS)} {words[number // 4 % 4]}"
 
 
-@pytest.fixture(scope="module")
-def workers_in_this_process() -> Iterator[None]:
+@contextmanager
+def steps_in_this_process() -> Iterator[None]:
     """Let steps of workers run here, for tests that are not about processes: most of a small night is their start."""
 
     def ask_this_process(command: Sequence[str]) -> tuple[str, int]:
@@ -107,6 +107,13 @@ def workers_in_this_process() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("nightloom.core.worker._ask_child", ask_this_process)
+        yield
+
+
+@pytest.fixture(scope="module")
+def workers_in_this_process() -> Iterator[None]:
+    """All nights of a file in the test's own process."""
+    with steps_in_this_process():
         yield
 
 

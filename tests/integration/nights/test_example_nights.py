@@ -19,6 +19,8 @@ from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import StageOutcome
 from nightloom.training.starter import StarterSettings, pretrain_starter
 
+from .conftest import steps_in_this_process
+
 pytestmark = pytest.mark.torch
 
 PointSettings = Callable[..., AbstractContextManager[None]]
@@ -76,12 +78,12 @@ def triage_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> I
 
 @pytest.fixture
 def banking_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> Iterator[dict[str, StageOutcome]]:
-    """A night of `banking77` on some generated queries of six intents."""
+    """A night of `banking77` on some generated queries of six intents, without workers of its own."""
     for name, count in {"train": 120, "test": 30}.items():
         write_queries(tmp_path / f"{name}.csv", count)
     write_small_recipe("banking77", tmp_path, base, min_rows=100)
     settings = {"RECIPES_DIR": str(tmp_path / "recipes"), "DATA_DIR": str(tmp_path)}
-    with point_settings(tmp_path, STORE_PREFIX="small-banking/", **settings):
+    with steps_in_this_process(), point_settings(tmp_path, STORE_PREFIX="small-banking/", **settings):
         yield run("banking77")
 
 
