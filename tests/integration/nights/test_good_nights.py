@@ -1,6 +1,7 @@
 """Whole nights without Airflow: what they leave behind, and that running one again changes nothing."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -15,26 +16,41 @@ from nightloom.registry.refs import read_log, read_ref
 from nightloom.snapshots.garbage import collect_garbage
 from nightloom.snapshots.inventory import take_inventory
 
-from .conftest import Installation, back
+from .conftest import Installation, PointSettings, back, install, steps_in_this_process
+
+Night = dict[str, StageOutcome]
 
 
-def run(night: str | None = None) -> dict[str, StageOutcome]:
+@pytest.fixture(scope="module")
+def of_tonight(
+    point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Installation, Night]]:
+    """An installation after tonight, at which several tests look."""
+    with install(point_settings, tmp_path_factory.mktemp("tonight")) as made:
+        yield made, run()
+
+
+@pytest.fixture
+def tonight(of_tonight: tuple[Installation, Night]) -> Night:
+    """What the stages of tonight came to."""
+    return of_tonight[1]
+
+
+def run(night: str | None = None) -> Night:
     return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
 
 
-@pytest.mark.usefixtures("installation")
-def test_a_night_ends_with_a_champion_that_beats_the_base_model() -> None:
-    outcomes = run()
-    assert {stage: outcome.status for stage, outcome in outcomes.items()} == dict.fromkeys(
+def test_a_night_ends_with_a_champion_that_beats_the_base_model(tonight: Night) -> None:
+    assert {stage: outcome.status for stage, outcome in tonight.items()} == dict.fromkeys(
         ("prepare", "finetune", "predict", "report"), "done"
     )
-    verdict = open_store().load(Verdict, str(outcomes["finetune"].manifest)).identity
+    verdict = open_store().load(Verdict, str(tonight["finetune"].manifest)).identity
     assert (verdict.finding, verdict.promote) == ("BETTER", True)
     assert read_ref(open_database(), "triage", "champion") == verdict.candidate
 
 
-def test_predictions_go_back_into_the_table(installation: Installation) -> None:
-    outcomes = run()
+def test_predictions_go_back_into_the_table(of_tonight: tuple[Installation, Night]) -> None:
+    installation, outcomes = of_tonight
     predictions = open_store().load(Predictions, str(outcomes["predict"].manifest)).identity
     assert predictions.rows == 15
     assert sum(predictions.counts.values()) == 15
@@ -42,36 +58,8 @@ def test_predictions_go_back_into_the_table(installation: Installation) -> None:
         assert connection.scalar(sa.text("SELECT count(*) FROM answers WHERE status = 'succeeded'")) == 15
 
 
-def test_the_same_night_again_changes_nothing(installation: Installation) -> None:
-    first = run()
-    installation.add_tickets(30, days_ago=0)  # written after the cut
-    second = run()
-    assert {stage: outcome.manifest for stage, outcome in second.items()} == {
-        stage: outcome.manifest for stage, outcome in first.items()
-    }
-    assert len(read_log(open_database())) == 2  # latest and champion, once each
-
-
-@pytest.mark.usefixtures("installation")
-def test_an_older_night_moves_no_ref() -> None:
-    run()
-    champion = read_ref(open_database(), "triage", "champion")
-    older = run(back(1))
-    assert older["finetune"].status == "done"
-    assert read_ref(open_database(), "triage", "champion") == champion
-
-
-@pytest.mark.usefixtures("installation")
-def test_nights_in_order_compare_with_the_champion_of_the_night_before() -> None:
-    first = run(back(1))
-    second = run()
-    verdicts = [open_store().load(Verdict, str(night["finetune"].manifest)).identity for night in (first, second)]
-    assert verdicts[1].champion == verdicts[0].candidate
-
-
-@pytest.mark.usefixtures("installation")
+@pytest.mark.usefixtures("tonight")
 def test_garbage_collection_finds_all_that_a_night_names() -> None:
-    run()
     inventory = take_inventory(open_store())
     there = {one.digest: one for one in inventory.objects}
     for name, manifest in inventory.manifests.items():
@@ -82,3 +70,31 @@ def test_garbage_collection_finds_all_that_a_night_names() -> None:
     gone = [inventory.manifests[one.name] for one in decisions if one.fate != "kept" and one.name.kind != "blob"]
     # What was read of eval sets and of the rows to predict has become eval sets and shards.
     assert {manifest.kind for manifest in gone} == {"records"}
+
+
+def test_the_same_night_again_changes_nothing(of_tonight: tuple[Installation, Night]) -> None:
+    installation, first = of_tonight
+    installation.add_tickets(30, days_ago=0)  # written after the cut
+    second = run()
+    assert {stage: outcome.manifest for stage, outcome in second.items()} == {
+        stage: outcome.manifest for stage, outcome in first.items()
+    }
+    assert len(read_log(open_database())) == 2  # latest and champion, once each
+
+
+@pytest.mark.usefixtures("tonight")
+def test_an_older_night_moves_no_ref() -> None:
+    champion = read_ref(open_database(), "triage", "champion")
+    with steps_in_this_process():
+        older = run(back(1))
+    assert older["finetune"].status == "done"
+    assert read_ref(open_database(), "triage", "champion") == champion
+
+
+@pytest.mark.usefixtures("installation")
+def test_nights_in_order_compare_with_the_champion_of_the_night_before() -> None:
+    with steps_in_this_process():
+        first = run(back(1))
+        second = run()
+    verdicts = [open_store().load(Verdict, str(night["finetune"].manifest)).identity for night in (first, second)]
+    assert verdicts[1].champion == verdicts[0].candidate
