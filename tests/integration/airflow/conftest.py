@@ -12,12 +12,12 @@ import pytest
 from nightloom.services.lifecycle import down
 
 from .browser import trigger_in_a_browser
-from .installation import Installation, install, next_minute, tonight, wait_until
+from .installation import Installation, install, tonight, wait_until, write_recipe
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An Airflow with a broken recipe and none that is sound."""
+    """An Airflow with a broken recipe and three that are sound."""
     folder = tmp_path_factory.mktemp("airflow")
     try:
         installation = install(folder)
@@ -38,16 +38,14 @@ class Told:
 @pytest.fixture(scope="module")
 def _begun(started: Installation) -> tuple[Installation, Told]:
     """All nights at once: each waits for its own most of the time."""
-    started.write_recipe("by_command")
-    started.write_recipe("by_cron", schedule=next_minute())
-    started.write_recipe("by_hand")
-    started.write_recipe("no_source", connection="nowhere")
     started.wait_for_dags("by_command")
     with started.begin_nightly("by_command") as command:
-        started.wait_for_dags("no_source")
-        started.trigger("no_source__prepare")
+        # It gets its Dags while Airflow runs, when the files are parsed again: after a minute.
+        write_recipe(started.folder, "no_source", connection="nowhere")
         started.wait_for_dags("by_hand")
         trigger_in_a_browser(started, "by_hand__prepare")
+        started.wait_for_dags("no_source")
+        started.trigger("no_source__prepare")
         started.wait_for_reports("by_hand", 1)
         _kill_finetune_of_tonight(started)
         text, _ = command.communicate(timeout=900)

@@ -1,4 +1,4 @@
-"""A whole installation with a real Airflow: three recipes on a small source, and what a test may do to it."""
+"""A whole installation with a real Airflow: some recipes on a small source, and what a test may do to it."""
 
 import os
 import sqlite3
@@ -95,11 +95,6 @@ class Installation:
         """Give a page as the browser of somebody who is logged in gets it."""
         return self._client.get(path, **request)
 
-    def write_recipe(self, name: str, *, schedule: str = "0 3 * * *", connection: str = "tickets") -> None:
-        """Put a recipe to work."""
-        text = RECIPE.format(name=name, zone=ZONE, schedule=schedule, connection=connection)
-        (self.folder / "recipes" / f"{name}.yaml").write_text(text)
-
     def wait_for_dags(self, recipe: str) -> None:
         """Wait until Airflow has the Dags of a recipe."""
         wait_until(lambda: self._knows(recipe), timeout_s=300)
@@ -169,12 +164,21 @@ class Installation:
         return known == {f"{recipe}__{stage}" for stage in STAGES}
 
 
+def write_recipe(folder: Path, name: str, *, schedule: str = "0 3 * * *", connection: str = "tickets") -> None:
+    """Put a recipe to work."""
+    text = RECIPE.format(name=name, zone=ZONE, schedule=schedule, connection=connection)
+    (folder / "recipes" / f"{name}.yaml").write_text(text)
+
+
 def install(folder: Path) -> Installation:
-    """Start services on a source of their own."""
+    """Start services on a source of their own, with a broken recipe and three that are sound."""
     for name in ("recipes", "prompts/triage"):
         (folder / name).mkdir(parents=True)
     (folder / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
     (folder / "recipes" / "torn.yaml").write_text("name: torn\n")
+    write_recipe(folder, "by_command")
+    write_recipe(folder, "by_cron", schedule=_soon())
+    write_recipe(folder, "by_hand")
     _write_source(folder / "tickets.db")
     python = folder / "python"
     is_held = f'[ -e {folder}/hold ] && [ "$(cat {folder}/hold)" = "$AIRFLOW_CTX_DAG_ID" ]'
@@ -189,7 +193,6 @@ def install(folder: Path) -> Installation:
             "NIGHTLOOM_WORKER_PYTHON": str(python),
             "AIRFLOW_CONN_TICKETS": f"sqlite://{quote(str(folder / 'tickets.db'), safe='')}",
             "AIRFLOW_CONN_NOWHERE": f"sqlite://{quote(str(folder / 'gone.db'), safe='')}",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
         },
     )
     return Installation(folder, instance, Database(instance.settings().registry_address))
@@ -200,12 +203,6 @@ def tonight() -> date:
     return night_of(utc_now(), ZONE)
 
 
-def next_minute() -> str:
-    """Give the cron line of the next whole minute."""
-    moment = datetime.now(ZoneInfo(ZONE)) + timedelta(minutes=1)
-    return f"{moment.minute} {moment.hour} * * *"
-
-
 def wait_until(condition: Callable[[], object], *, timeout_s: float) -> None:
     """Ask until it is so."""
     deadline = time.monotonic() + timeout_s
@@ -213,7 +210,13 @@ def wait_until(condition: Callable[[], object], *, timeout_s: float) -> None:
         if time.monotonic() > deadline:
             msg = f"{getattr(condition, '__qualname__', condition)} is not so after {timeout_s} s"
             raise TimeoutError(msg)
-        time.sleep(0.5)
+        time.sleep(1)
+
+
+def _soon() -> str:
+    """Give the cron line of the next whole minute by which Airflow has started."""
+    moment = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=60 + 20)
+    return f"{moment.minute} {moment.hour} * * *"
 
 
 def _write_source(path: Path) -> None:
