@@ -4,6 +4,7 @@ What speaks of single rows is judged part by part. What speaks of a whole column
 the columns that it names; what speaks of facts, on one row of them. So it does not matter how rows are cut into parts.
 """
 
+import gc
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -282,12 +283,28 @@ def _ask_library(configs: Sequence[Any], rows: pl.DataFrame | Mapping[str, Any],
             ).to_pandas()
         else:
             frame = pd.DataFrame([rows])
-        engine = PandasExecutionEngine(batch_data_dict={"rows": frame})
-        validator = Validator(execution_engine=engine, data_context=_open_context())
-        found: list[Any] = validator.graph_validate(
-            configurations=list(configs), runtime_configuration={"result_format": result_format}
-        )
+        with _free_of_cycles():
+            engine = PandasExecutionEngine(batch_data_dict={"rows": frame})
+            validator = Validator(execution_engine=engine, data_context=_open_context())
+            found: list[Any] = validator.graph_validate(
+                configurations=list(configs), runtime_configuration={"result_format": result_format}
+            )
+            del engine, validator, frame
     return found
+
+
+@contextmanager
+def _free_of_cycles() -> Iterator[None]:
+    """Free what was left in cycles: the library's hold the whole frame, and Python would let many such wait."""
+    was_enabled = gc.isenabled()
+    # What is not collected meanwhile stays young, so that a look at all objects of the library is spared.
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect(0)
+        if was_enabled:
+            gc.enable()
 
 
 @cache
