@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
+import rensa  # noqa: F401  # libraries are loaded before the clock starts, as the peer's are
+import scipy.sparse.csgraph  # noqa: F401
 from bench_prepare import make_words
 from nightloom.curation.passes import write_sketches
 from nightloom.curation.relatives import find_relatives
