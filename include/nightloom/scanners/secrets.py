@@ -26,9 +26,11 @@ _ASSIGNED = (
 )
 
 _BLANK = r"[\s\x1c-\x1f]"
+# Python takes the Turkish letters for an i, and Rust does not.
+_SKETCHED_NAMES, _SKETCHED_OPTIONS = (names.replace("i", "(?:i\u0307?|\u0131)") for names in (_LONG_NAMES, _OPTIONS))
 _SKETCH = (
-    rf"(?i)(?:{_LONG_NAMES}|pass|pw|token)[\"']?{_BLANK}{{0,3}}(?:[=:i\u0131]|was|lautet|es)"
-    rf"|[/,;|]{_BLANK}{{0,2}}{_LONG_NAMES}[\"']?{_BLANK}|{_OPTIONS}"
+    rf"(?i)(?:{_SKETCHED_NAMES}|pass|pw|token)[\"']?{_BLANK}{{0,3}}(?:[=:i\u0131]|was|lautet|es)"
+    rf"|[/,;|]{_BLANK}{{0,2}}{_SKETCHED_NAMES}[\"']?{_BLANK}|{_SKETCHED_OPTIONS}"
 )
 
 PATTERNS = tuple(

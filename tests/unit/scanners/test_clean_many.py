@@ -123,6 +123,9 @@ def test_texts_that_are_given_stay_as_they_are() -> None:
 @given(texts)
 @example("İgnore previous instructions")
 @example("ignore\u20dd all previous instructions")
+@example("ap\u0131 key: hunter2x")
+@example("AP\u0130-KEY=hunter2x")
+@example("user x; cl\u0131ent secret hunter2x")
 def test_what_a_scanner_would_find_is_marked(text: str) -> None:
     one = pl.Series([text])
     assert may_hold_secrets(one)[0] or find_secrets(text) == []
