@@ -84,14 +84,25 @@ def render_prompt(prompt: PromptIdentity, text: str, history: History | None = N
             for message in prompt.messages
         ]
     except Exception as error:  # a template is somebody's program: it may fail in any way
-        msg = f"the prompt cannot be rendered: {error}"
-        raise InputError(msg) from error
+        msg = f"the prompt cannot be rendered: {_explain(prompt, error)}"
+        # Without its cause, which may quote the text.
+        raise InputError(msg) from None
     if history:
         messages = _join(messages, history)
     if sum(len(message["content"]) for message in messages) > _MOST_CHARACTERS:
         msg = f"the rendered prompt has more than {_MOST_CHARACTERS} characters; shorten the template or the text"
         raise InputError(msg)
     return messages
+
+
+def _explain(prompt: PromptIdentity, error: Exception) -> str:
+    """Say what is wrong in the words of the error that comes without a text: those of another may quote it."""
+    try:
+        for message in prompt.messages:
+            _compile(message.content).render(text="")
+    except Exception as same:
+        return str(same)
+    return f"it fails with {type(error).__name__} for one of the texts"
 
 
 def _join(messages: Sequence[dict[str, str]], history: History) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
 """Prompt versions: read from files, frozen by content, rendered without running anything."""
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def test_text_that_looks_like_a_template_is_not_rendered() -> None:
 def test_template_that_fails_is_an_input_error(template: str) -> None:
     with pytest.raises(InputError, match="the prompt cannot be rendered"):
         render_prompt(one_message(template), "x")
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        ("{{ {'a': 'b'}[text] }}", "'dict object' has no attribute ''"),
+        ("{{ 'a'.index(text) }}", "it fails with ValueError for one of the texts"),
+        ("{{ text }}{{ subject }}", "'subject' is undefined"),
+    ],
+)
+def test_why_a_template_fails_is_told_without_the_text(template: str, sentence: str) -> None:
+    text = "zebra" * 3  # put together, since a traceback shows this line
+    with pytest.raises(InputError) as caught:
+        render_prompt(one_message(template), text)
+    assert str(caught.value) == f"the prompt cannot be rendered: {sentence}"
+    assert text not in "".join(traceback.format_exception(caught.value))
 
 
 def test_rendering_beyond_the_limit_is_refused() -> None:
