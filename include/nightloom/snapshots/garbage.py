@@ -56,6 +56,7 @@ class Decision:
 class _Found:
     needed: Mapping[Named, str]
     replaced: Collection[Named]
+    named: Collection[Named]  # by a manifest that lies in its place, needed or not
     before: datetime
 
 
@@ -102,6 +103,7 @@ def decide(inventory: Inventory, roots: Mapping[str, str], *, before: datetime) 
     found = _Found(
         needed=inventory.reach({**young, **blueprints, **inventory.identify(roots)}),
         replaced={one for one in inventory.names if one.kind == BLOB},
+        named={name for one in inventory.manifests if one in inventory.objects for name in inventory.names[one]},
         before=before,
     )
     lying = (Decision(name, *_judge(name, one, found), one.size_bytes) for name, one in inventory.objects.items())
@@ -137,6 +139,8 @@ def _judge_waiting(name: Named, one: StoredObject, found: "_Found", objects: Col
     if name in found.needed:
         is_back = name in objects
         return ("deleted", "it lies in its place again") if is_back else ("restored", found.needed[name])
+    if name in found.named:
+        return "waits in trash", "what names it goes first"
     # What lies in its place too may be on its way here.
     is_due = one.modified_at < found.before and name not in objects
     return "deleted" if is_due else "waits in trash", "nothing names it"

@@ -22,7 +22,8 @@ from nightloom.core.manifests import Manifest
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.replacements import Replacement
-from nightloom.core.store import ObjectStore
+from nightloom.core.store import ObjectStore, blob_key
+from nightloom.core.trash import move_to_trash
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.registry.database import Database
 from nightloom.registry.leases import take_lease
@@ -219,6 +220,16 @@ def test_writer_that_was_quicker_loses_nothing(
     assert store.get_blob(written[0].identity.parts[0]) == b"rows"
     assert collect(6) == {"kept": 1, "restored": 1}
     assert store.has_blob(blob)
+
+
+def test_blob_in_the_trash_goes_after_the_manifest_that_names_it(store: ObjectStore, collect: Collect, s3: Any) -> None:
+    """Whoever finds the manifest takes it for sound, and may name it until it has waited in the trash too."""
+    records = put_records(store)
+    move_to_trash(store, blob_key(records.identity.parts[0]))
+    assert collect(3) == {"into trash": 1, "waits in trash": 1}
+    assert store.get_blob(store.load(Records, records.id).identity.parts[0]) == b"rows"
+    assert collect(6) == {"deleted": 2}
+    assert list(s3.objects) == ["prefix/owner.json"]
 
 
 def test_writer_that_was_slower_sends_it_again(store: ObjectStore, registry: Database, collect: Collect) -> None:
