@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightloom.core.digests import parse_json, parse_json_prefix
-from nightloom.core.errors import InputError, SourceError
+from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.core.recipe_sources import FilesSource
 from nightloom.core.store import open_store
 from nightloom.sources.base import Batch, Cut, Row
@@ -169,6 +169,10 @@ def _read_csv(text: IO[str], columns: Sequence[str], where: str) -> Iterator[Row
     csv.field_size_limit(MOST_CHARACTERS)
     lines = csv.reader(_bounded_lines(text), strict=True)
     header = next(lines, [])
+    if header and not {*header} & {*columns}:
+        # It is not repeated: where the header was lost, it is a row.
+        msg = f"the first line of {where} names none of the columns {', '.join(columns)}; write them there as a header"
+        raise SchemaError(msg)
     places = find_columns(columns, header, where)
     for row in lines:
         if row and len(row) != len(header):

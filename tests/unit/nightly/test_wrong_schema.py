@@ -130,6 +130,17 @@ def test_the_report_of_a_night_with_wrong_columns_says_which(folder: Path, store
     assert escape(refused.sentence) in store.get_blob(made.record.html).decode()
 
 
+def test_a_file_that_lost_its_header_is_refused_without_the_words_of_its_first_row(
+    folder: Path, registry: Database
+) -> None:
+    write_recipe(folder, SOURCES["csv"])
+    make_rows().write_csv(folder / "rows.csv", include_header=False)
+    expect_refusal(registry, TONIGHT, "the first line of .* names none of the columns id, updated_at, body, team;")
+    outcome = read_outcome(registry, "triage", TONIGHT, "prepare")
+    assert outcome
+    assert not any(word in outcome.sentence for word in make_rows().row(0))
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
