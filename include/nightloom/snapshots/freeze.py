@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 
 # Compressing, hashing and sending go on beside each other.
-_THREADS = 8
-_HELD = 32  # shards in memory
+_THREADS = 4
+_HELD = 8  # shards in memory
 
 
 def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: date, parent: str | None) -> Snapshot:

@@ -148,9 +148,12 @@ class ShardCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._forgotten: set[str] = set()
 
     def find(self, key: str) -> Shard | None:
         """Give the shard of that fingerprint; nothing when it is not remembered, or not readable."""
+        if key in self._forgotten:
+            return None
         try:
             with pa.OSFile(str(self._path(key))) as source, pa.ipc.open_file(source) as reader:
                 file = SnapshotFile.model_validate_json((reader.schema.metadata or {})[b"file"])
@@ -159,12 +162,14 @@ class ShardCache:
         return Shard(key, file, is_known=True, load=partial(self._load, key))
 
     def forget(self, key: str) -> None:
-        """Remember the shard of that fingerprint no more."""
+        """Remember the shard of that fingerprint no more, even where the folder cannot be written."""
+        self._forgotten.add(key)
         with suppress(OSError):
             self._path(key).unlink()
 
     def remember(self, key: str, file: SnapshotFile, rows: ShardRows) -> Shard:
         """Remember a shard."""
+        self._forgotten.discard(key)
         leaf = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(32), len(rows.ids), [None, pa.py_buffer(rows.leaves.tobytes())]
         )

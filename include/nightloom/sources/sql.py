@@ -69,7 +69,8 @@ def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
     """Say what a database said, unless it may be about a value: that is text of a row, which must not be shown."""
     if isinstance(error, sa.exc.DataError):
         return f"{type(error.orig).__name__} (a value does not fit; its text is not shown)"
-    return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).splitlines()[0]
+    said = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return next(iter(str(said).splitlines()), type(said).__name__)
 
 
 def _connect(connection: str) -> sa.Engine:

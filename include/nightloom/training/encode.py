@@ -17,7 +17,7 @@ from nightloom.artifacts.frames import EXAMPLES, TOKENS, get_frame, put_frame
 from nightloom.artifacts.models import BaseModelManifest, BlueprintIdentity, ModelFile, Tokens
 from nightloom.artifacts.reading import read_split, read_tokens
 from nightloom.core.digests import code_digest, digest_json, short
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.packages import package_versions
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Conversation
@@ -110,7 +110,10 @@ def _find_known(store: ObjectStore, snapshot: Snapshot, identity: Tokens.Identit
     found = parent and store.find(Tokens, identity.model_copy(update={"snapshot": parent}))
     if not parent or not found:
         return {}
-    before = (file.sha256 for file in store.load(Snapshot, parent).record.files)
+    try:
+        before = [file.sha256 for file in store.load(Snapshot, parent).record.files]
+    except ManifestError:
+        return {}  # It only saves time.
     ours = {file.sha256 for file in snapshot.record.files}
     return {shard: blob for shard, blob in zip(before, found.record.frames, strict=True) if shard in ours}
 

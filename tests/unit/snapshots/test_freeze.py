@@ -114,6 +114,20 @@ def test_a_file_that_was_lost_is_sent_again(freeze: Freeze, store: ObjectStore, 
     assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
 
 
+def test_memory_that_cannot_be_written_is_believed_no_more(
+    freeze: Freeze, store: ObjectStore, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = freeze().record.files[0].sha256
+    del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
+
+    def refuse(_: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    snapshot = freeze(ROWS[:-1])
+    assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
+
+
 def test_an_id_that_stands_twice_is_a_fault(freeze: Freeze) -> None:
     with pytest.raises(AssertionError, match="1 rows of the snapshot have an id that stands twice"):
         freeze([*ROWS, ROWS[0]])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -85,6 +86,16 @@ def test_column_that_stands_twice_is_refused(tickets: sa.Engine) -> None:
 def test_query_that_the_database_refuses_is_explained(sql: str, reason: str) -> None:
     with pytest.raises(SourceError, match=f"the query on connection 'tickets' failed: .*{reason}"):
         read_table(query(sql), ["id"], NIGHT, 1)
+
+
+def test_driver_that_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch, tickets: sa.Engine) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        statement = "SELECT"
+        raise sa.exc.OperationalError(statement, {}, ConnectionResetError())
+
+    monkeypatch.setattr(sa.Engine, "connect", fail)
+    with pytest.raises(SourceError, match="'tickets' failed: ConnectionResetError; check"):
+        read_table(query("SELECT id FROM tickets"), ["id"], NIGHT, 1)
 
 
 @pytest.mark.usefixtures("tickets")

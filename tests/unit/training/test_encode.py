@@ -109,6 +109,17 @@ def test_shard_that_the_snapshot_before_has_is_not_encoded_again(
     assert (first.record.examples, second.record.examples) == (9, 10)
 
 
+def test_snapshot_before_that_is_lost_costs_time_alone(
+    store: ObjectStore, blueprint: BlueprintIdentity, s3: Any, encoded: list[int]
+) -> None:
+    before = publish_rows(store, NINE, shard_rows=4)
+    encode_snapshot(store, on(blueprint, before))
+    after = on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=before))
+    s3.objects = {key: data for key, data in s3.objects.items() if before not in key}
+    assert encode_snapshot(store, after).record.examples == 10
+    assert encoded == [4, 4, 1, 4, 4, 2]
+
+
 def test_killed_run_leaves_nothing_to_be_seen(
     store: ObjectStore, blueprint: BlueprintIdentity, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
