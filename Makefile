@@ -41,7 +41,7 @@ up: $(INSTALLED) ## Start Airflow and the object store in the background
 	@$(SERVICES) up
 
 down: ## Stop them; nothing is left running
-	@if [ -x $(BIN)/python ]; then $(SERVICES) down; fi
+	@if [ -x $(BIN)/nightloom ]; then $(SERVICES) down; fi
 
 status: $(INSTALLED) ## Tell which services run
 	@$(SERVICES) status
@@ -69,6 +69,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --gener
 
 # The locked packages first: they satisfy torch, so that installing torch changes none of them.
 $(INSTALLED): requirements.lock requirements-dev.lock pyproject.toml
+	@echo "installing packages into $(VENV); this takes some minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet $(TORCH) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
