@@ -5,9 +5,10 @@ decides.
 """
 
 import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -130,8 +131,11 @@ def _sketch(texts: Sequence[str], permutations: int) -> npt.NDArray[np.uint64]:
     from rensa import RMinHash
 
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(*_shingle_all(texts), permutations, _SEED)
-    flat = chain.from_iterable(matrix.to_rows())
-    return np.fromiter(flat, np.uint64, len(texts) * permutations).reshape(len(texts), permutations)
+    # By an array of Python: numpy reads numbers out of lists at a third of the speed.
+    flat = array("Q")
+    for row in matrix.to_rows():
+        flat.fromlist(row)
+    return np.frombuffer(flat, np.uint64).reshape(len(texts), permutations)
 
 
 def _rows_per_band(similarity: float) -> int:

@@ -1,12 +1,11 @@
 """Freezing: curated examples become a snapshot, whose id depends on its rows and on nothing else."""
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import date
 from functools import partial
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -94,8 +93,7 @@ def freeze_rows(
         AssertionError: A row id stands twice.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        windows = _take(cut_tables(read_tables(), size))
-        shards = [shard for pieces in windows for shard in _freeze(store, cache, pieces, pool)]
+        shards = list(_freeze(store, cache, cut_tables(read_tables(), size), pool))
         if (found := _find_snapshot(store, cache, shards)) is not None:
             return found
         known = [shard for shard in shards if shard.is_known]
@@ -117,21 +115,19 @@ def open_cache() -> ShardCache:
     return ShardCache(get_settings().var_dir / "cache" / "shards")
 
 
-def _take(pieces: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
-    """Give some pieces at a time."""
-    rest = iter(pieces)
-    while some := list(islice(rest, _HELD)):
-        yield some
+def _freeze(store: ObjectStore, cache: ShardCache, pieces: Iterable[pa.Table], pool: Executor) -> Iterator[Shard]:
+    """Give the shards of pieces, in their order: remembered, or stored now; a few are at work beside each other."""
 
-
-def _freeze(store: ObjectStore, cache: ShardCache, pieces: Sequence[pa.Table], pool: ThreadPoolExecutor) -> list[Shard]:
-    """Give the shards of pieces: remembered, or stored now. Kinds of work are not mixed, as they hinder each other."""
-    keys = list(pool.map(fingerprint, pieces))
-
-    def store_unknown(key: str, rows: pa.Table) -> Shard:
+    def freeze(rows: pa.Table) -> Shard:
+        key = fingerprint(rows)
         return cache.find(key) or cache.remember(key, *store_shard(store, rows))
 
-    return list(pool.map(store_unknown, keys, pieces))
+    at_work: deque[Future[Shard]] = deque()
+    for rows in pieces:
+        if len(at_work) == _HELD:
+            yield at_work.popleft().result()
+        at_work.append(pool.submit(freeze, rows))
+    yield from (one.result() for one in at_work)
 
 
 def _find_snapshot(store: ObjectStore, cache: ShardCache, shards: Sequence[Shard]) -> Snapshot | None:
