@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import polars as pl
+import pyarrow as pa
+
+from nightloom.artifacts.frames import HISTORY
 from nightloom.core.digests import digest_json
 
 Turn = dict[str, str]
@@ -11,6 +15,14 @@ History = Sequence[Mapping[str, str]]
 
 NO_CHAT = "invalid"
 """Role of the turn that says why a record is no conversation."""
+
+_ARROW_HISTORY = pa.list_(pa.struct([("content", pa.string()), ("role", pa.string())]))
+
+
+def make_histories(histories: Sequence[History | None]) -> pl.Series:
+    """Give histories as a column (HISTORY)."""
+    # By Arrow: Polars would make a frame of every single list of dictionaries.
+    return pl.Series(values=pa.array(histories, _ARROW_HISTORY), dtype=HISTORY)
 
 
 def mark_no_chat(reason: str) -> list[Turn]:

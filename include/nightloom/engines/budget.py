@@ -3,9 +3,8 @@
 Nearly all are known to be neither by the number of their bytes. Only the others are rendered and encoded.
 """
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.engines.base import Conversation
 from nightloom.engines.tokens import TokenEncoder, open_encoder
-from nightloom.prompts.templates import Prompt, PromptIdentity, render_example, render_target
+from nightloom.prompts.templates import Prompt, PromptIdentity, render_example
 
 ASKED, MEASURED = "asked.parquet", "measured.parquet"
 """In the folder of `measure_folder`: what it is given, and what it gives."""
@@ -109,11 +108,7 @@ def _is_decomposed(*columns: str) -> pl.Expr:
 
 def _render(rows: pl.DataFrame, prompt: PromptIdentity, budget: TokenBudget) -> Iterator[list[Conversation]]:
     for some in rows.select("text", "history", "answer").iter_slices(_AT_ONCE):
-        yield [_converse(prompt, text, history, answer, budget) for text, history, answer in some.iter_rows()]
-
-
-def _converse(
-    prompt: PromptIdentity, text: str, history: Sequence[dict[str, str]] | None, answer: str, budget: TokenBudget
-) -> Conversation:
-    target = render_target(json.loads(answer), budget.field_order, budget.output)
-    return render_example(prompt, text, history, target)
+        yield [
+            render_example(prompt, text, history, answer, budget.field_order, budget.output)
+            for text, history, answer in some.iter_rows()
+        ]

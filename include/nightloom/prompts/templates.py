@@ -122,12 +122,28 @@ def render_target(answer: Mapping[str, str], fields: Sequence[str], output: Lite
     return json.dumps({field: answer[field] for field in fields}, ensure_ascii=False)
 
 
-def render_example(prompt: PromptIdentity, text: str, history: History | None, target: str) -> list[dict[str, str]]:
+def render_example(
+    prompt: PromptIdentity,
+    text: str,
+    history: History | None,
+    answer: str,
+    fields: Sequence[str],
+    output: Literal["json", "text"],
+) -> list[dict[str, str]]:
     """Give the conversation that an example teaches: what asks for the answer, and the answer.
+
+    Args:
+        prompt: What the text is shown in.
+        text: What is asked.
+        history: What was said before; none: nothing.
+        answer: As a snapshot holds it, in JSON.
+        fields: Of the answer, in the order in which the model gives them.
+        output: The form of the answer.
 
     Raises:
         InputError: The template cannot be rendered, or gives more than 100,000 characters.
     """
+    target = render_target(json.loads(answer), fields, output)
     return [*render_prompt(prompt, text, history), {"role": "assistant", "content": target}]
 
 

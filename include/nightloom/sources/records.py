@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
-import pyarrow as pa
 
 from nightloom.artifacts.frames import RECORDS, Schema
+from nightloom.artifacts.histories import make_histories
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError, SchemaError
@@ -22,8 +22,6 @@ KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 
 # Times of the commonest spellings are rewritten by Polars; Python reads the others one by one.
 _PLAIN_TIME = r"^[1-9][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
-
-_ARROW_HISTORY = pa.list_(pa.struct([("content", pa.string()), ("role", pa.string())]))
 
 Answer = Mapping[str, AnswerField]
 
@@ -93,8 +91,7 @@ def _read_chats(table: pl.DataFrame, chat: str, answer: Answer) -> pl.DataFrame:
         canonical_json({field: one.answer}).decode() if field and one.answer and one.answer.strip() else None
         for one in chats
     ]
-    # By Arrow: Polars would make a frame of every single list of dictionaries.
-    history = pl.Series(values=pa.array([one.history for one in chats], _ARROW_HISTORY), dtype=RECORDS["history"])
+    history = make_histories([one.history for one in chats])
     contents = {"text": [one.text for one in chats], "answer": answers}
     return pl.DataFrame(contents, dict.fromkeys(contents, pl.String)).with_columns(history=history)
 

@@ -3,7 +3,6 @@
 A shard is encoded at a time; one that the snapshot before has too is taken over from there. The manifest comes last.
 """
 
-import json
 import logging
 import re
 from collections import Counter
@@ -22,7 +21,7 @@ from nightloom.core.packages import package_versions
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Conversation
 from nightloom.engines.tokens import TokenEncoder, open_encoder
-from nightloom.prompts.templates import Prompt, PromptIdentity, render_example, render_target
+from nightloom.prompts.templates import Prompt, PromptIdentity, render_example
 
 logger = logging.getLogger(__name__)
 
@@ -142,9 +141,7 @@ def _encode_shard(
 
 def _render(rows: pl.DataFrame, prompt: PromptIdentity, blueprint: BlueprintIdentity) -> list[Conversation]:
     return [
-        render_example(
-            prompt, text, history, render_target(json.loads(answer), blueprint.field_order, blueprint.output)
-        )
+        render_example(prompt, text, history, answer, blueprint.field_order, blueprint.output)
         for text, history, answer in rows.select("text", "history", "answer").iter_rows()
     ]
 

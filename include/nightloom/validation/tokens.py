@@ -8,15 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import HISTORY
-from nightloom.artifacts.histories import NO_CHAT
+from nightloom.artifacts.histories import NO_CHAT, make_histories
 from nightloom.core.worker import run_in_worker
 from nightloom.engines.budget import ASKED, MEASURED, TokenBound
-
-_ARROW_HISTORY = pa.list_(pa.struct([("content", pa.string()), ("role", pa.string())]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,4 @@ def _measure(asked: bytes, budget: str) -> Unfit:
 def _as_histories(column: Any) -> pl.Series:
     if column.isna().all():
         return pl.repeat(None, len(column), dtype=HISTORY, eager=True)
-    # By Arrow: Polars would make a frame of every single list of dictionaries.
-    turns = [None if one is None else list(one) for one in column]
-    return pl.Series(values=pa.array(turns, _ARROW_HISTORY), dtype=HISTORY)
+    return make_histories([None if one is None else list(one) for one in column])
