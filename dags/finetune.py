@@ -28,9 +28,10 @@ for recipe in recipes_of("finetune"):
         blueprint = step("compile_blueprint")
         numbers = step("list_trials", blueprint=blueprint)
         trials = mapped_step("train_trial", "trial", numbers, pool=GPU, blueprint=blueprint)
-        verdict = step("compare_candidate", pool=GPU, blueprint=blueprint, trials=trials)
+        candidate = step("pick_candidate", blueprint=blueprint, trials=trials)
+        verdict = step("compare_candidate", pool=GPU, blueprint=blueprint, candidate=candidate)
         promotion = step("promote_candidate", verdict=verdict)
 
-        blueprint >> numbers >> trials >> verdict >> promotion
+        blueprint >> numbers >> trials >> candidate >> verdict >> promotion
         promotion >> announce_champion(asset_of(recipe, "champion"))
         promotion >> announce(asset_of(recipe, "verdict"))

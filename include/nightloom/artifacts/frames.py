@@ -47,6 +47,14 @@ TOKENS: Schema = {
 }
 """Examples of a snapshot's shard as a model reads them. Who has the tokenizer has their text."""
 
+LABELS: Schema = {
+    "row_id": pl.String,
+    "place": pl.Int32,  # of the token in the example
+    "token": pl.String,  # decoded
+    "learned": pl.Boolean,
+}
+"""One example as a model saw it, a line a token, in their order: what people look at to see what is learned."""
+
 FAILURES: Schema = dict.fromkeys(("row_id", "version", "rule", "measured", "threshold"), pl.String)
 """Records that a suite refuses, with the reason; from validation to curation, never kept."""
 
@@ -111,6 +119,7 @@ FRAMES: dict[str, Schema] = {
     "records": RECORDS,
     "examples": EXAMPLES,
     "tokens": TOKENS,
+    "labels": LABELS,
     "eval_items": EVAL_ITEMS,
     "ledger": LEDGER,
     "quarantine": QUARANTINE,

@@ -1,12 +1,12 @@
-"""Model manifests: base models, blueprints, token ids, trials, adapters."""
+"""Model manifests: base models, adapters, and what a model is asked."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.artifacts.data import Empty, EvalSetId, SnapshotId
 from nightloom.core.manifests import Manifest, Plain
-from nightloom.core.names import BLOB, BlobId, Names
+from nightloom.core.names import BlobId, Names
+from nightloom.core.recipes import Task
 
 BaseId = Annotated[str, Names("base")]
 AdapterId = Annotated[str, Names("adapter")]
@@ -28,12 +28,19 @@ class BaseModelIdentity(Plain):
     files: tuple[ModelFile, ...] = Field(description="Sorted by path.")
 
 
+class BaseModelRecord(Plain):
+    """Where it was taken from first, and under which terms."""
+
+    source: str = Field(description="As a recipe names it: `starter`, a folder's name, s3://…, org/name@revision.")
+    license: str | None = Field(default=None, description="As the model card in the folder says.")
+
+
 class BaseModelManifest(Manifest):
     """A base model, frozen."""
 
     kind: ClassVar[str] = "base"
     identity: BaseModelIdentity
-    record: Empty = Empty()
+    record: BaseModelRecord
 
 
 class Starter(Manifest):
@@ -59,94 +66,48 @@ class Starter(Manifest):
     record: Record
 
 
-class EvalSetUse(Plain):
-    """An eval set in a blueprint, with what a comparison on it can show."""
+class Origin(Manifest):
+    """Which base model lies somewhere else: the memo that keeps it from being fetched every night."""
 
-    name: str
-    evalset: EvalSetId
-    items: int
-    minimum_detectable_effect: float = Field(
-        description="Smallest paired difference found with 80 % power at 10 % discordant items."
-    )
+    class Identity(Plain):
+        """A place, and what tells that nothing has changed there."""
+
+        source: str = Field(description="s3://bucket/prefix/ or org/name of a hub.")
+        revision: str = Field(description="Commit of a hub, or the digest of a listing with sizes and tags.")
+
+    class Record(Plain):
+        """What was fetched."""
+
+        base: BaseId
+
+    kind: ClassVar[str] = "origin"
+    is_memo: ClassVar[bool] = True
+    identity: Identity
+    record: Record
 
 
-class TrialPlan(Plain):
-    """Settings of one training attempt."""
+class TaskSpec(Plain):
+    """What a model is asked, and which form its answer has: the same in training, evaluation, batch and serving."""
 
-    trainer: Literal["trl", "dummy"]
-    method: Literal["lora", "full"]
-    lora: dict[str, Any]
-    settings: dict[str, Any]
-    seed: int
-
-
-class BlueprintIdentity(Plain):
-    """All that determines the result. It names no night: unchanged inputs are the same blueprint."""
-
-    recipe: str
-    snapshot: SnapshotId
-    base: BaseId
     prompt: PromptId = Field(description="Digest of the prompt version.")
     output: Literal["json", "text"]
     answer: dict[str, tuple[str, ...] | None] = Field(description="Fields and their allowed values.")
     field_order: tuple[str, ...]
-    primary: str
-    eval_sets: tuple[EvalSetUse, ...]
-    max_new_tokens: int
-    trials: tuple[TrialPlan, ...]
-    promote_on: Literal["better", "not_worse"]
-    margin: float
-    confidence: float
-    code: str = Field(description="Digest of our packages that training and scoring import.")
-    packages: dict[str, str] = Field(description="Versions of torch, transformers, peft, trl, tokenizers.")
 
 
-class BlueprintRecord(Plain):
-    """Observed when it was compiled."""
+def specify_task(task: Task, prompt: str) -> TaskSpec:
+    """Give what a recipe's task asks a model.
 
-    night: str
-    packages: dict[str, str] = Field(description="Every installed package.")
-    python: str
-    machine: str
-
-
-class Blueprint(Manifest):
-    """What will be trained and compared, stored before anything trains."""
-
-    kind: ClassVar[str] = "blueprint"
-    identity: BlueprintIdentity
-    record: BlueprintRecord
-
-
-class Tokens(Manifest):
-    """The memo that keeps a snapshot's examples from being rendered and encoded twice for the same tokenizer."""
-
-    class Identity(Plain):
-        """All that the ids follow from: no base model, since many share a tokenizer."""
-
-        snapshot: SnapshotId
-        tokenizer: str = Field(description="Digest of the tokenizer's files and class.")
-        template: str = Field(description="Digest of the text of its chat template.")
-        prompt: PromptId
-        output: Literal["json", "text"]
-        field_order: tuple[str, ...]
-        code: str = Field(description="Digest of our packages that render and encode.")
-        packages: dict[str, str] = Field(description="Versions of tokenizers and transformers.")
-
-    class Record(Plain):
-        """Where the ids lie, and how many there were when they were encoded; rows may have been erased since."""
-
-        frames: tuple[Annotated[str, Names(BLOB, "tokens")], ...] = Field(
-            description="Blobs of TOKENS frames, one for each file of the snapshot, in their order."
-        )
-        examples: int
-        tokens: int
-        learned_tokens: int
-
-    kind: ClassVar[str] = "tokens"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    Args:
+        task: As the team wrote it.
+        prompt: Digest of the prompt version that it names.
+    """
+    return TaskSpec(
+        prompt=prompt,
+        output=task.output,
+        answer={name: field.one_of for name, field in task.answer.items()},
+        field_order=tuple(task.answer),
+    )
 
 
 class AdapterIdentity(Plain):
@@ -158,10 +119,13 @@ class AdapterIdentity(Plain):
 
 
 class AdapterRecord(Plain):
-    """Where the weights came from first."""
+    """Where the weights came from first, and what the model is asked."""
 
-    blueprint: BlueprintId
-    trial: int
+    task: TaskSpec
+    max_new_tokens: int
+    blueprint: BlueprintId | None = Field(default=None, description="None: it was not trained here.")
+    trial: int | None = Field(default=None, description="Number of the blueprint's trial.")
+    source: str | None = Field(default=None, description="What it was imported from.")
 
 
 class Adapter(Manifest):
@@ -170,45 +134,6 @@ class Adapter(Manifest):
     kind: ClassVar[str] = "adapter"
     identity: AdapterIdentity
     record: AdapterRecord
-
-
-class TrialIdentity(Plain):
-    """One trial of one blueprint."""
-
-    blueprint: BlueprintId
-    trial: int
-
-
-class LossPoint(Plain):
-    """One point of the loss curve."""
-
-    step: int
-    loss: float
-    learning_rate: float
-
-
-class TrialRecord(Plain):
-    """What training came to."""
-
-    adapter: AdapterId
-    steps: int
-    examples: int
-    tokens: int = Field(description="Tokens of all examples of one epoch.")
-    label_tokens: int = Field(description="Of those, tokens that carry a label.")
-    left_out: int = Field(description="Examples longer than the context; over 1 in 100, and training is refused.")
-    final_loss: float
-    seconds: float
-    tokens_per_second: float
-    curve: tuple[LossPoint, ...]
-
-
-class Trial(Manifest):
-    """The memo that keeps a blueprint's trial from being trained twice."""
-
-    kind: ClassVar[str] = "trial"
-    is_memo: ClassVar[bool] = True
-    identity: TrialIdentity
-    record: TrialRecord
 
 
 class ModelRef(Plain):

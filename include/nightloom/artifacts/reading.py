@@ -6,9 +6,9 @@ import polars as pl
 from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, TOKENS, get_frame
 from nightloom.artifacts.leaves import hash_rows, rows_root
-from nightloom.artifacts.models import Tokens
 from nightloom.artifacts.parts import overlapping_parts, read_parts
 from nightloom.artifacts.rewriting import erased_leaves, list_erased
+from nightloom.artifacts.training import Tokens
 from nightloom.core.digests import merkle_root
 from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from nightloom.artifacts.data import Empty, EvalSetId, RecordsPart, SnapshotId
-from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelRef, PromptId
+from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelRef, TaskSpec
 from nightloom.core.manifests import Manifest, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
@@ -31,10 +31,7 @@ class ScoresIdentity(Plain):
         default=None, description="Snapshot that the reference classifier learned from."
     )
     evalset: EvalSetId
-    prompt: PromptId
-    output: Literal["json", "text"]
-    answer: dict[str, tuple[str, ...] | None]
-    field_order: tuple[str, ...]
+    task: TaskSpec
     max_new_tokens: int
     code: str
     packages: dict[str, str]
@@ -71,6 +68,47 @@ class Scores(Manifest):
     is_memo: ClassVar[bool] = True
     identity: ScoresIdentity
     record: ScoresRecord
+
+
+class ParityCheck(Plain):
+    """One thing that has to be the same wherever a model is used, and whether it is."""
+
+    name: Literal["ids", "adapter", "merge", "answers"]
+    passed: bool
+    value: float = Field(description="What was measured, in the unit that the sentence names.")
+    tolerance: float
+    n: int = Field(description="Examples that it was measured on.")
+    sentence: str = Field(description="For people; holds no row's text.")
+
+
+class Parity(Manifest):
+    """Whether a model is the same in training, evaluation and batch: what was compared is what is served."""
+
+    class Identity(Plain):
+        """All that it follows from."""
+
+        model: ModelRef
+        task: TaskSpec
+        max_new_tokens: int
+        snapshot: SnapshotId = Field(description="Whose examples are shown to the model.")
+        code: str
+        packages: dict[str, str]
+
+    class Record(Plain):
+        """What came out."""
+
+        checks: tuple[ParityCheck, ...]
+        seconds: float
+
+    kind: ClassVar[str] = "parity"
+    is_memo: ClassVar[bool] = True
+    identity: Identity
+    record: Record
+
+    @property
+    def mismatch(self) -> str | None:
+        """What is not the same, in one sentence; nothing when all is."""
+        return next((check.sentence for check in self.record.checks if not check.passed), None)
 
 
 class Comparison(Plain):
@@ -110,6 +148,10 @@ class VerdictIdentity(Plain):
     candidate: AdapterId = Field(description="Adapter.")
     champion: AdapterId | None = Field(description="Adapter that the `champion` ref held when this was decided.")
     baseline: BaseId = Field(description="Base model without adapter.")
+    parity: Annotated[str, Names("parity")] | None = Field(
+        default=None,
+        description="Proof that the candidate is one model in training, evaluation and batch; none: it has no weights.",
+    )
     scores: tuple[ModelScores, ...]
     comparisons: tuple[Comparison, ...]
     finding: Finding = Field(description="Of the comparison that decides: champion, else baseline.")
@@ -131,10 +173,7 @@ class PredictionPlanIdentity(Plain):
     recipe: str
     night: str
     model: ModelRef
-    prompt: PromptId
-    output: Literal["json", "text"]
-    answer: dict[str, tuple[str, ...] | None]
-    field_order: tuple[str, ...]
+    task: TaskSpec
     max_new_tokens: int
     checks: dict[str, Any] = Field(description="The recipe's settings that decide what is redacted or blocked.")
     shards: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames.")

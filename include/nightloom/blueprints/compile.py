@@ -5,8 +5,10 @@ import platform
 from collections.abc import Sequence
 from datetime import date
 
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse
 from nightloom.artifacts.data import EvalSetManifest
-from nightloom.artifacts.models import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse, TrialPlan
+from nightloom.artifacts.models import specify_task
+from nightloom.blueprints.draw import draw_trials
 from nightloom.core.digests import code_digest
 from nightloom.core.packages import worker_packages
 from nightloom.core.recipes import Recipe
@@ -33,6 +35,8 @@ def compile_blueprint(
     night: date,
     snapshot: str,
     base: str,
+    tokenizer: str | None = None,
+    template: str | None = None,
     prompt: Prompt,
     eval_sets: Sequence[EvalSetManifest],
 ) -> Blueprint:
@@ -44,6 +48,8 @@ def compile_blueprint(
         night: The night for which it is compiled; recorded, no part of the identity.
         snapshot: Training data.
         base: Base model.
+        tokenizer: Digest of its tokenizer; none: it has none.
+        template: Digest of its chat template.
         prompt: The prompt version that the recipe names.
         eval_sets: Frozen eval sets in the recipe's order; the first one decides.
     """
@@ -53,18 +59,19 @@ def compile_blueprint(
         recipe=recipe.name,
         snapshot=snapshot,
         base=base,
-        prompt=prompt.id,
-        output=recipe.task.output,
-        answer={name: field.one_of for name, field in recipe.task.answer.items()},
-        field_order=tuple(recipe.task.answer),
+        tokenizer=tokenizer,
+        template=template,
+        task=specify_task(recipe.task, prompt.id),
+        trials=draw_trials(recipe.train),
+        pruning=recipe.train.trials.pruning if recipe.train.trials else None,
+        budget=recipe.train.budget,
         primary=recipe.task.primary,
         eval_sets=tuple(_plan_use(eval_set, recipe.gate.confidence) for eval_set in eval_sets),
         max_new_tokens=recipe.evaluate.max_new_tokens,
-        trials=(TrialPlan(**recipe.train.model_dump(exclude={"base"})),),
         promote_on=recipe.gate.promote_on,
         margin=recipe.gate.margin,
         confidence=recipe.gate.confidence,
-        code=code_digest(*CODE),
+        code={name: code_digest(name) for name in CODE},
         packages={name: packages[name] for name in PACKAGES if name in packages},
     )
     record = BlueprintRecord(

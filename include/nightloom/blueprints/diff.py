@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nightloom.artifacts.models import Blueprint
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.core.digests import short
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -4,10 +4,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.data import EvalSetManifest, Snapshot
-from nightloom.artifacts.models import BaseModelManifest, Blueprint, BlueprintIdentity
-from nightloom.blueprints.compile import CODE
-from nightloom.core.digests import code_digest, short
+from nightloom.artifacts.models import BaseModelManifest
+from nightloom.core.digests import code_digest
 from nightloom.core.errors import ManifestError
 from nightloom.core.manifests import Manifest
 from nightloom.core.packages import worker_packages
@@ -23,7 +23,7 @@ def verify_blueprint(store: ObjectStore, blueprint_id: str) -> list[str]:
     """
     blueprint = store.load(Blueprint, blueprint_id).identity
     inputs: list[tuple[type[Manifest], str]] = [
-        (Prompt, blueprint.prompt),
+        (Prompt, blueprint.task.prompt),
         (Snapshot, blueprint.snapshot),
         (BaseModelManifest, blueprint.base),
         *((EvalSetManifest, use.evalset) for use in blueprint.eval_sets),
@@ -62,9 +62,9 @@ def _named_blobs(manifest: Manifest) -> list[str]:
 
 
 def _verify_surroundings(blueprint: BlueprintIdentity) -> Iterator[str]:
-    code = code_digest(*CODE)
-    if code != blueprint.code:
-        yield f"the code is {short(code)}, not {short(blueprint.code)}; check out the commit it was compiled at"
+    for name, digest in blueprint.code.items():
+        if code_digest(name) != digest:
+            yield f"the code of {name} is another now; check out the commit that the blueprint was compiled at"
     present = worker_packages()
     for package, version in blueprint.packages.items():
         found = present.get(package, "not installed")

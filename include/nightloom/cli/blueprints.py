@@ -33,7 +33,7 @@ def list_blueprints(
 @app.command("show")
 def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
     """Show what a blueprint pins."""
-    from nightloom.artifacts.models import Blueprint
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
 
@@ -45,8 +45,8 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
         ("first compiled", record.night),
         ("snapshot", identity.snapshot),
         ("base", identity.base),
-        ("prompt", identity.prompt),
-        ("answer", ", ".join(identity.field_order)),
+        ("prompt", identity.task.prompt),
+        ("answer", ", ".join(identity.task.field_order)),
         ("primary", identity.primary),
         ("promote on", f"{identity.promote_on}, margin {identity.margin}, confidence {identity.confidence}"),
         *(
@@ -78,7 +78,7 @@ def verify(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
 @app.command()
 def diff(before: BlueprintId, after: BlueprintId, *, as_json: AsJson = False) -> None:
     """Tell what changed between two blueprints."""
-    from nightloom.artifacts.models import Blueprint
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.diff import diff_blueprints
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database

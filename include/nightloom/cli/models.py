@@ -43,13 +43,13 @@ def show_model(
     as_json: AsJson = False,
 ) -> None:
     """Show an adapter: what it stands on, how it was trained, what was decided about it."""
-    from nightloom.artifacts.models import Adapter, Trial, TrialIdentity
+    from nightloom.artifacts.models import Adapter
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()
     manifest = store.load(Adapter, find_id(database, "adapter", adapter))
-    trial = store.find(Trial, TrialIdentity(blueprint=manifest.record.blueprint, trial=manifest.record.trial))
+    trial = _find_trial(store, manifest)
     verdicts = _find_verdicts(store, database, manifest.id)
     document = {
         **manifest_document(manifest),
@@ -106,6 +106,17 @@ def rollback(
     done = roll_back_champion(database, recipe, night=night, who=getuser(), why=reason)
     document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "sentence": done.sentence}
     show(document, done.sentence, as_json=as_json)
+
+
+def _find_trial(store: Any, adapter: Any) -> Any:
+    """Give the trial that made an adapter; nothing for one that was not trained here."""
+    from nightloom.artifacts.blueprints import Blueprint
+    from nightloom.artifacts.training import Trial, identify_trial
+
+    made_by = adapter.record
+    if made_by.blueprint is None:
+        return None
+    return store.find(Trial, identify_trial(store.load(Blueprint, made_by.blueprint).identity, made_by.trial))
 
 
 def _find_verdicts(store: Any, database: Any, adapter: str) -> list[Any]:

@@ -3,6 +3,7 @@
 NightloomError                  one sentence: what was wrong, where, what to do
 ├── InputError                  exit 2: the reader can mend it
 │   ├── RecipeError             a recipe that cannot be used
+│   ├── BudgetError             training would take more than its budget: the night is refused
 │   ├── SchemaError             a source that has other columns than the recipe asks for: the night is refused
 │   └── ManifestError           a manifest or file that is not what its name or digest says
 ├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
@@ -10,6 +11,7 @@ NightloomError                  one sentence: what was wrong, where, what to do
     ├── SourceError             a source or a table that cannot be read or written
     ├── StoreError              the object store refused or did not answer
     ├── RegistryError           the registry's database refused or did not answer
+    ├── OutOfMemoryError        the device's memory is too small for a batch: a smaller one is tried
     └── WorkerError             a child process ended without a result
 """
 
@@ -37,6 +39,10 @@ class SchemaError(InputError):
     """
 
 
+class BudgetError(InputError):
+    """Training would take more minutes or money than the recipe's budget: it goes on when that is raised."""
+
+
 class ManifestError(InputError):
     """A manifest or file that is not what its name or digest says."""
 
@@ -59,6 +65,10 @@ class StoreError(FaultError):
 
 class RegistryError(FaultError):
     """The registry's database refused or did not answer."""
+
+
+class OutOfMemoryError(FaultError):
+    """The device's memory is too small for a batch, though it was halved as often as it could be."""
 
 
 class WorkerError(FaultError):

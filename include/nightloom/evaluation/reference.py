@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.frames import SCORES, put_frame
-from nightloom.artifacts.models import Blueprint, BlueprintIdentity
+from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.reading import read_eval_set, read_split
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
 from nightloom.core.digests import code_digest, short
@@ -71,10 +72,12 @@ def _identify(blueprint: BlueprintIdentity, evalset_id: str) -> ScoresIdentity:
         model=None,
         reference=blueprint.snapshot,
         evalset=evalset_id,
-        prompt="",  # it is not asked: it reads the bare text
-        output="text",
-        answer={blueprint.primary: blueprint.answer[blueprint.primary]},
-        field_order=(blueprint.primary,),
+        task=TaskSpec(
+            prompt="",  # it is not asked: it reads the bare text
+            output="text",
+            answer={blueprint.primary: blueprint.task.answer[blueprint.primary]},
+            field_order=(blueprint.primary,),
+        ),
         max_new_tokens=0,
         code=code_digest(*_CODE),
         packages=package_versions(*_PACKAGES),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import polars as pl
 
 from nightloom.artifacts.frames import SCORES, put_frame
-from nightloom.artifacts.models import Blueprint, BlueprintIdentity, ModelRef
+from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
 from nightloom.core.digests import code_digest, short
@@ -37,35 +37,34 @@ _PACKAGES = ("peft", "tokenizers", "torch", "transformers")
 
 def score_model(
     store: ObjectStore,
-    blueprint_id: str,
+    task: TaskSpec,
+    max_new_tokens: int,
     model: ModelRef,
     evalset_id: str,
     open_engine: OpenEngine = open_engine,
 ) -> Scores:
     """Give the scores of a model on an eval set, from the store where the same was scored before.
 
-    The blueprint tells only how the model is asked (prompt, form of the answer, length) and is no part of what the
-    scores are kept under: baseline and champion are not scored anew every night. A champion is to be asked as it is
-    served, so give the blueprint that it was trained by.
+    They are kept under what the model is asked, and under no blueprint: baseline and champion are not scored anew every
+    night. A champion is to be asked as it is served, so give the task that its adapter records.
     """
-    blueprint = store.load(Blueprint, blueprint_id).identity
-    identity = _identify(blueprint, model, evalset_id)
+    identity = identify_scores(task, max_new_tokens, model, evalset_id)
     kept = store.find(Scores, identity)
     if kept:
         logger.info("scores %s of an earlier run stand", short(kept.id))
         return kept
     began = time.monotonic()
     items = read_eval_set(store, evalset_id)
-    prompt = store.load(Prompt, blueprint.prompt).identity
+    prompt = store.load(Prompt, task.prompt).identity
     conversations = [
         render_prompt(prompt, text, history) for text, history in items.select("text", "history").iter_rows()
     ]
     engine = open_engine(store, model)
-    outputs = [g.text for g in engine.generate(conversations, blueprint.max_new_tokens)]
-    frame = _score_outputs(items, outputs, blueprint)
+    outputs = [g.text for g in engine.generate(conversations, max_new_tokens)]
+    frame = _score_outputs(items, outputs, task)
     record = ScoresRecord(
         frame=put_frame(store, frame, SCORES),
-        metrics=sum_up(frame, blueprint.field_order, form=True),
+        metrics=sum_up(frame, task.field_order, form=True),
         seconds=round(time.monotonic() - began, 3),
     )
     return store.publish(Scores(identity=identity, record=record))
@@ -77,23 +76,21 @@ def score_answer(given: Mapping[str, str] | None, expected: Mapping[str, str], f
     return [field for field in fields if given is not None and matches(given[field], expected[field])]
 
 
-def _identify(blueprint: BlueprintIdentity, model: ModelRef, evalset_id: str) -> ScoresIdentity:
+def identify_scores(task: TaskSpec, max_new_tokens: int, model: ModelRef, evalset_id: str) -> ScoresIdentity:
+    """Give what determines the scores of a model."""
     return ScoresIdentity(
         model=model,
         evalset=evalset_id,
-        prompt=blueprint.prompt,
-        output=blueprint.output,
-        answer=blueprint.answer,
-        field_order=blueprint.field_order,
-        max_new_tokens=blueprint.max_new_tokens,
+        task=task,
+        max_new_tokens=max_new_tokens,
         code=code_digest(*_CODE),
         packages=package_versions(*_PACKAGES),
     )
 
 
-def _score_outputs(items: pl.DataFrame, outputs: Sequence[str], blueprint: BlueprintIdentity) -> pl.DataFrame:
-    fields = blueprint.field_order
-    given = [parse_output(output, fields, blueprint.answer, blueprint.output) for output in outputs]
+def _score_outputs(items: pl.DataFrame, outputs: Sequence[str], task: TaskSpec) -> pl.DataFrame:
+    fields = task.field_order
+    given = [parse_output(output, fields, task.answer, task.output) for output in outputs]
     expected = [json.loads(answer) for answer in items["answer"]]
     return items.select("item_id", "cluster_id", "slice").with_columns(
         pl.Series("output", outputs, dtype=pl.String),

@@ -6,9 +6,9 @@ from typing import Literal
 
 import polars as pl
 
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.frames import SCORES, get_frame
-from nightloom.artifacts.models import Blueprint, BlueprintIdentity
-from nightloom.artifacts.results import Comparison, Metric, ModelScores, Scores, Verdict, VerdictIdentity
+from nightloom.artifacts.results import Comparison, Metric, ModelScores, Parity, Scores, Verdict, VerdictIdentity
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
@@ -31,6 +31,7 @@ def decide(
     blueprint_id: str,
     candidate: str,
     champion: str | None,
+    parity: str | None,
     scores: Sequence[tuple[Role, str, Scores]],
 ) -> Verdict:
     """Compare the candidate on every eval set, and publish what follows.
@@ -47,6 +48,7 @@ def decide(
         blueprint_id: What the candidate was trained by; it has the gate's settings.
         candidate: Adapter.
         champion: Adapter that the `champion` ref holds now; a promotion is valid against this one only.
+        parity: Proof that the candidate is one model everywhere; none: it has no weights to prove it of.
         scores: Whose, on which eval set, and what: of baseline, candidate and champion on every eval set, and of the
             reference where there is one.
 
@@ -64,6 +66,9 @@ def decide(
     ]
     deciding, baseline = _deciding(comparisons, blueprint)
     promote, consequence = _apply_gate(blueprint, deciding, baseline, candidate, champion)
+    mismatch = store.load(Parity, parity).mismatch if parity else None
+    if promote and mismatch:
+        promote, consequence = False, f"but {mismatch}, so nothing is promoted"
     identity = VerdictIdentity(
         recipe=blueprint.recipe,
         night=night.isoformat(),
@@ -71,6 +76,7 @@ def decide(
         candidate=candidate,
         champion=champion,
         baseline=blueprint.base,
+        parity=parity,
         scores=tuple(
             ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.record.metrics)
             for role, eval_set, made in scores

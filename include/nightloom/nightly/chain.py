@@ -84,8 +84,10 @@ def _finetune(recipe: str, night: str, on_step: OnStep) -> None:
     for trial in finetune.list_trials(blueprint):
         on_step("finetune", f"train_trial {trial}")
         trials.append(str(finetune.train_trial(recipe, night, blueprint, trial)))
+    on_step("finetune", "pick_candidate")
+    candidate = str(finetune.pick_candidate(recipe, night, blueprint, trials))
     on_step("finetune", "compare_candidate")
-    verdict = finetune.compare_candidate(recipe, night, blueprint, trials)
+    verdict = finetune.compare_candidate(recipe, night, blueprint, candidate)
     on_step("finetune", "promote_candidate")
     finetune.promote_candidate(recipe, night, str(verdict))
 

@@ -4,9 +4,11 @@ import logging
 from collections.abc import Sequence
 from getpass import getuser
 
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import EvalSetManifest, Preparation
-from nightloom.artifacts.models import Adapter, Blueprint, ModelRef, Trial
+from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Scores, Verdict
+from nightloom.artifacts.training import Trial
 from nightloom.blueprints.compile import compile_blueprint as compile_and_publish
 from nightloom.core.digests import short
 from nightloom.core.nights import parse_night
@@ -40,7 +42,7 @@ def compile_blueprint(recipe: str, night: str) -> str | Stop:
         settings,
         night=parse_night(night),
         snapshot=preparation.snapshot,
-        base=run_in_worker("training.bases:run_freeze", base=settings.train.base),
+        **run_in_worker("training.bases:run_freeze", base=settings.train.base),
         prompt=read_prompt(get_settings().prompts_dir, settings.task.prompt),
         eval_sets=[store.load(EvalSetManifest, evalset) for evalset in preparation.eval_sets],
     )
@@ -65,10 +67,15 @@ def train_trial(recipe: str, night: str, blueprint: str, trial: int) -> str | St
 
 
 @night_step("finetune")
-def compare_candidate(recipe: str, night: str, blueprint: str, trials: Sequence[str]) -> str | Stop:
+def pick_candidate(recipe: str, night: str, blueprint: str, trials: Sequence[str]) -> str | Stop:
+    """Give the adapter of the trial that is best on the selection split."""
+    return open_store().load(Trial, trials[0]).record.adapter
+
+
+@night_step("finetune")
+def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str) -> str | Stop:
     """Score candidate, champion, baseline and reference on the same items, and decide."""
     store, database = open_store(), open_database()
-    candidate = store.load(Trial, trials[0]).record.adapter
     # What the nights before it left, so that running a night again decides on the same ground.
     champion = read_ref_before(database, recipe, "champion", parse_night(night))
     scored = run_in_worker(
@@ -84,6 +91,7 @@ def compare_candidate(recipe: str, night: str, blueprint: str, trials: Sequence[
         blueprint_id=blueprint,
         candidate=candidate,
         champion=champion,
+        parity=None,
         scores=[(role, eval_set, store.load(Scores, scores)) for role, eval_set, scores in scored],
     )
     index_manifest(database, "verdict", verdict.id, recipe, parse_night(night))
@@ -110,18 +118,21 @@ def score_models(
 
     store = open_store()
     identity = store.load(Blueprint, blueprint).identity
-    models: list[tuple[Role, ModelRef, str]] = [
-        ("baseline", ModelRef(base=identity.base), blueprint),
-        ("candidate", ModelRef(base=identity.base, adapter=candidate), blueprint),
+    asked = (identity.task, identity.max_new_tokens)
+    models: list[tuple[Role, ModelRef, tuple[TaskSpec, int]]] = [
+        ("baseline", ModelRef(base=identity.base), asked),
+        ("candidate", ModelRef(base=identity.base, adapter=candidate), asked),
     ]
     if champion:
         adapter = store.load(Adapter, champion)
-        # A champion is asked as it is served: with the prompt of the blueprint that it was trained by.
-        models.append(("champion", ModelRef(base=adapter.identity.base, adapter=champion), adapter.record.blueprint))
+        # A champion is asked as it is served: with the prompt that it was trained by.
+        as_served = (adapter.record.task, adapter.record.max_new_tokens)
+        models.append(("champion", ModelRef(base=adapter.identity.base, adapter=champion), as_served))
     scored: list[tuple[Role, str, str]] = []
     for eval_set in identity.eval_sets:
-        for role, model, asked_by in models:
-            scored.append((role, eval_set.name, score_model(store, asked_by, model, eval_set.evalset).id))
+        for role, model, (task, max_new_tokens) in models:
+            scores = score_model(store, task, max_new_tokens, model, eval_set.evalset)
+            scored.append((role, eval_set.name, scores.id))
         if reference:
             scored.append(("reference", eval_set.name, score_reference(store, blueprint, eval_set.evalset).id))
     return scored

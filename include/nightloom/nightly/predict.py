@@ -2,7 +2,7 @@
 
 import logging
 
-from nightloom.artifacts.models import Adapter, Blueprint, ModelRef
+from nightloom.artifacts.models import Adapter, ModelRef
 from nightloom.core.connections import resolve_connection
 from nightloom.core.digests import short
 from nightloom.core.nights import parse_night
@@ -51,7 +51,7 @@ def plan_shards(recipe: str, night: str) -> str | Stop:
         night=parse_night(night),
         records=records.id,
         model=ModelRef(base=adapter.identity.base, adapter=champion),
-        prompt_id=store.load(Blueprint, adapter.record.blueprint).identity.prompt,
+        task=adapter.record.task,
     )
     index_manifest(database, "prediction_plan", planned.id, recipe, parse_night(night))
     logger.info("plan %s: %d rows in %d shards", short(planned.id), planned.identity.rows, len(planned.identity.shards))

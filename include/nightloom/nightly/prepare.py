@@ -236,7 +236,7 @@ def _freeze_tokenizer(store: ObjectStore, recipe: Recipe) -> TokenBudget | None:
     if recipe.train.base == "dummy":
         return None
     return TokenBudget(
-        base=run_in_worker("training.bases:run_freeze", base=recipe.train.base),
+        base=run_in_worker("training.bases:run_freeze", base=recipe.train.base)["base"],
         prompt=store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt)).id,
         output=recipe.task.output,
         field_order=tuple(recipe.task.answer),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
-from nightloom.core.errors import NightloomError, SchemaError
+from nightloom.core.errors import BudgetError, NightloomError, SchemaError
 from nightloom.core.nights import parse_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import Stage, begin_stage, end_stage
@@ -30,7 +30,8 @@ Step = TypeVar("Step", bound=Callable[..., str | Stop])
 def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
     """Make a function of recipe and night a step of a stage: its Stop or fault is written down as the outcome.
 
-    A source whose columns are not what the recipe asks for is no fault: the batch is refused.
+    A source whose columns are not what the recipe asks for is no fault: the batch is refused. So is training that
+    would take more than its budget.
 
     Args:
         stage: The stage that the step belongs to.
@@ -45,7 +46,7 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
                 begin_stage(open_database(), recipe, date, stage)
             try:
                 result = function(recipe, night, *args, **kwargs)
-            except SchemaError as error:
+            except (BudgetError, SchemaError) as error:
                 result = Stop("refused", str(error))
             except Exception as error:
                 sentence = str(error) if isinstance(error, NightloomError) else f"{type(error).__name__}: {error}"

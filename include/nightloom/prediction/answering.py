@@ -109,7 +109,7 @@ def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
     digest = digest_json([batch.plan_id, row.row_id])[:32]
     answer = None
     if isinstance(result, Generation):
-        answer = parse_output(result.text, plan.field_order, plan.answer, plan.output)
+        answer = parse_output(result.text, plan.task.field_order, plan.task.answer, plan.task.output)
         status = "invalid_output" if answer is None else "succeeded"
     else:
         status = result.status
@@ -126,7 +126,7 @@ def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
             answer=answer,
             night=plan.night,
             model=plan.model,
-            prompt=plan.prompt,
+            prompt=plan.task.prompt,
         ),
     )
 

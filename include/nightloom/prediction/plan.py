@@ -3,7 +3,7 @@
 from datetime import date
 
 from nightloom.artifacts.frames import RECORDS, put_frame
-from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity
 from nightloom.core.digests import code_digest
@@ -27,7 +27,7 @@ _CHECKS = ("max_characters", "pii", "secrets", "prompt_injections")
 
 
 def plan_shards(
-    store: ObjectStore, recipe: Recipe, *, night: date, records: str, model: ModelRef, prompt_id: str
+    store: ObjectStore, recipe: Recipe, *, night: date, records: str, model: ModelRef, task: TaskSpec
 ) -> PredictionPlan:
     """Cut the newest version of every row into shards, and commit them as the night's plan.
 
@@ -36,17 +36,14 @@ def plan_shards(
     """
     settings = _settings(recipe)
     if settings.table:
-        table_columns(tuple(recipe.task.answer), settings.table)  # a name that is taken is refused before the work
+        table_columns(task.field_order, settings.table)  # a name that is taken is refused before the work
     rows = keep_newest(read_records(store, records)).sort("row_id")
     shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
     identity = PredictionPlanIdentity(
         recipe=recipe.name,
         night=night.isoformat(),
         model=model,
-        prompt=prompt_id,
-        output=recipe.task.output,
-        answer={name: field.one_of for name, field in recipe.task.answer.items()},
-        field_order=tuple(recipe.task.answer),
+        task=task,
         max_new_tokens=settings.max_new_tokens,
         checks={
             **{name: getattr(recipe.prepare, name) for name in _CHECKS},

@@ -57,7 +57,7 @@ def predict_shards(
     batch: Batch | None = None
     for number in _free_shards(store, leases, plan, progress):
         if batch is None:
-            prompt = store.load(Prompt, plan.identity.prompt)
+            prompt = store.load(Prompt, plan.identity.task.prompt)
             batch = Batch(plan_id, plan.identity, prompt.identity, open_engine(store, plan.identity.model))
             progress.begin()
 

@@ -36,7 +36,7 @@ def write_predictions_table(store: ObjectStore, predictions_id: str, url: str, t
     """
     predictions = store.load(Predictions, predictions_id).identity
     plan = store.load(PredictionPlan, predictions.plan).identity
-    columns = table_columns(plan.field_order, table)
+    columns = table_columns(plan.task.field_order, table)
     target = sa.Table(table, sa.MetaData(), *columns)
     of_night = (target.c.recipe == plan.recipe) & (target.c.night == date.fromisoformat(plan.night))
     engine = _connect(url, table)
@@ -125,7 +125,7 @@ def _values(line: ResultLine, plan: PredictionPlanIdentity) -> dict[str, Any]:
         "blocked": outcome.blocked,
         "flags": ",".join(outcome.flags),
         "model": plan.model.adapter or plan.model.base,
-        "prompt": plan.prompt,
+        "prompt": plan.task.prompt,
         # PostgreSQL has no text with a NUL in it.
-        **{field: answer[field].replace("\0", "\ufffd") if field in answer else None for field in plan.field_order},
+        **{name: answer[name].replace("\0", "\ufffd") if name in answer else None for name in plan.task.field_order},
     }

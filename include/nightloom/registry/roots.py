@@ -1,6 +1,7 @@
 """Roots: what the registry names in the store, from which garbage collection begins; and who the registry is."""
 
 import uuid
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -14,7 +15,11 @@ from nightloom.registry.tables import (
     RefMoveRow,
     RefRow,
     ReleaseRow,
+    TrialRow,
 )
+
+_TRIAL_WAITS = timedelta(days=14)
+"""For so long a trial that was left is likely to be taken up again, and its last checkpoint is kept."""
 
 
 def read_registry_id(database: Database) -> str:
@@ -33,11 +38,15 @@ def list_roots(database: Database) -> dict[str, str]:
     These are what refs point to and ever pointed to, what stages of nights came to, what a night that is not over has
     made, what rows were released from, and what somebody has leased.
     """
+    now = utc_now().replace(tzinfo=None)
     unfinished = sa.select(OutcomeRow.recipe, OutcomeRow.night).where(OutcomeRow.status == "running")
     queries: dict[str, sa.Executable] = {
-        "leased": sa.select(LeaseRow.scope).where(LeaseRow.expires_at > utc_now().replace(tzinfo=None)),
+        "leased": sa.select(LeaseRow.scope).where(LeaseRow.expires_at > now),
         "unfinished night": sa.select(ManifestRow.manifest).where(
             sa.tuple_(ManifestRow.recipe, ManifestRow.night).in_(unfinished)
+        ),
+        "unfinished trial": sa.select(TrialRow.checkpoint).where(
+            TrialRow.checkpoint.is_not(None), TrialRow.finished_at.is_(None), TrialRow.seen_at > now - _TRIAL_WAITS
         ),
         "release": sa.select(ReleaseRow.preparation),
         "night": sa.select(OutcomeRow.manifest).where(OutcomeRow.manifest.is_not(None)),

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Date, DateTime, Index, Integer, String, Text
+from sqlalchemy import Date, DateTime, Float, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -80,6 +80,33 @@ class ManifestRow(Base):
     made_at: Mapped[datetime] = mapped_column(DateTime)
 
     __table_args__ = (Index("ix_manifests_recipe_night", "recipe", "night"),)
+
+
+class TrialRow(Base):
+    """How far a trial is that runs, or ran: what is told while it does, and where the next try goes on."""
+
+    __tablename__ = "trials"
+
+    trial: Mapped[str] = mapped_column(String(64), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer)
+    steps: Mapped[int] = mapped_column(Integer)
+    device: Mapped[str] = mapped_column(String(100))
+    seconds: Mapped[float] = mapped_column(Float)  # of a device, all attempts together
+    checkpoint: Mapped[str | None] = mapped_column(String(64))  # the last one that is whole
+    started_at: Mapped[datetime] = mapped_column(DateTime)
+    seen_at: Mapped[datetime] = mapped_column(DateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime)
+
+
+class MetricRow(Base):
+    """One value of a curve of a trial, such as its loss at a step."""
+
+    __tablename__ = "metrics"
+
+    trial: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    value: Mapped[float] = mapped_column(Float)
 
 
 class LeaseRow(Base):

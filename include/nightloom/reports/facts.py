@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from nightloom.artifacts.blueprints import EvalSetUse
 from nightloom.artifacts.data import CanaryResult, Expectation, RuleCount
-from nightloom.artifacts.models import EvalSetUse, LossPoint
 from nightloom.artifacts.results import Comparison, Finding, Metric, PredictionStatus
+from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.manifests import Plain
 from nightloom.registry.nights import Stage, Status
 
@@ -73,6 +74,10 @@ class TrainingFacts(Plain):
     seconds: float
     tokens_per_second: float
     curve: tuple[LossPoint, ...]
+    kept_step: int
+    held_out: tuple[HeldOutLoss, ...]
+    device: str
+    adjustments: tuple[str, ...]
 
 
 class ScoreFact(Plain):

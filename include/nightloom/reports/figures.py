@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 from nightloom.artifacts.data import Outcome, RuleCount
-from nightloom.artifacts.models import LossPoint
 from nightloom.artifacts.results import Comparison, Metric
+from nightloom.artifacts.training import LossPoint
 from nightloom.reports.drawing import COLOURS, Margins, draw, label
 from nightloom.reports.facts import ROLES, NightFact, Role, ScoreFact
 

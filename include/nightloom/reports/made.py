@@ -5,9 +5,10 @@ from datetime import date
 
 import polars as pl
 
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import Curated, EvalSetManifest, Preparation, Records, Snapshot
-from nightloom.artifacts.models import Blueprint, Trial, TrialIdentity
 from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
+from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt
 from nightloom.registry.database import Database
@@ -64,7 +65,7 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
         preparation=preparation,
         snapshot=shelf.load(Snapshot, preparation.identity.snapshot if preparation else None),
         blueprint=blueprint,
-        prompt=shelf.load(Prompt, blueprint.identity.prompt if blueprint else None),
+        prompt=shelf.load(Prompt, blueprint.identity.task.prompt if blueprint else None),
         trial=trial,
         verdict=verdict,
         plan=shelf.load(PredictionPlan, predictions.identity.plan if predictions else None),
@@ -101,7 +102,7 @@ def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) 
 def _find_trial(shelf: Shelf, verdict: Verdict, blueprint: Blueprint | None) -> Trial | None:
     """Give the trial that made the candidate of a verdict."""
     for number in range(len(blueprint.identity.trials) if blueprint else 0):
-        trial = shelf.find(Trial, TrialIdentity(blueprint=verdict.identity.blueprint, trial=number))
+        trial = shelf.find(Trial, identify_trial(blueprint.identity, number)) if blueprint else None
         if trial and trial.record.adapter == verdict.identity.candidate:
             return trial
     return None

@@ -69,10 +69,11 @@ def tell_data(made: Made) -> DataFacts | None:
 
 def tell_training(made: Made) -> TrainingFacts | None:
     """Tell how the candidate was made."""
-    if made.trial is None or made.blueprint is None:
+    if made.trial is None:
         return None
-    plan = made.blueprint.identity.trials[made.trial.identity.trial]
-    return TrainingFacts(trainer=plan.trainer, method=plan.method, **made.trial.record.model_dump(exclude={"adapter"}))
+    plan, record = made.trial.identity.plan, made.trial.record
+    told = record.model_dump(include=set(TrainingFacts.model_fields))
+    return TrainingFacts(trainer=plan.trainer, method=plan.method, **told)
 
 
 def tell_comparison(made: Made, moves: Sequence[RefMove]) -> ComparisonFacts | None:

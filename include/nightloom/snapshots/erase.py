@@ -13,9 +13,9 @@ from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
 from nightloom.artifacts.frames import EXAMPLES, RECORDS, get_frame
 from nightloom.artifacts.histories import item_id
 from nightloom.artifacts.leaves import sha256
-from nightloom.artifacts.models import Blueprint, Trial
 from nightloom.artifacts.parts import find_part
 from nightloom.artifacts.rewriting import HOLDING_TEXT, Rewritten, find_rows, rewrite_blob
+from nightloom.artifacts.training import Trial
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.names import BLOB, Named, list_names
@@ -107,10 +107,7 @@ def find_adapters(inventory: Inventory, shards: Collection[str]) -> list[str]:
         for name, one in manifests
         if isinstance(one, Snapshot) and any(file.sha256 in shards for file in one.record.files)
     }
-    blueprints = {
-        name.digest for name, one in manifests if isinstance(one, Blueprint) and one.identity.snapshot in snapshots
-    }
-    trials = (one for _, one in manifests if isinstance(one, Trial) and one.identity.blueprint in blueprints)
+    trials = (one for _, one in manifests if isinstance(one, Trial) and one.identity.snapshot in snapshots)
     return sorted({trial.record.adapter for trial in trials})
 
 

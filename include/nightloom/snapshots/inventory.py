@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from nightloom.artifacts import data, models, results
+from nightloom.artifacts import blueprints, data, models, results, training
 from nightloom.core.errors import InputError
 from nightloom.core.manifests import Manifest, manifest_key
 from nightloom.core.names import BLOB, Named, list_names
@@ -18,8 +18,16 @@ KINDS: dict[str, type[Manifest]] = {
     kind.kind: kind
     for kind in (
         *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Preparation),
-        *(models.BaseModelManifest, models.Starter, models.Blueprint, models.Adapter, models.Trial, models.Tokens),
-        *(results.Scores, results.Verdict, results.PredictionPlan, results.PredictionShard, results.Predictions),
+        *(models.BaseModelManifest, models.Starter, models.Origin, models.Adapter, blueprints.Blueprint),
+        *(training.Tokens, training.Trial, training.Checkpoint, training.Rung, training.Ranking),
+        *(
+            results.Scores,
+            results.Parity,
+            results.Verdict,
+            results.PredictionPlan,
+            results.PredictionShard,
+            results.Predictions,
+        ),
         *(results.Report, Prompt, Replacement),
     )
 }
@@ -80,10 +88,10 @@ def take_inventory(store: ObjectStore) -> Inventory:
     return Inventory(objects, trash, manifests, {**names, **{blob: [name] for blob, name in replaced.items()}})
 
 
-def list_tokens(store: ObjectStore, snapshot: str) -> list[models.Tokens]:
+def list_tokens(store: ObjectStore, snapshot: str) -> list[training.Tokens]:
     """Give all token ids of a snapshot's examples: one for each tokenizer, chat template and prompt."""
-    names = (_name(one.key) for one in list_objects(store, f"manifests/{models.Tokens.kind}/"))
-    found = (store.load(models.Tokens, name.digest) for name in names if name)
+    names = (_name(one.key) for one in list_objects(store, f"manifests/{training.Tokens.kind}/"))
+    found = (store.load(training.Tokens, name.digest) for name in names if name)
     return [tokens for tokens in found if tokens.identity.snapshot == snapshot]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.frames import LEDGER
-from nightloom.artifacts.models import Blueprint, Trial
 from nightloom.artifacts.parts import find_lines
+from nightloom.artifacts.training import Trial
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.erasures import find_erasure
@@ -73,6 +73,6 @@ def list_learners(
     learners = set(erasure.adapters if erasure else ())
     for trial_id, _, _ in list_manifests(database, "trial", recipe) if snapshots else ():
         trial = store.load(Trial, trial_id)
-        if store.load(Blueprint, trial.identity.blueprint).identity.snapshot in snapshots:
+        if trial.identity.snapshot in snapshots:
             learners.add(trial.record.adapter)
     return sorted(learners)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from nightloom.artifacts.models import BlueprintIdentity, LossPoint, TrialPlan
+from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
+from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.store import ObjectStore
 
 
@@ -20,6 +21,11 @@ class Training:
         tokens_seen: Tokens of all steps together.
         left_out: Examples that do not fit the model's context; they are never cut.
         curve: The loss over steps.
+        kept_step: The step whose weights were written.
+        held_out: The loss on the selection split, the kept weights' last; empty where that split is.
+        sample: Blob of a LABELS frame with one example.
+        device: What it ran on.
+        adjustments: What was done otherwise than planned, a sentence each.
     """
 
     steps: int
@@ -29,6 +35,11 @@ class Training:
     tokens_seen: int
     left_out: int
     curve: tuple[LossPoint, ...]
+    kept_step: int
+    held_out: tuple[HeldOutLoss, ...] = ()
+    sample: str | None = None
+    device: str = "cpu"
+    adjustments: tuple[str, ...] = ()
 
 
 class Trainer(Protocol):

@@ -4,7 +4,8 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from nightloom.artifacts.models import BlueprintIdentity, LossPoint, TrialPlan
+from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
+from nightloom.artifacts.training import LossPoint
 from nightloom.core.store import ObjectStore
 from nightloom.engines.dummy import DUMMY_FILE, split_words
 from nightloom.training.base import Training
@@ -31,5 +32,6 @@ def train_dummy(store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPla
         label_tokens=label_tokens,
         tokens_seen=tokens,
         left_out=0,
+        kept_step=1,
         curve=(LossPoint(step=1, loss=0.0, learning_rate=0.0),),
     )

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from nightloom.artifacts.blueprints import BlueprintIdentity
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.frames import EXAMPLES, TOKENS, get_frame, put_frame
-from nightloom.artifacts.models import BaseModelManifest, BlueprintIdentity, ModelFile, Tokens
+from nightloom.artifacts.models import BaseModelManifest, ModelFile
 from nightloom.artifacts.reading import read_split, read_tokens
+from nightloom.artifacts.training import Tokens
 from nightloom.core.digests import code_digest, digest_json, short
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.packages import package_versions
@@ -38,7 +40,7 @@ def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity) -> list
     Raises:
         InputError: There are no training rows, or the prompt cannot be rendered.
     """
-    prompt = store.load(Prompt, blueprint.prompt).identity
+    prompt = store.load(Prompt, blueprint.task.prompt).identity
     rows = _refuse_none(read_split(store, blueprint.snapshot, "train"), blueprint)
     return _render(rows, prompt, blueprint)
 
@@ -66,11 +68,11 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
     encoder = open_encoder(folder)
     identity = Tokens.Identity(
         snapshot=blueprint.snapshot,
-        tokenizer=_digest_tokenizer(base.identity.files, encoder),
+        tokenizer=digest_tokenizer(base.identity.files, encoder),
         template=encoder.template,
-        prompt=blueprint.prompt,
-        output=blueprint.output,
-        field_order=blueprint.field_order,
+        prompt=blueprint.task.prompt,
+        output=blueprint.task.output,
+        field_order=blueprint.task.field_order,
         code=code_digest(*_MADE_BY),
         packages=package_versions(*_PACKAGES),
     )
@@ -78,7 +80,7 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
         logger.info("tokens %s of snapshot %s stand already", short(found.id), short(blueprint.snapshot))
         return found
     snapshot = store.load(Snapshot, blueprint.snapshot)
-    prompt = store.load(Prompt, blueprint.prompt).identity
+    prompt = store.load(Prompt, blueprint.task.prompt).identity
     known = _find_known(store, snapshot, identity)
     shards = [file.sha256 for file in snapshot.record.files]
     frames: list[str] = []
@@ -97,7 +99,7 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
     return store.publish(Tokens(identity=identity, record=record))
 
 
-def _digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
+def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
     """Give the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
     kept = [(file.path, file.sha256) for file in files if not _MODEL_FILE.fullmatch(file.path)]
     return digest_json([encoder.kind, kept])
@@ -141,7 +143,7 @@ def _encode_shard(
 
 def _render(rows: pl.DataFrame, prompt: PromptIdentity, blueprint: BlueprintIdentity) -> list[Conversation]:
     return [
-        render_example(prompt, text, history, answer, blueprint.field_order, blueprint.output)
+        render_example(prompt, text, history, answer, blueprint.task.field_order, blueprint.task.output)
         for text, history, answer in rows.select("text", "history", "answer").iter_rows()
     ]
 

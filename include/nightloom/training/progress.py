@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Any
 
-from nightloom.artifacts.models import LossPoint
+from nightloom.artifacts.training import LossPoint
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import fetch_model, scratch_folder
-from nightloom.artifacts.models import BaseModelManifest, BlueprintIdentity, TrialPlan
+from nightloom.artifacts.models import BaseModelManifest
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import RESERVED_SETTINGS
 from nightloom.core.store import ObjectStore
@@ -86,6 +87,7 @@ def train_with_trl(store: ObjectStore, blueprint: BlueprintIdentity, plan: Trial
         tokens_seen=progress.tokens_seen(trainer.state.epoch or 0.0),
         left_out=census.left_out,
         curve=progress.curve,
+        kept_step=trainer.state.global_step,
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.artifacts.folders import put_folder, scratch_folder
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, Starter
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, Starter
 from nightloom.core.digests import code_digest, digest_file, digest_json, short
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore, open_store
@@ -84,7 +84,8 @@ def make_starter(
     with scratch_folder() as folder:
         loss = pretrain_starter(settings, folder, tell)
         files = put_folder(store, folder)
-    base = store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files)))
+    origin = BaseModelRecord(source="starter")
+    base = store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files), record=origin))
     seconds = round(time.monotonic() - started, 1)
     tell(f"starter {short(base.id)} made in {seconds:.0f} s")
     record = Starter.Record(base=base.id, seconds=seconds, loss=loss)

@@ -4,18 +4,10 @@ import logging
 import time
 from collections.abc import Mapping
 
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import put_folder, scratch_folder
-from nightloom.artifacts.models import (
-    Adapter,
-    AdapterIdentity,
-    AdapterRecord,
-    Blueprint,
-    BlueprintIdentity,
-    Trial,
-    TrialIdentity,
-    TrialPlan,
-    TrialRecord,
-)
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.training import Trial, TrialRecord, identify_trial
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore, open_store
@@ -40,12 +32,12 @@ def train_trial(store: ObjectStore, blueprint_id: str, trial: int) -> Trial:
         InputError: The blueprint plans no such trial, a setting is unknown, or nothing can be learned from the
             examples.
     """
-    identity = TrialIdentity(blueprint=blueprint_id, trial=trial)
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    plan = _pick_plan(blueprint, blueprint_id, trial)
+    identity = identify_trial(blueprint, trial)
     if found := store.find(Trial, identity):
         logger.info("trial %d of blueprint %s stands already", trial, short(blueprint_id))
         return found
-    blueprint = store.load(Blueprint, blueprint_id).identity
-    plan = _pick_plan(blueprint, blueprint_id, trial)
     started = time.monotonic()
     with scratch_folder() as folder:
         training = TRAINERS[plan.trainer](store, blueprint, plan, folder)
@@ -54,7 +46,9 @@ def train_trial(store: ObjectStore, blueprint_id: str, trial: int) -> Trial:
     adapter = store.publish(
         Adapter(
             identity=AdapterIdentity(base=blueprint.base, method=plan.method, files=files),
-            record=AdapterRecord(blueprint=blueprint_id, trial=trial),
+            record=AdapterRecord(
+                task=blueprint.task, max_new_tokens=blueprint.max_new_tokens, blueprint=blueprint_id, trial=trial
+            ),
         )
     )
     return store.publish(Trial(identity=identity, record=_account(adapter.id, training, seconds)))
@@ -79,4 +73,9 @@ def _account(adapter: str, training: Training, seconds: float) -> TrialRecord:
         seconds=round(seconds, 2),
         tokens_per_second=round(training.tokens_seen / seconds, 1),
         curve=training.curve,
+        kept_step=training.kept_step,
+        held_out=training.held_out,
+        sample=training.sample,
+        device=training.device,
+        adjustments=training.adjustments,
     )

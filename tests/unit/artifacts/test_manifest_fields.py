@@ -9,13 +9,13 @@ import json
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts import data, models, results
+from nightloom.artifacts import blueprints, data, models, results, training
 from nightloom.core import replacements
 from nightloom.core.manifests import Manifest
 from nightloom.prompts import templates
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "manifest_fields.json").read_text(encoding="utf-8"))
-HOMES = {module.__name__ for module in (data, models, replacements, results, templates)}
+HOMES = {module.__name__ for module in (blueprints, data, models, replacements, results, templates, training)}
 KINDS = {kind.kind: kind for kind in Manifest.__subclasses__() if kind.__module__ in HOMES}
 
 
@@ -43,7 +43,7 @@ def describe(path, schema, known):
 
 
 def test_every_kind_is_pinned():
-    assert len(KINDS) == 19
+    assert len(KINDS) == 24
     assert {name.split()[0] for name in GOLDEN} == KINDS.keys()
     assert {m.__module__ for m in Manifest.__subclasses__() if m.__module__.startswith("nightloom.")} == HOMES
 

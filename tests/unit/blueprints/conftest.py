@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import (
     EvalSetIdentity,
     EvalSetManifest,
@@ -17,7 +18,7 @@ from nightloom.artifacts.data import (
     SnapshotRecord,
 )
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, Blueprint, ModelFile
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelFile
 from nightloom.blueprints.compile import compile_blueprint
 from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
@@ -61,7 +62,8 @@ def inputs(store: ObjectStore) -> Inputs:
     )
     weights = store.put_blob(b"weights")
     base = BaseModelManifest(
-        identity=BaseModelIdentity(files=(ModelFile(path="model.safetensors", sha256=weights, size_bytes=7),))
+        identity=BaseModelIdentity(files=(ModelFile(path="model.safetensors", sha256=weights, size_bytes=7),)),
+        record=BaseModelRecord(source="tiny"),
     )
     items = put_frame(
         store, pl.DataFrame([["i1", "c1", "quote", "{}", None, None]], EVAL_ITEMS, orient="row"), EVAL_ITEMS

@@ -1,7 +1,7 @@
 from datetime import date
 
 import pytest
-from nightloom.artifacts.models import Blueprint
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.core.packages import installed_packages, package_versions
 from nightloom.prompts.templates import Prompt
 
@@ -9,7 +9,7 @@ from nightloom.prompts.templates import Prompt
 def test_a_blueprint_is_stored_with_its_prompt(store, make_blueprint):
     blueprint = make_blueprint()
     assert store.load(Blueprint, blueprint.id) == blueprint
-    assert store.load(Prompt, blueprint.identity.prompt).identity.messages[0].content == "{{ text }}"
+    assert store.load(Prompt, blueprint.identity.task.prompt).identity.messages[0].content == "{{ text }}"
 
 
 def test_the_recipe_is_pinned(make_blueprint, inputs):
@@ -18,7 +18,7 @@ def test_the_recipe_is_pinned(make_blueprint, inputs):
         train={"lora": lora, "seed": 7}, gate={"promote_on": "not_worse", "margin": 0.03}
     ).identity
     assert (identity.snapshot, identity.base, identity.primary) == (inputs.snapshot, inputs.base, "team")
-    assert identity.answer == {"team": ("billing", "sales"), "reply": None}
+    assert identity.task.answer == {"team": ("billing", "sales"), "reply": None}
     assert (identity.promote_on, identity.margin, identity.confidence) == ("not_worse", 0.03, 0.95)
     (trial,) = identity.trials
     assert (trial.trainer, trial.method, trial.lora, trial.seed) == ("trl", "lora", {"r": 8}, 7)

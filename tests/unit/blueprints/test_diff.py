@@ -18,8 +18,10 @@ def test_changes_read_like_a_change_log(make_blueprint):
 def test_digests_are_shortened(make_blueprint):
     before, after = make_blueprint(), make_blueprint(prompt="Team? {{ text }}")
     (difference,) = diff_blueprints(before, after)
-    assert difference.field == "prompt"
-    assert difference.sentence == (f"prompt changed from {before.identity.prompt[:12]} to {after.identity.prompt[:12]}")
+    assert difference.field == "task.prompt"
+    assert difference.sentence == (
+        f"task.prompt changed from {before.identity.task.prompt[:12]} to {after.identity.task.prompt[:12]}"
+    )
 
 
 def test_eval_sets_go_by_name(store, make_blueprint):

@@ -32,10 +32,12 @@ def test_a_missing_manifest_is_named(store, s3, make_blueprint, inputs):
 
 def test_other_code_and_packages_are_named(store, make_blueprint):
     blueprint = make_blueprint()
-    identity = blueprint.identity.model_copy(update={"code": "c" * 64, "packages": {"torch": "0.1", "gone": "2"}})
+    identity = blueprint.identity.model_copy(
+        update={"code": {"nightloom.training": "c" * 64}, "packages": {"torch": "0.1", "gone": "2"}}
+    )
     other = store.publish(blueprint.model_copy(update={"identity": identity}))
     code, gone, torch = verify_blueprint(store, other.id)
-    assert code.startswith("the code is ")
+    assert code.startswith("the code of nightloom.training is another now")
     assert torch.endswith("not 0.1; install torch==0.1")
     assert gone == "gone is not installed, not 2; install gone==2"
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 import pytest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse, TrialPlan
 from nightloom.artifacts.data import (
     Preparation,
     PreparationIdentity,
@@ -19,20 +20,7 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import (
-    Adapter,
-    AdapterIdentity,
-    AdapterRecord,
-    Blueprint,
-    BlueprintIdentity,
-    BlueprintRecord,
-    EvalSetUse,
-    ModelRef,
-    Trial,
-    TrialIdentity,
-    TrialPlan,
-    TrialRecord,
-)
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelRef, TaskSpec
 from nightloom.artifacts.results import (
     Predictions,
     PredictionsIdentity,
@@ -42,6 +30,7 @@ from nightloom.artifacts.results import (
     Verdict,
     VerdictIdentity,
 )
+from nightloom.artifacts.training import Trial, TrialRecord, identify_trial
 from nightloom.cli.main import main
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import compute_night
@@ -113,8 +102,8 @@ class PastNight:
         self.snapshot = self.keep(_snapshot(store))
         self.preparation = self.keep(_preparation(store, self.snapshot.id))
         self.blueprint = self.keep(_blueprint(self.snapshot.id))
-        self.adapter = self.keep(_adapter(store, self.blueprint.id))
-        self.trial = self.keep(_trial(self.blueprint.id, self.adapter.id))
+        self.adapter = self.keep(_adapter(store, self.blueprint))
+        self.trial = self.keep(_trial(self.blueprint, self.adapter.id))
         self.verdict = self.keep(_verdict(self.blueprint.id, self.adapter.id))
         self.predictions = self.keep(_predictions(store))
         self.report = self.keep(_report(store))
@@ -202,10 +191,7 @@ def _blueprint(snapshot: str) -> Blueprint:
             recipe="triage",
             snapshot=snapshot,
             base="b" * 64,
-            prompt="c" * 64,
-            output="json",
-            answer={"team": None},
-            field_order=("team",),
+            task=TaskSpec(prompt="c" * 64, output="json", answer={"team": None}, field_order=("team",)),
             primary="team",
             eval_sets=(EvalSetUse(name="clean", evalset="e" * 64, items=500, minimum_detectable_effect=0.04),),
             max_new_tokens=16,
@@ -213,26 +199,27 @@ def _blueprint(snapshot: str) -> Blueprint:
             promote_on="better",
             margin=0.02,
             confidence=0.95,
-            code="d" * 64,
+            code={"nightloom.training": "d" * 64},
             packages={"torch": "2.13.0"},
         ),
         record=BlueprintRecord(night="2026-11-23", packages={}, python="3.11.7", machine="Linux x86_64, 2 CPUs"),
     )
 
 
-def _adapter(store: ObjectStore, blueprint: str) -> Adapter:
+def _adapter(store: ObjectStore, blueprint: Blueprint) -> Adapter:
     return Adapter(
         identity=AdapterIdentity(base="b" * 64, method="lora", files=()),
-        record=AdapterRecord(blueprint=blueprint, trial=0),
+        record=AdapterRecord(task=blueprint.identity.task, max_new_tokens=16, blueprint=blueprint.id, trial=0),
     )
 
 
-def _trial(blueprint: str, adapter: str) -> Trial:
+def _trial(blueprint: Blueprint, adapter: str) -> Trial:
     return Trial(
-        identity=TrialIdentity(blueprint=blueprint, trial=0),
+        identity=identify_trial(blueprint.identity, 0),
         record=TrialRecord(
             adapter=adapter,
             steps=9,
+            kept_step=9,
             examples=1,
             tokens=40,
             label_tokens=8,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import typer
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, Tokens
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.training import Tokens
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.store import ObjectStore
@@ -267,7 +268,9 @@ def test_log_tells_who_moved_what(ask: Ask, night: PastNight) -> None:
 def test_rollback_restores_the_champion_before(command: Command, night: PastNight, store: ObjectStore) -> None:
     second = Adapter(
         identity=AdapterIdentity(base="a" * 64, method="lora", files=()),
-        record=AdapterRecord(blueprint=night.blueprint.id, trial=0),
+        record=AdapterRecord(
+            task=night.blueprint.identity.task, max_new_tokens=16, blueprint=night.blueprint.id, trial=0
+        ),
     )
     night.promote(night.keep(second).id, night.adapter.id, "f" * 64)
     code, out, err = command("model", "rollback", "triage", "--reason", "answers in French")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import HISTORY, RELEASES
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
 from nightloom.core.store import ObjectStore
 from nightloom.curation import steps
 from nightloom.engines import budget as module
@@ -35,7 +35,11 @@ def tiny_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path_factory.mktemp("var")))
         store = ObjectStore(MemoryS3(), "bucket")
-        base = store.publish(BaseModelManifest(identity=BaseModelIdentity(files=put_folder(store, tiny_model)))).id
+        base = store.publish(
+            BaseModelManifest(
+                identity=BaseModelIdentity(files=put_folder(store, tiny_model)), record=BaseModelRecord(source="tiny")
+            )
+        ).id
     return store, base
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import (
     EvalSetIdentity,
     EvalSetManifest,
@@ -18,7 +19,7 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import Blueprint, ModelRef
+from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
 from nightloom.blueprints.compile import compile_blueprint
 from nightloom.core.recipes import Recipe
@@ -158,10 +159,7 @@ def put_scores(store: ObjectStore) -> Callable[..., Scores]:
         identity = ScoresIdentity(
             model=ModelRef(base=model),
             evalset=f"{n} in {clusters}",
-            prompt="",
-            output="json",
-            answer={"team": None},
-            field_order=("team",),
+            task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
             max_new_tokens=8,
             code="",
             packages={},

@@ -9,6 +9,10 @@ from nightloom.evaluation.scoring import score_model
 BASELINE = ModelRef(base="b" * 64)
 
 
+def asked(blueprint):
+    return blueprint.identity.task, blueprint.identity.max_new_tokens
+
+
 def interrupt(*_):
     raise KeyboardInterrupt
 
@@ -22,7 +26,7 @@ def test_each_field_of_each_item_is_scored(store, make_eval_set, make_blueprint,
             "invoice": "billing, I think",
         }
     )
-    scores = score_model(store, make_blueprint(evalset).id, BASELINE, evalset.id, lambda _store, _model: engine)
+    scores = score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda _store, _model: engine)
     frame = get_frame(store, scores.record.frame, SCORES)
     assert frame["correct"].to_list() == [["team", "urgency"], ["urgency"], []]
     assert frame["valid"].to_list() == [True, True, False]
@@ -32,7 +36,7 @@ def test_metrics_are_given_overall_and_by_slice(store, make_eval_set, make_bluep
     evalset = make_eval_set([("refund", "billing", "seen"), ("quote", "sales", "unseen")])
     right = '{"team": "billing", "urgency": "low"}'
     engine = scripted({"refund": right, "quote": right})
-    scores = score_model(store, make_blueprint(evalset).id, BASELINE, evalset.id, lambda _store, _model: engine)
+    scores = score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda _store, _model: engine)
     assert {(m.name, m.slice): (m.correct, m.n) for m in scores.record.metrics} == {
         ("team", None): (1, 2),
         ("urgency", None): (2, 2),
@@ -55,7 +59,7 @@ def test_an_unchanged_model_is_not_scored_again(store, make_eval_set, make_bluep
     first = make_blueprint(evalset, snapshot="1" * 64)
     next_night = make_blueprint(evalset, snapshot="2" * 64)
     for blueprint in (first, next_night):
-        score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+        score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
     assert first.id != next_night.id
     assert engine.asked == 1
 
@@ -68,9 +72,9 @@ def test_a_kill_before_the_commit_leaves_nothing_to_be_found(
     engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
     monkeypatch.setattr("nightloom.core.store.ObjectStore.publish", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+        score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
     monkeypatch.undo()
-    score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+    score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
     assert engine.asked == 2
 
 
@@ -80,7 +84,7 @@ def test_another_prompt_is_scored_again(store, make_eval_set, make_blueprint, sc
     engine = scripted({"refund": right, "Team? refund": right})
     for prompt in ("{{ text }}", "Team? {{ text }}"):
         blueprint = make_blueprint(evalset, prompt=prompt)
-        score_model(store, blueprint.id, BASELINE, evalset.id, lambda _store, _model: engine)
+        score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
     assert engine.asked == 2
 
 
@@ -101,5 +105,5 @@ def test_a_conversation_is_asked_with_all_its_turns(store, make_eval_set, make_b
     history = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
     evalset = make_eval_set([("refund", "billing", None)], history=history)
     engine = ListeningEngine()
-    score_model(store, make_blueprint(evalset).id, BASELINE, evalset.id, lambda _store, _model: engine)
+    score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda _store, _model: engine)
     assert engine.heard == [[*history, {"content": "refund", "role": "user"}]]

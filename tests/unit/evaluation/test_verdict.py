@@ -12,7 +12,7 @@ def compare(store, make_eval_set, make_blueprint, put_scores):
     """Decide on models by how many (or which) of 40 items they have right."""
     evalset = make_eval_set([("text", "billing", None)])
 
-    def compare(*, adapter=CANDIDATE, clusters=None, gate=None, **right):
+    def compare(*, adapter=CANDIDATE, clusters=None, gate=None, parity=None, **right):
         scores = [(role, "held_out", put_scores(role, items, clusters=clusters)) for role, items in right.items()]
         return decide(
             store,
@@ -20,6 +20,7 @@ def compare(store, make_eval_set, make_blueprint, put_scores):
             blueprint_id=make_blueprint(evalset, **(gate or {})).id,
             candidate=adapter,
             champion=CHAMPION if "champion" in right else None,
+            parity=parity,
             scores=scores,
         )
 
@@ -109,6 +110,7 @@ def test_scores_of_other_items_are_refused(store, make_eval_set, make_blueprint,
             blueprint_id=blueprint.id,
             candidate=CANDIDATE,
             champion=None,
+            parity=None,
             scores=scores,
         )
 

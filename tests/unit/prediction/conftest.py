@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from nightloom.artifacts.data import Records, RecordsIdentity
 from nightloom.artifacts.frames import RECORDS, put_frame
-from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.models import ModelRef, specify_task
 from nightloom.artifacts.results import PredictionPlan
 from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
@@ -63,7 +63,12 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
         messages = (PromptMessage(role="user", content="{{ text }}"),)
         prompt = store.publish(Prompt(identity=PromptIdentity(messages=messages), record=PromptRecord(name="triage/1")))
         return plan_shards(
-            store, recipe, night=date(2026, 11, 23), records=records.id, model=MODEL, prompt_id=prompt.id
+            store,
+            recipe,
+            night=date(2026, 11, 23),
+            records=records.id,
+            model=MODEL,
+            task=specify_task(recipe.task, prompt.id),
         )
 
     return make

@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "prediction_lines.jsonl"
 @pytest.fixture
 def lines(store, make_plan, engine):
     plan = make_plan(["My card\u2028was charged twice", "prose", "the key is AKIAIOSFODNN7EXAMPLE"]).identity
-    prompt = store.load(Prompt, plan.prompt).identity
+    prompt = store.load(Prompt, plan.task.prompt).identity
     rows = get_frame(store, plan.shards[0], RECORDS)
     return answer_rows(Batch("p" * 64, plan, prompt, engine), rows, lambda _rows: None)
 

@@ -21,8 +21,8 @@ def test_rows_are_sorted_and_cut_into_shards(store, make_plan) -> None:
 
 def test_plan_holds_how_the_model_is_asked_and_guarded(make_plan) -> None:
     identity = make_plan(["text"]).identity
-    assert identity.field_order == ("team", "reply")
-    assert identity.answer == {"team": ("billing", "sales"), "reply": None}
+    assert identity.task.field_order == ("team", "reply")
+    assert identity.task.answer == {"team": ("billing", "sales"), "reply": None}
     assert identity.checks == {
         "max_characters": 200,
         "pii": "redact",

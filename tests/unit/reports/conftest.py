@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse, TrialPlan
 from nightloom.artifacts.data import (
     CanaryResult,
     Curated,
@@ -24,18 +25,7 @@ from nightloom.artifacts.data import (
     SnapshotRecord,
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
-from nightloom.artifacts.models import (
-    Blueprint,
-    BlueprintIdentity,
-    BlueprintRecord,
-    EvalSetUse,
-    LossPoint,
-    ModelRef,
-    Trial,
-    TrialIdentity,
-    TrialPlan,
-    TrialRecord,
-)
+from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.results import (
     Comparison,
     Finding,
@@ -48,6 +38,7 @@ from nightloom.artifacts.results import (
     Verdict,
     VerdictIdentity,
 )
+from nightloom.artifacts.training import LossPoint, Trial, TrialRecord, identify_trial
 from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_night
 from nightloom.core.recipes import Recipe
@@ -281,10 +272,7 @@ class Nights:
                     recipe=self.recipe,
                     night=str(night),
                     model=ModelRef(base=BASE, adapter=self.champion),
-                    prompt=digest("prompt"),
-                    output="json",
-                    answer={"team": None},
-                    field_order=("team",),
+                    task=TaskSpec(prompt=digest("prompt"), output="json", answer={"team": None}, field_order=("team",)),
                     max_new_tokens=64,
                     checks={},
                     shards=(),
@@ -313,10 +301,12 @@ class Nights:
                     recipe=self.recipe,
                     snapshot=digest("snapshot", str(night)),
                     base=BASE,
-                    prompt=prompt.id,
-                    output="json",
-                    answer={"team": None, "urgency": None},
-                    field_order=("team", "urgency"),
+                    task=TaskSpec(
+                        prompt=prompt.id,
+                        output="json",
+                        answer={"team": None, "urgency": None},
+                        field_order=("team", "urgency"),
+                    ),
                     primary="team",
                     eval_sets=(
                         EvalSetUse(
@@ -328,7 +318,7 @@ class Nights:
                     promote_on="better",
                     margin=0.02,
                     confidence=0.95,
-                    code=digest("code"),
+                    code={},
                     packages={},
                 ),
                 record=BlueprintRecord(night=str(night), packages={}, python="3.11", machine="x86_64"),
@@ -344,10 +334,11 @@ class Nights:
         )
         return self.store.publish(
             Trial(
-                identity=TrialIdentity(blueprint=blueprint.id, trial=0),
+                identity=identify_trial(blueprint.identity, 0),
                 record=TrialRecord(
                     adapter=adapter,
                     steps=300,
+                    kept_step=300,
                     examples=9594,
                     tokens=612_000,
                     label_tokens=201_000,

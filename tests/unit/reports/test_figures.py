@@ -4,8 +4,8 @@ import re
 
 import pytest
 from nightloom.artifacts.data import RuleCount
-from nightloom.artifacts.models import LossPoint
 from nightloom.artifacts.results import Metric
+from nightloom.artifacts.training import LossPoint
 from nightloom.reports.facts import NightFact, ScoreFact
 from nightloom.reports.figures import draw_history, draw_loss, draw_rows, draw_scores, draw_volume
 

@@ -11,8 +11,8 @@ from nightloom.artifacts.data import (
     SnapshotRecord,
 )
 from nightloom.artifacts.frames import EXAMPLES, RECORDS, TOKENS, put_frame
-from nightloom.artifacts.models import Tokens
 from nightloom.artifacts.reading import read_records, read_tokens
+from nightloom.artifacts.training import Tokens
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.store import ObjectStore

@@ -5,18 +5,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
 from nightloom.artifacts.data import Records, RecordsIdentity, Snapshot, SnapshotIdentity, SnapshotRecord
-from nightloom.artifacts.models import (
-    Adapter,
-    AdapterIdentity,
-    AdapterRecord,
-    ModelFile,
-    Tokens,
-    Trial,
-    TrialIdentity,
-    TrialRecord,
-)
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelFile, TaskSpec
 from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
+from nightloom.artifacts.training import Tokens, Trial, TrialIdentity, TrialRecord
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import utc_now
@@ -51,6 +44,10 @@ def collect(store: ObjectStore, registry: Database) -> Collect:
     return call
 
 
+TASK = TaskSpec(prompt="d" * 64, output="json", answer={"team": None}, field_order=("team",))
+PLAN = TrialPlan(trainer="dummy", method="lora", lora={}, settings={}, seed=20)
+
+
 def put_records(store: ObjectStore, text: bytes = b"rows") -> Records:
     return store.publish(Records(identity=RecordsIdentity(rows=1, new_rows=1, parts=(store.put_blob(text),))))
 
@@ -58,13 +55,15 @@ def put_records(store: ObjectStore, text: bytes = b"rows") -> Records:
 def put_adapter(store: ObjectStore, blueprint: str = "b" * 64) -> Adapter:
     file = ModelFile(path="a.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
     identity = AdapterIdentity(base="c" * 64, method="lora", files=(file,))
-    return store.publish(Adapter(identity=identity, record=AdapterRecord(blueprint=blueprint, trial=0)))
+    record = AdapterRecord(task=TASK, max_new_tokens=8, blueprint=blueprint, trial=0)
+    return store.publish(Adapter(identity=identity, record=record))
 
 
-def put_trial(store: ObjectStore, blueprint: str) -> Trial:
+def put_trial(store: ObjectStore, snapshot: str) -> Trial:
     record = TrialRecord(
         adapter=put_adapter(store).id,
         steps=1,
+        kept_step=1,
         examples=1,
         tokens=1,
         label_tokens=1,
@@ -74,7 +73,12 @@ def put_trial(store: ObjectStore, blueprint: str) -> Trial:
         tokens_per_second=1,
         curve=(),
     )
-    return store.publish(Trial(identity=TrialIdentity(blueprint=blueprint, trial=0), record=record))
+    return store.publish(
+        Trial(
+            identity=TrialIdentity(snapshot=snapshot, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={}),
+            record=record,
+        )
+    )
 
 
 def test_what_nothing_names_waits_in_the_trash_and_then_goes(store: ObjectStore, collect: Collect, s3: Any) -> None:
@@ -137,14 +141,30 @@ def test_what_a_report_tells_of_is_kept(store: ObjectStore, registry: Database, 
 
 
 def test_memo_goes_with_what_determines_it(store: ObjectStore, collect: Collect) -> None:
-    put_trial(store, blueprint="b" * 64)
+    put_trial(store, snapshot="b" * 64)
     assert collect(3) == {"into trash": 3}
 
 
-def test_memo_of_what_is_kept_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
-    put_trial(store, blueprint="b" * 64)
-    name_by_ref(registry, put_adapter(store, blueprint="b" * 64).id)
-    assert collect(3) == {"kept": 3}
+def test_memo_of_what_is_kept_is_kept(store: ObjectStore, collect: Collect) -> None:
+    put_trial(store, snapshot="b" * 64)
+    identity = BlueprintIdentity(
+        recipe="t",
+        snapshot="b" * 64,
+        base="c" * 64,
+        task=TASK,
+        trials=(PLAN,),
+        primary="team",
+        eval_sets=(),
+        max_new_tokens=8,
+        promote_on="better",
+        margin=0.02,
+        confidence=0.95,
+        code={},
+        packages={},
+    )
+    record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    store.publish(Blueprint(identity=identity, record=record))
+    assert collect(3) == {"kept": 4}
 
 
 def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> Tokens:

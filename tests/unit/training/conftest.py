@@ -6,18 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
 from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import (
-    BaseModelIdentity,
-    BaseModelManifest,
-    Blueprint,
-    BlueprintIdentity,
-    BlueprintRecord,
-    TrialPlan,
-)
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 
@@ -35,7 +29,11 @@ def _own_var_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tiny_base(store: ObjectStore, tiny_model: Path) -> str:
     """The tiny model, in the store."""
-    return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=put_folder(store, tiny_model)))).id
+    return store.publish(
+        BaseModelManifest(
+            identity=BaseModelIdentity(files=put_folder(store, tiny_model)), record=BaseModelRecord(source="tiny")
+        )
+    ).id
 
 
 @pytest.fixture
@@ -53,10 +51,12 @@ def plan_trial(store: ObjectStore) -> Callable[..., str]:
             recipe="triage",
             snapshot=publish_rows(store, rows, history),
             base=base,
-            prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
-            output="json",
-            answer={"team": ("billing", "login")},
-            field_order=("team",),
+            task=TaskSpec(
+                prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
+                output="json",
+                answer={"team": ("billing", "login")},
+                field_order=("team",),
+            ),
             primary="team",
             eval_sets=(),
             max_new_tokens=8,
@@ -64,7 +64,7 @@ def plan_trial(store: ObjectStore) -> Callable[..., str]:
             promote_on="better",
             margin=0.02,
             confidence=0.95,
-            code="",
+            code={},
             packages={},
         )
         record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")

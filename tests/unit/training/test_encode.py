@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import TOKENS, get_frame
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, Blueprint, BlueprintIdentity, TrialPlan
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
 from nightloom.artifacts.reading import read_tokens
 from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.core.errors import InputError
@@ -57,7 +58,11 @@ def on(blueprint: BlueprintIdentity, snapshot: str) -> BlueprintIdentity:
 
 
 def put_base(store: ObjectStore, folder: Path) -> str:
-    return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=put_folder(store, folder)))).id
+    return store.publish(
+        BaseModelManifest(
+            identity=BaseModelIdentity(files=put_folder(store, folder)), record=BaseModelRecord(source="tiny")
+        )
+    ).id
 
 
 def test_ids_are_those_of_the_conversation(store: ObjectStore, blueprint: BlueprintIdentity, tiny_model: Path) -> None:
@@ -142,11 +147,12 @@ def test_killed_run_leaves_nothing_to_be_seen(
 
 def change_prompt(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
     identity = PromptIdentity(messages=(PromptMessage(role="user", content="Ticket: {{ text }}"),))
-    return {"prompt": store.publish(Prompt(identity=identity, record=PromptRecord(name="triage/2"))).id}
+    prompt = store.publish(Prompt(identity=identity, record=PromptRecord(name="triage/2"))).id
+    return {"task": blueprint.task.model_copy(update={"prompt": prompt})}
 
 
 def change_output(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
-    return {"output": "text"}
+    return {"task": blueprint.task.model_copy(update={"output": "text"})}
 
 
 def change_template(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:

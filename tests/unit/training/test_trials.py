@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.folders import fetch_model
-from nightloom.artifacts.models import Adapter, BaseModelManifest, Blueprint, ModelRef, Trial, TrialPlan
+from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
+from nightloom.artifacts.training import Trial
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine

@@ -13,7 +13,7 @@ from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
 from nightloom.artifacts.histories import mark_no_chat
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
 from nightloom.core.recipe_sources import FilesSource
 from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.settings import get_settings
@@ -35,7 +35,11 @@ LONG = "x y z " * 39 + "x y z"
 
 
 def freeze(store: ObjectStore, folder: Path, content: str = "{{ text }}") -> TokenBudget:
-    base = store.publish(BaseModelManifest(identity=BaseModelIdentity(files=put_folder(store, folder)))).id
+    base = store.publish(
+        BaseModelManifest(
+            identity=BaseModelIdentity(files=put_folder(store, folder)), record=BaseModelRecord(source="tiny")
+        )
+    ).id
     message = PromptMessage(role="user", content=content)
     prompt = store.publish(Prompt(identity=PromptIdentity(messages=(message,)), record=PromptRecord(name="triage/1")))
     return TokenBudget(base=base, prompt=prompt.id, output="json", field_order=("team",), most=None)

@@ -1,0 +1,72 @@
+"""Blueprint manifests: all that determines a result, pinned before anything trains."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from nightloom.artifacts.data import EvalSetId, SnapshotId
+from nightloom.artifacts.models import BaseId, TaskSpec
+from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.recipes import Budget, EarlyStopping, Pruning
+
+
+class EvalSetUse(Plain):
+    """An eval set in a blueprint, with what a comparison on it can show."""
+
+    name: str
+    evalset: EvalSetId
+    items: int
+    minimum_detectable_effect: float = Field(
+        description="Smallest paired difference found with 80 % power at 10 % discordant items."
+    )
+
+
+class TrialPlan(Plain):
+    """Settings of one training attempt."""
+
+    trainer: Literal["trl", "dummy"]
+    method: Literal["lora", "full"]
+    model: dict[str, Any] = Field(default_factory=dict, description="How the base model is loaded.")
+    lora: dict[str, Any]
+    settings: dict[str, Any]
+    early_stopping: EarlyStopping | None = None
+    seed: int
+
+
+class BlueprintIdentity(Plain):
+    """All that determines the result. It names no night: unchanged inputs are the same blueprint."""
+
+    recipe: str
+    snapshot: SnapshotId
+    base: BaseId
+    tokenizer: str | None = Field(default=None, description="Digest of the base model's tokenizer; none: it has none.")
+    template: str | None = Field(default=None, description="Digest of the text of its chat template.")
+    task: TaskSpec
+    trials: tuple[TrialPlan, ...] = Field(description="Drawn when the blueprint was compiled.")
+    pruning: Pruning | None = None
+    budget: Budget | None = None
+    primary: str
+    eval_sets: tuple[EvalSetUse, ...]
+    max_new_tokens: int
+    promote_on: Literal["better", "not_worse"]
+    margin: float
+    confidence: float
+    code: dict[str, str] = Field(description="Digest of each of our packages that turns rows into a verdict.")
+    packages: dict[str, str] = Field(description="Versions of torch, transformers, peft, trl, tokenizers.")
+
+
+class BlueprintRecord(Plain):
+    """Observed when it was compiled."""
+
+    night: str
+    packages: dict[str, str] = Field(description="Every installed package.")
+    python: str
+    machine: str
+
+
+class Blueprint(Manifest):
+    """What will be trained and compared, stored before anything trains."""
+
+    kind: ClassVar[str] = "blueprint"
+    identity: BlueprintIdentity
+    record: BlueprintRecord

@@ -1,0 +1,187 @@
+"""Training manifests: token ids, trials, their checkpoints, and which of them go on."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
+from nightloom.artifacts.data import SnapshotId
+from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelFile, PromptId, TaskSpec
+from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.names import BLOB, Names
+
+TRAINS = ("nightloom.engines", "nightloom.prompts", "nightloom.training")
+"""Our packages that turn rows into weights: those of a blueprint that a trial depends on."""
+
+
+class Tokens(Manifest):
+    """The memo that keeps a snapshot's examples from being rendered and encoded twice for the same tokenizer."""
+
+    class Identity(Plain):
+        """All that the ids follow from: no base model, since many share a tokenizer."""
+
+        snapshot: SnapshotId
+        tokenizer: str = Field(description="Digest of the tokenizer's files and class.")
+        template: str = Field(description="Digest of the text of its chat template.")
+        prompt: PromptId
+        output: Literal["json", "text"]
+        field_order: tuple[str, ...]
+        code: str = Field(description="Digest of our packages that render and encode.")
+        packages: dict[str, str] = Field(description="Versions of tokenizers and transformers.")
+
+    class Record(Plain):
+        """Where the ids lie, and how many there were when they were encoded; rows may have been erased since."""
+
+        frames: tuple[Annotated[str, Names(BLOB, "tokens")], ...] = Field(
+            description="Blobs of TOKENS frames, one for each file of the snapshot, in their order."
+        )
+        examples: int
+        tokens: int
+        learned_tokens: int
+
+    kind: ClassVar[str] = "tokens"
+    is_memo: ClassVar[bool] = True
+    identity: Identity
+    record: Record
+
+
+class TrialIdentity(Plain):
+    """All that a trial's weights follow from: a changed gate or eval set trains nothing anew."""
+
+    snapshot: SnapshotId
+    base: BaseId
+    task: TaskSpec
+    plan: TrialPlan
+    code: dict[str, str] = Field(description="Digests of our packages that training imports.")
+    packages: dict[str, str]
+
+
+class HeldOutLoss(Plain):
+    """The mean loss of an answer of the selection split, which is not learned from, with its 95 % interval."""
+
+    step: int
+    loss: float
+    low: float
+    high: float
+    n: int = Field(description="Examples.")
+
+
+class LossPoint(Plain):
+    """One point of the loss curve."""
+
+    step: int
+    loss: float
+    learning_rate: float
+
+
+class TrialRecord(Plain):
+    """What training came to."""
+
+    adapter: AdapterId
+    steps: int = Field(description="Optimizer steps that were made.")
+    kept_step: int = Field(description="The step whose weights the adapter holds; with early stopping the best.")
+    examples: int
+    tokens: int = Field(description="Tokens of all examples of one epoch.")
+    label_tokens: int = Field(description="Of those, tokens that carry a label.")
+    left_out: int = Field(description="Examples longer than the context; over 1 in 100, and training is refused.")
+    final_loss: float
+    seconds: float = Field(description="Of all attempts, those that were killed too.")
+    tokens_per_second: float
+    curve: tuple[LossPoint, ...]
+    held_out: tuple[HeldOutLoss, ...] = Field(default=(), description="The last one is that of the kept weights.")
+    sample: Annotated[str, Names(BLOB, "labels")] | None = Field(
+        default=None, description="Blob of a LABELS frame: an example as the model saw it, and what of it was learned."
+    )
+    device: str = Field(default="cpu", description="Such as `cpu` or the name of a GPU.")
+    adjustments: tuple[str, ...] = Field(default=(), description="What was done otherwise than planned.")
+
+
+class Trial(Manifest):
+    """The memo that keeps a trial from being trained twice."""
+
+    kind: ClassVar[str] = "trial"
+    is_memo: ClassVar[bool] = True
+    identity: TrialIdentity
+    record: TrialRecord
+
+
+class Checkpoint(Manifest):
+    """A trial's state after a step. It is published last: what has no manifest was not written to the end."""
+
+    class Identity(Plain):
+        """Which trial and step, and how often its batch was halved."""
+
+        trial: TrialIdentity
+        step: int
+        halvings: int
+
+    class Record(Plain):
+        """The state."""
+
+        files: tuple[ModelFile, ...] = Field(description="Sorted by path; nothing in them is ever unpickled.")
+        seconds: float = Field(description="What the trial had taken until then.")
+
+    kind: ClassVar[str] = "checkpoint"
+    identity: Identity
+    record: Record
+
+
+class Rung(Manifest):
+    """The memo of a trial that came to a rung: a share of its training, after which trials are ranked."""
+
+    class Identity(Plain):
+        """Which trial and rung."""
+
+        trial: TrialIdentity
+        share: float
+
+    class Record(Plain):
+        """Where it stood."""
+
+        held_out: HeldOutLoss
+
+    kind: ClassVar[str] = "rung"
+    is_memo: ClassVar[bool] = True
+    identity: Identity
+    record: Record
+
+
+class Standing(Plain):
+    """How a trial stood among the others."""
+
+    trial: int
+    draw: int = Field(description="Trials of one draw differ in their seed alone.")
+    held_out: HeldOutLoss | None = Field(description="None where there was nothing to choose by.")
+
+
+class Ranking(Manifest):
+    """The memo of how the trials of a blueprint were ranked at a rung, the best first, and which went on."""
+
+    class Identity(Plain):
+        """Which blueprint and rung; after the last rung comes the end."""
+
+        blueprint: BlueprintId
+        rung: int
+
+    class Record(Plain):
+        """Who goes on; after the end, the one winner."""
+
+        standings: tuple[Standing, ...]
+        going_on: tuple[int, ...]
+
+    kind: ClassVar[str] = "ranking"
+    is_memo: ClassVar[bool] = True
+    identity: Identity
+    record: Record
+
+
+def identify_trial(blueprint: BlueprintIdentity, number: int) -> TrialIdentity:
+    """Give what determines the weights of a blueprint's trial."""
+    return TrialIdentity(
+        snapshot=blueprint.snapshot,
+        base=blueprint.base,
+        task=blueprint.task,
+        plan=blueprint.trials[number],
+        code={name: blueprint.code[name] for name in TRAINS if name in blueprint.code},
+        packages=blueprint.packages,
+    )
