@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import hashlib
 import io
 import shutil
 import threading
@@ -59,7 +60,12 @@ class MemoryS3:
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
         found = {key: body for key, body in self.objects.items() if key.startswith(Prefix)}
         times = {key: self.written_at.get(key, datetime.now(UTC)) for key in found}
-        yield {"Contents": [{"Key": k, "Size": len(v), "LastModified": times[k]} for k, v in found.items()]}
+        yield {
+            "Contents": [
+                {"Key": k, "Size": len(v), "ETag": f'"{hashlib.md5(v).hexdigest()}"', "LastModified": times[k]}  # noqa: S324
+                for k, v in found.items()
+            ]
+        }
 
     def download_file(self, Bucket: str, Key: str, Filename: str) -> None:  # noqa: N803
         Path(Filename).write_bytes(self._body(Key, "404"))

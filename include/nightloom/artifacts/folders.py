@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -18,22 +18,69 @@ from nightloom.core.store import ObjectStore
 KINDS_KEPT = (".safetensors", ".json", ".txt", ".jinja", ".model")
 """What a model is made of: weights, configuration, vocabulary, chat template."""
 
-_KINDS_PASSED_OVER = (".md", ".gitattributes", ".gitignore")
+_PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 
 M = TypeVar("M", BaseModelManifest, Adapter)
 
 
-def put_folder(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:
-    """Keep every file of a model folder and give their names and digests, sorted by path.
+def put_folder(store: ObjectStore, folder: Path, names: Iterable[str] | None = None) -> tuple[ModelFile, ...]:
+    """Keep the files of a model folder and give their names and digests, sorted by path.
+
+    Args:
+        store: Where they are kept.
+        folder: What lies in it beside the model's files is left behind.
+        names: Those to keep; none: all that a model is made of.
 
     Raises:
-        InputError: It is no folder, holds no model, or holds something that is not plain data.
+        InputError: It is no folder, holds no model, only pickled weights, or what asks for code.
     """
-    paths = _list_files(folder)
+    paths = [folder / name for name in sorted(names or list_model_files(folder))]
     return tuple(
-        ModelFile(path=path.relative_to(folder).as_posix(), sha256=store.put_file(path), size_bytes=path.stat().st_size)
-        for path in paths
+        ModelFile(path=path.name, sha256=store.put_file(path), size_bytes=path.stat().st_size) for path in paths
     )
+
+
+def list_model_files(folder: Path) -> list[str]:
+    """Give the names of those files of a folder that a model is made of.
+
+    Raises:
+        InputError: It is no folder, holds no model, only pickled weights, or what asks for code.
+    """
+    if not folder.is_dir():
+        msg = f"{folder} is not a folder; name one that holds a model"
+        raise InputError(msg)
+    names = keep_model_files((path.name for path in folder.iterdir() if path.is_file()), str(folder))
+    for name in names:
+        if name.endswith(".json"):
+            _refuse_code(folder / name)
+    return names
+
+
+def keep_model_files(names: Iterable[str], where: str) -> list[str]:
+    """Give those of the names that a model is made of: plain data that lies directly in its folder.
+
+    What is beside them is left behind: the same weights in other formats, code, pictures, a card.
+
+    Args:
+        names: Of files, relative to the folder.
+        where: What the folder is called.
+
+    Raises:
+        InputError: None is, or the weights are pickles alone.
+    """
+    found = sorted(names)
+    kept = [name for name in found if _is_kept(PurePosixPath(name))]
+    pickles = [name for name in found if name.endswith(_PICKLES)]
+    if pickles and not any(name.endswith(".safetensors") for name in kept):
+        msg = (
+            f"{pickles[0]} in {where} is a pickle, which can run code when it is read, and there are no safetensors; "
+            f"where you trust it, load it with transformers or peft and write it again with `save_pretrained`"
+        )
+        raise InputError(msg)
+    if not kept:
+        msg = f"{where} holds no model; it needs safetensors weights, config.json and a tokenizer"
+        raise InputError(msg)
+    return kept
 
 
 def fetch_folder(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -> Path:
@@ -50,9 +97,27 @@ def fetch_folder(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -
 def fetch_model(store: ObjectStore, kind: type[M], model_id: str) -> tuple[M, Path]:
     """Give a base model's or adapter's manifest, and its folder in this machine's cache."""
     manifest = store.load(kind, model_id)
-    return manifest, fetch_folder(
-        store, manifest.identity.files, get_settings().var_dir / "cache" / "models" / model_id
-    )
+    return manifest, fetch_folder(store, manifest.identity.files, _cache_folder(model_id))
+
+
+def move_into_cache(folder: Path, files: Sequence[ModelFile], model_id: str) -> None:
+    """Make a folder that a model was put from its folder in this machine's cache; only its files stay."""
+    cached = _cache_folder(model_id)
+    if cached.exists():
+        shutil.rmtree(folder)
+        return
+    names = {file.path for file in files}
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in names:
+            path.unlink()
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(cached)
+
+
+def _cache_folder(model_id: str) -> Path:
+    return get_settings().var_dir / "cache" / "models" / model_id
 
 
 @contextmanager
@@ -80,24 +145,8 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _list_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        msg = f"{folder} is not a folder; name one that holds a model"
-        raise InputError(msg)
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(_KINDS_PASSED_OVER))
-    for path in paths:
-        if path.suffix not in KINDS_KEPT:
-            msg = (
-                f"{path.name} in {folder} cannot be part of a model: only {', '.join(KINDS_KEPT)} files are read, "
-                f"never pickles or code; convert the weights to safetensors and remove it"
-            )
-            raise InputError(msg)
-        if path.suffix == ".json":
-            _refuse_code(path)
-    if not paths:
-        msg = f"{folder} holds no model; it needs safetensors weights, config.json and a tokenizer"
-        raise InputError(msg)
-    return paths
+def _is_kept(path: PurePosixPath) -> bool:
+    return len(path.parts) == 1 and not path.name.startswith(".") and path.suffix in KINDS_KEPT
 
 
 def _refuse_code(path: Path) -> None:
@@ -107,5 +156,8 @@ def _refuse_code(path: Path) -> None:
         msg = f"{path} is not JSON ({error}); take a sound copy of the model"
         raise InputError(msg) from error
     if isinstance(document, dict) and "auto_map" in document:
-        msg = f"{path} asks for the model's own code (auto_map), which is never run; use a model that needs none"
+        msg = (
+            f"{path} asks for the model's own code (auto_map), which is never run; take a model that needs none, or a "
+            f"copy without that key where transformers knows the model_type by itself"
+        )
         raise InputError(msg)

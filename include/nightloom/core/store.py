@@ -147,15 +147,20 @@ class ObjectStore:
 
         For what others have put there: our own manifests are never found by listing.
         """
+        return sorted(self.list_versions(bucket, pattern))
+
+    def list_versions(self, bucket: str, pattern: str) -> dict[str, str]:
+        """Give the keys that `list_keys` gives, each with what changes when its object does: size and ETag."""
         wanted = f"{pattern}*" if pattern.endswith("/") else pattern
         fixed = re.split(r"[*?\[]", wanted, maxsplit=1)[0]
 
-        def list_all() -> list[str]:
+        def list_all() -> dict[str, str]:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=fixed)
-            return [item["Key"] for page in pages for item in page.get("Contents", ())]
+            items = [item for page in pages for item in page.get("Contents", ())]
+            return {item["Key"]: f"{item['Size']} {item.get('ETag', '')}" for item in items}
 
-        found = self._ask(f"list {bucket}/{fixed}", list_all, missing=("NoSuchBucket",)) or []
-        return sorted(key for key in found if fnmatchcase(key, wanted))
+        found = self._ask(f"list {bucket}/{fixed}", list_all, missing=("NoSuchBucket",)) or {}
+        return {key: version for key, version in found.items() if fnmatchcase(key, wanted)}
 
     @contextmanager
     def open_key(self, bucket: str, key: str) -> Iterator[IO[bytes]]:
@@ -164,6 +169,12 @@ class ObjectStore:
             self._ask(f"read {bucket}/{key}", lambda: self._client.download_fileobj(bucket, key, file))
             file.seek(0)
             yield file
+
+    def fetch_key(self, bucket: str, key: str, path: Path) -> Path:
+        """Write an object of any bucket to a file, whole or not at all."""
+        half = path.with_name(f".{path.name}.half")
+        self._ask(f"read {bucket}/{key}", lambda: self._client.download_file(bucket, key, str(half)))
+        return half.replace(path)
 
     def ensure_bucket(self) -> None:
         """Create the bucket when it is not there (embedded services only: in production it is given)."""

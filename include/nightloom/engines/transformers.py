@@ -1,17 +1,23 @@
 """The transformers engine: greedy generation in static batches of similar length, on CPU or one GPU."""
 
+import json
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from nightloom.core.errors import InputError
 from nightloom.engines.base import Conversation, Generation
-from nightloom.engines.chat import encode_chats
+from nightloom.engines.chat import encode_chats, encode_texts, render_chats
+
+logger = logging.getLogger(__name__)
 
 _BATCH_TOKENS = 16_384
 _BATCH_ROWS = 128
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
 
 
 class TransformersEngine:
@@ -27,6 +33,7 @@ class TransformersEngine:
         self._tokenizer = tokenizer
         self._context: int = model.config.max_position_embeddings
         self._ends = _list_ends(model, tokenizer)
+        self._opening = _read_opening(tokenizer)
 
     def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
         """Answer every conversation; one that leaves no room for an answer gets an empty, unfinished one."""
@@ -55,22 +62,44 @@ class TransformersEngine:
         for prompt, output in zip(prompts, sequences[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
             length = next((at for at, token in enumerate(output, start=1) if token in self._ends), None)
             text = tokenizer.decode(output[:length], skip_special_tokens=True)
-            yield Generation(text, len(prompt), length or len(output), finished=length is not None)
+            yield Generation(
+                text.removeprefix(self._opening), len(prompt), length or len(output), finished=length is not None
+            )
 
 
 def load_tokenizer(folder: Path) -> Any:
     """Load a model folder's tokenizer.
 
+    Its end token is the one that the chat template ends an answer with, which may be another than the tokenizer
+    names (Gemma's). Where it has no token for padding (Llama 3), its end token serves: what is learned is told by a
+    mask, and never by the padding.
+
     Raises:
-        InputError: It has no chat template, no end token, or no padding token.
+        InputError: It cannot be read, or has no chat template or no end token.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    for name in ("chat_template", "eos_token", "pad_token"):
-        if getattr(tokenizer, name) is None:
-            msg = f"the tokenizer in {folder} has no {name}; use a chat model's folder, or add it to its tokenizer"
-            raise InputError(msg)
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        msg = f"{folder} has no tokenizer; it needs a tokenizer.json, as `tokenizer.save_pretrained` writes it"
+        raise InputError(msg)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # what a damaged file or a missing library ends in is of any class
+        msg = f"the tokenizer in {folder} cannot be read ({first_line(error)}); take a sound copy of the model"
+        raise InputError(msg) from error
+    if tokenizer.chat_template is None:
+        msg = (
+            f"the tokenizer in {folder} has no chat_template; take the model's chat form (often named Instruct, Chat "
+            f"or it), or put its chat_template.jinja into a copy of the folder"
+        )
+        raise InputError(msg)
+    if tokenizer.eos_token is None:
+        msg = f"the tokenizer in {folder} has no eos_token; name in its tokenizer_config.json what ends an answer"
+        raise InputError(msg)
+    _settle_end(tokenizer, folder)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+        _tell_once(f"the tokenizer has no pad_token; its end token {tokenizer.eos_token} fills up instead")
     return tokenizer
 
 
@@ -81,21 +110,48 @@ def load_model(folder: Path, dtype: str = "auto", attention: str | None = None) 
         folder: The model's folder.
         dtype: Type of the weights in memory; `auto`: as they are stored.
         attention: The implementation of attention by transformers' name; none: its default.
+
+    Raises:
+        InputError: Weights are missing, or of another shape than config.json says.
     """
     import torch
+
+    model = _read_model(folder, dtype=dtype, attn_implementation=attention)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_model(folder: Path) -> None:
+    """Check that a folder's weights are whole and those of its architecture, without reading them.
+
+    Raises:
+        InputError: They are not.
+    """
+    _read_model(folder, dtype="auto", device_map="meta")
+
+
+def _read_model(folder: Path, **how: Any) -> Any:
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(
+    model, found = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype=dtype,
-        attn_implementation=attention,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # told below, in a sentence
+        **how,
     )
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    # transformers makes up what is missing.
+    wrong = sorted([*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])])
+    if wrong:
+        msg = (
+            f"{len(wrong)} weights in {folder} are missing or of another shape than its config.json says, such as "
+            f"{wrong[0]}; take a whole copy of the model"
+        )
+        raise InputError(msg)
+    return model
 
 
 def open_transformers(base: Path, adapter: Path | None, method: Literal["lora", "full"] | None) -> TransformersEngine:
@@ -146,6 +202,45 @@ def _changes_something(tuned: Any) -> bool:
         if "modules_to_save" in name and original is not None and not original.equal(weight):
             return True
     return False
+
+
+def first_line(error: BaseException) -> str:
+    """Give an error's class and the first line of what it says."""
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"
+
+
+@cache
+def _tell_once(line: str) -> None:
+    logger.info("%s", line)
+
+
+def _settle_end(tokenizer: Any, folder: Path) -> None:
+    """Make the tokenizer's end token the one that ends an answer, where the model's folder names several."""
+    named = {token for name in ("generation_config.json", "config.json") for token in _read_ends(folder / name)}
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    try:
+        (ids,) = encode_texts(tokenizer, render_chats(tokenizer, [chat], asking=False))
+    except Exception:  # a template may raise anything; whoever renders the examples hears of it
+        return
+    ends = [token for token in ids if token in named]
+    if tokenizer.eos_token_id not in ids and ends:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[-1])
+
+
+def _read_opening(tokenizer: Any) -> str:
+    """Give what the template writes before an answer though it does not ask for it, as Qwen's empty thought."""
+    question, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+    (whole,) = render_chats(tokenizer, [[question, answer]], asking=False)
+    (asked,) = render_chats(tokenizer, [[question]], asking=True)
+    opening = whole.removeprefix(asked).partition("b")[0] if whole.startswith(asked) else ""
+    plain: str = tokenizer.decode(encode_texts(tokenizer, [opening])[0], skip_special_tokens=True)
+    return plain
+
+
+def _read_ends(path: Path) -> list[int]:
+    document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    named = document.get("eos_token_id")
+    return [named] if isinstance(named, int) else named or []
 
 
 def _list_ends(model: Any, tokenizer: Any) -> set[int]:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts.folders import fetch_folder, put_folder, scratch_folder
+from nightloom.artifacts.folders import fetch_folder, move_into_cache, put_folder, scratch_folder
 from nightloom.artifacts.models import ModelFile
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.settings import get_settings
@@ -38,16 +38,40 @@ def test_a_changed_file_in_the_cache_is_fetched_again(store: ObjectStore, folder
     assert (tmp_path / "cache" / "model.safetensors").read_bytes() == b"weights"
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "training_args.bin", "modeling_own.py", "model.pkl", "weights"])
-def test_what_is_not_plain_data_is_refused(store: ObjectStore, folder: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "training_args.bin", "own.py", "model.pkl", "weights", "README.md", ".hidden.json"]
+)
+def test_what_is_not_the_models_data_is_left_behind(store: ObjectStore, folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"x")
-    with pytest.raises(InputError, match=f"{name} in .* cannot be part of a model"):
+    assert [file.path for file in put_folder(store, folder)] == ["config.json", "model.safetensors"]
+
+
+def test_what_lies_deeper_is_left_behind(store: ObjectStore, folder: Path) -> None:
+    for name in ("original", ".cache"):
+        (folder / name).mkdir()
+        (folder / name / "params.json").write_text("{}", encoding="utf-8")
+    assert [file.path for file in put_folder(store, folder)] == ["config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "adapter_model.bin", "consolidated.00.pth", "last.ckpt"])
+def test_weights_in_pickles_alone_are_refused(store: ObjectStore, folder: Path, name: str) -> None:
+    (folder / "model.safetensors").rename(folder / name)
+    with pytest.raises(InputError, match=f"{name} in .* is a pickle, .* write it again with `save_pretrained`"):
         put_folder(store, folder)
 
 
-def test_a_readme_is_no_part_of_a_model(store: ObjectStore, folder: Path) -> None:
+def test_a_folder_that_becomes_a_models_in_the_cache_holds_its_files_alone(
+    store: ObjectStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
+    get_settings.cache_clear()
     (folder / "README.md").write_text("about", encoding="utf-8")
-    assert [file.path for file in put_folder(store, folder)] == ["config.json", "model.safetensors"]
+    (folder / ".cache").mkdir()
+    move_into_cache(folder, put_folder(store, folder), "0123")
+    get_settings.cache_clear()
+    assert not folder.exists()
+    cached = tmp_path / "var" / "cache" / "models" / "0123"
+    assert sorted(path.name for path in cached.iterdir()) == ["config.json", "model.safetensors"]
 
 
 def test_a_model_that_needs_code_is_refused(store: ObjectStore, folder: Path) -> None:

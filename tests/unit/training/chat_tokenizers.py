@@ -53,9 +53,9 @@ _TEXTS = [
 
 
 def make_tokenizer(family: str) -> Any:
-    """Give a tokenizer as a family of models has it: `llama`, `qwen`, `gemma`, or one of those that lead astray.
+    """Give a tokenizer as a family of models has it: `llama`, `qwen`, `gemma3`, or one of those that lead astray.
 
-    Of these, `silent` has another template, and `merging` joins the line before an answer with the answer.
+    Of these, `silent` has another template; `merging` and `gemma` join the line before an answer with the answer.
     """
     if family in ("llama", "merging"):
         control = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|pad|>"]
@@ -64,9 +64,16 @@ def make_tokenizer(family: str) -> Any:
             single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 0)]
         )
         return _wrap(raw, LLAMA, control, eos="<|eot_id|>", pad="<|pad|>", bos="<|begin_of_text|>")
-    if family == "gemma":
-        control = ["<pad>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
-        return _wrap(_make_pieces(control), GEMMA, control, eos="<end_of_turn>", pad="<pad>", bos="<bos>")
+    if family in ("gemma", "gemma3"):
+        control = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
+        return _wrap(
+            _make_pieces(control, apart=family == "gemma3"),
+            GEMMA,
+            control,
+            eos="<end_of_turn>",
+            pad="<pad>",
+            bos="<bos>",
+        )
     control = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]
     raw = _make_bytes(control, apart=True)
     raw.add_tokens(["<think>", "</think>"])
@@ -92,9 +99,11 @@ def _make_bytes(control: list[str], *, apart: bool) -> Tokenizer:
     return raw
 
 
-def _make_pieces(control: list[str]) -> Tokenizer:
+def _make_pieces(control: list[str], *, apart: bool) -> Tokenizer:
     """BPE over characters as SentencePiece has it: a bar for each space, bytes for what it does not know."""
-    merges = [("\n", "\n"), ("\n", "{"), ("\u2581", "t"), ("t", "h"), ("\u2581t", "h"), ("i", "n")]
+    merges = [("\n", "\n"), ("\u2581", "t"), ("t", "h"), ("\u2581t", "h"), ("i", "n")]
+    if not apart:
+        merges.append(("\n", "{"))
     pieces = [*string.ascii_letters, *'0123456789{}":,. \u2581', "\n", *("".join(merge) for merge in merges)]
     tokens = [*control, *(f"<0x{byte:02X}>" for byte in range(256)), *pieces]
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}

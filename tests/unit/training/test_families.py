@@ -1,0 +1,70 @@
+"""From a family's model, as it is published, over training and merging to a batch of answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
+from nightloom.core.store import ObjectStore
+from nightloom.engines.opening import open_engine
+from nightloom.engines.transformers import load_model, open_transformers, quiet_about_old_names
+from nightloom.training.bases import freeze_base
+from nightloom.training.trials import train_trial
+
+from .model_families import FAMILIES, write_model
+
+pytestmark = pytest.mark.torch
+
+ROWS = [("the invoice is wrong", "billing"), ("the invoice is wrong once more", "billing")] * 2
+"""Of two lengths, so that the batch is filled up: with the end token, where a model has no token for padding."""
+
+CHAT = [{"role": "user", "content": "the invoice is wrong"}]
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def family_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of every family."""
+    return write_model(tmp_path_factory.mktemp("family") / request.param, request.param)
+
+
+def make_plan(method: str) -> TrialPlan:
+    settings = {"per_device_train_batch_size": 4, "learning_rate": 2e-2, "max_steps": 40}
+    lora = {"r": 8} if method == "lora" else {}
+    return TrialPlan.model_validate({"trainer": "trl", "method": method, "lora": lora, "settings": settings, "seed": 3})
+
+
+def test_a_family_learns_an_answer_and_where_it_ends(
+    store: ObjectStore, family_model: Path, plan_trial: Callable[..., str]
+) -> None:
+    base = freeze_base(store, str(family_model))
+    trial = train_trial(store, plan_trial(base, make_plan("lora"), ROWS), 0)
+    tuned = ModelRef(base=base, adapter=trial.record.adapter)
+    (answer,) = open_engine(store, tuned).generate([CHAT], 30)
+    assert (answer.text, answer.finished) == ('{"team": "billing"}', True)
+    check_merged(store, tuned)
+
+
+def test_all_weights_of_a_model_with_tied_embeddings_are_tuned(
+    store: ObjectStore, tmp_path: Path, plan_trial: Callable[..., str]
+) -> None:
+    base = freeze_base(store, str(write_model(tmp_path / "model", "qwen3")))
+    trial = train_trial(store, plan_trial(base, make_plan("full"), ROWS), 0)
+    (answer,) = open_engine(store, ModelRef(base=base, adapter=trial.record.adapter)).generate([CHAT], 30)
+    assert (answer.text, answer.finished) == ('{"team": "billing"}', True)
+
+
+def check_merged(store: ObjectStore, tuned: ModelRef) -> None:
+    """Check that the adapter merged into its base gives what it gives beside it."""
+    from peft import PeftModel
+
+    assert tuned.adapter
+    base = fetch_model(store, BaseModelManifest, tuned.base)[1]
+    adapter = fetch_model(store, Adapter, tuned.adapter)[1]
+    ids = torch.arange(20)[None]
+    with quiet_about_old_names(), torch.no_grad():
+        apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(ids).logits
+        merged = open_transformers(base, adapter, "lora")._model(ids).logits
+    torch.testing.assert_close(merged, apart, atol=1e-4, rtol=1e-4)
