@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     store_access_key: SecretStr | None = Field(default=None, description="S3 access key; none: as boto3 finds it.")
     store_secret_key: SecretStr | None = Field(default=None, description="S3 secret key; none: as boto3 finds it.")
     worker_python: Path = Field(default=Path(sys.executable), description="The interpreter that trains and generates.")
+    processes: int = Field(
+        default=1, ge=1, description="Processes that train one trial together: as many as a task has GPUs."
+    )
     data_dir: Path | None = Field(
         default=None,
         description="Where `{data}` in a recipe's file paths points; `make nightly DATA=…` sets it.",

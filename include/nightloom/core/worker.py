@@ -10,9 +10,11 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import IO, Any
 
 from nightloom.core import errors
@@ -30,21 +32,34 @@ then takes several times as long.
 _running: set[subprocess.Popen[str]] = set()
 
 
-def run_in_worker(step: str, *, python: str | None = None, **arguments: Any) -> Any:
+def run_in_worker(step: str, *, python: str | None = None, processes: int = 1, **arguments: Any) -> Any:
     """Run a step in a fresh interpreter, pass its log lines on as they come, and give its result.
 
     Args:
         step: `package.module:function` under nightloom.
         python: The interpreter; none: that of training and batch prediction.
+        processes: Several run the step together; the first one's result is the result, and one that fails ends all.
         arguments: JSON values; ids and settings, never secrets.
 
     Raises:
         NightloomError: What the step raised, as the same class.
-        WorkerError: The child was killed or ended without a result.
+        WorkerError: A child was killed or ended without a result.
     """
     interpreter = python or str(get_settings().worker_python)
-    answer, code = _ask_child([interpreter, "-m", "nightloom.nightly.worker", step, json.dumps(arguments)])
-    return _read_answer(step, answer, code)
+    command = [interpreter, "-m", "nightloom.nightly.worker", step, json.dumps(arguments)]
+    children = [_start(command, environment) for environment in _introduce(processes)]
+    try:
+        # Each answers into a thread of its own: who waits for another must not keep a third from being heard.
+        with ThreadPoolExecutor(processes) as pool:
+            answers = [pool.submit(_read_answer, step, child) for child in children]
+            try:
+                for answer in as_completed(answers):
+                    answer.result()
+            finally:
+                _end(children)
+    finally:
+        _running.difference_update(children)
+    return answers[0].result()
 
 
 def terminate_workers() -> None:
@@ -53,38 +68,48 @@ def terminate_workers() -> None:
         child.send_signal(signal.SIGTERM)
 
 
-def _ask_child(command: Sequence[str]) -> tuple[str, int]:
-    """Run a command and give what it wrote to standard output, and its exit code."""
-    with subprocess.Popen(  # noqa: S603  # our own interpreter and module
+def _introduce(processes: int) -> list[dict[str, str]]:
+    """Give each process's environment: what `torchrun` tells those that it starts.
+
+    It is not used itself because it puts them in process groups of their own, which outlive a task that is killed.
+    """
+    if processes == 1:
+        return [{}]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    known = {
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
+    }
+    return [{**known, "RANK": str(number), "LOCAL_RANK": str(number)} for number in range(processes)]
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
-        env={**SHARING_CORES, **os.environ},
+        env={**SHARING_CORES, **os.environ, **environment},
         # Nothing is written to it: its end tells the child that its parent is gone.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-    ) as child:
-        _running.add(child)
-        try:
-            follower = threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True)
-            follower.start()
-            answer = child.stdout.read() if child.stdout else ""
-            code = child.wait()
-            follower.join()
-        finally:
-            _running.discard(child)
-            if child.poll() is None:
-                child.kill()
-    return answer, code
+    )
+    _running.add(child)
+    return child
 
 
-def _pass_on(stream: IO[str] | None) -> None:
-    for line in stream or ():
-        logger.info("%s", line.rstrip())
-
-
-def _read_answer(step: str, answer: str, code: int) -> Any:
+def _read_answer(step: str, child: subprocess.Popen[str]) -> Any:
+    """Pass a child's log lines on until it ends, and give the result that it wrote to standard output."""
+    with child:
+        follower = threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True)
+        follower.start()
+        answer = child.stdout.read() if child.stdout else ""
+        code = child.wait()
+        follower.join()
     try:
         document = json.loads(answer.strip().rsplit("\n", 1)[-1])
     except ValueError:
@@ -95,3 +120,14 @@ def _read_answer(step: str, answer: str, code: int) -> Any:
         kind = getattr(errors, document["error"], errors.WorkerError)
         raise kind(document["message"])
     return document["result"]
+
+
+def _end(children: Iterable[subprocess.Popen[str]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+
+
+def _pass_on(stream: IO[str] | None) -> None:
+    for line in stream or ():
+        logger.info("%s", line.rstrip())

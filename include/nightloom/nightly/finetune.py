@@ -59,7 +59,8 @@ def list_trials(blueprint: str) -> list[int]:
 @night_step("finetune")
 def train_trial(recipe: str, night: str, blueprint: str, trial: int) -> str | Stop:
     """Train one trial of a blueprint, or find what it gave before."""
-    trained: str = run_in_worker("training.trials:run_trial", blueprint=blueprint, trial=trial)
+    processes = get_settings().processes
+    trained: str = run_in_worker("training.trials:run_trial", processes=processes, blueprint=blueprint, trial=trial)
     store, database = open_store(), open_database()
     index_manifest(database, "trial", trained, recipe, parse_night(night))
     index_manifest(database, "adapter", store.load(Trial, trained).record.adapter, recipe, parse_night(night))

@@ -18,7 +18,9 @@ def main() -> int:
     # What a library prints belongs to the log: standard output carries the answer alone.
     with os.fdopen(os.dup(1), "w") as answer, contextlib.redirect_stdout(sys.stderr):
         os.dup2(2, 1)
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        # Of several processes that run a step together, one tells how it goes.
+        level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         document = run_step(sys.argv[1], json.loads(sys.argv[2]))
         answer.write(json.dumps(document) + "\n")

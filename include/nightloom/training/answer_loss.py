@@ -34,11 +34,16 @@ def choose_trainer() -> type[Any]:
                 logits.float().flatten(0, 1), labels[:, first:].flatten(), ignore_index=_NO_LABEL, reduction="sum"
             )
             count = (labels[:, first:] != _NO_LABEL).sum() if num_items_in_batch is None else num_items_in_batch
-            return losses / count
+            loss = losses / count
+            if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+                # The count is that of all processes, over which gradients are averaged.
+                loss = loss * self.accelerator.num_processes
+            return loss
 
     return SFTTrainer if cuda.is_available() else AnswerTrainer
 
 
 def _takes_logits_to_keep(model: Any) -> bool:
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = getattr(model, "module", model)  # what several processes train stands within a wrapper
+    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
     return "logits_to_keep" in inspect.signature(inner.forward).parameters

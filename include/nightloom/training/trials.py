@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import put_folder, scratch_folder
@@ -13,6 +14,7 @@ from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.training.base import Trainer, Training
 from nightloom.training.dummy import train_dummy
+from nightloom.training.processes import lead
 from nightloom.training.sft import train_with_trl
 
 logger = logging.getLogger(__name__)
@@ -35,23 +37,26 @@ def train_trial(store: ObjectStore, blueprint_id: str, trial: int) -> Trial:
     blueprint = store.load(Blueprint, blueprint_id).identity
     plan = _pick_plan(blueprint, blueprint_id, trial)
     identity = identify_trial(blueprint, trial)
-    if found := store.find(Trial, identity):
+    if found := lead(lambda: store.find(Trial, identity)):
         logger.info("trial %d of blueprint %s stands already", trial, short(blueprint_id))
         return found
     started = time.monotonic()
     with scratch_folder() as folder:
         training = TRAINERS[plan.trainer](store, blueprint, plan, folder)
         seconds = time.monotonic() - started
-        files = put_folder(store, folder)
-    adapter = store.publish(
-        Adapter(
-            identity=AdapterIdentity(base=blueprint.base, method=plan.method, files=files),
-            record=AdapterRecord(
-                task=blueprint.task, max_new_tokens=blueprint.max_new_tokens, blueprint=blueprint_id, trial=trial
-            ),
-        )
+        adapter = lead(lambda: _publish_adapter(store, blueprint, blueprint_id, trial, folder))
+    return lead(lambda: store.publish(Trial(identity=identity, record=_account(adapter, training, seconds))))
+
+
+def _publish_adapter(
+    store: ObjectStore, blueprint: BlueprintIdentity, blueprint_id: str, trial: int, folder: Path
+) -> str:
+    files = put_folder(store, folder)
+    identity = AdapterIdentity(base=blueprint.base, method=blueprint.trials[trial].method, files=files)
+    record = AdapterRecord(
+        task=blueprint.task, max_new_tokens=blueprint.max_new_tokens, blueprint=blueprint_id, trial=trial
     )
-    return store.publish(Trial(identity=identity, record=_account(adapter.id, training, seconds)))
+    return store.publish(Adapter(identity=identity, record=record)).id
 
 
 def _pick_plan(blueprint: BlueprintIdentity, blueprint_id: str, trial: int) -> TrialPlan:

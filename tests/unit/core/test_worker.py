@@ -1,4 +1,5 @@
 import logging
+import os
 
 import pytest
 from nightloom.core.errors import InputError, WorkerError
@@ -58,3 +59,20 @@ def test_workers_end_when_they_are_told_to(interpreter, monkeypatch):
     monkeypatch.setattr("nightloom.core.worker.logger.info", lambda *_: terminate_workers())
     with pytest.raises(WorkerError, match="was killed by SIGTERM"):
         run_in_worker("any:step")
+
+
+def test_of_several_processes_the_first_gives_the_result(interpreter):
+    interpreter('echo "{\\"result\\": \\"$RANK of $WORLD_SIZE\\"}"')
+    assert run_in_worker("any:step", processes=3) == "0 of 3"
+
+
+def test_one_of_several_processes_that_fails_ends_all(interpreter):
+    failing = '{"error": "InputError", "message": "too long; shorten it"}'
+    interpreter(f"[ $RANK = 1 ] || exec sleep 60; echo '{failing}'; exit 1")
+    with pytest.raises(InputError, match="too long; shorten it"):
+        run_in_worker("any:step", processes=3)
+
+
+def test_several_processes_stay_in_the_process_group_of_who_started_them(interpreter):
+    interpreter('echo "{\\"result\\": $(cut -d' ' -f5 /proc/$$/stat)}"')
+    assert run_in_worker("any:step", processes=2) == os.getpgid(0)

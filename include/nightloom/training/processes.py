@@ -1,0 +1,108 @@
+"""Processes: several that train one trial together, one a GPU, told of each other as `torchrun` does it.
+
+All of them take the same way through the same code. What only one may do is done by the first, whose result all
+get. Each batch is read by all and its rows are dealt out, so that the steps and losses are those of one process.
+"""
+
+import atexit
+import os
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from nightloom.core.errors import InputError
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(hours=6)
+"""How long the others wait for the first one, which may have to encode a snapshot or to fetch a large model."""
+
+_NO_LABEL = -100
+
+
+def count_processes() -> int:
+    """Give how many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def lead(call: Callable[[], T]) -> T:
+    """Let the first process alone do something, and give its result to all."""
+    if count_processes() == 1:
+        return call()
+    from torch import distributed
+
+    is_first = _join() == 0
+    held = [call() if is_first else None]
+    distributed.broadcast_object_list(held, src=0)
+    return held[0]  # type: ignore[return-value]  # the first one's
+
+
+def go_first(call: Callable[[], T]) -> T:
+    """Let the first process do something before the others, which then find what it left."""
+    if count_processes() == 1:
+        return call()
+    from torch import distributed
+
+    is_first = _join() == 0
+    if is_first:
+        result = call()
+    distributed.broadcast_object_list([None], src=0)
+    return result if is_first else call()
+
+
+def share_rows(trainer: Any) -> None:
+    """Deal the rows of each batch that a trainer learns from out to the processes.
+
+    The batch is the recipe's, whatever their number: it is read whole, in one order, by all of them.
+
+    Raises:
+        InputError: A batch cannot be divided by the number of processes.
+    """
+    processes = count_processes()
+    if processes == 1:
+        return
+    rows = trainer.args.per_device_train_batch_size
+    if rows % processes:
+        msg = (
+            f"train.settings.per_device_train_batch_size {rows} cannot be divided among {processes} processes "
+            f"(NIGHTLOOM_PROCESSES); set it to a multiple of {processes}"
+        )
+        raise InputError(msg)
+    read_whole, collate = trainer.get_train_dataloader, trainer.data_collator
+
+    def read_shared() -> Any:
+        # An order that chance decides is decided by the first one's chance.
+        trainer.accelerator.rng_types = ["torch"]
+        trainer.data_collator = lambda batch: collate(pick_rows(batch, trainer.args.process_index, processes))
+        loader = read_whole()
+        trainer.data_collator = collate
+        # It would deal whole batches out, and fill up the last one with rows that were seen.
+        dealer = loader.batch_sampler
+        dealer.num_processes, dealer.process_index, dealer.even_batches = 1, 0, False
+        return loader
+
+    trainer.get_train_dataloader = read_shared
+
+
+def pick_rows(batch: Sequence[dict[str, Any]], process: int, processes: int) -> list[dict[str, Any]]:
+    """Give a process's rows of a batch; one for which none is left gets a row of which nothing is learned."""
+    own = list(batch[process::processes])
+    if own:
+        return own
+    row = dict(batch[0])
+    for name, blank in (("labels", _NO_LABEL), ("completion_mask", 0)):
+        if name in row:
+            row[name] = [blank] * len(row[name])
+    return [row]
+
+
+def _join() -> int:
+    """Join the other processes, once, and give this one's number among them."""
+    from torch import cuda, distributed
+
+    if not distributed.is_initialized():
+        if cuda.is_available():
+            cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda.is_available() else "gloo", timeout=_PATIENCE)
+        atexit.register(distributed.destroy_process_group)
+    return distributed.get_rank()
