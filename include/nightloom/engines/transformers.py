@@ -93,10 +93,10 @@ def load_tokenizer(folder: Path) -> Any:
             f"or it), or put its chat_template.jinja into a copy of the folder"
         )
         raise InputError(msg)
+    _settle_end(tokenizer, folder)
     if tokenizer.eos_token is None:
         msg = f"the tokenizer in {folder} has no eos_token; name in its tokenizer_config.json what ends an answer"
         raise InputError(msg)
-    _settle_end(tokenizer, folder)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
         _tell_once(f"the tokenizer has no pad_token; its end token {tokenizer.eos_token} fills up instead")

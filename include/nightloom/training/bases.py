@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -178,6 +178,9 @@ def _lend_download(name: str) -> Iterator[Path]:
         except InputError:
             shutil.rmtree(folder)  # the next try may find what was mended there
             raise
+        finally:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing had to be fetched
 
 
 def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[str, tuple[ModelFile, ...]]:

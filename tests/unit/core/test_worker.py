@@ -74,5 +74,5 @@ def test_one_of_several_processes_that_fails_ends_all(interpreter):
 
 
 def test_several_processes_stay_in_the_process_group_of_who_started_them(interpreter):
-    interpreter('echo "{\\"result\\": $(cut -d' ' -f5 /proc/$$/stat)}"')
+    interpreter('read -r _ _ _ _ group _ < /proc/$$/stat; echo "{\\"result\\": $group}"')
     assert run_in_worker("any:step", processes=2) == os.getpgid(0)

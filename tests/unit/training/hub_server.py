@@ -13,6 +13,9 @@ from urllib.parse import unquote, urlsplit
 LARGE = (".safetensors", ".bin")
 """Kept apart, as Git LFS does: the hub knows their SHA-256 and sends the reader to another address."""
 
+STALE = "hf_stale"
+"""A token that is no more."""
+
 
 @dataclass
 class Hub:
@@ -77,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
         files = self.hub.repos.get((repo, commit))
         if self.command == "GET" and self.hub.failing and path.endswith(self.hub.failing):
             self._send(503, b"down")
+        elif self.headers.get("authorization") == f"Bearer {STALE}":
+            self._send(401, b"", **{"X-Error-Message": "Invalid credentials in Authorization header"})
         elif repo not in {known for known, _ in self.hub.repos}:
             self._send(401, b"", **{"X-Error-Code": "RepoNotFound"})
         elif repo in self.hub.gated and not self.headers.get("authorization"):

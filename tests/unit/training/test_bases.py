@@ -116,6 +116,11 @@ def add_a_token_for_padding(model: Path) -> None:
     tokenizer.save_pretrained(model)
 
 
+def lose_the_end(model: Path) -> None:
+    for name in ("tokenizer_config.json", "config.json", "generation_config.json"):
+        edit(model / name, eos_token=None, eos_token_id=None)
+
+
 def end_answers_otherwise(model: Path) -> None:
     template = model / "chat_template.jinja"
     template.write_text(template.read_text(encoding="utf-8").replace("<|end|>", "<|stop|>"), encoding="utf-8")
@@ -181,9 +186,7 @@ def end_answers_otherwise(model: Path) -> None:
             id="damaged tokenizer",
         ),
         pytest.param(lose_the_template, "has no chat_template; take the model's chat form", id="no chat template"),
-        pytest.param(
-            lambda model: edit(model / "tokenizer_config.json", eos_token=None), "has no eos_token", id="no end token"
-        ),
+        pytest.param(lose_the_end, "has no eos_token", id="no end token"),
         pytest.param(end_answers_otherwise, "does not end an answer with the end token", id="another end"),
         pytest.param(
             add_a_token_for_padding, "has a token 300 and the model 300 embeddings", id="more tokens than embeddings"
@@ -211,6 +214,16 @@ def test_a_prefix_is_frozen_as_its_folder_would_be(store: ObjectStore, s3: Memor
     frozen = freeze_base(store, base)
     assert store.load(BaseModelManifest, frozen).record.source == base
     assert freeze_base(store, str(model)) == frozen
+
+
+def test_a_prefix_of_a_real_store_is_frozen_too(s3_store: ObjectStore, model: Path) -> None:
+    for path in model.iterdir():
+        s3_store._client.upload_file(str(path), s3_store.bucket, f"models/tiny/{path.name}")
+    base = f"s3://{s3_store.bucket}/models/tiny/"
+    frozen = freeze_base(s3_store, base)
+    edit(model / "config.json", rope_theta=20_000.0)
+    s3_store._client.upload_file(str(model / "config.json"), s3_store.bucket, "models/tiny/config.json")
+    assert freeze_base(s3_store, base) != frozen
 
 
 def test_an_unchanged_prefix_is_not_read_again(

@@ -1,6 +1,7 @@
 """From a family's model, as it is published, over training and merging to a batch of answers."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,13 @@ from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
-from nightloom.engines.transformers import load_model, open_transformers, quiet_about_old_names
+from nightloom.engines.transformers import (
+    _tell_once,
+    load_model,
+    load_tokenizer,
+    open_transformers,
+    quiet_about_old_names,
+)
 from nightloom.training.bases import freeze_base
 from nightloom.training.trials import train_trial
 
@@ -22,6 +29,15 @@ ROWS = [("the invoice is wrong", "billing"), ("the invoice is wrong once more", 
 """Of two lengths, so that the batch is filled up: with the end token, where a model has no token for padding."""
 
 CHAT = [{"role": "user", "content": "the invoice is wrong"}]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Models of this size are trained by one thread; on a busy machine several wait for each other for long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
@@ -45,6 +61,26 @@ def test_a_family_learns_an_answer_and_where_it_ends(
     (answer,) = open_engine(store, tuned).generate([CHAT], 30)
     assert (answer.text, answer.finished) == ('{"team": "billing"}', True)
     check_merged(store, tuned)
+
+
+@pytest.mark.parametrize(
+    ("family", "end", "padding"),
+    [
+        ("llama", "<|eot_id|>", "<|eot_id|>"),
+        ("qwen3", "<|im_end|>", "<|endoftext|>"),
+        ("gemma3", "<end_of_turn>", "<pad>"),
+    ],
+)
+def test_the_end_is_the_templates_and_fills_up_where_nothing_else_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, family: str, end: str, padding: str
+) -> None:
+    _tell_once.cache_clear()
+    folder = write_model(tmp_path / "model", family)
+    with caplog.at_level(logging.INFO, "nightloom"):
+        tokenizer = [load_tokenizer(folder) for _ in range(3)][-1]
+    assert (tokenizer.eos_token, tokenizer.pad_token) == (end, padding)
+    told = [line for line in caplog.messages if "has no pad_token; its end token <|eot_id|> fills up" in line]
+    assert len(told) == (family == "llama")
 
 
 def test_all_weights_of_a_model_with_tied_embeddings_are_tuned(

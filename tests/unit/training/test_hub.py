@@ -10,7 +10,7 @@ from nightloom.core.errors import FaultError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.training.bases import freeze_base
 
-from .hub_server import Hub, serve_hub
+from .hub_server import STALE, Hub, serve_hub
 
 pytestmark = pytest.mark.torch
 
@@ -107,6 +107,16 @@ def test_a_token_opens_a_gated_model_and_is_in_no_log(
         freeze_base(store, f"org/gated@{commit}")
     assert set(hub.tokens) == {"Bearer hf_secret"}
     assert "hf_secret" not in caplog.text
+
+
+def test_a_token_that_is_no_more_is_said(
+    store: ObjectStore, hub: Hub, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = hub.push("org/tiny", tiny_model)
+    monkeypatch.setenv("HF_TOKEN", STALE)
+    for revision in ("main", commit):
+        with pytest.raises(InputError, match=r"refuses org/tiny@.* to this token \(status 401\); set HF_TOKEN"):
+            freeze_base(store, f"org/tiny@{revision}")
 
 
 def test_a_failing_hub_is_a_fault_and_the_next_try_goes_on(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
