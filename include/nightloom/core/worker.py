@@ -32,12 +32,20 @@ then takes several times as long.
 _running: set[subprocess.Popen[str]] = set()
 
 
-def run_in_worker(step: str, *, python: str | None = None, processes: int = 1, **arguments: Any) -> Any:
+def run_in_worker(
+    step: str,
+    *,
+    python: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    processes: int = 1,
+    **arguments: Any,
+) -> Any:
     """Run a step in a fresh interpreter, pass its log lines on as they come, and give its result.
 
     Args:
         step: `package.module:function` under nightloom.
         python: The interpreter; none: that of training and batch prediction.
+        environment: Variables that it finds besides those of this process.
         processes: Several run the step together; the first one's result is the result, and one that fails ends all.
         arguments: JSON values; ids and settings, never secrets.
 
@@ -47,7 +55,7 @@ def run_in_worker(step: str, *, python: str | None = None, processes: int = 1, *
     """
     interpreter = python or str(get_settings().worker_python)
     command = [interpreter, "-m", "nightloom.nightly.worker", step, json.dumps(arguments)]
-    children = [_start(command, environment) for environment in _introduce(processes)]
+    children = [_start(command, {**(environment or {}), **known}) for known in _introduce(processes)]
     try:
         # Each answers into a thread of its own: who waits for another must not keep a third from being heard.
         with ThreadPoolExecutor(processes) as pool:
