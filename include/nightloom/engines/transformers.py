@@ -17,6 +17,15 @@ logger = logging.getLogger(__name__)
 
 _BATCH_TOKENS = 16_384
 _BATCH_ROWS = 128
+_FIXED_DAY = (
+    "{%- macro strftime_now(form) -%}{{- form | replace('%d', '26') | replace('%m', '07') | replace('%b', 'Jul') "
+    "| replace('%B', 'July') | replace('%Y', '2024') -}}{%- endmacro %}"
+)
+"""What stands in for today's date in a template that writes it, as Llama 3.2's does: the day that Llama 3.1's names.
+
+With the real one, the same blueprint would give other ids a day later.
+"""
+
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
 
 
@@ -72,7 +81,7 @@ def load_tokenizer(folder: Path) -> Any:
 
     Its end token is the one that the chat template ends an answer with, which may be another than the tokenizer
     names (Gemma's). Where it has no token for padding (Llama 3), its end token serves: what is learned is told by a
-    mask, and never by the padding.
+    mask, and never by the padding. A template that writes today's date is told a fixed one.
 
     Raises:
         InputError: It cannot be read, or has no chat template or no end token.
@@ -93,6 +102,8 @@ def load_tokenizer(folder: Path) -> Any:
             f"or it), or put its chat_template.jinja into a copy of the folder"
         )
         raise InputError(msg)
+    if "strftime_now" in tokenizer.get_chat_template():
+        tokenizer.chat_template = _FIXED_DAY + tokenizer.get_chat_template()
     _settle_end(tokenizer, folder)
     if tokenizer.eos_token is None:
         msg = f"the tokenizer in {folder} has no eos_token; name in its tokenizer_config.json what ends an answer"

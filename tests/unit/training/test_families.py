@@ -10,6 +10,7 @@ from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
 from nightloom.core.store import ObjectStore
+from nightloom.engines.chat import render_chats
 from nightloom.engines.opening import open_engine
 from nightloom.engines.transformers import (
     _tell_once,
@@ -81,6 +82,15 @@ def test_the_end_is_the_templates_and_fills_up_where_nothing_else_does(
     assert (tokenizer.eos_token, tokenizer.pad_token) == (end, padding)
     told = [line for line in caplog.messages if "has no pad_token; its end token <|eot_id|> fills up" in line]
     assert len(told) == (family == "llama")
+
+
+def test_no_template_writes_the_real_date(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", "llama")
+    template = folder / "chat_template.jinja"
+    today = "{%- if strftime_now is defined -%}{{- strftime_now('%d %b %Y, %Y-%m-%d') -}}{%- endif -%}"
+    template.write_text(today + template.read_text(encoding="utf-8"), encoding="utf-8")
+    (text,) = render_chats(load_tokenizer(folder), [CHAT], asking=True)
+    assert text.startswith("26 Jul 2024, 2024-07-26<|begin_of_text|>")
 
 
 def test_all_weights_of_a_model_with_tied_embeddings_are_tuned(

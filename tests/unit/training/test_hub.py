@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def test_a_pinned_model_that_stands_is_not_asked_for(store: ObjectStore, hub: Hu
     hub.asked.clear()
     assert freeze_base(store, f"org/tiny@{commit}") == base
     assert hub.asked == []
+
+
+def test_two_that_freeze_a_model_at_once_fetch_it_once(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
+    commit = hub.push("org/tiny", tiny_model)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: freeze_base(store, f"org/tiny@{commit}"), range(2))
+    assert first == second
+    assert sorted(hub.downloads()) == sorted(path.name for path in tiny_model.iterdir())
 
 
 def test_a_branch_is_resolved_to_its_commit_and_said(
