@@ -1,13 +1,22 @@
 """Leases: who works on something, and until when nobody else may."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete
 
 from nightloom.core.nights import utc_now
 from nightloom.registry.database import Database
 from nightloom.registry.tables import LeaseRow
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds something, and until when."""
+
+    holder: str
+    expires_at: datetime
 
 
 def take_lease(database: Database, scope: str, keys: Sequence[str], holder: str, duration: timedelta) -> str | None:
@@ -20,6 +29,13 @@ def take_lease(database: Database, scope: str, keys: Sequence[str], holder: str,
                 session.merge(LeaseRow(scope=scope, key=key, holder=holder, expires_at=now + duration))
                 return key
     return None
+
+
+def read_lease(database: Database, scope: str, key: str) -> Lease | None:
+    """Give who holds a key, or held it last and did not give it back."""
+    with database.transaction() as session:
+        row = session.get(LeaseRow, (scope, key))
+        return None if row is None else Lease(row.holder, row.expires_at.replace(tzinfo=UTC))
 
 
 def drop_lease(database: Database, scope: str, key: str, holder: str) -> None:

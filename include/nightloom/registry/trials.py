@@ -1,0 +1,167 @@
+"""Trials: how far each is, where the next try goes on, and its curves."""
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from nightloom.core.errors import RegistryError
+from nightloom.core.nights import utc_now
+from nightloom.registry.database import Database
+from nightloom.registry.tables import MetricRow, TrialRow
+
+
+@dataclass(frozen=True, slots=True)
+class TrialProgress:
+    """How far a trial is that runs, or ran.
+
+    Attributes:
+        trial: Its id.
+        step: Optimizer steps made.
+        steps: Of how many; 0 until that is known.
+        device: What it runs on, such as `cpu` or the name of a GPU.
+        seconds: Of the device, all attempts together.
+        checkpoint: The last one that is whole.
+        started_at: When the present attempt began.
+        seen_at: When it was last heard of.
+        finished_at: When its adapter was published; none: it was not.
+    """
+
+    trial: str
+    step: int
+    steps: int
+    device: str
+    seconds: float
+    checkpoint: str | None
+    started_at: datetime
+    seen_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """One value of one of a trial's curves, such as its loss at a step."""
+
+    name: str
+    step: int
+    value: float
+
+
+def begin_trial(
+    database: Database, trial: str, *, device: str, step: int = 0, checkpoint: str | None = None
+) -> TrialProgress:
+    """Say that an attempt at a trial begins, at the step of a checkpoint or at 0; what was measured after it goes.
+
+    Its seconds go on from those of the attempts before.
+    """
+    now = _now()
+    with database.transaction() as session:
+        row = session.get(TrialRow, trial, with_for_update=True)
+        if row is None:
+            row = TrialRow(trial=trial, steps=0, seconds=0.0)
+            session.add(row)
+        row.step, row.device, row.checkpoint, row.finished_at = step, device, checkpoint, None
+        row.started_at = row.seen_at = now
+        session.execute(sa.delete(MetricRow).where(MetricRow.trial == trial, MetricRow.step > step))
+        return _as_progress(row)
+
+
+def tell_trial(
+    database: Database, trial: str, *, step: int, steps: int, seconds: float, metrics: Collection[MetricPoint] = ()
+) -> None:
+    """Write down how far a trial is, and what was measured since it was told before."""
+    with database.transaction() as session:
+        row = _find(session, trial)
+        row.step, row.steps, row.seconds, row.seen_at = step, steps, seconds, _now()
+        _add_metrics(session, trial, metrics)
+
+
+def point_to_checkpoint(database: Database, trial: str, checkpoint: str) -> None:
+    """Say from which checkpoint the next attempt goes on; it is whole."""
+    with database.transaction() as session:
+        _find(session, trial).checkpoint = checkpoint
+
+
+def finish_trial(database: Database, trial: str) -> None:
+    """Say that a trial's adapter is published: its checkpoint is of no use any more. Said twice, the first stands."""
+    with database.transaction() as session:
+        row = session.get(TrialRow, trial)
+        if row is not None and row.finished_at is None:
+            row.finished_at = row.seen_at = _now()
+
+
+def read_trial(database: Database, trial: str) -> TrialProgress | None:
+    """Give how far a trial is, or nothing."""
+    with database.transaction() as session:
+        row = session.get(TrialRow, trial)
+        return None if row is None else _as_progress(row)
+
+
+def read_trials(database: Database, trials: Iterable[str]) -> list[TrialProgress]:
+    """Give how far those of the trials are that were begun."""
+    query = sa.select(TrialRow).where(TrialRow.trial.in_(set(trials))).order_by(TrialRow.trial)
+    with database.transaction() as session:
+        return [_as_progress(row) for row in session.scalars(query)]
+
+
+def sum_seconds(database: Database, trials: Iterable[str]) -> float:
+    """Give the seconds of a device that trials have taken together, all of their attempts."""
+    return sum(one.seconds for one in read_trials(database, trials))
+
+
+def add_metrics(database: Database, trial: str, metrics: Collection[MetricPoint]) -> None:
+    """Write down what was measured; what is no number is left out, and a step's later value stands."""
+    with database.transaction() as session:
+        _add_metrics(session, trial, metrics)
+
+
+def read_curve(database: Database, trial: str, name: str) -> list[tuple[int, float]]:
+    """Give a trial's curve: steps and values, by step."""
+    query = (
+        sa.select(MetricRow.step, MetricRow.value)
+        .where(MetricRow.trial == trial, MetricRow.name == name)
+        .order_by(MetricRow.step)
+    )
+    with database.transaction() as session:
+        return [(step, value) for step, value in session.execute(query)]
+
+
+def _add_metrics(session: Session, trial: str, metrics: Collection[MetricPoint]) -> None:
+    latest = {(point.name, point.step): point.value for point in metrics if math.isfinite(point.value)}
+    for name in {name for name, _ in latest}:
+        steps = [step for told, step in latest if told == name]
+        session.execute(
+            sa.delete(MetricRow).where(MetricRow.trial == trial, MetricRow.name == name, MetricRow.step.in_(steps))
+        )
+    rows = [{"trial": trial, "name": name, "step": step, "value": value} for (name, step), value in latest.items()]
+    if rows:
+        session.execute(sa.insert(MetricRow), rows)
+
+
+def _find(session: Session, trial: str) -> TrialRow:
+    row = session.get(TrialRow, trial, with_for_update=True)
+    if row is None:
+        msg = f"trial {trial} is not in the registry: it was rebuilt while the trial ran; train it again"
+        raise RegistryError(msg)
+    return row
+
+
+def _as_progress(row: TrialRow) -> TrialProgress:
+    return TrialProgress(
+        trial=row.trial,
+        step=row.step,
+        steps=row.steps,
+        device=row.device,
+        seconds=row.seconds,
+        checkpoint=row.checkpoint,
+        started_at=row.started_at.replace(tzinfo=UTC),
+        seen_at=row.seen_at.replace(tzinfo=UTC),
+        finished_at=row.finished_at.replace(tzinfo=UTC) if row.finished_at else None,
+    )
+
+
+def _now() -> datetime:
+    return utc_now().replace(tzinfo=None)

@@ -1,0 +1,88 @@
+"""What the registry knows of a trial while it runs."""
+
+import pytest
+from nightloom.core.errors import RegistryError
+from nightloom.registry.database import Database
+from nightloom.registry.trials import (
+    MetricPoint,
+    add_metrics,
+    begin_trial,
+    finish_trial,
+    point_to_checkpoint,
+    read_curve,
+    read_trial,
+    sum_seconds,
+    tell_trial,
+)
+
+
+def losses(*values: float, start: int = 1) -> list[MetricPoint]:
+    return [MetricPoint("loss", step, value) for step, value in enumerate(values, start)]
+
+
+def test_what_is_told_is_read(registry: Database) -> None:
+    begin_trial(registry, "a", device="cpu")
+    tell_trial(registry, "a", step=3, steps=9, seconds=1.5, metrics=losses(2.0, 1.0))
+    point_to_checkpoint(registry, "a", "c" * 64)
+    found = read_trial(registry, "a")
+    assert found
+    assert (found.step, found.steps, found.device, found.seconds, found.checkpoint) == (3, 9, "cpu", 1.5, "c" * 64)
+    assert found.started_at <= found.seen_at
+    assert found.finished_at is None
+    assert read_curve(registry, "a", "loss") == [(1, 2.0), (2, 1.0)]
+
+
+def test_seconds_of_all_attempts_add_up(registry: Database) -> None:
+    begin_trial(registry, "a", device="cpu")
+    tell_trial(registry, "a", step=3, steps=9, seconds=10, metrics=())
+    assert begin_trial(registry, "a", device="cpu", step=2, checkpoint="c" * 64).seconds == 10
+    begin_trial(registry, "b", device="cpu")
+    tell_trial(registry, "b", step=1, steps=9, seconds=2.5, metrics=())
+    assert sum_seconds(registry, ["a", "b", "never begun"]) == 12.5
+
+
+def test_attempt_forgets_what_was_measured_after_its_checkpoint(registry: Database) -> None:
+    begin_trial(registry, "a", device="cpu")
+    add_metrics(registry, "a", losses(4.0, 3.0, 2.0))
+    add_metrics(registry, "b", losses(9.0, 9.0, 9.0))
+    begin_trial(registry, "a", device="cpu", step=2, checkpoint="c" * 64)
+    assert read_curve(registry, "a", "loss") == [(1, 4.0), (2, 3.0)]
+    assert len(read_curve(registry, "b", "loss")) == 3
+
+
+def test_attempt_without_checkpoint_points_to_none(registry: Database) -> None:
+    begin_trial(registry, "a", device="cpu", step=2, checkpoint="c" * 64)
+    assert begin_trial(registry, "a", device="cpu").checkpoint is None
+
+
+def test_step_that_is_told_again_has_its_later_value(registry: Database) -> None:
+    add_metrics(registry, "a", losses(4.0, 3.0))
+    add_metrics(registry, "a", [*losses(2.0, 1.0, start=2), MetricPoint("grad_norm", 2, 0.5)])
+    assert read_curve(registry, "a", "loss") == [(1, 4.0), (2, 2.0), (3, 1.0)]
+    assert read_curve(registry, "a", "grad_norm") == [(2, 0.5)]
+
+
+def test_what_is_no_number_is_on_no_curve(registry: Database) -> None:
+    add_metrics(registry, "a", losses(4.0, float("nan"), float("inf")))
+    assert read_curve(registry, "a", "loss") == [(1, 4.0)]
+
+
+def test_finished_trial_stays_so_until_it_begins_again(registry: Database) -> None:
+    begin_trial(registry, "a", device="cpu")
+    finish_trial(registry, "a")
+    first = read_trial(registry, "a")
+    finish_trial(registry, "a")
+    assert read_trial(registry, "a") == first
+    assert first
+    assert first.finished_at is not None
+    assert begin_trial(registry, "a", device="cpu").finished_at is None
+
+
+def test_finishing_what_was_never_begun_does_nothing(registry: Database) -> None:
+    finish_trial(registry, "a")
+    assert read_trial(registry, "a") is None
+
+
+def test_telling_of_a_trial_that_is_not_there_is_a_fault(registry: Database) -> None:
+    with pytest.raises(RegistryError, match="train it again"):
+        tell_trial(registry, "a", step=1, steps=2, seconds=1, metrics=())
