@@ -129,13 +129,14 @@ def scratch_folder() -> Iterator[Path]:
     host = socket.gethostname().replace("_", "-")
     for folder in parent.glob(f"{host}_*_*"):
         process = folder.name.split("_")[1]
-        if process.isdigit() and not _is_alive(int(process)):
+        if process.isdigit() and not is_alive(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
     with TemporaryDirectory(dir=parent, prefix=f"{host}_{os.getpid()}_") as lent:
         yield Path(lent)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Tell whether a process of this machine still runs."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

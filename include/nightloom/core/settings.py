@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         default=None,
         description="Where `{data}` in a recipe's file paths points; `make nightly DATA=…` sets it.",
     )
+    checkpoint_seconds: float = Field(
+        default=120, gt=0, description="From one checkpoint of a training to the next; changes no result."
+    )
+    prices: dict[str, float] = Field(
+        default_factory=dict, description="Money an hour, by the name of a device or its beginning: for budgets."
+    )
     airflow_url: str | None = Field(default=None, description="Address of the Airflow UI, for links.")
 
     @property

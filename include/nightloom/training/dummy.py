@@ -8,11 +8,13 @@ from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
 from nightloom.artifacts.training import LossPoint
 from nightloom.core.store import ObjectStore
 from nightloom.engines.dummy import DUMMY_FILE, split_words
-from nightloom.training.base import Training
+from nightloom.training.base import Course, Training
 from nightloom.training.encode import read_conversations
 
 
-def train_dummy(store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path) -> Training:
+def train_dummy(
+    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course
+) -> Training:
     """Write the votes of every word in the texts for the answers they came with; plan and base change nothing."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     tokens = label_tokens = 0

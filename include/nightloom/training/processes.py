@@ -7,10 +7,13 @@ get. Each batch is read by all and its rows are dealt out, so that the steps and
 import atexit
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nightloom.core.errors import InputError
+from nightloom.training.base import Course
 
 T = TypeVar("T")
 
@@ -23,6 +26,11 @@ _NO_LABEL = -100
 def count_processes() -> int:
     """Give how many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first() -> bool:
+    """Tell whether this is the process that does what only one may do."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def lead(call: Callable[[], T]) -> T:
@@ -48,6 +56,40 @@ def go_first(call: Callable[[], T]) -> T:
         result = call()
     distributed.broadcast_object_list([None], src=0)
     return result if is_first else call()
+
+
+def share_course(course: Course) -> Course:
+    """Tell the other processes the course of the first, and let all save at the same steps."""
+    if count_processes() == 1:
+        return course
+    known = (str(course.checkpoint) if course.checkpoint else None, course.halvings, course.halt)
+    lead(lambda: known)
+
+    def keep(folder: Path, step: int, halvings: int) -> None:
+        _wait()  # each writes a part of its own
+        course.keep(folder, step, halvings)
+
+    return replace(course, is_due=lambda: lead(course.is_due), keep=keep)
+
+
+def share_no_course() -> None:
+    """Tell the other processes that nothing is to be done."""
+    lead(lambda: None)
+
+
+def follow_course() -> Course | None:
+    """Give the course that the first process tells of; nothing when there is nothing to do."""
+    known: Any = lead(lambda: None)
+    if known is None:
+        return None
+    checkpoint, halvings, halt = known
+    return Course(
+        checkpoint=Path(checkpoint) if checkpoint else None,
+        halvings=halvings,
+        halt=halt,
+        is_due=lambda: lead(lambda: False),
+        keep=lambda folder, step, halvings: _wait(),
+    )
 
 
 def share_rows(trainer: Any) -> None:
@@ -94,6 +136,13 @@ def pick_rows(batch: Sequence[dict[str, Any]], process: int, processes: int) -> 
         if name in row:
             row[name] = [blank] * len(row[name])
     return [row]
+
+
+def _wait() -> None:
+    """Wait until every process is here."""
+    from torch import distributed
+
+    distributed.barrier()
 
 
 def _join() -> int:

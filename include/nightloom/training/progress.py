@@ -1,60 +1,111 @@
 """Progress: one log line every few seconds with step, loss, speed and time left, and the loss curve."""
 
 import logging
+import math
 import time
 from typing import Any
 
 from nightloom.artifacts.training import LossPoint
+from nightloom.core.errors import InputError
+from nightloom.training.base import Course
 
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 5.0
+_TOLD = ("loss", "learning_rate", "grad_norm")
 
 
-def describe_progress(step: int, steps: int, loss: float | None, tokens: int, seconds: float) -> str:
-    """Give one line such as `step 40/250 loss 0.412 9,800 tokens/s 0:38 left`."""
-    left = round(seconds / step * (steps - step)) if step else 0
+def describe_progress(step: int, steps: int, loss: float | None, tokens: int, seconds: float, begun: int = 0) -> str:
+    """Give one line such as `step 40/250 loss 0.412 9,800 tokens/s 0:38 left`.
+
+    Args:
+        step: The present one.
+        steps: Of how many.
+        loss: The last one; none: it was not told yet.
+        tokens: Read in this process.
+        seconds: Of this process.
+        begun: The step at which it went on.
+    """
+    left = round(seconds / (step - begun) * (steps - step)) if step > begun else 0
     told = "" if loss is None else f" loss {loss:.3f}"
     return f"step {step}/{steps}{told} {tokens / max(seconds, 1e-9):,.0f} tokens/s {left // 60}:{left % 60:02d} left"
 
 
-def make_progress(tokens_an_epoch: int) -> Any:
-    """Give a Trainer callback that logs progress and keeps the loss curve."""
+def read_curve(history: list[dict[str, float]]) -> tuple[LossPoint, ...]:
+    """Give the loss over steps out of what transformers logged, also before it went on from a checkpoint."""
+    return tuple(
+        LossPoint(step=int(logged["step"]), loss=logged["loss"], learning_rate=logged["learning_rate"])
+        for logged in history
+        if "loss" in logged
+    )
+
+
+def make_progress(tokens_an_epoch: int, course: Course) -> Any:
+    """Give a Trainer callback that tells how far training is, in the log and on the course, and ends a diverged one."""
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
         """Logs as time passes, whatever the number of steps."""
 
         def __init__(self) -> None:
-            self.points: list[LossPoint] = []
-            self.started = self.told = 0.0
+            self.loss: float | None = None
+            self.begun = 0
+            self.tokens_begun = self.tokens_logged = 0
+            self.started = self.told = self.logged = 0.0
 
-        @property
-        def curve(self) -> tuple[LossPoint, ...]:
-            """The loss over steps."""
-            return tuple(self.points)
-
-        def tokens_seen(self, epochs: float) -> int:
+        def tokens_seen(self, epochs: float | None) -> int:
             """Tokens of that many epochs."""
-            return round(tokens_an_epoch * epochs)
+            return round(tokens_an_epoch * (epochs or 0.0))
 
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            self.started = self.told = time.monotonic()
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.begun, self.tokens_begun = state.global_step, self.tokens_seen(state.epoch)
+            self.tokens_logged = self.tokens_begun
+            self.started = self.told = self.logged = time.monotonic()
+            course.tell(state.global_step, state.max_steps, {})
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-            if "loss" in logs:
-                self.points.append(
-                    LossPoint(step=state.global_step, loss=logs["loss"], learning_rate=logs["learning_rate"])
-                )
+            if "loss" not in logs:
+                return
+            _refuse_divergence(state.global_step, logs)
+            self.loss = logs["loss"]
+            now, tokens = time.monotonic(), self.tokens_seen(state.epoch)
+            metrics = {name: logs[name] for name in _TOLD if name in logs}
+            metrics["tokens_per_second"] = (tokens - self.tokens_logged) / max(now - self.logged, 1e-9)
+            self.logged, self.tokens_logged = now, tokens
+            course.tell(state.global_step, state.max_steps, metrics)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            course.tell(state.global_step, state.max_steps, {})
             now = time.monotonic()
             if now - self.told >= _SECONDS_BETWEEN_LINES or state.global_step == state.max_steps:
                 self.told = now
-                loss = self.points[-1].loss if self.points else None
-                tokens = self.tokens_seen(state.epoch)
-                logger.info(
-                    "%s", describe_progress(state.global_step, state.max_steps, loss, tokens, now - self.started)
-                )
+                step, seconds = state.global_step, now - self.started
+                tokens = self.tokens_seen(state.epoch) - self.tokens_begun
+                logger.info("%s", describe_progress(step, state.max_steps, self.loss, tokens, seconds, self.begun))
 
     return Progress()
+
+
+def refuse_broken_weights(model: Any, step: int) -> None:
+    """Refuse trained weights that are no numbers.
+
+    Raises:
+        InputError: One is not.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad and not bool(parameter.isfinite().all()):
+            raise InputError(_describe_divergence(step, "a weight that is no number"))
+
+
+def _refuse_divergence(step: int, logs: dict[str, float]) -> None:
+    for name in ("loss", "grad_norm"):
+        value = float(logs.get(name, 0.0))
+        if not math.isfinite(value):
+            raise InputError(_describe_divergence(step, f"{name} {value}"))
+
+
+def _describe_divergence(step: int, what: str) -> str:
+    return (
+        f"training diverged by step {step} ({what}); lower train.settings.learning_rate or max_grad_norm, or lengthen "
+        f"warmup_steps"
+    )

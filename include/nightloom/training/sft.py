@@ -1,10 +1,8 @@
 """Supervised fine-tuning with TRL: LoRA by peft, or all weights; deterministic, and safetensors only."""
 
-import dataclasses
-import difflib
 import json
 import logging
-from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,58 +11,34 @@ import polars as pl
 from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import fetch_model, scratch_folder
 from nightloom.artifacts.models import BaseModelManifest
+from nightloom.artifacts.reading import read_tokens
+from nightloom.artifacts.training import HeldOutLoss
+from nightloom.core.digests import short
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import RESERVED_SETTINGS
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import load_model, load_tokenizer, quiet_about_old_names
 from nightloom.training.answer_loss import choose_trainer
-from nightloom.training.base import Training
+from nightloom.training.base import Course, Training
 from nightloom.training.census import take_census
 from nightloom.training.determinism import be_deterministic
-from nightloom.training.encode import read_encoded
+from nightloom.training.encode import encode_snapshot, read_encoded
+from nightloom.training.held_out import measure_held_out
 from nightloom.training.processes import go_first, lead, share_rows
-from nightloom.training.progress import make_progress
+from nightloom.training.progress import make_progress, read_curve, refuse_broken_weights
+from nightloom.training.resuming import make_resumable, train_along, written_to_disk
+from nightloom.training.settings import DEFAULTS, LORA_DEFAULTS, OURS, check_settings
 
 logger = logging.getLogger(__name__)
 
-_DEFAULTS = {
-    "learning_rate": 2e-4,
-    "lr_scheduler_type": "cosine",
-    "num_train_epochs": 3,
-    "per_device_train_batch_size": 16,
-    "train_sampling_strategy": "group_by_length",
-    "activation_checkpointing": False,
-    "logging_steps": 5,
-    "ddp_find_unused_parameters": False,
-}
-"""What a recipe's settings stand over. Checkpointing of activations costs a fifth of the speed: for large models."""
 
-_OURS = {
-    "save_strategy": "no",
-    "report_to": "none",
-    "disable_tqdm": True,
-    "push_to_hub": False,
-    "trust_remote_code": False,
-    "eval_strategy": "no",
-    "logging_strategy": "steps",
-    "logging_first_step": True,
-    # Nothing is cut silently: what does not fit the context is left out before training, and counted.
-    "max_length": None,
-    # What a model is shown, and what of it it learns, is told by the ids that all trials and engines share.
-    "chat_template_path": None,
-    "assistant_only_loss": False,
-    "completion_only_loss": True,
-}
-"""The same for every recipe; with what differs from trial to trial they are the reserved settings."""
-
-_LORA_DEFAULTS = {"task_type": "CAUSAL_LM", "target_modules": "all-linear"}
-
-
-def train_with_trl(store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path) -> Training:
-    """Fine-tune a base model and write the adapter's files.
+def train_with_trl(
+    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course
+) -> Training | HeldOutLoss:
+    """Fine-tune a base model and write the adapter's files; where the course halts, measure the loss there.
 
     Raises:
-        InputError: A setting is unknown or not a recipe's to set, or the examples teach nothing.
+        InputError: A setting is unknown or not a recipe's to set, the examples teach nothing, or training diverged.
+        FaultError: The disk is full.
     """
     from datasets import disable_progress_bars
 
@@ -75,48 +49,39 @@ def train_with_trl(store: ObjectStore, blueprint: BlueprintIdentity, plan: Trial
     be_deterministic(plan.seed)
     tokenizer = load_tokenizer(base)
     with scratch_folder() as scratch, quiet_about_old_names():
-        trainer = _make_trainer(plan, base, tokenizer, examples, scratch)
+        trainer = _make_trainer(plan, base, tokenizer, examples, Path(lead(lambda: str(scratch))))
         census = take_census(trainer, tokenizer)
         share_rows(trainer)
-        progress = make_progress(census.tokens)
+        progress = make_progress(census.tokens, course)
         trainer.add_callback(progress)
-        trainer.train()
-        lead(lambda: _save(trainer.model, folder))
+        train_along(trainer, course)
+        step = trainer.state.global_step
+        refuse_broken_weights(trainer.model, step)
+        if course.halt is not None:
+            return measure_held_out(trainer.model, _read_selection(store, blueprint), step)
+        with written_to_disk("the adapter"):
+            lead(lambda: _save(trainer.model, folder))
     return Training(
-        steps=trainer.state.global_step,
+        steps=step,
         examples=census.examples,
         tokens=census.tokens,
         label_tokens=census.label_tokens,
-        tokens_seen=progress.tokens_seen(trainer.state.epoch or 0.0),
+        tokens_seen=progress.tokens_seen(trainer.state.epoch),
         left_out=census.left_out,
-        curve=progress.curve,
-        kept_step=trainer.state.global_step,
+        curve=read_curve(trainer.state.log_history),
+        kept_step=step,
     )
 
 
-def check_settings(plan: TrialPlan) -> None:
-    """Check the names of a plan's settings against those that TRL's SFTConfig and peft's LoraConfig know.
-
-    Raises:
-        InputError: One is unknown, or is set by Nightloom itself.
-    """
-    from peft import LoraConfig
-    from trl import SFTConfig
-
-    _check_names("train.settings", plan.settings, {field.name for field in dataclasses.fields(SFTConfig)})
-    _check_names("train.lora", plan.lora, {field.name for field in dataclasses.fields(LoraConfig)})
-
-
-def _check_names(where: str, given: Mapping[str, Any], known: set[str]) -> None:
-    for name in given:
-        if where == "train.settings" and name in RESERVED_SETTINGS:
-            msg = f"{where}.{name} is set by Nightloom itself; remove it (the seed is `train.seed`)"
-            raise InputError(msg)
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "TRL's and peft's documentation list what there is"
-            msg = f"{where}.{name} is not a setting; {hint}"
-            raise InputError(msg)
+def _read_selection(store: ObjectStore, blueprint: BlueprintIdentity) -> pl.DataFrame:
+    rows = read_tokens(store, encode_snapshot(store, blueprint), "selection")
+    if rows.is_empty():
+        msg = (
+            f"snapshot {short(blueprint.snapshot)} has no rows to choose between trials by; raise "
+            f"prepare.split.selection, or leave train.trials.pruning out"
+        )
+        raise InputError(msg)
+    return rows
 
 
 def _make_trainer(plan: TrialPlan, base: Path, tokenizer: Any, examples: pl.DataFrame, scratch: Path) -> Any:
@@ -128,14 +93,16 @@ def _make_trainer(plan: TrialPlan, base: Path, tokenizer: Any, examples: pl.Data
 
     # On a CPU, plain matrix products are the fastest attention over texts as short as these.
     attention = None if cuda.is_available() else "eager"
+    # peft and TRL write into the lists that they are given, and the plan is part of what a trial is found by.
+    settings, lora = deepcopy(plan.settings), deepcopy(plan.lora)
     given = {"output_dir": str(scratch), "use_cpu": not cuda.is_available(), "seed": plan.seed, "data_seed": plan.seed}
     try:
-        trainer = choose_trainer()(
+        trainer = make_resumable(choose_trainer())(
             # Weights that are trained stay in 32 bits: mixed precision is bf16's part, by autocast.
             model=load_model(base, dtype="float32" if plan.method == "full" else "auto", attention=attention),
-            args=SFTConfig(**{**_DEFAULTS, **plan.settings, **_OURS, **given}),
+            args=SFTConfig(**{**DEFAULTS, **settings, **OURS, **given}),
             processing_class=tokenizer,
-            peft_config=LoraConfig(**{**_LORA_DEFAULTS, **plan.lora}) if plan.method == "lora" else None,
+            peft_config=LoraConfig(**{**LORA_DEFAULTS, **lora}) if plan.method == "lora" else None,
             train_dataset=Dataset.from_polars(examples.select("input_ids", completion_mask="learned")),
         )
     except (ValueError, TypeError) as error:

@@ -1,69 +1,197 @@
-"""Trials: train what a blueprint plans, once; the adapter and its account are found again ever after."""
+"""Trials: train what a blueprint plans, once; what came out is found again ever after, and a killed try goes on."""
 
 import logging
-import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import put_folder, scratch_folder
 from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
-from nightloom.artifacts.training import Trial, TrialRecord, identify_trial
+from nightloom.artifacts.training import Rung, Trial, TrialIdentity, TrialRecord, identify_trial
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
+from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.training.base import Trainer, Training
+from nightloom.registry.database import Database, open_database
+from nightloom.registry.trials import finish_trial
+from nightloom.training.base import Course, Trainer, Training
+from nightloom.training.budget import Purse
 from nightloom.training.dummy import train_dummy
-from nightloom.training.processes import lead
+from nightloom.training.processes import follow_course, is_first, share_course, share_no_course
+from nightloom.training.runs import Run, open_run
 from nightloom.training.sft import train_with_trl
+from nightloom.training.turns import Turn
+
+M = TypeVar("M", bound=Manifest)
 
 logger = logging.getLogger(__name__)
 
 TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
 
 
-def run_trial(blueprint: str, trial: int) -> str:
-    """Train in this process and give the trial's id: the entry for a worker."""
-    return train_trial(open_store(), blueprint, trial).id
+def run_trial(blueprint: str, trial: int, rung: int | None = None) -> str:
+    """Train in this process, to a rung of the blueprint's pruning or to the end: the entry for a worker.
+
+    Gives the id of the rung's or the trial's memo.
+    """
+    if not is_first():
+        return follow_trial(open_store(), blueprint, trial)
+    if rung is None:
+        return train_trial(open_store(), blueprint, trial).id
+    return train_to_rung(open_store(), blueprint, trial, rung).id
 
 
-def train_trial(store: ObjectStore, blueprint_id: str, trial: int) -> Trial:
-    """Give a blueprint's trial: the one that stands, or a new one.
+def train_trial(store: ObjectStore, blueprint_id: str, trial: int, database: Database | None = None) -> Trial:
+    """Give a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
+
+    Args:
+        store: Where everything lies.
+        blueprint_id: The blueprint.
+        trial: Number of the trial.
+        database: The registry; none: that of the settings.
 
     Raises:
-        InputError: The blueprint plans no such trial, a setting is unknown, or nothing can be learned from the
-            examples.
+        InputError: The blueprint plans no such trial, a setting is unknown, nothing can be learned from the examples,
+            or training diverged.
+        BudgetError: More would be spent than the blueprint's budget; there is a checkpoint to go on from.
+        ConflictError: Another process trains it.
+        FaultError: The store, the registry or the disk failed; there may be a checkpoint to go on from.
     """
+    task = _read_task(store, database, blueprint_id, trial)
+    made = _find_or_make(task, Trial, task.identity, lambda turn: _train_to_end(task, turn))
+    finish_trial(task.database, made.id)
+    return made
+
+
+def follow_trial(store: ObjectStore, blueprint_id: str, trial: int) -> str:
+    """Train together with the process that answers for a trial, as one of several; nothing is given."""
     blueprint = store.load(Blueprint, blueprint_id).identity
-    plan = _pick_plan(blueprint, blueprint_id, trial)
-    identity = identify_trial(blueprint, trial)
-    if found := lead(lambda: store.find(Trial, identity)):
-        logger.info("trial %d of blueprint %s stands already", trial, short(blueprint_id))
-        return found
-    started = time.monotonic()
-    with scratch_folder() as folder:
-        training = TRAINERS[plan.trainer](store, blueprint, plan, folder)
-        seconds = time.monotonic() - started
-        adapter = lead(lambda: _publish_adapter(store, blueprint, blueprint_id, trial, folder))
-    return lead(lambda: store.publish(Trial(identity=identity, record=_account(adapter, training, seconds))))
+    if course := follow_course():
+        plan = blueprint.trials[trial]
+        with scratch_folder() as folder:
+            TRAINERS[plan.trainer](store, blueprint, plan, folder, course)
+    return ""
 
 
-def _publish_adapter(
-    store: ObjectStore, blueprint: BlueprintIdentity, blueprint_id: str, trial: int, folder: Path
-) -> str:
-    files = put_folder(store, folder)
-    identity = AdapterIdentity(base=blueprint.base, method=blueprint.trials[trial].method, files=files)
-    record = AdapterRecord(
-        task=blueprint.task, max_new_tokens=blueprint.max_new_tokens, blueprint=blueprint_id, trial=trial
-    )
-    return store.publish(Adapter(identity=identity, record=record)).id
+def train_to_rung(
+    store: ObjectStore, blueprint_id: str, trial: int, rung: int, database: Database | None = None
+) -> Rung:
+    """Give where a trial stands at a rung of the blueprint's pruning: the memo that stands, or a new one.
 
-
-def _pick_plan(blueprint: BlueprintIdentity, blueprint_id: str, trial: int) -> TrialPlan:
-    if not 0 <= trial < len(blueprint.trials):
-        msg = f"blueprint {short(blueprint_id)} plans {len(blueprint.trials)} trials; {trial} is not one of them"
+    Raises:
+        InputError: The blueprint plans no such trial or rung, or as for `train_trial`.
+        BudgetError: As for `train_trial`.
+        ConflictError: As for `train_trial`.
+        FaultError: As for `train_trial`.
+    """
+    task = _read_task(store, database, blueprint_id, trial)
+    rungs = task.blueprint.pruning.rungs if task.blueprint.pruning else ()
+    if not 0 <= rung < len(rungs):
+        msg = f"blueprint {short(blueprint_id)} plans {len(rungs)} rungs; {rung} is not one of them"
         raise InputError(msg)
-    return blueprint.trials[trial]
+    identity = Rung.Identity(trial=task.identity, share=rungs[rung])
+    return _find_or_make(task, Rung, identity, lambda turn: _train_to_rung(task, turn, identity))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be trained."""
+
+    store: ObjectStore
+    database: Database
+    blueprint_id: str
+    blueprint: BlueprintIdentity
+    number: int
+    identity: TrialIdentity
+
+    @property
+    def plan(self) -> TrialPlan:
+        return self.blueprint.trials[self.number]
+
+
+def _read_task(store: ObjectStore, database: Database | None, blueprint_id: str, number: int) -> _Task:
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    if not 0 <= number < len(blueprint.trials):
+        msg = f"blueprint {short(blueprint_id)} plans {len(blueprint.trials)} trials; {number} is not one of them"
+        raise InputError(msg)
+    identity = identify_trial(blueprint, number)
+    return _Task(store, database or open_database(), blueprint_id, blueprint, number, identity)
+
+
+def _find_or_make(task: _Task, kind: type[M], identity: Plain, make: Callable[[Turn], M]) -> M:
+    if found := task.store.find(kind, identity):
+        logger.info("%s of trial %d of blueprint %s stands already", kind.kind, task.number, short(task.blueprint_id))
+        share_no_course()
+        return found
+    turn = Turn(task.database, Trial.id_of(task.identity))
+    turn.take()
+    try:
+        # Whoever had the turn before may have finished meanwhile.
+        if found := task.store.find(kind, identity):
+            share_no_course()
+            return found
+        return make(turn)
+    finally:
+        turn.end()
+
+
+def _train_to_end(task: _Task, turn: Turn) -> Trial:
+    store, blueprint = task.store, task.blueprint
+    with _open_run(task, turn, halt=None) as (run, course), scratch_folder() as folder:
+        training = TRAINERS[task.plan.trainer](store, blueprint, task.plan, folder, share_course(course))
+        if not isinstance(training, Training):
+            msg = f"trainer {task.plan.trainer!r} halted where it was to go to the end; mend the trainer"
+            raise InputError(msg)
+        seconds = run.seconds
+        adapter = store.publish(
+            Adapter(
+                identity=AdapterIdentity(base=blueprint.base, method=task.plan.method, files=put_folder(store, folder)),
+                record=AdapterRecord(
+                    task=blueprint.task,
+                    max_new_tokens=blueprint.max_new_tokens,
+                    blueprint=task.blueprint_id,
+                    trial=task.number,
+                ),
+            )
+        )
+        return store.publish(Trial(identity=task.identity, record=_account(adapter.id, training, seconds)))
+
+
+def _train_to_rung(task: _Task, turn: Turn, identity: Rung.Identity) -> Rung:
+    with _open_run(task, turn, halt=identity.share) as (run, course), scratch_folder() as folder:
+        held_out = TRAINERS[task.plan.trainer](task.store, task.blueprint, task.plan, folder, share_course(course))
+        if isinstance(held_out, Training):
+            msg = f"trainer {task.plan.trainer!r} halts at no rung; leave train.trials.pruning out"
+            raise InputError(msg)
+        run.settle()
+        return task.store.publish(Rung(identity=identity, record=Rung.Record(held_out=held_out)))
+
+
+def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextManager[tuple[Run, Course]]:
+    budget, device = task.blueprint.budget, _name_device(task.plan.trainer)
+    trials = {Trial.id_of(identify_trial(task.blueprint, number)) for number in range(len(task.blueprint.trials))}
+    return open_run(
+        task.store,
+        task.database,
+        task.identity,
+        turn,
+        device=device,
+        halt=halt,
+        purse=Purse(budget, device, get_settings().prices) if budget else None,
+        others=sorted(trials - {Trial.id_of(task.identity)}),
+    )
+
+
+def _name_device(trainer: str) -> str:
+    """Give what training runs on: `cpu`, or the name of the GPU."""
+    if trainer == "dummy":
+        return "cpu"
+    from torch import cuda
+
+    return cuda.get_device_name() if cuda.is_available() else "cpu"
 
 
 def _account(adapter: str, training: Training, seconds: float) -> TrialRecord:

@@ -1,6 +1,7 @@
 """A base model, a snapshot and a blueprint, small enough to train in a test."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,18 +13,23 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
+from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.registry.database import open_database
 
 ROWS = [("the invoice is wrong", "billing"), ("my password is lost", "login")] * 4
 
 
 @pytest.fixture(autouse=True)
-def _own_var_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nightloom.core.settings import get_settings
-
-    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
+def _own_var_folder(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an empty registry in it."""
+    var_dir = tmp_path / "var"
+    var_dir.mkdir()
+    shutil.copy(migrated, var_dir / "registry.db")
+    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(var_dir))
     get_settings.cache_clear()
+    open_database.cache_clear()
 
 
 @pytest.fixture

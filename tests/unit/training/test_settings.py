@@ -1,9 +1,9 @@
 """The names of training settings."""
 
 from nightloom.core.recipes import RESERVED_SETTINGS
-from nightloom.training import sft
+from nightloom.training.settings import OURS
 
 
 def test_what_training_sets_itself_is_reserved() -> None:
     given = {"output_dir", "use_cpu", "seed", "data_seed"}
-    assert set(RESERVED_SETTINGS) == set(sft._OURS) | given
+    assert set(RESERVED_SETTINGS) == set(OURS) | given

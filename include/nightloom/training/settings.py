@@ -1,0 +1,75 @@
+"""Settings: what a recipe's settings stand over, what is the same for every recipe, and which names there are."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.core.errors import InputError
+from nightloom.core.recipes import RESERVED_SETTINGS
+
+DEFAULTS = {
+    "learning_rate": 2e-4,
+    "lr_scheduler_type": "cosine",
+    "num_train_epochs": 3,
+    "per_device_train_batch_size": 16,
+    "train_sampling_strategy": "group_by_length",
+    "activation_checkpointing": False,
+    "logging_steps": 5,
+    "ddp_find_unused_parameters": False,
+}
+"""What a recipe's settings stand over. Checkpointing of activations costs a fifth of the speed: for large models."""
+
+OURS = {
+    # When state is saved, and that all of it is, follows from the course of the run.
+    "save_strategy": "no",
+    "save_only_model": False,
+    "save_total_limit": None,
+    "load_best_model_at_end": False,
+    "restore_callback_states_from_checkpoint": False,
+    "ignore_data_skip": False,
+    "report_to": "none",
+    "disable_tqdm": True,
+    "push_to_hub": False,
+    "trust_remote_code": False,
+    "eval_strategy": "no",
+    "logging_strategy": "steps",
+    "logging_first_step": True,
+    # A loss that is no number would be told as the mean of those before it.
+    "logging_nan_inf_filter": False,
+    # Nothing is cut silently: what does not fit the context is left out before training, and counted.
+    "max_length": None,
+    # What a model is shown, and what of it it learns, is told by the ids that all trials and engines share.
+    "chat_template_path": None,
+    "assistant_only_loss": False,
+    "completion_only_loss": True,
+}
+"""The same for every recipe; with what differs from trial to trial they are the reserved settings."""
+
+LORA_DEFAULTS = {"task_type": "CAUSAL_LM", "target_modules": "all-linear"}
+
+
+def check_settings(plan: TrialPlan) -> None:
+    """Check the names of a plan's settings against those that TRL's SFTConfig and peft's LoraConfig know.
+
+    Raises:
+        InputError: One is unknown, or is set by Nightloom itself.
+    """
+    from peft import LoraConfig
+    from trl import SFTConfig
+
+    _check_names("train.settings", plan.settings, {field.name for field in dataclasses.fields(SFTConfig)})
+    _check_names("train.lora", plan.lora, {field.name for field in dataclasses.fields(LoraConfig)})
+
+
+def _check_names(where: str, given: Mapping[str, Any], known: set[str]) -> None:
+    for name in given:
+        if where == "train.settings" and name in RESERVED_SETTINGS:
+            msg = f"{where}.{name} is set by Nightloom itself; remove it (the seed is `train.seed`)"
+            raise InputError(msg)
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "TRL's and peft's documentation list what there is"
+            msg = f"{where}.{name} is not a setting; {hint}"
+            raise InputError(msg)
