@@ -41,7 +41,7 @@ class TransformersEngine:
         self._model = model
         self._tokenizer = tokenizer
         self._context: int = model.config.max_position_embeddings
-        self._ends = _list_ends(model, tokenizer)
+        self._ends = list_ends(model, tokenizer)
         self._opening = _read_opening(tokenizer)
 
     def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
@@ -114,21 +114,22 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(folder: Path, dtype: str = "auto", attention: str | None = None) -> Any:
+def load_model(folder: Path, dtype: str = "auto", attention: str | None = None, **more: Any) -> Any:
     """Load a model folder's weights, from safetensors alone, onto the GPU if there is one.
 
     Args:
         folder: The model's folder.
         dtype: Type of the weights in memory; `auto`: as they are stored.
         attention: The implementation of attention by transformers' name; none: its default.
+        more: What else `from_pretrained` takes; with a `device_map` the model stays where that puts it.
 
     Raises:
         InputError: Weights are missing, or of another shape than config.json says.
     """
     import torch
 
-    model = _read_model(folder, dtype=dtype, attn_implementation=attention)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model = _read_model(folder, dtype=dtype, attn_implementation=attention, **more)
+    return model if "device_map" in more else model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def check_model(folder: Path) -> None:
@@ -137,7 +138,7 @@ def check_model(folder: Path) -> None:
     Raises:
         InputError: They are not.
     """
-    _read_model(folder, dtype="auto", device_map="meta")
+    load_model(folder, device_map="meta")
 
 
 def _read_model(folder: Path, **how: Any) -> Any:
@@ -254,7 +255,7 @@ def _read_ends(path: Path) -> list[int]:
     return [named] if isinstance(named, int) else named or []
 
 
-def _list_ends(model: Any, tokenizer: Any) -> set[int]:
+def list_ends(model: Any, tokenizer: Any) -> set[int]:
     """Give every token that ends an answer: the tokenizer's, and those that the model's folder names."""
     named = model.generation_config.eos_token_id
     return {tokenizer.eos_token_id, *([named] if isinstance(named, int) else named or [])}
