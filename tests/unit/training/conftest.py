@@ -3,7 +3,9 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -35,48 +37,55 @@ def _own_var_folder(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def tiny_base(store: ObjectStore, tiny_model: Path) -> str:
     """The tiny model, in the store."""
-    return store.publish(
-        BaseModelManifest(
-            identity=BaseModelIdentity(files=put_folder(store, tiny_model)), record=BaseModelRecord(source="tiny")
-        )
-    ).id
+    return publish_base(store, tiny_model)
 
 
 @pytest.fixture
 def plan_trial(store: ObjectStore) -> Callable[..., str]:
     """Publishes a blueprint of one trial on a few rows."""
+    return partial(publish_blueprint, store)
 
-    def publish(
-        base: str,
-        plan: TrialPlan,
-        rows: list[tuple[str, str]] = ROWS,
-        history: list[dict[str, str]] | None = None,
-    ) -> str:
-        prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
-        identity = BlueprintIdentity(
-            recipe="triage",
-            snapshot=publish_rows(store, rows, history),
-            base=base,
-            task=TaskSpec(
-                prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
-                output="json",
-                answer={"team": ("billing", "login")},
-                field_order=("team",),
-            ),
-            primary="team",
-            eval_sets=(),
-            max_new_tokens=8,
-            trials=(plan,),
-            promote_on="better",
-            margin=0.02,
-            confidence=0.95,
-            code={},
-            packages={},
+
+def publish_base(store: ObjectStore, folder: Path) -> str:
+    return store.publish(
+        BaseModelManifest(
+            identity=BaseModelIdentity(files=put_folder(store, folder)), record=BaseModelRecord(source="tiny")
         )
-        record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
-        return store.publish(Blueprint(identity=identity, record=record)).id
+    ).id
 
-    return publish
+
+def publish_blueprint(
+    store: ObjectStore,
+    base: str,
+    plan: TrialPlan,
+    rows: list[tuple[str, str]] = ROWS,
+    history: list[dict[str, str]] | None = None,
+    **more: Any,
+) -> str:
+    """Publish a blueprint of one trial on a few rows; more of its fields by keyword."""
+    prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
+    fields: dict[str, Any] = {
+        "recipe": "triage",
+        "snapshot": publish_rows(store, rows, history),
+        "base": base,
+        "task": TaskSpec(
+            prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
+            output="json",
+            answer={"team": ("billing", "login")},
+            field_order=("team",),
+        ),
+        "primary": "team",
+        "eval_sets": (),
+        "max_new_tokens": 8,
+        "trials": (plan,),
+        "promote_on": "better",
+        "margin": 0.02,
+        "confidence": 0.95,
+        "code": {},
+        "packages": {},
+    }
+    record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    return store.publish(Blueprint(identity=BlueprintIdentity(**fields | more), record=record)).id
 
 
 def publish_rows(
@@ -86,14 +95,15 @@ def publish_rows(
     *,
     shard_rows: int = 1000,
     parent: str | None = None,
+    selection: int = 0,
 ) -> str:
-    """Publish a snapshot of texts and their teams, in shards of so many rows."""
+    """Publish a snapshot of texts and their teams, in shards of so many rows; the last ones for selection."""
     frame = pl.DataFrame(
         [
             {
                 "row_id": f"{number:03d}",
                 "cluster_id": "c",
-                "split": "train",
+                "split": "train" if number < len(rows) - selection else "selection",
                 "text": text,
                 "answer": team,
                 "history": history,
@@ -106,6 +116,7 @@ def publish_rows(
         SnapshotFile(sha256=put_frame(store, shard, EXAMPLES), rows=len(shard), first_id="000", last_id="999")
         for shard in frame.iter_slices(shard_rows)
     )
-    identity = SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": len(rows)})
+    splits = {"train": len(rows) - selection} | ({"selection": selection} if selection else {})
+    identity = SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=splits)
     record = SnapshotRecord(files=files, recipe="triage", night="2026-11-23", parent=parent)
     return store.publish(Snapshot(identity=identity, record=record)).id

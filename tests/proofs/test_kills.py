@@ -1,0 +1,173 @@
+"""Training that is killed (SIGKILL) at random moments ends in the bits of a training that nobody killed.
+
+Real processes on a real object store: LoRA with dropout, batches grouped by length, three epochs, a checkpoint every
+twentieth of a second, and a kill anywhere: while it loads, trains, saves, sends or publishes.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+from nightloom.artifacts.blueprints import Blueprint, TrialPlan
+from nightloom.artifacts.models import Adapter
+from nightloom.artifacts.training import Checkpoint, Trial, identify_trial
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.worker import SHARING_CORES
+from nightloom.registry.database import open_database
+from nightloom.registry.trials import TrialProgress, read_trial
+from nightloom.training.starter import StarterSettings, pretrain_starter
+
+from tests.unit.training.conftest import publish_base, publish_blueprint
+
+IN_A_RUN = 4
+"""At most so many kills of one trial, so that it comes to an end."""
+
+EPOCH = 24
+ROWS = [(f"the invoice {'of last month ' * (n % 3)}is wrong {n % 7}", ("billing", "login")[n % 2]) for n in range(96)]
+PLAN = TrialPlan(
+    trainer="trl",
+    method="lora",
+    lora={"r": 4, "lora_dropout": 0.1},
+    settings={"num_train_epochs": 3, "per_device_train_batch_size": 4, "learning_rate": 5e-3},
+    seed=3,
+)
+
+Install = Callable[[str], AbstractContextManager[tuple[ObjectStore, str]]]
+PointSettings = Callable[..., AbstractContextManager[None]]
+
+
+@dataclass
+class Killed:
+    """Where kills fell."""
+
+    count: int = 0
+    moments: Counter[str] = field(default_factory=Counter)
+
+    def note(self, before: TrialProgress | None, after: TrialProgress | None) -> None:
+        """Tell by what the process left: lines of the registry, and folders that it was at."""
+        self.count += 1
+        left = list((get_settings().var_dir / "scratch").glob("*/checkpoint-*"))
+        if after is None or after == before:
+            self.moments["before training began"] += 1
+            return
+        self.moments["without a checkpoint"] += after.checkpoint is None
+        self.moments["while a checkpoint was saved or sent"] += bool(left)
+        step = step_of(after.checkpoint)
+        self.moments[f"in epoch {min(3, step // EPOCH + 1)}"] += 1
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    settings = StarterSettings(
+        vocabulary=300, hidden=32, layers=1, heads=2, inner=64, context=64, steps=3, rows=2, row_tokens=32
+    )
+    pretrain_starter(settings, folder, tell=lambda line: None)
+    return folder
+
+
+@pytest.fixture
+def install(point_settings: PointSettings, tmp_path: Path, tiny: Path) -> Install:
+    """Gives a block with an installation of its own, and the blueprint in it."""
+
+    @contextmanager
+    def installed(name: str) -> Iterator[tuple[ObjectStore, str]]:
+        folder = tmp_path / name
+        folder.mkdir()
+        prefix = f"{tmp_path.name}/{name}/"
+        with point_settings(folder, STORE_PREFIX=prefix, CHECKPOINT_SECONDS="0.05"):
+            store = open_store()
+            yield store, publish_blueprint(store, publish_base(store, tiny), PLAN, ROWS)
+
+    return installed
+
+
+class Worker:
+    """Trains in a process that can be killed."""
+
+    def __init__(self) -> None:
+        pipe = subprocess.PIPE
+        command = [sys.executable, str(Path(__file__).with_name("trainer.py"))]
+        environment = {**SHARING_CORES, "OMP_NUM_THREADS": "1", **os.environ}
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0
+        )
+
+    def train(self, blueprint: str, kill_after_s: float | None = None) -> str | None:
+        """Give the id of the trial, or nothing when it was killed before it ended."""
+        assert self._process.stdin
+        assert self._process.stdout
+        settings = {name: value for name, value in os.environ.items() if name.startswith("NIGHTLOOM_")}
+        answer = get_settings().var_dir / "answer.json"
+        job = {"settings": settings, "arguments": {"blueprint": blueprint, "trial": 0}, "answer": str(answer)}
+        self._process.stdin.write(json.dumps(job).encode() + b"\n")
+        process = int(self._process.stdout.readline())
+        if not select.select([self._process.stdout], [], [], kill_after_s)[0]:
+            os.kill(process, signal.SIGKILL)
+        told = json.loads(self._process.stdout.readline())
+        assert "error" not in told, told
+        return told.get("result")
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    started = Worker()
+    yield started
+    started.close()
+
+
+def weights_of(store: ObjectStore, trial: str | None) -> list[tuple[str, str]]:
+    assert trial
+    adapter = store.load(Trial, trial).record.adapter
+    return [(file.path, file.sha256) for file in store.load(Adapter, adapter).identity.files]
+
+
+def train_under_fire(worker: Worker, blueprint: str, random: Random, duration: float, killed: Killed) -> str:
+    """Kill a trial at random moments until it comes to an end."""
+    for _ in range(IN_A_RUN):
+        before = read(blueprint)
+        if trial := worker.train(blueprint, random.uniform(0.1, 1.6) * duration):
+            return trial
+        killed.note(before, read(blueprint))
+    return str(worker.train(blueprint))
+
+
+@pytest.mark.parametrize("kills", [pytest.param(2, id="sample"), pytest.param(50, id="whole", marks=pytest.mark.proof)])
+def test_killed_training_ends_in_the_same_bits(install: Install, worker: Worker, kills: int) -> None:
+    random, killed, runs = Random(4), Killed(), 0
+    with install("whole") as (store, blueprint):
+        worker.train(blueprint)  # the first one also waits for imports
+    with install("timed") as (store, blueprint):
+        started = time.monotonic()
+        whole = weights_of(store, worker.train(blueprint))
+        duration = time.monotonic() - started
+    while killed.count < kills:
+        runs += 1
+        with install(f"killed-{runs}") as (store, blueprint):
+            trial = train_under_fire(worker, blueprint, random, duration, killed)
+            assert weights_of(store, trial) == whole
+    print(f"{killed.count} kills in {runs} trainings of {duration:.1f} s: {dict(killed.moments)}")  # noqa: T201
+
+
+def read(blueprint: str) -> TrialProgress | None:
+    identity = identify_trial(open_store().load(Blueprint, blueprint).identity, 0)
+    return read_trial(open_database(), Trial.id_of(identity))
+
+
+def step_of(checkpoint: str | None) -> int:
+    return open_store().load(Checkpoint, checkpoint).identity.step if checkpoint else 0

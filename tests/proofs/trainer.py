@@ -1,0 +1,49 @@
+"""The worker of the kill proofs: trains in forks of itself, which are killed.
+
+It reads one line of JSON a training and answers with two: the process, and what came of it, nothing when it was killed.
+Forks, since importing what training needs takes longer than the training; nothing that starts threads runs before.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import accelerate  # noqa: F401  # imported before the fork
+import boto3  # noqa: F401
+import datasets  # noqa: F401
+import nightloom.training.trials  # noqa: F401
+import peft  # noqa: F401
+import torch  # noqa: F401
+import transformers  # noqa: F401
+import trl  # noqa: F401
+from nightloom.nightly.worker import run_step
+from transformers.models.llama import modeling_llama  # noqa: F401
+from trl import SFTTrainer  # noqa: F401
+
+
+def train(job: dict[str, Any]) -> None:
+    os.environ.update(job["settings"])
+    answer = run_step("training.trials:run_trial", job["arguments"])
+    Path(job["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+
+
+def main() -> None:
+    for line in sys.stdin:
+        job = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            try:
+                train(job)
+            finally:
+                os._exit(0)
+        print(process, flush=True)  # noqa: T201  # the answer
+        os.waitpid(process, 0)
+        answer = Path(job["answer"])
+        print(answer.read_text(encoding="utf-8") if answer.exists() else "{}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.path.remove(str(Path(__file__).parent))
+    main()
