@@ -1,0 +1,52 @@
+"""Budgets: what is left, and what a refusal says."""
+
+from dataclasses import replace
+
+import pytest
+from nightloom.core.errors import InputError
+from nightloom.core.nights import utc_now
+from nightloom.core.recipes import Budget
+from nightloom.registry.trials import TrialProgress
+from nightloom.training.budget import Purse
+
+NOW = utc_now()
+OTHER = TrialProgress("other", 5, 10, "cpu", 60.0, None, NOW, NOW, None)
+PRICES = {"NVIDIA": 2.0, "NVIDIA H100": 4.0, "cpu": 0.5}
+
+
+def test_minutes_are_counted_over_all_trials() -> None:
+    purse = Purse(Budget(gpu_minutes=5), "cpu", {})
+    assert purse.left(30) == 270
+    purse.note_others([OTHER, replace(OTHER, seconds=90)])
+    assert purse.left(30) == 120
+
+
+def test_money_is_counted_by_the_device_of_each() -> None:
+    purse = Purse(Budget(cost=3), "NVIDIA H100 80GB HBM3", PRICES)
+    purse.note_others([replace(OTHER, device="NVIDIA L4", seconds=1800)])  # 1 of 3
+    assert purse.left(900) == pytest.approx(900)  # 1 spent here, 1 left
+
+
+def test_smaller_of_both_limits_holds() -> None:
+    assert Purse(Budget(gpu_minutes=5, cost=1), "cpu", {"cpu": 60}).left(0) == 60
+    assert Purse(Budget(gpu_minutes=1, cost=9), "cpu", {"cpu": 60}).left(0) == 60
+
+
+def test_money_without_a_price_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"'NVIDIA A100' has no price; set NIGHTLOOM_PRICES .* '\{\"NVIDIA A100\": 2.5\}'"
+    ):
+        Purse(Budget(cost=3), "NVIDIA A100", {"cpu": 1})
+
+
+def test_minutes_need_no_price() -> None:
+    assert Purse(Budget(gpu_minutes=5), "NVIDIA A100", {}).left(0) == 300
+
+
+def test_refusal_says_what_was_spent_and_what_to_raise() -> None:
+    purse = Purse(Budget(gpu_minutes=2, cost=0.5), "cpu", PRICES)
+    purse.note_others([OTHER])
+    told = str(purse.refusal(57))
+    assert "1.95 of 2 minutes (train.budget.gpu_minutes)" in told
+    assert "0.0163 of 0.5 in money (train.budget.cost)" in told
+    assert "raise it, and training goes on" in told
