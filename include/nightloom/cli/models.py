@@ -1,7 +1,10 @@
 """`nightloom model`: candidates and champions, and the log of every move."""
 
+import json
 from dataclasses import asdict
 from getpass import getuser
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +43,9 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
 def show_model(
     adapter: Annotated[str, typer.Argument(metavar="ADAPTER", help="Id of an adapter, or its first digits.")],
     *,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Show instead an example that it learned from, and what of it was learned.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show an adapter: what it stands on, how it was trained, what was decided about it."""
@@ -50,6 +56,9 @@ def show_model(
     store, database = open_store(), open_database()
     manifest = store.load(Adapter, find_id(database, "adapter", adapter))
     trial = _find_trial(store, manifest)
+    if sample:
+        _show_sample(store, trial, as_json=as_json)
+        return
     verdicts = _find_verdicts(store, database, manifest.id)
     document = {
         **manifest_document(manifest),
@@ -106,6 +115,23 @@ def rollback(
     done = roll_back_champion(database, recipe, night=night, who=getuser(), why=reason)
     document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "sentence": done.sentence}
     show(document, done.sentence, as_json=as_json)
+
+
+def _show_sample(store: Any, trial: Any, *, as_json: bool) -> None:
+    """Show the tokens of a trial's sample, those that follow each other and were learned, or were not, together."""
+    from nightloom.artifacts.frames import LABELS, get_frame
+    from nightloom.core.errors import InputError
+
+    if trial is None or trial.record.sample is None:
+        msg = "the adapter has no sample: it was not trained here, or by a trainer that has no tokens"
+        raise InputError(msg)
+    tokens = get_frame(store, trial.record.sample, LABELS).to_dicts()
+    runs = [(learned, [one["token"] for one in run]) for learned, run in groupby(tokens, itemgetter("learned"))]
+    rows = [
+        ["learned" if learned else "shown", len(run), json.dumps("".join(run), ensure_ascii=False)]
+        for learned, run in runs
+    ]
+    show(tokens, table(["", "tokens", "text"], rows, empty="its row was erased"), as_json=as_json)
 
 
 def _find_trial(store: Any, adapter: Any) -> Any:

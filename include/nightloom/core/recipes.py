@@ -206,13 +206,12 @@ class EvalSet(Plain):
 
 RESERVED_SETTINGS = (
     *("output_dir", "use_cpu", "seed", "data_seed", "save_strategy", "report_to", "disable_tqdm", "push_to_hub"),
-    *("trust_remote_code", "eval_strategy", "logging_strategy", "logging_first_step", "max_length"),
+    *("trust_remote_code", "eval_strategy", "logging_strategy", "logging_first_step"),
     *("chat_template_path", "assistant_only_loss", "completion_only_loss"),
     *("save_only_model", "save_total_limit", "load_best_model_at_end", "restore_callback_states_from_checkpoint"),
     *("ignore_data_skip", "logging_nan_inf_filter"),
 )
-"""What training gives SFTConfig itself: it decides where files go and what is in them, who hears of it, what is
-cut and what is learned."""
+"""What training gives SFTConfig itself: it decides where files go, what is in them, and what is learned."""
 
 
 class EarlyStopping(Plain):

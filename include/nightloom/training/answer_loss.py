@@ -1,9 +1,9 @@
-"""The answer loss: TRL's trainer, with the vocabulary spelled out for the answers alone where there is no GPU."""
+"""The answer loss: what a model loses on the answers alone, with the vocabulary spelled out nowhere else."""
 
 import inspect
 from typing import Any
 
-_NO_LABEL = -100
+NO_LABEL = -100
 
 
 def choose_trainer() -> type[Any]:
@@ -13,34 +13,47 @@ def choose_trainer() -> type[Any]:
     again backward, and throws those scores away: on a small model two thirds of a step (docs/performance.md).
     """
     from torch import cuda
-    from torch.nn.functional import cross_entropy
     from trl import SFTTrainer
 
     class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # TRL ships no types
-        """Asks the model for the logits from the first labelled position on."""
+        """Asks the model for the logits of the answers."""
 
         def compute_loss(
             self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             plain = self.args.loss_type == "nll" and not self.args.label_smoothing_factor and not self.aux_loss_enabled
-            if return_outputs or not plain or not _takes_logits_to_keep(model):
+            if return_outputs or not plain:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            labels = inputs["labels"]
-            first = max(1, int((labels != _NO_LABEL).any(0).float().argmax()))
-            asked = {name: value for name, value in inputs.items() if name != "labels"}
-            # A position's logits foretell the next token: so one position more, and none for the last.
-            logits = model(**asked, use_cache=False, logits_to_keep=labels.shape[1] - first + 1).logits[:, :-1]
-            losses = cross_entropy(
-                logits.float().flatten(0, 1), labels[:, first:].flatten(), ignore_index=_NO_LABEL, reduction="sum"
-            )
-            count = (labels[:, first:] != _NO_LABEL).sum() if num_items_in_batch is None else num_items_in_batch
-            loss = losses / count
-            if num_items_in_batch is not None and self.args.average_tokens_across_devices:
-                # The count is that of all processes, over which gradients are averaged.
-                loss = loss * self.accelerator.num_processes
-            return loss
+            losses = answer_losses(model, inputs)
+            if num_items_in_batch is None:
+                return losses.sum() / (inputs["labels"][:, 1:] != NO_LABEL).sum().clamp(min=1)
+            # The items are those of all processes, and gradients are averaged over these.
+            shares = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+            return losses.sum() * shares / num_items_in_batch
 
     return SFTTrainer if cuda.is_available() else AnswerTrainer
+
+
+def answer_losses(model: Any, inputs: dict[str, Any]) -> Any:
+    """Give the loss of the tokens of a batch, zero where they carry no label; columns without any label are left out.
+
+    Args:
+        model: A causal language model.
+        inputs: What it is given, and `labels`. Sequences that are packed into one row come without an attention mask:
+            their positions tell them apart, which a cache would hinder.
+    """
+    from torch.nn.functional import cross_entropy
+
+    asked = {name: value for name, value in inputs.items() if name != "labels"}
+    targets = inputs["labels"][:, 1:]  # a position's logits foretell the next token
+    columns = (targets != NO_LABEL).any(0).nonzero().flatten()
+    if _takes_logits_to_keep(model):
+        logits = model(**asked, use_cache=False, logits_to_keep=columns).logits
+    else:
+        logits = model(**asked, use_cache=False).logits[:, columns]
+    targets = targets[:, columns]
+    losses = cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=NO_LABEL, reduction="none")
+    return losses.view_as(targets)
 
 
 def _takes_logits_to_keep(model: Any) -> bool:

@@ -45,13 +45,16 @@ def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity) -> list
     return _render(rows, prompt, blueprint)
 
 
-def read_encoded(store: ObjectStore, blueprint: BlueprintIdentity) -> pl.DataFrame:
-    """Give the training split as the base model reads it (TOKENS), sorted by row id; encoded first, where it is not.
+def read_encoded(store: ObjectStore, blueprint: BlueprintIdentity) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the training and the selection split as the base model reads them (TOKENS), sorted by row id.
+
+    They are encoded first, where they are not.
 
     Raises:
         InputError: There are no training rows, the prompt cannot be rendered, or the base model has no chat template.
     """
-    return _refuse_none(read_tokens(store, encode_snapshot(store, blueprint), "train"), blueprint)
+    tokens = encode_snapshot(store, blueprint)
+    return _refuse_none(read_tokens(store, tokens, "train"), blueprint), read_tokens(store, tokens, "selection")
 
 
 def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:

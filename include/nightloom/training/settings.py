@@ -1,13 +1,11 @@
 """Settings: what a recipe's settings stand over, what is the same for every recipe, and which names there are."""
 
 import dataclasses
-import difflib
-from collections.abc import Mapping
-from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import RESERVED_SETTINGS
+from nightloom.training.loading import check_lora_settings, check_model_settings, check_names
 
 DEFAULTS = {
     "learning_rate": 2e-4,
@@ -38,8 +36,6 @@ OURS = {
     "logging_first_step": True,
     # A loss that is no number would be told as the mean of those before it.
     "logging_nan_inf_filter": False,
-    # Nothing is cut silently: what does not fit the context is left out before training, and counted.
-    "max_length": None,
     # What a model is shown, and what of it it learns, is told by the ids that all trials and engines share.
     "chat_template_path": None,
     "assistant_only_loss": False,
@@ -54,22 +50,17 @@ def check_settings(plan: TrialPlan) -> None:
     """Check the names of a plan's settings against those that TRL's SFTConfig and peft's LoraConfig know.
 
     Raises:
-        InputError: One is unknown, or is set by Nightloom itself.
+        InputError: One is unknown, is set by Nightloom itself, or cannot be used here.
     """
     from peft import LoraConfig
     from trl import SFTConfig
 
-    _check_names("train.settings", plan.settings, {field.name for field in dataclasses.fields(SFTConfig)})
-    _check_names("train.lora", plan.lora, {field.name for field in dataclasses.fields(LoraConfig)})
-
-
-def _check_names(where: str, given: Mapping[str, Any], known: set[str]) -> None:
-    for name in given:
-        if where == "train.settings" and name in RESERVED_SETTINGS:
-            msg = f"{where}.{name} is set by Nightloom itself; remove it (the seed is `train.seed`)"
+    for name in RESERVED_SETTINGS:
+        if name in plan.settings:
+            msg = f"train.settings.{name} is set by Nightloom itself; remove it (the seed is `train.seed`)"
             raise InputError(msg)
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "TRL's and peft's documentation list what there is"
-            msg = f"{where}.{name} is not a setting; {hint}"
-            raise InputError(msg)
+    theirs = "TRL's and peft's documentation list what there is"
+    check_names("train.settings", plan.settings, {field.name for field in dataclasses.fields(SFTConfig)}, theirs)
+    check_names("train.lora", plan.lora, {field.name for field in dataclasses.fields(LoraConfig)}, theirs)
+    check_lora_settings(plan.lora)
+    check_model_settings(plan)

@@ -3,6 +3,7 @@
 import json
 import logging
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,33 @@ import polars as pl
 
 from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import fetch_model, scratch_folder
+from nightloom.artifacts.frames import LABELS, put_frame
 from nightloom.artifacts.models import BaseModelManifest
-from nightloom.artifacts.reading import read_tokens
 from nightloom.artifacts.training import HeldOutLoss
-from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.engines.transformers import load_model, load_tokenizer, quiet_about_old_names
+from nightloom.engines.transformers import list_ends, load_tokenizer, quiet_about_old_names
 from nightloom.training.answer_loss import choose_trainer
 from nightloom.training.base import Course, Training
-from nightloom.training.census import take_census
+from nightloom.training.census import check_dataset, label_examples, pick_sample, take_census
 from nightloom.training.determinism import be_deterministic
-from nightloom.training.encode import encode_snapshot, read_encoded
-from nightloom.training.held_out import measure_held_out
+from nightloom.training.early_stopping import Looks, make_callback
+from nightloom.training.encode import read_encoded
+from nightloom.training.loading import (
+    choose_precision,
+    describe_device,
+    load_base,
+)
+from nightloom.training.memory import halve_batch, telling_memory, train_halving
 from nightloom.training.processes import go_first, lead, share_rows
 from nightloom.training.progress import make_progress, read_curve, refuse_broken_weights
 from nightloom.training.resuming import make_resumable, train_along, written_to_disk
 from nightloom.training.settings import DEFAULTS, LORA_DEFAULTS, OURS, check_settings
 
 logger = logging.getLogger(__name__)
+
+_PACK_TOKENS = 2048
+"""Tokens of a pack where the recipe names no max_length, unless an example is longer or the context shorter."""
 
 
 def train_with_trl(
@@ -38,29 +47,51 @@ def train_with_trl(
 
     Raises:
         InputError: A setting is unknown or not a recipe's to set, the examples teach nothing, or training diverged.
-        FaultError: The disk is full.
+        FaultError: The disk is full, or the device's memory too small.
     """
     from datasets import disable_progress_bars
 
     disable_progress_bars()
     check_settings(plan)
-    examples = go_first(lambda: read_encoded(store, blueprint))
+
+    def attempt(halvings: int) -> Training | HeldOutLoss:
+        # Another batch is another training: it goes on from no checkpoint of this one.
+        taken = course if halvings == course.halvings else replace(course, checkpoint=None, halvings=halvings)
+        with scratch_folder() as scratch, quiet_about_old_names():
+            return _train(store, blueprint, plan, folder, taken, Path(lead(lambda: str(scratch))))
+
+    return train_halving(attempt, *_read_batch(plan), halvings=course.halvings)
+
+
+def _train(
+    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course, scratch: Path
+) -> Training | HeldOutLoss:
+    examples, held_out = go_first(lambda: read_encoded(store, blueprint))
     _, base = go_first(lambda: fetch_model(store, BaseModelManifest, blueprint.base))
     be_deterministic(plan.seed)
     tokenizer = load_tokenizer(base)
-    with scratch_folder() as scratch, quiet_about_old_names():
-        trainer = _make_trainer(plan, base, tokenizer, examples, Path(lead(lambda: str(scratch))))
-        census = take_census(trainer, tokenizer)
-        share_rows(trainer)
-        progress = make_progress(census.tokens, course)
-        trainer.add_callback(progress)
+    model = load_base(plan, base)
+    context = model.config.get_text_config().max_position_embeddings
+    limit = min(context, plan.settings.get("max_length") or context)
+    examples, census = take_census(examples, limit, tokenizer, list_ends(model, tokenizer))
+    looks = Looks(held_out, context, plan.early_stopping, needed=len(blueprint.trials) > 1 or course.halt is not None)
+    precision, adjustments = choose_precision(plan.settings)
+    more = {**_halve(plan, course.halvings), **precision}
+    trainer = _make_trainer(plan, model, tokenizer, examples, scratch, more, limit)
+    check_dataset(trainer.train_dataset, census)
+    share_rows(trainer)
+    progress = make_progress(census.tokens, course)
+    trainer.add_callback(progress)
+    trainer.add_callback(make_callback(looks, course))
+    with telling_memory(describe_device(), lambda: f"at step {trainer.state.global_step + 1}"):
         train_along(trainer, course)
-        step = trainer.state.global_step
-        refuse_broken_weights(trainer.model, step)
-        if course.halt is not None:
-            return measure_held_out(trainer.model, _read_selection(store, blueprint), step)
-        with written_to_disk("the adapter"):
-            lead(lambda: _save(trainer.model, folder))
+    step = trainer.state.global_step
+    refuse_broken_weights(trainer.model, step)
+    kept_step = looks.finish(trainer.model, step)
+    if course.halt is not None:
+        return looks.held_out[-1]
+    with written_to_disk("the adapter"):
+        lead(lambda: _save(trainer.model, folder))
     return Training(
         steps=step,
         examples=census.examples,
@@ -69,41 +100,55 @@ def train_with_trl(
         tokens_seen=progress.tokens_seen(trainer.state.epoch),
         left_out=census.left_out,
         curve=read_curve(trainer.state.log_history),
-        kept_step=step,
+        kept_step=kept_step,
+        held_out=looks.held_out,
+        sample=put_frame(store, pick_sample(examples, tokenizer), LABELS),
+        device=describe_device(),
+        adjustments=adjustments,
     )
 
 
-def _read_selection(store: ObjectStore, blueprint: BlueprintIdentity) -> pl.DataFrame:
-    rows = read_tokens(store, encode_snapshot(store, blueprint), "selection")
-    if rows.is_empty():
-        msg = (
-            f"snapshot {short(blueprint.snapshot)} has no rows to choose between trials by; raise "
-            f"prepare.split.selection, or leave train.trials.pruning out"
-        )
-        raise InputError(msg)
-    return rows
+def _read_batch(plan: TrialPlan) -> tuple[int, int]:
+    """Give a plan's batch on one device, and how often it is accumulated."""
+    settings = {**DEFAULTS, **deepcopy(plan.settings)}
+    return settings["per_device_train_batch_size"], settings.get("gradient_accumulation_steps", 1)
 
 
-def _make_trainer(plan: TrialPlan, base: Path, tokenizer: Any, examples: pl.DataFrame, scratch: Path) -> Any:
+def _halve(plan: TrialPlan, halvings: int) -> dict[str, int]:
+    batch, accumulation = halve_batch(*_read_batch(plan), halvings)
+    return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
+
+
+def _settle(plan: TrialPlan, longest: int, limit: int) -> dict[str, Any]:
+    """Give the settings of a plan over the defaults."""
+    settings = {**DEFAULTS, **deepcopy(plan.settings)}
+    # The old names of transformers, which it reads only where the new ones are not set.
+    for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):
+        if name in settings:
+            settings[name.replace("gradient", "activation")] = settings.pop(name)
+    # TRL cuts what is longer than its max_length: what is longer than ours is left out before, and counted.
+    pack = plan.settings.get("max_length") or max(longest, min(limit, _PACK_TOKENS))
+    return {**settings, "max_length": pack if settings.get("packing") else None}
+
+
+def _make_trainer(
+    plan: TrialPlan, model: Any, tokenizer: Any, examples: pl.DataFrame, scratch: Path, more: dict[str, Any], limit: int
+) -> Any:
     from datasets import Dataset
     from peft import LoraConfig
     from torch import cuda
     from transformers import PrinterCallback, ProgressCallback
     from trl import SFTConfig
 
-    # On a CPU, plain matrix products are the fastest attention over texts as short as these.
-    attention = None if cuda.is_available() else "eager"
-    # peft and TRL write into the lists that they are given, and the plan is part of what a trial is found by.
-    settings, lora = deepcopy(plan.settings), deepcopy(plan.lora)
     given = {"output_dir": str(scratch), "use_cpu": not cuda.is_available(), "seed": plan.seed, "data_seed": plan.seed}
     try:
+        settings = _settle(plan, max(map(len, examples["input_ids"])), limit)
         trainer = make_resumable(choose_trainer())(
-            # Weights that are trained stay in 32 bits: mixed precision is bf16's part, by autocast.
-            model=load_model(base, dtype="float32" if plan.method == "full" else "auto", attention=attention),
-            args=SFTConfig(**{**DEFAULTS, **settings, **OURS, **given}),
+            model=model,
+            args=SFTConfig(**{**settings, **more, **OURS, **given}),
             processing_class=tokenizer,
-            peft_config=LoraConfig(**{**LORA_DEFAULTS, **lora}) if plan.method == "lora" else None,
-            train_dataset=Dataset.from_polars(examples.select("input_ids", completion_mask="learned")),
+            peft_config=LoraConfig(**{**LORA_DEFAULTS, **deepcopy(plan.lora)}) if plan.method == "lora" else None,
+            train_dataset=Dataset.from_polars(label_examples(examples)),
         )
     except (ValueError, TypeError) as error:
         msg = f"the recipe's train section cannot be used: {error}; mend the setting that it names"
@@ -121,7 +166,8 @@ def _save(model: Any, folder: Path) -> None:
         document = json.loads(path.read_text(encoding="utf-8"))
         if "base_model_name_or_path" in document:
             document["base_model_name_or_path"] = None
-        # peft keeps it as a set, whose order is another one in every process.
-        if isinstance(document.get("target_modules"), list):
-            document["target_modules"].sort()
+        for name in ("target_modules", "exclude_modules"):
+            # peft keeps it as a set, whose order is another one in every process.
+            if isinstance(document.get(name), list):
+                document[name].sort()
         path.write_text(json.dumps(document, indent=2, sort_keys=True), encoding="utf-8")

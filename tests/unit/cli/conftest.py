@@ -18,7 +18,7 @@ from nightloom.artifacts.data import (
     SnapshotIdentity,
     SnapshotRecord,
 )
-from nightloom.artifacts.frames import EXAMPLES, LEDGER, QUARANTINE, put_frame
+from nightloom.artifacts.frames import EXAMPLES, LABELS, LEDGER, QUARANTINE, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelRef, TaskSpec
 from nightloom.artifacts.results import (
@@ -103,7 +103,7 @@ class PastNight:
         self.preparation = self.keep(_preparation(store, self.snapshot.id))
         self.blueprint = self.keep(_blueprint(self.snapshot.id))
         self.adapter = self.keep(_adapter(store, self.blueprint))
-        self.trial = self.keep(_trial(self.blueprint, self.adapter.id))
+        self.trial = self.keep(_trial(store, self.blueprint, self.adapter.id))
         self.verdict = self.keep(_verdict(self.blueprint.id, self.adapter.id))
         self.predictions = self.keep(_predictions(store))
         self.report = self.keep(_report(store))
@@ -213,7 +213,9 @@ def _adapter(store: ObjectStore, blueprint: Blueprint) -> Adapter:
     )
 
 
-def _trial(blueprint: Blueprint, adapter: str) -> Trial:
+def _trial(store: ObjectStore, blueprint: Blueprint, adapter: str) -> Trial:
+    tokens = [("T1", 0, "the invoice", False), ("T1", 1, "\n", False), ("T1", 2, "billing", True)]
+    sample = put_frame(store, pl.DataFrame(tokens, LABELS, orient="row"), LABELS)
     return Trial(
         identity=identify_trial(blueprint.identity, 0),
         record=TrialRecord(
@@ -228,6 +230,7 @@ def _trial(blueprint: Blueprint, adapter: str) -> Trial:
             seconds=1.5,
             tokens_per_second=26.7,
             curve=(),
+            sample=sample,
         ),
     )
 

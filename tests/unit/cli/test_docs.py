@@ -33,5 +33,6 @@ def test_named_options_exist() -> None:
         "--dry-run",
         "--grace-hours",
         "--files",
+        "--sample",
     }
     assert named <= known

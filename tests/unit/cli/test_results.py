@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import typer
 from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.artifacts.training import Tokens
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
@@ -258,6 +259,23 @@ def test_model_tells_training_and_verdicts(ask: Ask, night: PastNight) -> None:
     document = ask("model", "show", night.adapter.id)
     assert document["training"]["final_loss"] == 0.25
     assert [verdict["finding"] for verdict in document["verdicts"]] == ["BETTER"]
+
+
+def test_model_shows_an_example_that_it_learned_from(command: Command, ask: Ask, night: PastNight) -> None:
+    code, out, _ = command("model", "show", night.adapter.id, "--sample")
+    assert code == 0
+    assert [line.split(maxsplit=2) for line in out.splitlines()] == [
+        ["TOKENS", "TEXT"],
+        ["shown", "2", '"the invoice\\n"'],
+        ["learned", "1", '"billing"'],
+    ]
+    assert ask("model", "show", night.adapter.id, "--sample")[2]["learned"] is True
+
+
+def test_sample_of_an_erased_row_is_gone(command: Command, night: PastNight, store: ObjectStore) -> None:
+    assert night.trial.record.sample
+    rewrite_blob(store, night.trial.record.sample, "labels", ["T1"])
+    assert command("model", "show", night.adapter.id, "--sample")[1] == "its row was erased\n"
 
 
 def test_log_tells_who_moved_what(ask: Ask, night: PastNight) -> None:

@@ -10,7 +10,7 @@ from nightloom.artifacts.data import (
     SnapshotIdentity,
     SnapshotRecord,
 )
-from nightloom.artifacts.frames import EXAMPLES, RECORDS, TOKENS, put_frame
+from nightloom.artifacts.frames import EXAMPLES, LABELS, RECORDS, TOKENS, get_frame, put_frame
 from nightloom.artifacts.reading import read_records, read_tokens
 from nightloom.artifacts.training import Tokens
 from nightloom.core.digests import digest_bytes
@@ -21,7 +21,7 @@ from nightloom.registry.erasures import find_erasure, read_erasures
 from nightloom.registry.nights import begin_stage, index_manifest
 from nightloom.snapshots.erase import Erased, erase_row, refuse_erased
 
-from .test_garbage import NIGHT, put_tokens
+from .test_garbage import NIGHT, put_tokens, put_trial
 
 
 def put_records(store: ObjectStore, registry: Database, recipe: str | None, text: str) -> Records:
@@ -95,6 +95,16 @@ def test_token_ids_of_a_row_are_erased_with_it(store: ObjectStore, registry: Dat
     assert not store.has_blob(frame)
     assert store.load(Tokens, tokens.id) == tokens
     assert read_tokens(store, tokens, "train").rows() == [rows[1]]
+
+
+def test_sample_of_a_training_is_erased_with_its_row(store: ObjectStore, registry: Database) -> None:
+    put_records(store, registry, "triage", "my name is Ann")
+    rows = [("T1", 0, "my name", False), ("T1", 1, " is Ann", True)]
+    sample = put_frame(store, pl.DataFrame(rows, LABELS, orient="row"), LABELS)
+    put_trial(store, put_snapshot(store, registry, "triage").id, sample)
+    assert erase(store, registry).blobs == {"records": 1, "labels": 1}
+    assert not store.has_blob(sample)
+    assert get_frame(store, sample, LABELS).is_empty()
 
 
 def test_row_in_what_a_killed_night_left_is_erased_too(store: ObjectStore, registry: Database) -> None:

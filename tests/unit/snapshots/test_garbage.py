@@ -59,7 +59,7 @@ def put_adapter(store: ObjectStore, blueprint: str = "b" * 64) -> Adapter:
     return store.publish(Adapter(identity=identity, record=record))
 
 
-def put_trial(store: ObjectStore, snapshot: str) -> Trial:
+def put_trial(store: ObjectStore, snapshot: str, sample: str | None = None) -> Trial:
     record = TrialRecord(
         adapter=put_adapter(store).id,
         steps=1,
@@ -72,6 +72,7 @@ def put_trial(store: ObjectStore, snapshot: str) -> Trial:
         seconds=1,
         tokens_per_second=1,
         curve=(),
+        sample=sample,
     )
     return store.publish(
         Trial(

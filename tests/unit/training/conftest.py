@@ -60,13 +60,14 @@ def publish_blueprint(
     plan: TrialPlan,
     rows: list[tuple[str, str]] = ROWS,
     history: list[dict[str, str]] | None = None,
+    selection: int = 0,
     **more: Any,
 ) -> str:
     """Publish a blueprint of one trial on a few rows; more of its fields by keyword."""
     prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
     fields: dict[str, Any] = {
         "recipe": "triage",
-        "snapshot": publish_rows(store, rows, history),
+        "snapshot": publish_rows(store, rows, history, selection=selection),
         "base": base,
         "task": TaskSpec(
             prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
@@ -97,13 +98,13 @@ def publish_rows(
     parent: str | None = None,
     selection: int = 0,
 ) -> str:
-    """Publish a snapshot of texts and their teams, in shards of so many rows; the last ones for selection."""
+    """Publish a snapshot of texts and their teams, in shards of so many rows; the first so many are not trained on."""
     frame = pl.DataFrame(
         [
             {
                 "row_id": f"{number:03d}",
                 "cluster_id": "c",
-                "split": "train" if number < len(rows) - selection else "selection",
+                "split": "selection" if number < selection else "train",
                 "text": text,
                 "answer": team,
                 "history": history,

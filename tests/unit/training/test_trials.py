@@ -7,6 +7,7 @@ import pytest
 import torch
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.frames import LABELS, get_frame
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
 from nightloom.artifacts.training import Trial
 from nightloom.core.errors import InputError
@@ -89,6 +90,19 @@ def test_the_account_counts_tokens_and_labels(store: ObjectStore, tiny_base: str
 
 
 @pytest.mark.torch
+def test_an_example_is_kept_as_the_model_saw_it(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "nightloom"):
+        record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).record
+    assert record.sample
+    sample = get_frame(store, record.sample, LABELS)
+    assert "".join(sample["token"]) == '<|user|>the invoice is wrong<|end|><|assistant|>{"team": "billing"}<|end|>'
+    assert "".join(sample.filter("learned")["token"]) == '{"team": "billing"}<|end|>'
+    assert not any("invoice" in line or "billing" in line for line in caplog.messages)
+
+
+@pytest.mark.torch
 def test_progress_is_logged(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -133,7 +147,7 @@ def test_one_long_example_in_many_is_left_out(store: ObjectStore, tiny_base: str
 @pytest.mark.torch
 def test_many_long_examples_are_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     rows = [("the invoice is wrong", "billing")] * 10 + [("word " * 80, "login")]
-    with pytest.raises(InputError, match="1 of 11 training examples are longer than the base model's 64 tokens"):
+    with pytest.raises(InputError, match="1 of 11 training examples are longer than 64 tokens, the base"):
         train_trial(store, plan_trial(tiny_base, make_plan(), rows), 0)
 
 

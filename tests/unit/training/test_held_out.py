@@ -1,0 +1,272 @@
+"""The held-out loss, early stopping, and what they leave of a training."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.artifacts.frames import TOKENS
+from nightloom.artifacts.models import Adapter
+from nightloom.artifacts.training import HeldOutLoss, Trial
+from nightloom.core.errors import InputError, OutOfMemoryError
+from nightloom.core.recipes import EarlyStopping
+from nightloom.core.store import ObjectStore
+from nightloom.engines.transformers import load_model
+from nightloom.training import early_stopping, held_out
+from nightloom.training.early_stopping import Looks, make_callback
+from nightloom.training.held_out import MOST_EXAMPLES, measure_held_out, pick_held_out
+from nightloom.training.trials import train_trial
+
+pytestmark = pytest.mark.torch
+
+Plan = Callable[..., str]
+
+LENGTHS = [3, 9, 5, 9, 4, 7, 30]
+
+
+def make_rows(lengths: list[int]) -> pl.DataFrame:
+    """Rows of which all but the first two tokens are learned."""
+    chance = torch.Generator().manual_seed(3)
+    documents = [
+        {
+            "row_id": f"{number:04d}",
+            "split": "selection",
+            "input_ids": torch.randint(5, 200, (length,), generator=chance).tolist(),
+            "learned": [place >= 2 for place in range(length)],
+        }
+        for number, length in enumerate(lengths)
+    ]
+    return pl.DataFrame(documents, schema=TOKENS)
+
+
+def losses_one_by_one(model: Any, rows: pl.DataFrame) -> list[float]:
+    """The plain way: all logits of each row alone."""
+    losses = []
+    for ids, learned in rows.select("input_ids", "learned").iter_rows():
+        with torch.no_grad():
+            logits = model.eval()(torch.tensor([ids])).logits[0, :-1]
+        targets = torch.tensor(ids)[1:]
+        mask = torch.tensor(learned)[1:]
+        losses.append(float(torch.nn.functional.cross_entropy(logits[mask], targets[mask])))
+    return losses
+
+
+def test_it_is_the_mean_of_the_examples_means(tiny_model: Path) -> None:
+    model, rows = load_model(tiny_model), make_rows(LENGTHS)
+    losses = torch.tensor(losses_one_by_one(model, rows), dtype=torch.float64)
+    found = measure_held_out(model, rows, 7)
+    half = 1.959964 * float(losses.std()) / len(LENGTHS) ** 0.5
+    assert (found.step, found.n) == (7, 7)
+    assert found.loss == pytest.approx(float(losses.mean()), abs=2e-6)
+    assert (found.low, found.high) == pytest.approx((found.loss - half, found.loss + half), abs=4e-6)
+
+
+def test_batches_change_nothing(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rows = load_model(tiny_model), make_rows(LENGTHS)
+    whole = measure_held_out(model, rows, 0)
+    monkeypatch.setattr(held_out, "_BATCH_TOKENS", 10)
+    assert measure_held_out(model, rows, 0).loss == pytest.approx(whole.loss, abs=2e-6)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+def test_looking_leaves_chance_and_mode_alone(tiny_model: Path, training: bool) -> None:
+    model = load_model(tiny_model).train(training)
+    before = torch.get_rng_state()
+    measure_held_out(model, make_rows(LENGTHS), 0)
+    assert model.training is training
+    assert torch.get_rng_state().equal(before)
+    assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_what_does_not_fit_or_has_no_answer_is_not_measured_by() -> None:
+    rows = make_rows([3, 9, 2, 8])
+    assert pick_held_out(rows, 8)["row_id"].to_list() == ["0000", "0003"]
+
+
+@given(extra=st.integers(1, 30), seed=st.integers(0, 9))
+def test_of_many_examples_the_same_are_picked_whatever_their_order(extra: int, seed: int) -> None:
+    rows = make_rows([3] * (MOST_EXAMPLES + extra))
+    picked = pick_held_out(rows, 64)
+    assert len(picked) == MOST_EXAMPLES
+    assert pick_held_out(rows.sample(fraction=1.0, shuffle=True, seed=seed), 64).equals(picked)
+    assert pick_held_out(picked, 64).equals(picked)
+
+
+def test_one_example_is_too_few(tiny_model: Path) -> None:
+    with pytest.raises(InputError, match=r"1 examples of the selection split .* raise prepare\.split\.selection"):
+        measure_held_out(load_model(tiny_model), make_rows([5]), 0)
+
+
+def test_loss_that_is_no_number_is_refused(tiny_model: Path) -> None:
+    model = load_model(tiny_model)
+    model.get_input_embeddings().weight.data.fill_(float("nan"))
+    with pytest.raises(InputError, match=r"not a number after step 4; lower train\.settings\.learning_rate"):
+        measure_held_out(model, make_rows(LENGTHS), 4)
+
+
+def run_out_above(model: Any, tokens: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let a model run out of memory above so many tokens, and count the tokens of each call."""
+    calls: list[int] = []
+    forward = model.forward
+
+    def limited(input_ids: Any = None, logits_to_keep: Any = 0, **more: Any) -> Any:
+        calls.append(input_ids.numel())
+        if input_ids.numel() > tokens:
+            msg = "CUDA out of memory. Tried to allocate 2 GiB"
+            raise torch.OutOfMemoryError(msg)
+        return forward(input_ids=input_ids, logits_to_keep=logits_to_keep, **more)
+
+    monkeypatch.setattr(model, "forward", limited)
+    return calls
+
+
+def test_batch_that_does_not_fit_is_halved(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rows = load_model(tiny_model).train(), make_rows(LENGTHS)
+    whole = measure_held_out(model, rows, 0)
+    calls = run_out_above(model, 60, monkeypatch)
+    assert measure_held_out(model, rows, 0).loss == pytest.approx(whole.loss, abs=2e-6)
+    assert calls[0] > 60 >= calls[-1]
+    assert model.training
+
+
+def test_example_that_does_not_fit_alone_is_told(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model(tiny_model)
+    run_out_above(model, 20, monkeypatch)
+    with pytest.raises(OutOfMemoryError, match="memory of cpu did not suffice for one example of the selection split"):
+        measure_held_out(model, make_rows(LENGTHS), 0)
+
+
+class Weight(torch.nn.Module):
+    """One weight that is trained, and one that is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trained = torch.nn.Parameter(torch.zeros(2))
+        self.frozen = torch.nn.Parameter(torch.zeros(2), requires_grad=False)
+
+
+def follow(
+    looks: Looks, losses: dict[int, float], monkeypatch: pytest.MonkeyPatch, last: int = 100, steps: int = 100
+) -> Weight:
+    """Train a weight to the number of the step, until the last one or the looks at these losses end it."""
+
+    def measure(model: Any, rows: Any, step: int) -> HeldOutLoss:
+        return HeldOutLoss(step=step, loss=losses[step], low=0.0, high=9.0, n=2)
+
+    monkeypatch.setattr(early_stopping, "measure_held_out", measure)
+    weight = Weight()
+    for step in range(looks.last_step + 1, min(last, steps) + 1):
+        weight.trained.data.fill_(step)
+        if looks.is_due(step, steps):
+            looks.look(weight, step)
+        if looks.over:
+            break
+    return weight
+
+
+FALLING_THEN_RISING = {10: 3.0, 20: 2.0, 30: 2.0, 40: 2.5, 50: 1.0}
+
+
+def make_looks(patience: int = 2) -> Looks:
+    return Looks(make_rows([4, 4]), 64, EarlyStopping(every=0.1, patience=patience))
+
+
+def test_training_ends_when_the_loss_falls_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = make_looks()
+    weight = follow(looks, FALLING_THEN_RISING, monkeypatch)
+    assert looks.finish(weight, 40) == 20
+    assert weight.trained.tolist() == [20, 20]
+    assert [look.step for look in looks.held_out] == [10, 20, 30, 40, 20]
+
+
+def test_patience_waits_for_a_later_fall(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = make_looks(patience=3)
+    weight = follow(looks, FALLING_THEN_RISING, monkeypatch, last=50)
+    assert looks.last_step == 50
+    assert looks.finish(weight, 50) == 50
+
+
+def test_end_of_training_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(make_rows([4, 4]), 64, EarlyStopping(every=0.4, patience=2))
+    weight = follow(looks, {2: 3.0, 4: 2.0, 5: 1.0}, monkeypatch, steps=5)
+    assert looks.finish(weight, 5) == 5
+    assert [look.step for look in looks.held_out] == [2, 4, 5]
+
+
+@pytest.mark.parametrize("killed_at", [10, 20, 30, 40])
+def test_looks_go_on_from_a_checkpoint(killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed, looks = make_looks(), make_looks()
+    follow(killed, FALLING_THEN_RISING, monkeypatch, last=killed_at)
+    write_checkpoint(killed, tmp_path, killed_at)
+    looks.load_from(tmp_path / f"checkpoint-{killed_at}")
+    assert looks.over is (killed_at == 40)
+    weight = follow(looks, FALLING_THEN_RISING, monkeypatch) if not looks.over else Weight()
+    assert looks.finish(weight, 40) == 20
+    assert weight.trained.tolist() == [20, 20]
+
+
+def write_checkpoint(looks: Looks, folder: Path, step: int) -> None:
+    (folder / f"checkpoint-{step}").mkdir()
+    state = SimpleNamespace(global_step=step, is_world_process_zero=True)
+    make_callback(looks).on_save(SimpleNamespace(output_dir=str(folder)), state, SimpleNamespace())
+
+
+def make_plan(early_stopping: EarlyStopping | None = None, **settings: object) -> TrialPlan:
+    settings = {"max_steps": 4, "per_device_train_batch_size": 4, "learning_rate": 1e-2, **settings}
+    return TrialPlan(
+        trainer="trl",
+        method="lora",
+        lora={"r": 4, "lora_dropout": 0.1},
+        settings=settings,
+        early_stopping=early_stopping,
+        seed=3,
+    )
+
+
+def weights_of(store: ObjectStore, trial: Trial) -> list[str]:
+    return [file.sha256 for file in store.load(Adapter, trial.record.adapter).identity.files]
+
+
+def test_training_is_the_same_whether_or_not_one_looks(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    blind = train_trial(store, plan_trial(tiny_base, make_plan(), selection=2), 0)
+    plan = make_plan(EarlyStopping(every=0.25, patience=4))
+    seeing = train_trial(store, plan_trial(tiny_base, plan, selection=2), 0)
+    assert [look.step for look in seeing.record.held_out] == [1, 2, 3, 4]
+    assert blind.record.held_out == seeing.record.held_out[-1:]
+    assert (blind.record.examples, seeing.record.kept_step) == (6, 4)
+    assert weights_of(store, blind) == weights_of(store, seeing)
+
+
+def test_best_weights_are_those_that_are_kept(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    plan = make_plan(EarlyStopping(every=0.05, patience=2), learning_rate=0.5, max_steps=20)
+    trial = train_trial(store, plan_trial(tiny_base, plan, selection=2), 0)
+    done = trial.record
+    assert done.kept_step == done.held_out[-1].step == done.steps - 2
+    short = make_plan(learning_rate=0.5, max_steps=20)
+    short = short.model_copy(update={"early_stopping": EarlyStopping(every=0.05, patience=1)})
+    assert weights_of(store, trial) == weights_of(
+        store, train_trial(store, plan_trial(tiny_base, short, selection=2), 0)
+    )
+
+
+def test_without_a_selection_split_nothing_is_measured(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    assert train_trial(store, plan_trial(tiny_base, make_plan()), 0).record.held_out == ()
+
+
+def test_early_stopping_needs_a_selection_split(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    blueprint = plan_trial(tiny_base, make_plan(EarlyStopping()), selection=1)
+    with pytest.raises(
+        InputError, match=r"early_stopping stops by .* has 1 examples .* raise prepare\.split\.selection"
+    ):
+        train_trial(store, blueprint, 0)
+
+
+def test_ranking_needs_a_selection_split() -> None:
+    with pytest.raises(InputError, match="trials are ranked by the loss on the selection split, which has 0 examples"):
+        Looks(make_rows([]), 64, None, needed=True)

@@ -1,0 +1,143 @@
+"""How the base model is loaded, and what of peft's settings goes through."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.models import Adapter, BaseModelManifest
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+from nightloom.engines.transformers import load_model, open_transformers, quiet_about_old_names
+from nightloom.training import loading
+from nightloom.training.loading import choose_precision, load_base
+from nightloom.training.sft import check_settings
+from nightloom.training.trials import train_trial
+
+pytestmark = pytest.mark.torch
+
+Plan = Callable[..., str]
+
+
+def make_plan(method: str = "lora", model: object = None, lora: object = None, **settings: object) -> TrialPlan:
+    settings = {"max_steps": 3, "per_device_train_batch_size": 8, "learning_rate": 2e-2, **settings}
+    document = {"trainer": "trl", "method": method, "model": model or {}, "lora": lora or {}, "settings": settings}
+    return TrialPlan.model_validate({**document, "seed": 3})
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (make_plan(model={"atn_implementation": "sdpa"}), r"model\.atn_implementation .* mean 'attn_implementation'"),
+        (make_plan(model={"rope": 1}), r"known are dtype, attn_implementation, use_kernels, quantization"),
+        (make_plan(model={"dtype": "int8"}), r"dtype is 'int8'; write one of auto, float32, bfloat16, float16"),
+        (make_plan(model={"quantization": "2bit"}), r"quantization is '2bit'; write one of 4bit, 8bit"),
+        (make_plan("full", model={"quantization": "4bit"}), "for train.method lora alone"),
+        (make_plan(model={"quantization": "4bit"}), "needs a GPU"),
+        (make_plan(lora={"init_lora_weights": "pissa"}), "would fit no other copy of it; write true, gaussian"),
+        (make_plan(lora={"init_lora_weights": "pissa_niter_4"}), "would fit no other copy"),
+        (make_plan(lora={"init_lora_weights": "loftq", "loftq_config": {"loftq_bits": 4}}), "would fit no other copy"),
+        (make_plan(lora={"eva_config": {"rho": 2.0}}), r"lora\.eva_config is set up by objects"),
+        (make_plan(lora={"layer_replication": [[0, 1], [0, 1]]}), "cannot be merged"),
+        (make_plan(lora={"inference_mode": True}), "learns nothing"),
+    ],
+)
+def test_what_cannot_be_used_is_named(plan: TrialPlan, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_settings(plan)
+
+
+@pytest.mark.parametrize("targets", [["q_proj", "embed_tokens"], ["model.embed_tokens"], ".*embed_tokens"])
+def test_embeddings_that_are_shared_are_no_target(tiny_model: Path, targets: object) -> None:
+    with pytest.raises(InputError, match=r"write modules_to_save: \[embed_tokens\] and ensure_weight_tying"):
+        load_base(make_plan(lora={"target_modules": targets}), tiny_model)
+
+
+def test_quantization_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs bitsandbytes; install it for the worker's interpreter"):
+        check_settings(make_plan(model={"quantization": "8bit"}))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [({"attn_implementation": "nowhere"}, "cannot be loaded as train.model says"), ({"use_kernels": True}, "ernels")],
+)
+def test_attention_and_kernels_that_are_not_there_are_told(
+    tiny_model: Path, model: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_base(make_plan(model=model), tiny_model)
+
+
+@pytest.mark.parametrize(
+    ("plan", "dtype"),
+    [
+        pytest.param(make_plan(), torch.float32, id="as it is stored"),
+        pytest.param(make_plan(model={"dtype": "bfloat16"}), torch.bfloat16, id="as it is asked for"),
+    ],
+)
+def test_type_and_attention_are_those_of_the_plan(tiny_model: Path, plan: TrialPlan, dtype: torch.dtype) -> None:
+    model = load_base(plan, tiny_model)
+    assert (model.dtype, model.config._attn_implementation) == (dtype, "eager")
+    plan = make_plan(model={"attn_implementation": "sdpa"})
+    assert load_base(plan, tiny_model).config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize(
+    ("stored", "method", "dtype"),
+    [
+        pytest.param(torch.bfloat16, "lora", torch.bfloat16, id="what is not trained may be short"),
+        pytest.param(torch.bfloat16, "full", torch.float32, id="what is trained may not"),
+    ],
+)
+def test_trained_weights_are_long(
+    tiny_model: Path, tmp_path: Path, stored: torch.dtype, method: str, dtype: torch.dtype
+) -> None:
+    load_model(tiny_model).to(stored).save_pretrained(tmp_path)
+    assert load_base(make_plan(method), tmp_path).dtype == dtype
+
+
+def test_chip_without_bf16_trains_in_32_bits_and_says_so(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+    assert choose_precision({"bf16": True}) == ({}, ())
+    monkeypatch.setattr(loading, "has_bf16", lambda: False)
+    monkeypatch.setattr(loading, "describe_device", lambda: "Tesla T4")
+    assert choose_precision({"bf16": True}) == ({"bf16": False}, ("Tesla T4 has no bf16: trained in 32 bits",))
+    assert choose_precision({"fp16": True}) == choose_precision({"bf16": False}) == ({}, ())
+    assert load_base(make_plan(), tiny_model).dtype == torch.float32
+
+
+LORA = [
+    pytest.param({"use_dora": True}, id="DoRA"),
+    pytest.param({"use_rslora": True, "r": 4, "lora_alpha": 16}, id="rank-stabilised"),
+    pytest.param({"rank_pattern": {"q_proj": 2}, "alpha_pattern": {"q_proj": 3}}, id="patterns"),
+    pytest.param({"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [0]}, id="one layer"),
+    pytest.param({"trainable_token_indices": [7, 8]}, id="some tokens"),
+    pytest.param({"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}, id="embeddings"),
+    pytest.param({"exclude_modules": ["q_proj", "k_proj"]}, id="some left out"),
+    pytest.param({"init_lora_weights": "orthogonal"}, id="orthogonal"),
+    pytest.param({"init_lora_weights": "mica"}, id="minor components"),
+    pytest.param({"init_lora_weights": False}, id="random"),
+    pytest.param({"bias": "all"}, id="biases"),
+]
+
+
+@pytest.mark.parametrize("lora", LORA)
+def test_what_peft_offers_is_right_on_the_untouched_base(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: dict[str, Any]
+) -> None:
+    from peft import PeftModel
+
+    trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora)), 0)
+    base = fetch_model(store, BaseModelManifest, tiny_base)[1]
+    adapter = fetch_model(store, Adapter, trial.record.adapter)[1]
+    tokens = torch.arange(5, 25)[None]
+    with quiet_about_old_names(), torch.no_grad():
+        apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits
+        merged = open_transformers(base, adapter, "lora")._model(tokens).logits
+    torch.testing.assert_close(merged, apart, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(merged, load_model(base)(tokens).logits, atol=1e-3)

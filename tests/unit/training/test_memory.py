@@ -1,0 +1,185 @@
+"""A batch that does not fit the memory."""
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.artifacts.training import LossPoint
+from nightloom.core.errors import OutOfMemoryError
+from nightloom.core.store import ObjectStore
+from nightloom.training import sft
+from nightloom.training.base import Training
+from nightloom.training.memory import OutOfBatchMemoryError, halve_batch, telling_memory, train_halving
+from nightloom.training.trials import train_trial
+
+pytestmark = pytest.mark.torch
+
+Plan = Callable[..., str]
+
+DONE = Training(
+    steps=1,
+    examples=1,
+    tokens=1,
+    label_tokens=1,
+    tokens_seen=1,
+    left_out=0,
+    curve=(LossPoint(step=1, loss=0.0, learning_rate=0.0),),
+    kept_step=1,
+    adjustments=("trained in 32 bits",),
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), id="torch"),
+        pytest.param(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), id="cuBLAS"),
+        pytest.param(RuntimeError("CUDA error: out of memory"), id="CUDA"),
+        pytest.param(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), id="CPU"),
+        pytest.param(MemoryError(), id="Python"),
+    ],
+)
+def test_each_way_to_run_out_of_memory_is_known(error: Exception) -> None:
+    with pytest.raises(OutOfBatchMemoryError, match="the memory of cpu did not suffice at step 3"):  # noqa: SIM117
+        with telling_memory("cpu", lambda: "at step 3"):
+            raise error
+
+
+def test_cpu_that_runs_out_of_memory_is_known() -> None:
+    with pytest.raises(OutOfBatchMemoryError), telling_memory("cpu", lambda: "at step 3"):
+        torch.empty(2**50)
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(RuntimeError, match="size mismatch"), telling_memory("cpu", lambda: "at step 3"):
+        raise RuntimeError("size mismatch")  # noqa: EM101
+
+
+@pytest.mark.parametrize(
+    ("batch", "halvings", "halved"),
+    [(32, 0, (32, 1)), (32, 1, (16, 2)), (32, 5, (1, 32)), (32, 9, (1, 32)), (5, 1, (2, 2)), (3, 1, (1, 3))],
+)
+def test_halving_keeps_the_step(batch: int, halvings: int, halved: tuple[int, int]) -> None:
+    assert halve_batch(batch, 1, halvings) == halved
+
+
+@given(batch=st.integers(1, 300), accumulation=st.integers(1, 9), halvings=st.integers(0, 9))
+def test_step_never_grows_and_shrinks_by_less_than_a_batch(batch: int, accumulation: int, halvings: int) -> None:
+    size, times = halve_batch(batch, accumulation, halvings)
+    assert 0 <= batch * accumulation - size * times < size <= batch
+
+
+def fit(most: int, batch: int) -> Callable[[int], Training]:
+    """A training of which only batches up to a size fit."""
+
+    def train(halvings: int) -> Training:
+        if halve_batch(batch, 1, halvings)[0] > most:
+            with telling_memory("cpu", lambda: "at step 3"):
+                raise MemoryError
+        return DONE
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("most", "batch", "told"),
+    [
+        pytest.param(32, 32, (), id="it fits"),
+        pytest.param(
+            16,
+            32,
+            ("the memory of cpu did not suffice at step 3 with a batch of 32: 16 with accumulation 2 since",),
+            id="halved",
+        ),
+        pytest.param(
+            4,
+            32,
+            ("the memory of cpu did not suffice at step 3 with a batch of 8: 4 with accumulation 8 since",),
+            id="halved thrice",
+        ),
+        pytest.param(
+            2,
+            5,
+            (
+                "the memory of cpu did not suffice at step 3 with a batch of 5: 2 with accumulation 2 since, "
+                "4 examples a step instead of 5",
+            ),
+            id="odd",
+        ),
+    ],
+)
+def test_batch_is_halved_until_it_fits_and_that_is_told(most: int, batch: int, told: tuple[str, ...]) -> None:
+    assert train_halving(fit(most, batch), batch).adjustments == (*told, "trained in 32 bits")
+
+
+def test_attempt_that_goes_on_from_a_halved_one_begins_with_its_batch() -> None:
+    seen = []
+
+    def train(halvings: int) -> Training:
+        seen.append(halvings)
+        return DONE
+
+    told = train_halving(train, 32, 2, halvings=2).adjustments[0]
+    assert seen == [2]
+    assert told == "a batch of 32 did not fit the memory in an earlier attempt: 8 with accumulation 8 since"
+
+
+def test_batch_of_one_that_does_not_fit_is_refused_with_what_to_change() -> None:
+    with pytest.raises(OutOfMemoryError, match=r"with a batch of 1; set train\.settings\.gradient_checkpointing"):
+        train_halving(fit(0, 4), 4)
+
+
+def test_failed_attempt_holds_no_memory() -> None:
+    alive: list[weakref.ref[Any]] = []
+
+    class Model:
+        def step(self) -> None:
+            raise MemoryError
+
+    def train(halvings: int) -> Training:
+        gc.disable()
+        assert [one() for one in alive] == [None] * halvings
+        model = Model()
+        alive.append(weakref.ref(model))
+        if halvings < 2:
+            with telling_memory("cpu", lambda: f"at step {model.step.__name__}"):
+                model.step()
+        return DONE
+
+    try:
+        train_halving(train, 4)
+    finally:
+        gc.enable()
+
+
+def test_trial_that_was_halved_makes_the_same_steps(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"max_steps": 3, "per_device_train_batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}
+    plan = TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings=settings, seed=3)
+    whole = train_trial(store, plan_trial(tiny_base, plan), 0).record
+    choose = sft.choose_trainer
+
+    def choose_limited() -> type[Any]:
+        class Limited(choose()):  # type: ignore[misc]
+            def compute_loss(self, model: Any, inputs: dict[str, Any], *more: Any, **named: Any) -> Any:
+                if len(inputs["input_ids"]) > 2 and self.state.global_step == 1:
+                    msg = "CUDA out of memory. Tried to allocate 2 GiB"
+                    raise torch.OutOfMemoryError(msg)
+                return super().compute_loss(model, inputs, *more, **named)
+
+        return Limited
+
+    monkeypatch.setattr(sft, "choose_trainer", choose_limited)
+    again = plan.model_copy(update={"settings": {**settings, "logging_steps": 1.0}})
+    halved = train_trial(store, plan_trial(tiny_base, again), 0).record
+    told = "the memory of cpu did not suffice at step 2 with a batch of 4: 2 with accumulation 2 since"
+    assert halved.adjustments == (told,)
+    assert halved.steps == 3
+    assert [p.loss for p in halved.curve] == pytest.approx([p.loss for p in whole.curve], abs=2e-3)
