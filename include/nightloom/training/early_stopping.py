@@ -11,6 +11,7 @@ from nightloom.core.errors import InputError
 from nightloom.core.recipes import EarlyStopping
 from nightloom.training.base import Course
 from nightloom.training.held_out import measure_held_out, pick_held_out
+from nightloom.training.processes import lead
 
 _WEIGHTS = "best.safetensors"
 _LOOKS = "held_out.json"
@@ -66,7 +67,8 @@ class Looks:
 
     def look(self, model: Any, step: int) -> None:
         """Measure, and keep a copy of the weights that are trained if they are the best so far."""
-        self.held_out = (*self.held_out, measure_held_out(model, self._examples, step))
+        # One for all: processes that rounded otherwise would not stop together.
+        self.held_out = (*self.held_out, lead(lambda: measure_held_out(model, self._examples, step)))
         if self._plan and self._best is self.held_out[-1]:
             self._best_weights = {name: weight.detach().to("cpu", copy=True) for name, weight in _list_trained(model)}
 

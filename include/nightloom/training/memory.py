@@ -11,6 +11,7 @@ from typing import Any
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.errors import OutOfMemoryError
 from nightloom.training.base import Training
+from nightloom.training.processes import count_processes
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def train_halving(
         What training came to; a halved batch is told in the adjustments of one that came to its end.
 
     Raises:
-        OutOfMemoryError: A batch of one does not fit.
+        OutOfMemoryError: A batch of one does not fit, or one of several processes that train together.
     """
     reason = f"a batch of {batch} did not fit the memory in an earlier attempt"
     while True:
@@ -78,10 +79,12 @@ def train_halving(
             reason = f"{error} with a batch of {size}"
         else:
             break
-        if size == 1:
+        if size == 1 or count_processes() > 1:
+            # Of several processes one alone may have run out of memory, and cannot tell the others to begin again.
+            smaller = "" if size == 1 else "a lower per_device_train_batch_size, "
             msg = (
-                f"{reason}; set train.settings.gradient_checkpointing, a lower max_length, train.method lora or "
-                f"train.model.quantization"
+                f"{reason}; set {smaller}train.settings.gradient_checkpointing, a lower max_length, train.method lora "
+                f"or train.model.quantization"
             )
             raise OutOfMemoryError(msg)
         halvings += 1

@@ -11,13 +11,16 @@ DEFAULTS = {
     "learning_rate": 2e-4,
     "lr_scheduler_type": "cosine",
     "num_train_epochs": 3,
-    "per_device_train_batch_size": 16,
+    "per_device_train_batch_size": 32,
     "train_sampling_strategy": "group_by_length",
     "activation_checkpointing": False,
     "logging_steps": 5,
     "ddp_find_unused_parameters": False,
 }
-"""What a recipe's settings stand over. Checkpointing of activations costs a fifth of the speed: for large models."""
+"""What a recipe's settings stand over: on a CPU the fastest (docs/performance.md), with bf16, which is TRL's default.
+
+Checkpointing of activations costs a fifth of the speed: it is for large models.
+"""
 
 OURS = {
     # When state is saved, and that all of it is, follows from the course of the run.

@@ -102,7 +102,7 @@ def _train(
         curve=read_curve(trainer.state.log_history),
         kept_step=kept_step,
         held_out=looks.held_out,
-        sample=put_frame(store, pick_sample(examples, tokenizer), LABELS),
+        sample=lead(lambda: put_frame(store, pick_sample(examples, tokenizer), LABELS)),
         device=describe_device(),
         adjustments=adjustments,
     )

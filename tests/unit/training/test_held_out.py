@@ -19,6 +19,7 @@ from nightloom.core.recipes import EarlyStopping
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import load_model
 from nightloom.training import early_stopping, held_out
+from nightloom.training.base import Course
 from nightloom.training.early_stopping import Looks, make_callback
 from nightloom.training.held_out import MOST_EXAMPLES, measure_held_out, pick_held_out
 from nightloom.training.trials import train_trial
@@ -214,7 +215,7 @@ def test_looks_go_on_from_a_checkpoint(killed_at: int, tmp_path: Path, monkeypat
 def write_checkpoint(looks: Looks, folder: Path, step: int) -> None:
     (folder / f"checkpoint-{step}").mkdir()
     state = SimpleNamespace(global_step=step, is_world_process_zero=True)
-    make_callback(looks).on_save(SimpleNamespace(output_dir=str(folder)), state, SimpleNamespace())
+    make_callback(looks, Course()).on_save(SimpleNamespace(output_dir=str(folder)), state, SimpleNamespace())
 
 
 def make_plan(early_stopping: EarlyStopping | None = None, **settings: object) -> TrialPlan:

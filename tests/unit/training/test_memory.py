@@ -135,6 +135,12 @@ def test_batch_of_one_that_does_not_fit_is_refused_with_what_to_change() -> None
         train_halving(fit(0, 4), 4)
 
 
+def test_one_of_several_processes_does_not_begin_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(OutOfMemoryError, match="with a batch of 4; set a lower per_device_train_batch_size"):
+        train_halving(fit(2, 4), 4)
+
+
 def test_failed_attempt_holds_no_memory() -> None:
     alive: list[weakref.ref[Any]] = []
 
