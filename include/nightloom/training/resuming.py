@@ -142,4 +142,5 @@ def _load(trainer: Any, checkpoint: Path) -> None:
     from transformers import TrainerState
 
     trainer._load_from_checkpoint(str(checkpoint))
+    trainer.accelerator.prepare_model(trainer.model, evaluation_mode=True)  # what is measured has training's precision
     trainer.state = TrainerState.load_from_json(str(checkpoint / STATE_FILE))

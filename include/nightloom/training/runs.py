@@ -36,6 +36,7 @@ class Run:
     def __init__(self, telling: Telling, checkpoints: Checkpoints, purse: Purse | None) -> None:
         self._telling, self._checkpoints, self._purse = telling, checkpoints, purse
         self._asked = time.monotonic()
+        self._has_begun = False
         self._longest_step = self._longest_save = 0.0
 
     @property
@@ -48,13 +49,14 @@ class Run:
 
         Raises:
             ConflictError: Another process trains the trial.
-            BudgetError: Nothing is left of the budget.
+            BudgetError: The budget leaves no room for the first one.
         """
         self._telling.note(step, steps, metrics)
         if self._telling.lost:
             raise self._telling.lost
-        if self._purse and self._purse.left(self.seconds) <= 0:
+        if self._purse and not self._has_begun and self._is_spent():
             raise self._purse.refusal(self.seconds)
+        self._has_begun = True
 
     def is_due(self) -> bool:
         """Tell whether to save now: it is time for it, or all that is left of the budget is needed to save."""

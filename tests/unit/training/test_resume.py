@@ -1,18 +1,31 @@
 """A trial that was stopped somewhere and went on has the bits of one that never was."""
 
+import logging
+import resource
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightloom.artifacts.blueprints import TrialPlan
+from botocore.exceptions import EndpointConnectionError
+from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.models import Adapter
-from nightloom.artifacts.training import Checkpoint, Trial
+from nightloom.artifacts.training import Checkpoint, Trial, identify_trial
+from nightloom.core.errors import BudgetError, ConflictError, FaultError, InputError, RegistryError
+from nightloom.core.recipes import Budget, Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.trials import point_to_checkpoint, read_curve, read_trial
+from nightloom.registry.tables import LeaseRow
+from nightloom.registry.trials import begin_trial, point_to_checkpoint, read_curve, read_trial, tell_trial
+from nightloom.training import runs, sft, telling, trials
 from nightloom.training.runs import Run
-from nightloom.training.trials import train_trial
+from nightloom.training.trials import train_to_rung, train_trial
+from sqlalchemy import update
+from transformers import Trainer
+
+from .conftest import publish_blueprint, publish_rows
 
 pytestmark = pytest.mark.torch
 
@@ -147,3 +160,243 @@ def test_killed_trial_goes_on_from_its_last_checkpoint(
     assert (finished.step, finished.steps) == (12, 12)
     assert finished.finished_at is not None
     assert finished.seconds > told.seconds
+
+
+def test_halted_trial_goes_on_to_the_same_bits(
+    store: ObjectStore, registry: Database, s3: Any, tiny_base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint = publish_blueprint(
+        store,
+        tiny_base,
+        make_plan(),
+        snapshot=publish_rows(store, [*ROWS, *ROWS[:3]], selection=3),
+        pruning=Pruning(rungs=(0.25, 0.5)),
+    )
+    whole = train_trial(store, blueprint, 0)
+    forget(s3)
+    first, second = (train_to_rung(store, blueprint, 0, rung) for rung in (0, 1))
+    assert [rung.record.held_out.step for rung in (first, second)] == [3, 6]
+    assert sorted(checkpoints_of(store, s3)) == [3, 6]
+    assert first.record.held_out.n == 3
+    gone_on = train_trial(store, blueprint, 0)
+    assert weights_of(store, gone_on) == weights_of(store, whole)
+    assert gone_on.record.curve == whole.record.curve
+
+    # From the same checkpoint, without a step, and from nothing where the checkpoint is past the rung.
+    forget(s3, "rung")
+    assert train_to_rung(store, blueprint, 0, 1).record == second.record
+    forget(s3, "rung")
+    assert train_to_rung(store, blueprint, 0, 0).record == first.record
+    monkeypatch.setattr(trials, "TRAINERS", {})
+    assert train_to_rung(store, blueprint, 0, 0) == first
+
+
+def test_rung_that_is_not_planned_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    with pytest.raises(InputError, match="plans 0 rungs; 0 is not one of them"):
+        train_to_rung(store, plan_trial(tiny_base, make_plan(), ROWS), 0, 0)
+
+
+def test_rung_without_a_selection_split_is_refused(store: ObjectStore, tiny_base: str) -> None:
+    blueprint = publish_blueprint(store, tiny_base, make_plan(max_steps=2), ROWS, pruning=Pruning(rungs=(0.5,)))
+    with pytest.raises(InputError, match="has no rows to choose between trials by"):
+        train_to_rung(store, blueprint, 0, 0)
+
+
+@pytest.fixture
+def minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step takes a minute, and nothing else takes any time."""
+    now = [0.0]
+    original = Run.is_due
+
+    def is_due(self: Run) -> bool:
+        now[0] += 60
+        return original(self)
+
+    monkeypatch.setattr(Run, "is_due", is_due)
+    for module in (runs, telling):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+
+def test_budget_stops_with_a_checkpoint_and_goes_on_when_it_is_raised(
+    store: ObjectStore, registry: Database, s3: Any, tiny_base: str, plan_trial: Plan, minutes: None
+) -> None:
+    whole = train_trial(store, plan_trial(tiny_base, make_plan(), ROWS), 0)
+    forget(s3)
+    begin_again = begin_trial(registry, whole.id, device="cpu").seconds / 60  # what was spent counts
+    spent = []
+    for budget in (begin_again + 5, begin_again + 10):
+        blueprint = publish_blueprint(store, tiny_base, make_plan(), ROWS, budget=Budget(gpu_minutes=budget))
+        with pytest.raises(BudgetError, match=rf"of {budget:g} minutes .* and training goes on from where it stopped"):
+            train_trial(store, blueprint, 0)
+        progress = read_trial(registry, whole.id)
+        assert progress
+        assert progress.checkpoint == checkpoints_of(store, s3)[progress.step]
+        assert progress.seconds <= budget * 60
+        spent.append(progress.step)
+    assert 0 < spent[0] < spent[1] < 12
+    gone_on = train_trial(store, plan_trial(tiny_base, make_plan(), ROWS), 0)
+    assert weights_of(store, gone_on) == weights_of(store, whole)
+
+
+def test_spent_budget_trains_nothing(
+    store: ObjectStore, registry: Database, tiny_base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = (make_plan(), make_plan(learning_rate=2e-2))
+    blueprint = publish_blueprint(store, tiny_base, plans[0], ROWS, trials=plans, budget=Budget(gpu_minutes=1))
+    other = Trial.id_of(identify_trial(store.load(Blueprint, blueprint).identity, 1))
+    begin_trial(registry, other, device="cpu")
+    tell_trial(registry, other, step=5, steps=9, seconds=60)
+    monkeypatch.setattr(trials, "TRAINERS", {})
+    with pytest.raises(BudgetError, match=r"1\.00 of 1 minutes"):
+        train_trial(store, blueprint, 0)
+
+
+def test_training_that_diverges_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan, s3: Any) -> None:
+    plan = make_plan("full", learning_rate=1e20, max_grad_norm=1e20, logging_steps=50)
+    with pytest.raises(InputError, match=r"training diverged by step \d+ .*; lower train.settings.learning_rate"):
+        train_trial(store, plan_trial(tiny_base, plan, ROWS), 0)
+    assert not any("/adapter/" in key for key in s3.objects)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond some kilobytes: writing fails as on a full disk, in C++ and Rust too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def on_a_full_disk(write: Callable[..., Any]) -> Callable[..., Any]:
+    def fail(*arguments: Any, **named: Any) -> Any:
+        with full_disk():
+            return write(*arguments, **named)
+
+    return fail
+
+
+def test_full_disk_while_a_checkpoint_is_saved_costs_the_checkpoint_alone(
+    store: ObjectStore,
+    s3: Any,
+    tiny_base: str,
+    plan_trial: Plan,
+    always_due: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(Run, "settle", lambda self: None)
+    full = on_a_full_disk(Trainer._save_checkpoint)
+    original = Trainer._save_checkpoint
+
+    def save(self: Any, *arguments: Any) -> None:
+        (full if self.state.global_step == 2 else original)(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_save_checkpoint", save)
+    with caplog.at_level(logging.WARNING, "nightloom"):
+        trial = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=4), ROWS), 0)
+    assert "a checkpoint could not be written to disk" in caplog.text
+    assert sorted(checkpoints_of(store, s3)) == [1, 3]
+    assert trial.record.steps == 4
+
+
+def test_full_disk_while_the_adapter_is_saved_is_a_fault_and_goes_on(
+    store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan, always_due: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint = plan_trial(tiny_base, make_plan(max_steps=4), ROWS)
+    with monkeypatch.context() as patch:
+        patch.setattr(sft, "_save", on_a_full_disk(sft._save))
+        with pytest.raises(FaultError, match="the adapter could not be written to disk"):
+            train_trial(store, blueprint, 0)
+    assert not any("/adapter/" in key for key in s3.objects)
+    told: list[int] = []
+    original = Run.tell
+    monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (told.append(step), original(self, step, *rest)))
+    assert train_trial(store, blueprint, 0).record.steps == 4
+    assert told[0] == 3
+
+
+def test_store_that_fails_while_training_goes_on_costs_checkpoints_alone(
+    store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan, always_due: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "settle", lambda self: None)
+    original = s3.put_object
+
+    def put(**arguments: Any) -> None:
+        if "/checkpoint/" in arguments["Key"] and len(refused) < 10:
+            refused.append(arguments["Key"])
+            raise EndpointConnectionError(endpoint_url="memory")
+        original(**arguments)
+
+    refused: list[str] = []
+    s3.put_object = put
+    trial = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=4), ROWS), 0)
+    assert trial.record.steps == 4
+    assert sorted(checkpoints_of(store, s3)) == [3]  # of each of the two before, five tries failed
+
+
+def test_registry_that_is_away_for_a_while_holds_up_nothing(
+    store: ObjectStore,
+    registry: Database,
+    tiny_base: str,
+    plan_trial: Plan,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(telling, "_EVERY_S", 1e-3)
+    away = threading.Event()
+    original, told = telling.tell_trial, Run.tell
+
+    def tell_trial(*arguments: Any, **named: Any) -> None:
+        if not away.is_set():
+            failed.release()
+            msg = "away"
+            raise RegistryError(msg)
+        original(*arguments, **named)
+
+    def tell(self: Run, step: int, *rest: Any) -> None:
+        told(self, step, *rest)
+        if step == 3:
+            assert failed.acquire(timeout=60)
+            away.set()
+
+    failed = threading.Semaphore(0)
+    monkeypatch.setattr(telling, "tell_trial", tell_trial)
+    monkeypatch.setattr(Run, "tell", tell)
+    with caplog.at_level(logging.WARNING, "nightloom"):
+        trial = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=5, logging_steps=1), ROWS), 0)
+    assert "the registry was not told how far training is: away" in caplog.text
+    assert [step for step, _ in read_curve(registry, trial.id, "loss")] == [1, 2, 3, 4, 5]
+    assert len(read_curve(registry, trial.id, "tokens_per_second")) == 5
+    assert len(read_curve(registry, trial.id, "grad_norm")) == 5
+
+
+def test_registry_that_is_away_at_the_end_is_a_fault(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint = plan_trial(tiny_base, make_plan(max_steps=1), ROWS)
+    with monkeypatch.context() as patch:
+        patch.setattr(telling, "tell_trial", lambda *_, **__: (_ for _ in ()).throw(RegistryError("away")))
+        with pytest.raises(RegistryError, match="away"):
+            train_trial(store, blueprint, 0)
+    assert train_trial(store, blueprint, 0).record.steps == 1
+
+
+def test_second_trainer_is_sent_away_and_the_first_ends_when_its_turn_is_lost(
+    store: ObjectStore, registry: Database, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "_EVERY_S", 1e-3)
+    blueprint = plan_trial(tiny_base, make_plan(max_steps=100), ROWS)
+    original, taken = Run.tell, threading.Event()
+
+    def tell(self: Run, step: int, *rest: Any) -> None:
+        if step == 2 and not taken.is_set():
+            taken.set()
+            with registry.transaction() as session:
+                session.execute(update(LeaseRow).values(holder="elsewhere:1"))
+        original(self, step, *rest)
+
+    monkeypatch.setattr(Run, "tell", tell)
+    with pytest.raises(ConflictError, match="is trained by elsewhere:1 since"):
+        train_trial(store, blueprint, 0)
