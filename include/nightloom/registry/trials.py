@@ -50,23 +50,24 @@ class MetricPoint:
     value: float
 
 
-def begin_trial(
-    database: Database, trial: str, *, device: str, step: int = 0, checkpoint: str | None = None
-) -> TrialProgress:
-    """Say that an attempt at a trial begins, at the step of a checkpoint or at 0; what was measured after it goes.
-
-    Its seconds go on from those of the attempts before.
-    """
+def begin_trial(database: Database, trial: str, *, device: str) -> TrialProgress:
+    """Say that an attempt at a trial begins. Its seconds go on from those of the attempts before."""
     now = _now()
     with database.transaction() as session:
         row = session.get(TrialRow, trial, with_for_update=True)
         if row is None:
-            row = TrialRow(trial=trial, steps=0, seconds=0.0)
+            row = TrialRow(trial=trial, step=0, steps=0, seconds=0.0)
             session.add(row)
-        row.step, row.device, row.checkpoint, row.finished_at = step, device, checkpoint, None
-        row.started_at = row.seen_at = now
-        session.execute(sa.delete(MetricRow).where(MetricRow.trial == trial, MetricRow.step > step))
+        row.device, row.started_at, row.seen_at, row.finished_at = device, now, now, None
         return _as_progress(row)
+
+
+def go_on_from(database: Database, trial: str, step: int, checkpoint: str | None) -> None:
+    """Say at which step an attempt goes on, and from which checkpoint; what was measured after it is forgotten."""
+    with database.transaction() as session:
+        row = _find(session, trial)
+        row.step, row.checkpoint = step, checkpoint
+        session.execute(sa.delete(MetricRow).where(MetricRow.trial == trial, MetricRow.step > step))
 
 
 def tell_trial(

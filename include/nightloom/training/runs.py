@@ -13,7 +13,7 @@ from nightloom.artifacts.training import Trial, TrialIdentity
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.trials import begin_trial, read_trial, read_trials
+from nightloom.registry.trials import begin_trial, go_on_from, read_trial, read_trials
 from nightloom.training.base import Course
 from nightloom.training.budget import Purse
 from nightloom.training.checkpoints import Checkpoints, fetch_checkpoint
@@ -130,15 +130,14 @@ def open_run(
     if purse and purse.left(before.seconds if before else 0.0) <= 0:
         raise purse.refusal(before.seconds if before else 0.0)
     with ExitStack() as stack:
-        folder = stack.enter_context(scratch_folder())
-        found = None
-        if before and before.checkpoint:
-            found = fetch_checkpoint(store, before.checkpoint, identity, folder / "begun")
-        at = found.identity if found else None
-        begun = begin_trial(
-            database, trial, device=device, step=at.step if at else 0, checkpoint=found.id if found else None
-        )
+        # Before the checkpoint is fetched: that may take longer than a turn that nobody renews.
+        begun = begin_trial(database, trial, device=device)
         telling = stack.enter_context(Telling(database, turn, begun, started, count_others))
+        folder = stack.enter_context(scratch_folder())
+        found = begun.checkpoint and fetch_checkpoint(store, begun.checkpoint, identity, folder / "begun")
+        at = found.identity if found else None
+        telling.note(at.step if at else 0, begun.steps, {})
+        go_on_from(database, trial, at.step if at else 0, found.id if found else None)
         every = get_settings().checkpoint_seconds
         checkpoints = stack.enter_context(
             Checkpoints(store, database, identity, folder, every=every, clock=telling.seconds)

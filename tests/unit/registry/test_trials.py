@@ -8,6 +8,7 @@ from nightloom.registry.trials import (
     add_metrics,
     begin_trial,
     finish_trial,
+    go_on_from,
     point_to_checkpoint,
     read_curve,
     read_trial,
@@ -35,7 +36,7 @@ def test_what_is_told_is_read(registry: Database) -> None:
 def test_seconds_of_all_attempts_add_up(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
     tell_trial(registry, "a", step=3, steps=9, seconds=10, metrics=())
-    assert begin_trial(registry, "a", device="cpu", step=2, checkpoint="c" * 64).seconds == 10
+    assert begin_trial(registry, "a", device="cpu").seconds == 10
     begin_trial(registry, "b", device="cpu")
     tell_trial(registry, "b", step=1, steps=9, seconds=2.5, metrics=())
     assert sum_seconds(registry, ["a", "b", "never begun"]) == 12.5
@@ -45,13 +46,16 @@ def test_attempt_forgets_what_was_measured_after_its_checkpoint(registry: Databa
     begin_trial(registry, "a", device="cpu")
     add_metrics(registry, "a", losses(4.0, 3.0, 2.0))
     add_metrics(registry, "b", losses(9.0, 9.0, 9.0))
-    begin_trial(registry, "a", device="cpu", step=2, checkpoint="c" * 64)
+    go_on_from(registry, "a", 2, "c" * 64)
     assert read_curve(registry, "a", "loss") == [(1, 4.0), (2, 3.0)]
     assert len(read_curve(registry, "b", "loss")) == 3
 
 
-def test_attempt_without_checkpoint_points_to_none(registry: Database) -> None:
-    begin_trial(registry, "a", device="cpu", step=2, checkpoint="c" * 64)
+def test_checkpoint_is_pointed_to_until_an_attempt_goes_on_from_another(registry: Database) -> None:
+    begin_trial(registry, "a", device="cpu")
+    point_to_checkpoint(registry, "a", "c" * 64)
+    assert begin_trial(registry, "a", device="cpu").checkpoint == "c" * 64
+    go_on_from(registry, "a", 0, None)
     assert begin_trial(registry, "a", device="cpu").checkpoint is None
 
 

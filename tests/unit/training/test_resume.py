@@ -3,7 +3,7 @@
 import logging
 import resource
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,15 @@ from botocore.exceptions import EndpointConnectionError
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.training import Checkpoint, Trial, identify_trial
-from nightloom.core.errors import BudgetError, ConflictError, FaultError, InputError, RegistryError
+from nightloom.core.errors import (
+    BudgetError,
+    ConflictError,
+    FaultError,
+    InputError,
+    ManifestError,
+    RegistryError,
+    StoreError,
+)
 from nightloom.core.recipes import Budget, Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database, open_database
@@ -25,14 +33,16 @@ from nightloom.training.trials import train_to_rung, train_trial
 from sqlalchemy import update
 from transformers import Trainer
 
+from tests.conftest import s3_error
+
 from .conftest import publish_blueprint, publish_rows
 
 pytestmark = pytest.mark.torch
 
 Plan = Callable[..., str]
 
-ROWS = [(f"the invoice {'of last month ' * (n % 4)}is wrong", ("billing", "login")[n % 2]) for n in range(14)]
-EPOCH = 4  # 14 rows in batches of 4
+ROWS = [(f"the invoice {'of last month ' * (n % 4)}is wrong", ("billing", "login")[n % 2]) for n in range(10)]
+EPOCH = 3  # 10 rows in batches of 4
 
 
 class Killed(BaseException):
@@ -60,7 +70,12 @@ def registry() -> Database:
 @pytest.fixture
 def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every step, each waited for."""
-    monkeypatch.setattr(Run, "is_due", lambda self: True)
+    keep_after(monkeypatch, range(1, 100))
+
+
+def keep_after(monkeypatch: pytest.MonkeyPatch, steps: Collection[int]) -> None:
+    """Keep a checkpoint after these steps, and wait for it."""
+    monkeypatch.setattr(Run, "is_due", lambda self: self._telling._step in steps)
     original = Run.keep
 
     def keep(self: Run, *arguments: Any) -> None:
@@ -102,11 +117,6 @@ def forget(s3: Any, kind: str = "trial") -> None:
         del s3.objects[key]
 
 
-def go_on_from(registry: Database, trial: str, checkpoint: str) -> None:
-    """Leave the registry as a process that was killed after that checkpoint would."""
-    point_to_checkpoint(registry, trial, checkpoint)
-
-
 EMBEDDINGS = {"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}
 PLANS = [
     pytest.param(make_plan(), id="grouped by length"),
@@ -119,15 +129,23 @@ PLANS = [
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_trial_that_goes_on_has_the_same_bits(
-    store: ObjectStore, registry: Database, s3: Any, tiny_base: str, plan_trial: Plan, always_due: None, plan: TrialPlan
+    store: ObjectStore,
+    registry: Database,
+    s3: Any,
+    tiny_base: str,
+    plan_trial: Plan,
+    monkeypatch: pytest.MonkeyPatch,
+    plan: TrialPlan,
 ) -> None:
+    steps = (EPOCH, 2 * EPOCH + 2)  # after an epoch, and in the midst of the third
+    keep_after(monkeypatch, steps)
     blueprint = plan_trial(tiny_base, plan, ROWS)
     whole = train_trial(store, blueprint, 0)
     checkpoints = checkpoints_of(store, s3)
-    assert sorted(checkpoints) == list(range(1, 12))
-    for step in (EPOCH, 2 * EPOCH + 2):  # after an epoch, and in the midst of the third
+    assert tuple(sorted(checkpoints)) == steps
+    for step in steps:
         forget(s3)
-        go_on_from(registry, whole.id, checkpoints[step])
+        point_to_checkpoint(registry, whole.id, checkpoints[step])
         gone_on = train_trial(store, blueprint, 0)
         assert gone_on.record.curve == whole.record.curve
         assert weights_of(store, gone_on) == weights_of(store, whole)
@@ -143,21 +161,21 @@ def test_killed_trial_goes_on_from_its_last_checkpoint(
     made: list[int] = []
     with monkeypatch.context() as patch:
         patch.setattr(Run, "is_due", lambda self: True)
-        with killed_at(7):
+        with killed_at(5):
             train_trial(store, blueprint, 0)
     told = read_trial(registry, whole.id)
     assert told
-    assert told.step == 6
+    assert told.step == 4
     original = Run.tell
     monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (made.append(step), original(self, step, *rest)))
     gone_on = train_trial(store, blueprint, 0)
-    assert made[0] == 6
+    assert made[0] == 4
     assert weights_of(store, gone_on) == weights_of(store, whole)
     assert gone_on.record.curve == whole.record.curve
     assert read_curve(registry, whole.id, "loss") == [(point.step, point.loss) for point in whole.record.curve]
     finished = read_trial(registry, whole.id)
     assert finished
-    assert (finished.step, finished.steps) == (12, 12)
+    assert (finished.step, finished.steps) == (9, 9)
     assert finished.finished_at is not None
     assert finished.seconds > told.seconds
 
@@ -170,7 +188,7 @@ def test_halted_trial_goes_on_to_the_same_bits(
         tiny_base,
         make_plan(),
         snapshot=publish_rows(store, [*ROWS, *ROWS[:3]], selection=3),
-        pruning=Pruning(rungs=(0.25, 0.5)),
+        pruning=Pruning(rungs=(0.34, 0.67)),
     )
     whole = train_trial(store, blueprint, 0)
     forget(s3)
@@ -233,7 +251,7 @@ def test_budget_stops_with_a_checkpoint_and_goes_on_when_it_is_raised(
         assert progress.checkpoint == checkpoints_of(store, s3)[progress.step]
         assert progress.seconds <= budget * 60
         spent.append(progress.step)
-    assert 0 < spent[0] < spent[1] < 12
+    assert 0 < spent[0] < spent[1] < 9
     gone_on = train_trial(store, plan_trial(tiny_base, make_plan(), ROWS), 0)
     assert weights_of(store, gone_on) == weights_of(store, whole)
 
@@ -400,3 +418,27 @@ def test_second_trainer_is_sent_away_and_the_first_ends_when_its_turn_is_lost(
     monkeypatch.setattr(Run, "tell", tell)
     with pytest.raises(ConflictError, match="is trained by elsewhere:1 since"):
         train_trial(store, blueprint, 0)
+
+
+@pytest.mark.parametrize("kind", ["base", "snapshot"])
+def test_damaged_input_is_named(store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan, kind: str) -> None:
+    blueprint = plan_trial(tiny_base, make_plan(max_steps=1), ROWS)
+    for key in [key for key in s3.objects if f"manifests/{kind}/" in key]:
+        s3.objects[key] = s3.objects[key][:-9]
+    with pytest.raises(ManifestError, match=f"{kind} manifest .* is not readable .* restore it from a backup"):
+        train_trial(store, blueprint, 0)
+
+
+def test_store_that_refuses_the_adapter_is_a_fault(
+    store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan
+) -> None:
+    original = s3.put_object
+
+    def put(**arguments: Any) -> None:
+        if "/adapter/" in arguments["Key"]:
+            raise s3_error("AccessDenied", 403)  # noqa: EM101  # an S3 code, not a message
+        original(**arguments)
+
+    s3.put_object = put
+    with pytest.raises(StoreError, match="AccessDenied"):
+        train_trial(store, plan_trial(tiny_base, make_plan(max_steps=1), ROWS), 0)
