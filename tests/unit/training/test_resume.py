@@ -22,7 +22,7 @@ from nightloom.core.errors import (
     RegistryError,
     StoreError,
 )
-from nightloom.core.recipes import Budget, Pruning
+from nightloom.core.recipes import Budget, EarlyStopping, Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.tables import LeaseRow
@@ -59,6 +59,11 @@ def make_plan(method: str = "lora", lora: dict[str, Any] | None = None, **settin
     }
     lora = {"r": 4, "lora_dropout": 0.2, **(lora or {})} if method == "lora" else {}
     return TrialPlan.model_validate({"trainer": "trl", "method": method, "lora": lora, "settings": settings, "seed": 3})
+
+
+def stop_early(plan: TrialPlan) -> TrialPlan:
+    """With some looks at the held-out loss, of which none ends the training."""
+    return plan.model_copy(update={"early_stopping": EarlyStopping(every=0.2, patience=50)})
 
 
 @pytest.fixture
@@ -124,6 +129,8 @@ PLANS = [
     pytest.param(make_plan(gradient_accumulation_steps=2, per_device_train_batch_size=2), id="accumulation"),
     pytest.param(make_plan("full"), id="full"),
     pytest.param(make_plan(lora=EMBEDDINGS), id="embeddings"),
+    pytest.param(make_plan(packing=True, max_length=64, per_device_train_batch_size=1), id="packing"),
+    pytest.param(stop_early(make_plan(learning_rate=0.1)), id="early stopping"),
 ]
 
 
@@ -133,13 +140,13 @@ def test_trial_that_goes_on_has_the_same_bits(
     registry: Database,
     s3: Any,
     tiny_base: str,
-    plan_trial: Plan,
     monkeypatch: pytest.MonkeyPatch,
     plan: TrialPlan,
 ) -> None:
     steps = (EPOCH, 2 * EPOCH + 2)  # after an epoch, and in the midst of the third
     keep_after(monkeypatch, steps)
-    blueprint = plan_trial(tiny_base, plan, ROWS)
+    snapshot = publish_rows(store, [*ROWS, *ROWS[:3]], selection=3)
+    blueprint = publish_blueprint(store, tiny_base, plan, snapshot=snapshot)
     whole = train_trial(store, blueprint, 0)
     checkpoints = checkpoints_of(store, s3)
     assert tuple(sorted(checkpoints)) == steps
@@ -148,6 +155,7 @@ def test_trial_that_goes_on_has_the_same_bits(
         point_to_checkpoint(registry, whole.id, checkpoints[step])
         gone_on = train_trial(store, blueprint, 0)
         assert gone_on.record.curve == whole.record.curve
+        assert gone_on.record.held_out == whole.record.held_out
         assert weights_of(store, gone_on) == weights_of(store, whole)
 
 
@@ -216,7 +224,7 @@ def test_rung_that_is_not_planned_is_refused(store: ObjectStore, tiny_base: str,
 
 def test_rung_without_a_selection_split_is_refused(store: ObjectStore, tiny_base: str) -> None:
     blueprint = publish_blueprint(store, tiny_base, make_plan(max_steps=2), ROWS, pruning=Pruning(rungs=(0.5,)))
-    with pytest.raises(InputError, match="has no rows to choose between trials by"):
+    with pytest.raises(InputError, match=r"which has 0 examples that fit; raise prepare\.split\.selection"):
         train_to_rung(store, blueprint, 0, 0)
 
 
