@@ -28,12 +28,19 @@ prepare:
     kind: sql
     connection: tickets
     query: SELECT id, updated_at, body, team FROM tickets WHERE updated_at < :cut_to
-train: {{trainer: dummy, base: dummy}}
-evaluate:
+train:
+  trainer: dummy
+  base: dummy
+{trials}evaluate:
   sets:
     - name: gold
       source: {{kind: sql, connection: tickets, query: "SELECT id, body, team FROM gold"}}
       columns: {{key: id, text: body}}
+"""
+TRIALS = """\
+  trials:
+    over: {settings.sample: [0.2, 0.5]}
+    pruning: {rungs: [0.25, 0.5]}
 """
 
 
@@ -59,14 +66,14 @@ def read_dags(folder: Path, *, only: str | None = None) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sound recipes and a broken one."""
+    """Two sound recipes, one of which asks for several trials, and a broken one."""
     folder = tmp_path_factory.mktemp("dags")
     (folder / "prompts" / "triage").mkdir(parents=True)
     (folder / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
     (folder / "recipes").mkdir()
-    for name in ("triage", "support_triage"):
-        (folder / "recipes" / f"{name}.yaml").write_text(RECIPE.format(name=name))
-    broken = RECIPE.format(name="torn").replace("owner: ", "owmer: ").replace("Asia/Tokyo", "Asia/Kyoto")
+    for name, trials in {"triage": TRIALS, "support_triage": ""}.items():
+        (folder / "recipes" / f"{name}.yaml").write_text(RECIPE.format(name=name, trials=trials))
+    broken = RECIPE.format(name="torn", trials="").replace("owner: ", "owmer: ").replace("Asia/Tokyo", "Asia/Kyoto")
     (folder / "recipes" / "torn.yaml").write_text(broken)
     return folder
 

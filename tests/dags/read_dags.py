@@ -39,6 +39,7 @@ def describe_task(task: Any) -> dict[str, Any]:
         "policy": type(task.retry_policy).__name__,
         "timeout_s": task.execution_timeout.total_seconds() if task.execution_timeout else None,
         "pool": task.pool,
+        "backoff": task.retry_exponential_backoff,
         "teardown": task.is_teardown,
         "upstream": sorted(task.upstream_task_ids),
         "outlets": [asset.name for asset in task.outlets],

@@ -2,6 +2,7 @@
 
 import inspect
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,9 @@ def test_a_dag_runs_one_night_at_a_time_and_never_by_surprise(facts: dict[str, A
 
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_a_task_is_tried_again_only_where_it_may_help(facts: dict[str, Any], dag_id: str) -> None:
-    for task in facts["dags"][dag_id]["tasks"].values():
-        assert (task["retries"], task["policy"], task["timeout_s"]) == (2, "ExceptionRetryPolicy", 12 * 3600)
+    for name, task in facts["dags"][dag_id]["tasks"].items():
+        assert task["retries"] == (7 if name.startswith("train_") else 2)
+        assert (task["policy"], task["backoff"], task["timeout_s"]) == ("ExceptionRetryPolicy", 2, 12 * 3600)
 
 
 def test_prepare_begins_by_the_recipes_clock(facts: dict[str, Any]) -> None:
@@ -115,7 +117,7 @@ def test_a_stage_begins_on_what_the_one_before_it_leaves(
     assert dag["tasks"]["announce"]["outlets"] == [leaves]
     assert dag["tasks"]["announce"]["teardown"]
     assert dag["access"] == {"Viewer": ["can_read"]}
-    assert dag["params"] == ["night"]
+    assert dag["params"] == (["blueprint", "night"] if stage == "finetune" else ["night"])
 
 
 def test_the_champion_is_announced_by_a_task_of_its_own(facts: dict[str, Any]) -> None:
@@ -128,6 +130,8 @@ def test_the_champion_is_announced_by_a_task_of_its_own(facts: dict[str, Any]) -
 def test_only_what_trains_or_generates_waits_for_the_gpu_pool(facts: dict[str, Any]) -> None:
     pools = {name: task["pool"] for dag in facts["dags"].values() for name, task in dag["tasks"].items()}
     assert {name for name, pool in pools.items() if pool == "gpu"} == {
+        "train_to_rung_1",
+        "train_to_rung_2",
         "train_trial",
         "compare_candidate",
         "predict_shards",
@@ -140,7 +144,21 @@ def test_a_task_is_a_function_of_the_night_and_gives_it_what_it_asks_for(facts: 
     steps = {name: task for name, task in facts["dags"][f"triage__{stage}"]["tasks"].items() if task["step"]}
     assert steps
     for name, task in steps.items():
-        asked = set(inspect.signature(getattr(module, name)).parameters)
+        parameters = inspect.signature(getattr(module, task["step"])).parameters
+        asked = {each for each, parameter in parameters.items() if parameter.default is parameter.empty}
         given = {*task["arguments"], task["over"]} - {None}
-        assert task["step"] == name
-        assert asked - {"recipe", "night"} == given
+        assert asked - {"recipe", "night"} <= given <= set(parameters)
+        assert task["step"] == name or "_rung_" in name
+
+
+def test_trials_are_trained_to_each_rung_ranked_and_the_best_trained_on(facts: dict[str, Any]) -> None:
+    tasks = facts["dags"]["triage__finetune"]["tasks"]
+    line = ["list_trials", "train_to_rung_1", "rank_rung_1", "train_to_rung_2", "rank_rung_2", "train_trial"]
+    for before, after in pairwise([*line, "pick_candidate"]):
+        assert tasks[after]["upstream"] == [*{"compile_blueprint"} - {before}, before]
+    assert {tasks[name]["step"] for name in line if name.startswith("train_")} == {"train_trial"}
+    assert {tasks[name]["step"] for name in line if name.startswith("rank_")} == {"rank_trials"}
+
+
+def test_a_recipe_without_trials_has_no_rungs(facts: dict[str, Any]) -> None:
+    assert [name for name in facts["dags"]["support_triage__finetune"]["tasks"] if "rung" in name] == []

@@ -1,5 +1,6 @@
 """Blueprint manifests: all that determines a result, pinned before anything trains."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -70,3 +71,10 @@ class Blueprint(Manifest):
     kind: ClassVar[str] = "blueprint"
     identity: BlueprintIdentity
     record: BlueprintRecord
+
+
+def number_draws(plans: Sequence[TrialPlan]) -> list[int]:
+    """Give the number of each trial's draw, in the order in which draws appear."""
+    drawn = [plan.model_copy(update={"seed": 0}).model_dump_json() for plan in plans]
+    numbers = {draw: number for number, draw in enumerate(dict.fromkeys(drawn))}
+    return [numbers[draw] for draw in drawn]

@@ -9,7 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from nightloom.core.connections import resolve_connection
+from nightloom.core.devices import list_devices
 from nightloom.core.errors import NightloomError
+from nightloom.core.packages import worker_packages
 from nightloom.core.recipe_check import load_recipes
 from nightloom.core.recipe_sources import SqlSource
 from nightloom.core.recipes import Recipe
@@ -56,6 +58,16 @@ def worker() -> Finding:
     path = get_settings().worker_python
     remedy = "set NIGHTLOOM_WORKER_PYTHON to an interpreter that has torch and nightloom"
     return Finding("worker", shutil.which(path) is not None, f"training and batch run with {path}", remedy)
+
+
+def devices() -> Finding:
+    """GPUs that are there can be used: torch is not the variant for processors alone."""
+    found, torch = len(list_devices()), worker_packages().get("torch", "missing")
+    if not found:
+        return Finding("devices", ok=True, sentence="no GPU: models are trained and asked on the processors")
+    sentence = f"{found} GPU{'s' if found > 1 else ''}, torch {torch}"
+    remedy = "rm -r .venv, then make without TORCH_INDEX: PyPI's torch is the one for GPUs"
+    return Finding("devices", not torch.endswith("+cpu"), sentence, remedy)
 
 
 def disk() -> Finding:
@@ -131,6 +143,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     python,
     packages,
     worker,
+    devices,
     disk,
     store,
     registry,

@@ -1,5 +1,6 @@
 """Recipes: what a team writes to have one model kept fresh. The schema; `recipe_check` reads files against it."""
 
+import math
 from datetime import time
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -239,7 +240,7 @@ class Pruning(Plain):
     """Successive halving: at each rung the trials are ranked on the selection split, and the best go on."""
 
     rungs: tuple[float, ...] = Field(default=(0.25, 0.5), min_length=1, description="Shares of the training.")
-    keep: float = Field(default=0.5, gt=0, lt=1, description="Share of the trials that goes on, at least one.")
+    keep: float = Field(default=0.5, gt=0, lt=1, description="Share of the draws that goes on, rounded up.")
 
     @field_validator("rungs")
     @classmethod
@@ -266,6 +267,10 @@ class Range(Plain):
         return self
 
 
+MOST_TRIALS = 1000
+"""Of one blueprint: an Airflow task is mapped over 1024 items at most."""
+
+
 class Trials(Plain):
     """Several trials instead of one: drawn when the blueprint is compiled, the best by the selection split wins."""
 
@@ -273,7 +278,7 @@ class Trials(Plain):
     over: dict[str, tuple[Any, ...] | Range] = Field(
         default_factory=dict, description="Settings by their place, such as `settings.learning_rate` or `lora.r`."
     )
-    count: int = Field(default=8, ge=1, le=1000, description="How many a random search draws.")
+    count: int = Field(default=8, ge=1, le=MOST_TRIALS, description="How many a random search draws.")
     seeds: tuple[int, ...] = Field(
         default=(), description="Each draw is trained once with each, and ranked by their mean; none: `train.seed`."
     )
@@ -297,6 +302,15 @@ class Trials(Plain):
         ranges = [name for name, values in self.over.items() if isinstance(values, Range)]
         if self.search == "grid" and ranges:
             msg = f"{ranges[0]} is a range, which only `search: random` draws from; list its values"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _are_not_too_many(self) -> Self:
+        listed = math.prod(len(values) for values in self.over.values() if not isinstance(values, Range))
+        count = (listed if self.search == "grid" else self.count) * max(1, len(self.seeds))
+        if count > MOST_TRIALS:
+            msg = f"that makes {count} trials, and Airflow maps at most {MOST_TRIALS}; list fewer values or seeds"
             raise ValueError(msg)
         return self
 

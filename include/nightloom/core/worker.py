@@ -111,13 +111,8 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
 
 
 def _read_answer(step: str, child: subprocess.Popen[str]) -> Any:
-    """Pass a child's log lines on until it ends, and give the result that it wrote to standard output."""
-    with child:
-        follower = threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True)
-        follower.start()
-        answer = child.stdout.read() if child.stdout else ""
-        code = child.wait()
-        follower.join()
+    """Wait until a child ends, and give the result of its step."""
+    answer, code = _hear(child)
     try:
         document = json.loads(answer.strip().rsplit("\n", 1)[-1])
     except ValueError:
@@ -128,6 +123,17 @@ def _read_answer(step: str, child: subprocess.Popen[str]) -> Any:
         kind = getattr(errors, document["error"], errors.WorkerError)
         raise kind(document["message"])
     return document["result"]
+
+
+def _hear(child: subprocess.Popen[str]) -> tuple[str, int]:
+    """Pass a child's log lines on until it ends, and give what it wrote to standard output, and its exit code."""
+    with child:
+        follower = threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True)
+        follower.start()
+        answer = child.stdout.read() if child.stdout else ""
+        code = child.wait()
+        follower.join()
+    return answer, code
 
 
 def _end(children: Iterable[subprocess.Popen[str]]) -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from datetime import date
 
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.core.errors import FaultError
 from nightloom.core.nights import parse_night
+from nightloom.core.store import open_store
 from nightloom.nightly import finetune, predict, prepare, report
 from nightloom.nightly.stops import Stop
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import STAGES, Stage, StageOutcome, read_outcome
+from nightloom.training.ranking import count_rungs
 
 OnStep = Callable[[str, str], None]
 """Is told stage and step as each begins."""
@@ -36,7 +39,7 @@ def run_night(
     """
     on_step("prepare", "open_night")
     opened = prepare.open_night(recipe, night)
-    for run_stage in (_prepare, _finetune, _predict):
+    for run_stage in (_prepare, run_finetune, _predict):
         try:
             run_stage(recipe, opened, on_step)
         except Exception as error:  # written down as the stage's outcome by its step, whatever it is
@@ -53,7 +56,7 @@ def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOu
     Raises:
         NightloomError: The stage failed.
     """
-    runners = {"prepare": _prepare, "finetune": _finetune, "predict": _predict, "report": _report}
+    runners = {"prepare": _prepare, "finetune": run_finetune, "predict": _predict, "report": _report}
     runners[stage](recipe, night, on_step)
     outcome = read_outcome(open_database(), recipe, parse_night(night), stage)
     if outcome is None:
@@ -75,21 +78,36 @@ def _prepare(recipe: str, night: str, on_step: OnStep) -> None:
     prepare.build_snapshot(recipe, night, curated)
 
 
-def _finetune(recipe: str, night: str, on_step: OnStep) -> None:
+def run_finetune(recipe: str, night: str, on_step: OnStep, stored: str | None = None) -> None:
+    """Run the finetune stage of a night that was opened; `stored` names a blueprint to run instead of compiling one.
+
+    Raises:
+        NightloomError: The stage failed.
+    """
     on_step("finetune", "compile_blueprint")
-    blueprint = finetune.compile_blueprint(recipe, night)
-    if isinstance(blueprint, Stop):
+    blueprint = finetune.compile_blueprint(recipe, night, stored)
+    if isinstance(blueprint, Stop) or not train_trials(recipe, night, blueprint, on_step):
         return
-    trials = []
-    for trial in finetune.list_trials(blueprint):
-        on_step("finetune", f"train_trial {trial}")
-        trials.append(str(finetune.train_trial(recipe, night, blueprint, trial)))
     on_step("finetune", "pick_candidate")
-    candidate = str(finetune.pick_candidate(recipe, night, blueprint, trials))
+    candidate = str(finetune.pick_candidate(recipe, night, blueprint))
     on_step("finetune", "compare_candidate")
     verdict = finetune.compare_candidate(recipe, night, blueprint, candidate)
     on_step("finetune", "promote_candidate")
-    finetune.promote_candidate(recipe, night, str(verdict))
+    finetune.promote_candidate(recipe, night, str(verdict), stored)
+
+
+def train_trials(recipe: str, night: str, blueprint: str, on_step: OnStep) -> bool:
+    """Train to each rung and then to the end those trials that go on; tell whether nothing stopped them."""
+    going_on = finetune.list_trials(recipe, night, blueprint)
+    for rung in (*range(count_rungs(open_store().load(Blueprint, blueprint).identity)), None):
+        for trial in going_on:
+            on_step("finetune", f"train_trial {trial}" if rung is None else f"train_trial {trial} to rung {rung + 1}")
+            if isinstance(finetune.train_trial(recipe, night, blueprint, trial, rung), Stop):
+                return False
+        if rung is not None:
+            on_step("finetune", f"rank_trials at rung {rung + 1}")
+            going_on = finetune.rank_trials(recipe, night, blueprint, rung)
+    return True
 
 
 def _predict(recipe: str, night: str, on_step: OnStep) -> None:

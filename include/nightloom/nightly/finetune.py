@@ -1,36 +1,52 @@
 """Finetune: the night's snapshot becomes a candidate, and the candidate champion or not."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from getpass import getuser
 
-from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.data import EvalSetManifest, Preparation
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Scores, Verdict
-from nightloom.artifacts.training import Trial
+from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.blueprints.compile import compile_blueprint as compile_and_publish
 from nightloom.core.digests import short
+from nightloom.core.errors import FaultError, InputError
 from nightloom.core.nights import parse_night
 from nightloom.core.recipe_check import load_recipe
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
+from nightloom.core.store import ObjectStore, open_store
 from nightloom.core.worker import run_in_worker
 from nightloom.evaluation.verdict import Role, decide
+from nightloom.nightly.devices import run_on_device
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.promotion.promote import promote
 from nightloom.prompts.templates import read_prompt
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import end_stage, index_manifest, read_outcome
 from nightloom.registry.refs import read_ref_before
+from nightloom.registry.trials import finish_trial
+from nightloom.training.ranking import count_rungs, list_contenders
+from nightloom.training.ranking import rank_trials as rank_and_publish
 
 logger = logging.getLogger(__name__)
 
 
 @night_step("finetune", first=True)
-def compile_blueprint(recipe: str, night: str) -> str | Stop:
-    """Pin all that training and comparing will use, and store it before anything trains."""
+def compile_blueprint(recipe: str, night: str, stored: str | None = None) -> str | Stop:
+    """Pin all that training and comparing will use, and store it before anything trains; or take one that is stored.
+
+    Args:
+        recipe: Name of the recipe.
+        night: Its night.
+        stored: Id of a blueprint of this recipe to run instead.
+
+    Raises:
+        InputError: The stored one is of another recipe.
+    """
     database, store = open_database(), open_store()
+    if stored:
+        return _open_blueprint(store, recipe, stored)
     prepared = read_outcome(database, recipe, parse_night(night), "prepare")
     if prepared is None or prepared.status != "done" or prepared.manifest is None:
         why = prepared.sentence if prepared else f"night {night} was not prepared"
@@ -51,26 +67,65 @@ def compile_blueprint(recipe: str, night: str) -> str | Stop:
     return blueprint.id
 
 
-def list_trials(blueprint: str) -> list[int]:
-    """Give the numbers of a blueprint's trials."""
-    return list(range(len(open_store().load(Blueprint, blueprint).identity.trials)))
+@night_step("finetune")
+def list_trials(recipe: str, night: str, blueprint: str) -> list[int]:
+    """Give the numbers of the trials that a blueprint begins with.
+
+    Raises:
+        InputError: There are several, and nothing to choose between them by.
+    """
+    return list_contenders(open_store(), blueprint)
 
 
 @night_step("finetune")
-def train_trial(recipe: str, night: str, blueprint: str, trial: int) -> str | Stop:
-    """Train one trial of a blueprint, or find what it gave before."""
-    processes = get_settings().processes
-    trained: str = run_in_worker("training.trials:run_trial", processes=processes, blueprint=blueprint, trial=trial)
+def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int | None = None) -> str | Stop | None:
+    """Train one trial of a blueprint to a rung or to its end, or find what it gave before; give the id of that.
+
+    A rung that the blueprint does not have, as when the recipe was edited since, is none to train to.
+    """
     store, database = open_store(), open_database()
-    index_manifest(database, "trial", trained, recipe, parse_night(night))
-    index_manifest(database, "adapter", store.load(Trial, trained).record.adapter, recipe, parse_night(night))
-    return trained
+    if rung is not None and rung >= count_rungs(store.load(Blueprint, blueprint).identity):
+        return None
+    until = {} if rung is None else {"rung": rung}
+    processes = get_settings().processes
+    reached: str = run_on_device(
+        "training.trials:run_trial", processes=processes, blueprint=blueprint, trial=trial, **until
+    )
+    if rung is None:
+        index_manifest(database, "trial", reached, recipe, parse_night(night))
+        index_manifest(database, "adapter", store.load(Trial, reached).record.adapter, recipe, parse_night(night))
+    return reached
 
 
 @night_step("finetune")
-def pick_candidate(recipe: str, night: str, blueprint: str, trials: Sequence[str]) -> str | Stop:
+def rank_trials(recipe: str, night: str, blueprint: str, rung: int) -> list[int]:
+    """Give the numbers of the trials that go on from a rung, by the selection split; those that do not are over.
+
+    From a rung that the blueprint does not have, all go on.
+    """
+    store = open_store()
+    identity = store.load(Blueprint, blueprint).identity
+    if rung >= count_rungs(identity):
+        return list_contenders(store, blueprint, count_rungs(identity))
+    ranking = rank_and_publish(store, blueprint, rung)
+    _finish_trials(identity, {standing.trial for standing in ranking.record.standings} - set(ranking.record.going_on))
+    return list(ranking.record.going_on)
+
+
+@night_step("finetune")
+def pick_candidate(recipe: str, night: str, blueprint: str) -> str | Stop:
     """Give the adapter of the trial that is best on the selection split."""
-    return open_store().load(Trial, trials[0]).record.adapter
+    store = open_store()
+    identity = store.load(Blueprint, blueprint).identity
+    ranking = rank_and_publish(store, blueprint, count_rungs(identity))
+    _finish_trials(identity, {standing.trial for standing in ranking.record.standings})
+    (winner,) = ranking.record.going_on
+    trial = store.find(Trial, identify_trial(identity, winner))
+    if trial is None:
+        msg = f"trial {winner} of blueprint {short(blueprint)} was ranked first and is gone; clear its training"
+        raise FaultError(msg)
+    logger.info("candidate %s: trial %d of %d", short(trial.record.adapter), winner, len(identity.trials))
+    return trial.record.adapter
 
 
 @night_step("finetune")
@@ -79,7 +134,7 @@ def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str) -
     store, database = open_store(), open_database()
     # What the nights before it left, so that running a night again decides on the same ground.
     champion = read_ref_before(database, recipe, "champion", parse_night(night))
-    scored = run_in_worker(
+    scored = run_on_device(
         "nightly.finetune:score_models",
         blueprint=blueprint,
         candidate=candidate,
@@ -101,12 +156,19 @@ def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str) -
 
 
 @night_step("finetune")
-def promote_candidate(recipe: str, night: str, verdict: str) -> str | Stop:
-    """Make the candidate the champion if the verdict says so and no later night has begun."""
+def promote_candidate(recipe: str, night: str, verdict: str, stored: str | None = None) -> str | Stop:
+    """Make the candidate the champion if the verdict says so, no later night has begun, and none was stored before.
+
+    A run of a stored blueprint moves no ref: it is not what the night brought.
+    """
     database, store = open_database(), open_store()
-    promotion = promote(database, store.load(Verdict, verdict), night=parse_night(night), who=getuser())
-    logger.info("%s", promotion.sentence)
-    end_stage(database, recipe, parse_night(night), "finetune", "done", promotion.sentence, verdict)
+    decided = store.load(Verdict, verdict)
+    if stored:
+        sentence = f"{decided.identity.reason}; blueprint {short(stored)} was chosen by hand, so no ref moves"
+    else:
+        sentence = promote(database, decided, night=parse_night(night), who=getuser()).sentence
+    logger.info("%s", sentence)
+    end_stage(database, recipe, parse_night(night), "finetune", "done", sentence, verdict)
     return verdict
 
 
@@ -137,3 +199,17 @@ def score_models(
         if reference:
             scored.append(("reference", eval_set.name, score_reference(store, blueprint, eval_set.evalset).id))
     return scored
+
+
+def _open_blueprint(store: ObjectStore, recipe: str, stored: str) -> str:
+    owner = store.load(Blueprint, stored).identity.recipe
+    if owner != recipe:
+        msg = f"blueprint {short(stored)} is of recipe {owner}, not of {recipe}; choose one of {recipe}"
+        raise InputError(msg)
+    return stored
+
+
+def _finish_trials(blueprint: BlueprintIdentity, numbers: Iterable[int]) -> None:
+    database = open_database()
+    for number in numbers:
+        finish_trial(database, Trial.id_of(identify_trial(blueprint, number)))

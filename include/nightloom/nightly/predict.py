@@ -8,7 +8,7 @@ from nightloom.core.digests import short
 from nightloom.core.nights import parse_night
 from nightloom.core.recipe_check import load_recipe
 from nightloom.core.store import open_store
-from nightloom.core.worker import run_in_worker
+from nightloom.nightly.devices import run_on_device
 from nightloom.nightly.prepare import get_night
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.prediction.commit import commit_predictions as add_up
@@ -67,7 +67,7 @@ def list_workers(recipe: str) -> list[str]:
 @night_step("predict")
 def predict_shards(recipe: str, night: str, plan: str, worker: str) -> str | Stop:
     """Predict shards until none is free; give how many rows were done by this worker."""
-    return str(run_in_worker("prediction.run:run_predictions", plan=plan, worker=f"{recipe}/{night}/{worker}"))
+    return str(run_on_device("prediction.run:run_predictions", plan=plan, worker=f"{recipe}/{night}/{worker}"))
 
 
 @night_step("predict")

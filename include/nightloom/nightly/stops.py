@@ -5,12 +5,13 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal, TypeVar, cast
 
 from nightloom.core.errors import BudgetError, NightloomError, SchemaError
 from nightloom.core.nights import parse_night
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import Stage, begin_stage, end_stage
+from nightloom.registry.nights import Stage, begin_stage, end_stage, read_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +24,16 @@ class Stop:
     sentence: str
 
 
-Step = TypeVar("Step", bound=Callable[..., str | Stop])
-"""A function whose first parameters are `recipe` and `night`."""
+Step = TypeVar("Step", bound=Callable[..., Any])
+"""A function whose first parameters are `recipe` and `night`; it gives ids, numbers or a Stop."""
 
 
 def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
     """Make a function of recipe and night a step of a stage: its Stop or fault is written down as the outcome.
 
     A source whose columns are not what the recipe asks for is no fault: the batch is refused. So is training that
-    would take more than its budget.
+    would take more than its budget; a stage that was refused stays so, whatever becomes of the steps that were at work
+    beside the one that was.
 
     Args:
         stage: The stage that the step belongs to.
@@ -40,10 +42,10 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
 
     def decorate(function: Step) -> Step:
         @functools.wraps(function)
-        def run(recipe: str, night: str, *args: Any, **kwargs: Any) -> str | Stop:
-            date = parse_night(night)
+        def run(recipe: str, night: str, *args: Any, **kwargs: Any) -> Any:
+            night_date = parse_night(night)
             if first:
-                begin_stage(open_database(), recipe, date, stage)
+                begin_stage(open_database(), recipe, night_date, stage)
             try:
                 result = function(recipe, night, *args, **kwargs)
             except (BudgetError, SchemaError) as error:
@@ -52,13 +54,20 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
                 sentence = str(error) if isinstance(error, NightloomError) else f"{type(error).__name__}: {error}"
                 # The registry may be the very thing that failed: the step's own error is the one to show.
                 with suppress(NightloomError):
-                    end_stage(open_database(), recipe, date, stage, "failed", sentence)
+                    _end_as_failed(recipe, night_date, stage, sentence)
                 raise
             if isinstance(result, Stop):
                 logger.info("%s of night %s stops here: %s", stage, night, result.sentence)
-                end_stage(open_database(), recipe, date, stage, result.status, result.sentence)
+                end_stage(open_database(), recipe, night_date, stage, result.status, result.sentence)
             return result
 
         return cast("Step", run)
 
     return decorate
+
+
+def _end_as_failed(recipe: str, night: date, stage: Stage, sentence: str) -> None:
+    database = open_database()
+    outcome = read_outcome(database, recipe, night, stage)
+    if outcome is None or outcome.status != "refused":
+        end_stage(database, recipe, night, stage, "failed", sentence)

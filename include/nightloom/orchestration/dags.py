@@ -17,9 +17,10 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from nightloom.core.errors import ConflictError, FaultError, InputError, RecipeError
+from nightloom.core.errors import ConflictError, FaultError, InputError, OutOfMemoryError, RecipeError
 from nightloom.core.recipe_check import format_mistakes, load_recipes
 from nightloom.core.recipes import Recipe
+from nightloom.orchestration.steps import RETRIES
 from nightloom.registry.nights import Stage
 
 RETRY_POLICY = ExceptionRetryPolicy(
@@ -27,10 +28,10 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(InputError, RetryAction.FAIL, reason="a person has to mend it: trying again cannot help"),
         RetryRule(AirflowTaskTimeout, RetryAction.FAIL, reason="it took too long: a second try would too"),
         RetryRule(
-            [FaultError, ConflictError],
-            RetryAction.RETRY,
-            retry_delay=timedelta(seconds=10),
-            reason="something outside failed: trying again may help",
+            OutOfMemoryError, RetryAction.FAIL, reason="smaller batches were tried: the same would not fit again"
+        ),
+        RetryRule(
+            [FaultError, ConflictError], RetryAction.RETRY, reason="something outside failed: trying again may help"
         ),
     ]
 )
@@ -53,6 +54,12 @@ def recipes_of(stage: Stage) -> Iterator[Recipe]:
     for name, recipe in sound.items():
         if wanted in (None, dag_id_of(name, stage)):
             yield recipe
+
+
+def count_rungs(recipe: Recipe) -> int:
+    """Give at how many rungs of their training the trials of a recipe are ranked."""
+    pruning = recipe.train.trials.pruning if recipe.train.trials else None
+    return len(pruning.rungs) if pruning else 0
 
 
 def has_recipe(name: str) -> bool:
@@ -103,6 +110,8 @@ def stage_arguments(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     arguments = common_arguments(recipe.owner, recipe.description or f"{stage} of {recipe.name}")
     arguments["tags"] += [recipe.name, stage]
     arguments["params"] = {"night": _night_param(recipe)}
+    if stage == "finetune":
+        arguments["params"]["blueprint"] = _blueprint_param(recipe)
     arguments["access_control"] = {role: set(permissions) for role, permissions in recipe.access.items()} or None
     arguments["default_args"] |= {"recipe": recipe.name, "stage": stage, "timezone": recipe.timezone}
     return arguments
@@ -120,8 +129,11 @@ def common_arguments(owner: str, description: str) -> dict[str, Any]:
         "catchup": False,
         "default_args": {
             "owner": owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
+            "retries": RETRIES,
+            # Doubled each time: what is down for a minute is not asked for the last time after ten seconds.
+            "retry_delay": timedelta(seconds=10),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(minutes=10),
             "retry_policy": RETRY_POLICY,
             "execution_timeout": _LONGEST_TASK,
         },
@@ -137,5 +149,18 @@ def _night_param(recipe: Recipe) -> Param:
         description_md=(
             f"A date in {recipe.timezone}: its cut is the day before. Empty: tonight. "
             "Running a night again reads the same rows; only the latest night may move a ref."
+        ),
+    )
+
+
+def _blueprint_param(recipe: Recipe) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern="^[0-9a-f]{64}$",
+        title="Blueprint",
+        description_md=(
+            f"The id of a blueprint of {recipe.name} that is stored, to train and compare it again. Empty: one is "
+            "compiled from the recipe and the night's snapshot. A run of a stored one moves no ref."
         ),
     )

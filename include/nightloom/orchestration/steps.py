@@ -26,6 +26,12 @@ logger = logging.getLogger(__name__)
 GPU = "gpu"
 """The pool of tasks that train or generate: as many at once as the machine can bear."""
 
+RETRIES = 2
+"""How often a task is tried again after a fault."""
+
+TRAINING_RETRIES = 7
+"""The same of training, which goes on from its last checkpoint: it outlives a store that is gone for 20 minutes."""
+
 VALIDATES = "curate_records"
 """The step that publishes Great Expectations' page."""
 
@@ -63,7 +69,7 @@ class StepOperator(NightOperator):
 
     Args:
         step: Name of the function in `nightloom.nightly.<stage>`.
-        arguments: What it is given besides recipe and night: ids, or tasks that return them.
+        arguments: What it is given besides recipe and night: ids, numbers, or tasks that return them.
         over: In a mapped task, the name of one more argument.
         item: In a mapped task, its value.
         kwargs: Of every operator of a night.
@@ -112,27 +118,30 @@ class StepOperator(NightOperator):
         known = {"recipe": self.recipe, "night": night, **self.arguments}
         if self.over:
             known[self.over] = self.item
-        # What mapped tasks returned comes as a sequence that fetches its items one by one.
-        plain = {
-            name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-            for name, value in known.items()
-        }
-        return {name: plain[name] for name in inspect.signature(function).parameters}
+        return {name: known[name] for name in inspect.signature(function).parameters if name in known}
 
 
-def step(name: str, *, pool: str = "default_pool", **arguments: Any) -> StepOperator:
+def step(name: str, *, task_id: str | None = None, pool: str = "default_pool", **arguments: Any) -> StepOperator:
     """Make a task of a step; arguments that are tasks stand for the ids that they return."""
-    return StepOperator(task_id=name, step=name, pool=pool, arguments=_outputs(arguments))
+    return StepOperator(task_id=task_id or name, step=name, pool=pool, arguments=_outputs(arguments))
 
 
 def mapped_step(
-    name: str, over: str, items: StepOperator, *, pool: str = "default_pool", **arguments: Any
+    name: str,
+    over: str,
+    items: StepOperator,
+    *,
+    task_id: str | None = None,
+    pool: str = "default_pool",
+    retries: int = RETRIES,
+    **arguments: Any,
 ) -> "MappedOperator":
     """Make a task for each item of the list that another task returns; `over` names the argument that it is."""
     return StepOperator.partial(
-        task_id=name,
+        task_id=task_id or name,
         step=name,
         pool=pool,
+        retries=retries,
         arguments=_outputs(arguments),
         over=over,
         map_index_template="{{ task.over }} {{ task.item }}",

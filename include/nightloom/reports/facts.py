@@ -4,7 +4,7 @@ They are gathered from the registry and the store alone, so that a report can be
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -60,6 +60,47 @@ class DataFacts(Plain):
     sound_rows_touched: int | None
 
 
+class TrialFact(Plain):
+    """One trial among several."""
+
+    trial: int
+    draw: int = Field(description="Trials of one draw differ in their seed alone.")
+    seed: int
+    settings: dict[str, Any] = Field(description="Those in which trials differ, by their place.")
+    losses: tuple[HeldOutLoss | None, ...] = Field(description="At each rung and at the end; none: not ranked there.")
+    pruned_at: float | None = Field(description="Share of the training after which it ended early; none: it did not.")
+    seconds: float | None = Field(description="Of a device, all attempts together; none: not known.")
+
+
+class BestDrawFact(Plain):
+    """How far the best draw is from the next, beside how far apart seeds are; intervals are of 95 %."""
+
+    share: float = Field(description="Of the training, after which they were compared.")
+    draws: int
+    draw: int
+    loss: float = Field(description="Mean of its seeds, on the selection split.")
+    low: float | None = Field(description="Over seeds; none: one seed tells no spread.")
+    high: float | None
+    seeds: int
+    next_draw: int | None
+    difference: float | None = Field(description="Its mean less that of the next, over the seeds that both have.")
+    difference_low: float | None
+    difference_high: float | None
+    pairs: int
+    is_distinct: bool = Field(description="It is better than the next by more than seeds differ.")
+
+
+class TrialsFacts(Plain):
+    """The trials of the night's blueprint, where there are several: the best first, those that were pruned last."""
+
+    rungs: tuple[float, ...] = Field(description="Shares of the training after which they were ranked.")
+    trials: tuple[TrialFact, ...]
+    winner: int | None = Field(description="None: they have not come to the end.")
+    best: BestDrawFact | None = Field(description="None: they have not been ranked.")
+    seconds: float = Field(description="Of devices, all trials together, as far as it is known.")
+    cost: float | None = Field(description="By the prices when the report was written; none: a device has no price.")
+
+
 class TrainingFacts(Plain):
     """How the candidate was made."""
 
@@ -77,6 +118,7 @@ class TrainingFacts(Plain):
     kept_step: int
     held_out: tuple[HeldOutLoss, ...]
     device: str
+    cost: float | None = Field(description="By the prices when the report was written; none: the device has no price.")
     adjustments: tuple[str, ...]
 
 
@@ -154,6 +196,7 @@ class ReportFacts(Plain):
     cut_to: datetime | None
     champion: ChampionFacts | None
     data: DataFacts | None
+    trials: TrialsFacts | None = Field(description="None: one trial, or none.")
     training: TrainingFacts | None
     comparison: ComparisonFacts | None
     predictions: PredictionFacts | None

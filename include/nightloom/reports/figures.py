@@ -1,12 +1,12 @@
 """Figures of the report: scores with their intervals, the loss, where the rows went, volume over nights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from nightloom.artifacts.data import Outcome, RuleCount
 from nightloom.artifacts.results import Comparison, Metric
-from nightloom.artifacts.training import LossPoint
+from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.reports.drawing import COLOURS, Margins, draw, label
 from nightloom.reports.facts import ROLES, NightFact, Role, ScoreFact
 
@@ -54,17 +54,31 @@ def draw_differences(comparisons: Sequence[Comparison]) -> str:
     return figure.svg
 
 
-def draw_loss(curve: Sequence[LossPoint]) -> str:
-    """Draw the loss against the step, with where it ended."""
-    steps, losses = [point.step for point in curve], [point.loss for point in curve]
-    with draw("loss", 190, Margins(40, 48, 10, 38)) as figure:
+def draw_loss(curve: Sequence[LossPoint], held_out: Sequence[HeldOutLoss] = (), kept_step: int | None = None) -> str:
+    """Draw the loss against the step, and that of the selection split with its intervals; a line marks what was kept.
+
+    Args:
+        curve: Of the examples that are learned from.
+        held_out: Of those that are not; the last one is that of the kept weights.
+        kept_step: The step whose weights were kept; none, or the last: no line.
+    """
+    last = max([*(point.step for point in curve), *(point.step for point in held_out)])
+    with draw("loss", 190, Margins(40, 84, 12, 38)) as figure:
         axes = figure.axes
-        axes.plot(steps, losses, color=COLOURS["candidate"])
-        axes.plot(steps[-1], losses[-1], "o", color=COLOURS["candidate"], clip_on=False)
-        axes.annotate(
-            f"{losses[-1]:.3g}", (steps[-1], losses[-1]), (8, 0), textcoords="offset points", va="center", weight="bold"
-        )
-        axes.set(xlabel="step", ylabel="loss", ylim=(0, None), xlim=(min(0, steps[0]), steps[-1]))
+        ends = {}
+        if curve:
+            axes.plot([p.step for p in curve], [p.loss for p in curve], color=COLOURS["candidate"])
+            axes.plot(curve[-1].step, curve[-1].loss, "o", color=COLOURS["candidate"], clip_on=False)
+            ends["learned"] = (curve[-1].loss, COLOURS["candidate"])
+        for point in held_out:
+            axes.plot([point.step] * 2, [point.low, point.high], color=COLOURS["champion"], clip_on=False)
+            axes.plot(point.step, point.loss, "D", color=COLOURS["champion"], ms=5, mec=COLOURS["card"], clip_on=False)
+        if held_out:
+            ends["held out"] = (held_out[-1].loss, COLOURS["champion"])
+        if kept_step is not None and kept_step < last:
+            axes.axvline(kept_step, color=COLOURS["ink"], linewidth=1, linestyle=(0, (3, 2)))
+        axes.set(xlabel="step", ylabel="loss", ylim=(0, None), xlim=(0, last))
+        _name_ends(axes, ends)
         axes.grid(axis="y")
         axes.locator_params(nbins=5)
     return figure.svg
@@ -121,6 +135,17 @@ def draw_history(nights: Sequence[NightFact]) -> str:
         axes.locator_params(axis="y", nbins=4)
         _show_days(axes, [_day_of(night) for night in nights])
     return figure.svg
+
+
+def _name_ends(axes: Any, ends: Mapping[str, tuple[float, str]]) -> None:
+    """Write beside the right edge what each line ends at, apart from each other where the ends are close."""
+    top = axes.get_ylim()[1]
+    place, floor = axes.get_yaxis_transform(), 0.0
+    for name, (value, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
+        height = max(floor, value)
+        axes.text(1.04, height, f"{value:.3g}", transform=place, va="bottom", weight="bold", color=colour)
+        axes.text(1.04, height, name, transform=place, va="top", color=COLOURS["muted"])
+        floor = height + 0.24 * top
 
 
 def _day_of(night: NightFact) -> int:

@@ -15,12 +15,23 @@ from nightloom.reports.conclusion import Outcomes, conclude
 from nightloom.reports.facts import NightFact, ReportFacts
 from nightloom.reports.made import manifest_of, read_made
 from nightloom.reports.shelf import Shelf
+from nightloom.reports.trials import tell_trials
 
 _NIGHTS = 30
 
 
-def gather_facts(store: ObjectStore, database: Database, recipe: Recipe, *, night: date) -> ReportFacts:
-    """Gather what there is; nothing that is missing or cannot be read keeps the rest from being told."""
+def gather_facts(
+    store: ObjectStore, database: Database, recipe: Recipe, *, night: date, prices: Mapping[str, float]
+) -> ReportFacts:
+    """Gather what there is; nothing that is missing or cannot be read keeps the rest from being told.
+
+    Args:
+        store: Where manifests are.
+        database: The registry.
+        recipe: Whose night it is.
+        night: The night.
+        prices: Money an hour, by the beginning of a device's name.
+    """
     shelf = Shelf(store)
     history = _read_history(database, recipe.name, night)
     outcomes = history.get(night) or dict.fromkeys(STAGES)
@@ -45,7 +56,8 @@ def gather_facts(store: ObjectStore, database: Database, recipe: Recipe, *, nigh
         cut_to=cut.cut_to if cut else None,
         champion=champion,
         data=telling.tell_data(made),
-        training=telling.tell_training(made),
+        trials=tell_trials(made, prices),
+        training=telling.tell_training(made, prices),
         comparison=comparison,
         predictions=telling.tell_predictions(made, champion),
         nights=tuple(_read_nights(store, history, moves)),

@@ -1,18 +1,20 @@
 """Made: the manifests of one night, as far as it came."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
-from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.data import Curated, EvalSetManifest, Preparation, Records, Snapshot
 from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
-from nightloom.artifacts.training import Trial, identify_trial
+from nightloom.artifacts.training import Ranking, Trial, identify_trial
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt
 from nightloom.registry.database import Database
 from nightloom.registry.nights import StageOutcome, list_manifests, read_outcome
+from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.reports.conclusion import Outcomes
 from nightloom.reports.shelf import Shelf
 
@@ -24,6 +26,9 @@ class Made:
     Attributes:
         eval_sets: As the recipe orders them.
         contamination: What the examples repeat of their items (CONTAMINATION).
+        rankings: Of the blueprint's trials at each rung, and at the end.
+        progress: How far each of the trials came that were begun.
+        trial: The one that made the candidate; of a night without a verdict, the last one that was trained.
     """
 
     records: Records | None
@@ -34,6 +39,8 @@ class Made:
     snapshot: Snapshot | None
     blueprint: Blueprint | None
     prompt: Prompt | None
+    rankings: tuple[Ranking, ...]
+    progress: tuple[TrialProgress, ...]
     trial: Trial | None
     verdict: Verdict | None
     plan: PredictionPlan | None
@@ -53,8 +60,9 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
     blueprint = shelf.load(
         Blueprint, verdict.identity.blueprint if verdict else find_made(database, "blueprint", recipe, night)
     )
+    rankings = tuple(_find_rankings(shelf, blueprint)) if blueprint else ()
     if verdict:
-        trial = _find_trial(shelf, verdict, blueprint)
+        trial = _find_winner(shelf, rankings[-1], blueprint.identity) if blueprint and rankings else None
     else:
         trial = shelf.load(Trial, find_made(database, "trial", recipe, night))
     return Made(
@@ -66,6 +74,8 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
         snapshot=shelf.load(Snapshot, preparation.identity.snapshot if preparation else None),
         blueprint=blueprint,
         prompt=shelf.load(Prompt, blueprint.identity.task.prompt if blueprint else None),
+        rankings=rankings,
+        progress=tuple(read_trials(database, list_trial_ids(blueprint.identity))) if blueprint else (),
         trial=trial,
         verdict=verdict,
         plan=shelf.load(PredictionPlan, predictions.identity.plan if predictions else None),
@@ -99,10 +109,20 @@ def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) 
     return store.load(Curated, curated).record.docs if curated else None
 
 
-def _find_trial(shelf: Shelf, verdict: Verdict, blueprint: Blueprint | None) -> Trial | None:
-    """Give the trial that made the candidate of a verdict."""
-    for number in range(len(blueprint.identity.trials) if blueprint else 0):
-        trial = shelf.find(Trial, identify_trial(blueprint.identity, number)) if blueprint else None
-        if trial and trial.record.adapter == verdict.identity.candidate:
-            return trial
-    return None
+def list_trial_ids(blueprint: BlueprintIdentity) -> list[str]:
+    """Give the ids of a blueprint's trials, by their number."""
+    return [Trial.id_of(identify_trial(blueprint, number)) for number in range(len(blueprint.trials))]
+
+
+def _find_rankings(shelf: Shelf, blueprint: Blueprint) -> Iterator[Ranking]:
+    """Give the rankings up to the last one that was made."""
+    rungs = blueprint.identity.pruning.rungs if blueprint.identity.pruning else ()
+    for rung in range(len(rungs) + 1):
+        ranking = shelf.find(Ranking, Ranking.Identity(blueprint=blueprint.id, rung=rung))
+        if ranking is None:
+            return
+        yield ranking
+
+
+def _find_winner(shelf: Shelf, ranking: Ranking, blueprint: BlueprintIdentity) -> Trial | None:
+    return shelf.find(Trial, identify_trial(blueprint, ranking.record.going_on[0]))

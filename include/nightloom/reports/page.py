@@ -21,6 +21,7 @@ from nightloom.reports.figures import (
     draw_scores,
     draw_volume,
 )
+from nightloom.reports.trial_views import SHOWN, show_loss, view_trials
 from nightloom.reports.views import list_key_numbers, list_scores, show_rate
 
 _SHAPES: dict[str, str] = {
@@ -46,7 +47,8 @@ def render_page(facts: ReportFacts) -> str:
     """Give the page, with its figures."""
     scores = list_scores(facts.comparison) if facts.comparison else []
     page = _environment().get_template("page.html.j2")
-    return page.render(facts=facts, numbers=list_key_numbers(facts), scores=scores)
+    trials = view_trials(facts.trials) if facts.trials else None
+    return page.render(facts=facts, numbers=list_key_numbers(facts), scores=scores, trials=trials, shown=SHOWN)
 
 
 @cache
@@ -62,7 +64,9 @@ def _environment() -> Environment:
     environment.filters |= {
         "count": "{:,}".format,
         "duration": _show_duration,
+        "loss": show_loss,
         "moment": _show_moment,
+        "money": "{:,.2f}".format,
         "points": lambda share: f"{share * 100:.1f}",
         "prose": _mark_commands,
         "rate": show_rate,

@@ -1,6 +1,6 @@
 """Telling: from manifests to facts, one function a section of the report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -23,6 +23,7 @@ from nightloom.reports.facts import (
     TrainingFacts,
 )
 from nightloom.reports.made import Made
+from nightloom.reports.trials import cost_of
 from nightloom.statistics.intervals import wilson_interval
 
 
@@ -67,13 +68,14 @@ def tell_data(made: Made) -> DataFacts | None:
     )
 
 
-def tell_training(made: Made) -> TrainingFacts | None:
-    """Tell how the candidate was made."""
+def tell_training(made: Made, prices: Mapping[str, float]) -> TrainingFacts | None:
+    """Tell how the candidate was made; what an hour of a device costs stands in the prices."""
     if made.trial is None:
         return None
     plan, record = made.trial.identity.plan, made.trial.record
     told = record.model_dump(include=set(TrainingFacts.model_fields))
-    return TrainingFacts(trainer=plan.trainer, method=plan.method, **told)
+    cost = cost_of(record.seconds, record.device, prices)
+    return TrainingFacts(trainer=plan.trainer, method=plan.method, cost=cost, **told)
 
 
 def tell_comparison(made: Made, moves: Sequence[RefMove]) -> ComparisonFacts | None:
@@ -134,6 +136,7 @@ def tell_provenance(made: Made, champion: ChampionFacts | None) -> tuple[Provena
         **{f"eval set {use.name}": use.evalset for use in (blueprint.eval_sets if blueprint else ())},
         "blueprint": made.blueprint,
         "trial": made.trial,
+        "labels of an example": made.trial.record.sample if made.trial else None,
         "adapter": made.trial.record.adapter if made.trial else None,
         "verdict": made.verdict,
         "champion": champion.adapter if champion else None,

@@ -27,7 +27,7 @@ def write_report(store: ObjectStore, database: Database, recipe: Recipe, *, nigh
         StoreError: The store refused the report.
         RegistryError: The registry cannot be read.
     """
-    facts = gather_facts(store, database, recipe, night=night)
+    facts = gather_facts(store, database, recipe, night=night, prices=get_settings().prices)
     data, html = canonical_json(facts.model_dump(mode="json")), render_page(facts).encode()
     path = report_path(recipe.name, night)
     _write_copies({path: html, path.with_suffix(".json"): data})

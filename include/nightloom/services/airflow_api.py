@@ -13,6 +13,7 @@ from nightloom.services.instance import ADMIN, Instance
 
 _TIMEOUT_S = 30
 _ATTEMPTS = 5
+_PAGE = 100  # Airflow gives no more at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class DagRun:
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """One task of a run, as it was when it was asked for."""
+    """One task of a run, as it was when it was asked for; `label` says what it is mapped over, such as `trial 3`."""
 
     dag_id: str
     run_id: str
@@ -43,6 +44,7 @@ class TaskRun:
     try_number: int
     state: str
     duration_s: float | None
+    label: str | None = None
 
 
 @dataclass(slots=True)
@@ -112,8 +114,13 @@ class AirflowApi:
     def tasks(self, run: DagRun) -> list[TaskRun]:
         """Give the tasks of a run in the order in which they began."""
         path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
-        found = self._ask("GET", path, params={"limit": 100, "order_by": "start_date"})
-        return [_as_task(task) for task in found["task_instances"]]
+        tasks: list[TaskRun] = []
+        while True:  # many trials are many pages
+            query = {"limit": _PAGE, "offset": len(tasks), "order_by": "start_date"}
+            found = self._ask("GET", path, params=query)["task_instances"]
+            tasks += map(_as_task, found)
+            if len(found) < _PAGE:
+                return tasks
 
     def last_log_line(self, task: TaskRun) -> str | None:
         """Give the last line that our code logged in a task."""
@@ -185,4 +192,5 @@ def _as_task(document: Mapping[str, Any]) -> TaskRun:
         try_number=document["try_number"],
         state=document["state"] or "none",
         duration_s=document["duration"],
+        label=document.get("rendered_map_index"),
     )

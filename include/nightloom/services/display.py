@@ -76,6 +76,6 @@ class Display:
 
 def _name(task: TaskRun) -> str:
     stage = task.dag_id.rpartition("__")[2]
-    mapped = f" {task.map_index}" if task.map_index >= 0 else ""
+    mapped = f" {task.label or task.map_index}" if task.map_index >= 0 else ""
     tried = f" (try {task.try_number})" if task.try_number > 1 else ""
     return f"{stage:9} {task.task_id}{mapped}{tried}"

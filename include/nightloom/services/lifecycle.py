@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from nightloom.core.devices import list_devices
 from nightloom.core.errors import FaultError, StoreError
 from nightloom.core.store import connect_store
 from nightloom.registry.database import migrate
@@ -153,7 +154,7 @@ def _migrate_airflow(instance: Instance) -> None:
 
 
 def _wait_for_airflow(instance: Instance) -> None:
-    """Wait until every component is healthy, and see that the pool for what needs the machine's power is there."""
+    """Wait until every component is healthy, and see that the pool is there: a slot for each GPU, or one."""
     api = AirflowApi.of(instance)
     logs = f"the logs are {instance.logs_dir}/*.log"
 
@@ -166,4 +167,4 @@ def _wait_for_airflow(instance: Instance) -> None:
         return f"not healthy yet: {', '.join(ill)}; {logs}" if ill else None
 
     wait_until("Airflow", refusal, timeout_s=_AIRFLOW_S)
-    api.ensure_pool("gpu", slots=1, description="One process that trains or generates.")
+    api.ensure_pool("gpu", slots=max(1, len(list_devices())), description="Tasks that train or generate.")

@@ -1,13 +1,13 @@
-"""Intervals for rates and for the difference of two paired rates, by inverting score tests.
+"""Intervals for rates and for the difference of two paired rates, by inverting score tests; and for a mean.
 
-Both hold their level for a few dozen items and for rates near 0 and 1, where the normal approximation does not
-(Brown, Cai & DasGupta 2001; Bowyer et al. 2025, arXiv 2503.01747).
+Those of rates hold their level for a few dozen items and for rates near 0 and 1, where the normal approximation does
+not (Brown, Cai & DasGupta 2001; Bowyer et al. 2025, arXiv 2503.01747).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,21 @@ def tango_interval(only_a: float, only_b: float, n: float, confidence: float = 0
     low = _bisect(lambda delta: _tango_statistic(only_a, only_b, n, delta) > z, -1.0, estimate)
     high = _bisect(lambda delta: _tango_statistic(only_a, only_b, n, delta) >= -z, estimate, 1.0)
     return Interval(low, high)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """Give Student's interval of a mean; nothing where there are not two values, which tell no spread."""
+    if len(values) < 2:
+        return None
+    half = student_quantile(confidence, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Interval(fmean(values) - half, fmean(values) + half)
+
+
+def student_quantile(confidence: float, degrees: int) -> float:
+    """Give the quantile of Student's t that leaves half of what the confidence leaves on either side."""
+    from scipy.stats import t
+
+    return float(t.ppf((1 + confidence) / 2, degrees))
 
 
 def two_sided_z(confidence: float) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nightloom.statistics.intervals import Interval, tango_interval
+from nightloom.statistics.intervals import Interval, student_quantile, tango_interval
 
 _ENOUGH_CLUSTERS = 30
 _ENOUGH_DISCORDANT = 10  # clusters in which exactly one model has some item right
@@ -97,7 +97,7 @@ def cluster_interval(
     if count < _ENOUGH_CLUSTERS:
         interval = _bootstrap_interval(sums, sizes, confidence, seed)
     else:
-        half = _student_quantile(confidence, count - 1) * error
+        half = student_quantile(confidence, count - 1) * error
         interval = Interval(max(-1.0, estimate - half), min(1.0, estimate + half))
     if error > _NO_ERROR and np.count_nonzero(only_a + only_b) >= min(_ENOUGH_DISCORDANT, count):
         return interval
@@ -129,12 +129,6 @@ def mid_p_sign_flip(differences: Sequence[int]) -> float:
     distance = np.abs(np.arange(len(shares)) - len(shares) // 2)
     seen = abs(sum(differences))
     return float(min(1.0, shares[distance > seen].sum() + shares[distance == seen].sum() / 2))
-
-
-def _student_quantile(confidence: float, degrees: int) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf((1 + confidence) / 2, degrees))
 
 
 def _estimate(sums: Floats, sizes: Floats) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from nightloom.core.errors import BudgetError, InputError
+from nightloom.core.prices import price_of
 from nightloom.core.recipes import Budget
 from nightloom.registry.trials import TrialProgress
 
@@ -57,12 +58,12 @@ class Purse:
         return sum(one.seconds / 3600 * self._price_of(one.device) for one in self._others)
 
     def _price_of(self, device: str) -> float:
-        known = [name for name in self._prices if device.startswith(name)]
-        if not known:
+        price = price_of(device, self._prices)
+        if price is None:
             example = json.dumps({device: 2.5})
             msg = (
                 f"the recipe's budget is money, and {device!r} has no price; set NIGHTLOOM_PRICES to money an hour by "
                 f"device, such as '{example}'"
             )
             raise InputError(msg)
-        return self._prices[max(known, key=len)]
+        return price

@@ -1,39 +1,99 @@
-"""The dummy trainer: instant and deterministic. It counts which words came with which answer."""
+"""The dummy trainer: instant and deterministic. It counts which words came with which answer.
+
+Of the settings it knows two, by which trials differ: `sample`, the share of the examples that it learns from, drawn by
+the seed, and `min_votes`, how often a word must have come with an answer to count. The others are for real trainers,
+whose recipes it tries out.
+"""
 
 import json
+import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
-from nightloom.artifacts.training import LossPoint
+from nightloom.artifacts.training import HeldOutLoss, LossPoint
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.engines.dummy import DUMMY_FILE, split_words
+from nightloom.engines.base import Conversation
+from nightloom.engines.dummy import DUMMY_FILE, DummyEngine, Votes, split_words
+from nightloom.statistics.intervals import wilson_interval
 from nightloom.training.base import Course, Training
 from nightloom.training.encode import read_conversations
 
 
 def train_dummy(
     store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course
-) -> Training:
-    """Write the votes of every word in the texts for the answers they came with; plan and base change nothing."""
-    votes: dict[str, Counter[str]] = defaultdict(Counter)
-    tokens = label_tokens = 0
-    conversations = read_conversations(store, blueprint)
-    for conversation in conversations:
-        question, answer = (message["content"] for message in conversation[-2:])
-        words = split_words(question)
-        for word in set(words):
-            votes[word][answer] += 1
-        label_tokens += len(answer.split())
-        tokens += len(words) + len(answer.split())
+) -> Training | HeldOutLoss:
+    """Write the votes of every word in the texts for the answers they came with; the base model changes nothing.
+
+    A step is an example. The loss on the selection split is the share of wrong answers.
+
+    Raises:
+        InputError: There are no training rows, a setting is none of the two, or there is nothing to halt for.
+    """
+    drawn = _draw(read_conversations(store, blueprint), plan)
+    learned = drawn if course.halt is None else drawn[: math.ceil(course.halt * len(drawn))]
+    votes = _count_votes(learned, plan)
+    held_out = _measure(votes, read_conversations(store, blueprint, "selection"), step=len(learned))
+    if course.halt is not None:
+        return _refuse_none(held_out, blueprint)
     (folder / DUMMY_FILE).write_text(json.dumps(votes, sort_keys=True), encoding="utf-8")
+    label_tokens = sum(len(conversation[-1]["content"].split()) for conversation in learned)
+    tokens = label_tokens + sum(len(split_words(conversation[-2]["content"])) for conversation in learned)
     return Training(
-        steps=1,
-        examples=len(conversations),
+        steps=len(learned),
+        examples=len(learned),
         tokens=tokens,
         label_tokens=label_tokens,
         tokens_seen=tokens,
         left_out=0,
-        kept_step=1,
-        curve=(LossPoint(step=1, loss=0.0, learning_rate=0.0),),
+        kept_step=len(learned),
+        curve=(LossPoint(step=len(learned), loss=0.0, learning_rate=0.0),),
+        held_out=(held_out,) if held_out else (),
     )
+
+
+def _measure(votes: Votes, conversations: Sequence[Conversation], *, step: int) -> HeldOutLoss | None:
+    """Give the share of conversations whose answer is another than the votes give; nothing where there are none."""
+    if not conversations:
+        return None
+    answers = DummyEngine(votes).generate([conversation[:-1] for conversation in conversations], max_new_tokens=1000)
+    pairs = zip(answers, conversations, strict=True)
+    wrong = sum(answer.text != conversation[-1]["content"] for answer, conversation in pairs)
+    interval = wilson_interval(wrong, len(conversations))
+    return HeldOutLoss(
+        step=step, loss=wrong / len(conversations), low=interval.low, high=interval.high, n=len(conversations)
+    )
+
+
+def _draw(conversations: Sequence[Conversation], plan: TrialPlan) -> list[Conversation]:
+    share = plan.settings.get("sample", 1.0)
+    if not isinstance(share, int | float) or not 0 < share <= 1:
+        msg = f"train.settings.sample is {share!r}; of the dummy trainer it is a share of the examples, such as 0.5"
+        raise InputError(msg)
+    count = math.ceil(share * len(conversations))
+    return Random(plan.seed).sample(list(conversations), count)  # noqa: S311  # to be drawn again, not to be secret
+
+
+def _count_votes(conversations: Sequence[Conversation], plan: TrialPlan) -> dict[str, Counter[str]]:
+    least = plan.settings.get("min_votes", 1)
+    if not isinstance(least, int) or least < 1:
+        msg = f"train.settings.min_votes is {least!r}; of the dummy trainer it is a whole number, such as 2"
+        raise InputError(msg)
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for conversation in conversations:
+        question, answer = (message["content"] for message in conversation[-2:])
+        for word in set(split_words(question)):
+            votes[word][answer] += 1
+    counted = {word: Counter({a: n for a, n in answers.items() if n >= least}) for word, answers in votes.items()}
+    return {word: answers for word, answers in counted.items() if answers}
+
+
+def _refuse_none(held_out: HeldOutLoss | None, blueprint: BlueprintIdentity) -> HeldOutLoss:
+    if held_out is None:
+        msg = f"snapshot {short(blueprint.snapshot)} has no selection rows to rank trials by; remove train.trials"
+        raise InputError(msg)
+    return held_out

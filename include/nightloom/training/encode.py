@@ -34,15 +34,15 @@ _MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.j
 """A base model's files that are none of its tokenizer's: weights, and what tells of them."""
 
 
-def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity) -> list[Conversation]:
-    """Give the training split as the blueprint's prompt shows it: conversations that end with the right answer.
+def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity, split: str = "train") -> list[Conversation]:
+    """Give a split as the blueprint's prompt shows it: conversations that end with the right answer.
 
     Raises:
         InputError: There are no training rows, or the prompt cannot be rendered.
     """
     prompt = store.load(Prompt, blueprint.task.prompt).identity
-    rows = _refuse_none(read_split(store, blueprint.snapshot, "train"), blueprint)
-    return _render(rows, prompt, blueprint)
+    rows = read_split(store, blueprint.snapshot, split)
+    return _render(_refuse_none(rows, blueprint) if split == "train" else rows, prompt, blueprint)
 
 
 def read_encoded(store: ObjectStore, blueprint: BlueprintIdentity) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -9,18 +9,21 @@ from datetime import timedelta
 
 import psutil
 import pytest
+from nightloom.registry.nights import list_manifests
 from nightloom.services.lifecycle import down
 
 from .browser import trigger_in_a_browser
-from .installation import Installation, install, tonight, wait_until, write_recipe
+from .installation import DEVICES, Installation, install, tonight, wait_until, write_recipe
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An Airflow with a broken recipe and three that are sound."""
+    """An Airflow with a broken recipe and three that are sound, on a machine that says it has two GPUs."""
     folder = tmp_path_factory.mktemp("airflow")
     try:
-        installation = install(folder)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv(*DEVICES)
+            installation = install(folder)
         yield installation
         installation.close()
     finally:
@@ -47,7 +50,7 @@ def _begun(started: Installation) -> tuple[Installation, Told]:
         started.wait_for_dags("no_source")
         started.trigger("no_source__prepare")
         started.wait_for_reports("by_hand", 1)
-        _kill_finetune_of_tonight(started)
+        _kill_training_of_tonight(started)
         text, _ = command.communicate(timeout=900)
     # A Dag that the cron never started would start for tonight too, once a backfill is over.
     started.wait_for_reports("by_cron", 1)
@@ -69,17 +72,20 @@ def told(_begun: tuple[Installation, Told]) -> Told:
     return _begun[1]
 
 
-def _kill_finetune_of_tonight(installation: Installation) -> None:
-    """Once as somebody does who marks a task as failed, and once as the kernel does."""
-    installation.hold_workers("by_hand__finetune")
+def _kill_training_of_tonight(installation: Installation) -> None:
+    """Once as somebody does who marks tasks as failed; and once as the kernel does, training a stored blueprint."""
+    installation.hold_workers("by_hand__finetune", "train_to_rung_1")
     run = installation.trigger("by_hand__finetune")
-    wait_until(installation.held_workers, timeout_s=180)
-    task = f"/dags/by_hand__finetune/dagRuns/{run}/taskInstances/compile_blueprint"
-    installation.ask("PATCH", task, json={"new_state": "failed"})
+    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=180)
+    # Those first that wait for the pool: one that is just being started may start though it is marked.
+    for number in reversed(range(4)):
+        task = f"/dags/by_hand__finetune/dagRuns/{run}/taskInstances/train_to_rung_1/{number}"
+        installation.ask("PATCH", task, json={"new_state": "failed"})
     wait_until(lambda: not installation.held_workers(), timeout_s=180)
 
-    installation.trigger("by_hand__finetune")
-    wait_until(installation.held_workers, timeout_s=180)
+    ((blueprint, _, _),) = list_manifests(installation.database, "blueprint", "by_hand")
+    installation.trigger("by_hand__finetune", blueprint=blueprint)
+    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=180)
     installation.release_workers()
     for worker in installation.held_workers():
         psutil.Process(worker.pid).kill()

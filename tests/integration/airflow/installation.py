@@ -29,6 +29,9 @@ TEAMS = {
     "shipping": ("parcel", "courier", "delivery", "tracking"),
     "account": ("password", "login", "profile", "username"),
 }
+DEVICES = ("CUDA_VISIBLE_DEVICES", "one,other")
+"""Two GPUs that nothing here uses: who has which is told before a worker begins."""
+
 # Digits might be a telephone number, which takes seconds to find out.
 _LETTERS = str.maketrans("0123456789", "abcdefghij")
 RECIPE = """\
@@ -47,7 +50,7 @@ prepare:
     kind: sql
     connection: {connection}
     query: SELECT id, updated_at, body, team FROM tickets WHERE team IS NOT NULL AND updated_at < :cut_to
-train: {{trainer: dummy, base: dummy}}
+{train}
 evaluate:
   reference: false
   sets:
@@ -60,6 +63,15 @@ predict:
     connection: {connection}
     query: SELECT id, updated_at, body FROM tickets WHERE team IS NULL AND updated_at < :cut_to
 """
+ONE_TRIAL = "train: {trainer: dummy, base: dummy}"
+FOUR_TRIALS = """\
+  split: {selection: 0.2}
+train:
+  trainer: dummy
+  base: dummy
+  trials:
+    over: {settings.sample: [0.1, 0.3, 0.6, 1.0]}
+    pruning: {rungs: [0.5], keep: 0.5}"""
 
 
 @dataclass
@@ -123,10 +135,16 @@ class Installation:
         path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
         return {task["task_id"]: task["state"] for task in self.ask("GET", path)["task_instances"]}
 
-    def log(self, run: dict[str, Any], task: str, attempt: int = 1) -> str:
+    def labels(self, run: dict[str, Any], task: str) -> dict[str, str]:
+        """Give the state of each task that a mapped one became, by what it is called."""
+        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/listMapped"
+        return {one["rendered_map_index"]: one["state"] for one in self.ask("GET", path)["task_instances"]}
+
+    def log(self, run: dict[str, Any], task: str, attempt: int = 1, map_index: int = -1) -> str:
         """Give the log of a task."""
         path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/logs/{attempt}"
-        return "\n".join(str(line["event"]) for line in self.ask("GET", path)["content"])
+        content = self.ask("GET", path, params={"map_index": map_index})["content"]
+        return "\n".join(str(line["event"]) for line in content)
 
     def events(self, recipe: str, asset: str) -> list[dict[str, Any]]:
         """Give the events of an asset, oldest first."""
@@ -146,9 +164,9 @@ class Installation:
         """Wait until the chain has come to its end so many times."""
         wait_until(lambda: len(self.reports(recipe)) >= count, timeout_s=900)
 
-    def hold_workers(self, dag_id: str) -> None:
-        """Let every worker that this Dag begins from now on wait for ever."""
-        (self.folder / "hold").write_text(dag_id)
+    def hold_workers(self, dag_id: str, task: str) -> None:
+        """Let every worker that this task begins from now on wait for ever."""
+        (self.folder / "hold").write_text(f"{dag_id} {task}")
 
     def release_workers(self) -> None:
         """Let workers work again."""
@@ -164,9 +182,11 @@ class Installation:
         return known == {f"{recipe}__{stage}" for stage in STAGES}
 
 
-def write_recipe(folder: Path, name: str, *, schedule: str = "0 3 * * *", connection: str = "tickets") -> None:
+def write_recipe(
+    folder: Path, name: str, *, schedule: str = "0 3 * * *", connection: str = "tickets", train: str = ONE_TRIAL
+) -> None:
     """Put a recipe to work."""
-    text = RECIPE.format(name=name, zone=ZONE, schedule=schedule, connection=connection)
+    text = RECIPE.format(name=name, zone=ZONE, schedule=schedule, connection=connection, train=train)
     (folder / "recipes" / f"{name}.yaml").write_text(text)
 
 
@@ -178,10 +198,10 @@ def install(folder: Path) -> Installation:
     (folder / "recipes" / "torn.yaml").write_text("name: torn\n")
     write_recipe(folder, "by_command")
     write_recipe(folder, "by_cron", schedule=_soon())
-    write_recipe(folder, "by_hand")
+    write_recipe(folder, "by_hand", train=FOUR_TRIALS)
     _write_source(folder / "tickets.db")
     python = folder / "python"
-    is_held = f'[ -e {folder}/hold ] && [ "$(cat {folder}/hold)" = "$AIRFLOW_CTX_DAG_ID" ]'
+    is_held = f'[ -e {folder}/hold ] && [ "$(cat {folder}/hold)" = "$AIRFLOW_CTX_DAG_ID $AIRFLOW_CTX_TASK_ID" ]'
     python.write_text(f'#!/bin/sh\n{is_held} && exec tail -f {folder}/held\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     (folder / "held").touch()
@@ -191,6 +211,7 @@ def install(folder: Path) -> Installation:
             "NIGHTLOOM_RECIPES_DIR": str(folder / "recipes"),
             "NIGHTLOOM_PROMPTS_DIR": str(folder / "prompts"),
             "NIGHTLOOM_WORKER_PYTHON": str(python),
+            DEVICES[0]: DEVICES[1],
             "AIRFLOW_CONN_TICKETS": f"sqlite://{quote(str(folder / 'tickets.db'), safe='')}",
             "AIRFLOW_CONN_NOWHERE": f"sqlite://{quote(str(folder / 'gone.db'), safe='')}",
         },

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from nightloom.artifacts.training import Ranking
 from nightloom.core.nights import parse_night
+from nightloom.core.store import connect_store
 from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import STAGES, StageOutcome, list_manifests, read_outcome
 from nightloom.registry.refs import read_log
@@ -36,6 +38,13 @@ def outcomes(nights: Installation, recipe: str, night: str) -> dict[str, str]:
 
 def manifests(nights: Installation, recipe: str, night: str) -> dict[str, str | None]:
     return {stage: outcome.manifest for stage, outcome in read_outcomes(nights, recipe, night).items()}
+
+
+def find_ranking(nights: Installation, blueprint: str, rung: int) -> Ranking.Record:
+    store = connect_store(nights.instance.settings())
+    found = store.find(Ranking, Ranking.Identity(blueprint=blueprint, rung=rung))
+    assert found is not None
+    return found.record
 
 
 def manifests_by_night(nights: Installation, kind: str, recipe: str) -> list[str]:
@@ -104,12 +113,29 @@ def test_an_event_tells_how_the_stage_ended(nights: Installation) -> None:
     assert (event["extra"]["night"], event["extra"]["status"]) == (TONIGHT, "done")
 
 
+def test_trials_are_trained_to_a_rung_and_the_better_half_to_the_end(nights: Installation) -> None:
+    run = nights.runs("by_hand", "finetune")[0]
+    assert nights.labels(run, "train_to_rung_1") == {f"trial {number}": "success" for number in range(4)}
+    ((blueprint, _, _),) = list_manifests(nights.database, "blueprint", "by_hand")
+    rankings = [find_ranking(nights, blueprint, rung) for rung in (0, 1)]
+    assert nights.labels(run, "train_trial") == {f"trial {number}": "success" for number in rankings[0].going_on}
+    assert [len(ranking.going_on) for ranking in rankings] == [2, 1]
+
+
+def test_each_task_that_trains_has_a_device_of_its_own(nights: Installation) -> None:
+    run = nights.runs("by_hand", "finetune")[0]
+    told = [nights.log(run, "train_to_rung_1", map_index=number) for number in range(4)]
+    assert all(("device one of 2" in log) != ("device other of 2" in log) for log in told)
+    assert nights.ask("GET", "/pools/gpu")["slots"] == 2
+
+
 def test_a_task_that_somebody_ends_takes_its_worker_with_it(nights: Installation) -> None:
     killed = nights.runs("by_hand", "finetune")[1]
     tasks = nights.tasks(killed)
     assert killed["state"] == "failed"
-    assert (tasks["compile_blueprint"], tasks["train_trial"], tasks["announce"]) == (
-        "failed",
+    assert set(nights.labels(killed, "train_to_rung_1").values()) == {"failed"}
+    assert (tasks["rank_rung_1"], tasks["train_trial"], tasks["announce"]) == (
+        "upstream_failed",
         "upstream_failed",
         "success",
     )
@@ -125,9 +151,18 @@ def test_a_killed_stage_is_announced_as_failed_and_the_night_reported(nights: In
 def test_a_worker_that_the_kernel_kills_is_started_again(nights: Installation) -> None:
     run = nights.runs("by_hand", "finetune")[2]
     assert run["state"] == "success"
-    assert "was killed by SIGKILL" in nights.log(run, "compile_blueprint", attempt=1)
+    logs = [nights.log(run, "train_to_rung_1", map_index=number) for number in range(4)]
+    assert sum("was killed by SIGKILL" in log for log in logs) == 2
     assert outcomes(nights, "by_hand", TONIGHT) == dict.fromkeys(STAGES, "done")
     assert len([move for move in read_log(nights.database, "by_hand") if move.name == "champion"]) == 1
+
+
+def test_a_run_of_a_stored_blueprint_moves_no_ref(nights: Installation) -> None:
+    run = nights.runs("by_hand", "finetune")[2]
+    assert nights.tasks(run)["announce_champion"] == "skipped"
+    assert len(nights.events("by_hand", "champion")) == 1
+    sentence = read_outcomes(nights, "by_hand", TONIGHT)["finetune"].sentence
+    assert sentence.endswith("was chosen by hand, so no ref moves")
 
 
 def test_a_source_that_is_down_ends_in_a_report_and_an_alert(nights: Installation) -> None:

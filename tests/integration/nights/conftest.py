@@ -1,7 +1,7 @@
 """A small installation for whole nights: a real store, a registry of its own, a table of tickets, one dummy recipe."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -97,16 +97,30 @@ def write_text(team: str, number: int) -> str:
     return f"{words[number % 4]} {marks.translate(_LETTERS)} {words[number // 4 % 4]}"
 
 
+@dataclass(frozen=True)
+class NoProcess:
+    """What stands for a worker's process."""
+
+    step: str
+    arguments: str
+
+    def poll(self) -> int:
+        return 0
+
+
 @contextmanager
 def steps_in_this_process() -> Iterator[None]:
     """Let steps of workers run here, for tests that are not about processes: most of a small night is their start."""
 
-    def ask_this_process(command: Sequence[str]) -> tuple[str, int]:
-        step, arguments = command[-2:]
-        return json.dumps(run_step(step, json.loads(arguments))), 0
+    def run(child: NoProcess) -> tuple[str, int]:
+        return json.dumps(run_step(child.step, json.loads(child.arguments))), 0
+
+    def start(command: Sequence[str], _environment: Mapping[str, str]) -> NoProcess:
+        return NoProcess(*command[-2:])
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("nightloom.core.worker._ask_child", ask_this_process)
+        monkeypatch.setattr("nightloom.core.worker._start", start)
+        monkeypatch.setattr("nightloom.core.worker._hear", run)
         yield
 
 

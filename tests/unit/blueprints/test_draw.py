@@ -53,13 +53,15 @@ def test_equal_draws_are_one_trial():
 @pytest.mark.parametrize(
     ("trials", "reason"),
     [
+        ({"over": {"lora.r": list(range(1, 33)), "lora.lora_alpha": list(range(1, 33))}}, "makes 1024 trials, and"),
+        ({"search": "random", "over": {"lora.r": [4]}, "count": 400, "seeds": [1, 2, 3]}, "makes 1200 trials, and"),
         ({"over": {"lora.r": {"low": 1, "high": 2}}}, "only `search: random` draws from"),
         ({"over": {"learning_rate": [1]}}, "is no setting to draw"),
         ({"over": {"lora.r": []}}, "lists no value"),
         ({"search": "random", "over": {"lora.r": {"low": 2, "high": 1}}}, "low must be below high"),
         ({"pruning": {"rungs": [0.5, 0.25]}}, "rungs are shares of the training that rise"),
     ],
-    ids=["range in a grid", "no place", "no value", "empty range", "falling rungs"],
+    ids=["large grid", "many seeds", "range in a grid", "no place", "no value", "empty range", "falling rungs"],
 )
 def test_a_search_that_cannot_be_drawn_is_refused(trials, reason):
     with pytest.raises(ValidationError, match=reason):

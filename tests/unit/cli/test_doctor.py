@@ -62,6 +62,24 @@ def test_registry_without_tables_is_found(checks: Callable[..., None], ask: Call
     assert (finding["ok"], finding["remedy"]) == (False, "nightloom registry migrate")
 
 
+@pytest.mark.parametrize(
+    ("visible", "torch", "ok", "sentence"),
+    [
+        ("", "2.9.1+cpu", True, "no GPU: models are trained and asked on the processors"),
+        ("0,1", "2.9.1", True, "2 GPUs, torch 2.9.1"),
+        ("0", "2.9.1+cpu", False, "1 GPU, torch 2.9.1+cpu"),
+    ],
+    ids=["none", "usable", "torch for processors"],
+)
+def test_a_gpu_that_torch_cannot_use_is_found(
+    visible: str, torch: str, ok: bool, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(checkup, "worker_packages", lambda: {"torch": torch})
+    finding = checkup.devices()
+    assert (finding.ok, finding.sentence) == (ok, sentence)
+
+
 @pytest.fixture
 def _recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(SOUND, tmp_path / "recipes")

@@ -37,11 +37,15 @@ def test_each_run_has_one_night(context: Any, night: str) -> None:
 
 
 def test_a_step_is_given_what_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        finetune, "train_trial", lambda recipe, night, blueprint, trial: [recipe, night, blueprint, trial]
-    )
-    step = make_step("train_trial", arguments={"blueprint": "ab"}, over="trial", item=3)
-    assert step.execute(make_context(key="2026-11-20")) == ["triage", "2026-11-20", "ab", 3]  # type: ignore[arg-type]
+    def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int | None = None) -> list[object]:
+        return [recipe, night, blueprint, trial, rung]
+
+    monkeypatch.setattr(finetune, "train_trial", train_trial)
+    to_the_end = make_step("train_trial", arguments={"blueprint": "ab"}, over="trial", item=3)
+    to_a_rung = make_step("train_trial", arguments={"blueprint": "ab", "rung": 1}, over="trial", item=3)
+    context: Any = make_context(key="2026-11-20")
+    assert to_the_end.execute(context) == ["triage", "2026-11-20", "ab", 3, None]
+    assert to_a_rung.execute(context) == ["triage", "2026-11-20", "ab", 3, 1]
 
 
 def test_a_stop_skips_what_would_follow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from nightloom.reports.gather import gather_facts
 
 @pytest.fixture
 def tell(store, registry, recipe, night):
-    return lambda: gather_facts(store, registry, recipe, night=night)
+    return lambda: gather_facts(store, registry, recipe, night=night, prices={})
 
 
 @pytest.fixture

@@ -14,9 +14,13 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from nightloom.core.errors import StoreError
 from nightloom.core.manifests import manifest_key
+from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
+from nightloom.registry.nights import index_manifest
 from nightloom.reports.facts import ReportFacts
 from nightloom.reports.write import report_path, write_report
+
+from .conftest import PLANS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report_facts.json"
 BLNS = Path(os.environ.get("NIGHTLOOM_TEST_DATA", "missing")) / "naughty-strings" / "blns.json"
@@ -29,10 +33,10 @@ def write(store, registry, recipe, night):
 
 @pytest.fixture
 def full(nights, night):
-    """A promoted night after one that had promoted the first champion."""
-    for each in (night - timedelta(days=1), night):
+    """A promoted night of eight trials after one of a single trial, which had promoted the first champion."""
+    for each, plans in ((night - timedelta(days=1), PLANS[:1]), (night, PLANS)):
         nights.prepare(each)
-        nights.finetune(each)
+        nights.finetune(each, plans=plans)
         nights.predict(each)
     return nights
 
@@ -112,6 +116,7 @@ def test_page_begins_with_the_answer(store, full, write) -> None:
     ]
     assert page.texts("h2") == [
         "Candidate compared",
+        "Trials",
         "Training",
         "Predictions",
         "Rows in and out",
@@ -129,6 +134,73 @@ def test_page_shows_comparisons_as_lines(store, full, write) -> None:
     assert lines.splitlines()[0] == (
         "team 0.912 [0.887, 0.938] n=640  vs champion +0.024 [+0.006, +0.041] margin 0.020: BETTER"
     )
+
+
+def test_page_tells_trials_the_best_first(store, full, write) -> None:
+    page = read_page(store, write())
+    fates = ("the candidate", "trained to the end", "pruned at 25%")
+    rows = [row for row in page.texts("tr") if row.endswith(fates)]
+    assert [row.split()[0] for row in rows] == ["6", "7", "4", "5", "2", "3", "0", "1"]
+    assert rows[0] == "6 3 20 0.002 0.415 [0.375, 0.455] 0.340 [0.300, 0.380] the candidate"
+    assert rows[-1] == "1 0 21 0.0002 0.605 [0.565, 0.645] pruned at 25%"
+
+
+def test_page_says_whether_seeds_explain_the_best_draw(store, full, write) -> None:
+    (note,) = [each for each in read_page(store, write()).texts("p") if "draw " in each and "seeds" in each]
+    assert note.startswith("Of 2 draws at the end, draw 3 had the lowest mean loss, 0.346 [0.267, 0.426] over 2 seeds.")
+    assert "the next, -0.059 [-0.075, -0.043], paired" in note
+    assert note.endswith("paired by seed, n = 2: it is better by more than seeds differ.")
+
+
+def test_a_night_of_one_trial_tells_of_no_others(store, nights, night, write) -> None:
+    nights.prepare(night)
+    nights.finetune(night)
+    report = write()
+    assert read_facts(store, report).trials is None
+    assert "Trials" not in read_page(store, report).texts("h2")
+
+
+def test_trials_of_a_night_that_ended_on_the_way_are_told_as_far_as_they_came(store, nights, night, write) -> None:
+    nights.prepare(night)
+    blueprint = nights.compile(night, PLANS)
+    index_manifest(nights.database, "blueprint", blueprint.id, nights.recipe, night)
+    nights.rank(blueprint, to_the_end=False)
+    nights.end(night, "finetune", "refused", "training has taken 20 of 20 minutes")
+    report = write()
+    facts = read_facts(store, report)
+    assert (facts.conclusion, facts.training) == ("refused", None)
+    assert facts.trials is not None
+    assert (facts.trials.winner, [each.pruned_at for each in facts.trials.trials].count(0.25)) == (None, 4)
+    assert any(row.endswith("not decided") for row in read_page(store, report).texts("tr"))
+
+
+def test_of_many_trials_the_best_are_shown_and_the_rest_can_be_opened(store, nights, night, write) -> None:
+    nights.prepare(night)
+    rates = [round(1e-4 * (1 + n), 6) for n in range(30)]
+    nights.finetune(night, plans=[PLANS[0].model_copy(update={"settings": {"learning_rate": rate}}) for rate in rates])
+    page = read_page(store, write())
+    (opened,) = [each for each in page.texts("summary") if each.startswith("The other")]
+    assert opened == "The other 18"
+    assert len([row for row in page.texts("tr") if row.endswith(("pruned at 25%", "end", "candidate"))]) >= 30
+
+
+def test_what_training_cost_is_told_by_the_device(store, nights, night, write, monkeypatch) -> None:
+    nights.prepare(night)
+    nights.finetune(night, plans=PLANS)
+    monkeypatch.setenv("NIGHTLOOM_PRICES", '{"NVIDIA H100": 3.6, "NVIDIA": 1}')
+    get_settings.cache_clear()
+    facts = read_facts(store, write())
+    assert facts.training is not None
+    assert facts.trials is not None
+    assert (facts.training.cost, facts.trials.cost, facts.trials.seconds) == (0.0742, 0.3784, 378.4)
+
+
+def test_page_says_what_was_done_otherwise_and_which_step_was_kept(store, full, write) -> None:
+    page = read_page(store, write())
+    assert "the batch was halved to 8 and accumulation doubled: 16 did not fit the memory" in page.texts("li")
+    assert "kept the weights of step 225: the held-out loss fell no more" in page.texts("tr")
+    (time,) = [row for row in page.texts("tr") if row.startswith("time ")]
+    assert time == "time 300 steps in 1 min 14 s, 8,246 tokens/s, on NVIDIA H100 80GB HBM3"
 
 
 def test_page_says_which_items_the_examples_repeat(store, full, write) -> None:

@@ -166,6 +166,30 @@ def test_a_dag_is_unpaused_when_it_is_paused(paused: bool | None, asked: list[st
     assert methods == asked
 
 
+def test_the_tasks_of_many_trials_are_read_page_by_page() -> None:
+    known = [
+        {
+            "dag_id": "r__finetune",
+            "dag_run_id": "run",
+            "task_id": "train_trial",
+            "try_number": 1,
+            "map_index": n,
+            "state": "queued",
+            "duration": None,
+            "rendered_map_index": f"trial {n}",
+        }
+        for n in range(230)
+    ]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        first, most = (int(request.url.params[name]) for name in ("offset", "limit"))
+        return httpx.Response(200, json={"task_instances": known[first : first + min(100, most)]})
+
+    tasks = api(answer).tasks(DagRun("r__finetune", "run", "running", None, datetime.now(UTC), datetime.now(UTC)))
+
+    assert [task.label for task in tasks] == [f"trial {n}" for n in range(230)]
+
+
 def test_only_our_own_log_lines_are_shown() -> None:
     content = [
         {"event": "::group::x"},

@@ -20,12 +20,16 @@ def task(state: str, **changes: object) -> TaskRun:
             "  finetune  train_trial 0             done                   61.0 s\n",
         ),
         (
+            task("success", duration_s=61.04, map_index=0, label="trial 3"),
+            "  finetune  train_trial trial 3       done                   61.0 s\n",
+        ),
+        (
             task("failed", try_number=2, duration_s=0.5),
             "  finetune  train_trial (try 2)       failed                  0.5 s\n",
         ),
         (task("queued"), ""),
     ],
-    ids=["begins", "mapped and done", "second try failed", "of no interest"],
+    ids=["begins", "mapped and done", "mapped over what it says", "second try failed", "of no interest"],
 )
 def test_a_task_is_a_line(told: TaskRun, line: str) -> None:
     text = io.StringIO()

@@ -3,9 +3,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.statistics.intervals import Interval, tango_interval, wilson_interval
+from nightloom.statistics.intervals import Interval, mean_interval, tango_interval, wilson_interval
 from scipy.optimize import brentq, minimize_scalar
 from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 
 @st.composite
@@ -32,6 +33,17 @@ def test_wilson_holds_its_rate_within_zero_and_one(correct, n, confidence):
     correct = min(correct, n)
     interval = wilson_interval(correct, n, confidence)
     assert 0 <= interval.low <= correct / n <= interval.high <= 1
+
+
+@pytest.mark.parametrize("values", [[0.4, 0.5], [1.0, 2.0, 4.0, 8.0]])
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_a_means_interval_is_that_of_statsmodels(values, confidence):
+    interval = mean_interval(values, confidence)
+    assert (interval.low, interval.high) == pytest.approx(DescrStatsW(values).tconfint_mean(1 - confidence))
+
+
+def test_one_value_has_no_interval():
+    assert mean_interval([0.4]) is None
 
 
 def test_tango_is_as_published():

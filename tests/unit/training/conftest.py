@@ -15,6 +15,7 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
+from nightloom.core.recipes import Pruning
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
@@ -44,6 +45,24 @@ def tiny_base(store: ObjectStore, tiny_model: Path) -> str:
 def plan_trial(store: ObjectStore) -> Callable[..., str]:
     """Publishes a blueprint of one trial on a few rows."""
     return partial(publish_blueprint, store)
+
+
+@pytest.fixture
+def plan_trials(store: ObjectStore) -> Callable[..., str]:
+    """Publishes a blueprint of several trials; so many of its rows are there to choose by."""
+
+    def publish(
+        base: str,
+        plans: tuple[TrialPlan, ...],
+        *,
+        pruning: Pruning | None = None,
+        selection: int = 4,
+        rows: list[tuple[str, str]] = ROWS,
+    ) -> str:
+        snapshot = publish_rows(store, rows, selection=selection)
+        return publish_blueprint(store, base, plans[0], snapshot=snapshot, trials=plans, pruning=pruning)
+
+    return publish
 
 
 def publish_base(store: ObjectStore, folder: Path) -> str:

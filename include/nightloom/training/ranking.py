@@ -1,0 +1,124 @@
+"""Ranking: which trials go on after a rung of their training, and which one is the best at the end.
+
+Trials that differ in their seed alone are one draw. Draws are ranked by the mean loss of their trials on the selection
+split, and go on whole: that settings are better, and not one lucky seed, is what several seeds are trained for.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan, number_draws
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.training import HeldOutLoss, Ranking, Rung, Standing, Trial, identify_trial
+from nightloom.core.digests import short
+from nightloom.core.errors import FaultError, InputError
+from nightloom.core.store import ObjectStore
+from nightloom.statistics.draws import order_draws
+
+logger = logging.getLogger(__name__)
+
+
+def list_contenders(store: ObjectStore, blueprint_id: str, rung: int = 0) -> list[int]:
+    """Give the trials that train on to a rung: those that went on from the last one at which trials were ranked.
+
+    Raises:
+        InputError: There are several trials, and the snapshot has nothing to choose between them by.
+    """
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    for earlier in reversed(range(rung)):
+        if found := store.find(Ranking, Ranking.Identity(blueprint=blueprint_id, rung=earlier)):
+            return list(found.record.going_on)
+    if len(blueprint.trials) > 1 and not store.load(Snapshot, blueprint.snapshot).identity.splits.get("selection"):
+        msg = (
+            f"blueprint {short(blueprint_id)} has {len(blueprint.trials)} trials, and snapshot "
+            f"{short(blueprint.snapshot)} no selection rows to choose between them by; raise prepare.split.selection, "
+            f"or remove train.trials"
+        )
+        raise InputError(msg)
+    return list(range(len(blueprint.trials)))
+
+
+def count_rungs(blueprint: BlueprintIdentity) -> int:
+    """Give how many rungs a blueprint's trials have before their end."""
+    return len(blueprint.pruning.rungs) if blueprint.pruning else 0
+
+
+def name_rung(blueprint: BlueprintIdentity, rung: int) -> str:
+    """Give a rung as people count them."""
+    return "the end" if rung == count_rungs(blueprint) else f"rung {rung + 1}"
+
+
+def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
+    """Rank the trials that came to a rung, or to the end, which is the rung after the last.
+
+    Of the draws, the share that the recipe keeps goes on, rounded up; after the end, the best draw's best trial alone.
+
+    Raises:
+        InputError: There is no such rung, or several trials have no loss on the selection split.
+        FaultError: A trial has not come to the rung.
+    """
+    identity = Ranking.Identity(blueprint=blueprint_id, rung=rung)
+    if found := store.find(Ranking, identity):
+        logger.info("ranking %s of blueprint %s stands already", short(found.id), short(blueprint_id))
+        return found
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    if not 0 <= rung <= count_rungs(blueprint):
+        msg = f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is none of them"
+        raise InputError(msg)
+    contenders = list_contenders(store, blueprint_id, rung)
+    losses = {number: _read_loss(store, blueprint, number, rung) for number in contenders}
+    standings = order_trials(blueprint.trials, losses)
+    draws = list(dict.fromkeys(standing.draw for standing in standings))
+    is_end = rung == count_rungs(blueprint)
+    kept = draws[: count_kept(len(draws), blueprint.pruning.keep)] if blueprint.pruning and not is_end else draws
+    going_on = [standings[0].trial] if is_end else sorted(each.trial for each in standings if each.draw in kept)
+    ranking = Ranking(identity=identity, record=Ranking.Record(standings=standings, going_on=tuple(going_on)))
+    logger.info("%s: %d of %d trials go on", name_rung(blueprint, rung), len(going_on), len(contenders))
+    return store.publish(ranking)
+
+
+def order_trials(plans: Sequence[TrialPlan], losses: dict[int, HeldOutLoss | None]) -> tuple[Standing, ...]:
+    """Give how trials stand, the best draw first and within it the best trial; of equal ones the lower number.
+
+    Args:
+        plans: All trials of the blueprint.
+        losses: Of each trial that is ranked; none where a single trial has nothing to be chosen by.
+
+    Raises:
+        InputError: One of several has no loss.
+    """
+    draws = number_draws(plans)
+    known: dict[int, dict[int, float]] = {}
+    for number, held_out in losses.items():
+        if held_out is not None:
+            known.setdefault(draws[number], {})[plans[number].seed] = held_out.loss
+        elif len(losses) > 1:
+            msg = f"trial {number} has no loss on the selection split to be ranked by; raise prepare.split.selection"
+            raise InputError(msg)
+    places = {draw: place for place, draw in enumerate(order_draws(known))}
+
+    def place(number: int) -> tuple[int, float, int]:
+        held_out = losses[number]
+        return (places.get(draws[number], 0), held_out.loss if held_out else 0.0, number)
+
+    return tuple(Standing(trial=n, draw=draws[n], held_out=losses[n]) for n in sorted(losses, key=place))
+
+
+def count_kept(draws: int, share: float) -> int:
+    """Give how many draws go on: the share of them, rounded up, so at least one."""
+    # As it is written: 0.07 of 100 is 7, though not in binary.
+    return math.ceil(Fraction(str(share)) * draws)
+
+
+def _read_loss(store: ObjectStore, blueprint: BlueprintIdentity, number: int, rung: int) -> HeldOutLoss | None:
+    trial = identify_trial(blueprint, number)
+    if blueprint.pruning and rung < count_rungs(blueprint):
+        reached = store.find(Rung, Rung.Identity(trial=trial, share=blueprint.pruning.rungs[rung]))
+        if reached:
+            return reached.record.held_out
+    elif ended := store.find(Trial, trial):
+        return ended.record.held_out[-1] if ended.record.held_out else None
+    msg = f"trial {number} has not come to {name_rung(blueprint, rung)}; train it first: clear its task in Airflow"
+    raise FaultError(msg)

@@ -1,0 +1,153 @@
+"""Nights of several trials: ranked at a rung, pruned, the winner compared; refused by a budget; run by hand."""
+
+from collections.abc import Iterator
+
+import pytest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.results import Verdict
+from nightloom.artifacts.training import Ranking, Rung, Trial, identify_trial
+from nightloom.core.errors import BudgetError, FaultError, InputError
+from nightloom.core.nights import parse_night
+from nightloom.core.store import open_store
+from nightloom.nightly import finetune
+from nightloom.nightly.chain import run_finetune, run_night
+from nightloom.nightly.stops import Stop
+from nightloom.registry.database import open_database
+from nightloom.registry.nights import StageOutcome, begin_stage, list_manifests, read_outcome
+from nightloom.registry.refs import read_log
+from nightloom.registry.tables import TrialRow
+
+from .conftest import Installation, PointSettings, back, install
+
+pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+
+TRIALS = """\
+train:
+  trainer: dummy
+  base: dummy
+  trials:
+    over: {settings.sample: [0.1, 0.3, 1.0]}
+    seeds: [1, 2]
+    pruning: {rungs: [0.5], keep: 0.6}
+"""
+
+
+@pytest.fixture(scope="module")
+def night(
+    workers_in_this_process: None, point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Installation, list[str]]]:
+    """An installation after a night of six trials, and the steps of its finetune stage."""
+    with install(point_settings, tmp_path_factory.mktemp("trials")) as made:
+        made.change_recipe("train: {trainer: dummy, base: dummy}\n", TRIALS)
+        made.change_recipe("prepare:\n", "prepare:\n  split: {selection: 0.3}\n")
+        steps: list[str] = []
+        run_night("triage", back(0), lambda stage, step: steps.append(step) if stage == "finetune" else None)
+        yield made, steps
+
+
+def outcome() -> StageOutcome:
+    found = read_outcome(open_database(), "triage", parse_night(back(0)), "finetune")
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def blueprint(night: object) -> Blueprint:
+    ((blueprint, _, _),) = list_manifests(open_database(), "blueprint", "triage")
+    return open_store().load(Blueprint, blueprint)
+
+
+def find_ranking(blueprint: Blueprint, rung: int) -> Ranking.Record:
+    found = open_store().find(Ranking, Ranking.Identity(blueprint=blueprint.id, rung=rung))
+    assert found is not None
+    return found.record
+
+
+def trials_of(blueprint: BlueprintIdentity) -> dict[int, Trial | None]:
+    return {n: open_store().find(Trial, identify_trial(blueprint, n)) for n in range(len(blueprint.trials))}
+
+
+def test_the_best_draws_go_on_from_the_rung_and_one_trial_wins(
+    night: tuple[Installation, list[str]], blueprint: Blueprint
+) -> None:
+    at_rung, at_end = (find_ranking(blueprint, rung) for rung in (0, 1))
+    assert len(at_rung.standings) == 6
+    assert len(at_rung.going_on) == 4  # 0.6 of 3 draws, rounded up, with both seeds
+    assert sorted(standing.trial for standing in at_end.standings) == list(at_rung.going_on)
+    trials = trials_of(blueprint.identity)
+    assert [number for number, trial in trials.items() if trial] == list(at_rung.going_on)
+    verdict = open_store().load(Verdict, str(outcome().manifest)).identity
+    (winner,) = at_end.going_on
+    assert trials[winner] is not None
+    assert verdict.candidate == trials[winner].record.adapter  # type: ignore[union-attr]
+
+
+def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], blueprint: Blueprint) -> None:
+    going_on = find_ranking(blueprint, 0).going_on
+    assert night[1] == [
+        "compile_blueprint",
+        *(f"train_trial {number} to rung 1" for number in range(6)),
+        "rank_trials at rung 1",
+        *(f"train_trial {number}" for number in going_on),
+        "pick_candidate",
+        "compare_candidate",
+        "promote_candidate",
+    ]
+
+
+def test_a_blueprint_that_is_run_again_finds_all_and_moves_no_ref(blueprint: Blueprint) -> None:
+    moves, before = read_log(open_database(), "triage"), outcome()
+    run_finetune("triage", back(0), lambda *_: None, blueprint.id)
+    assert read_log(open_database(), "triage") == moves
+    assert outcome().manifest == before.manifest
+    assert outcome().sentence.endswith(f"; blueprint {blueprint.id[:12]} was chosen by hand, so no ref moves")
+
+
+def test_a_blueprint_of_another_recipe_is_refused(blueprint: Blueprint) -> None:
+    identity = blueprint.identity.model_copy(update={"recipe": "other"})
+    other = open_store().publish(Blueprint(identity=identity, record=blueprint.record))
+    with pytest.raises(InputError, match="is of recipe other, not of triage"):
+        finetune.compile_blueprint("triage", back(0), other.id)
+
+
+def test_a_dag_of_an_edited_recipe_passes_over_rungs_that_the_blueprint_does_not_have(blueprint: Blueprint) -> None:
+    assert finetune.train_trial("triage", back(0), blueprint.id, 0, rung=1) is None
+    assert finetune.rank_trials("triage", back(0), blueprint.id, rung=1) == list(find_ranking(blueprint, 0).going_on)
+
+
+def test_a_pruned_trial_is_over(blueprint: Blueprint) -> None:
+    database, trials = open_database(), trials_of(blueprint.identity)
+    ids = [Trial.id_of(identify_trial(blueprint.identity, number)) for number in trials]
+    moment = parse_night(back(0))
+    with database.transaction() as session:
+        for trial in ids:
+            line = {"step": 1, "steps": 2, "device": "cpu", "seconds": 1.0, "started_at": moment, "seen_at": moment}
+            session.merge(TrialRow(trial=trial, finished_at=None, **line))
+    going_on = finetune.rank_trials("triage", back(0), blueprint.id, rung=0)
+    with database.transaction() as session:
+        rows = [session.get(TrialRow, trial) for trial in ids]
+    assert [row is not None and row.finished_at is None for row in rows] == [number in going_on for number in trials]
+
+
+def test_a_budget_that_would_be_exceeded_refuses_the_night_whatever_else_fails(
+    blueprint: Blueprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_stage(open_database(), "triage", parse_night(back(0)), "finetune")
+    what = {0: BudgetError("trial 0 would take more than 2 GPU minutes"), 1: FaultError("the store is gone")}
+
+    def fail(step: str, *, trial: int, **_: object) -> str:
+        raise what[trial]
+
+    monkeypatch.setattr(finetune, "run_on_device", fail)
+    assert isinstance(finetune.train_trial("triage", back(0), blueprint.id, 0), Stop)
+    with pytest.raises(FaultError, match="the store is gone"):
+        finetune.train_trial("triage", back(0), blueprint.id, 1)
+    assert (outcome().status, outcome().sentence) == ("refused", "trial 0 would take more than 2 GPU minutes")
+
+
+def test_every_trial_leaves_a_mark_at_the_rung(blueprint: Blueprint) -> None:
+    rungs = [
+        open_store().find(Rung, Rung.Identity(trial=identify_trial(blueprint.identity, n), share=0.5)) for n in range(6)
+    ]
+    ranked = {standing.trial: standing.held_out for standing in find_ranking(blueprint, 0).standings}
+    assert [rung and rung.record.held_out for rung in rungs] == [ranked[n] for n in range(6)]

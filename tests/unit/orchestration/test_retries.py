@@ -1,0 +1,21 @@
+"""Which faults are tried again."""
+
+import pytest
+from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import AirflowTaskTimeout
+from nightloom.core import errors
+from nightloom.orchestration.dags import RETRY_POLICY
+
+
+@pytest.mark.parametrize("kind", [errors.WorkerError, errors.StoreError, errors.RegistryError, errors.ConflictError])
+def test_what_may_be_well_again_is_tried_again_with_the_tasks_own_delay(kind: type[Exception]) -> None:
+    decision = RETRY_POLICY.evaluate(kind("gone"), 1, 7)
+    assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, None)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [errors.InputError, errors.BudgetError, errors.ManifestError, errors.OutOfMemoryError, AirflowTaskTimeout],
+)
+def test_what_would_fail_again_fails_at_once(kind: type[Exception]) -> None:
+    assert RETRY_POLICY.evaluate(kind("wrong"), 1, 7).action == RetryAction.FAIL
