@@ -2,8 +2,9 @@
 
 **Goes in:** the night's snapshot, and the champion that the nights before it left.
 
-**Comes out:** a blueprint (stored before anything trains), an adapter a trial, a verdict, the asset
-`<recipe>/verdict` with the night as its partition, and `<recipe>/champion` when the champion changed.
+**Comes out:** a blueprint (stored before anything trains), an adapter a trial, a proof that the best one is the same
+model in training, evaluation and batch, a verdict, the asset `<recipe>/verdict` with the night as its partition, and
+`<recipe>/champion` when the champion changed.
 
 **Safe to run again?** Yes. A blueprint determines the result: what was trained or scored is found and not done
 twice, and the champion moves at most once a night, never for an older one. With the id of a stored blueprint in the
@@ -44,9 +45,10 @@ for recipe in recipes_of("finetune"):
             going_on = ranks
         trials = mapped_step("train_trial", "trial", going_on, **training)
         candidate = step("pick_candidate", blueprint=blueprint)
-        verdict = step("compare_candidate", pool=GPU, blueprint=blueprint, candidate=candidate)
+        parity = step("prove_parity", pool=GPU, blueprint=blueprint, candidate=candidate)
+        verdict = step("compare_candidate", pool=GPU, blueprint=blueprint, candidate=candidate, parity=parity)
         promotion = step("promote_candidate", verdict=verdict, stored=stored)
 
-        going_on >> trials >> candidate >> verdict >> promotion
+        going_on >> trials >> candidate >> parity >> verdict >> promotion
         promotion >> announce_champion(asset_of(recipe, "champion"))
         promotion >> announce(asset_of(recipe, "verdict"))

@@ -133,6 +133,7 @@ def test_only_what_trains_or_generates_waits_for_the_gpu_pool(facts: dict[str, A
         "train_to_rung_1",
         "train_to_rung_2",
         "train_trial",
+        "prove_parity",
         "compare_candidate",
         "predict_shards",
     }

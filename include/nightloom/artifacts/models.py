@@ -126,6 +126,7 @@ class AdapterRecord(Plain):
     blueprint: BlueprintId | None = Field(default=None, description="None: it was not trained here.")
     trial: int | None = Field(default=None, description="Number of the blueprint's trial.")
     source: str | None = Field(default=None, description="What it was imported from.")
+    lineage: BlobId | None = Field(default=None, description="Blob of the manifests that came with it from elsewhere.")
 
 
 class Adapter(Manifest):

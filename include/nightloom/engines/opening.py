@@ -23,7 +23,7 @@ def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
     base, base_folder = fetch_model(store, BaseModelManifest, model.base)
     if model.adapter is None:
         logger.info("base model %s opened", short(model.base))
-        if _is_dummy(base.identity.files):
+        if is_dummy(base.identity.files):
             return DummyEngine(read_votes(base_folder))
         return open_transformers(base_folder, None, None)
     adapter, adapter_folder = fetch_model(store, Adapter, model.adapter)
@@ -34,10 +34,11 @@ def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
         )
         raise InputError(msg)
     logger.info("adapter %s on base model %s opened", short(model.adapter), short(model.base))
-    if _is_dummy(adapter.identity.files):
+    if is_dummy(adapter.identity.files):
         return DummyEngine(read_votes(adapter_folder))
     return open_transformers(base_folder, adapter_folder, adapter.identity.method)
 
 
-def _is_dummy(files: tuple[ModelFile, ...]) -> bool:
+def is_dummy(files: tuple[ModelFile, ...]) -> bool:
+    """Tell whether a model's files are those of the dummy, which has no weights."""
     return any(file.path == DUMMY_FILE for file in files)

@@ -1,14 +1,19 @@
 """Tokens: an example's ids as the model sees them, how many they are, and whether they give its text back."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nightloom.artifacts.models import ModelFile
 from nightloom.core.digests import digest_bytes
 from nightloom.engines.base import Conversation
 from nightloom.engines.chat import encode_chats, encode_texts, render_chats
+
+_MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
+"""A model's files that are none of its tokenizer's: weights, and what tells of them."""
 
 Lossless = Literal["always", "composed", "unknown"]
 
@@ -99,6 +104,11 @@ def open_encoder(folder: Path) -> TokenEncoder:
     tokenizer = load_tokenizer(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return TokenEncoder(tokenizer, int(config.get("max_position_embeddings", tokenizer.model_max_length)))
+
+
+def list_tokenizer_files(files: Sequence[ModelFile]) -> list[ModelFile]:
+    """Give those of a model's files that make its tokenizer and chat template."""
+    return [file for file in files if not _MODEL_FILE.fullmatch(file.path)]
 
 
 def find_lossless(tokenizer: Any) -> Lossless:

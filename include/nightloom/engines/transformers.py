@@ -38,42 +38,52 @@ class TransformersEngine:
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model = model
-        self._tokenizer = tokenizer
+        self.model = model
+        self.tokenizer = tokenizer
         self._context: int = model.config.max_position_embeddings
         self._ends = list_ends(model, tokenizer)
         self._opening = _read_opening(tokenizer)
 
     def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
         """Answer every conversation; one that leaves no room for an answer gets an empty, unfinished one."""
-        prompts = encode_chats(self._tokenizer, conversations)
-        answers = [Generation("", len(prompt), 0, finished=False) for prompt in prompts]
-        room = self._context - max_new_tokens
-        for batch in _batches(prompts, max_new_tokens, room):
-            for index, generation in zip(batch, self._run([prompts[i] for i in batch], max_new_tokens), strict=True):
-                answers[index] = generation
-        return answers
+        prompts = encode_chats(self.tokenizer, conversations)
+        outputs = self.complete(prompts, max_new_tokens)
+        return [self._read(len(prompt), output) for prompt, output in zip(prompts, outputs, strict=True)]
 
-    def _run(self, prompts: list[list[int]], max_new_tokens: int) -> Iterator[Generation]:
+    def complete(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
+        """Give the tokens that follow each prompt, its end token included; none where no room is left for them."""
+        outputs: list[list[int]] = [[] for _ in prompts]
+        for batch in _batches(prompts, max_new_tokens, self._context - max_new_tokens):
+            for index, output in zip(batch, self._run([prompts[i] for i in batch], max_new_tokens), strict=True):
+                outputs[index] = output
+        return outputs
+
+    def _run(self, prompts: list[Sequence[int]], max_new_tokens: int) -> Iterator[list[int]]:
         import torch
-        from transformers import GenerationConfig
 
-        tokenizer = self._tokenizer
-        batch = tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt").to(self._model.device)
-        settings = GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=sorted(self._ends),
-            pad_token_id=tokenizer.pad_token_id,
-        )
+        batch = self.tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt")
+        batch = batch.to(self.model.device)
+        settings = answer_greedily(self.model, self.tokenizer, max_new_tokens)
         with torch.inference_mode():
-            sequences = self._model.generate(**batch, generation_config=settings)
-        for prompt, output in zip(prompts, sequences[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
-            length = next((at for at, token in enumerate(output, start=1) if token in self._ends), None)
-            text = tokenizer.decode(output[:length], skip_special_tokens=True)
-            yield Generation(
-                text.removeprefix(self._opening), len(prompt), length or len(output), finished=length is not None
-            )
+            sequences = self.model.generate(**batch, generation_config=settings)
+        for output in sequences[:, batch["input_ids"].shape[1] :].tolist():
+            yield output[: next((at for at, token in enumerate(output, start=1) if token in self._ends), None)]
+
+    def _read(self, prompt_tokens: int, output: Sequence[int]) -> Generation:
+        text = self.tokenizer.decode(output, skip_special_tokens=True).removeprefix(self._opening)
+        return Generation(text, prompt_tokens, len(output), finished=bool(output) and output[-1] in self._ends)
+
+
+def answer_greedily(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
+    """Give the settings by which a model generates: always the likeliest token, up to one that ends an answer."""
+    from transformers import GenerationConfig
+
+    return GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=sorted(list_ends(model, tokenizer)),
+        pad_token_id=tokenizer.pad_token_id,
+    )
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -171,7 +181,7 @@ def open_transformers(base: Path, adapter: Path | None, method: Literal["lora", 
     tokenizer = load_tokenizer(base)
     model = load_model(adapter if adapter is not None and method == "full" else base)
     if adapter is not None and method == "lora":
-        model = _merge_adapter(model, adapter)
+        model = merge_adapter(model, adapter)
     return TransformersEngine(model.eval(), tokenizer)
 
 
@@ -183,21 +193,35 @@ def quiet_about_old_names() -> Iterator[None]:
         yield
 
 
-def _merge_adapter(model: Any, folder: Path) -> Any:
+def attach_adapter(model: Any, folder: Path) -> Any:
+    """Put a LoRA adapter beside a model's weights, which stay as they are.
+
+    Raises:
+        InputError: Parts of it fit no module of this model.
+    """
+    from peft import PeftConfig, PeftModel
+
+    try:
+        with quiet_about_old_names():
+            tuned = PeftModel(model, PeftConfig.from_pretrained(folder))
+            result = tuned.load_adapter(folder, "default")
+    except (RuntimeError, ValueError) as error:
+        msg = f"the adapter in {folder} does not fit its base model: {str(error).strip().splitlines()[0]}"
+        raise InputError(msg) from error
+    if result.missing_keys or result.unexpected_keys:
+        keys = [*result.missing_keys, *result.unexpected_keys]
+        msg = f"the adapter in {folder} does not fit its base model: {len(keys)} weights without a place, {keys[0]}"
+        raise InputError(msg)
+    return tuned
+
+
+def merge_adapter(model: Any, folder: Path) -> Any:
     """Merge a LoRA adapter into a model.
 
     Raises:
         InputError: Parts of it fit no module of this model, or it changes nothing.
     """
-    from peft import PeftConfig, PeftModel
-
-    with quiet_about_old_names():
-        tuned = PeftModel(model, PeftConfig.from_pretrained(folder))
-        result = tuned.load_adapter(folder, "default")
-    if result.missing_keys or result.unexpected_keys:
-        keys = [*result.missing_keys, *result.unexpected_keys]
-        msg = f"the adapter in {folder} does not fit its base model: {len(keys)} weights without a place, {keys[0]}"
-        raise InputError(msg)
+    tuned = attach_adapter(model, folder)
     if not _changes_something(tuned):
         msg = f"the adapter in {folder} changes nothing in its base model; train it longer, or faster"
         raise InputError(msg)

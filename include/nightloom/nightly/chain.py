@@ -90,8 +90,10 @@ def run_finetune(recipe: str, night: str, on_step: OnStep, stored: str | None = 
         return
     on_step("finetune", "pick_candidate")
     candidate = str(finetune.pick_candidate(recipe, night, blueprint))
+    on_step("finetune", "prove_parity")
+    parity = finetune.prove_parity(recipe, night, blueprint, candidate)
     on_step("finetune", "compare_candidate")
-    verdict = finetune.compare_candidate(recipe, night, blueprint, candidate)
+    verdict = finetune.compare_candidate(recipe, night, blueprint, candidate, parity)
     on_step("finetune", "promote_candidate")
     finetune.promote_candidate(recipe, night, str(verdict), stored)
 

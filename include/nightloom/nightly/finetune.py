@@ -17,6 +17,7 @@ from nightloom.core.recipe_check import load_recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.core.worker import run_in_worker
+from nightloom.engines.opening import is_dummy
 from nightloom.evaluation.verdict import Role, decide
 from nightloom.nightly.devices import run_on_device
 from nightloom.nightly.stops import Stop, night_step
@@ -129,7 +130,16 @@ def pick_candidate(recipe: str, night: str, blueprint: str) -> str | Stop:
 
 
 @night_step("finetune")
-def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str) -> str | Stop:
+def prove_parity(recipe: str, night: str, blueprint: str, candidate: str) -> str | None:
+    """Prove that the candidate is one model in training, evaluation and batch; nothing where it has no weights."""
+    if is_dummy(open_store().load(Adapter, candidate).identity.files):
+        return None
+    proof: str = run_on_device("nightly.finetune:prove_model", blueprint=blueprint, candidate=candidate)
+    return proof
+
+
+@night_step("finetune")
+def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str, parity: str | None) -> str | Stop:
     """Score candidate, champion, baseline and reference on the same items, and decide."""
     store, database = open_store(), open_database()
     # What the nights before it left, so that running a night again decides on the same ground.
@@ -147,7 +157,7 @@ def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str) -
         blueprint_id=blueprint,
         candidate=candidate,
         champion=champion,
-        parity=None,
+        parity=parity,
         scores=[(role, eval_set, store.load(Scores, scores)) for role, eval_set, scores in scored],
     )
     index_manifest(database, "verdict", verdict.id, recipe, parse_night(night))
@@ -170,6 +180,17 @@ def promote_candidate(recipe: str, night: str, verdict: str, stored: str | None 
     logger.info("%s", sentence)
     end_stage(database, recipe, parse_night(night), "finetune", "done", sentence, verdict)
     return verdict
+
+
+def prove_model(blueprint: str, candidate: str) -> str:
+    """Prove that a candidate is one model everywhere: the step of a worker. Gives the parity's id."""
+    from nightloom.promotion.parity import prove_parity
+    from nightloom.training.encode import encode_snapshot
+
+    store = open_store()
+    identity = store.load(Blueprint, blueprint).identity
+    model = ModelRef(base=identity.base, adapter=candidate)
+    return prove_parity(store, model, identity.task, identity.max_new_tokens, encode_snapshot(store, identity)).id
 
 
 def score_models(

@@ -1,15 +1,17 @@
-"""Promote and roll back: the two ways in which the champion changes."""
+"""Promote and roll back: the ways in which the champion changes, by a night's verdict or by a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from nightloom.artifacts.models import Adapter, TaskSpec
 from nightloom.artifacts.results import Verdict
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
+from nightloom.core.recipes import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import is_latest_night
-from nightloom.registry.refs import RefMove, move_ref, read_log
+from nightloom.registry.refs import RefMove, move_ref, read_log, read_ref
 
 CHAMPION = "champion"
 
@@ -56,6 +58,64 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
     except ConflictError as error:
         return Promotion(moved=False, sentence=f"the champion moved after the comparison, make it again: {error}")
     return Promotion(moved=True, sentence=decided.reason)
+
+
+def promote_by_hand(
+    database: Database, recipe: str, adapter: str, *, night: date, who: str, why: str, verdict: Verdict | None = None
+) -> Promotion:
+    """Make an adapter the champion because a person says so, and cite the verdict that there is on it, if any.
+
+    A verdict is cited once: a later promotion of the same adapter by hand rests on the person alone.
+
+    Raises:
+        ConflictError: Somebody moved the ref meanwhile.
+    """
+    present = read_ref(database, recipe, CHAMPION)
+    if present == adapter:
+        return Promotion(moved=False, sentence=f"{short(adapter)} is the champion of {recipe} already")
+    cited = {move.verdict for move in _list_moves(database, recipe)}
+    cites = verdict.id if verdict and verdict.identity.recipe == recipe and verdict.id not in cited else None
+    move_ref(
+        database,
+        recipe=recipe,
+        name=CHAMPION,
+        expected=present,
+        value=adapter,
+        night=night,
+        who=who,
+        why=why,
+        verdict=cites,
+    )
+    ground = f"verdict {short(cites)} is cited" if cites else "no verdict is cited"
+    return Promotion(moved=True, sentence=f"{short(adapter)} is the champion of {recipe} now; {ground}")
+
+
+def refuse_unfit(recipe: Recipe, adapter: Adapter, base: str, task: TaskSpec) -> None:
+    """Check that an adapter answers what a recipe asks, on the base model that the recipe names.
+
+    Args:
+        recipe: What is asked.
+        adapter: The adapter.
+        base: The base model that it must stand on.
+        task: What the recipe asks today; an adapter may have learned by an earlier prompt.
+
+    Raises:
+        InputError: It does not.
+    """
+    learned = adapter.record.task
+    if learned.model_copy(update={"prompt": task.prompt}) != task:
+        msg = (
+            f"adapter {short(adapter.id)} answers {', '.join(learned.field_order)} as {learned.output}, recipe "
+            f"{recipe.name} asks for {', '.join(task.field_order)} as {task.output}, or allows other values; it is of "
+            f"another recipe"
+        )
+        raise InputError(msg)
+    if adapter.identity.base != base:
+        msg = (
+            f"adapter {short(adapter.id)} stands on base model {short(adapter.identity.base)}, recipe {recipe.name} on "
+            f"{short(base)}; train it on this one, or name the other in the recipe's `train.base`"
+        )
+        raise InputError(msg)
 
 
 def roll_back_champion(database: Database, recipe: str, *, night: date, who: str, why: str) -> Promotion:

@@ -36,7 +36,7 @@ def list_roots(database: Database) -> dict[str, str]:
     """Give the id of each manifest that the registry names, with the reason.
 
     These are what refs point to and ever pointed to, what stages of nights came to, what a night that is not over has
-    made, what rows were released from, and what somebody has leased.
+    made, what was imported, what rows were released from, and what somebody has leased.
     """
     now = utc_now().replace(tzinfo=None)
     unfinished = sa.select(OutcomeRow.recipe, OutcomeRow.night).where(OutcomeRow.status == "running")
@@ -48,6 +48,7 @@ def list_roots(database: Database) -> dict[str, str]:
         "unfinished trial": sa.select(TrialRow.checkpoint).where(
             TrialRow.checkpoint.is_not(None), TrialRow.finished_at.is_(None), TrialRow.seen_at > now - _TRIAL_WAITS
         ),
+        "imported": sa.select(ManifestRow.manifest).where(ManifestRow.kind == "adapter", ManifestRow.night.is_(None)),
         "release": sa.select(ReleaseRow.preparation),
         "night": sa.select(OutcomeRow.manifest).where(OutcomeRow.manifest.is_not(None)),
         "earlier ref": sa.union(

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nightloom.artifacts.blueprints import EvalSetUse
 from nightloom.artifacts.data import CanaryResult, Expectation, RuleCount
-from nightloom.artifacts.results import Comparison, Finding, Metric, PredictionStatus
+from nightloom.artifacts.results import Comparison, Finding, Metric, ParityCheck, PredictionStatus
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.manifests import Plain
 from nightloom.registry.nights import Stage, Status
@@ -142,6 +142,7 @@ class ComparisonFacts(Plain):
     eval_sets: tuple[EvalSetUse, ...] = Field(description="The first one decides.")
     scores: tuple[ScoreFact, ...]
     comparisons: tuple[Comparison, ...]
+    parity: tuple[ParityCheck, ...] = Field(description="Empty: the candidate has no weights to prove it of.")
 
 
 class PredictionFacts(Plain):

@@ -8,7 +8,7 @@ import polars as pl
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.data import Curated, EvalSetManifest, Preparation, Records, Snapshot
-from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
+from nightloom.artifacts.results import Parity, PredictionPlan, Predictions, Verdict
 from nightloom.artifacts.training import Ranking, Trial, identify_trial
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt
@@ -43,6 +43,7 @@ class Made:
     progress: tuple[TrialProgress, ...]
     trial: Trial | None
     verdict: Verdict | None
+    parity: Parity | None
     plan: PredictionPlan | None
     predictions: Predictions | None
 
@@ -78,6 +79,7 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
         progress=tuple(read_trials(database, list_trial_ids(blueprint.identity))) if blueprint else (),
         trial=trial,
         verdict=verdict,
+        parity=shelf.load(Parity, verdict.identity.parity if verdict else None),
         plan=shelf.load(PredictionPlan, predictions.identity.plan if predictions else None),
         predictions=predictions,
     )

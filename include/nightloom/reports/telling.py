@@ -93,6 +93,7 @@ def tell_comparison(made: Made, moves: Sequence[RefMove]) -> ComparisonFacts | N
         eval_sets=blueprint.eval_sets,
         scores=tuple(ScoreFact(role=s.role, eval_set=s.eval_set, metrics=s.metrics) for s in decided.scores),
         comparisons=decided.comparisons,
+        parity=made.parity.record.checks if made.parity else (),
     )
 
 

@@ -4,7 +4,6 @@ A shard is encoded at a time; one that the snapshot before has too is taken over
 """
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -22,7 +21,7 @@ from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.packages import package_versions
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Conversation
-from nightloom.engines.tokens import TokenEncoder, open_encoder
+from nightloom.engines.tokens import TokenEncoder, list_tokenizer_files, open_encoder
 from nightloom.prompts.templates import Prompt, PromptIdentity, render_example
 
 logger = logging.getLogger(__name__)
@@ -30,8 +29,6 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 512
 _MADE_BY = ("nightloom.engines", "nightloom.prompts", __name__)
 _PACKAGES = ("tokenizers", "transformers")
-_MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
-"""A base model's files that are none of its tokenizer's: weights, and what tells of them."""
 
 
 def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity, split: str = "train") -> list[Conversation]:
@@ -104,7 +101,7 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
 
 def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
     """Give the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
-    kept = [(file.path, file.sha256) for file in files if not _MODEL_FILE.fullmatch(file.path)]
+    kept = [(file.path, file.sha256) for file in list_tokenizer_files(files)]
     return digest_json([encoder.kind, kept])
 
 

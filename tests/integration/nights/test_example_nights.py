@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from nightloom.artifacts.models import Adapter
-from nightloom.artifacts.results import Report, Verdict
+from nightloom.artifacts.results import Parity, Report, Verdict
 from nightloom.core.nights import night_of, utc_now
 from nightloom.core.settings import PROJECT_ROOT
 from nightloom.core.store import open_store
@@ -94,6 +94,8 @@ def check_night(outcomes: dict[str, StageOutcome], rows: int) -> None:
     assert {scores.role for scores in verdict.scores} == ROLES
     assert {metric.n for scores in verdict.scores for metric in scores.metrics if metric.slice is None} == {rows}
     assert not verdict.promote
+    parity = store.load(Parity, str(verdict.parity))
+    assert (parity.record.checks[0].n, parity.mismatch) == (32, None)
     assert store.load(Adapter, verdict.candidate).record.blueprint
     page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).record.html).decode()
     assert "reference" in page.lower()

@@ -34,5 +34,9 @@ def test_named_options_exist() -> None:
         "--grace-hours",
         "--files",
         "--sample",
+        "--base",
+        "--champion",
+        "--force",
+        "--merged",
     }
     assert named <= known

@@ -246,13 +246,8 @@ def test_blueprint_does_not_differ_from_itself(command: Command, night: PastNigh
 
 def test_champion_is_marked(command: Command, night: PastNight) -> None:
     _, out, _ = command("model", "list")
-    assert out.splitlines()[1].split() == [
-        "*",
-        night.adapter.id[:12],
-        "triage",
-        "2026-11-23",
-        night.blueprint.id[:12],
-    ]
+    columns = ["*", night.adapter.id[:12], "triage", "2026-11-23", "trained by", night.blueprint.id[:12], "-", "-", "-"]
+    assert out.splitlines()[1].split() == " ".join(columns).split()
 
 
 def test_model_tells_training_and_verdicts(ask: Ask, night: PastNight) -> None:

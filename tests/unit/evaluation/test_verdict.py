@@ -1,6 +1,8 @@
 from datetime import date
 
 import pytest
+from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.core.errors import InputError
 from nightloom.evaluation.verdict import decide
 
@@ -67,6 +69,25 @@ def test_a_worse_candidate_is_refused_however_wide_the_margin(compare):
     gate = {"margin": 0.9, "promote_on": "not_worse"}
     verdict = compare(gate=gate, baseline=0, champion=36, candidate=20).identity
     assert (verdict.finding, verdict.promote) == ("WORSE", False)
+
+
+def test_a_better_candidate_that_is_not_one_model_everywhere_is_not_promoted(compare, store):
+    def prove(passed):
+        check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
+        identity = Parity.Identity(
+            model=ModelRef(base="b" * 64, adapter=CANDIDATE),
+            task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
+            max_new_tokens=8,
+            snapshot="5" * 64,
+            code=str(passed),
+            packages={},
+        )
+        return store.publish(Parity(identity=identity, record=Parity.Record(checks=(check,), seconds=1))).id
+
+    assert compare(baseline=0, candidate=36, parity=prove(True)).identity.promote
+    verdict = compare(baseline=0, candidate=36, parity=prove(False)).identity
+    assert (verdict.finding, verdict.promote) == ("BETTER", False)
+    assert verdict.reason.endswith(": BETTER, but logits differ by 0.4, so nothing is promoted")
 
 
 def test_no_adapter_is_promoted_that_is_no_gain_over_none(compare):

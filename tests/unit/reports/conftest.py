@@ -244,6 +244,7 @@ class Nights:
         move: bool = True,
         slices: Any = ("seen", "unseen"),
         plans: Any = PLANS[:1],
+        parity: str | None = None,
     ) -> Verdict:
         """Compare a candidate, and promote it where that follows; several plans are ranked and pruned before."""
         against = "champion" if self.champion else "baseline"
@@ -268,6 +269,7 @@ class Nights:
                     candidate=candidate,
                     champion=self.champion,
                     baseline=BASE,
+                    parity=parity,
                     scores=tuple(self._scores(slices)),
                     comparisons=tuple(self._comparisons(finding, low, high)),
                     finding=finding,

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.core.errors import StoreError
 from nightloom.core.manifests import manifest_key
 from nightloom.core.settings import get_settings
@@ -94,6 +96,27 @@ def test_facts_are_those_of_the_golden_file(store, full, write) -> None:
 def test_page_tells_what_was_measured_of_the_batch(store, full, write) -> None:
     page = store.get_blob(write().record.html).decode()
     assert '<td class="n">1.0214</td><td>at least 0.5 and at most 3</td>' in page
+
+
+def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) -> None:
+    checks = [
+        ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same"),
+        ParityCheck(name="merge", passed=False, value=0.4, tolerance=1e-4, n=32, sentence="logits differ by 0.4"),
+    ]
+    identity = Parity.Identity(
+        model=ModelRef(base="b" * 64, adapter="a" * 64),
+        task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
+        max_new_tokens=8,
+        snapshot="5" * 64,
+        code="",
+        packages={},
+    )
+    parity = store.publish(Parity(identity=identity, record=Parity.Record(checks=tuple(checks), seconds=1)))
+    nights.prepare(night)
+    nights.finetune(night, "BETTER", move=False, parity=parity.id)
+    page = store.get_blob(write().record.html).decode()
+    assert "Parity: 1 of 2, so\n      nothing is promoted" in page
+    assert '<td class="bad">fails</td><th scope="row">merge</th><td>logits differ by 0.4</td>' in page
 
 
 def test_report_is_the_same_when_written_again(full, write) -> None:

@@ -1,0 +1,302 @@
+"""Parity: proof that a model is one and the same in training, evaluation and batch, before it may be promoted.
+
+Evaluation and batch ask in one way: `prompts.templates.render_prompt`, then the engine, which merges the adapter and
+answers many at once. Training learned from ids that were kept. All of it is held here against transformers and peft
+alone: the adapter beside its base model, one example at a time.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.frames import EXAMPLES, HISTORY, TOKENS, Schema, get_frame
+from nightloom.artifacts.leaves import sha256
+from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
+from nightloom.artifacts.results import Parity, ParityCheck
+from nightloom.artifacts.training import Tokens
+from nightloom.core.digests import code_digest, short
+from nightloom.core.packages import package_versions
+from nightloom.core.store import ObjectStore
+from nightloom.engines.chat import encode_chats
+from nightloom.engines.transformers import (
+    answer_greedily,
+    attach_adapter,
+    load_model,
+    load_tokenizer,
+    open_transformers,
+)
+from nightloom.prompts.templates import Prompt, render_prompt
+
+logger = logging.getLogger(__name__)
+
+_SAMPLE = 32
+_CHANGE = 1e-3
+"""An adapter that changes no logit by more is without effect: one that has learned moves them by units."""
+
+TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
+"""How far merged weights may move logits, as a share of the largest one: merging rounds each weight to its type."""
+
+_DRAWN: Schema = {
+    "row_id": pl.String,
+    "text": pl.String,
+    "history": HISTORY,
+    "asked": pl.List(pl.Int32),
+    "was_learned": pl.Boolean,
+    "lot": pl.String,
+}
+_CODE = ("nightloom.engines", "nightloom.prompts", "nightloom.training.encode", __name__)
+_PACKAGES = ("peft", "tokenizers", "torch", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What transformers and peft alone make of a prompt.
+
+    Attributes:
+        tokens: The answer, its end token included.
+        leads: Of each token, by how much it was likelier than the next, as a share of the largest logit.
+    """
+
+    tokens: list[int]
+    leads: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """What a model does without us: its logits after each prompt, those of its base model, and its answers."""
+
+    base_logits: Any
+    logits: Any
+    answers: list[_Answer]
+    dtype: str
+
+
+def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_tokens: int, tokens: Tokens) -> Parity:
+    """Give the proof for a model: the one that stands, or a new one.
+
+    Args:
+        store: Holds all of it.
+        model: With an adapter that has weights.
+        task: What it is asked.
+        max_new_tokens: How long its answers may be.
+        tokens: What it learned from.
+
+    Raises:
+        InputError: The adapter does not fit its base model.
+    """
+    identity = Parity.Identity(
+        model=model,
+        task=task,
+        max_new_tokens=max_new_tokens,
+        snapshot=tokens.identity.snapshot,
+        code=code_digest(*_CODE),
+        packages=package_versions(*_PACKAGES),
+    )
+    if found := store.find(Parity, identity):
+        logger.info("parity %s of an earlier run stands", short(found.id))
+        return found
+    began = time.monotonic()
+    checks = []
+    for check in _check(store, identity, tokens):
+        logger.info("parity of adapter %s: %s", short(str(model.adapter)), check.sentence)
+        checks.append(check)
+    record = Parity.Record(checks=tuple(checks), seconds=round(time.monotonic() - began, 2))
+    return store.publish(Parity(identity=identity, record=record))
+
+
+def draw_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
+    """Give a few examples of a snapshot with what a model was shown of each (`asked`); the same ones every time.
+
+    Those that were held out of training come first.
+    """
+    drawn = pl.DataFrame(schema=_DRAWN)
+    shards = store.load(Snapshot, tokens.identity.snapshot).record.files
+    for shard, blob in zip(shards, tokens.record.frames, strict=True):
+        rows = get_frame(store, shard.sha256, EXAMPLES).select("row_id", "text", "history")
+        # The ids before the answer: no token of an answer is followed by one that is not learned.
+        asked = pl.col("input_ids").list.head(pl.col("learned").list.eval(~pl.element()).list.sum())
+        shown = get_frame(store, blob, TOKENS).select(
+            "row_id",
+            asked=asked,
+            was_learned=pl.col("split") == "train",
+            lot=sha256(pl.col("row_id")),
+        )
+        drawn = pl.concat([drawn, rows.join(shown, on="row_id")]).sort("was_learned", "lot").head(_SAMPLE)
+    return drawn
+
+
+def _check(store: ObjectStore, identity: Parity.Identity, tokens: Tokens) -> Iterator[ParityCheck]:
+    examples = draw_examples(store, tokens)
+    prompt = store.load(Prompt, identity.task.prompt).identity
+    _, base = fetch_model(store, BaseModelManifest, identity.model.base)
+    tokenizer = load_tokenizer(base)
+    texts = examples.select("text", "history").iter_rows()
+    chats = [render_prompt(prompt, text, history) for text, history in texts]
+    asked = encode_chats(tokenizer, chats)
+    yield _check_ids(examples["asked"].to_list(), asked)
+    manifest, folder = fetch_model(store, Adapter, str(identity.model.adapter))
+    is_beside = manifest.identity.method == "lora"
+    fitting = _keep_fitting(base, asked, identity.max_new_tokens)
+    reference = _ask_plainly(base, folder, tokenizer, fitting, identity.max_new_tokens, is_beside=is_beside)
+    changes = _check_change(reference)
+    yield changes
+    if not changes.passed:
+        return  # The engine would not open it.
+    engine = open_transformers(base, folder, manifest.identity.method)
+    if is_beside:
+        yield _check_merge(reference, _read_logits(engine.model, fitting))
+    yield _check_answers(reference, engine.complete(fitting, identity.max_new_tokens))
+
+
+def _keep_fitting(base: Path, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
+    from transformers import AutoConfig
+
+    context = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False).max_position_embeddings
+    return [prompt for prompt in prompts if len(prompt) + max_new_tokens <= context]
+
+
+def _ask_plainly(
+    base: Path, adapter: Path, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int, *, is_beside: bool
+) -> _Reference:
+    """Ask by transformers and peft alone. One model is in memory at a time."""
+    model = load_model(base).eval()
+    base_logits = _read_logits(model, prompts)
+    if is_beside:
+        model = attach_adapter(model, adapter).eval()
+    else:
+        del model
+        model = load_model(adapter).eval()
+    settings = answer_greedily(model, tokenizer, max_new_tokens)
+    return _Reference(
+        base_logits=base_logits,
+        logits=_read_logits(model, prompts),
+        answers=[_answer(model, prompt, settings) for prompt in prompts],
+        dtype=str(model.dtype).removeprefix("torch."),
+    )
+
+
+def _read_logits(model: Any, prompts: Sequence[list[int]]) -> Any:
+    """Give the logits after each prompt, a row each, in 32 bits on the CPU."""
+    import torch
+
+    with torch.inference_mode():
+        rows = [
+            model(torch.tensor([prompt], device=model.device), logits_to_keep=1).logits[0, -1].float().cpu()
+            for prompt in prompts
+        ]
+    return torch.stack(rows) if rows else torch.zeros(0, 1)
+
+
+def _answer(model: Any, prompt: list[int], settings: Any) -> _Answer:
+    import torch
+
+    shown = torch.tensor([prompt], device=model.device)
+    with torch.inference_mode():
+        told = model.generate(
+            input_ids=shown,
+            attention_mask=torch.ones_like(shown),
+            generation_config=settings,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+    leads = []
+    for logits in told.logits:
+        first, second = logits[0].float().topk(2).values.tolist()
+        leads.append((first - second) / (logits.abs().max().item() or 1.0))
+    return _Answer(told.sequences[0, len(prompt) :].tolist(), leads)
+
+
+def _check_ids(learned: Sequence[Sequence[int]], asked: Sequence[Sequence[int]]) -> ParityCheck:
+    differing = sum(list(ours) != list(theirs) for ours, theirs in zip(learned, asked, strict=True))
+    if differing or not asked:
+        sentence = (
+            f"the ids before the answer differ between training and what evaluation and batch ask in {differing} of "
+            f"{len(asked)} examples"
+        )
+    else:
+        sentence = f"the ids of {len(asked)} examples are the same in training, evaluation and batch"
+    return _conclude("ids", differing, 0, len(asked), sentence, passed=bool(asked) and not differing)
+
+
+def _check_change(reference: _Reference) -> ParityCheck:
+    n = len(reference.answers)
+    change = _find_largest(reference.logits - reference.base_logits)
+    passed = _CHANGE < change < sys.float_info.max
+    if passed:
+        sentence = f"the adapter changes logits of its base model by up to {change:.3g} in {n} examples"
+    elif not n:
+        sentence = "no example leaves room for an answer in the model's context, so nothing can be compared"
+    elif change > _CHANGE:
+        sentence = f"logits of the adapter or of its base model are not finite in {n} examples"
+    else:
+        sentence = (
+            f"the adapter changes no logit of its base model by more than {_CHANGE:g} in {n} examples: {change:.3g} "
+            f"at most"
+        )
+    return _conclude("adapter", change, _CHANGE, n, sentence, passed=passed)
+
+
+def _check_merge(reference: _Reference, merged: Any) -> ParityCheck:
+    n, tolerance = len(reference.answers), _find_tolerance(reference)
+    share = min(_find_largest(merged - reference.logits) / _find_largest(reference.logits), sys.float_info.max)
+    passed = share <= tolerance
+    how = "within" if passed else "more than"
+    sentence = (
+        f"logits of the merged model differ from the adapter's by {share:.2g} of the largest in {n} examples, {how} "
+        f"the {tolerance:g} allowed for {reference.dtype}"
+    )
+    return _conclude("merge", share, tolerance, n, sentence, passed=passed)
+
+
+def _check_answers(reference: _Reference, outputs: Sequence[list[int]]) -> ParityCheck:
+    n, tolerance = len(reference.answers), _find_tolerance(reference)
+    leads = [
+        _find_lead(answer, output)
+        for answer, output in zip(reference.answers, outputs, strict=True)
+        if answer.tokens != output
+    ]
+    close = sum(lead <= tolerance for lead in leads)
+    differing = len(leads) - close
+    if differing:
+        sentence = (
+            f"answers differ between the engine's batch and the adapter asked one by one in {differing} of {n} examples"
+        )
+    else:
+        sentence = (
+            f"answers of the engine's batch are those of the adapter asked one by one in {n - close} of {n} examples"
+        )
+    if close:
+        sentence += f"; in {close} more the two likeliest tokens were nearer than {tolerance:g} of the largest logit"
+    return _conclude("answers", differing, 0, n, sentence, passed=not differing)
+
+
+def _find_tolerance(reference: _Reference) -> float:
+    return TOLERANCES.get(reference.dtype, TOLERANCES["float32"])
+
+
+def _find_lead(answer: _Answer, output: Sequence[int]) -> float:
+    """Give how sure the reference was of the token where another answer first leaves its own."""
+    pairs = zip(answer.tokens, output, strict=False)
+    place = next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), len(output))
+    return answer.leads[place] if place < len(answer.leads) else sys.float_info.max
+
+
+def _find_largest(values: Any) -> float:
+    """Give the largest magnitude; of values that are not finite, the largest number there is."""
+    if not values.numel():
+        return 0.0
+    return float(values.abs().max()) if values.isfinite().all() else sys.float_info.max
+
+
+def _conclude(name: Any, value: float, tolerance: float, n: int, sentence: str, *, passed: bool) -> ParityCheck:
+    return ParityCheck(
+        name=name, passed=passed, value=float(f"{value:.6g}"), tolerance=tolerance, n=n, sentence=sentence
+    )

@@ -1,0 +1,143 @@
+"""A champion from elsewhere: it is compared, served and replaced like any other, and kept when garbage is collected."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nightloom.artifacts.models import Adapter
+from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
+from nightloom.cli.main import main
+from nightloom.core.nights import utc_now
+from nightloom.core.store import open_store
+from nightloom.nightly.chain import run_night, run_stage
+from nightloom.registry.database import open_database
+from nightloom.registry.refs import read_log, read_ref
+from nightloom.snapshots.garbage import collect_garbage
+
+from .conftest import PointSettings, back, install
+
+pytestmark = pytest.mark.torch
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small base model, and two adapters on it as peft saves them."""
+    import torch
+    from nightloom.engines.transformers import load_model, quiet_about_old_names
+    from nightloom.training.starter import StarterSettings, pretrain_starter
+    from peft import LoraConfig, get_peft_model
+
+    torch.set_num_threads(1)
+    made = tmp_path_factory.mktemp("models")
+    settings = StarterSettings(
+        vocabulary=300, hidden=32, layers=1, heads=2, inner=64, context=256, steps=3, rows=2, row_tokens=32
+    )
+    pretrain_starter(settings, made / "base", tell=lambda line: None)
+    for name in ("first", "second"):
+        with quiet_about_old_names():
+            config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+            get_peft_model(load_model(made / "base"), config).save_pretrained(made / name)
+    return made
+
+
+@pytest.fixture(scope="module")
+def champion(
+    point_settings: PointSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+    folders: Path,
+    workers_in_this_process: None,
+) -> Iterator[str]:
+    """An installation whose champion was imported before its first night, which is over."""
+    with install(point_settings, tmp_path_factory.mktemp("imported")):
+        command = ["model", "import", str(folders / "first"), "triage", "--base", str(folders / "base")]
+        assert main([*command, "--champion", "--reason", "it served until now"]) == 0
+        imported = read_ref(open_database(), "triage", "champion")
+        assert imported is not None
+        run_night("triage", None, lambda *_: None)
+        yield imported
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Gives the exit code and the document of a command."""
+
+    def ask(*arguments: str) -> tuple[int, Any]:
+        code = main([*arguments, "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return ask
+
+
+def test_the_first_night_compares_with_it_and_replaces_it(champion: str) -> None:
+    moves = [move for move in read_log(open_database(), "triage") if move.name == "champion"]
+    assert (moves[0].new, moves[0].why) == (champion, "it served until now")
+    verdict = open_store().load(Verdict, str(moves[1].verdict)).identity
+    assert (verdict.champion, verdict.finding, verdict.promote) == (champion, "BETTER", True)
+    assert [(one.against, one.n) for one in verdict.comparisons] == [("champion", 60), ("baseline", 60)]
+
+
+def test_it_tells_where_it_came_from(champion: str, ask: Ask) -> None:
+    _, document = ask("model", "show", champion)
+    assert (document["record"]["source"], document["record"]["blueprint"]) == ("first", None)
+    assert (document["training"], document["verdicts"]) == (None, [])
+    origins = {one["id"]: (one["source"], one["blueprint"] is None) for one in ask("model", "list", "triage")[1]}
+    assert origins[champion] == ("first", True)
+    assert list(origins.values()).count((None, False)) == 1
+
+
+def test_it_predicts_when_it_is_champion_again(champion: str, ask: Ask) -> None:
+    candidate = read_ref(open_database(), "triage", "champion")
+    assert ask("model", "rollback", "triage", "--reason", "answers are late")[1]["champion"] == champion
+    outcome = run_stage("triage", back(0), "predict", lambda *_: None)
+    predictions = open_store().load(Predictions, str(outcome.manifest)).identity
+    plan = open_store().load(PredictionPlan, predictions.plan).identity
+    assert (plan.model.adapter, predictions.rows) == (champion, 15)
+    assert plan.model.base == open_store().load(Adapter, champion).identity.base
+    code, done = ask("model", "promote", str(candidate), "triage", "--reason", "late is better than wrong")
+    assert (code, done["moved"]) == (0, True)
+    assert done["sentence"] == f"{str(candidate)[:12]} is the champion of triage now; no verdict is cited"
+    assert read_log(open_database(), "triage")[-1].why == "late is better than wrong"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("promote", "{champion}", "triage", "--reason", "x"), "stands on base model"),
+        (("import", "{second}", "triage", "--champion", "--reason", "x"), "triage has a champion"),
+        (("import", "{second}", "triage", "--champion"), "--champion needs a --reason"),
+        (("export", "{candidate}", "{second}"), "is the dummy trainer's and has no weights"),
+    ],
+    ids=["another base model", "a second champion", "no reason", "a dummy"],
+)
+def test_what_cannot_be_is_refused(
+    champion: str, folders: Path, ask: Ask, arguments: tuple[str, ...], sentence: str
+) -> None:
+    names = {
+        "champion": champion,
+        "second": folders / "second",
+        "candidate": read_ref(open_database(), "triage", "champion"),
+    }
+    code, document = ask("model", *(one.format(**names) for one in arguments))
+    assert (code, sentence in document["error"]["message"]) == (2, True)
+
+
+def test_garbage_collection_keeps_what_was_imported(champion: str, folders: Path, ask: Ask) -> None:
+    code, imported = ask("model", "import", str(folders / "second"), "triage", "--base", str(folders / "base"))
+    assert code == 0
+    decisions = collect_garbage(open_store(), open_database(), now=utc_now() + timedelta(days=3), dry_run=True)
+    fates = {one.name.digest: one.fate for one in decisions}
+    adapter = open_store().load(Adapter, imported["adapter"])
+    for needed in (champion, adapter.id, adapter.identity.base, *(file.sha256 for file in adapter.identity.files)):
+        assert fates[needed] == "kept"
+
+
+def test_a_row_is_erased_beside_it(champion: str, ask: Ask) -> None:
+    code, erased = ask("row", "erase", "triage", "1-0", "--reason", "she asked for it", "--yes")
+    assert code == 0
+    assert champion not in erased["adapters"]
+    assert len(erased["adapters"]) == 1

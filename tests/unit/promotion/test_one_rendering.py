@@ -1,0 +1,80 @@
+"""What parity takes for granted: evaluation and batch ask an engine for just what `render_prompt` gives."""
+
+import json
+from collections.abc import Sequence
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
+from nightloom.artifacts.frames import EVAL_ITEMS, RECORDS, get_frame, put_frame
+from nightloom.artifacts.leaves import rows_root
+from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.results import PredictionPlanIdentity
+from nightloom.core.store import ObjectStore
+from nightloom.engines.base import Conversation, Generation
+from nightloom.evaluation.scoring import score_model
+from nightloom.prediction.answering import Batch, answer_rows
+from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord, render_prompt
+
+HISTORY = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
+TEXTS = [("the invoice is wrong", None), ("  my password\n is lost ", HISTORY)]
+PROMPT = PromptIdentity(
+    messages=(
+        PromptMessage(role="system", content="Which team?"),
+        PromptMessage(role="user", content="Ticket: {{ text }}"),
+    )
+)
+
+
+class Listening:
+    """An engine that keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Conversation] = []
+
+    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
+        self.asked += conversations
+        return [Generation("{}", 1, 1, finished=True) for _ in conversations]
+
+
+@pytest.fixture
+def task(store: ObjectStore) -> TaskSpec:
+    prompt = store.publish(Prompt(identity=PROMPT, record=PromptRecord(name="triage/1")))
+    return TaskSpec(prompt=prompt.id, output="json", answer={"team": None}, field_order=("team",))
+
+
+def test_evaluation_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) -> None:
+    rows = [(f"i{n}", "c", text, '{"team":"x"}', None, history) for n, (text, history) in enumerate(TEXTS)]
+    blob = put_frame(store, pl.DataFrame(rows, schema=EVAL_ITEMS, orient="row"), EVAL_ITEMS)
+    root = rows_root(get_frame(store, blob, EVAL_ITEMS))
+    evalset = store.publish(
+        EvalSetManifest(
+            identity=EvalSetIdentity(name="gold", rows_root=root, items=2), record=EvalSetRecord(frame=blob, refused=0)
+        )
+    )
+    engine = Listening()
+    score_model(store, task, 8, ModelRef(base="b" * 64), evalset.id, lambda *_: engine)
+    assert engine.asked == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
+
+
+def test_batch_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) -> None:
+    rows = [(f"r{n}", "", text, None, None, history, False) for n, (text, history) in enumerate(TEXTS)]
+    checks = {"operations": [], "max_characters": 2000, "pii": "keep", "secrets": "keep", "prompt_injections": "keep"}
+    plan = PredictionPlanIdentity(
+        recipe="triage",
+        night="2026-11-23",
+        model=ModelRef(base="b" * 64),
+        task=task,
+        max_new_tokens=8,
+        checks=checks,
+        shards=(),
+        rows=2,
+        code="",
+        packages={},
+    )
+    engine = Listening()
+    lines = answer_rows(
+        Batch("p" * 64, plan, PROMPT, engine), pl.DataFrame(rows, schema=RECORDS, orient="row"), lambda _: None
+    )
+    assert [json.loads(line.model_dump_json())["nightloom"]["status"] for line in lines] == ["invalid_output"] * 2
+    assert engine.asked == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
