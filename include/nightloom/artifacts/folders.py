@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelFile
+from nightloom.core.digests import digest_file
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
@@ -34,10 +35,16 @@ def put_folder(store: ObjectStore, folder: Path, names: Iterable[str] | None = N
     Raises:
         InputError: It is no folder, holds no model, only pickled weights, or what asks for code.
     """
-    paths = [folder / name for name in sorted(names or list_model_files(folder))]
-    return tuple(
-        ModelFile(path=path.name, sha256=store.put_file(path), size_bytes=path.stat().st_size) for path in paths
-    )
+    return _name_files(folder, names, store.put_file)
+
+
+def digest_folder(folder: Path, names: Iterable[str] | None = None) -> tuple[ModelFile, ...]:
+    """Give what `put_folder` gives, and keep nothing.
+
+    Raises:
+        InputError: As there.
+    """
+    return _name_files(folder, names, digest_file)
 
 
 def list_model_files(folder: Path) -> list[str]:
@@ -144,6 +151,11 @@ def is_alive(process: int) -> bool:
     except PermissionError:
         pass  # somebody else's
     return True
+
+
+def _name_files(folder: Path, names: Iterable[str] | None, keep: Callable[[Path], str]) -> tuple[ModelFile, ...]:
+    paths = [folder / name for name in sorted(names or list_model_files(folder))]
+    return tuple(ModelFile(path=path.name, sha256=keep(path), size_bytes=path.stat().st_size) for path in paths)
 
 
 def _is_kept(path: PurePosixPath) -> bool:

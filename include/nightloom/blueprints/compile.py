@@ -28,8 +28,13 @@ CODE = (
 PACKAGES = ("peft", "tokenizers", "torch", "transformers", "trl")
 
 
-def compile_blueprint(
-    store: ObjectStore,
+def publish_blueprint(store: ObjectStore, blueprint: Blueprint, prompt: Prompt) -> Blueprint:
+    """Publish the prompt and then the blueprint; an unchanged night gives the blueprint of the night before."""
+    store.publish(prompt)
+    return store.publish(blueprint)
+
+
+def draft_blueprint(
     recipe: Recipe,
     *,
     night: date,
@@ -40,10 +45,9 @@ def compile_blueprint(
     prompt: Prompt,
     eval_sets: Sequence[EvalSetManifest],
 ) -> Blueprint:
-    """Publish the prompt and then the blueprint; an unchanged night gives the blueprint of the night before.
+    """Give all that determines the result of a night, and publish nothing yet.
 
     Args:
-        store: Where they go.
         recipe: What the team wrote.
         night: The night for which it is compiled; recorded, no part of the identity.
         snapshot: Training data.
@@ -53,7 +57,6 @@ def compile_blueprint(
         prompt: The prompt version that the recipe names.
         eval_sets: Frozen eval sets in the recipe's order; the first one decides.
     """
-    store.publish(prompt)
     packages = worker_packages()
     identity = BlueprintIdentity(
         recipe=recipe.name,
@@ -71,16 +74,32 @@ def compile_blueprint(
         promote_on=recipe.gate.promote_on,
         margin=recipe.gate.margin,
         confidence=recipe.gate.confidence,
-        code={name: code_digest(name) for name in CODE},
-        packages={name: packages[name] for name in PACKAGES if name in packages},
+        code=installed_code(),
+        packages=installed_versions(),
     )
     record = BlueprintRecord(
         night=night.isoformat(),
         packages=packages,
         python=platform.python_version(),
-        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        machine=describe_machine(),
     )
-    return store.publish(Blueprint(identity=identity, record=record))
+    return Blueprint(identity=identity, record=record)
+
+
+def installed_code() -> dict[str, str]:
+    """Give the digest of each of our packages that a blueprint names, as it is now."""
+    return {name: code_digest(name) for name in CODE}
+
+
+def installed_versions() -> dict[str, str]:
+    """Give the versions of the packages that a blueprint names, of the interpreter that trains and generates."""
+    packages = worker_packages()
+    return {name: packages[name] for name in PACKAGES if name in packages}
+
+
+def describe_machine() -> str:
+    """Give what this machine is, as a blueprint's record tells it."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
 
 
 def _plan_use(eval_set: EvalSetManifest, confidence: float) -> EvalSetUse:

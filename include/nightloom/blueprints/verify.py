@@ -1,72 +1,117 @@
-"""Verify: whether all that a blueprint names is still there, unaltered, and whether code and packages are the same."""
+"""Verify: whether all that a blueprint names is unaltered in the store, and whether this installation is as it says."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
-from nightloom.artifacts.data import EvalSetManifest, Snapshot
+from nightloom.artifacts.blueprints import BlueprintIdentity
 from nightloom.artifacts.models import BaseModelManifest
-from nightloom.core.digests import code_digest
+from nightloom.artifacts.reading import read_eval_set
+from nightloom.blueprints.compile import installed_code, installed_versions
+from nightloom.core.digests import short
 from nightloom.core.errors import ManifestError
-from nightloom.core.manifests import Manifest
-from nightloom.core.packages import worker_packages
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt
 
+DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
 
-def verify_blueprint(store: ObjectStore, blueprint_id: str) -> list[str]:
+CHANGES_RESULTS = (
+    *("ACCELERATE_MIXED_PRECISION", "ACCELERATE_DYNAMO_BACKEND", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP"),
+    *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "ATEN_CPU_CAPABILITY"),
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+)
+"""Variables by which libraries compute otherwise, and which no blueprint declares. The number of threads is none."""
+
+
+def verify_inputs(
+    store: ObjectStore, blueprint: BlueprintIdentity, verify_snapshot: Callable[[ObjectStore, str], object]
+) -> list[str]:
     """Recompute every digest that a blueprint names, and give one sentence for each thing that is not as it was.
 
-    Raises:
-        ManifestError: The blueprint itself is missing or damaged.
+    Args:
+        store: Where they lie.
+        blueprint: Names snapshot, base model, prompt and eval sets.
+        verify_snapshot: Raises a ManifestError where files or rows of a snapshot are not those that it was frozen with.
     """
-    blueprint = store.load(Blueprint, blueprint_id).identity
-    inputs: list[tuple[type[Manifest], str]] = [
-        (Prompt, blueprint.task.prompt),
-        (Snapshot, blueprint.snapshot),
-        (BaseModelManifest, blueprint.base),
-        *((EvalSetManifest, use.evalset) for use in blueprint.eval_sets),
+    return [
+        *_catch(lambda: store.load(Prompt, blueprint.task.prompt)),
+        *_catch(lambda: verify_snapshot(store, blueprint.snapshot)),
+        *_verify_base(store, blueprint.base),
+        *chain.from_iterable(_catch(partial(read_eval_set, store, use.evalset)) for use in blueprint.eval_sets),
     ]
-    differences = [sentence for kind, digest in inputs for sentence in _verify_input(store, kind, digest)]
-    return [*differences, *_verify_surroundings(blueprint)]
 
 
-def _verify_input(store: ObjectStore, kind: type[Manifest], manifest_id: str) -> Iterator[str]:
+def verify_installation(
+    blueprint: BlueprintIdentity, described: Mapping[str, str | None] | None, environment: Mapping[str, str]
+) -> list[str]:
+    """Say for what reasons this installation would not give what the blueprint says.
+
+    Args:
+        blueprint: Names code, packages, tokenizer and chat template.
+        described: Digests of tokenizer and template as this installation reads them; none: they could not be read.
+        environment: Variables of the process that trains.
+    """
+    return [*_verify_code(blueprint), *_verify_reading(blueprint, described), *_verify_environment(environment)]
+
+
+def _catch(check: Callable[[], object]) -> list[str]:
     try:
-        blobs = _named_blobs(store.load(kind, manifest_id))
+        check()
+    except ManifestError as error:
+        return [str(error)]
+    return []
+
+
+def _verify_base(store: ObjectStore, base: str) -> Iterator[str]:
+    try:
+        files = store.load(BaseModelManifest, base).identity.files
     except ManifestError as error:
         yield str(error)
         return
     with tempfile.TemporaryDirectory(prefix="nightloom-verify-") as folder:
-        for digest in blobs:
-            if not store.has_blob(digest):
-                yield f"blob {digest} of {kind.kind} {manifest_id} is not in the store; restore it from a backup"
-                continue
+        for file in files:
             try:
                 # Through a file: weights may be larger than memory.
-                store.fetch_file(digest, Path(folder) / "blob")
+                store.fetch_file(file.sha256, Path(folder) / "blob")
             except ManifestError as error:
-                yield str(error)
+                yield f"{file.path} of base model {short(base)}: {error}"
 
 
-def _named_blobs(manifest: Manifest) -> list[str]:
-    match manifest:
-        case Snapshot():
-            return [file.sha256 for file in manifest.record.files]
-        case BaseModelManifest():
-            return [file.sha256 for file in manifest.identity.files]
-        case EvalSetManifest():
-            return [manifest.record.frame]
-    return []
-
-
-def _verify_surroundings(blueprint: BlueprintIdentity) -> Iterator[str]:
+def _verify_code(blueprint: BlueprintIdentity) -> Iterator[str]:
+    present = installed_code()
     for name, digest in blueprint.code.items():
-        if code_digest(name) != digest:
+        if present.get(name) != digest:
             yield f"the code of {name} is another now; check out the commit that the blueprint was compiled at"
-    present = worker_packages()
-    for package, version in blueprint.packages.items():
-        found = present.get(package, "not installed")
-        if found != version:
-            yield f"{package} is {found}, not {version}; install {package}=={version}"
+    versions = installed_versions()
+    for package in sorted({*blueprint.packages, *versions}):
+        wanted, found = blueprint.packages.get(package), versions.get(package)
+        if wanted is None:
+            yield f"{package} {found} is installed, and was not; uninstall it"
+        elif found != wanted:
+            yield f"{package} is {found or 'not installed'}, not {wanted}; install {package}=={wanted}"
+
+
+def _verify_reading(blueprint: BlueprintIdentity, described: Mapping[str, str | None] | None) -> Iterator[str]:
+    if described is None:
+        return
+    for what, name in (("tokenizer", "tokenizer"), ("template", "chat template")):
+        wanted, found = getattr(blueprint, what), described[what]
+        if wanted != found:
+            yield (
+                f"the base model's {name} is read as {short(found or 'none')} here, not as {short(wanted or 'none')}; "
+                f"install the packages that the blueprint names"
+            )
+
+
+def _verify_environment(environment: Mapping[str, str]) -> Iterator[str]:
+    for name in CHANGES_RESULTS:
+        if name in environment:
+            yield f"{name}={environment[name]} changes results, and the blueprint does not know of it; unset it"
+    workspace = environment.get("CUBLAS_WORKSPACE_CONFIG", DETERMINISTIC_WORKSPACES[0])
+    if workspace not in DETERMINISTIC_WORKSPACES:
+        yield (
+            f"CUBLAS_WORKSPACE_CONFIG={workspace} makes no GPU deterministic; unset it, or write "
+            f"{' or '.join(DETERMINISTIC_WORKSPACES)}"
+        )

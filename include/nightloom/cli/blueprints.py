@@ -1,16 +1,84 @@
-"""`nightloom blueprint`: what determined a result."""
+"""`nightloom blueprint compile|plan|list|show`: what determines a result, and what it would take to have it."""
 
 from dataclasses import asdict
-from typing import Annotated
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nightloom.cli.lookup import find_id, newest
-from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
+from nightloom.cli.output import (
+    AsJson,
+    Limit,
+    RecipeName,
+    duration,
+    facts,
+    manifest_document,
+    show,
+    table,
+)
+from nightloom.core.digests import short
+
+if TYPE_CHECKING:
+    from nightloom.blueprints.diff import Change
+    from nightloom.blueprints.estimate import Estimate
+    from nightloom.blueprints.plan import Plan, Step
 
 app = typer.Typer(name="blueprint", help="All that determines a night's result.", no_args_is_help=True)
 
 BlueprintId = Annotated[str, typer.Argument(metavar="BLUEPRINT", help="Id of a blueprint, or its first digits.")]
+PreparedNight = Annotated[
+    str | None,
+    typer.Option("--night", metavar="DATE", help="Such as 2026-11-23; the latest that was prepared without it."),
+]
+
+
+@app.command("compile")
+def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_json: AsJson = False) -> None:
+    """Compile a recipe as it stands now for a night that was prepared, and store the blueprint, as the night does."""
+    from nightloom.core.errors import InputError
+    from nightloom.core.store import open_store
+    from nightloom.nightly.blueprints import compile_recipe
+    from nightloom.nightly.stops import Stop
+    from nightloom.registry.database import open_database
+
+    date = _find_night(recipe, night)
+    blueprint = compile_recipe(open_store(), open_database(), recipe, date)
+    if isinstance(blueprint, Stop):
+        raise InputError(blueprint.sentence)
+    identity = blueprint.identity
+    pairs = [
+        ("blueprint", blueprint.id),
+        ("night", date),
+        ("snapshot", identity.snapshot),
+        ("trials", len(identity.trials)),
+        *((f"eval set {use.name}", _tell_power(use)) for use in identity.eval_sets),
+    ]
+    effects = {use.name: use.minimum_detectable_effect for use in identity.eval_sets}
+    document = {"id": blueprint.id, "recipe": recipe, "night": date, "trials": len(identity.trials)}
+    show({**document, "minimum_detectable_effects": effects}, facts(pairs), as_json=as_json)
+
+
+@app.command()
+def plan(
+    target: Annotated[
+        str, typer.Argument(metavar="RECIPE|BLUEPRINT", help="A recipe as it stands now, or a stored blueprint.")
+    ],
+    *,
+    night: PreparedNight = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell every step, whether its result exists, which field made it differ, and the time and cost. Runs nothing."""
+    from nightloom.core.store import open_store
+    from nightloom.nightly.planning import plan_blueprint, plan_recipe
+    from nightloom.registry.database import open_database
+
+    store, database = open_store(), open_database()
+    if is_recipe(target):
+        made = plan_recipe(store, database, target, _find_night(target, night))
+    else:
+        made = plan_blueprint(store, database, find_id(database, "blueprint", target))
+    show(_plan_document(made), _tell_plan(made), as_json=as_json)
 
 
 @app.command("list")
@@ -20,71 +88,185 @@ def list_blueprints(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the blueprints, newest first."""
+    """List the blueprints, newest first, with what the last verdict on each found."""
+    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
     from nightloom.registry.nights import list_manifests
 
-    found = newest(list_manifests(open_database(), "blueprint", recipe), limit)
-    document = [{"id": manifest, "recipe": of_recipe, "night": night} for manifest, of_recipe, night in found]
-    text = table(["blueprint", "recipe", "first compiled"], found, empty="there is no blueprint yet")
-    show(document, text, as_json=as_json)
+    store, database = open_store(), open_database()
+    found = newest(list_manifests(database, "blueprint", recipe), limit)
+    verdicts = _find_verdicts(store, database, recipe, {manifest for manifest, _, _ in found})
+    documents = []
+    for manifest, of_recipe, night in found:
+        verdict = verdicts.get(manifest)
+        told = {"finding": verdict.identity.finding, "promote": verdict.identity.promote} if verdict else {}
+        document = {"id": manifest, "recipe": of_recipe, "night": night, "finding": None, "promote": None}
+        documents.append({**document, **told})
+    rows = [[d["id"], d["recipe"], d["night"], _tell_verdict(d)] for d in documents]
+    text = table(["blueprint", "recipe", "first compiled", "verdict"], rows, empty="there is no blueprint yet")
+    show(documents, text, as_json=as_json)
 
 
 @app.command("show")
 def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
-    """Show what a blueprint pins."""
+    """Show what a blueprint pins, its trials, and the time that they would take."""
     from nightloom.artifacts.blueprints import Blueprint
+    from nightloom.artifacts.training import Trial, identify_trial
+    from nightloom.blueprints.diff import describe_plan, show_value
     from nightloom.core.store import open_store
+    from nightloom.nightly.planning import plan_blueprint
     from nightloom.registry.database import open_database
 
-    manifest = open_store().load(Blueprint, find_id(open_database(), "blueprint", blueprint))
+    store, database = open_store(), open_database()
+    manifest = store.load(Blueprint, find_id(database, "blueprint", blueprint))
     identity, record = manifest.identity, manifest.record
+    verdict = _find_verdicts(store, database, identity.recipe, {manifest.id}).get(manifest.id)
+    planned = plan_blueprint(store, database, manifest.id)
     pairs = [
         ("blueprint", manifest.id),
         ("recipe", identity.recipe),
         ("first compiled", record.night),
+        ("verdict", f"{verdict.identity.finding}: {verdict.identity.reason}" if verdict else "none yet"),
         ("snapshot", identity.snapshot),
         ("base", identity.base),
+        ("tokenizer", identity.tokenizer),
+        ("chat template", identity.template),
         ("prompt", identity.task.prompt),
-        ("answer", ", ".join(identity.task.field_order)),
-        ("primary", identity.primary),
-        ("promote on", f"{identity.promote_on}, margin {identity.margin}, confidence {identity.confidence}"),
-        *(
-            (f"eval set {use.name}", f"{use.items} items, finds differences of {use.minimum_detectable_effect}")
-            for use in identity.eval_sets
+        (
+            "answer",
+            f"{identity.task.output} of {', '.join(identity.task.field_order)}, models compared on {identity.primary}",
         ),
-        *((f"trial {n}", f"{t.trainer} {t.method}, seed {t.seed}") for n, t in enumerate(identity.trials)),
-        ("code", identity.code),
+        ("gate", f"promote on {identity.promote_on}, margin {identity.margin}, confidence {identity.confidence}"),
+        *((f"eval set {use.name}", _tell_power(use)) for use in identity.eval_sets),
+        *((("pruning", show_value(identity.pruning.model_dump(mode="json"))),) if identity.pruning else ()),
+        *((("budget", show_value(identity.budget.model_dump(exclude_none=True))),) if identity.budget else ()),
+        ("training", _tell_estimate(planned.estimate, planned)),
+        *((f"code of {name.removeprefix('nightloom.')}", digest) for name, digest in identity.code.items()),
         *identity.packages.items(),
         ("made on", f"Python {record.python}, {record.machine}"),
     ]
-    show(manifest_document(manifest), facts(pairs), as_json=as_json)
+    plans = [describe_plan(one) for one in identity.trials]
+    common = {name: value for name, value in plans[0].items() if all(one.get(name) == value for one in plans)}
+    differing = sorted({name for one in plans for name in one} - common.keys())
+    standing = [store.find(Trial, identify_trial(identity, number)) for number in range(len(plans))]
+    rows = [
+        [
+            number,
+            *(show_value(one.get(name)) for name in differing),
+            trial.id if trial else None,
+            trial.record.adapter if trial else None,
+            f"{trial.record.final_loss:.4f}" if trial else None,
+            duration(trial.record.seconds) if trial else None,
+        ]
+        for number, (one, trial) in enumerate(zip(plans, standing, strict=True))
+    ]
+    headings = ["trial", *differing, "trained", "adapter", "loss", "took"]
+    shared = facts((name, show_value(value)) for name, value in common.items())
+    text = f"{facts(pairs)}\n\n{table(headings, rows, empty='')}\n\nall trials:\n{shared}"
+    document = {**manifest_document(manifest), "verdict": verdict.id if verdict else None}
+    show({**document, "estimate": _estimate_document(planned.estimate)}, text, as_json=as_json)
 
 
-@app.command()
-def verify(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
-    """Recompute every digest that a blueprint names. Exit 1 when something differs."""
-    from nightloom.blueprints.verify import verify_blueprint
-    from nightloom.core.store import open_store
+def _find_night(recipe: str, night: str | None) -> date:
+    from nightloom.core.nights import parse_night
+    from nightloom.core.recipe_check import load_recipe
+    from nightloom.nightly.blueprints import find_prepared_night
     from nightloom.registry.database import open_database
 
-    blueprint_id = find_id(open_database(), "blueprint", blueprint)
-    differences = verify_blueprint(open_store(), blueprint_id)
-    text = "\n".join(differences) or f"all that blueprint {blueprint_id} names is as it was"
-    show({"id": blueprint_id, "sound": not differences, "differences": differences}, text, as_json=as_json)
-    raise typer.Exit(1 if differences else 0)
+    load_recipe(recipe)  # first: a recipe that is not there had no night either
+    return find_prepared_night(open_database(), recipe, parse_night(night) if night else None)
 
 
-@app.command()
-def diff(before: BlueprintId, after: BlueprintId, *, as_json: AsJson = False) -> None:
-    """Tell what changed between two blueprints."""
-    from nightloom.artifacts.blueprints import Blueprint
-    from nightloom.blueprints.diff import diff_blueprints
-    from nightloom.core.store import open_store
-    from nightloom.registry.database import open_database
+def is_recipe(target: str) -> bool:
+    """Tell whether somebody means a recipe, and not the first digits of a blueprint."""
+    from nightloom.core.settings import get_settings
 
-    store, database = open_store(), open_database()
-    old, new = (store.load(Blueprint, find_id(database, "blueprint", given)) for given in (before, after))
-    differences = diff_blueprints(old, new)
-    document = {"before": old.id, "after": new.id, "differences": [asdict(each) for each in differences]}
-    show(document, "\n".join(each.sentence for each in differences) or "they are one blueprint", as_json=as_json)
+    names = {path.stem for path in get_settings().recipes_dir.glob("*.yaml")}
+    # What is no beginning of a digest can only be a misspelt recipe, whose error names the close ones.
+    return target in names or bool(set(target) - set("0123456789abcdef"))
+
+
+def _find_verdicts(store: Any, database: Any, recipe: str | None, blueprints: set[str]) -> dict[str, Any]:
+    """Give the last verdict on each of these blueprints."""
+    from nightloom.artifacts.results import Verdict
+    from nightloom.registry.nights import list_manifests
+
+    verdicts = [store.load(Verdict, manifest) for manifest, _, _ in list_manifests(database, "verdict", recipe)]
+    return {one.identity.blueprint: one for one in verdicts if one.identity.blueprint in blueprints}
+
+
+def _tell_verdict(document: dict[str, Any]) -> str | None:
+    if document["finding"] is None:
+        return None
+    return f"{document['finding']}{', promoted' if document['promote'] else ''}"
+
+
+def _tell_power(use: Any) -> str:
+    return f"{use.items} items, finds differences of {use.minimum_detectable_effect}"
+
+
+def _tell_plan(made: "Plan") -> str:
+    parts = [facts(_head(made))]
+    if made.since:
+        told = [f"  {change.sentence}" for change in made.changes] or ["  nothing"]
+        since = f"blueprint {short(made.since.id)} (night {made.since.record.night})"
+        parts.append("\n".join([f"changed since {since}:", *told]))
+    parts.append(table(["step", "status", "result or reason"], map(_step_row, made.steps), empty=""))
+    if made.surroundings:
+        told = [f"  {change.sentence}" for change in made.surroundings]
+        parts.append("\n".join(["this installation is not the one it was compiled by, so it cannot run here:", *told]))
+    if made.over_budget:
+        parts.append(f"over budget: {made.over_budget}")
+    return "\n\n".join(parts)
+
+
+def _head(made: "Plan") -> list[tuple[str, Any]]:
+    if made.blueprint is None:
+        return [("recipe", made.recipe), ("night", made.night), ("blueprint", "known when the base model is frozen")]
+    stored = "" if made.stands else "  not stored yet: `nightloom blueprint compile` does that"
+    return [
+        ("recipe", made.recipe),
+        ("night", made.night),
+        ("blueprint", f"{short(made.blueprint.id)}{stored}"),
+        ("training", _tell_estimate(made.estimate, made)),
+    ]
+
+
+def _step_row(step: "Step") -> list[Any]:
+    took = f", {duration(step.estimate.seconds)}" if step.estimate else ""
+    why = f"{short(step.id)}{f' {step.reason}' if step.reason else ''}" if step.id else step.reason
+    return [step.name, f"{step.status}{took}", why]
+
+
+def _tell_estimate(estimate: "Estimate | None", made: "Plan") -> str:
+    if estimate is None:
+        waiting = any(step.name.startswith("trial") and step.status != "exists" for step in made.steps)
+        return "no earlier trial to go by" if waiting else "nothing to do: every trial stands"
+    cost = "" if estimate.cost is None else f"; cost {estimate.cost:,.2f}"
+    trials = "1 earlier trial" if estimate.trials == 1 else f"{estimate.trials} earlier trials"
+    between = f"{duration(estimate.low)} to {duration(estimate.high)}"
+    return f"{duration(estimate.seconds)} ({between}) on {estimate.device}, by {trials}{cost}"
+
+
+def _plan_document(made: "Plan") -> dict[str, Any]:
+    return {
+        "recipe": made.recipe,
+        "night": made.night,
+        "blueprint": made.blueprint.id if made.blueprint else None,
+        "stored": made.stands,
+        "since": made.since.id if made.since else None,
+        "changes": change_documents(made.changes),
+        "steps": [{**asdict(step), "estimate": _estimate_document(step.estimate)} for step in made.steps],
+        "surroundings": change_documents(made.surroundings),
+        "estimate": _estimate_document(made.estimate),
+        "over_budget": made.over_budget,
+    }
+
+
+def _estimate_document(estimate: "Estimate | None") -> dict[str, Any] | None:
+    return {**asdict(estimate), "cost": estimate.cost} if estimate else None
+
+
+def change_documents(changes: "list[Change]") -> list[dict[str, Any]]:
+    """Give changes as programs read them."""
+    return [{**asdict(change), "group": change.group, "sentence": change.sentence} for change in changes]

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable
 from datetime import date
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
+from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.nights import parse_night
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from nightloom.registry.nights import Stage
 
 M = TypeVar("M", bound="Manifest")
+
+_MOST_NAMED = 5
+_FEWEST_DIGITS = 4
 
 
 def find_id(database: "Database", kind: str, given: str) -> str:
@@ -27,12 +32,23 @@ def find_id(database: "Database", kind: str, given: str) -> str:
 
     if re.fullmatch("[0-9a-f]{64}", given):
         return given
-    known = {manifest for manifest, _, _ in list_manifests(database, kind) if manifest.startswith(given)}
+    every = {manifest for manifest, _, _ in list_manifests(database, kind)}
+    known = {manifest for manifest in every if manifest.startswith(given)}
     if len(known) != 1 or not given:
-        found = f"{len(known)} {kind}s begin" if known else f"no {kind} begins"
-        msg = f"{found} with {given!r}; give more digits of one that `nightloom {kind} list` shows"
+        msg = _explain_lookup(kind, given, sorted(every), sorted(known))
         raise InputError(msg)
     return known.pop()
+
+
+def _explain_lookup(kind: str, given: str, every: list[str], known: list[str]) -> str:
+    if known:
+        some = ", ".join(short(one) for one in known[:_MOST_NAMED])
+        more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+        return f"{len(known)} {kind}s begin with {given!r}: {some}{more}; give more digits"
+    beginnings = {one[: max(len(given), _FEWEST_DIGITS)]: one for one in every}
+    close = get_close_matches(given, beginnings, n=1)
+    hint = f"did you mean {short(beginnings[close[0]])}?" if close else f"`nightloom {kind} list` shows all"
+    return f"no {kind} begins with {given!r}; {hint}"
 
 
 def find_night(database: "Database", recipe: str, given: str | None) -> date:

@@ -10,21 +10,21 @@ from typing import Annotated
 
 import typer
 
-from nightloom.cli import blueprints, doctor, models, nights, quarantine, recipes, registry, rows, snapshots
+from nightloom.cli import blueprint_runs, doctor, models, nights, quarantine, recipes, registry, rows, snapshots
 from nightloom.cli.output import describe_fault
 from nightloom.core.errors import NightloomError
 
 app = typer.Typer(
     name="nightloom",
     help="Fine-tuned language models, kept fresh every night.",
-    epilog="Exit codes: 0 done; 1 the answer is no (check, verify, doctor); 2 mend the input; 3 a fault outside.",
+    epilog="Exit codes: 0 done; 1 the answer is no (check, verify, replay, doctor); 2 mend the input; 3 a fault.",
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command in (nights.run, nights.predict, nights.report, doctor.doctor):
     app.command()(_command)
-for _group in (nights, recipes, snapshots, quarantine, rows, blueprints, models, registry):
+for _group in (nights, recipes, snapshots, quarantine, rows, blueprint_runs, models, registry):
     app.add_typer(_group.app)
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -35,7 +35,7 @@ def score_reference(store: ObjectStore, blueprint_id: str, evalset_id: str) -> S
         InputError: The snapshot has no row to learn from.
     """
     blueprint = store.load(Blueprint, blueprint_id).identity
-    identity = _identify(blueprint, evalset_id)
+    identity = identify_reference(blueprint, evalset_id, package_versions(*_PACKAGES))
     kept = store.find(Scores, identity)
     if kept:
         logger.info("reference scores %s of an earlier run stand", short(kept.id))
@@ -67,7 +67,8 @@ def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str])
     return [str(label) for label in pipeline.fit(texts, labels).predict(unseen)]
 
 
-def _identify(blueprint: BlueprintIdentity, evalset_id: str) -> ScoresIdentity:
+def identify_reference(blueprint: BlueprintIdentity, evalset_id: str, packages: Mapping[str, str]) -> ScoresIdentity:
+    """Give what determines the reference's scores; the packages are those of the interpreter that scores."""
     return ScoresIdentity(
         model=None,
         reference=blueprint.snapshot,
@@ -80,7 +81,7 @@ def _identify(blueprint: BlueprintIdentity, evalset_id: str) -> ScoresIdentity:
         ),
         max_new_tokens=0,
         code=code_digest(*_CODE),
-        packages=package_versions(*_PACKAGES),
+        packages={name: packages[name] for name in _PACKAGES if name in packages},
     )
 
 

@@ -48,7 +48,7 @@ def score_model(
     They are kept under what the model is asked, and under no blueprint: baseline and champion are not scored anew every
     night. A champion is to be asked as it is served, so give the task that its adapter records.
     """
-    identity = identify_scores(task, max_new_tokens, model, evalset_id)
+    identity = identify_scores(task, max_new_tokens, model, evalset_id, package_versions(*_PACKAGES))
     kept = store.find(Scores, identity)
     if kept:
         logger.info("scores %s of an earlier run stand", short(kept.id))
@@ -76,15 +76,25 @@ def score_answer(given: Mapping[str, str] | None, expected: Mapping[str, str], f
     return [field for field in fields if given is not None and matches(given[field], expected[field])]
 
 
-def identify_scores(task: TaskSpec, max_new_tokens: int, model: ModelRef, evalset_id: str) -> ScoresIdentity:
-    """Give what determines the scores of a model."""
+def identify_scores(
+    task: TaskSpec, max_new_tokens: int, model: ModelRef, evalset_id: str, packages: Mapping[str, str]
+) -> ScoresIdentity:
+    """Give what determines the scores of a model.
+
+    Args:
+        task: What the model is asked.
+        max_new_tokens: How long its answers may be.
+        model: Base and adapter.
+        evalset_id: Whose items.
+        packages: Versions of the interpreter that generates, which may be another than this one.
+    """
     return ScoresIdentity(
         model=model,
         evalset=evalset_id,
         task=task,
         max_new_tokens=max_new_tokens,
         code=code_digest(*_CODE),
-        packages=package_versions(*_PACKAGES),
+        packages={name: packages[name] for name in _PACKAGES if name in packages},
     )
 
 

@@ -86,30 +86,36 @@ def run_finetune(recipe: str, night: str, on_step: OnStep, stored: str | None = 
     """
     on_step("finetune", "compile_blueprint")
     blueprint = finetune.compile_blueprint(recipe, night, stored)
-    if isinstance(blueprint, Stop) or not train_trials(recipe, night, blueprint, on_step):
+    if isinstance(blueprint, Stop) or train_trials(recipe, night, blueprint, on_step):
         return
+    _, verdict = compare_trials(recipe, night, blueprint, on_step)
+    on_step("finetune", "promote_candidate")
+    finetune.promote_candidate(recipe, night, verdict, stored)
+
+
+def train_trials(recipe: str, night: str, blueprint: str, on_step: OnStep) -> Stop | None:
+    """Train to each rung and then to the end those trials that go on; give what stopped them, if anything did."""
+    going_on = finetune.list_trials(recipe, night, blueprint)
+    for rung in (*range(count_rungs(open_store().load(Blueprint, blueprint).identity)), None):
+        for trial in going_on:
+            on_step("finetune", f"train_trial {trial}" if rung is None else f"train_trial {trial} to rung {rung + 1}")
+            reached = finetune.train_trial(recipe, night, blueprint, trial, rung)
+            if isinstance(reached, Stop):
+                return reached
+        if rung is not None:
+            on_step("finetune", f"rank_trials at rung {rung + 1}")
+            going_on = finetune.rank_trials(recipe, night, blueprint, rung)
+    return None
+
+
+def compare_trials(recipe: str, night: str, blueprint: str, on_step: OnStep) -> tuple[str, str]:
+    """Pick the candidate of the trials that were trained, and compare it; give adapter and verdict."""
     on_step("finetune", "pick_candidate")
     candidate = str(finetune.pick_candidate(recipe, night, blueprint))
     on_step("finetune", "prove_parity")
     parity = finetune.prove_parity(recipe, night, blueprint, candidate)
     on_step("finetune", "compare_candidate")
-    verdict = finetune.compare_candidate(recipe, night, blueprint, candidate, parity)
-    on_step("finetune", "promote_candidate")
-    finetune.promote_candidate(recipe, night, str(verdict), stored)
-
-
-def train_trials(recipe: str, night: str, blueprint: str, on_step: OnStep) -> bool:
-    """Train to each rung and then to the end those trials that go on; tell whether nothing stopped them."""
-    going_on = finetune.list_trials(recipe, night, blueprint)
-    for rung in (*range(count_rungs(open_store().load(Blueprint, blueprint).identity)), None):
-        for trial in going_on:
-            on_step("finetune", f"train_trial {trial}" if rung is None else f"train_trial {trial} to rung {rung + 1}")
-            if isinstance(finetune.train_trial(recipe, night, blueprint, trial, rung), Stop):
-                return False
-        if rung is not None:
-            on_step("finetune", f"rank_trials at rung {rung + 1}")
-            going_on = finetune.rank_trials(recipe, night, blueprint, rung)
-    return True
+    return candidate, str(finetune.compare_candidate(recipe, night, blueprint, candidate, parity))
 
 
 def _predict(recipe: str, night: str, on_step: OnStep) -> None:

@@ -5,26 +5,23 @@ from collections.abc import Iterable
 from getpass import getuser
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
-from nightloom.artifacts.data import EvalSetManifest, Preparation
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Scores, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
-from nightloom.blueprints.compile import compile_blueprint as compile_and_publish
 from nightloom.core.digests import short
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.nights import parse_night
 from nightloom.core.recipe_check import load_recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.core.worker import run_in_worker
 from nightloom.engines.opening import is_dummy
 from nightloom.evaluation.verdict import Role, decide
+from nightloom.nightly.blueprints import compile_recipe
 from nightloom.nightly.devices import run_on_device
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.promotion.promote import promote
-from nightloom.prompts.templates import read_prompt
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import end_stage, index_manifest, read_outcome
+from nightloom.registry.nights import end_stage, index_manifest
 from nightloom.registry.refs import read_ref_before
 from nightloom.registry.trials import finish_trial
 from nightloom.training.ranking import count_rungs, list_contenders
@@ -45,25 +42,11 @@ def compile_blueprint(recipe: str, night: str, stored: str | None = None) -> str
     Raises:
         InputError: The stored one is of another recipe.
     """
-    database, store = open_database(), open_store()
     if stored:
-        return _open_blueprint(store, recipe, stored)
-    prepared = read_outcome(database, recipe, parse_night(night), "prepare")
-    if prepared is None or prepared.status != "done" or prepared.manifest is None:
-        why = prepared.sentence if prepared else f"night {night} was not prepared"
-        return Stop("nothing_new", f"nothing to train on: {why}")
-    preparation = store.load(Preparation, prepared.manifest).identity
-    settings = load_recipe(recipe)
-    blueprint = compile_and_publish(
-        store,
-        settings,
-        night=parse_night(night),
-        snapshot=preparation.snapshot,
-        **run_in_worker("training.bases:run_freeze", base=settings.train.base),
-        prompt=read_prompt(get_settings().prompts_dir, settings.task.prompt),
-        eval_sets=[store.load(EvalSetManifest, evalset) for evalset in preparation.eval_sets],
-    )
-    index_manifest(database, "blueprint", blueprint.id, recipe, parse_night(night))
+        return _open_blueprint(open_store(), recipe, stored)
+    blueprint = compile_recipe(open_store(), open_database(), recipe, parse_night(night))
+    if isinstance(blueprint, Stop):
+        return blueprint
     logger.info("blueprint %s: %d trial(s)", short(blueprint.id), len(blueprint.identity.trials))
     return blueprint.id
 

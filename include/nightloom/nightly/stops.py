@@ -2,8 +2,9 @@
 
 import functools
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, TypeVar, cast
@@ -11,7 +12,7 @@ from typing import Any, Literal, TypeVar, cast
 from nightloom.core.errors import BudgetError, NightloomError, SchemaError
 from nightloom.core.nights import parse_night
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import Stage, begin_stage, end_stage, read_outcome
+from nightloom.registry.nights import Stage, Status, begin_stage, end_stage, read_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,19 @@ class Stop:
 
     status: Literal["nothing_new", "refused"]
     sentence: str
+
+
+_written: ContextVar[bool] = ContextVar("_written", default=True)
+
+
+@contextmanager
+def without_outcome() -> Iterator[None]:
+    """Let steps be run beside the night that they belong to: what they come to is not what the night came to."""
+    before = _written.set(False)
+    try:
+        yield
+    finally:
+        _written.reset(before)
 
 
 Step = TypeVar("Step", bound=Callable[..., Any])
@@ -44,7 +58,7 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
         @functools.wraps(function)
         def run(recipe: str, night: str, *args: Any, **kwargs: Any) -> Any:
             night_date = parse_night(night)
-            if first:
+            if first and _written.get():
                 begin_stage(open_database(), recipe, night_date, stage)
             try:
                 result = function(recipe, night, *args, **kwargs)
@@ -58,7 +72,7 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
                 raise
             if isinstance(result, Stop):
                 logger.info("%s of night %s stops here: %s", stage, night, result.sentence)
-                end_stage(open_database(), recipe, night_date, stage, result.status, result.sentence)
+                _write(recipe, night_date, stage, result.status, result.sentence)
             return result
 
         return cast("Step", run)
@@ -67,7 +81,11 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
 
 
 def _end_as_failed(recipe: str, night: date, stage: Stage, sentence: str) -> None:
-    database = open_database()
-    outcome = read_outcome(database, recipe, night, stage)
+    outcome = read_outcome(open_database(), recipe, night, stage)
     if outcome is None or outcome.status != "refused":
-        end_stage(database, recipe, night, stage, "failed", sentence)
+        _write(recipe, night, stage, "failed", sentence)
+
+
+def _write(recipe: str, night: date, stage: Stage, status: Status, sentence: str) -> None:
+    if _written.get():
+        end_stage(open_database(), recipe, night, stage, status, sentence)

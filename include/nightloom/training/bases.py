@@ -1,7 +1,6 @@
 """Base models: from the name in a recipe to a frozen model in the store."""
 
 import fcntl
-import json
 import logging
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -12,15 +11,22 @@ from typing import Protocol
 import yaml
 
 from nightloom.artifacts.folders import (
+    digest_folder,
     fetch_model,
     keep_model_files,
     list_model_files,
     move_into_cache,
     put_folder,
-    scratch_folder,
 )
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelFile, Origin
-from nightloom.core.digests import digest_json, short
+from nightloom.artifacts.models import (
+    BaseModelIdentity,
+    BaseModelManifest,
+    BaseModelRecord,
+    ModelFile,
+    Origin,
+    Starter,
+)
+from nightloom.core.digests import digest_bytes, digest_json, short
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
@@ -29,11 +35,12 @@ from nightloom.engines.tokens import open_encoder
 from nightloom.training.base_check import WEIGHTS, check_kind, check_weights, list_weights
 from nightloom.training.encode import digest_tokenizer
 from nightloom.training.hub import read_name
-from nightloom.training.starter import make_starter
+from nightloom.training.starter import StarterSettings, identify_starter, make_starter
 
 logger = logging.getLogger(__name__)
 
 _CARD = "README.md"
+_DUMMY = b"{}"
 _WEIGHTS = ".safetensors"
 
 
@@ -57,14 +64,51 @@ def run_freeze(base: str) -> dict[str, str | None]:
 
     Gives its id (base), and the digests of its tokenizer and chat template; none of a model that has neither.
     """
+    base_id = freeze_base(open_store(), base)
+    return {"base": base_id, **run_describe(base_id)}
+
+
+def run_describe(base: str) -> dict[str, str | None]:
+    """Give the digests of a frozen base model's tokenizer and chat template, as this interpreter reads them.
+
+    None of a model that has neither.
+    """
     store = open_store()
-    base_id = freeze_base(store, base)
-    if base == "dummy":
-        return {"base": base_id, "tokenizer": None, "template": None}
-    manifest, folder = fetch_model(store, BaseModelManifest, base_id)
+    if is_dummy(store.load(BaseModelManifest, base)):
+        return {"tokenizer": None, "template": None}
+    manifest, folder = fetch_model(store, BaseModelManifest, base)
     encoder = open_encoder(folder)
-    digest = digest_tokenizer(manifest.identity.files, encoder)
-    return {"base": base_id, "tokenizer": digest, "template": encoder.template}
+    return {"tokenizer": digest_tokenizer(manifest.identity.files, encoder), "template": encoder.template}
+
+
+def is_dummy(base: BaseModelManifest) -> bool:
+    """Tell whether a base model is the dummy trainer's, which has no weights."""
+    return any(file.path == DUMMY_FILE for file in base.identity.files)
+
+
+def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelIdentity | None:
+    """Give a base model as it is now, and write nothing; nothing: it has to be made or fetched first.
+
+    Args:
+        store: Where it is kept.
+        base: As a recipe names it.
+        packages: Versions of the interpreter that trains: the starter follows from them.
+
+    Raises:
+        InputError: There is no such model, or it is not plain data.
+        FaultError: Where it lies does not answer just now.
+    """
+    if base == "dummy":
+        return BaseModelIdentity(files=_dummy_files())
+    memo: Starter | Origin | None
+    if base == "starter":
+        memo = store.find(Starter, identify_starter(StarterSettings(), packages))
+    else:
+        place = _find_place(store, base)
+        if isinstance(place, Path):
+            return BaseModelIdentity(files=digest_folder(place, _list_names(place)))
+        memo = store.find(Origin, Origin.Identity(source=place.source, revision=place.revision))
+    return store.load(BaseModelManifest, memo.record.base).identity if memo else None
 
 
 def freeze_base(store: ObjectStore, base: str) -> str:
@@ -82,22 +126,12 @@ def freeze_base(store: ObjectStore, base: str) -> str:
         return make_starter(store)
     if base == "dummy":
         return _freeze_dummy(store)
-    if base.startswith("s3://"):
-        return _freeze_distant(store, base, S3Prefix(store, base))
-    if not Path(base).exists() and (repo := read_name(base)):
-        pinned = f"{repo.source}@{repo.revision}"
-        if base != pinned:
-            logger.info("%s is commit %s today; write %s to stay with it", base, repo.revision, pinned)
-        return _freeze_distant(store, base, repo)
-    if not Path(base).is_dir():
-        msg = (
-            f"base model {base!r} is not there: write `starter`, a folder on this machine, s3://bucket/prefix/, or "
-            f"org/name@revision"
-        )
-        raise InputError(msg)
-    check_kind(Path(base))
-    check_weights(Path(base))
-    return _freeze_folder(store, Path(base).name, Path(base))[0]
+    place = _find_place(store, base)
+    if not isinstance(place, Path):
+        return _freeze_distant(store, base, place)
+    check_kind(place)
+    check_weights(place)
+    return _freeze_folder(store, place.name, place)[0]
 
 
 class S3Prefix:
@@ -136,6 +170,24 @@ class S3Prefix:
         found = self._store.list_versions(self._bucket, self._prefix) if self._bucket else {}
         self._versions = {key.removeprefix(self._prefix): version for key, version in sorted(found.items())}
         return digest_json(self._versions)
+
+
+def _find_place(store: ObjectStore, base: str) -> Distant | Path:
+    """Give where a base model lies that is neither `starter` nor `dummy`."""
+    if base.startswith("s3://"):
+        return S3Prefix(store, base)
+    if not Path(base).exists() and (repo := read_name(base)):
+        pinned = f"{repo.source}@{repo.revision}"
+        if base != pinned:
+            logger.info("%s is commit %s today; write %s to stay with it", base, repo.revision, pinned)
+        return repo
+    if not Path(base).is_dir():
+        msg = (
+            f"base model {base!r} is not there: write `starter`, a folder on this machine, s3://bucket/prefix/, or "
+            f"org/name@revision"
+        )
+        raise InputError(msg)
+    return Path(base)
 
 
 def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
@@ -184,11 +236,14 @@ def _lend_download(name: str) -> Iterator[Path]:
 
 
 def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[str, tuple[ModelFile, ...]]:
-    weights = list_weights(folder)
-    names = [name for name in list_model_files(folder) if not name.endswith(_WEIGHTS) or name in weights]
-    files = put_folder(store, folder, names)
+    files = put_folder(store, folder, _list_names(folder))
     record = BaseModelRecord(source=source, license=_read_license(folder / _CARD))
     return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files), record=record)).id, files
+
+
+def _list_names(folder: Path) -> list[str]:
+    weights = list_weights(folder)
+    return [name for name in list_model_files(folder) if not name.endswith(_WEIGHTS) or name in weights]
 
 
 def _read_license(card: Path) -> str | None:
@@ -209,8 +264,10 @@ def _read_license(card: Path) -> str | None:
 
 
 def _freeze_dummy(store: ObjectStore) -> str:
-    with scratch_folder() as folder:
-        (folder / DUMMY_FILE).write_text(json.dumps({}), encoding="utf-8")
-        files = put_folder(store, folder)
-    record = BaseModelRecord(source="dummy")
-    return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files), record=record)).id
+    store.put_blob(_DUMMY)
+    identity = BaseModelIdentity(files=_dummy_files())
+    return store.publish(BaseModelManifest(identity=identity, record=BaseModelRecord(source="dummy"))).id
+
+
+def _dummy_files() -> tuple[ModelFile, ...]:
+    return (ModelFile(path=DUMMY_FILE, sha256=digest_bytes(_DUMMY), size_bytes=len(_DUMMY)),)

@@ -5,7 +5,7 @@ A shard is encoded at a time; one that the snapshot before has too is taken over
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -66,16 +66,8 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
     """
     base, folder = fetch_model(store, BaseModelManifest, blueprint.base)
     encoder = open_encoder(folder)
-    identity = Tokens.Identity(
-        snapshot=blueprint.snapshot,
-        tokenizer=digest_tokenizer(base.identity.files, encoder),
-        template=encoder.template,
-        prompt=blueprint.task.prompt,
-        output=blueprint.task.output,
-        field_order=blueprint.task.field_order,
-        code=code_digest(*_MADE_BY),
-        packages=package_versions(*_PACKAGES),
-    )
+    tokenizer = digest_tokenizer(base.identity.files, encoder)
+    identity = identify_tokens(blueprint, tokenizer, encoder.template, package_versions(*_PACKAGES))
     if found := store.find(Tokens, identity):
         logger.info("tokens %s of snapshot %s stand already", short(found.id), short(blueprint.snapshot))
         return found
@@ -97,6 +89,29 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
         learned_tokens=counts["learned_tokens"],
     )
     return store.publish(Tokens(identity=identity, record=record))
+
+
+def identify_tokens(
+    blueprint: BlueprintIdentity, tokenizer: str, template: str, packages: Mapping[str, str]
+) -> Tokens.Identity:
+    """Give all that the ids of a snapshot's examples follow from.
+
+    Args:
+        blueprint: Names the snapshot and the prompt.
+        tokenizer: Digest of the tokenizer, as `digest_tokenizer` gives it.
+        template: Digest of the chat template's text.
+        packages: Versions of the interpreter that encodes, which may be another than this one.
+    """
+    return Tokens.Identity(
+        snapshot=blueprint.snapshot,
+        tokenizer=tokenizer,
+        template=template,
+        prompt=blueprint.task.prompt,
+        output=blueprint.task.output,
+        field_order=blueprint.task.field_order,
+        code=code_digest(*_MADE_BY),
+        packages={name: packages[name] for name in _PACKAGES if name in packages},
+    )
 
 
 def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:

@@ -9,8 +9,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from nightloom.artifacts.folders import put_folder, scratch_folder
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, Starter
 from nightloom.core.digests import code_digest, digest_file, digest_json, short
 from nightloom.core.manifests import Plain
+from nightloom.core.packages import package_versions
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.core.worker import SHARING_CORES
 from nightloom.training.determinism import be_deterministic
@@ -72,11 +72,7 @@ def make_starter(
         tell: Hears a line of progress every few seconds.
     """
     settings = settings or StarterSettings()
-    identity = Starter.Identity(
-        settings=settings.model_dump(),
-        code=digest_json([code_digest(*_MADE_BY), digest_file(WORDS_FILE)]),
-        packages={package: version(package) for package in _PACKAGES},
-    )
+    identity = identify_starter(settings, package_versions(*_PACKAGES))
     if found := store.find(Starter, identity):
         tell(f"starter {short(found.record.base)} stands already")
         return found.record.base
@@ -90,6 +86,15 @@ def make_starter(
     tell(f"starter {short(base.id)} made in {seconds:.0f} s")
     record = Starter.Record(base=base.id, seconds=seconds, loss=loss)
     return store.publish(Starter(identity=identity, record=record)).record.base
+
+
+def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> Starter.Identity:
+    """Give what determines a starter; the packages are those of the interpreter that makes it."""
+    return Starter.Identity(
+        settings=settings.model_dump(),
+        code=digest_json([code_digest(*_MADE_BY), digest_file(WORDS_FILE)]),
+        packages={name: packages[name] for name in _PACKAGES if name in packages},
+    )
 
 
 def run_starter() -> str:

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import put_folder, scratch_folder
 from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
-from nightloom.artifacts.training import Rung, Trial, TrialIdentity, TrialRecord, identify_trial
+from nightloom.artifacts.training import HeldOutLoss, Rung, Trial, TrialIdentity, TrialRecord, identify_trial
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.manifests import Manifest, Plain
@@ -96,6 +97,16 @@ def train_to_rung(
     return _find_or_make(task, Rung, identity, lambda turn: _train_to_rung(task, turn, identity))
 
 
+def train_anew(store: ObjectStore, blueprint_id: str, trial: int, folder: Path) -> Training:
+    """Train a trial from its beginning, whether or not it stands, write its files into a folder, and publish nothing.
+
+    Raises:
+        InputError: As for `train_trial`.
+    """
+    task = _read_task(store, None, blueprint_id, trial)
+    return _require_end(task, TRAINERS[task.plan.trainer](store, task.blueprint, task.plan, folder, Course()))
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """What is to be trained."""
@@ -141,10 +152,8 @@ def _find_or_make(task: _Task, kind: type[M], identity: Plain, make: Callable[[T
 def _train_to_end(task: _Task, turn: Turn) -> Trial:
     store, blueprint = task.store, task.blueprint
     with _open_run(task, turn, halt=None) as (run, course), scratch_folder() as folder:
-        training = TRAINERS[task.plan.trainer](store, blueprint, task.plan, folder, share_course(course))
-        if not isinstance(training, Training):
-            msg = f"trainer {task.plan.trainer!r} halted where it was to go to the end; mend the trainer"
-            raise InputError(msg)
+        result = TRAINERS[task.plan.trainer](store, blueprint, task.plan, folder, share_course(course))
+        training = _require_end(task, result)
         seconds = run.seconds
         adapter = store.publish(
             Adapter(
@@ -158,6 +167,13 @@ def _train_to_end(task: _Task, turn: Turn) -> Trial:
             )
         )
         return store.publish(Trial(identity=task.identity, record=_account(adapter.id, training, seconds)))
+
+
+def _require_end(task: _Task, result: Training | HeldOutLoss) -> Training:
+    if not isinstance(result, Training):
+        msg = f"trainer {task.plan.trainer!r} halted where it was to go to the end; mend the trainer"
+        raise InputError(msg)
+    return result
 
 
 def _train_to_rung(task: _Task, turn: Turn, identity: Rung.Identity) -> Rung:

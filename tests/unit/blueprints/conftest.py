@@ -18,8 +18,9 @@ from nightloom.artifacts.data import (
     SnapshotRecord,
 )
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
+from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelFile
-from nightloom.blueprints.compile import compile_blueprint
+from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
 from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
@@ -65,12 +66,10 @@ def inputs(store: ObjectStore) -> Inputs:
         identity=BaseModelIdentity(files=(ModelFile(path="model.safetensors", sha256=weights, size_bytes=7),)),
         record=BaseModelRecord(source="tiny"),
     )
-    items = put_frame(
-        store, pl.DataFrame([["i1", "c1", "quote", "{}", None, None]], EVAL_ITEMS, orient="row"), EVAL_ITEMS
-    )
+    items = pl.DataFrame([["i1", "c1", "quote", "{}", None, None]], EVAL_ITEMS, orient="row")
     eval_set = EvalSetManifest(
-        identity=EvalSetIdentity(name="held_out", rows_root="1" * 64, items=500),
-        record=EvalSetRecord(frame=items, refused=0),
+        identity=EvalSetIdentity(name="held_out", rows_root=rows_root(items), items=500),
+        record=EvalSetRecord(frame=put_frame(store, items, EVAL_ITEMS), refused=0),
     )
     return Inputs(store.publish(snapshot).id, store.publish(base).id, store.publish(eval_set), weights)
 
@@ -80,17 +79,18 @@ def make_blueprint(store: ObjectStore, inputs: Inputs) -> Callable[..., Blueprin
     """Compile the recipe for a night, with sections of it replaced."""
 
     def make(night: date = date(2026, 11, 23), prompt: str = "{{ text }}", **sections: Any) -> Blueprint:
-        return compile_blueprint(
-            store,
+        asked = Prompt(
+            identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
+            record=PromptRecord(name="triage/1"),
+        )
+        draft = draft_blueprint(
             Recipe.model_validate({**RECIPE, **sections}),
             night=night,
             snapshot=inputs.snapshot,
             base=inputs.base,
-            prompt=Prompt(
-                identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
-                record=PromptRecord(name="triage/1"),
-            ),
+            prompt=asked,
             eval_sets=[inputs.eval_set],
         )
+        return publish_blueprint(store, draft, asked)
 
     return make

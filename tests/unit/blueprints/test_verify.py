@@ -1,47 +1,110 @@
+"""What a blueprint names is recomputed, and this installation is held against it."""
+
 import pytest
-from nightloom.blueprints.verify import verify_blueprint
-from nightloom.core.errors import ManifestError
+from nightloom.blueprints.verify import verify_inputs, verify_installation
+
+
+def verify(store, blueprint):
+    """Snapshots have a verification of their own."""
+    return verify_inputs(store, blueprint.identity, lambda *_: None)
+
+
+def blob_key(digest):
+    return f"prefix/objects/sha256/{digest[:2]}/{digest[2:]}"
 
 
 def test_an_untouched_blueprint_has_no_difference(store, make_blueprint):
-    assert verify_blueprint(store, make_blueprint().id) == []
+    assert verify(store, make_blueprint()) == []
 
 
-def test_a_damaged_blob_is_named(store, s3, make_blueprint, inputs):
+def test_a_damaged_blob_is_named_with_its_file(store, s3, make_blueprint, inputs):
     blueprint = make_blueprint()
-    s3.objects[f"prefix/objects/sha256/{inputs.weights[:2]}/{inputs.weights[2:]}"] = b"other weights"
-    assert verify_blueprint(store, blueprint.id) == [
-        f"blob {inputs.weights} is damaged in the store; restore it from a backup"
+    s3.objects[blob_key(inputs.weights)] = b"other weights"
+    assert verify(store, blueprint) == [
+        f"model.safetensors of base model {inputs.base[:12]}: blob {inputs.weights} is damaged in the store; "
+        f"restore it from a backup"
     ]
 
 
-def test_a_missing_blob_is_named(store, s3, make_blueprint, inputs):
+def test_a_missing_blob_is_named_with_its_file(store, s3, make_blueprint, inputs):
     blueprint = make_blueprint()
-    del s3.objects[f"prefix/objects/sha256/{inputs.weights[:2]}/{inputs.weights[2:]}"]
-    assert verify_blueprint(store, blueprint.id) == [
-        f"blob {inputs.weights} of base {inputs.base} is not in the store; restore it from a backup"
+    del s3.objects[blob_key(inputs.weights)]
+    assert verify(store, blueprint) == [
+        f"model.safetensors of base model {inputs.base[:12]}: blob {inputs.weights} is not in the store; "
+        f"restore it from a backup"
     ]
 
 
-def test_a_missing_manifest_is_named(store, s3, make_blueprint, inputs):
+@pytest.mark.parametrize("kind", ["prompt", "base", "evalset"])
+def test_a_missing_manifest_is_named(store, s3, make_blueprint, kind):
     blueprint = make_blueprint()
-    del s3.objects[f"prefix/manifests/snapshot/{inputs.snapshot}.json"]
-    (difference,) = verify_blueprint(store, blueprint.id)
-    assert difference.startswith(f"snapshot {inputs.snapshot} is not in the store")
+    (key,) = [key for key in s3.objects if f"manifests/{kind}/" in key]
+    del s3.objects[key]
+    (difference,) = verify(store, blueprint)
+    assert difference.startswith(f"{kind} {key[-69:-5]} is not in the store")
 
 
-def test_other_code_and_packages_are_named(store, make_blueprint):
+def test_items_that_are_not_those_of_the_root_are_found(store, s3, make_blueprint, inputs):
     blueprint = make_blueprint()
-    identity = blueprint.identity.model_copy(
-        update={"code": {"nightloom.training": "c" * 64}, "packages": {"torch": "0.1", "gone": "2"}}
-    )
-    other = store.publish(blueprint.model_copy(update={"identity": identity}))
-    code, gone, torch = verify_blueprint(store, other.id)
+    key = f"prefix/manifests/evalset/{inputs.eval_set.id}.json"
+    rows = next(key for key in s3.objects if "manifests/snapshot" in key)
+    assert rows
+    frame = inputs.eval_set.record.frame.encode()
+    other = store.put_blob(_one_item_less(store, inputs.eval_set.record.frame)).encode()
+    s3.objects[key] = s3.objects[key].replace(frame, other)
+    (difference,) = verify(store, blueprint)
+    assert difference.startswith(f"the items of eval set {inputs.eval_set.id} are not those it was frozen with")
+
+
+def _one_item_less(store, frame):
+    from nightloom.artifacts.frames import EVAL_ITEMS, get_frame, put_frame
+
+    return store.get_blob(put_frame(store, get_frame(store, frame, EVAL_ITEMS).clear(), EVAL_ITEMS))
+
+
+def test_a_snapshot_that_fails_its_verification_is_told(store, make_blueprint):
+    from nightloom.core.errors import ManifestError
+
+    def fail(_, snapshot):
+        raise ManifestError(snapshot)
+
+    blueprint = make_blueprint()
+    assert verify_inputs(store, blueprint.identity, fail) == [blueprint.identity.snapshot]
+
+
+def test_the_same_installation_has_no_difference(make_blueprint):
+    blueprint = make_blueprint().identity
+    same = {"tokenizer": blueprint.tokenizer, "template": blueprint.template}
+    environment = {"OMP_NUM_THREADS": "2", "CUBLAS_WORKSPACE_CONFIG": ":16:8"}
+    assert verify_installation(blueprint, same, environment) == []
+
+
+def test_other_code_and_packages_are_named(make_blueprint):
+    blueprint = make_blueprint().identity
+    packages = {**blueprint.packages, "torch": "0.1", "gone": "2"}
+    packages.pop("peft")
+    other = blueprint.model_copy(update={"code": {"nightloom.training": "c" * 64}, "packages": packages})
+    code, gone, peft, torch = verify_installation(other, None, {})
     assert code.startswith("the code of nightloom.training is another now")
-    assert torch.endswith("not 0.1; install torch==0.1")
     assert gone == "gone is not installed, not 2; install gone==2"
+    assert peft.endswith("is installed, and was not; uninstall it")
+    assert torch.endswith("not 0.1; install torch==0.1")
 
 
-def test_a_blueprint_that_is_not_there_is_an_error(store):
-    with pytest.raises(ManifestError, match=r"blueprint f{64} is not in the store"):
-        verify_blueprint(store, "f" * 64)
+def test_tokenizer_that_is_read_otherwise_is_named(make_blueprint):
+    blueprint = make_blueprint().identity.model_copy(update={"tokenizer": "a" * 64, "template": "b" * 64})
+    read = {"tokenizer": "a" * 64, "template": "c" * 64}
+    (difference,) = verify_installation(blueprint, read, {})
+    assert difference.startswith("the base model's chat template is read as cccccccccccc here, not as bbbbbbbbbbbb")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("NVIDIA_TF32_OVERRIDE", "1", "changes results"),
+        ("CUBLAS_WORKSPACE_CONFIG", ":0:0", "makes no GPU deterministic"),
+    ],
+)
+def test_undeclared_variables_are_named(make_blueprint, name, value, words):
+    (difference,) = verify_installation(make_blueprint().identity, None, {name: value})
+    assert difference.startswith(f"{name}={value} {words}")

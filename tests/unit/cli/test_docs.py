@@ -38,5 +38,7 @@ def test_named_options_exist() -> None:
         "--champion",
         "--force",
         "--merged",
+        "--trial",
+        "--tolerance",
     }
     assert named <= known

@@ -83,7 +83,7 @@ def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNig
 
 def test_unknown_digits_are_bad_input(command: Command, night: PastNight) -> None:
     code, _, err = command("snapshot", "show", "zz")
-    sentence = "no snapshot begins with 'zz'; give more digits of one that `nightloom snapshot list` shows"
+    sentence = "no snapshot begins with 'zz'; `nightloom snapshot list` shows all"
     assert (code, err) == (2, f"error: {sentence}\n")
 
 
@@ -217,31 +217,6 @@ def test_store_of_another_registry_is_left_alone_until_it_is_adopted(
 def test_unknown_row_is_bad_input(command: Command, night: PastNight) -> None:
     sentence = "no row 'r7' came in any of the nights of triage; check its key"
     assert command("row", "show", "triage", "r7") == (2, "", f"error: {sentence}\n")
-
-
-def test_blueprint_is_shown(command: Command, night: PastNight) -> None:
-    code, out, _ = command("blueprint", "show", night.blueprint.id)
-    assert code == 0
-    assert "promote on      better, margin 0.02, confidence 0.95" in out
-    assert "eval set clean  500 items, finds differences of 0.04" in out
-
-
-def test_blueprints_are_listed(ask: Ask, night: PastNight) -> None:
-    assert ask("blueprint", "list") == [{"id": night.blueprint.id, "recipe": "triage", "night": "2026-11-23"}]
-
-
-def test_blueprint_with_missing_inputs_answers_no(command: Command, night: PastNight) -> None:
-    code, out, _ = command("blueprint", "verify", night.blueprint.id)
-    assert code == 1
-    assert f"base {'b' * 64} is not in the store" in out
-
-
-def test_blueprint_does_not_differ_from_itself(command: Command, night: PastNight) -> None:
-    assert command("blueprint", "diff", night.blueprint.id, night.blueprint.id[:6]) == (
-        0,
-        "they are one blueprint\n",
-        "",
-    )
 
 
 def test_champion_is_marked(command: Command, night: PastNight) -> None:

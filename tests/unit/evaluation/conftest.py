@@ -21,7 +21,7 @@ from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, 
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
-from nightloom.blueprints.compile import compile_blueprint
+from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
 from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Conversation, Generation
@@ -121,18 +121,19 @@ def make_blueprint(store: ObjectStore) -> MakeBlueprint:
     def make(
         *eval_sets: EvalSetManifest, snapshot: str = "5" * 64, prompt: str = "{{ text }}", **gate: Any
     ) -> Blueprint:
-        return compile_blueprint(
-            store,
+        asked = Prompt(
+            identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
+            record=PromptRecord(name="triage/1"),
+        )
+        draft = draft_blueprint(
             Recipe.model_validate({**RECIPE, "gate": gate}),
             night=date(2026, 11, 23),
             snapshot=snapshot,
             base="b" * 64,
-            prompt=Prompt(
-                identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
-                record=PromptRecord(name="triage/1"),
-            ),
+            prompt=asked,
             eval_sets=eval_sets,
         )
+        return publish_blueprint(store, draft, asked)
 
     return make
 

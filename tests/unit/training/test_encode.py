@@ -16,12 +16,14 @@ from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, Bas
 from nightloom.artifacts.reading import read_tokens
 from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.core.errors import InputError
+from nightloom.core.packages import installed_packages
 from nightloom.core.store import ObjectStore
 from nightloom.engines.tokens import TokenEncoder
 from nightloom.engines.transformers import load_tokenizer
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.training import encode
-from nightloom.training.encode import encode_snapshot, read_encoded
+from nightloom.training.bases import run_describe
+from nightloom.training.encode import encode_snapshot, identify_tokens, read_encoded
 from nightloom.training.trials import train_trial
 
 from .conftest import ROWS, publish_rows
@@ -245,3 +247,13 @@ def test_template_that_asks_otherwise_than_it_writes_is_told(
     path.write_text(path.read_text(encoding="utf-8").replace("'<|assistant|>' -", "'<|assistant|>Sure' -"), "utf-8")
     encode_snapshot(store, blueprint.model_copy(update={"base": put_base(store, folder)}))
     assert any(line.startswith("in 8 of 8 examples the chat template asks") for line in caplog.messages)
+
+
+def test_tokens_are_found_by_what_a_blueprint_names(
+    store: ObjectStore, blueprint: BlueprintIdentity, tiny_base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightloom.training.bases.open_store", lambda: store)
+    tokens = encode_snapshot(store, blueprint)
+    read = run_describe(tiny_base)
+    packages = installed_packages()
+    assert identify_tokens(blueprint, str(read["tokenizer"]), str(read["template"]), packages) == tokens.identity

@@ -9,7 +9,7 @@ from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.frames import LABELS, get_frame
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
-from nightloom.artifacts.training import Trial
+from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
@@ -157,6 +157,15 @@ WITH_EMBEDDINGS = {"r": 4, "modules_to_save": ["embed_tokens"], "ensure_weight_t
 BOTH_KINDS = pytest.mark.parametrize(
     "lora", [pytest.param({"r": 4}, id="linear"), pytest.param(WITH_EMBEDDINGS, id="embeddings")]
 )
+
+
+@pytest.mark.torch
+def test_a_trial_is_found_again_though_peft_writes_into_its_settings(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan
+) -> None:
+    blueprint = plan_trial(tiny_base, make_plan(lora=WITH_EMBEDDINGS, max_steps=1))
+    trained = train_trial(store, blueprint, 0)
+    assert store.find(Trial, identify_trial(store.load(Blueprint, blueprint).identity, 0)) == trained
 
 
 @pytest.mark.torch

@@ -1,0 +1,166 @@
+"""`nightloom blueprint run|verify|replay|diff`: a blueprint executed, and held against what is here."""
+
+from dataclasses import asdict
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nightloom.cli.blueprints import BlueprintId, app, change_documents, is_recipe
+from nightloom.cli.lookup import find_id
+from nightloom.cli.output import AsJson, duration, facts, show
+from nightloom.core.digests import short
+
+if TYPE_CHECKING:
+    from nightloom.nightly.comparing import Difference
+
+TrialNumber = Annotated[int | None, typer.Option("--trial", min=0, metavar="NUMBER", help="This trial alone.")]
+
+
+@app.command()
+def run(blueprint: BlueprintId, *, trial: TrialNumber = None, as_json: AsJson = False) -> None:
+    """Train, pick and compare out of Airflow, to the same ids. No ref moves; what exists is not made again."""
+    from nightloom.artifacts.results import Verdict
+    from nightloom.cli.progress import following_steps
+    from nightloom.core.store import open_store
+    from nightloom.nightly.running import run_blueprint
+    from nightloom.registry.database import open_database
+
+    store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
+    with following_steps() as on_step:
+        ran = run_blueprint(store, blueprint_id, on_step, trial)
+    decided = store.load(Verdict, ran.verdict).identity if ran.verdict else None
+    pairs = [("blueprint", blueprint_id), *((f"trial {number}", one) for number, one in ran.trials.items())]
+    if decided:
+        pairs += [("candidate", ran.candidate or ""), ("verdict", f"{short(str(ran.verdict))} {decided.finding}")]
+        pairs += [("", decided.reason), ("", "no ref was moved")]
+    finding = decided.finding if decided else None
+    show({"id": blueprint_id, **asdict(ran), "finding": finding}, facts(pairs), as_json=as_json)
+
+
+@app.command()
+def verify(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
+    """Recompute every digest, and look for inputs that the blueprint does not declare. Exit 1 when it is not sound."""
+    from nightloom.core.store import open_store
+    from nightloom.nightly.verifying import verify_blueprint
+    from nightloom.registry.database import open_database
+
+    blueprint_id = find_id(open_database(), "blueprint", blueprint)
+    found = verify_blueprint(open_store(), blueprint_id)
+    places = [
+        ("inputs in the store", found.store, "as they were frozen", "damaged: it cannot be run"),
+        ("this installation", found.installation, "gives what the blueprint says", "would not give the same"),
+        ("the recipe", found.recipe, "still compiles to it", "has moved on"),
+    ]
+    lines = [f"blueprint {blueprint_id} is {'sound' if found.is_sound else 'not sound'}"]
+    for place, differences, sound, unsound in places:
+        lines += ["", f"{place}: {unsound if differences else sound}", *(f"  {one}" for one in differences)]
+    show({"id": blueprint_id, "sound": found.is_sound, **asdict(found)}, "\n".join(lines), as_json=as_json)
+    raise typer.Exit(0 if found.is_sound else 1)
+
+
+@app.command()
+def replay(
+    blueprint: BlueprintId,
+    *,
+    trial: TrialNumber = None,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0, help="How far weights may be apart to count as numerically equal.")
+    ] = 1e-5,
+    as_json: AsJson = False,
+) -> None:
+    """Train a trial anew and compare its weights with those that stand. Exit 1 when they are different."""
+    from nightloom.cli.progress import following_steps
+    from nightloom.core.store import open_store
+    from nightloom.nightly.replaying import choose_trial, list_surroundings, replay_in_worker
+    from nightloom.registry.database import open_database
+
+    store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
+    number = choose_trial(store, blueprint_id, trial)
+    surroundings = list_surroundings(store, blueprint_id)
+    # Before it is trained: whoever sees that it cannot be the same need not wait.
+    for sentence in surroundings or ["code, packages and machine are those that the blueprint was compiled on"]:
+        typer.echo(sentence, err=True)
+    with following_steps() as on_step:
+        on_step("replay", f"train_trial {number}")
+        found = replay_in_worker(blueprint_id, number, tolerance)
+    document = {"id": blueprint_id, "trial": number, "surroundings": surroundings, **found}
+    show(document, _tell_replay(blueprint_id, number, found), as_json=as_json)
+    raise typer.Exit(1 if found["likeness"] == "different" else 0)
+
+
+@app.command()
+def diff(
+    before: BlueprintId,
+    after: Annotated[
+        str, typer.Argument(metavar="BLUEPRINT|RECIPE", help="Another blueprint, or a recipe as it stands now.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
+    from nightloom.core.store import open_store
+    from nightloom.nightly.comparing import compare_blueprints, compare_with_recipe
+    from nightloom.registry.database import open_database
+
+    store, database = open_store(), open_database()
+    first = find_id(database, "blueprint", before)
+    if is_recipe(after):
+        found = compare_with_recipe(store, database, first, after)
+    else:
+        found = compare_blueprints(store, first, find_id(database, "blueprint", after))
+    document = {
+        "before": first,
+        "after": found.after.id,
+        "changes": change_documents(found.changes),
+        "rows": found.rows,
+        "new_trials": found.new_trials,
+        "texts": {name: list(texts) for name, texts in found.texts.items()},
+        "conclusion": found.conclusion,
+    }
+    show(document, _tell_difference(found), as_json=as_json)
+
+
+def _tell_replay(blueprint_id: str, trial: int, found: dict[str, Any]) -> str:
+    pairs: list[tuple[str, Any]] = [
+        ("blueprint", blueprint_id),
+        ("trial", trial),
+        ("weights", found["likeness"]),
+    ]
+    if largest := found["largest"]:
+        pairs.append(("furthest", largest["name"]))
+        pairs.append(("", f"{largest['absolute']:.3g} apart, {largest['relative']:.3g} of its largest element"))
+        pairs.append(("compared", f"{found['tensors']} tensors, tolerance {found['tolerance']:g}"))
+    pairs += [("", reason) for reason in found["reasons"][:10]]
+    if len(found["reasons"]) > 10:
+        pairs.append(("", f"and {len(found['reasons']) - 10} more"))
+    loss = found["loss"]
+    pairs.append(("loss curve", "no step in common" if loss is None else f"at most {loss:.3g} apart"))
+    where = (
+        found["device"]
+        if found["device"] == found["device_before"]
+        else f"{found['device']}, not {found['device_before']}"
+    )
+    pairs.append(("trained in", f"{duration(found['seconds'])} on {where}"))
+    return facts(pairs)
+
+
+def _tell_difference(found: "Difference") -> str:
+    from nightloom.blueprints.diff import GROUPS
+
+    parts = [f"{short(found.before.id)} (night {found.before.record.night}) → {found.name}"]
+    for group in GROUPS:
+        lines = [f"  {change.sentence}" for change in found.changes if change.group == group]
+        if group == "data" and found.rows is not None:
+            counts = ", ".join(f"{number:,} {what}" for what, number in found.rows.items() if number)
+            lines.append(f"  rows: {counts or 'the same'}")
+        for name in {"task": ("prompt",), "base model": ("chat template",)}.get(group, ()):
+            lines += _tell_text(found.texts[name]) if name in found.texts else []
+        if lines:
+            parts.append("\n".join([group, *lines]))
+    return "\n\n".join([*parts, found.conclusion])
+
+
+def _tell_text(texts: tuple[str, str]) -> list[str]:
+    old, new = (text.splitlines() for text in texts)
+    return [f"    {line}" for line in list(unified_diff(old, new, lineterm="", n=1))[2:]]

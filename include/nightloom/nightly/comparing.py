@@ -1,0 +1,156 @@
+"""Comparing: two blueprints, with what the store tells of their rows and texts, and what would train anew."""
+
+import json
+from dataclasses import dataclass, field
+
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.models import BaseModelManifest
+from nightloom.artifacts.training import identify_trial
+from nightloom.blueprints.diff import Change, diff_blueprints, diff_trials, list_new_trials, tell_changes
+from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.recipe_check import load_recipe
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore
+from nightloom.nightly.blueprints import (
+    draft_recipe,
+    find_frozen,
+    find_preparation,
+    find_prepared_night,
+    list_earlier,
+)
+from nightloom.nightly.explaining import tell_rows
+from nightloom.nightly.stops import Stop
+from nightloom.prompts.templates import Prompt, PromptIdentity, read_prompt
+from nightloom.registry.database import Database
+from nightloom.snapshots.diff import CHANGES, diff_snapshots
+
+_TEMPLATE_FILE, _TOKENIZER_FILE = "chat_template.jinja", "tokenizer_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changed from one blueprint to another.
+
+    Attributes:
+        before: The one.
+        after: The other; it need not be stored.
+        name: What the other is called.
+        changes: Field by field.
+        rows: What became of the snapshot's rows, by the kind of change; none: the snapshot is the same, or not there.
+        texts: Of what is a text, both versions by its name.
+        new_trials: Numbers of the other's trials that the one has not trained.
+        conclusion: What follows, in a sentence.
+    """
+
+    before: Blueprint
+    after: Blueprint
+    name: str
+    changes: list[Change]
+    new_trials: list[int]
+    conclusion: str
+    rows: dict[str, int] | None = None
+    texts: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def compare_blueprints(store: ObjectStore, before: str, after: str) -> Difference:
+    """Tell what changed between two stored blueprints.
+
+    Raises:
+        ManifestError: One of them is not there.
+    """
+    old, new = (store.load(Blueprint, one) for one in (before, after))
+    prompts = {one.identity.task.prompt: _find_prompt(store, one.identity.task.prompt) for one in (old, new)}
+    return _compare(store, old, new, f"{new.id[:12]} (night {new.record.night})", prompts)
+
+
+def compare_with_recipe(store: ObjectStore, database: Database, before: str, recipe: str) -> Difference:
+    """Tell what changed from a stored blueprint to what a recipe is compiled to now, on the latest prepared night.
+
+    Raises:
+        InputError: The recipe cannot be used, or its base model has to be frozen first.
+    """
+    old, settings = store.load(Blueprint, before), load_recipe(recipe)
+    night = find_prepared_night(database, recipe, None)
+    prepared = find_preparation(store, database, recipe, night)
+    if isinstance(prepared, Stop):
+        raise InputError(prepared.sentence)
+    frozen = find_frozen(store, settings.train.base, list_earlier(store, database, recipe))
+    if frozen is None:
+        msg = f"base model {settings.train.base} is not frozen yet; `nightloom blueprint compile {recipe}` does that"
+        raise InputError(msg)
+    new = draft_recipe(store, settings, night, prepared, frozen)
+    asked = read_prompt(get_settings().prompts_dir, settings.task.prompt)
+    prompts = {old.identity.task.prompt: _find_prompt(store, old.identity.task.prompt), asked.id: asked.identity}
+    return _compare(store, old, new, f"recipe {recipe} as it stands now (night {night})", prompts)
+
+
+def _compare(
+    store: ObjectStore, old: Blueprint, new: Blueprint, name: str, prompts: dict[str, PromptIdentity | None]
+) -> Difference:
+    changes = [tell_rows(store, change) for change in diff_blueprints(old.identity, new.identity)]
+    fields = {change.field for change in changes}
+    texts: dict[str, tuple[str, str]] = {}
+    asked = [prompts[one.identity.task.prompt] for one in (old, new)]
+    if "task.prompt" in fields and asked[0] and asked[1]:
+        texts["prompt"] = _spell(asked[0]), _spell(asked[1])
+    if "template" in fields:
+        found = [_find_template(store, one.identity.base) for one in (old, new)]
+        if found[0] is not None and found[1] is not None:
+            texts["chat template"] = found[0], found[1]
+    anew = list_new_trials(old.identity, new.identity)
+    return Difference(
+        before=old,
+        after=new,
+        name=name,
+        changes=changes,
+        new_trials=anew,
+        conclusion=_conclude(old.identity, new.identity, changes, anew),
+        rows=_count_rows(store, old.identity.snapshot, new.identity.snapshot) if "snapshot" in fields else None,
+        texts=texts,
+    )
+
+
+def _conclude(old: BlueprintIdentity, new: BlueprintIdentity, changes: list[Change], anew: list[int]) -> str:
+    if not changes:
+        return "they are one blueprint"
+    if not anew:
+        return "nothing that trains changed: no trial would run"
+    wanted = identify_trial(new, anew[0])
+    nearest = min(
+        (diff_trials(identify_trial(old, number), wanted, anew[0]) for number in range(len(old.trials))), key=len
+    )
+    some = f"all {len(anew)} trials" if len(anew) > 1 else "the trial"
+    if len(anew) < len(new.trials):
+        some = f"trial{'s' if len(anew) > 1 else ''} {', '.join(map(str, anew))} of {len(new.trials)}"
+    return f"{some} would be trained anew, because {tell_changes(nearest)}"
+
+
+def _count_rows(store: ObjectStore, before: str, after: str) -> dict[str, int] | None:
+    try:
+        changed = diff_snapshots(store, before, after)["change"].to_list()
+    except ManifestError:
+        return None
+    return {change: changed.count(change) for change in CHANGES}
+
+
+def _find_prompt(store: ObjectStore, prompt: str) -> PromptIdentity | None:
+    try:
+        return store.load(Prompt, prompt).identity
+    except ManifestError:
+        return None
+
+
+def _spell(prompt: PromptIdentity) -> str:
+    return "\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
+
+
+def _find_template(store: ObjectStore, base: str) -> str | None:
+    """Give the text of a base model's chat template from its files."""
+    try:
+        files = {file.path: file.sha256 for file in store.load(BaseModelManifest, base).identity.files}
+        if _TEMPLATE_FILE in files:
+            return store.get_blob(files[_TEMPLATE_FILE]).decode()
+        template = json.loads(store.get_blob(files[_TOKENIZER_FILE]))["chat_template"]
+    except (ManifestError, KeyError, ValueError):
+        return None
+    return template if isinstance(template, str) else None
