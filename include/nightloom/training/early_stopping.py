@@ -9,7 +9,6 @@ import polars as pl
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import EarlyStopping
-from nightloom.training.base import Course
 from nightloom.training.held_out import measure_held_out, pick_held_out
 from nightloom.training.processes import lead
 
@@ -91,6 +90,12 @@ class Looks:
                 weight.copy_(self._best_weights[name])
         return self.last_step
 
+    def stand(self, model: Any, step: int) -> HeldOutLoss:
+        """Give the loss that a trial is ranked by where it halts: with early stopping, of the best weights so far."""
+        now = lead(lambda: measure_held_out(model, self._examples, step))
+        best = self._best if self._plan and self.held_out else now
+        return best if best.loss <= now.loss else now
+
     def save_to(self, folder: Path) -> None:
         """Write the looks and the best weights into a checkpoint's folder."""
         from safetensors.torch import save_file
@@ -109,21 +114,16 @@ class Looks:
         self._best_weights = load_file(folder / _WEIGHTS) if (folder / _WEIGHTS).exists() else {}
 
 
-def make_callback(looks: Looks, course: Course) -> Any:
-    """Give a Trainer callback that looks when it is due, ends the training, and is in every checkpoint."""
-    if course.checkpoint:
-        looks.load_from(course.checkpoint)
+def make_callback(looks: Looks) -> Any:
+    """Give a Trainer callback that looks when it is due, and ends the training with a checkpoint."""
     from transformers import TrainerCallback
 
     class LooksCallback(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
         def on_step_end(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
             if looks.is_due(state.global_step, state.max_steps):
                 looks.look(model, state.global_step)
-                control.should_training_stop = control.should_training_stop or looks.over
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.is_world_process_zero:
-                looks.save_to(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+                control.should_training_stop |= looks.over
+                control.should_save |= looks.over
 
     return LooksCallback()
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.errors import OutOfMemoryError
 from nightloom.training.base import Training
 from nightloom.training.processes import count_processes
+
+T = TypeVar("T", bound=Training | HeldOutLoss)
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +55,7 @@ def halve_batch(batch: int, accumulation: int, halvings: int) -> tuple[int, int]
     return halved, batch * accumulation // halved
 
 
-def train_halving(
-    train: Callable[[int], Training | HeldOutLoss], batch: int, accumulation: int = 1, *, halvings: int = 0
-) -> Training | HeldOutLoss:
+def train_halving(train: Callable[[int], T], batch: int, accumulation: int = 1, *, halvings: int = 0) -> T:
     """Train, and begin again with half the batch as long as it does not fit the memory.
 
     Args:
@@ -65,7 +65,7 @@ def train_halving(
         halvings: How often the batch was halved already, by an attempt that this one continues.
 
     Returns:
-        What training came to; a halved batch is told in the adjustments of one that came to its end.
+        What training came to, or where it halted; a halved batch is told in the adjustments of the former.
 
     Raises:
         OutOfMemoryError: A batch of one does not fit, or one of several processes that train together.
@@ -91,8 +91,9 @@ def train_halving(
         logger.warning("%s; training begins again with half of it", reason)
         _free_memory()  # here the error is gone, and with it the frames that held the model
     if halvings and isinstance(training, Training):
-        told = _describe(reason, batch, accumulation, halvings)
-        return replace(training, adjustments=(told, *training.adjustments))
+        training = replace(
+            training, adjustments=(_describe(reason, batch, accumulation, halvings), *training.adjustments)
+        )
     return training
 
 

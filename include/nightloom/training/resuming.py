@@ -14,13 +14,14 @@ from typing import Any
 
 from nightloom.core.errors import FaultError
 from nightloom.training.base import Course
+from nightloom.training.early_stopping import Looks
 
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "trainer_state.json"
 
 
-def make_resumable(trainer: type[Any]) -> type[Any]:
+def make_resumable(trainer: type[Any], looks: Looks) -> type[Any]:
     """Give the trainer that orders each epoch by seed and number alone, and saves no more than it needs to go on."""
     from transformers import Trainer
     from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -41,6 +42,8 @@ def make_resumable(trainer: type[Any]) -> type[Any]:
                     Trainer._save_checkpoint(self, model, trial)  # TRL's writes a model card too
                     summed = {"sum": self._tr_loss.item(), "since": self._globalstep_last_logged}
                     (folder / _loss_file(self.args)).write_text(json.dumps(summed), encoding="utf-8")
+                    if self.args.should_save:
+                        looks.save_to(folder)
             except FaultError as error:
                 logger.warning("%s", error)
                 shutil.rmtree(folder, ignore_errors=True)
@@ -57,17 +60,19 @@ def checkpoint_folder(args: Any, state: Any) -> Path:
     return Path(args.output_dir) / f"checkpoint-{state.global_step}"
 
 
-def train_along(trainer: Any, course: Course) -> None:
-    """Train from where a course goes on to where it halts."""
+def train_along(trainer: Any, course: Course, looks: Looks) -> None:
+    """Train from where a course goes on to where it halts, or the looks at the held-out loss end it."""
     trainer.add_callback(_make_steering(trainer, course))
     if course.checkpoint is None:
         trainer.train()
         return
     state = json.loads((course.checkpoint / STATE_FILE).read_text(encoding="utf-8"))
     step, last = state["global_step"], course.last_step(state["max_steps"])
-    if step < last:
+    if step <= last:
+        looks.load_from(course.checkpoint)
+    if step < last and not looks.over:
         trainer.train(resume_from_checkpoint=str(course.checkpoint))
-    elif step == last:
+    elif step <= last:
         _load(trainer, course.checkpoint)
     else:
         logger.info("the checkpoint is past step %d, at %d; training begins anew", last, step)

@@ -1,11 +1,14 @@
 """Settings: what a recipe's settings stand over, what is the same for every recipe, and which names there are."""
 
 import dataclasses
+from copy import deepcopy
+from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import RESERVED_SETTINGS
 from nightloom.training.loading import check_lora_settings, check_model_settings, check_names
+from nightloom.training.memory import halve_batch
 
 DEFAULTS = {
     "learning_rate": 2e-4,
@@ -46,6 +49,9 @@ OURS = {
 }
 """The same for every recipe; with what differs from trial to trial they are the reserved settings."""
 
+_PACK_TOKENS = 2048
+"""Tokens of a pack where the recipe names no max_length, unless an example is longer or the context shorter."""
+
 LORA_DEFAULTS = {"task_type": "CAUSAL_LM", "target_modules": "all-linear"}
 
 
@@ -67,3 +73,27 @@ def check_settings(plan: TrialPlan) -> None:
     check_names("train.lora", plan.lora, {field.name for field in dataclasses.fields(LoraConfig)}, theirs)
     check_lora_settings(plan.lora)
     check_model_settings(plan)
+
+
+def read_batch(plan: TrialPlan) -> tuple[int, int]:
+    """Give a plan's batch on one device, and how often it is accumulated."""
+    settings = deepcopy({**DEFAULTS, **plan.settings})
+    return settings["per_device_train_batch_size"], settings.get("gradient_accumulation_steps", 1)
+
+
+def halve_settings(plan: TrialPlan, halvings: int) -> dict[str, int]:
+    """Give a plan's batch after so many halvings, and how often it is accumulated then."""
+    batch, accumulation = halve_batch(*read_batch(plan), halvings)
+    return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
+
+
+def settle(plan: TrialPlan, longest: int, limit: int) -> dict[str, Any]:
+    """Give the settings of a plan over the defaults, for examples of which the longest has so many tokens."""
+    settings = deepcopy({**DEFAULTS, **plan.settings})
+    # The old names of transformers, which it reads only where the new ones are not set.
+    for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):
+        if name in settings:
+            settings[name.replace("gradient", "activation")] = settings.pop(name)
+    # TRL cuts what is longer than its max_length: what is longer than ours is left out before, and counted.
+    pack = plan.settings.get("max_length") or max(longest, min(limit, _PACK_TOKENS))
+    return {**settings, "max_length": pack if settings.get("packing") else None}

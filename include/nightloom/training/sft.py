@@ -23,21 +23,14 @@ from nightloom.training.census import check_dataset, label_examples, pick_sample
 from nightloom.training.determinism import be_deterministic
 from nightloom.training.early_stopping import Looks, make_callback
 from nightloom.training.encode import read_encoded
-from nightloom.training.loading import (
-    choose_precision,
-    describe_device,
-    load_base,
-)
-from nightloom.training.memory import halve_batch, telling_memory, train_halving
+from nightloom.training.loading import choose_precision, describe_device, load_base
+from nightloom.training.memory import telling_memory, train_halving
 from nightloom.training.processes import go_first, lead, share_rows
 from nightloom.training.progress import make_progress, read_curve, refuse_broken_weights
 from nightloom.training.resuming import make_resumable, train_along, written_to_disk
-from nightloom.training.settings import DEFAULTS, LORA_DEFAULTS, OURS, check_settings
+from nightloom.training.settings import LORA_DEFAULTS, OURS, check_settings, halve_settings, read_batch, settle
 
 logger = logging.getLogger(__name__)
-
-_PACK_TOKENS = 2048
-"""Tokens of a pack where the recipe names no max_length, unless an example is longer or the context shorter."""
 
 
 def train_with_trl(
@@ -47,7 +40,8 @@ def train_with_trl(
 
     Raises:
         InputError: A setting is unknown or not a recipe's to set, the examples teach nothing, or training diverged.
-        FaultError: The disk is full, or the device's memory too small.
+        OutOfMemoryError: Not even one example fits the memory.
+        FaultError: The disk is full.
     """
     from datasets import disable_progress_bars
 
@@ -55,16 +49,16 @@ def train_with_trl(
     check_settings(plan)
 
     def attempt(halvings: int) -> Training | HeldOutLoss:
-        # Another batch is another training: it goes on from no checkpoint of this one.
-        taken = course if halvings == course.halvings else replace(course, checkpoint=None, halvings=halvings)
+        goes_on = halvings == course.halvings
+        begun = course if goes_on else replace(course, checkpoint=None, halvings=halvings)
         with scratch_folder() as scratch, quiet_about_old_names():
-            return _train(store, blueprint, plan, folder, taken, Path(lead(lambda: str(scratch))))
+            return _train(store, blueprint, plan, folder, Path(lead(lambda: str(scratch))), begun)
 
-    return train_halving(attempt, *_read_batch(plan), halvings=course.halvings)
+    return train_halving(attempt, *read_batch(plan), halvings=course.halvings)
 
 
 def _train(
-    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course, scratch: Path
+    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, scratch: Path, course: Course
 ) -> Training | HeldOutLoss:
     examples, held_out = go_first(lambda: read_encoded(store, blueprint))
     _, base = go_first(lambda: fetch_model(store, BaseModelManifest, blueprint.base))
@@ -74,22 +68,23 @@ def _train(
     context = model.config.get_text_config().max_position_embeddings
     limit = min(context, plan.settings.get("max_length") or context)
     examples, census = take_census(examples, limit, tokenizer, list_ends(model, tokenizer))
-    looks = Looks(held_out, context, plan.early_stopping, needed=len(blueprint.trials) > 1 or course.halt is not None)
+    needed = course.halt is not None or len(blueprint.trials) > 1
+    looks = Looks(held_out, context, plan.early_stopping, needed=needed)
     precision, adjustments = choose_precision(plan.settings)
-    more = {**_halve(plan, course.halvings), **precision}
-    trainer = _make_trainer(plan, model, tokenizer, examples, scratch, more, limit)
+    settings = settle(plan, max(map(len, examples["input_ids"])), limit) | halve_settings(plan, course.halvings)
+    trainer = _make_trainer(plan, model, tokenizer, examples, scratch, settings | precision, looks)
     check_dataset(trainer.train_dataset, census)
     share_rows(trainer)
     progress = make_progress(census.tokens, course)
     trainer.add_callback(progress)
-    trainer.add_callback(make_callback(looks, course))
+    trainer.add_callback(make_callback(looks))
     with telling_memory(describe_device(), lambda: f"at step {trainer.state.global_step + 1}"):
-        train_along(trainer, course)
+        train_along(trainer, course, looks)
     step = trainer.state.global_step
     refuse_broken_weights(trainer.model, step)
-    kept_step = looks.finish(trainer.model, step)
     if course.halt is not None:
-        return looks.held_out[-1]
+        return looks.stand(trainer.model, step)
+    kept_step = looks.finish(trainer.model, step)
     with written_to_disk("the adapter"):
         lead(lambda: _save(trainer.model, folder))
     return Training(
@@ -108,31 +103,14 @@ def _train(
     )
 
 
-def _read_batch(plan: TrialPlan) -> tuple[int, int]:
-    """Give a plan's batch on one device, and how often it is accumulated."""
-    settings = {**DEFAULTS, **deepcopy(plan.settings)}
-    return settings["per_device_train_batch_size"], settings.get("gradient_accumulation_steps", 1)
-
-
-def _halve(plan: TrialPlan, halvings: int) -> dict[str, int]:
-    batch, accumulation = halve_batch(*_read_batch(plan), halvings)
-    return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
-
-
-def _settle(plan: TrialPlan, longest: int, limit: int) -> dict[str, Any]:
-    """Give the settings of a plan over the defaults."""
-    settings = {**DEFAULTS, **deepcopy(plan.settings)}
-    # The old names of transformers, which it reads only where the new ones are not set.
-    for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):
-        if name in settings:
-            settings[name.replace("gradient", "activation")] = settings.pop(name)
-    # TRL cuts what is longer than its max_length: what is longer than ours is left out before, and counted.
-    pack = plan.settings.get("max_length") or max(longest, min(limit, _PACK_TOKENS))
-    return {**settings, "max_length": pack if settings.get("packing") else None}
-
-
 def _make_trainer(
-    plan: TrialPlan, model: Any, tokenizer: Any, examples: pl.DataFrame, scratch: Path, more: dict[str, Any], limit: int
+    plan: TrialPlan,
+    model: Any,
+    tokenizer: Any,
+    examples: pl.DataFrame,
+    scratch: Path,
+    settings: dict[str, Any],
+    looks: Looks,
 ) -> Any:
     from datasets import Dataset
     from peft import LoraConfig
@@ -141,13 +119,14 @@ def _make_trainer(
     from trl import SFTConfig
 
     given = {"output_dir": str(scratch), "use_cpu": not cuda.is_available(), "seed": plan.seed, "data_seed": plan.seed}
+    # peft writes into the lists that it is given, and the plan is part of what a trial is found by.
+    lora = deepcopy({**LORA_DEFAULTS, **plan.lora})
     try:
-        settings = _settle(plan, max(map(len, examples["input_ids"])), limit)
-        trainer = make_resumable(choose_trainer())(
+        trainer = make_resumable(choose_trainer(), looks)(
             model=model,
-            args=SFTConfig(**{**settings, **more, **OURS, **given}),
+            args=SFTConfig(**{**settings, **OURS, **given}),
             processing_class=tokenizer,
-            peft_config=LoraConfig(**{**LORA_DEFAULTS, **deepcopy(plan.lora)}) if plan.method == "lora" else None,
+            peft_config=LoraConfig(**lora) if plan.method == "lora" else None,
             train_dataset=Dataset.from_polars(label_examples(examples)),
         )
     except (ValueError, TypeError) as error:

@@ -117,13 +117,13 @@ def publish_rows(
     parent: str | None = None,
     selection: int = 0,
 ) -> str:
-    """Publish a snapshot of texts and their teams, in shards of so many rows; the first so many are not trained on."""
+    """Publish a snapshot of texts and their teams, in shards of so many rows; the last ones for selection."""
     frame = pl.DataFrame(
         [
             {
                 "row_id": f"{number:03d}",
                 "cluster_id": "c",
-                "split": "selection" if number < selection else "train",
+                "split": "train" if number < len(rows) - selection else "selection",
                 "text": text,
                 "answer": team,
                 "history": history,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -19,8 +18,7 @@ from nightloom.core.recipes import EarlyStopping
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import load_model
 from nightloom.training import early_stopping, held_out
-from nightloom.training.base import Course
-from nightloom.training.early_stopping import Looks, make_callback
+from nightloom.training.early_stopping import Looks
 from nightloom.training.held_out import MOST_EXAMPLES, measure_held_out, pick_held_out
 from nightloom.training.trials import train_trial
 
@@ -204,18 +202,12 @@ def test_end_of_training_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> No
 def test_looks_go_on_from_a_checkpoint(killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed, looks = make_looks(), make_looks()
     follow(killed, FALLING_THEN_RISING, monkeypatch, last=killed_at)
-    write_checkpoint(killed, tmp_path, killed_at)
-    looks.load_from(tmp_path / f"checkpoint-{killed_at}")
+    killed.save_to(tmp_path)
+    looks.load_from(tmp_path)
     assert looks.over is (killed_at == 40)
     weight = follow(looks, FALLING_THEN_RISING, monkeypatch) if not looks.over else Weight()
     assert looks.finish(weight, 40) == 20
     assert weight.trained.tolist() == [20, 20]
-
-
-def write_checkpoint(looks: Looks, folder: Path, step: int) -> None:
-    (folder / f"checkpoint-{step}").mkdir()
-    state = SimpleNamespace(global_step=step, is_world_process_zero=True)
-    make_callback(looks, Course()).on_save(SimpleNamespace(output_dir=str(folder)), state, SimpleNamespace())
 
 
 def make_plan(early_stopping: EarlyStopping | None = None, **settings: object) -> TrialPlan:

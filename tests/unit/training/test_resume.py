@@ -159,6 +159,25 @@ def test_trial_that_goes_on_has_the_same_bits(
         assert weights_of(store, gone_on) == weights_of(store, whole)
 
 
+def test_trial_that_stops_early_goes_on_to_the_same_bits(
+    store: ObjectStore, registry: Database, s3: Any, tiny_base: str, always_due: None
+) -> None:
+    plan = make_plan(learning_rate=0.5).model_copy(update={"early_stopping": EarlyStopping(every=0.1, patience=3)})
+    snapshot = publish_rows(store, [*ROWS, *ROWS[:3]], selection=3)
+    blueprint = publish_blueprint(store, tiny_base, plan, snapshot=snapshot)
+    whole = train_trial(store, blueprint, 0)
+    assert whole.record.kept_step == whole.record.steps - 3 < 6
+    checkpoints = checkpoints_of(store, s3)
+    assert max(checkpoints) == whole.record.steps
+    for step in (whole.record.kept_step + 1, whole.record.steps):  # past the best look, and after the last
+        forget(s3)
+        point_to_checkpoint(registry, whole.id, checkpoints[step])
+        gone_on = train_trial(store, blueprint, 0)
+        assert gone_on.record.held_out == whole.record.held_out
+        assert gone_on.record.steps == whole.record.steps
+        assert weights_of(store, gone_on) == weights_of(store, whole)
+
+
 def test_killed_trial_goes_on_from_its_last_checkpoint(
     store: ObjectStore, registry: Database, s3: Any, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
