@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -95,7 +96,7 @@ def count_trainings(ends: Sequence[float], trials: int, keep: float) -> float:
     """
     trainings = 0.0
     for begin, end in pairwise(ends):
-        trials = math.ceil(trials * keep)
+        trials = math.ceil(Fraction(str(keep)) * trials)  # as it is written: 0.07 of 100 is 7
         trainings += (end - begin) * trials
     return trainings
 

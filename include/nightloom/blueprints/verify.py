@@ -22,7 +22,10 @@ CHANGES_RESULTS = (
     *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "ATEN_CPU_CAPABILITY"),
     *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
 )
-"""Variables by which libraries compute otherwise, and which no blueprint declares. The number of threads is none."""
+"""Variables by which libraries compute otherwise, and which no blueprint declares."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
+"""Variables by which a CPU adds sums up in another order: after some steps the weights are others, though as good."""
 
 
 def verify_inputs(
@@ -106,7 +109,7 @@ def _verify_reading(blueprint: BlueprintIdentity, described: Mapping[str, str | 
 
 
 def _verify_environment(environment: Mapping[str, str]) -> Iterator[str]:
-    for name in CHANGES_RESULTS:
+    for name in (*CHANGES_RESULTS, *THREADS):
         if name in environment:
             yield f"{name}={environment[name]} changes results, and the blueprint does not know of it; unset it"
     workspace = environment.get("CUBLAS_WORKSPACE_CONFIG", DETERMINISTIC_WORKSPACES[0])

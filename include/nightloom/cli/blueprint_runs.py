@@ -14,6 +14,9 @@ from nightloom.core.digests import short
 if TYPE_CHECKING:
     from nightloom.nightly.comparing import Difference
 
+_ROUNDING = 1e-5
+"""What rounding alone leaves apart in weights of 32 bits."""
+
 TrialNumber = Annotated[int | None, typer.Option("--trial", min=0, metavar="NUMBER", help="This trial alone.")]
 
 
@@ -66,7 +69,7 @@ def replay(
     trial: TrialNumber = None,
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0, help="How far weights may be apart to count as numerically equal.")
-    ] = 1e-5,
+    ] = _ROUNDING,
     as_json: AsJson = False,
 ) -> None:
     """Train a trial anew and compare its weights with those that stand. Exit 1 when they are different."""

@@ -18,6 +18,10 @@ FOLLOWS_FROM = {
         *("snapshot", "tokenizer", "template", "task", "code.nightloom.engines", "code.nightloom.prompts"),
         *("code.nightloom.training", "packages.tokenizers", "packages.transformers"),
     ),
+    "parity": (
+        *("snapshot", "base", "task", "max_new_tokens", "code.nightloom.engines", "code.nightloom.prompts"),
+        *("code.nightloom.training", "packages"),
+    ),
     "scores": ("base", "task", "max_new_tokens", *_ANSWERS),
     "scores of an adapter": _ANSWERS,
     "scores of the reference": ("snapshot", "primary", "task.answer", "eval_sets", "code.nightloom.evaluation"),

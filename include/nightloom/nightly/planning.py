@@ -12,7 +12,7 @@ from typing import TypeVar
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
-from nightloom.artifacts.results import Scores, Verdict
+from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Ranking, Rung, Tokens, Trial, identify_trial
 from nightloom.blueprints.compile import installed_code, installed_versions
 from nightloom.blueprints.diff import diff_blueprints
@@ -37,6 +37,7 @@ from nightloom.evaluation.scoring import identify_scores
 from nightloom.nightly.blueprints import draft_recipe, find_frozen, find_preparation, list_earlier
 from nightloom.nightly.explaining import Explainer, tell_rows
 from nightloom.nightly.stops import Stop
+from nightloom.promotion.parity import identify_parity
 from nightloom.registry.database import Database
 from nightloom.registry.nights import list_manifests
 from nightloom.registry.refs import read_ref_before
@@ -222,7 +223,7 @@ class _Planner:
         left = max(part.end - max(part.begin, done), 0.0)
         return Step(name, "would run", reason=reason, estimate=whole.scaled(left) if whole else None)
 
-    def _plan_memo(self, name: str, found: Tokens | Scores | None, tells: str, first: str) -> Step:
+    def _plan_memo(self, name: str, found: Tokens | Parity | Scores | None, tells: str, first: str) -> Step:
         if found:
             return Step(name, "exists", found.id)
         return Step(name, "would run", reason=self._explainer.explain(self._here, tells, first))
@@ -232,6 +233,8 @@ class _Planner:
         candidate = self._find_candidate()
         champion = read_ref_before(self.database, identity.recipe, "champion", self.night)
         asked = (identity.task, identity.max_new_tokens)
+        if identity.tokenizer is not None:
+            yield self._plan_parity(candidate)
         for use in identity.eval_sets:
             yield self._plan_scores("baseline", use, ModelRef(base=identity.base), asked)
             if candidate is None:
@@ -251,6 +254,14 @@ class _Planner:
                 )
         yield self._plan_verdict(candidate, champion)
 
+    def _plan_parity(self, candidate: str | None) -> Step:
+        if candidate is None:
+            return Step("parity", "unknown", reason="until the trials are ranked")
+        identity = self.blueprint.identity
+        model = ModelRef(base=identity.base, adapter=candidate)
+        wanted = identify_parity(model, identity.task, identity.max_new_tokens, identity.snapshot, worker_packages())
+        return self._plan_memo("parity", self.store.find(Parity, wanted), "parity", "a new adapter")
+
     def _plan_scores(self, role: str, use: EvalSetUse, model: ModelRef, asked: tuple[TaskSpec, int]) -> Step:
         scores = self.store.find(Scores, identify_scores(*asked, model, use.evalset, worker_packages()))
         first = "a new adapter" if role == "candidate" else f"the {role} was not asked this yet"
@@ -269,11 +280,11 @@ class _Planner:
             return Step("verdict", "unknown", reason="until the candidate is scored")
         for one, _, _ in reversed(list_manifests(self.database, "verdict", self.blueprint.identity.recipe)):
             verdict = _load(self.store, Verdict, one)
-            if verdict and (verdict.identity.blueprint, verdict.identity.champion, verdict.identity.night) == (
-                self.blueprint.id,
-                champion,
-                self.night.isoformat(),
-            ):
+            decided = verdict and (
+                *(verdict.identity.blueprint, verdict.identity.candidate),
+                *(verdict.identity.champion, verdict.identity.night),
+            )
+            if verdict and decided == (self.blueprint.id, candidate, champion, self.night.isoformat()):
                 return Step("verdict", "exists", verdict.id, verdict.identity.finding)
         return Step("verdict", "would run", reason="nobody decided on this candidate and champion that night")
 

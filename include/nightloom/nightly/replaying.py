@@ -18,13 +18,10 @@ from nightloom.core.errors import InputError
 from nightloom.core.packages import worker_packages
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.core.worker import run_in_worker
 from nightloom.nightly.blueprints import find_winner
+from nightloom.nightly.devices import run_on_device
 from nightloom.training.processes import lead
 from nightloom.training.trials import train_anew
-
-TOLERANCE = 1e-5
-"""In 32 bits, sums in another order are apart by less; a step of the optimizer that was another one is not."""
 
 
 def choose_trial(store: ObjectStore, blueprint_id: str, trial: int | None) -> int:
@@ -59,8 +56,8 @@ def list_surroundings(store: ObjectStore, blueprint_id: str) -> list[str]:
 
 
 def replay_in_worker(blueprint_id: str, trial: int, tolerance: float) -> dict[str, Any]:
-    """Train a trial again in the interpreter that trains; gives what `replay_trial` gives."""
-    found: dict[str, Any] = run_in_worker(
+    """Train a trial again in the interpreter that trains, on a device of its own; gives what `replay_trial` gives."""
+    found: dict[str, Any] = run_on_device(
         "nightly.replaying:run_replay",
         processes=get_settings().processes,
         blueprint=blueprint_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.training import Trial, identify_trial
-from nightloom.blueprints.verify import verify_installation
+from nightloom.blueprints.verify import THREADS, verify_installation
 from nightloom.core.digests import short
 from nightloom.core.errors import BudgetError, InputError
 from nightloom.core.store import ObjectStore
@@ -47,7 +47,9 @@ def run_blueprint(
     """
     blueprint = store.load(Blueprint, blueprint_id)
     recipe, night = blueprint.identity.recipe, blueprint.record.night
-    if differences := verify_installation(blueprint.identity, None, os.environ):
+    # The number of threads is a machine's own, as its kind is: it makes no run another one.
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    if differences := verify_installation(blueprint.identity, None, environment):
         # What it made would be kept under the name of what the blueprint says.
         msg = f"blueprint {short(blueprint_id)} cannot run here: {'; '.join(differences)}"
         raise InputError(msg)

@@ -8,7 +8,7 @@ alone: the adapter beside its base model, one example at a time.
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,8 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
     Raises:
         InputError: The adapter does not fit its base model.
     """
-    identity = Parity.Identity(
-        model=model,
-        task=task,
-        max_new_tokens=max_new_tokens,
-        snapshot=tokens.identity.snapshot,
-        code=code_digest(*_CODE),
-        packages=package_versions(*_PACKAGES),
-    )
+    snapshot = tokens.identity.snapshot
+    identity = identify_parity(model, task, max_new_tokens, snapshot, package_versions(*_PACKAGES))
     if found := store.find(Parity, identity):
         logger.info("parity %s of an earlier run stands", short(found.id))
         return found
@@ -110,6 +104,20 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
         checks.append(check)
     record = Parity.Record(checks=tuple(checks), seconds=round(time.monotonic() - began, 2))
     return store.publish(Parity(identity=identity, record=record))
+
+
+def identify_parity(
+    model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot: str, packages: Mapping[str, str]
+) -> Parity.Identity:
+    """Give all that the proof for a model follows from; the packages are those of the interpreter that proves it."""
+    return Parity.Identity(
+        model=model,
+        task=task,
+        max_new_tokens=max_new_tokens,
+        snapshot=snapshot,
+        code=code_digest(*_CODE),
+        packages={name: packages[name] for name in _PACKAGES if name in packages},
+    )
 
 
 def draw_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:

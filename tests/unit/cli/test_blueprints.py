@@ -100,7 +100,7 @@ def test_unsound_blueprint_answers_no_and_says_of_what(command: Command, ask: As
 
 
 def test_replay_says_how_far_away_it_is(command: Command, night: PastNight, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nightloom.nightly.replaying.run_in_worker", lambda *_, **__: DIFFERENT)
+    monkeypatch.setattr("nightloom.nightly.replaying.run_on_device", lambda *_, **__: DIFFERENT)
     code, out, err = command("blueprint", "replay", night.blueprint.id)
     assert code == 1
     assert "weights     different" in out

@@ -130,7 +130,7 @@ class PreparedNight:
 def prepared(folder: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> PreparedNight:
     """Night 2026-11-23 of a recipe with dummy model and trainer was prepared; workers run in this process."""
 
-    def run_here(step: str, *, processes: int = 1, **given: Any) -> Any:
+    def run_here(step: str, *, processes: int = 1, environment: object = None, **given: Any) -> Any:
         document = json.loads(json.dumps(run_step(step, json.loads(json.dumps(given)))))
         if "error" in document:
             raise getattr(errors, document["error"])(document["message"])

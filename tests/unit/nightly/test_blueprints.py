@@ -101,7 +101,7 @@ def test_run_comes_to_what_the_night_comes_to_and_writes_no_outcome(prepared: Pr
     assert set(s3.objects) == before
     night = NIGHT.isoformat()
     blueprint = str(finetune.compile_blueprint("triage", night))
-    assert finetune.compare_candidate("triage", night, blueprint, str(ran.candidate)) == ran.verdict
+    assert finetune.compare_candidate("triage", night, blueprint, str(ran.candidate), None) == ran.verdict
 
 
 def test_one_trial_is_run_alone(prepared: PreparedNight) -> None:
@@ -275,6 +275,13 @@ def test_variable_that_changes_results_is_found(prepared: PreparedNight, monkeyp
     assert told.startswith("ACCELERATE_MIXED_PRECISION=bf16 changes results")
     with pytest.raises(InputError, match="ACCELERATE_MIXED_PRECISION"):
         run(prepared, compiled)
+
+
+def test_number_of_threads_is_told_and_refuses_no_run(prepared: PreparedNight, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = compile_night(prepared)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert list_surroundings(prepared.store, compiled.id)[0].startswith("OMP_NUM_THREADS=1 changes results")
+    assert run(prepared, compiled).verdict
 
 
 def test_replayed_trial_is_bit_equal_and_leaves_nothing(prepared: PreparedNight, s3: Any) -> None:
