@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ from nightloom.core.store import ObjectStore, connect_store, open_store
 from nightloom.registry.database import Database, open_database
 from nightloom.services.instance import Instance
 from nightloom.services.lifecycle import down, up
+
+# Two processes test on two cores: threads of theirs that wait for each other would take several times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no failure.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

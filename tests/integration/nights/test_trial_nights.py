@@ -90,6 +90,7 @@ def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], b
         "rank_trials at rung 1",
         *(f"train_trial {number}" for number in going_on),
         "pick_candidate",
+        "prove_parity",
         "compare_candidate",
         "promote_candidate",
     ]

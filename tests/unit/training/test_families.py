@@ -112,5 +112,5 @@ def check_merged(store: ObjectStore, tuned: ModelRef) -> None:
     ids = torch.arange(20)[None]
     with quiet_about_old_names(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(ids).logits
-        merged = open_transformers(base, adapter, "lora")._model(ids).logits
+        merged = open_transformers(base, adapter, "lora").model(ids).logits
     torch.testing.assert_close(merged, apart, atol=1e-4, rtol=1e-4)

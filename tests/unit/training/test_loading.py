@@ -138,6 +138,6 @@ def test_what_peft_offers_is_right_on_the_untouched_base(
     tokens = torch.arange(5, 25)[None]
     with quiet_about_old_names(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits
-        merged = open_transformers(base, adapter, "lora")._model(tokens).logits
+        merged = open_transformers(base, adapter, "lora").model(tokens).logits
     torch.testing.assert_close(merged, apart, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(merged, load_model(base)(tokens).logits, atol=1e-3)

@@ -181,7 +181,7 @@ def test_a_merged_adapter_gives_the_same_logits(
     tokens = torch.arange(20)[None]
     with quiet_about_old_names(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits
-        merged = open_transformers(base, adapter, "lora")._model(tokens).logits
+        merged = open_transformers(base, adapter, "lora").model(tokens).logits
     torch.testing.assert_close(merged, apart, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(merged, load_model(base)(tokens).logits, atol=1e-2)
 
