@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/.installed
 SERVICES := $(BIN)/python -m nightloom.services
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly test proofs faults bench up down status lint format lock
+.PHONY: help nightly test proofs faults gpu bench up down status lint format lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ proofs: $(INSTALLED) ## Run the long proofs, a sample of which is in `make test`
 
 faults: $(INSTALLED) ## Run the whole fault matrix, a sample of which is in `make test`: ONLY=name
 	@$(BIN)/python -m pytest -q -m "fault or not fault" --timeout 3600 tests/faults $(if $(ONLY),-k "$(ONLY)")
+
+gpu: $(INSTALLED) ## Measure training on a GPU, a sample of which is in `make test`
+	@$(BIN)/python -m pytest -q -rs -m "gpu or not gpu" --timeout 1800 tests/gpu
 
 bench: $(INSTALLED) ## Measure speed beside a peer's, in one run: ONLY=beginning of a name
 	@$(BIN)/python tests/benchmarks/run.py $(ONLY)

@@ -11,6 +11,7 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.models import Adapter, AdapterIdentity
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.blueprints.plan import Plan
+from nightloom.blueprints.verify import THREADS
 from nightloom.core.errors import InputError
 from nightloom.core.manifests import manifest_key
 from nightloom.nightly import finetune
@@ -29,6 +30,12 @@ from .conftest import NIGHT, ROWS, PreparedNight
 
 GRID = "train: {trainer: dummy, base: dummy, trials: {over: {settings.learning_rate: [0.1, 0.2]}}}"
 DUMMY = "train: {trainer: dummy, base: dummy}"
+
+
+@pytest.fixture(autouse=True)
+def _no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
 
 
 def compile_night(prepared: PreparedNight, night: date = NIGHT) -> Blueprint:
