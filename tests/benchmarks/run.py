@@ -22,6 +22,7 @@ MODULES = {
     "duplicates": "bench_duplicates",
     "prepare": "bench_prepare",
     "snapshot": "bench_snapshots",
+    "training": "bench_training",
 }
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge}
 
