@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import gc
 import hashlib
 import io
 import os
@@ -27,6 +28,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A busy machine is no failure.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    """Have garbage collected among what tests make: what is loaded stays, and looking through it takes long."""
+    gc.collect()
+    gc.freeze()
 
 
 class MemoryS3:

@@ -1,5 +1,6 @@
 """A base model, a snapshot and a blueprint, small enough to train in a test."""
 
+import gc
 import json
 import shutil
 from collections.abc import Callable
@@ -22,6 +23,15 @@ from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, P
 from nightloom.registry.database import open_database
 
 ROWS = [("the invoice is wrong", "billing"), ("my password is lost", "login")] * 4
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded() -> None:
+    """Libraries that training loads stay, too: each training collects garbage once."""
+    import peft  # noqa: F401
+    import trl  # noqa: F401
+
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
