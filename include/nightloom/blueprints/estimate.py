@@ -10,7 +10,7 @@ from typing import Any
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.training import Trial
 from nightloom.core.prices import price_of
-from nightloom.core.recipes import Budget
+from nightloom.core.recipe_training import Budget
 
 _FEWEST = 3
 _UNKNOWN = 0.25

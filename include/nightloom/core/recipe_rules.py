@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.core.documents import Place
-from nightloom.core.recipes import RESERVED_SETTINGS
+from nightloom.core.recipe_training import RESERVED_SETTINGS
 from nightloom.core.settings import get_settings
 
 _TIMES = ("window_from", "cut_from", "cut_to")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from nightloom.core.errors import BudgetError, InputError
 from nightloom.core.prices import price_of
-from nightloom.core.recipes import Budget
+from nightloom.core.recipe_training import Budget
 from nightloom.registry.trials import TrialProgress
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import EarlyStopping
+from nightloom.core.recipe_training import EarlyStopping
 from nightloom.training.held_out import measure_held_out, pick_held_out
 from nightloom.training.processes import lead
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.core.recipe_rules import RULES, check_rules
-from nightloom.core.recipes import RESERVED_SETTINGS
+from nightloom.core.recipe_training import RESERVED_SETTINGS
 from nightloom.core.settings import get_settings
 
 FILE = Path("recipes/triage.yaml")

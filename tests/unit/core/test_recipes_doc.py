@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightloom.core import recipe_sources, recipes
+from nightloom.core import recipe_sources, recipe_training, recipes
 from nightloom.core.manifests import Plain
 from nightloom.core.recipe_check import check_recipe
 from nightloom.core.settings import get_settings
@@ -29,12 +29,12 @@ SECTIONS = {
     "A source: `kind: files`": recipe_sources.FilesSource,
     "A source: `kind: delta`": recipe_sources.DeltaSource,
     "A source of another kind": recipe_sources.OtherSource,
-    "`train`": recipes.Train,
-    "`train.early_stopping`": recipes.EarlyStopping,
-    "`train.trials`": recipes.Trials,
-    "`train.trials.over.<setting>`: a range": recipes.Range,
-    "`train.trials.pruning`": recipes.Pruning,
-    "`train.budget`": recipes.Budget,
+    "`train`": recipe_training.Train,
+    "`train.early_stopping`": recipe_training.EarlyStopping,
+    "`train.trials`": recipe_training.Trials,
+    "`train.trials.over.<setting>`: a range": recipe_training.Range,
+    "`train.trials.pruning`": recipe_training.Pruning,
+    "`train.budget`": recipe_training.Budget,
     "`evaluate`": recipes.Evaluate,
     "`evaluate.sets[]`": recipes.EvalSet,
     "`gate`": recipes.Gate,
@@ -66,7 +66,7 @@ def test_section_tells_every_field(heading: str) -> None:
 
 
 def test_every_group_has_a_section() -> None:
-    named = [*vars(recipes).values(), *vars(recipe_sources).values()]
+    named = [value for module in (recipes, recipe_sources, recipe_training) for value in vars(module).values()]
     groups = {value for value in named if isinstance(value, type) and issubclass(value, Plain)}
     assert groups - {Plain} == set(SECTIONS.values())
 

@@ -48,7 +48,8 @@ from nightloom.artifacts.results import (
 from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, Standing, Trial, TrialRecord, identify_trial
 from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_night
-from nightloom.core.recipes import Pruning, Recipe
+from nightloom.core.recipe_training import Pruning
+from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord

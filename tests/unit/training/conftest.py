@@ -16,7 +16,7 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
-from nightloom.core.recipes import Pruning
+from nightloom.core.recipe_training import Pruning
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord

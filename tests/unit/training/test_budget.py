@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from nightloom.core.errors import InputError
 from nightloom.core.nights import utc_now
-from nightloom.core.recipes import Budget
+from nightloom.core.recipe_training import Budget
 from nightloom.registry.trials import TrialProgress
 from nightloom.training.budget import Purse
 

@@ -9,7 +9,7 @@ import pytest
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import Pruning
+from nightloom.core.recipe_training import Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.training.base import Course, Training
 from nightloom.training.bases import freeze_base

@@ -14,7 +14,7 @@ from nightloom.artifacts.frames import TOKENS
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.training import HeldOutLoss, Trial
 from nightloom.core.errors import InputError, OutOfMemoryError
-from nightloom.core.recipes import EarlyStopping
+from nightloom.core.recipe_training import EarlyStopping
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import load_model
 from nightloom.training import early_stopping, held_out

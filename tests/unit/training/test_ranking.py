@@ -9,7 +9,7 @@ from nightloom.artifacts.blueprints import Blueprint, TrialPlan, number_draws
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import HeldOutLoss, Ranking, Rung, Trial, TrialRecord, identify_trial
 from nightloom.core.errors import FaultError, InputError
-from nightloom.core.recipes import Pruning
+from nightloom.core.recipe_training import Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.training.bases import freeze_base
 from nightloom.training.ranking import count_kept, list_contenders, order_trials, rank_trials

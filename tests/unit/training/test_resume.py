@@ -22,7 +22,7 @@ from nightloom.core.errors import (
     RegistryError,
     StoreError,
 )
-from nightloom.core.recipes import Budget, EarlyStopping, Pruning
+from nightloom.core.recipe_training import Budget, EarlyStopping, Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.tables import LeaseRow
