@@ -36,11 +36,12 @@ from nightloom.core.store import ObjectStore, connect_store
 from nightloom.core.worker import run_in_worker
 from nightloom.examples.support_triage.grammar import make_random, write_problem
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.registry.database import Database
 from nightloom.services.lifecycle import down, up
 
 ROWS = 2_400
 STEPS = 400
-RUNS = 3
+RUNS = 2
 FIELDS = ("team", "urgency", "reply")
 LORA = {"r": 32, "lora_alpha": 64, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
 SETTINGS: dict[str, Any] = {
@@ -128,6 +129,9 @@ def _point_settings(folder: Path, prefix: str) -> None:
     os.environ["NIGHTLOOM_STORE_PREFIX"] = prefix
     os.environ["NIGHTLOOM_REGISTRY_URL"] = f"sqlite:///{folder / prefix.strip('/')}.db"
     get_settings.cache_clear()
+    database = Database(get_settings().registry_address)
+    database.migrate()
+    database.close()
 
 
 def _fetch_starter(folder: Path) -> Path:
