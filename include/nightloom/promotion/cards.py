@@ -120,7 +120,7 @@ def _open_template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         # What stands in a manifest from elsewhere is somebody's text. Markdown knows no escaping as HTML does.
-        autoescape=False,  # noqa: S701
+        autoescape=False,  # noqa: S701  # `finalize` takes out what Markdown or HTML would read
         finalize=lambda value: value if isinstance(value, int) else _plain(value),
     )
     environment.filters["rate"] = _show_rate

@@ -50,7 +50,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
     try:
         with safe_open(path, framework="np") as weights:
-            return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+            return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118  # as below
     except (SafetensorError, OSError) as error:
         msg = f"{path.name} in {path.parent} is no sound safetensors file ({error}); take another copy"
         raise InputError(msg) from error

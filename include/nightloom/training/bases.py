@@ -31,6 +31,7 @@ from nightloom.core.errors import FaultError, InputError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.engines.dummy import DUMMY_FILE
+from nightloom.engines.opening import is_dummy
 from nightloom.engines.tokens import open_encoder
 from nightloom.training.base_check import WEIGHTS, check_kind, check_weights, list_weights
 from nightloom.training.encode import digest_tokenizer
@@ -74,16 +75,11 @@ def run_describe(base: str) -> dict[str, str | None]:
     None of a model that has neither.
     """
     store = open_store()
-    if is_dummy(store.load(BaseModelManifest, base)):
+    if is_dummy(store.load(BaseModelManifest, base).identity.files):
         return {"tokenizer": None, "template": None}
     manifest, folder = fetch_model(store, BaseModelManifest, base)
     encoder = open_encoder(folder)
     return {"tokenizer": digest_tokenizer(manifest.identity.files, encoder), "template": encoder.template}
-
-
-def is_dummy(base: BaseModelManifest) -> bool:
-    """Tell whether a base model is the dummy trainer's, which has no weights."""
-    return any(file.path == DUMMY_FILE for file in base.identity.files)
 
 
 def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelIdentity | None:

@@ -70,7 +70,7 @@ def _measure_examples(model: Any, examples: pl.DataFrame) -> list[float]:
     model.eval()
     try:
         with torch.no_grad():
-            limit, longest = _BATCH_TOKENS, int(examples["input_ids"].list.len().max())  # type: ignore[arg-type]
+            limit, longest = _BATCH_TOKENS, int(examples["input_ids"].list.len().max())  # type: ignore[arg-type]  # a number
             while True:
                 try:
                     with telling_memory(model.device, lambda: "for one example of the selection split"):

@@ -21,6 +21,7 @@ from nightloom.registry.trials import finish_trial
 from nightloom.training.base import Course, Trainer, Training
 from nightloom.training.budget import Purse
 from nightloom.training.dummy import train_dummy
+from nightloom.training.loading import describe_device
 from nightloom.training.processes import follow_course, is_first, share_course, share_no_course
 from nightloom.training.runs import Run, open_run
 from nightloom.training.sft import train_with_trl
@@ -187,7 +188,7 @@ def _train_to_rung(task: _Task, turn: Turn, identity: Rung.Identity) -> Rung:
 
 
 def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextManager[tuple[Run, Course]]:
-    budget, device = task.blueprint.budget, _name_device(task.plan.trainer)
+    budget, device = task.blueprint.budget, "cpu" if task.plan.trainer == "dummy" else describe_device()
     trials = {Trial.id_of(identify_trial(task.blueprint, number)) for number in range(len(task.blueprint.trials))}
     return open_run(
         task.store,
@@ -199,15 +200,6 @@ def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextMan
         purse=Purse(budget, device, get_settings().prices) if budget else None,
         others=sorted(trials - {Trial.id_of(task.identity)}),
     )
-
-
-def _name_device(trainer: str) -> str:
-    """Give what training runs on: `cpu`, or the name of the GPU."""
-    if trainer == "dummy":
-        return "cpu"
-    from torch import cuda
-
-    return cuda.get_device_name() if cuda.is_available() else "cpu"
 
 
 def _account(adapter: str, training: Training, seconds: float) -> TrialRecord:
