@@ -54,8 +54,8 @@ def _begun(started: Installation) -> tuple[Installation, Told]:
         text, _ = command.communicate(timeout=900)
     # A Dag that the cron never started would start for tonight too, once a backfill is over.
     started.wait_for_reports("by_cron", 1)
-    _backfill(started, "by_cron__prepare", nights=3)
-    for recipe, nights in {"by_cron": 4, "by_hand": 3, "no_source": 1}.items():
+    _backfill(started, "by_cron__prepare", nights=2)
+    for recipe, nights in {"by_cron": 3, "by_hand": 3, "no_source": 1}.items():
         started.wait_for_reports(recipe, nights)
     return started, Told(command.returncode, text)
 

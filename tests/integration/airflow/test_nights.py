@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
 PointSettings = Callable[..., AbstractContextManager[None]]
 
 TONIGHT = tonight().isoformat()
-PAST = [(tonight() - timedelta(days=days)).isoformat() for days in (3, 2, 1)]
+PAST = [(tonight() - timedelta(days=days)).isoformat() for days in (2, 1)]
 
 
 def read_outcomes(nights: Installation, recipe: str, night: str) -> dict[str, StageOutcome]:

@@ -1,6 +1,7 @@
 """A small installation for whole nights: a real store, a registry of its own, a table of tickets, one dummy recipe."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from nightloom.core import worker
 from nightloom.core.nights import night_of, utc_now
 from nightloom.nightly.chain import run_night
 from nightloom.nightly.worker import run_step
@@ -108,19 +110,29 @@ class NoProcess:
         return 0
 
 
+Child = NoProcess | subprocess.Popen[str]
+
+
 @contextmanager
-def steps_in_this_process() -> Iterator[None]:
-    """Let steps of workers run here, for tests that are not about processes: most of a small night is their start."""
+def steps_in_this_process(*, but: str | None = None) -> Iterator[None]:
+    """Let steps of workers run here, for tests that are not about processes: most of a small night is their start.
 
-    def run(child: NoProcess) -> tuple[str, int]:
-        return json.dumps(run_step(child.step, json.loads(child.arguments))), 0
+    One step may keep its process.
+    """
 
-    def start(command: Sequence[str], _environment: Mapping[str, str]) -> NoProcess:
-        return NoProcess(*command[-2:])
+    def hear(child: Child) -> tuple[str, int]:
+        if isinstance(child, NoProcess):
+            return json.dumps(run_step(child.step, json.loads(child.arguments))), 0
+        return worker_hear(child)
 
+    def start(command: Sequence[str], environment: Mapping[str, str]) -> Child:
+        step, arguments = command[-2:]
+        return worker_start(command, environment) if step == but else NoProcess(step, arguments)
+
+    worker_start, worker_hear = worker._start, worker._hear
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("nightloom.core.worker._start", start)
-        monkeypatch.setattr("nightloom.core.worker._hear", run)
+        monkeypatch.setattr(worker, "_start", start)
+        monkeypatch.setattr(worker, "_hear", hear)
         yield
 
 

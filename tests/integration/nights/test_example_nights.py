@@ -68,11 +68,12 @@ def write_queries(path: Path, count: int) -> None:
 
 @pytest.fixture
 def triage_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> Iterator[dict[str, StageOutcome]]:
-    """A night of `support_triage` on ten days of tickets."""
+    """A night of `support_triage` on ten days of tickets, whose training has a process of its own."""
     today = night_of(utc_now(), "UTC")
     feed(f"sqlite:///{tmp_path / 'tickets.db'}", seed=7, first_day=today - timedelta(days=10), last_day=today)
     write_small_recipe("support_triage", tmp_path, base)
-    with point_settings(tmp_path, STORE_PREFIX="small-triage/", RECIPES_DIR=str(tmp_path / "recipes")):
+    settings = {"STORE_PREFIX": "small-triage/", "RECIPES_DIR": str(tmp_path / "recipes")}
+    with steps_in_this_process(but="training.trials:run_trial"), point_settings(tmp_path, **settings):
         yield run("support_triage")
 
 
