@@ -110,6 +110,11 @@ class Parity(Manifest):
         """What is not the same, in one sentence; nothing when all is."""
         return next((check.sentence for check in self.record.checks if not check.passed), None)
 
+    @property
+    def is_without_effect(self) -> bool:
+        """The adapter changed nothing at all that its base model says."""
+        return any(check.name == "adapter" and check.n and not check.value for check in self.record.checks)
+
 
 class Comparison(Plain):
     """A paired comparison of the candidate on the same items, clusters respected."""

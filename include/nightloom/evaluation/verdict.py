@@ -67,7 +67,7 @@ def decide(
     deciding, baseline = _deciding(comparisons, blueprint)
     promote, consequence = _apply_gate(blueprint, deciding, baseline, candidate, champion)
     mismatch = store.load(Parity, parity).mismatch if parity else None
-    if promote and mismatch:
+    if mismatch:
         promote, consequence = False, f"but {mismatch}, so nothing is promoted"
     identity = VerdictIdentity(
         recipe=blueprint.recipe,

@@ -6,7 +6,7 @@ from getpass import getuser
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
-from nightloom.artifacts.results import Scores, Verdict
+from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.core.digests import short
 from nightloom.core.errors import FaultError, InputError
@@ -132,6 +132,7 @@ def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str, p
         blueprint=blueprint,
         candidate=candidate,
         champion=champion,
+        parity=parity,
         reference=load_recipe(recipe).evaluate.reference,
     )
     verdict = decide(
@@ -177,18 +178,22 @@ def prove_model(blueprint: str, candidate: str) -> str:
 
 
 def score_models(
-    blueprint: str, candidate: str, champion: str | None, *, reference: bool
+    blueprint: str, candidate: str, champion: str | None, parity: str | None, *, reference: bool
 ) -> list[tuple[Role, str, str]]:
-    """Score all models of a verdict in one process: the step of a worker. Gives role, eval set and scores."""
+    """Score all models of a verdict in one process: the step of a worker. Gives role, eval set and scores.
+
+    No engine opens an adapter without effect: what it answers is what its base model does.
+    """
     from nightloom.evaluation.reference import score_reference
     from nightloom.evaluation.scoring import score_model
 
     store = open_store()
     identity = store.load(Blueprint, blueprint).identity
     asked = (identity.task, identity.max_new_tokens)
+    is_without_effect = parity is not None and store.load(Parity, parity).is_without_effect
     models: list[tuple[Role, ModelRef, tuple[TaskSpec, int]]] = [
         ("baseline", ModelRef(base=identity.base), asked),
-        ("candidate", ModelRef(base=identity.base, adapter=candidate), asked),
+        ("candidate", ModelRef(base=identity.base, adapter=None if is_without_effect else candidate), asked),
     ]
     if champion:
         adapter = store.load(Adapter, champion)

@@ -71,7 +71,8 @@ def test_a_worse_candidate_is_refused_however_wide_the_margin(compare):
     assert (verdict.finding, verdict.promote) == ("WORSE", False)
 
 
-def test_a_better_candidate_that_is_not_one_model_everywhere_is_not_promoted(compare, store):
+@pytest.fixture
+def prove(store):
     def prove(passed):
         check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
         identity = Parity.Identity(
@@ -84,10 +85,19 @@ def test_a_better_candidate_that_is_not_one_model_everywhere_is_not_promoted(com
         )
         return store.publish(Parity(identity=identity, record=Parity.Record(checks=(check,), seconds=1))).id
 
+    return prove
+
+
+def test_a_better_candidate_that_is_not_one_model_everywhere_is_not_promoted(compare, prove):
     assert compare(baseline=0, candidate=36, parity=prove(True)).identity.promote
     verdict = compare(baseline=0, candidate=36, parity=prove(False)).identity
     assert (verdict.finding, verdict.promote) == ("BETTER", False)
     assert verdict.reason.endswith(": BETTER, but logits differ by 0.4, so nothing is promoted")
+
+
+def test_that_a_candidate_is_not_one_model_everywhere_is_told_also_of_a_worse_one(compare, prove):
+    verdict = compare(baseline=36, candidate=0, parity=prove(False)).identity
+    assert verdict.reason.endswith(": WORSE, but logits differ by 0.4, so nothing is promoted")
 
 
 def test_no_adapter_is_promoted_that_is_no_gain_over_none(compare):

@@ -1,0 +1,47 @@
+"""Steps of the finetune stage, each by itself, with an in-memory store."""
+
+from pathlib import Path
+
+import pytest
+from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.results import Verdict
+from nightloom.nightly import finetune
+
+from .conftest import NIGHT, PreparedNight
+
+pytestmark = pytest.mark.usefixtures("prepared")
+
+
+def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint, base: Path) -> str:
+    """Publish an adapter as peft begins it: its B matrices are zero."""
+    from nightloom.engines.transformers import load_model, quiet_about_old_names
+    from peft import LoraConfig, get_peft_model
+
+    with quiet_about_old_names():
+        config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
+        get_peft_model(load_model(base), config).save_pretrained(prepared.folder / "untrained")
+    files = put_folder(prepared.store, prepared.folder / "untrained")
+    identity = AdapterIdentity(base=blueprint.identity.base, method="lora", files=files)
+    record = AdapterRecord(task=blueprint.identity.task, max_new_tokens=8, blueprint=blueprint.id, trial=0)
+    return prepared.store.publish(Adapter(identity=identity, record=record)).id
+
+
+@pytest.mark.torch
+def test_an_adapter_without_effect_is_not_promoted_and_the_verdict_says_why(
+    prepared: PreparedNight, tiny_model: Path
+) -> None:
+    prepared.change_recipe("base: dummy", f"base: {tiny_model}")
+    prepared.change_recipe("reference: false", "reference: false\n  max_new_tokens: 8")
+    night = NIGHT.isoformat()
+    blueprint = prepared.store.load(Blueprint, str(finetune.compile_blueprint("triage", night)))
+    candidate = publish_adapter_without_effect(prepared, blueprint, tiny_model)
+    parity = finetune.prove_parity("triage", night, blueprint.id, candidate)
+    verdict = finetune.compare_candidate("triage", night, blueprint.id, candidate, parity)
+    decided = prepared.store.load(Verdict, str(verdict)).identity
+    assert (decided.candidate, decided.promote) == (candidate, False)
+    assert decided.reason.endswith(
+        "but the adapter changes no logit of its base model by more than 0.001 in 6 examples: 0 at most, so nothing is "
+        "promoted"
+    )
