@@ -21,6 +21,9 @@ _TIMES = ("window_from", "cut_from", "cut_to")
 _PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 _CANARIES: Place = ("prepare", "canaries", "source")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_BASES = ("starter", "dummy")
+_PLACED = re.compile(r"/.*|s3://[^/]+(/.*)?|\w[\w.-]*/\w[\w.-]*@[\w./-]+", re.DOTALL)
+"""Base models that are the same wherever a night is run: a whole path, a prefix, a model of the hub at a revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,22 @@ def alerts_reach_someone(recipe: dict[str, Any], _path: Path) -> Findings:
         yield Finding(("alerts", "channel"), f"alerts by {channel} reach nobody", remedy)
 
 
+def base_model_is_pinned(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The base model is the same one wherever and whenever the night is run: a hub's model has a revision."""
+    base = _get(recipe, "train", "base")
+    if not isinstance(base, str) or base in _BASES or _PLACED.fullmatch(base) or _is_folder(base):
+        return
+    place: Place = ("train", "base")
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", base):
+        remedy = f"write `{base}@` and a commit from the model's page, or of a folder its whole path from `/`"
+        yield Finding(place, f"{base[:60]!r} is no folder here, and as a model of the hub it lacks a revision", remedy)
+        return
+    close = get_close_matches(base, _BASES, n=1)
+    remedy = "a folder's whole path from `/`, `s3://bucket/prefix/`, or `org/name@revision` of a hub"
+    remedy = f"write `{close[0]}`, or {remedy}" if close else f"write `starter`, {remedy}"
+    yield Finding(place, f"{base[:60]!r} is no base model that is known here", remedy)
+
+
 def settings_have_known_names(recipe: dict[str, Any], _path: Path) -> Findings:
     """What is passed on to TRL and peft are settings that they have: a typo would cost a night."""
     if _get(recipe, "train", "trainer") == "dummy":
@@ -203,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     eval_sets_differ_in_name,
     table_has_a_connection,
     alerts_reach_someone,
+    base_model_is_pinned,
     settings_have_known_names,
 )
 
@@ -249,6 +269,13 @@ def _is_file(directory: Path, name: str) -> bool:
         return False
     try:
         return (directory / name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
     except (OSError, ValueError):
         return False
 

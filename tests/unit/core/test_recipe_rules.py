@@ -128,6 +128,37 @@ def test_alert_without_reader_is_refused() -> None:
     assert problems({"alerts": {"channel": "slack", "to": ["#models"]}}) == []
 
 
+@pytest.mark.parametrize(
+    "base",
+    [
+        *("starter", "dummy", "/models/llama", "s3://models/llama/", "s3://models"),
+        *("meta-llama/Llama-3.2-1B@4e20de3", "org/name@refs/pr/1", 7),
+    ],
+)
+def test_base_model_that_is_the_same_everywhere_is_sound(base: object) -> None:
+    assert problems({"train": {"base": base}}) == []
+
+
+def test_base_model_of_the_hub_needs_a_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (finding,) = check_rules({"train": {"base": "Qwen/Qwen3-0.6B"}}, FILE)
+    assert finding.place == ("train", "base")
+    assert finding.problem == "'Qwen/Qwen3-0.6B' is no folder here, and as a model of the hub it lacks a revision"
+    assert finding.remedy.startswith("write `Qwen/Qwen3-0.6B@` and a commit from the model's page")
+    (tmp_path / "Qwen" / "Qwen3-0.6B").mkdir(parents=True)
+    assert problems({"train": {"base": "Qwen/Qwen3-0.6B"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("base", "remedy"),
+    [("startr", "write `starter`, or a folder's"), ("models/a/b", "write `starter`, a folder's"), ("s3:///a", "write")],
+)
+def test_base_model_that_nobody_knows_is_refused(base: str, remedy: str) -> None:
+    (finding,) = check_rules({"train": {"base": base}}, FILE)
+    assert finding.problem == f"{base!r} is no base model that is known here"
+    assert finding.remedy.startswith(remedy)
+
+
 def test_setting_with_a_typo_gets_the_closest() -> None:
     train = {"settings": {"learning_rat": 1e-3, "num_train_epochs": 2}, "lora": {"r": 8, "lora_alfa": 16}}
     first, second = check_rules({"train": train}, FILE)
@@ -166,7 +197,7 @@ _json = st.recursive(
 
 @given(recipe=st.dictionaries(st.sampled_from([*_WORDS, "schedule", "deadline"]), _json, max_size=5))
 def test_rules_bear_any_shape(recipe: dict[str, Any]) -> None:
-    assert len(RULES) == 13
+    assert len(RULES) == 14
     problems(recipe)
 
 
