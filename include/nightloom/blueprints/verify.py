@@ -1,17 +1,16 @@
 """Verify: whether all that a blueprint names is unaltered in the store, and whether this installation is as it says."""
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from pathlib import Path
 
-from nightloom.artifacts.blueprints import BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.blueprints.compile import installed_code, installed_versions
 from nightloom.core.digests import short
-from nightloom.core.errors import ManifestError
+from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt
 
@@ -56,7 +55,23 @@ def verify_installation(
         described: Digests of tokenizer and template as this installation reads them; none: they could not be read.
         environment: Variables of the process that trains.
     """
-    return [*_verify_code(blueprint), *_verify_reading(blueprint, described), *_verify_environment(environment)]
+    return [*verify_code(blueprint), *_verify_reading(blueprint, described), *_verify_environment(environment)]
+
+
+def verify_code(blueprint: BlueprintIdentity) -> list[str]:
+    """Say in which of our packages and which libraries this installation is another than the blueprint's."""
+    return [*_verify_ours(blueprint), *_verify_libraries(blueprint)]
+
+
+def refuse_other(blueprint: Blueprint, differences: Sequence[str]) -> None:
+    """Refuse to run a blueprint where something is not as it says: what came of it would bear the wrong name.
+
+    Raises:
+        InputError: There are differences.
+    """
+    if differences:
+        msg = f"blueprint {short(blueprint.id)} cannot run here: {'; '.join(differences)}"
+        raise InputError(msg)
 
 
 def _catch(check: Callable[[], object]) -> list[str]:
@@ -73,20 +88,23 @@ def _verify_base(store: ObjectStore, base: str) -> Iterator[str]:
     except ManifestError as error:
         yield str(error)
         return
-    with tempfile.TemporaryDirectory(prefix="nightloom-verify-") as folder:
+    with scratch_folder() as folder:
         for file in files:
             try:
                 # Through a file: weights may be larger than memory.
-                store.fetch_file(file.sha256, Path(folder) / "blob")
+                store.fetch_file(file.sha256, folder / "blob")
             except ManifestError as error:
                 yield f"{file.path} of base model {short(base)}: {error}"
 
 
-def _verify_code(blueprint: BlueprintIdentity) -> Iterator[str]:
+def _verify_ours(blueprint: BlueprintIdentity) -> Iterator[str]:
     present = installed_code()
     for name, digest in blueprint.code.items():
         if present.get(name) != digest:
             yield f"the code of {name} is another now; check out the commit that the blueprint was compiled at"
+
+
+def _verify_libraries(blueprint: BlueprintIdentity) -> Iterator[str]:
     versions = installed_versions()
     for package in sorted({*blueprint.packages, *versions}):
         wanted, found = blueprint.packages.get(package), versions.get(package)

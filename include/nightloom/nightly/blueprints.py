@@ -1,5 +1,6 @@
 """Blueprints of a recipe: what its night would compile to, and those that it had before."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from nightloom.artifacts.data import EvalSetManifest, Preparation
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import Ranking
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
+from nightloom.blueprints.verify import THREADS, refuse_other, verify_installation
 from nightloom.core.digests import code_digest
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.packages import worker_packages
@@ -22,6 +24,7 @@ from nightloom.prompts.templates import read_prompt
 from nightloom.registry.database import Database
 from nightloom.registry.nights import index_manifest, list_manifests, read_outcome, read_outcomes
 from nightloom.training.bases import describe_base
+from nightloom.training.ranking import count_rungs
 
 _READS = ("tokenizers", "transformers")
 """Packages that tell how a base model's tokenizer is read, beside our engines."""
@@ -66,6 +69,20 @@ def draft_recipe(store: ObjectStore, recipe: Recipe, night: date, prepared: Prep
         prompt=read_prompt(get_settings().prompts_dir, recipe.task.prompt),
         eval_sets=[store.load(EvalSetManifest, evalset) for evalset in prepared.identity.eval_sets],
     )
+
+
+def open_stored(store: ObjectStore, blueprint_id: str) -> Blueprint:
+    """Give a stored blueprint that somebody wants to run, if this installation is as it says.
+
+    Raises:
+        ManifestError: It is not there.
+        InputError: Code, packages or environment are others.
+    """
+    blueprint = store.load(Blueprint, blueprint_id)
+    # The number of threads is a machine's own, as its kind is: it makes no run another one.
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    refuse_other(blueprint, verify_installation(blueprint.identity, None, environment))
+    return blueprint
 
 
 def find_preparation(store: ObjectStore, database: Database, recipe: str, night: date) -> Preparation | Stop:
@@ -117,8 +134,7 @@ def find_frozen(store: ObjectStore, base: str, earlier: Sequence[Blueprint]) -> 
 def find_winner(store: ObjectStore, blueprint_id: str) -> int | None:
     """Give the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
     identity = store.load(Blueprint, blueprint_id).identity
-    rung = len(identity.pruning.rungs) if identity.pruning else 0
-    if ranked := store.find(Ranking, Ranking.Identity(blueprint=blueprint_id, rung=rung)):
+    if ranked := store.find(Ranking, Ranking.Identity(blueprint=blueprint_id, rung=count_rungs(identity))):
         return ranked.record.going_on[0]
     return 0 if len(identity.trials) == 1 else None
 

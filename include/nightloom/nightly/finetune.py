@@ -8,6 +8,7 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
+from nightloom.blueprints.verify import refuse_other, verify_code
 from nightloom.core.digests import short
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.nights import parse_night
@@ -16,7 +17,7 @@ from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.engines.opening import is_dummy
 from nightloom.evaluation.verdict import Role, decide
-from nightloom.nightly.blueprints import compile_recipe
+from nightloom.nightly.blueprints import compile_recipe, open_stored
 from nightloom.nightly.devices import run_on_device
 from nightloom.nightly.stops import Stop, night_step
 from nightloom.promotion.promote import promote
@@ -40,10 +41,10 @@ def compile_blueprint(recipe: str, night: str, stored: str | None = None) -> str
         stored: Id of a blueprint of this recipe to run instead.
 
     Raises:
-        InputError: The stored one is of another recipe.
+        InputError: The stored one is of another recipe, or cannot run here.
     """
     if stored:
-        return _open_blueprint(open_store(), recipe, stored)
+        return _open_stored(open_store(), recipe, stored)
     blueprint = compile_recipe(open_store(), open_database(), recipe, parse_night(night))
     if isinstance(blueprint, Stop):
         return blueprint
@@ -66,10 +67,15 @@ def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int |
     """Train one trial of a blueprint to a rung or to its end, or find what it gave before; give the id of that.
 
     A rung that the blueprint does not have, as when the recipe was edited since, is none to train to.
+
+    Raises:
+        InputError: Code or packages are not those that the blueprint was compiled by, as after an upgrade.
     """
     store, database = open_store(), open_database()
-    if rung is not None and rung >= count_rungs(store.load(Blueprint, blueprint).identity):
+    planned = store.load(Blueprint, blueprint)
+    if rung is not None and rung >= count_rungs(planned.identity):
         return None
+    refuse_other(planned, verify_code(planned.identity))
     until = {} if rung is None else {"rung": rung}
     processes = get_settings().processes
     reached: str = run_on_device(
@@ -210,8 +216,8 @@ def score_models(
     return scored
 
 
-def _open_blueprint(store: ObjectStore, recipe: str, stored: str) -> str:
-    owner = store.load(Blueprint, stored).identity.recipe
+def _open_stored(store: ObjectStore, recipe: str, stored: str) -> str:
+    owner = open_stored(store, stored).identity.recipe
     if owner != recipe:
         msg = f"blueprint {short(stored)} is of recipe {owner}, not of {recipe}; choose one of {recipe}"
         raise InputError(msg)

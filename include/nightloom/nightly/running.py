@@ -1,16 +1,14 @@
 """Running: a stored blueprint out of Airflow, by the steps of its night, beside that night."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import BlueprintIdentity
 from nightloom.artifacts.training import Trial, identify_trial
-from nightloom.blueprints.verify import THREADS, verify_installation
-from nightloom.core.digests import short
-from nightloom.core.errors import BudgetError, InputError
+from nightloom.core.errors import BudgetError
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import finetune
+from nightloom.nightly.blueprints import open_stored
 from nightloom.nightly.chain import compare_trials, train_trials
 from nightloom.nightly.stops import Stop, without_outcome
 
@@ -45,14 +43,8 @@ def run_blueprint(
         InputError: Code, packages or environment are not those of the blueprint, or it has no such trial.
         BudgetError: Training would take more than its budget.
     """
-    blueprint = store.load(Blueprint, blueprint_id)
+    blueprint = open_stored(store, blueprint_id)
     recipe, night = blueprint.identity.recipe, blueprint.record.night
-    # The number of threads is a machine's own, as its kind is: it makes no run another one.
-    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
-    if differences := verify_installation(blueprint.identity, None, environment):
-        # What it made would be kept under the name of what the blueprint says.
-        msg = f"blueprint {short(blueprint_id)} cannot run here: {'; '.join(differences)}"
-        raise InputError(msg)
     with without_outcome():
         if trial is not None:
             on_step("finetune", f"train_trial {trial}")

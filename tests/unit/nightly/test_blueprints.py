@@ -218,8 +218,13 @@ def test_other_code_cannot_run_it(prepared: PreparedNight) -> None:
         update={"code": {**compiled.identity.code, "nightloom.training": "f" * 64}}
     )
     other = prepared.store.publish(compiled.model_copy(update={"identity": elsewhere}))
-    with pytest.raises(InputError, match=r"cannot run here: the code of nightloom\.training is another now"):
+    cannot = r"cannot run here: the code of nightloom\.training is another now"
+    with pytest.raises(InputError, match=cannot):
         run(prepared, other)
+    with pytest.raises(InputError, match=cannot):
+        finetune.compile_blueprint("triage", NIGHT.isoformat(), other.id)
+    with pytest.raises(InputError, match=cannot):  # as when it was upgraded while the night ran
+        finetune.train_trial("triage", NIGHT.isoformat(), other.id, 0)
     made = plan_blueprint(prepared.store, prepared.registry, other.id)
     assert [change.sentence for change in made.surroundings] == ["the code of nightloom.training changed"]
     assert list_surroundings(prepared.store, other.id)[0].startswith("the code of nightloom.training is another now")
