@@ -5,6 +5,7 @@ import importlib
 import json
 import logging
 import os
+import stat
 import sys
 import threading
 import traceback
@@ -21,7 +22,9 @@ def main() -> int:
         # Of several processes that run a step together, one tells how it goes.
         level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
         logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        # Of another parent, such as torchrun in a batch system, it may be nothing at all, which ends at once.
+        if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+            threading.Thread(target=_end_with_parent, daemon=True).start()
         document = run_step(sys.argv[1], json.loads(sys.argv[2]))
         answer.write(json.dumps(document) + "\n")
     return 0 if "result" in document else 1

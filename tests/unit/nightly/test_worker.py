@@ -19,3 +19,9 @@ def test_a_worker_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.Monke
         assert worker.stderr.readline() == b"waiting\n"
         worker.stdin.close()  # as the kernel does when the parent is gone
         assert worker.wait(timeout=60) == 1
+
+
+def test_a_worker_that_torchrun_starts_without_input_runs_its_step() -> None:
+    command = [sys.executable, "-m", "nightloom.nightly.worker", "core.packages:package_versions", "{}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, b'{"result": {}}\n')
