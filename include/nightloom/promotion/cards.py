@@ -13,6 +13,12 @@ from nightloom.promotion.lineage import Lineage
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Those that vLLM lets one choose as the largest."""
 
+_ONLY_MERGED = (
+    *("modules_to_save", "use_dora", "lora_bias", "rank_pattern", "alpha_pattern"),
+    *("trainable_token_indices", "target_parameters"),
+)
+"""Settings of an adapter that vLLM refuses beside a base model, or does not read."""
+
 
 def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lora: dict[str, Any]) -> str:
     """Write the card of a model.
@@ -32,7 +38,7 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
         method=lineage.adapter.identity.method,
         merged=merged,
         whole=merged or not lora,
-        beside=not lora.get("modules_to_save"),
+        only_merged=[name for name in _ONLY_MERGED if lora.get(name)],
         rank=next((one for one in _LORA_RANKS if one >= rank), rank),
         task=lineage.adapter.record.task,
         max_new_tokens=lineage.adapter.record.max_new_tokens,

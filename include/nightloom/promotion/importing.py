@@ -30,6 +30,8 @@ _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _LARGEST_JSON_BYTES = 32 << 20
 _REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
+_FITTING_STARTS = (True, False, "gaussian", "orthogonal", "mica")
+"""Ways to begin an adapter by which it is right on the base model as it is; peft changes the base by the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,13 @@ def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) 
         if config.get(name) is not None:
             msg = f"{CONFIG_FILE} sets {name}, by which peft imports code that it names, or builds another model"
             raise InputError(msg)
+    start = config.get("init_lora_weights", True)
+    if start not in _FITTING_STARTS:
+        msg = (
+            f"{CONFIG_FILE} begins with init_lora_weights {str(start)[:40]!r}, by which peft changes the base model; "
+            f"save the adapter again with `path_initial_model_for_weight_conversion`"
+        )
+        raise InputError(msg)
     patterns = config.get("rank_pattern") or {}
     ranks = [config.get("r"), *(patterns.values() if isinstance(patterns, dict) else (None,))]
     largest = max(

@@ -283,6 +283,12 @@ def test_a_card_tells_what_people_have_to_know(judged: Adapter, export: Export) 
     assert "invoice" not in "".join(path.read_text(errors="replace") for path in folder.glob("*.[jR][sE]*"))
 
 
+def test_a_card_says_where_vllm_serves_an_adapter_only_merged(make_adapter: MakeAdapter, export: Export) -> None:
+    card = (export(make_adapter(use_dora=True, alpha_pattern={"q_proj": 2})).folder / "README.md").read_text()
+    assert "vLLM serves no adapter with `use_dora`, `alpha_pattern` beside a base model: export with `--merged`" in card
+    assert "--enable-lora" not in card
+
+
 def test_what_was_exported_comes_back_with_verdict_and_lineage(
     store: ObjectStore, judged: Adapter, export: Export, adopt: Adopt, s3: Any
 ) -> None:
@@ -372,6 +378,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a module to import": (lambda f: change_config(f, megatron_config={"a": 1}), "sets megatron_config"),
     "a class to import": (lambda f: change_config(f, auto_mapping={"parent_library": "os"}), "sets auto_mapping"),
     "layers without end": (lambda f: change_config(f, layer_replication=[[0, 10**9]]), "sets layer_replication"),
+    "another base model": (
+        lambda f: change_config(f, init_lora_weights="pissa"),
+        "by which peft changes the base model",
+    ),
     "another method": (lambda f: change_config(f, peft_type="PROMPT_TUNING"), "is of 'PROMPT_TUNING for CAUSAL_LM'"),
     "modules that are not there": (lambda f: change_config(f, target_modules=["query"]), "Target modules"),
     "a key twice": (twice, "a key stands twice"),
