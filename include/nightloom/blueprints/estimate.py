@@ -86,18 +86,18 @@ def count_epochs(plan: TrialPlan, examples: int, defaults: Mapping[str, Any]) ->
     return float(settings["num_train_epochs"])
 
 
-def count_trainings(ends: Sequence[float], trials: int, keep: float) -> float:
-    """Give how many whole trainings come after the first of some shares at which trials are ranked.
+def count_trainings(ends: Sequence[float], draws: int, keep: float) -> float:
+    """Give how many whole trainings come after the first of some shares at which draws are ranked, with one seed each.
 
     Args:
         ends: The shares, the last one being the end.
-        trials: How many train to the first of them.
+        draws: How many train to the first of them.
         keep: Share of them that goes on from each.
     """
     trainings = 0.0
     for begin, end in pairwise(ends):
-        trials = math.ceil(Fraction(str(keep)) * trials)  # as it is written: 0.07 of 100 is 7
-        trainings += (end - begin) * trials
+        draws = math.ceil(Fraction(str(keep)) * draws)  # as it is written: 0.07 of 100 is 7
+        trainings += (end - begin) * draws
     return trainings
 
 

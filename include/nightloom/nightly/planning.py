@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import TypeVar
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse, number_draws
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
@@ -302,7 +302,9 @@ class _Planner:
         last = next(part for part in reversed(self._parts) if part.trials is not None)
         if pruning and known and last.trials:
             ends = [part.end for part in self._parts if part.end >= last.end]
-            share = count_trainings(ends, len(last.trials), pruning.keep) / len(last.trials)
+            numbers = number_draws(self.blueprint.identity.trials)
+            draws = len({numbers[trial] for trial in last.trials})
+            share = count_trainings(ends, draws, pruning.keep) / draws
             known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]
         return add_estimates(known)
 

@@ -196,6 +196,15 @@ def test_time_is_told_by_earlier_trials_and_held_against_the_budget(
     )
 
 
+def test_draws_that_go_on_are_estimated_with_all_of_their_seeds(prepared: PreparedNight) -> None:
+    train_slowly(prepared, compile_night(prepared))
+    over = "over: {settings.learning_rate: [0.1, 0.2, 0.3]}, seeds: [1, 2], pruning: {rungs: [0.5], keep: 0.5}"
+    prepared.change_recipe(DUMMY, f"train: {{trainer: dummy, base: dummy, trials: {{{over}}}}}")
+    made = plan(prepared)
+    assert made.estimate
+    assert made.estimate.seconds == 180 * (0.5 * 6 + 0.5 * 4)  # of three draws two go on, each with both seeds
+
+
 def train_slowly(prepared: PreparedNight, blueprint: Blueprint) -> None:
     """Leave a trial that took a second a token."""
     run(prepared, blueprint, trial=0)
