@@ -7,9 +7,19 @@ from typing import Any
 import pytest
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
 from nightloom.artifacts.data import Records, RecordsIdentity, Snapshot, SnapshotIdentity, SnapshotRecord
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelFile, TaskSpec
+from nightloom.artifacts.models import (
+    Adapter,
+    AdapterIdentity,
+    AdapterRecord,
+    BaseModelIdentity,
+    BaseModelManifest,
+    BaseModelRecord,
+    ModelFile,
+    Origin,
+    TaskSpec,
+)
 from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
-from nightloom.artifacts.training import Tokens, Trial, TrialIdentity, TrialRecord
+from nightloom.artifacts.training import Checkpoint, Tokens, Trial, TrialIdentity, TrialRecord
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import utc_now
@@ -22,6 +32,7 @@ from nightloom.registry.database import Database
 from nightloom.registry.leases import take_lease
 from nightloom.registry.nights import begin_stage, end_stage, index_manifest
 from nightloom.registry.refs import move_ref
+from nightloom.registry.trials import begin_trial, finish_trial, point_to_checkpoint
 from nightloom.snapshots.garbage import collect_garbage, count_by_reason
 from nightloom.snapshots.inventory import KINDS
 
@@ -129,6 +140,39 @@ def test_what_the_registry_names_is_kept(
 ) -> None:
     name(registry, put_records(store).id)
     assert collect(3) == {"kept": 2}
+
+
+def put_checkpoint(store: ObjectStore, step: int) -> Checkpoint:
+    trial = TrialIdentity(snapshot="5" * 64, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={})
+    file = ModelFile(path="adapter_model.safetensors", sha256=store.put_blob(b"step %d" % step), size_bytes=6)
+    identity = Checkpoint.Identity(trial=trial, step=step, halvings=0)
+    return store.publish(Checkpoint(identity=identity, record=Checkpoint.Record(files=(file,), seconds=1)))
+
+
+def test_of_a_trial_that_may_go_on_the_last_checkpoint_is_kept(
+    store: ObjectStore, registry: Database, collect: Collect, s3: Any
+) -> None:
+    superseded, last = put_checkpoint(store, 1), put_checkpoint(store, 2)
+    trial = Trial.id_of(last.identity.trial)
+    begin_trial(registry, trial, device="cpu")
+    for one in (superseded, last):
+        point_to_checkpoint(registry, trial, one.id)
+    assert collect(3) == {"kept": 2, "into trash": 2}
+    lying = [key for key in s3.objects if "trash/" not in key]
+    assert [key for key in lying if superseded.id in key] == []
+    assert [key for key in lying if last.id in key] != []
+    finish_trial(registry, trial)
+    assert collect(6) == {"into trash": 2, "deleted": 2}
+
+
+def test_a_base_model_that_was_fetched_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    name_by_ref(registry, put_records(store).id)
+    file = ModelFile(path="model.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
+    identity, record = BaseModelIdentity(files=(file,)), BaseModelRecord(source="org/name@main")
+    base = store.publish(BaseModelManifest(identity=identity, record=record))
+    origin = Origin.Identity(source="org/name", revision="a" * 40)
+    store.publish(Origin(identity=origin, record=Origin.Record(base=base.id)))
+    assert collect(3) == {"kept": 5}
 
 
 def test_what_a_report_tells_of_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
