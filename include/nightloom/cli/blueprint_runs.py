@@ -8,8 +8,9 @@ import typer
 
 from nightloom.cli.blueprints import BlueprintId, app, change_documents, is_recipe
 from nightloom.cli.lookup import find_id
-from nightloom.cli.output import AsJson, duration, facts, show
+from nightloom.cli.output import AsJson, facts, show
 from nightloom.core.digests import short
+from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
     from nightloom.nightly.comparing import Difference
@@ -144,7 +145,7 @@ def _tell_replay(blueprint_id: str, trial: int, found: dict[str, Any]) -> str:
         if found["device"] == found["device_before"]
         else f"{found['device']}, not {found['device_before']}"
     )
-    pairs.append(("trained in", f"{duration(found['seconds'])} on {where}"))
+    pairs.append(("trained in", f"{show_duration(found['seconds'])} on {where}"))
     return facts(pairs)
 
 

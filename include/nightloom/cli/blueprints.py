@@ -11,13 +11,13 @@ from nightloom.cli.output import (
     AsJson,
     Limit,
     RecipeName,
-    duration,
     facts,
     manifest_document,
     show,
     table,
 )
 from nightloom.core.digests import short
+from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
     from nightloom.blueprints.diff import Change
@@ -156,7 +156,7 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
             trial.id if trial else None,
             trial.record.adapter if trial else None,
             f"{trial.record.final_loss:.4f}" if trial else None,
-            duration(trial.record.seconds) if trial else None,
+            show_duration(trial.record.seconds) if trial else None,
         ]
         for number, (one, trial) in enumerate(zip(plans, standing, strict=True))
     ]
@@ -233,7 +233,7 @@ def _head(made: "Plan") -> list[tuple[str, Any]]:
 
 
 def _step_row(step: "Step") -> list[Any]:
-    took = f", {duration(step.estimate.seconds)}" if step.estimate else ""
+    took = f", {show_duration(step.estimate.seconds)}" if step.estimate else ""
     why = f"{short(step.id)}{f' {step.reason}' if step.reason else ''}" if step.id else step.reason
     return [step.name, f"{step.status}{took}", why]
 
@@ -244,8 +244,8 @@ def _tell_estimate(estimate: "Estimate | None", made: "Plan") -> str:
         return "no earlier trial to go by" if waiting else "nothing to do: every trial stands"
     cost = "" if estimate.cost is None else f"; cost {estimate.cost:,.2f}"
     trials = "1 earlier trial" if estimate.trials == 1 else f"{estimate.trials} earlier trials"
-    between = f"{duration(estimate.low)} to {duration(estimate.high)}"
-    return f"{duration(estimate.seconds)} ({between}) on {estimate.device}, by {trials}{cost}"
+    between = f"{show_duration(estimate.low)} to {show_duration(estimate.high)}"
+    return f"{show_duration(estimate.seconds)} ({between}) on {estimate.device}, by {trials}{cost}"
 
 
 def _plan_document(made: "Plan") -> dict[str, Any]:

@@ -44,16 +44,6 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> str:
     return "\n".join(f"{name:{width}}  {value}".rstrip() for name, value in lines)
 
 
-def duration(seconds: float) -> str:
-    """Give a time as people say it: `48 s`, `12 min 5 s`, `3 h 20 min`."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def manifest_document(manifest: "Manifest") -> dict[str, Any]:
     """Give a manifest with its id, as programs read it."""
     return {"id": manifest.id, "kind": manifest.kind, **manifest.model_dump(mode="json")}

@@ -90,9 +90,16 @@ def _conclude_verdict(comparison: ComparisonFacts | None, champion: ChampionFact
     found = f"{_FINDINGS[deciding.finding].format(against=deciding.against)} ({size})"
     if comparison.moved:
         return "promoted", f"Promoted: {found}."
-    if comparison.promote:
+    if _is_mismatched(comparison):
+        found = f"{found}, but what was compared is not what would be served"
+    elif comparison.promote:
         found = f"{found}, but the champion was not changed"
     return "not_promoted", f"Not promoted: {found}{_goes_on(champion)}."
+
+
+def _is_mismatched(comparison: ComparisonFacts) -> bool:
+    """Tell whether the candidate is not one and the same model wherever it is used."""
+    return any(not check.passed for check in comparison.parity)
 
 
 def _goes_on(champion: ChampionFacts | None) -> str:
@@ -121,6 +128,8 @@ def _advise_on_stop(recipe: str, stage: Stage, conclusion: Conclusion, again: st
 def _advise_on_verdict(comparison: ComparisonFacts | None, champion: ChampionFacts | None) -> tuple[str, ...]:
     if comparison is None:
         return ("Run `nightloom doctor`: the store does not give what the registry names.",)
+    if _is_mismatched(comparison):
+        return ("Mend what fails under Parity below: until then no candidate that is made like this one is promoted.",)
     if champion is None:
         return (
             "Nothing is predicted until a candidate is BETTER than the base model alone: look at the rows, the "

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from nightloom.artifacts.results import PREDICTION_STATUSES
 from nightloom.core.digests import short
+from nightloom.core.durations import show_duration
 from nightloom.reports.facts import CanaryFact, ReportFacts
 from nightloom.reports.figures import (
     OUTCOMES,
@@ -63,7 +64,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "count": "{:,}".format,
-        "duration": _show_duration,
+        "duration": show_duration,
         "loss": show_loss,
         "moment": _show_moment,
         "money": "{:,.2f}".format,
@@ -105,11 +106,6 @@ def _mark_commands(text: str) -> Markup:
     """Give text as HTML in which what stands between backticks is code."""
     parts = text.translate(_CONTROL).split("`")
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
-
-
-def _show_duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _show_moment(moment: datetime, timezone: str) -> str:

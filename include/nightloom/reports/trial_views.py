@@ -81,7 +81,7 @@ def _summarise(facts: TrialsFacts) -> str:
     draws = len({each.draw for each in facts.trials})
     sizes = [each for trial in facts.trials for each in trial.losses if each]
     n = f", on {sizes[0].n:,} answers of the selection split" if sizes else ""
-    of_draws = f" of {draws} draws" if draws < len(facts.trials) else ""
+    of_draws = f" of {draws} draws (those of one differ in their seed alone)" if draws < len(facts.trials) else ""
     pruned = sum(each.pruned_at is not None for each in facts.trials)
     parts = [f"{len(facts.trials)} trials{of_draws}, ranked by their held-out loss{n}"]
     if pruned:
