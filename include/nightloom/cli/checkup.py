@@ -50,7 +50,7 @@ def packages() -> Finding:
     wanted = _read_pins(PROJECT_ROOT / "requirements.lock") | _read_pins(PROJECT_ROOT / "requirements.txt")
     wrong = [f"{name} {found}, not {pin}" for name, pin in wanted.items() if (found := _installed(name)) != pin]
     sentence = f"{len(wanted)} pinned packages, {len(wrong)} differ" + (f": {', '.join(wrong[:5])}" if wrong else "")
-    return Finding("packages", not wrong, sentence, "make install")
+    return Finding("packages", not wrong, sentence, "rm .venv/.installed, then make up: it installs what is pinned")
 
 
 def worker() -> Finding:
@@ -66,7 +66,7 @@ def devices() -> Finding:
     if not found:
         return Finding("devices", ok=True, sentence="no GPU: models are trained and asked on the processors")
     sentence = f"{found} GPU{'s' if found > 1 else ''}, torch {torch}"
-    remedy = "rm -r .venv, then make without TORCH_INDEX: PyPI's torch is the one for GPUs"
+    remedy = "rm -r .venv, then make up without TORCH_INDEX: PyPI's torch is the one for GPUs"
     return Finding("devices", not torch.endswith("+cpu"), sentence, remedy)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nightloom.cli import blueprint_runs, doctor, models, nights, quarantine, recipes, registry, rows, snapshots
+from nightloom.cli import blueprint_runs, doctor, model_moves, nights, quarantine, recipes, registry, rows, snapshots
 from nightloom.cli.output import describe_fault
 from nightloom.core.errors import NightloomError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 for _command in (nights.run, nights.predict, nights.report, doctor.doctor):
     app.command()(_command)
-for _group in (nights, recipes, snapshots, quarantine, rows, blueprint_runs, models, registry):
+for _group in (nights, recipes, snapshots, quarantine, rows, blueprint_runs, model_moves, registry):
     app.add_typer(_group.app)
 
 

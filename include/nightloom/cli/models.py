@@ -1,32 +1,23 @@
-"""`nightloom model`: candidates and champions, and the log of every move."""
+"""`nightloom model list|show|log`: candidates and champions, and the log of every move."""
 
 import json
 from dataclasses import asdict
-from datetime import date, timedelta
-from getpass import getuser
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nightloom.cli.lookup import find_id, newest
-from nightloom.cli.output import AsJson, Limit, RecipeName, facts, manifest_document, show, table
+from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
 from nightloom.core.digests import short
 
 if TYPE_CHECKING:
-    from nightloom.artifacts.models import TaskSpec
-    from nightloom.core.recipes import Recipe
-    from nightloom.promotion.importing import Found
     from nightloom.promotion.lineage import Lineage
-    from nightloom.prompts.templates import Prompt
-    from nightloom.registry.database import Database
 
 app = typer.Typer(name="model", help="Candidates, champions, and the log of every move.", no_args_is_help=True)
 
 AdapterId = Annotated[str, typer.Argument(metavar="ADAPTER", help="Id of an adapter, or its first digits.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why, for the log.")]
 OfRecipe = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Of this recipe only.")]
 
 
@@ -135,144 +126,6 @@ def log(recipe: OfRecipe = None, *, limit: Limit = 50, as_json: AsJson = False) 
     show(documents, table(columns, rows, empty="no ref was ever moved"), as_json=as_json)
 
 
-@app.command()
-def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: AsJson = False) -> None:
-    """Make an adapter the champion by hand. Predictions of the next night come from it."""
-    from nightloom.artifacts.models import Adapter
-    from nightloom.core.errors import InputError
-    from nightloom.core.recipe_check import load_recipe
-    from nightloom.core.store import open_store
-    from nightloom.promotion.lineage import list_verdicts
-    from nightloom.promotion.promote import promote_by_hand, refuse_unfit
-    from nightloom.registry.database import open_database
-    from nightloom.registry.nights import list_manifests
-
-    store, database, settings = open_store(), open_database(), load_recipe(recipe)
-    manifest = store.load(Adapter, find_id(database, "adapter", adapter))
-    owners = {owner for one, owner, _ in list_manifests(database, "adapter") if one == manifest.id}
-    if recipe not in owners:
-        of = ", ".join(sorted(owner for owner in owners if owner)) or "no recipe"
-        msg = f"adapter {short(manifest.id)} is of {of}, not of {recipe}; `nightloom model list {recipe}` shows its own"
-        raise InputError(msg)
-    base, _, task = _freeze(settings)
-    refuse_unfit(settings, manifest, base, task)
-    verdicts = [one for one in list_verdicts(store, database) if one.identity.candidate == manifest.id]
-    done = promote_by_hand(
-        database,
-        recipe,
-        manifest.id,
-        night=_find_night(database, settings),
-        who=getuser(),
-        why=reason,
-        verdict=verdicts[-1] if verdicts else None,
-    )
-    show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.sentence, as_json=as_json)
-
-
-@app.command("export")
-def export(
-    adapter: AdapterId,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; it is made.")],
-    *,
-    merged: Annotated[
-        bool, typer.Option("--merged", help="As one model, with its base model's weights in it.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also into a folder that holds something else.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Write an adapter into a folder that transformers, peft and vLLM read, with its card and its lineage."""
-    from nightloom.core.store import open_store
-    from nightloom.promotion.exporting import export_model
-    from nightloom.registry.database import open_database
-
-    database = open_database()
-    found = find_id(database, "adapter", adapter)
-    done = export_model(open_store(), database, found, folder, merged=merged, force=force)
-    show(asdict(done), f"{done.form} {short(done.adapter)} is in {folder}: {', '.join(done.files)}", as_json=as_json)
-
-
-@app.command("import")
-def import_model(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with an adapter, or a model tuned whole.")],
-    recipe: RecipeName,
-    *,
-    base: Annotated[str | None, typer.Option("--base", help="Its base model; none: the recipe's `train.base`.")] = None,
-    champion: Annotated[bool, typer.Option("--champion", help="Make it the recipe's first champion.")] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why it is the champion, for the log.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Adopt an adapter that was trained elsewhere, with the verdict and lineage that came with it."""
-    from nightloom.core.recipe_check import load_recipe
-    from nightloom.core.store import open_store
-    from nightloom.promotion.importing import adopt_model, read_folder
-    from nightloom.promotion.promote import promote_by_hand
-    from nightloom.registry.database import open_database
-    from nightloom.registry.nights import index_manifest
-
-    store, database, settings = open_store(), open_database(), load_recipe(recipe)
-    if champion:
-        _refuse_second(database, recipe, reason)
-    found = read_folder(store, folder)
-    frozen, prompt, task = _freeze(settings, base)
-    store.publish(prompt)
-    adapter, told = adopt_model(store, found, settings, base=frozen, task=task, source=folder.resolve().name)
-    index_manifest(database, "adapter", adapter.id, recipe, None)
-    notes = [*told, *_note_base(found, settings, base)]
-    lines = [f"adapter {short(adapter.id)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
-    if champion:
-        night = _find_night(database, settings)
-        done = promote_by_hand(database, recipe, adapter.id, night=night, who=getuser(), why=str(reason))
-        lines.append(done.sentence)
-    document = {"adapter": adapter.id, "recipe": recipe, "champion": champion, "notes": notes}
-    show(document, "\n".join(lines), as_json=as_json)
-
-
-def _note_base(found: "Found", recipe: "Recipe", given: str | None) -> list[str]:
-    """Say it where an adapter names another base model than the recipe; digests have told of one with a lineage."""
-    named = recipe.train.base.partition("@")[0]
-    if given or found.lineage or found.base in (None, named, Path(named).name):
-        return []
-    return [
-        f"it names base model {str(found.base)[:200]!r}, and was put on the recipe's {named!r}; --base names another"
-    ]
-
-
-def _refuse_second(database: "Database", recipe: str, reason: str | None) -> None:
-    from nightloom.core.errors import InputError
-    from nightloom.registry.refs import read_ref
-
-    if not reason:
-        msg = "--champion needs a --reason, which stands in the log"
-        raise InputError(msg)
-    present = read_ref(database, recipe, "champion")
-    if present:
-        msg = (
-            f"{recipe} has a champion, {short(present)}; import without --champion: then `nightloom model promote` "
-            f"replaces it by hand"
-        )
-        raise InputError(msg)
-
-
-@app.command()
-def rollback(
-    recipe: RecipeName,
-    *,
-    reason: Reason,
-    as_json: AsJson = False,
-) -> None:
-    """Make the champion before the present one the champion again. Predictions of the next night come from it."""
-    from nightloom.cli.lookup import find_night
-    from nightloom.promotion.promote import roll_back_champion
-    from nightloom.registry.database import open_database
-    from nightloom.registry.refs import read_ref
-
-    database = open_database()
-    night = find_night(database, recipe, None)
-    done = roll_back_champion(database, recipe, night=night, who=getuser(), why=reason)
-    document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "sentence": done.sentence}
-    show(document, done.sentence, as_json=as_json)
-
-
 def _show_sample(store: Any, trial: Any, *, as_json: bool) -> None:
     """Show the tokens of a trial's sample, those that follow each other and were learned, or were not, together."""
     from nightloom.artifacts.frames import LABELS, get_frame
@@ -313,27 +166,6 @@ def _describe_parity(lineage: "Lineage") -> str | None:
         return None
     last = lineage.parities[-1]
     return last.mismatch or f"{len(last.record.checks)} of {len(last.record.checks)}"
-
-
-def _find_night(database: "Database", recipe: "Recipe") -> date:
-    """Give the night by which a person moves the champion: the latest; before the first one, the one before it."""
-    from nightloom.core.nights import night_of, utc_now
-    from nightloom.registry.nights import read_outcomes
-
-    last = read_outcomes(database, recipe.name, date.max, 1)
-    return last[0].night if last else night_of(utc_now(), recipe.timezone) - timedelta(days=1)
-
-
-def _freeze(recipe: "Recipe", base: str | None = None) -> tuple[str, "Prompt", "TaskSpec"]:
-    """Give the id of a recipe's base model, its prompt, and what it asks."""
-    from nightloom.artifacts.models import specify_task
-    from nightloom.core.settings import get_settings
-    from nightloom.core.worker import run_in_worker
-    from nightloom.prompts.templates import read_prompt
-
-    prompt = read_prompt(get_settings().prompts_dir, recipe.task.prompt)
-    frozen = run_in_worker("training.bases:run_freeze", base=base or recipe.train.base)
-    return str(frozen["base"]), prompt, specify_task(recipe.task, prompt.id)
 
 
 def _shown(value: Any) -> Any:
