@@ -49,6 +49,9 @@ class BlueprintIdentity(Plain):
     primary: str
     eval_sets: tuple[EvalSetUse, ...]
     max_new_tokens: int
+    reference: bool = Field(
+        default=True, description="A plain classifier is scored beside the models; it decides nothing."
+    )
     promote_on: Literal["better", "not_worse"]
     margin: float
     confidence: float

@@ -12,7 +12,6 @@ from nightloom.blueprints.verify import refuse_other, verify_code
 from nightloom.core.digests import short
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.nights import parse_night
-from nightloom.core.recipe_check import load_recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.engines.opening import is_dummy
@@ -139,7 +138,6 @@ def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str, p
         candidate=candidate,
         champion=champion,
         parity=parity,
-        reference=load_recipe(recipe).evaluate.reference,
     )
     verdict = decide(
         store,
@@ -184,7 +182,7 @@ def prove_model(blueprint: str, candidate: str) -> str:
 
 
 def score_models(
-    blueprint: str, candidate: str, champion: str | None, parity: str | None, *, reference: bool
+    blueprint: str, candidate: str, champion: str | None, parity: str | None
 ) -> list[tuple[Role, str, str]]:
     """Score all models of a verdict in one process: the step of a worker. Gives role, eval set and scores.
 
@@ -211,7 +209,7 @@ def score_models(
         for role, model, (task, max_new_tokens) in models:
             scores = score_model(store, task, max_new_tokens, model, eval_set.evalset)
             scored.append((role, eval_set.name, scores.id))
-        if reference:
+        if identity.reference:
             scored.append(("reference", eval_set.name, score_reference(store, blueprint, eval_set.evalset).id))
     return scored
 

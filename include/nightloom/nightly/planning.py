@@ -247,7 +247,7 @@ class _Planner:
                 yield self._plan_scores(
                     "champion", use, ModelRef(base=served.identity.base, adapter=champion), as_served
                 )
-            if _wants_reference(identity.recipe):
+            if identity.reference:
                 scores = self.store.find(Scores, identify_reference(self._here, use.evalset, worker_packages()))
                 yield self._plan_memo(
                     f"scores of reference on {use.name}", scores, "scores of the reference", "not scored yet"
@@ -307,13 +307,6 @@ class _Planner:
             share = count_trainings(ends, draws, pruning.keep) / draws
             known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]
         return add_estimates(known)
-
-
-def _wants_reference(recipe: str) -> bool:
-    try:
-        return load_recipe(recipe).evaluate.reference
-    except InputError:
-        return False  # its file is gone, or broken: nobody can say
 
 
 def _load(store: ObjectStore, kind: type[M], manifest: str) -> M | None:

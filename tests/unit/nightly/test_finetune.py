@@ -45,3 +45,13 @@ def test_an_adapter_without_effect_is_not_promoted_and_the_verdict_says_why(
         "but the adapter changes no logit of its base model by more than 0.001 in 6 examples: 0 at most, so nothing is "
         "promoted"
     )
+
+
+def test_what_was_compiled_is_trained_and_compared_whatever_becomes_of_the_recipe(prepared: PreparedNight) -> None:
+    night = NIGHT.isoformat()
+    blueprint = str(finetune.compile_blueprint("triage", night))
+    prepared.recipe_file.write_text("name: [", encoding="utf-8")
+    finetune.train_trial("triage", night, blueprint, 0)
+    candidate = str(finetune.pick_candidate("triage", night, blueprint))
+    verdict = str(finetune.compare_candidate("triage", night, blueprint, candidate, None))
+    assert finetune.promote_candidate("triage", night, verdict) == verdict
