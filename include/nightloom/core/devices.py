@@ -6,6 +6,8 @@ import shutil
 import subprocess
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+NO_DEVICE = {VISIBLE: ""}
+"""Environment of a process that must not take a GPU which another one has leased."""
 
 _UUID = re.compile(r"^(?P<part> +MIG )?.*\(UUID: (?P<uuid>[^)]+)\)", re.MULTILINE)
 _TIMEOUT_S = 30

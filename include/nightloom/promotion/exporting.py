@@ -10,6 +10,7 @@ from typing import Any
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_folder, fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest
+from nightloom.core.devices import NO_DEVICE
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.store import ObjectStore, open_store
@@ -108,7 +109,8 @@ def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) 
     base = store.load(BaseModelManifest, adapter.identity.base)
     lora: dict[str, Any] = {}
     if form == "merged":
-        run_in_worker("promotion.exporting:run_merge", adapter=adapter.id, folder=str(folder))
+        # Without a GPU: nobody leased one for it, and the same export gives the same bytes on every machine.
+        run_in_worker("promotion.exporting:run_merge", environment=NO_DEVICE, adapter=adapter.id, folder=str(folder))
     else:
         fetch_folder(store, adapter.identity.files, folder)
     if adapter.identity.method == "lora":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelFile, TaskSpec
+from nightloom.core.devices import NO_DEVICE
 from nightloom.core.digests import parse_json, short
 from nightloom.core.errors import InputError
 from nightloom.core.recipes import Recipe
@@ -112,7 +113,10 @@ def adopt_model(
     adapter = Adapter(identity=identity, record=record)
     refuse_unfit(recipe, adapter, base, task)
     notes: list[str] = run_in_worker(
-        "promotion.weights:run_check", adapter=identity.model_dump(mode="json"), template=found.template
+        "promotion.weights:run_check",
+        environment=NO_DEVICE,
+        adapter=identity.model_dump(mode="json"),
+        template=found.template,
     )
     if found.lineage and found.lineage.prompt and record.task.prompt != task.prompt:
         _refuse_program(found.lineage.prompt)
