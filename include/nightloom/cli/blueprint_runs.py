@@ -13,7 +13,7 @@ from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
-    from nightloom.nightly.comparing import Difference
+    from nightloom.nightly.diffing import Difference
 
 _ROUNDING = 1e-5
 """What rounding alone leaves apart in weights of 32 bits."""
@@ -104,15 +104,15 @@ def diff(
 ) -> None:
     """Tell what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
     from nightloom.core.store import open_store
-    from nightloom.nightly.comparing import compare_blueprints, compare_with_recipe
+    from nightloom.nightly.diffing import diff_stored, diff_with_recipe
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()
     first = find_id(database, "blueprint", before)
     if is_recipe(after):
-        found = compare_with_recipe(store, database, first, after)
+        found = diff_with_recipe(store, database, first, after)
     else:
-        found = compare_blueprints(store, first, find_id(database, "blueprint", after))
+        found = diff_stored(store, first, find_id(database, "blueprint", after))
     document = {
         "before": first,
         "after": found.after.id,

@@ -20,9 +20,13 @@ from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
+    from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse
+    from nightloom.artifacts.results import Verdict
     from nightloom.blueprints.diff import Change
     from nightloom.blueprints.estimate import Estimate
     from nightloom.blueprints.plan import Plan, Step
+    from nightloom.core.store import ObjectStore
+    from nightloom.registry.database import Database
 
 app = typer.Typer(name="blueprint", help="All that determines a night's result.", no_args_is_help=True)
 
@@ -111,18 +115,25 @@ def list_blueprints(
 def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
     """Show what a blueprint pins, its trials, and the time that they would take."""
     from nightloom.artifacts.blueprints import Blueprint
-    from nightloom.artifacts.training import Trial, identify_trial
-    from nightloom.blueprints.diff import describe_plan, show_value
     from nightloom.core.store import open_store
     from nightloom.nightly.planning import plan_blueprint
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()
     manifest = store.load(Blueprint, find_id(database, "blueprint", blueprint))
-    identity, record = manifest.identity, manifest.record
-    verdict = _find_verdicts(store, database, identity.recipe, {manifest.id}).get(manifest.id)
+    verdict = _find_verdicts(store, database, manifest.identity.recipe, {manifest.id}).get(manifest.id)
     planned = plan_blueprint(store, database, manifest.id)
-    pairs = [
+    text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_tell_trials(store, manifest.identity)}"
+    document = {**manifest_document(manifest), "verdict": verdict.id if verdict else None}
+    show({**document, "estimate": _estimate_document(planned.estimate)}, text, as_json=as_json)
+
+
+def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Plan") -> list[tuple[str, Any]]:
+    from nightloom.blueprints.diff import show_value
+
+    identity, record = manifest.identity, manifest.record
+    answer = f"{identity.task.output} of {', '.join(identity.task.field_order)}, models compared on {identity.primary}"
+    return [
         ("blueprint", manifest.id),
         ("recipe", identity.recipe),
         ("first compiled", record.night),
@@ -132,10 +143,7 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
         ("tokenizer", identity.tokenizer),
         ("chat template", identity.template),
         ("prompt", identity.task.prompt),
-        (
-            "answer",
-            f"{identity.task.output} of {', '.join(identity.task.field_order)}, models compared on {identity.primary}",
-        ),
+        ("answer", answer),
         ("gate", f"promote on {identity.promote_on}, margin {identity.margin}, confidence {identity.confidence}"),
         *((f"eval set {use.name}", _tell_power(use)) for use in identity.eval_sets),
         *((("pruning", show_value(identity.pruning.model_dump(mode="json"))),) if identity.pruning else ()),
@@ -145,26 +153,25 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
         *identity.packages.items(),
         ("made on", f"Python {record.python}, {record.machine}"),
     ]
+
+
+def _tell_trials(store: "ObjectStore", identity: "BlueprintIdentity") -> str:
+    """Tell each trial by the settings in which trials differ, and below them those that all have."""
+    from nightloom.artifacts.training import Trial, identify_trial
+    from nightloom.blueprints.diff import describe_plan, show_value
+
     plans = [describe_plan(one) for one in identity.trials]
     common = {name: value for name, value in plans[0].items() if all(one.get(name) == value for one in plans)}
     differing = sorted({name for one in plans for name in one} - common.keys())
-    standing = [store.find(Trial, identify_trial(identity, number)) for number in range(len(plans))]
-    rows = [
-        [
-            number,
-            *(show_value(one.get(name)) for name in differing),
-            trial.id if trial else None,
-            trial.record.adapter if trial else None,
-            f"{trial.record.final_loss:.4f}" if trial else None,
-            show_duration(trial.record.seconds) if trial else None,
-        ]
-        for number, (one, trial) in enumerate(zip(plans, standing, strict=True))
-    ]
+    rows = []
+    for number, plan in enumerate(plans):
+        trial = store.find(Trial, identify_trial(identity, number))
+        done = (trial.id, trial.record.adapter, f"{trial.record.final_loss:.4f}") if trial else (None, None, None)
+        took = show_duration(trial.record.seconds) if trial else None
+        rows.append([number, *(show_value(plan.get(name)) for name in differing), *done, took])
     headings = ["trial", *differing, "trained", "adapter", "loss", "took"]
     shared = facts((name, show_value(value)) for name, value in common.items())
-    text = f"{facts(pairs)}\n\n{table(headings, rows, empty='')}\n\nall trials:\n{shared}"
-    document = {**manifest_document(manifest), "verdict": verdict.id if verdict else None}
-    show({**document, "estimate": _estimate_document(planned.estimate)}, text, as_json=as_json)
+    return f"{table(headings, rows, empty='')}\n\nall trials:\n{shared}"
 
 
 def _find_night(recipe: str, night: str | None) -> date:
@@ -186,7 +193,9 @@ def is_recipe(target: str) -> bool:
     return target in names or bool(set(target) - set("0123456789abcdef"))
 
 
-def _find_verdicts(store: Any, database: Any, recipe: str | None, blueprints: set[str]) -> dict[str, Any]:
+def _find_verdicts(
+    store: "ObjectStore", database: "Database", recipe: str | None, blueprints: set[str]
+) -> "dict[str, Verdict]":
     """Give the last verdict on each of these blueprints."""
     from nightloom.artifacts.results import Verdict
     from nightloom.registry.nights import list_manifests
@@ -201,7 +210,7 @@ def _tell_verdict(document: dict[str, Any]) -> str | None:
     return f"{document['finding']}{', promoted' if document['promote'] else ''}"
 
 
-def _tell_power(use: Any) -> str:
+def _tell_power(use: "EvalSetUse") -> str:
     return f"{use.items} items, finds differences of {use.minimum_detectable_effect}"
 
 

@@ -109,7 +109,7 @@ def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) 
     base = store.load(BaseModelManifest, adapter.identity.base)
     lora: dict[str, Any] = {}
     if form == "merged":
-        # Without a GPU: nobody leased one for it, and the same export gives the same bytes on every machine.
+        # Without a GPU: nobody leased one for it, and the bytes are the same whether or not there is one.
         run_in_worker("promotion.exporting:run_merge", environment=NO_DEVICE, adapter=adapter.id, folder=str(folder))
     else:
         fetch_folder(store, adapter.identity.files, folder)

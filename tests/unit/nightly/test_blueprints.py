@@ -16,7 +16,7 @@ from nightloom.core.errors import InputError
 from nightloom.core.manifests import manifest_key
 from nightloom.nightly import finetune
 from nightloom.nightly.blueprints import compile_recipe
-from nightloom.nightly.comparing import compare_with_recipe
+from nightloom.nightly.diffing import diff_with_recipe
 from nightloom.nightly.planning import plan_blueprint, plan_recipe
 from nightloom.nightly.replaying import choose_trial, list_surroundings, replay_in_worker
 from nightloom.nightly.running import Ran, run_blueprint
@@ -163,7 +163,7 @@ def test_new_rows_are_counted(prepared: PreparedNight) -> None:
     later = NIGHT + timedelta(days=1)
     prepared.prepare(later, [*ROWS, ("train", "I was charged twice", "billing")])
     assert "(6 → 7 train rows)" in reasons(plan(prepared, later))["trial 0"]
-    compared = compare_with_recipe(prepared.store, prepared.registry, compile_night(prepared).id, "triage")
+    compared = diff_with_recipe(prepared.store, prepared.registry, compile_night(prepared).id, "triage")
     assert compared.rows == {"added": 1, "removed": 0, "edited": 0, "relabelled": 0, "moved": 0}
     assert compared.conclusion.startswith("the trial would be trained anew, because snapshot changed from ")
 

@@ -1,4 +1,4 @@
-"""Comparing: two blueprints, with what the store tells of their rows and texts, and what would train anew."""
+"""Diffing: two blueprints, with what the store tells of their rows and texts, and what would train anew."""
 
 import json
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import identify_trial
 from nightloom.blueprints.diff import Change, diff_blueprints, diff_trials, list_new_trials, tell_changes
+from nightloom.core.digests import short
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.recipe_check import load_recipe
 from nightloom.core.settings import get_settings
@@ -52,7 +53,7 @@ class Difference:
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def compare_blueprints(store: ObjectStore, before: str, after: str) -> Difference:
+def diff_stored(store: ObjectStore, before: str, after: str) -> Difference:
     """Tell what changed between two stored blueprints.
 
     Raises:
@@ -60,10 +61,10 @@ def compare_blueprints(store: ObjectStore, before: str, after: str) -> Differenc
     """
     old, new = (store.load(Blueprint, one) for one in (before, after))
     prompts = {one.identity.task.prompt: _find_prompt(store, one.identity.task.prompt) for one in (old, new)}
-    return _compare(store, old, new, f"{new.id[:12]} (night {new.record.night})", prompts)
+    return _diff(store, old, new, f"{short(new.id)} (night {new.record.night})", prompts)
 
 
-def compare_with_recipe(store: ObjectStore, database: Database, before: str, recipe: str) -> Difference:
+def diff_with_recipe(store: ObjectStore, database: Database, before: str, recipe: str) -> Difference:
     """Tell what changed from a stored blueprint to what a recipe is compiled to now, on the latest prepared night.
 
     Raises:
@@ -81,10 +82,10 @@ def compare_with_recipe(store: ObjectStore, database: Database, before: str, rec
     new = draft_recipe(store, settings, night, prepared, frozen)
     asked = read_prompt(get_settings().prompts_dir, settings.task.prompt)
     prompts = {old.identity.task.prompt: _find_prompt(store, old.identity.task.prompt), asked.id: asked.identity}
-    return _compare(store, old, new, f"recipe {recipe} as it stands now (night {night})", prompts)
+    return _diff(store, old, new, f"recipe {recipe} as it stands now (night {night})", prompts)
 
 
-def _compare(
+def _diff(
     store: ObjectStore, old: Blueprint, new: Blueprint, name: str, prompts: dict[str, PromptIdentity | None]
 ) -> Difference:
     changes = [tell_rows(store, change) for change in diff_blueprints(old.identity, new.identity)]
