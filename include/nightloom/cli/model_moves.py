@@ -30,8 +30,8 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
     from nightloom.core.errors import InputError
     from nightloom.core.recipe_check import load_recipe
     from nightloom.core.store import open_store
-    from nightloom.promotion.lineage import list_verdicts
-    from nightloom.promotion.promote import promote_by_hand, refuse_unfit
+    from nightloom.promotion.lineage import list_verdicts, read_lineage
+    from nightloom.promotion.promote import promote_by_hand, refuse_mismatched, refuse_unfit
     from nightloom.registry.database import open_database
     from nightloom.registry.nights import list_manifests
 
@@ -44,7 +44,9 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
         raise InputError(msg)
     base, _, task = _freeze(settings)
     refuse_unfit(settings, manifest, base, task)
-    verdicts = [one for one in list_verdicts(store, database) if one.identity.candidate == manifest.id]
+    known = list_verdicts(store, database)
+    refuse_mismatched(manifest.id, read_lineage(store, manifest, known).parities)
+    verdicts = [one for one in known if one.identity.candidate == manifest.id]
     done = promote_by_hand(
         database,
         recipe,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from nightloom.artifacts.models import Adapter, TaskSpec
-from nightloom.artifacts.results import Verdict
+from nightloom.artifacts.results import Parity, Verdict
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
 from nightloom.core.recipes import Recipe
@@ -115,6 +115,17 @@ def refuse_unfit(recipe: Recipe, adapter: Adapter, base: str, task: TaskSpec) ->
             f"adapter {short(adapter.id)} stands on base model {short(adapter.identity.base)}, recipe {recipe.name} on "
             f"{short(base)}; train it on this one, or name the other in the recipe's `train.base`"
         )
+        raise InputError(msg)
+
+
+def refuse_mismatched(adapter: str, parities: Sequence[Parity]) -> None:
+    """Check that an adapter is one and the same model everywhere, as far as that was proved; the last proof counts.
+
+    Raises:
+        InputError: It is not.
+    """
+    if parities and (mismatch := parities[-1].mismatch):
+        msg = f"adapter {short(adapter)} is not served as it was compared: {mismatch}; promote another one"
         raise InputError(msg)
 
 

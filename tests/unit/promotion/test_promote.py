@@ -2,10 +2,11 @@ import threading
 from datetime import date
 
 import pytest
-from nightloom.artifacts.results import Verdict, VerdictIdentity
+from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.results import Parity, ParityCheck, Verdict, VerdictIdentity
 from nightloom.core.errors import InputError
 from nightloom.core.nights import compute_night
-from nightloom.promotion.promote import promote, roll_back_champion
+from nightloom.promotion.promote import promote, refuse_mismatched, roll_back_champion
 from nightloom.registry.nights import record_night
 from nightloom.registry.refs import read_log, read_ref
 
@@ -136,3 +137,25 @@ def test_without_an_earlier_champion_nothing_is_rolled_back(registry, promote_on
         promote_on(champion, None)
     with pytest.raises(InputError, match="triage has no earlier champion to go back to"):
         roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
+
+
+def make_parity(passed):
+    check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
+    identity = Parity.Identity(
+        model=ModelRef(base="b" * 64, adapter="a" * 64),
+        task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
+        max_new_tokens=8,
+        snapshot="5" * 64,
+        code="",
+        packages={},
+    )
+    return Parity(identity=identity, record=Parity.Record(checks=(check,), seconds=1))
+
+
+def test_an_adapter_whose_last_proof_failed_is_not_promoted_by_hand():
+    refuse_mismatched("a" * 64, [])
+    refuse_mismatched("a" * 64, [make_parity(False), make_parity(True)])
+    with pytest.raises(
+        InputError, match=r"a{12} is not served as it was compared: logits differ by 0\.4; promote another"
+    ):
+        refuse_mismatched("a" * 64, [make_parity(True), make_parity(False)])
