@@ -31,7 +31,7 @@ _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _LARGEST_JSON_BYTES = 32 << 20
 _REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
-_FITTING_STARTS = (True, False, "gaussian", "orthogonal", "mica")
+_FITTING_STARTS = (True, False, "gaussian", "orthogonal", "mica", "eva")
 """Ways to begin an adapter by which it is right on the base model as it is; peft changes the base by the others."""
 
 
