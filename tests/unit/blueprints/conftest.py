@@ -1,8 +1,9 @@
 """A recipe, and all that its blueprint names, in the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,6 +23,7 @@ from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelFile
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
 from nightloom.core.recipes import Recipe
+from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 
@@ -39,6 +41,14 @@ RECIPE: dict[str, Any] = {
         "sets": [{"name": "held_out", "source": {"kind": "files", "path": "e.csv"}, "columns": {"text": "body"}}]
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def _own_var_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
 
 @dataclass
