@@ -125,7 +125,7 @@ def refuse_mismatched(adapter: str, parities: Sequence[Parity]) -> None:
         InputError: It is not.
     """
     if parities and (mismatch := parities[-1].mismatch):
-        msg = f"adapter {short(adapter)} is not served as it was compared: {mismatch}; promote another one"
+        msg = f"adapter {short(adapter)} failed its proof of parity: {mismatch}; promote another one"
         raise InputError(msg)
 
 

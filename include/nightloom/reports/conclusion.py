@@ -91,14 +91,14 @@ def _conclude_verdict(comparison: ComparisonFacts | None, champion: ChampionFact
     if comparison.moved:
         return "promoted", f"Promoted: {found}."
     if _is_mismatched(comparison):
-        found = f"{found}, but what was compared is not what would be served"
+        found = f"{found}, but parity fails"
     elif comparison.promote:
         found = f"{found}, but the champion was not changed"
     return "not_promoted", f"Not promoted: {found}{_goes_on(champion)}."
 
 
 def _is_mismatched(comparison: ComparisonFacts) -> bool:
-    """Tell whether the candidate is not one and the same model wherever it is used."""
+    """Tell whether a proof failed that the candidate is one and the same model wherever it is used."""
     return any(not check.passed for check in comparison.parity)
 
 

@@ -155,7 +155,5 @@ def make_parity(passed):
 def test_an_adapter_whose_last_proof_failed_is_not_promoted_by_hand():
     refuse_mismatched("a" * 64, [])
     refuse_mismatched("a" * 64, [make_parity(False), make_parity(True)])
-    with pytest.raises(
-        InputError, match=r"a{12} is not served as it was compared: logits differ by 0\.4; promote another"
-    ):
+    with pytest.raises(InputError, match=r"a{12} failed its proof of parity: logits differ by 0\.4; promote another"):
         refuse_mismatched("a" * 64, [make_parity(True), make_parity(False)])

@@ -115,8 +115,8 @@ def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) ->
     nights.prepare(night)
     nights.finetune(night, "BETTER", move=False, parity=parity.id)
     page = store.get_blob(write().record.html).decode()
-    assert "1 of 2 did not hold: what was compared is not what would be served, so nothing is promoted." in page
-    assert "in team, 640 items), but what was compared is not what would be served; there is no champion yet." in page
+    assert "1 of 2 proofs that what was compared is what is served did not hold, so nothing is promoted." in page
+    assert "in team, 640 items), but parity fails; there is no champion yet." in page
     assert '<td class="bad">fails</td><th scope="row">merge</th><td>logits differ by 0.4</td>' in page
 
 
