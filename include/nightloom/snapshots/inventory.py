@@ -51,7 +51,7 @@ class Inventory:
     def reach(self, roots: Mapping[Named, str]) -> dict[Named, str]:
         """Give all that can be reached from these, each with the reason of a root; memos of what is reached too."""
         reached: dict[Named, str] = {}
-        waiting = dict(roots)
+        waiting = dict(roots) or self._find_memos({})
         while waiting:
             reached |= waiting
             found = {name: reason for one, reason in waiting.items() for name in self.names.get(one, ())}

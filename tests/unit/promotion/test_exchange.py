@@ -27,6 +27,7 @@ from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
 from nightloom.engines.transformers import load_tokenizer, quiet_about_old_names
+from nightloom.promotion.cards import write_card
 from nightloom.promotion.exporting import Exported, export_model
 from nightloom.promotion.importing import adopt_model, read_folder
 from nightloom.promotion.lineage import read_lineage
@@ -284,8 +285,9 @@ def test_a_card_tells_what_people_have_to_know(judged: Adapter, export: Export) 
     assert "invoice" not in "".join(path.read_text(errors="replace") for path in folder.glob("*.[jR][sE]*"))
 
 
-def test_a_card_says_where_vllm_serves_an_adapter_only_merged(make_adapter: MakeAdapter, export: Export) -> None:
-    card = (export(make_adapter(use_dora=True, alpha_pattern={"q_proj": 2})).folder / "README.md").read_text()
+def test_a_card_says_where_vllm_serves_an_adapter_only_merged(store: ObjectStore, make_adapter: MakeAdapter) -> None:
+    lora = {"r": 4, "use_dora": True, "alpha_pattern": {"q_proj": 2}, "rank_pattern": {}}
+    card = write_card(read_lineage(store, make_adapter(), []), None, merged=False, lora=lora)
     assert "vLLM serves no adapter with `use_dora`, `alpha_pattern` beside a base model: export with `--merged`" in card
     assert "--enable-lora" not in card
 
