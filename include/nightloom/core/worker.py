@@ -13,8 +13,8 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import IO, Any
 
 from nightloom.core import errors
@@ -28,6 +28,11 @@ SHARING_CORES = {"GOMP_SPINCOUNT": "10000"}
 Where the cores are shared, as with Airflow here, the one that spins keeps the other from working: a training step
 then takes several times as long.
 """
+
+_OF_A_GROUP = ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+"""Environment by which `torchrun` tells processes of each other."""
+
+_LEAVES_S = 10
 
 _running: set[subprocess.Popen[str]] = set()
 
@@ -61,12 +66,13 @@ def run_in_worker(
         with ThreadPoolExecutor(processes) as pool:
             answers = [pool.submit(_read_answer, step, child) for child in children]
             try:
-                for answer in as_completed(answers):
-                    answer.result()
+                done, _ = wait(answers, return_when=FIRST_EXCEPTION)
             finally:
                 _end(children)
     finally:
         _running.difference_update(children)
+    if failure := _find_cause(answers, done):
+        raise failure
     return answers[0].result()
 
 
@@ -85,20 +91,23 @@ def _introduce(processes: int) -> list[dict[str, str]]:
         return [{}]
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
+    threads = max(1, (os.cpu_count() or 1) // processes)
     known = {
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
     return [{**known, "RANK": str(number), "LOCAL_RANK": str(number)} for number in range(processes)]
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    # A task may itself be one of a group: its child is none of that.
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_GROUP}
     child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
-        env={**SHARING_CORES, **os.environ, **environment},
+        env={**SHARING_CORES, **inherited, **environment},
         # Nothing is written to it: its end tells the child that its parent is gone.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -131,9 +140,26 @@ def _hear(child: subprocess.Popen[str]) -> tuple[str, int]:
         follower = threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True)
         follower.start()
         answer = child.stdout.read() if child.stdout else ""
-        code = child.wait()
+        try:
+            code = child.wait(_LEAVES_S)
+        except subprocess.TimeoutExpired:
+            # It has answered. Its farewell to other processes may wait for one that will never give any.
+            child.kill()
+            code = child.wait()
         follower.join()
     return answer, code
+
+
+def _find_cause(answers: Sequence[Future[Any]], done: Collection[Future[Any]]) -> BaseException | None:
+    """Give why the processes ended, where they did not end well.
+
+    One that fails takes the others along, and what these say, if anything, only follows from it: that a connection is
+    lost, or that they were killed. So an error that one of them raised on purpose counts first, then who ended first.
+    """
+    failures = [failure for answer in answers if (failure := answer.exception())]
+    meant = [failure for failure in failures if not isinstance(failure, errors.WorkerError)]
+    first = [failure for answer in answers if answer in done and (failure := answer.exception())]
+    return next(iter([*meant, *first]), None)
 
 
 def _end(children: Iterable[subprocess.Popen[str]]) -> None:

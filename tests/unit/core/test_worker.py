@@ -76,3 +76,34 @@ def test_one_of_several_processes_that_fails_ends_all(interpreter):
 def test_several_processes_stay_in_the_process_group_of_who_started_them(interpreter):
     interpreter('read -r _ _ _ _ group _ < /proc/$$/stat; echo "{\\"result\\": $group}"')
     assert run_in_worker("any:step", processes=2) == os.getpgid(0)
+
+
+def test_of_several_that_fail_the_one_that_says_why_is_heard(interpreter, tmp_path):
+    said = tmp_path / "said"
+    why = '{"error": "InputError", "message": "too long; shorten it"}'
+    follows = '{"error": "WorkerError", "message": "RuntimeError: connection closed by peer"}'
+    # The first has said why, and takes long to leave; the second has ended before.
+    interpreter(
+        f"if [ $RANK = 0 ]; then echo '{why}'; touch {said}; exec sleep 60; fi\n"
+        f"while [ ! -e {said} ]; do :; done; echo '{follows}'; exit 1"
+    )
+    with pytest.raises(InputError, match="too long; shorten it"):
+        run_in_worker("any:step", processes=2)
+
+
+def test_of_several_that_are_lost_the_first_is_told(interpreter):
+    interpreter("[ $RANK = 1 ] || exec sleep 60; kill -11 $$")
+    with pytest.raises(WorkerError, match="was killed by SIGSEGV"):
+        run_in_worker("any:step", processes=3)
+
+
+def test_a_worker_that_has_answered_is_not_waited_for_long(interpreter, monkeypatch):
+    monkeypatch.setattr("nightloom.core.worker._LEAVES_S", 0)
+    interpreter("echo '{\"result\": 7}'; exec sleep 60 >&-")
+    assert run_in_worker("any:step") == 7
+
+
+def test_a_worker_belongs_to_no_group_that_its_task_is_one_of(interpreter, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    interpreter('echo "{\\"result\\": \\"${WORLD_SIZE:-none}\\"}"')
+    assert run_in_worker("any:step") == "none"
