@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+import psutil
+
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelFile
 from nightloom.core.digests import digest_file
 from nightloom.core.errors import InputError, ManifestError
@@ -143,14 +145,12 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def is_alive(process: int) -> bool:
-    """Tell whether a process of this machine still runs."""
+    """Tell whether a process of this machine still runs. One that ended and was not waited for does not."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        # Nobody waits for an orphan in a container whose first process is not made for that.
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        pass  # somebody else's
-    return True
 
 
 def _name_files(folder: Path, names: Iterable[str] | None, keep: Callable[[Path], str]) -> tuple[ModelFile, ...]:

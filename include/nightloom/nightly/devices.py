@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from nightloom.artifacts.folders import is_alive
 from nightloom.core.devices import VISIBLE, list_devices
 from nightloom.core.errors import InputError
 from nightloom.core.worker import run_in_worker
@@ -107,9 +108,8 @@ def _name_process(pid: int) -> str:
 def _is_alive(holder: str) -> bool:
     _, pid, _, since = holder.split()
     try:
-        process = psutil.Process(int(pid))
-        # The clock may have been set since: a second or two tell nothing.
-        is_it = abs(process.create_time() - float(since)) < _CLOCK_S
-        return bool(is_it and process.status() != psutil.STATUS_ZOMBIE)
+        created = psutil.Process(int(pid)).create_time()
     except psutil.NoSuchProcess:
         return False
+    # The clock may have been set since: a second or two tell nothing.
+    return abs(created - float(since)) < _CLOCK_S and is_alive(int(pid))

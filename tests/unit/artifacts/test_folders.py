@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts.folders import fetch_folder, move_into_cache, put_folder, scratch_folder
+from nightloom.artifacts.folders import fetch_folder, is_alive, move_into_cache, put_folder, scratch_folder
 from nightloom.artifacts.models import ModelFile
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.settings import get_settings
@@ -108,3 +108,16 @@ def test_scratch_of_a_killed_process_goes_and_that_of_a_live_one_stays(
     with scratch_folder() as lent:
         assert {path.name for path in lent.parent.iterdir()} == {*names[1:], lent.name}
     get_settings.cache_clear()
+
+
+def test_a_process_that_ended_and_was_not_waited_for_is_dead() -> None:
+    process = subprocess.Popen(["true"], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout
+        process.stdout.read()  # until it has ended, or is about to
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        os.kill(process.pid, 0)
+        assert not is_alive(process.pid)
+    finally:
+        process.communicate()
+    assert is_alive(os.getpid())
