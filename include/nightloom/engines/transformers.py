@@ -26,6 +26,9 @@ _FIXED_DAY = (
 With the real one, the same blueprint would give other ids a day later.
 """
 
+_ANSWER = "nightloom"
+"""What no template writes of its own accord."""
+
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
 
 
@@ -265,10 +268,10 @@ def _settle_end(tokenizer: Any, folder: Path) -> None:
 
 def _read_opening(tokenizer: Any) -> str:
     """Give what the template writes before an answer though it does not ask for it, as Qwen's empty thought."""
-    question, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+    question, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": _ANSWER}
     (whole,) = render_chats(tokenizer, [[question, answer]], asking=False)
     (asked,) = render_chats(tokenizer, [[question]], asking=True)
-    opening = whole.removeprefix(asked).partition("b")[0] if whole.startswith(asked) else ""
+    opening = whole.removeprefix(asked).partition(_ANSWER)[0] if whole.startswith(asked) else ""
     plain: str = tokenizer.decode(encode_texts(tokenizer, [opening])[0], skip_special_tokens=True)
     return plain
 
