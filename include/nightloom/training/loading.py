@@ -144,18 +144,21 @@ def _say_too_large() -> str:
 
 
 def _check_targets(lora: Mapping[str, Any], model: Any) -> None:
-    """Refuse to adapt embeddings that are the output layer too: peft would merge the change into one of them alone."""
+    """Refuse to adapt embeddings that are the output layer too: what is merged into one changes the other."""
     if not model.config.get_text_config().tie_word_embeddings:
         return
-    embeddings = model.get_input_embeddings()
-    name = next(name for name, module in model.named_modules() if module is embeddings).rpartition(".")[2]
+    tied = [model.get_input_embeddings(), model.get_output_embeddings()]
+    names = {name.rpartition(".")[2]: module for name, module in model.named_modules()}
+    embeddings, output = (next(name for name, module in names.items() if module is one) for one in tied)
     targets = lora.get("target_modules") or ()
-    if name in targets or any(target.endswith(f".{name}") for target in targets):
-        msg = (
-            f"train.lora.target_modules names {name}, which this base model's output layer shares, so that the adapter "
-            f"could not be merged; write modules_to_save: [{name}] and ensure_weight_tying: true instead"
-        )
-        raise InputError(msg)
+    for name in (embeddings, output):
+        if name in targets or any(target.endswith(f".{name}") for target in targets):
+            msg = (
+                f"train.lora.target_modules names {name}, whose weights are this base model's embeddings and output "
+                f"layer alike, so that the adapter could not be merged; write modules_to_save: [{embeddings}] and "
+                f"ensure_weight_tying: true instead"
+            )
+            raise InputError(msg)
 
 
 def _check_quantization(plan: TrialPlan) -> None:

@@ -50,7 +50,7 @@ def test_what_cannot_be_used_is_named(plan: TrialPlan, message: str) -> None:
         check_settings(plan)
 
 
-@pytest.mark.parametrize("targets", [["q_proj", "embed_tokens"], ["model.embed_tokens"], ".*embed_tokens"])
+@pytest.mark.parametrize("targets", [["q_proj", "embed_tokens"], ["model.embed_tokens"], ".*embed_tokens", ["lm_head"]])
 def test_embeddings_that_are_shared_are_no_target(tiny_model: Path, targets: object) -> None:
     with pytest.raises(InputError, match=r"write modules_to_save: \[embed_tokens\] and ensure_weight_tying"):
         load_base(make_plan(lora={"target_modules": targets}), tiny_model)
