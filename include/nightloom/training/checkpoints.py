@@ -56,7 +56,7 @@ class Checkpoints:
         self._every, self._clock = every, clock
         self._begun = time.monotonic()
         self._background = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
-        self._sent: Future[float] | None = None
+        self._sent: Future[None] | None = None
         self.seconds = 0.0
         """What it took to send the last one."""
 
@@ -77,7 +77,7 @@ class Checkpoints:
         What fails is said in the log, and is no end of the training: the next one may succeed.
         """
         self._begun = time.monotonic()
-        taken = self._folder / folder.name
+        taken = self._folder / f"{folder.name}-{halvings}"  # the same step of a larger batch may be on its way
         if folder.is_dir():
             folder.rename(taken)
         self._sent = self._background.submit(self._send, taken, step, halvings)
@@ -89,9 +89,9 @@ class Checkpoints:
             FaultError: It could not be kept.
         """
         if self._sent is not None:
-            self.seconds = self._sent.result()
+            self._sent.result()
 
-    def _send(self, folder: Path, step: int, halvings: int) -> float:
+    def _send(self, folder: Path, step: int, halvings: int) -> None:
         started = time.monotonic()
         try:
             files = put_state(self._store, folder)
@@ -105,8 +105,8 @@ class Checkpoints:
             raise FaultError(msg) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        self.seconds = time.monotonic() - started
         logger.info("checkpoint %s at step %d, %d bytes", short(kept.id), step, sum(f.size_bytes for f in files))
-        return time.monotonic() - started
 
 
 def put_state(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:

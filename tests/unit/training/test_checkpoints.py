@@ -136,7 +136,7 @@ def test_one_that_was_not_written_is_no_checkpoint(
     registry: Database, checkpoints: Checkpoints, s3: Any, tmp_path: Path
 ) -> None:
     checkpoints.keep(tmp_path / "checkpoint-3", 3, 0)
-    with pytest.raises(FaultError, match="checkpoint-3 was not written to the end"):
+    with pytest.raises(FaultError, match="checkpoint-3-0 was not written to the end"):
         checkpoints.settle()
     assert s3.objects == {}
 
