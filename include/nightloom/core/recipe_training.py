@@ -12,7 +12,7 @@ RESERVED_SETTINGS = (
     *("trust_remote_code", "eval_strategy", "logging_strategy", "logging_first_step"),
     *("chat_template_path", "assistant_only_loss", "completion_only_loss"),
     *("save_only_model", "save_total_limit", "load_best_model_at_end", "restore_callback_states_from_checkpoint"),
-    *("ignore_data_skip", "logging_nan_inf_filter"),
+    *("ignore_data_skip", "logging_nan_inf_filter", "auto_find_batch_size", "average_tokens_across_devices"),
 )
 """What training gives SFTConfig itself: it decides where files go, what is in them, and what is learned."""
 

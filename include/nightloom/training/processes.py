@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nightloom.core.errors import InputError
+from nightloom.training.answer_loss import NO_LABEL
 from nightloom.training.base import Course
 
 T = TypeVar("T")
 
 _PATIENCE = timedelta(hours=6)
 """How long the others wait for the first one, which may have to encode a snapshot or to fetch a large model."""
-
-_NO_LABEL = -100
 
 
 def count_processes() -> int:
@@ -98,11 +97,17 @@ def share_rows(trainer: Any) -> None:
     The batch is the recipe's, whatever their number: it is read whole, in one order, by all of them.
 
     Raises:
-        InputError: A batch cannot be divided by the number of processes.
+        InputError: A batch cannot be divided by the number of processes, or the order deals rows out by itself.
     """
     processes = count_processes()
     if processes == 1:
         return
+    if trainer.args.train_sampling_strategy == "batch_rebalance":
+        msg = (
+            "train.settings.train_sampling_strategy batch_rebalance deals rows out to processes by itself, and with "
+            "NIGHTLOOM_PROCESSES above 1 they would be dealt out twice; write group_by_length"
+        )
+        raise InputError(msg)
     rows = trainer.args.per_device_train_batch_size
     if rows % processes:
         msg = (
@@ -132,7 +137,7 @@ def pick_rows(batch: Sequence[dict[str, Any]], process: int, processes: int) -> 
     if own:
         return own
     row = dict(batch[0])
-    for name, blank in (("labels", _NO_LABEL), ("completion_mask", 0)):
+    for name, blank in (("labels", NO_LABEL), ("completion_mask", 0)):
         if name in row:
             row[name] = [blank] * len(row[name])
     return [row]

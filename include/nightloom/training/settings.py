@@ -1,6 +1,7 @@
 """Settings: what a recipe's settings stand over, what is the same for every recipe, and which names there are."""
 
 import dataclasses
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -42,12 +43,19 @@ OURS = {
     "logging_first_step": True,
     # A loss that is no number would be told as the mean of those before it.
     "logging_nan_inf_filter": False,
+    # A batch that does not fit is halved and accumulated twice as often; theirs makes other steps of it.
+    "auto_find_batch_size": False,
+    # What is learned does not depend on the number of processes.
+    "average_tokens_across_devices": True,
     # What a model is shown, and what of it it learns, is told by the ids that all trials and engines share.
     "chat_template_path": None,
     "assistant_only_loss": False,
     "completion_only_loss": True,
 }
 """The same for every recipe; with what differs from trial to trial they are the reserved settings."""
+
+_UNFIT = ("deepspeed", "fsdp", "parallelism_config")
+"""Settings that spread one model over several devices, of which neither checkpoints nor adapters here know."""
 
 _PACK_TOKENS = 2048
 """Tokens of a pack where the recipe names no max_length, unless an example is longer or the context shorter."""
@@ -71,14 +79,33 @@ def check_settings(plan: TrialPlan) -> None:
     theirs = "TRL's and peft's documentation list what there is"
     check_names("train.settings", plan.settings, {field.name for field in dataclasses.fields(SFTConfig)}, theirs)
     check_names("train.lora", plan.lora, {field.name for field in dataclasses.fields(LoraConfig)}, theirs)
+    for name in _UNFIT:
+        if plan.settings.get(name):
+            msg = f"train.settings.{name} spreads a model over devices, which is not supported; remove it"
+            raise InputError(msg)
     check_lora_settings(plan.lora)
     check_model_settings(plan)
 
 
 def read_batch(plan: TrialPlan) -> tuple[int, int]:
-    """Give a plan's batch on one device, and how often it is accumulated."""
-    settings = deepcopy({**DEFAULTS, **plan.settings})
-    return settings["per_device_train_batch_size"], settings.get("gradient_accumulation_steps", 1)
+    """Give a plan's batch on one device, and how often it is accumulated.
+
+    Raises:
+        InputError: One of them is no whole number above 0.
+    """
+    settings = {"gradient_accumulation_steps": 1, **DEFAULTS, **plan.settings}
+    return _read_count(settings, "per_device_train_batch_size"), _read_count(settings, "gradient_accumulation_steps")
+
+
+def read_limit(plan: TrialPlan, context: int) -> int:
+    """Give how many tokens an example may have: the model's context, or fewer where the plan says so.
+
+    Raises:
+        InputError: That is no whole number above 0.
+    """
+    return (
+        context if plan.settings.get("max_length") is None else min(context, _read_count(plan.settings, "max_length"))
+    )
 
 
 def halve_settings(plan: TrialPlan, halvings: int) -> dict[str, int]:
@@ -97,3 +124,11 @@ def settle(plan: TrialPlan, longest: int, limit: int) -> dict[str, Any]:
     # TRL cuts what is longer than its max_length: what is longer than ours is left out before, and counted.
     pack = plan.settings.get("max_length") or max(longest, min(limit, _PACK_TOKENS))
     return {**settings, "max_length": pack if settings.get("packing") else None}
+
+
+def _read_count(settings: Mapping[str, Any], name: str) -> int:
+    count = settings[name]
+    if type(count) is not int or count < 1:  # true is an int, too
+        msg = f"train.settings.{name} is {count!r}; write a whole number above 0"
+        raise InputError(msg)
+    return count

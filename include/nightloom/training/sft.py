@@ -28,7 +28,15 @@ from nightloom.training.memory import telling_memory, train_halving
 from nightloom.training.processes import go_first, lead, share_rows
 from nightloom.training.progress import make_progress, read_curve, refuse_broken_weights
 from nightloom.training.resuming import make_resumable, train_along, written_to_disk
-from nightloom.training.settings import LORA_DEFAULTS, OURS, check_settings, halve_settings, read_batch, settle
+from nightloom.training.settings import (
+    LORA_DEFAULTS,
+    OURS,
+    check_settings,
+    halve_settings,
+    read_batch,
+    read_limit,
+    settle,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +47,8 @@ def train_with_trl(
     """Fine-tune a base model and write the adapter's files; where the course halts, measure the loss there.
 
     Raises:
-        InputError: A setting is unknown or not a recipe's to set, the examples teach nothing, or training diverged.
+        InputError: A setting is unknown or not a recipe's to set, or the examples teach nothing.
+        DivergenceError: The loss became no number.
         OutOfMemoryError: Not even one example fits the memory.
         FaultError: The disk is full.
     """
@@ -66,12 +75,12 @@ def _train(
     tokenizer = load_tokenizer(base)
     model = load_base(plan, base)
     context = model.config.get_text_config().max_position_embeddings
-    limit = min(context, plan.settings.get("max_length") or context)
+    limit = read_limit(plan, context)
     examples, census = take_census(examples, limit, tokenizer, list_ends(model, tokenizer))
     needed = course.halt is not None or len(blueprint.trials) > 1
     looks = Looks(held_out, context, plan.early_stopping, needed=needed)
     precision, adjustments = choose_precision(plan.settings)
-    settings = settle(plan, max(map(len, examples["input_ids"])), limit) | halve_settings(plan, course.halvings)
+    settings = settle(plan, max(examples["input_ids"].list.len()), limit) | halve_settings(plan, course.halvings)
     trainer = _make_trainer(plan, model, tokenizer, examples, scratch, settings | precision, looks)
     check_dataset(trainer.train_dataset, census)
     share_rows(trainer)
@@ -85,8 +94,7 @@ def _train(
     if course.halt is not None:
         return looks.stand(trainer.model, step)
     kept_step = looks.finish(trainer.model, step)
-    with written_to_disk("the adapter"):
-        lead(lambda: _save(trainer.model, folder))
+    lead(lambda: _save(trainer.model, folder))
     return Training(
         steps=step,
         examples=census.examples,
@@ -129,7 +137,8 @@ def _make_trainer(
             peft_config=LoraConfig(**lora) if plan.method == "lora" else None,
             train_dataset=Dataset.from_polars(label_examples(examples)),
         )
-    except (ValueError, TypeError) as error:
+        trainer.create_optimizer()  # its name and its library are the recipe's, too
+    except (ValueError, TypeError, ImportError) as error:
         msg = f"the recipe's train section cannot be used: {error}; mend the setting that it names"
         raise InputError(msg) from error
     for callback in (PrinterCallback, ProgressCallback):
@@ -137,6 +146,7 @@ def _make_trainer(
     return trainer
 
 
+@written_to_disk("the adapter")
 def _save(model: Any, folder: Path) -> None:
     """Write weights and configuration, without what differs from machine to machine though the weights are equal."""
     model.save_pretrained(folder)

@@ -1,18 +1,24 @@
 """Several processes that train one trial together."""
 
+import os
+import socket
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
-from nightloom.artifacts.training import Trial
-from nightloom.core.errors import InputError
+from nightloom.artifacts.training import Trial, identify_trial
+from nightloom.core.errors import ConflictError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.core.worker import run_in_worker
+from nightloom.registry.database import open_database
+from nightloom.registry.leases import take_lease
+from nightloom.training.bases import freeze_base
 from nightloom.training.processes import count_processes, go_first, lead, pick_rows, share_rows
 from nightloom.training.trials import train_trial
 
@@ -81,8 +87,34 @@ def test_two_processes_come_to_the_losses_of_one(
     assert (two.steps, two.examples, two.tokens) == (one.steps, one.examples, one.tokens)
 
 
-def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_others_do_not_wait_for_a_first_one_that_has_no_course(
+    s3_store: ObjectStore, point_settings: PointSettings, plan: Any, tmp_path: Path
+) -> None:
+    blueprint = plan(freeze_base(s3_store, "dummy"), make_plan(2).model_copy(update={"trainer": "dummy"}), ROWS)
+    with point_settings(tmp_path):
+        trial = Trial.id_of(identify_trial(s3_store.load(Blueprint, blueprint).identity, 0))
+        holder = f"{socket.gethostname()}:{os.getpid()}"  # it lives, and trains the trial
+        assert take_lease(open_database(), "trial", [trial], holder, timedelta(minutes=5))
+        with pytest.raises(ConflictError, match=f"is trained by {holder}"):
+            run_in_worker("training.trials:run_trial", processes=2, blueprint=blueprint, trial=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "order", "message"),
+    [
+        pytest.param(
+            3,
+            "group_by_length",
+            "per_device_train_batch_size 3 cannot be divided among 2 processes",
+            id="odd",
+        ),
+        pytest.param(4, "batch_rebalance", "they would be dealt out twice; write group_by_length", id="dealt twice"),
+    ],
+)
+def test_a_batch_that_cannot_be_divided_is_refused(
+    monkeypatch: pytest.MonkeyPatch, rows: int, order: str, message: str
+) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    trainer = SimpleNamespace(args=SimpleNamespace(per_device_train_batch_size=3))
-    with pytest.raises(InputError, match="per_device_train_batch_size 3 cannot be divided among 2 processes"):
-        share_rows(trainer)
+    args = SimpleNamespace(per_device_train_batch_size=rows, train_sampling_strategy=order)
+    with pytest.raises(InputError, match=message):
+        share_rows(SimpleNamespace(args=args))

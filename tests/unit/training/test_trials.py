@@ -127,6 +127,12 @@ def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_
         pytest.param(make_plan(push_to_hub=True), "set by Nightloom itself", id="setting that is ours"),
         pytest.param(make_plan(completion_only_loss=False), "set by Nightloom itself", id="what is learned"),
         pytest.param(make_plan(num_train_epochs="x"), "cannot be used", id="bad value"),
+        pytest.param(
+            make_plan(per_device_train_batch_size="8"), "is '8'; write a whole number above 0", id="bad batch"
+        ),
+        pytest.param(make_plan(max_length=0), "max_length is 0; write a whole number above 0", id="bad length"),
+        pytest.param(make_plan(optim="adamw_bnb_8bit"), "cannot be used.*bitsandbytes", id="optimizer not here"),
+        pytest.param(make_plan(fsdp="full_shard"), "fsdp spreads a model over devices", id="spread model"),
         pytest.param(make_plan(lora={"target_modules": ["nowhere"]}), "cannot be used", id="no module matches"),
     ],
 )
