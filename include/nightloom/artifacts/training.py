@@ -146,16 +146,34 @@ class Rung(Manifest):
     record: Record
 
 
+class Divergence(Manifest):
+    """The memo of a trial among several whose training diverged: it has no weights, and ranks behind all others."""
+
+    class Record(Plain):
+        """What became of it."""
+
+        reason: str = Field(description="A sentence: by which step, what was no number, and which settings to change.")
+
+    kind: ClassVar[str] = "divergence"
+    is_memo: ClassVar[bool] = True
+    identity: TrialIdentity
+    record: Record
+
+
 class Standing(Plain):
     """How a trial stood among the others."""
 
     trial: int
     draw: int = Field(description="Trials of one draw differ in their seed alone.")
-    held_out: HeldOutLoss | None = Field(description="None where there was nothing to choose by.")
+    held_out: HeldOutLoss | None = Field(description="None where there was nothing to choose by, or it diverged.")
+    diverged: str | None = Field(default=None, description="Why its training diverged; none: it did not.")
 
 
 class Ranking(Manifest):
-    """The memo of how the trials of a blueprint were ranked at a rung, the best first, and which went on."""
+    """The memo of how the trials of a blueprint were ranked at a rung, the best first, and which went on.
+
+    Of a draw that came so far, trials that had diverged before are ranked too, last.
+    """
 
     class Identity(Plain):
         """Which blueprint and rung; after the last rung comes the end."""

@@ -4,6 +4,7 @@ NightloomError                  one sentence: what was wrong, where, what to do
 ├── InputError                  exit 2: the reader can mend it
 │   ├── RecipeError             a recipe that cannot be used
 │   ├── BudgetError             training would take more than its budget: the night is refused
+│   ├── DivergenceError         training whose loss became no number: of several trials, the others go on
 │   ├── SchemaError             a source that has other columns than the recipe asks for: the night is refused
 │   └── ManifestError           a manifest or file that is not what its name or digest says
 ├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
@@ -11,7 +12,8 @@ NightloomError                  one sentence: what was wrong, where, what to do
     ├── SourceError             a source or a table that cannot be read or written
     ├── StoreError              the object store refused or did not answer
     ├── RegistryError           the registry's database refused or did not answer
-    ├── OutOfMemoryError        the device's memory is too small for a batch: a smaller one is tried
+    ├── OutOfMemoryError        the device's memory is too small, and no smaller batch can be tried
+    │   └── OutOfBatchMemoryError   a batch did not fit it: half of one may
     └── WorkerError             a child process ended without a result
 """
 
@@ -43,6 +45,10 @@ class BudgetError(InputError):
     """Training would take more minutes or money than the recipe's budget: it goes on when that is raised."""
 
 
+class DivergenceError(InputError):
+    """Training whose loss, gradients or weights are no numbers any more: its settings are at fault."""
+
+
 class ManifestError(InputError):
     """A manifest or file that is not what its name or digest says."""
 
@@ -69,6 +75,10 @@ class RegistryError(FaultError):
 
 class OutOfMemoryError(FaultError):
     """The device's memory is too small for a batch, though it was halved as often as it could be."""
+
+
+class OutOfBatchMemoryError(OutOfMemoryError):
+    """A batch did not fit the device's memory; a smaller one may."""
 
 
 class WorkerError(FaultError):

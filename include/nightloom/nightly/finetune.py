@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from getpass import getuser
+from typing import Any
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
@@ -10,7 +11,7 @@ from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.blueprints.verify import refuse_other, verify_code
 from nightloom.core.digests import short
-from nightloom.core.errors import FaultError, InputError
+from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
 from nightloom.core.nights import parse_night
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
@@ -24,7 +25,7 @@ from nightloom.registry.database import open_database
 from nightloom.registry.nights import end_stage, index_manifest
 from nightloom.registry.refs import read_ref_before
 from nightloom.registry.trials import finish_trial
-from nightloom.training.ranking import count_rungs, list_contenders
+from nightloom.training.ranking import count_rungs, list_contenders, note_divergence
 from nightloom.training.ranking import rank_trials as rank_and_publish
 
 logger = logging.getLogger(__name__)
@@ -65,21 +66,25 @@ def list_trials(recipe: str, night: str, blueprint: str) -> list[int]:
 def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int | None = None) -> str | Stop | None:
     """Train one trial of a blueprint to a rung or to its end, or find what it gave before; give the id of that.
 
-    A rung that the blueprint does not have, as when the recipe was edited since, is none to train to.
+    A rung that the blueprint does not have, as when the recipe was edited since, is none to train to. One of several
+    trials that diverges is no failure: that it did is kept, and the others go on.
 
     Raises:
         InputError: Code or packages are not those that the blueprint was compiled by, as after an upgrade.
+        DivergenceError: The blueprint's only trial diverged.
     """
     store, database = open_store(), open_database()
     planned = store.load(Blueprint, blueprint)
     if rung is not None and rung >= count_rungs(planned.identity):
         return None
     refuse_other(planned, verify_code(planned.identity))
-    until = {} if rung is None else {"rung": rung}
-    processes = get_settings().processes
-    reached: str = run_on_device(
-        "training.trials:run_trial", processes=processes, blueprint=blueprint, trial=trial, **until
-    )
+    try:
+        reached = _train(blueprint=blueprint, trial=trial, **({} if rung is None else {"rung": rung}))
+    except DivergenceError as error:
+        if len(planned.identity.trials) == 1:
+            raise
+        logger.warning("trial %d of %d is out: %s", trial, len(planned.identity.trials), error)
+        return note_divergence(store, planned.identity, trial, error).id
     if rung is None:
         index_manifest(database, "trial", reached, recipe, parse_night(night))
         index_manifest(database, "adapter", store.load(Trial, reached).record.adapter, recipe, parse_night(night))
@@ -220,6 +225,24 @@ def _open_stored(store: ObjectStore, recipe: str, stored: str) -> str:
         msg = f"blueprint {short(stored)} is of recipe {owner}, not of {recipe}; choose one of {recipe}"
         raise InputError(msg)
     return stored
+
+
+def _train(**which: Any) -> str:
+    """Train a trial in workers, and give the id of what it came to.
+
+    Where a batch did not fit one of several processes, all of them begin again with half of it.
+    """
+    halvings = 0
+    while True:
+        try:
+            reached: str = run_on_device(
+                "training.trials:run_trial", processes=get_settings().processes, halvings=halvings, **which
+            )
+        except OutOfBatchMemoryError as error:
+            halvings += 1
+            logger.warning("%s", error)
+        else:
+            return reached
 
 
 def _finish_trials(blueprint: BlueprintIdentity, numbers: Iterable[int]) -> None:

@@ -13,7 +13,7 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSet
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
-from nightloom.artifacts.training import Ranking, Rung, Tokens, Trial, identify_trial
+from nightloom.artifacts.training import Divergence, Ranking, Rung, Tokens, Trial, identify_trial
 from nightloom.blueprints.compile import installed_code, installed_versions
 from nightloom.blueprints.diff import diff_blueprints
 from nightloom.blueprints.estimate import (
@@ -214,6 +214,8 @@ class _Planner:
             found = self.store.find(Rung, Rung.Identity(trial=trial, share=part.end))
         if found:
             return Step(name, "exists", found.id)
+        if lost := self.store.find(Divergence, trial):
+            return Step(name, "exists", lost.id, "it diverged")
         reason = self._explainer.explain_trial(self.blueprint.identity, number)
         begun = self._begun.get(Trial.id_of(trial))
         done = begun.step / begun.steps if begun and begun.steps else 0.0

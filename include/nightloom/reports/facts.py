@@ -69,6 +69,7 @@ class TrialFact(Plain):
     settings: dict[str, Any] = Field(description="Those in which trials differ, by their place.")
     losses: tuple[HeldOutLoss | None, ...] = Field(description="At each rung and at the end; none: not ranked there.")
     pruned_at: float | None = Field(description="Share of the training after which it ended early; none: it did not.")
+    diverged: str | None = Field(default=None, description="Why its training diverged; none: it did not.")
     seconds: float | None = Field(description="Of a device, all attempts together; none: not known.")
 
 
@@ -91,7 +92,7 @@ class BestDrawFact(Plain):
 
 
 class TrialsFacts(Plain):
-    """The trials of the night's blueprint, where there are several: the best first, those that were pruned last."""
+    """The trials of the night's blueprint, where there are several: the best first, the pruned, the diverged."""
 
     rungs: tuple[float, ...] = Field(description="Shares of the training after which they were ranked.")
     trials: tuple[TrialFact, ...]

@@ -31,6 +31,7 @@ class TrialsView:
     shares: tuple[str, ...]
     lines: tuple[TrialLine, ...]
     finding: str | None
+    divergence: str | None
 
 
 def view_trials(facts: TrialsFacts) -> TrialsView:
@@ -44,6 +45,7 @@ def view_trials(facts: TrialsFacts) -> TrialsView:
         shares=(*(show_share(share) for share in facts.rungs), "the end"),
         lines=tuple(_view_trial(each, facts, has_draws=has_draws) for each in trials),
         finding=_describe_finding(facts.best) if facts.best else None,
+        divergence=_describe_divergence(trials),
     )
 
 
@@ -72,6 +74,8 @@ def _view_trial(trial: TrialFact, facts: TrialsFacts, *, has_draws: bool) -> Tri
 def _describe_fate(trial: TrialFact, facts: TrialsFacts) -> str:
     if trial.trial == facts.winner:
         return "the candidate"
+    if trial.diverged:
+        return "diverged"
     if trial.pruned_at is not None:
         return f"pruned at {show_share(trial.pruned_at)}"
     return "trained to the end" if facts.winner is not None else "not decided"
@@ -87,6 +91,14 @@ def _summarise(facts: TrialsFacts) -> str:
     if pruned:
         parts.append(f"{pruned} {'was' if pruned == 1 else 'were'} pruned on the way")
     return "; ".join(parts) + "."
+
+
+def _describe_divergence(trials: Sequence[TrialFact]) -> str | None:
+    """Say how many diverged, and why the first did: what ails one mostly ails all."""
+    diverged = [each for each in trials if each.diverged]
+    if not diverged:
+        return None
+    return f"{len(diverged)} of {len(trials)} trials diverged. Trial {diverged[0].trial}: {diverged[0].diverged}."
 
 
 def _describe_finding(best: BestDrawFact) -> str:

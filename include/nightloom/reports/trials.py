@@ -49,17 +49,18 @@ def cost_of(seconds: float, device: str, prices: Mapping[str, float]) -> float |
 def _list_trials(
     blueprint: BlueprintIdentity, rankings: Sequence[Ranking], known: Mapping[int, TrialProgress]
 ) -> Iterator[TrialFact]:
-    """Give all trials: as the last ranking has them, then those that the one before it pruned."""
+    """Give all trials: as the last ranking has them, then those that the one before it pruned; the diverged last."""
     draws, settings = number_draws(blueprint.trials), list_differences(blueprint.trials)
     losses = [{each.trial: each.held_out for each in ranking.record.standings} for ranking in rankings]
     pruned_at = {
         each.trial: share
         for ranking, share in zip(rankings, blueprint.pruning.rungs if blueprint.pruning else (), strict=False)
         for each in ranking.record.standings
-        if each.trial not in ranking.record.going_on
+        if each.trial not in ranking.record.going_on and not each.diverged
     }
+    diverged = {each.trial: each.diverged for ranking in rankings for each in ranking.record.standings if each.diverged}
     ranked = [number for standings in reversed(losses) for number in standings]
-    for number in dict.fromkeys([*ranked, *range(len(blueprint.trials))]):
+    for number in sorted(dict.fromkeys([*ranked, *range(len(blueprint.trials))]), key=diverged.__contains__):
         yield TrialFact(
             trial=number,
             draw=draws[number],
@@ -67,6 +68,7 @@ def _list_trials(
             settings=settings[number],
             losses=tuple(standings.get(number) for standings in losses),
             pruned_at=pruned_at.get(number),
+            diverged=diverged.get(number),
             seconds=round(known[number].seconds, 2) if number in known else None,
         )
 
@@ -74,14 +76,19 @@ def _list_trials(
 def _tell_best_draw(
     plans: Sequence[TrialPlan], rankings: Sequence[Ranking], shares: Sequence[float]
 ) -> BestDrawFact | None:
-    """Compare the draws where there were two of them last: at the end, or at the rung before the best was alone."""
+    """Compare the draws where there were two of them last: at the end, or at the rung before the best was alone.
+
+    Those of which a trial diverged stand behind all others, and are compared only where there is no other.
+    """
     ranked = []
     for ranking, share in zip(rankings, shares, strict=False):
         losses: dict[int, dict[int, float]] = {}
         for each in ranking.record.standings:
             if each.held_out is not None:
                 losses.setdefault(each.draw, {})[plans[each.trial].seed] = each.held_out.loss
-        ranked.append((losses, share))
+        unsafe = {each.draw for each in ranking.record.standings if each.diverged}
+        safe = {draw: of_seeds for draw, of_seeds in losses.items() if draw not in unsafe}
+        ranked.append((safe or losses, share))
     told = [(losses, share) for losses, share in ranked if len(losses) > 1] or [one for one in ranked if one[0]]
     if not told:
         return None

@@ -19,7 +19,8 @@ KINDS: dict[str, type[Manifest]] = {
     for kind in (
         *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Preparation),
         *(models.BaseModelManifest, models.Starter, models.Origin, models.Adapter, blueprints.Blueprint),
-        *(training.Tokens, training.Trial, training.Checkpoint, training.Rung, training.Ranking),
+        *(training.Tokens, training.Trial, training.Checkpoint),
+        *(training.Rung, training.Divergence, training.Ranking),
         *(
             results.Scores,
             results.Parity,

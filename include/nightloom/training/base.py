@@ -80,7 +80,8 @@ class Trainer(Protocol):
         Where the course halts, nothing is written, and the loss on the selection split is given.
 
         Raises:
-            InputError: A setting is unknown, nothing can be learned from the examples, or training diverged.
+            InputError: A setting is unknown, or nothing can be learned from the examples.
+            DivergenceError: The loss became no number.
             FaultError: The disk is full.
         """
         ...

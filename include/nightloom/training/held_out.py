@@ -8,9 +8,10 @@ import polars as pl
 
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.digests import digest_bytes
-from nightloom.core.errors import InputError, OutOfMemoryError
+from nightloom.core.errors import InputError, OutOfBatchMemoryError, OutOfMemoryError
 from nightloom.training.answer_loss import NO_LABEL, answer_losses
-from nightloom.training.memory import OutOfBatchMemoryError, telling_memory
+from nightloom.training.memory import telling_memory
+from nightloom.training.progress import diverged
 
 MOST_EXAMPLES = 500
 """So many are looked at, at most: those whose row ids have the lowest digests. A look must stay cheap."""
@@ -44,7 +45,8 @@ def measure_held_out(model: Any, rows: pl.DataFrame, step: int) -> HeldOutLoss:
         step: After which step of the training.
 
     Raises:
-        InputError: There are fewer than two examples, or the loss is not a number.
+        InputError: There are fewer than two examples.
+        DivergenceError: The loss is no number.
         OutOfMemoryError: Not even one example fits the memory.
     """
     import numpy as np
@@ -56,8 +58,7 @@ def measure_held_out(model: Any, rows: pl.DataFrame, step: int) -> HeldOutLoss:
     losses = np.array(_measure_examples(model, examples))
     mean, half = losses.mean(), _QUANTILE * losses.std(ddof=1) / math.sqrt(len(losses))
     if not np.isfinite(mean):
-        msg = f"the loss on the selection split is not a number after step {step}; lower train.settings.learning_rate"
-        raise InputError(msg)
+        raise diverged(step, f"loss {mean} on the selection split")
     low, high = max(0.0, mean - half), mean + half
     return HeldOutLoss(step=step, loss=_rounded(mean), low=_rounded(low), high=_rounded(high), n=len(losses))
 

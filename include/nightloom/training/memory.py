@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from nightloom.artifacts.training import HeldOutLoss
-from nightloom.core.errors import OutOfMemoryError
+from nightloom.core.errors import OutOfBatchMemoryError, OutOfMemoryError
 from nightloom.training.base import Training
 from nightloom.training.processes import count_processes
 
@@ -20,10 +20,6 @@ logger = logging.getLogger(__name__)
 _SAYS_SO = re.compile(
     r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE
 )
-
-
-class OutOfBatchMemoryError(OutOfMemoryError):
-    """A batch did not fit; a smaller one may."""
 
 
 @contextmanager
@@ -58,6 +54,9 @@ def halve_batch(batch: int, accumulation: int, halvings: int) -> tuple[int, int]
 def train_halving(train: Callable[[int], T], batch: int, accumulation: int = 1, *, halvings: int = 0) -> T:
     """Train, and begin again with half the batch as long as it does not fit the memory.
 
+    One of several processes that train together cannot tell the others to begin again: they wait for its part of a
+    step. Whoever started them has to start all of them again.
+
     Args:
         train: Trains with the batch halved so many times; it keeps nothing of an attempt that failed.
         batch: Examples at once on one device, unhalved.
@@ -68,7 +67,8 @@ def train_halving(train: Callable[[int], T], batch: int, accumulation: int = 1, 
         What training came to, or where it halted; a halved batch is told in the adjustments of the former.
 
     Raises:
-        OutOfMemoryError: A batch of one does not fit, or one of several processes that train together.
+        OutOfBatchMemoryError: A batch did not fit one of several processes, and half of it may.
+        OutOfMemoryError: The smallest batch does not fit: a row for each process.
     """
     reason = f"a batch of {batch} did not fit the memory in an earlier attempt"
     while True:
@@ -79,14 +79,18 @@ def train_halving(train: Callable[[int], T], batch: int, accumulation: int = 1, 
             reason = f"{error} with a batch of {size}"
         else:
             break
-        if size == 1 or count_processes() > 1:
-            # Of several processes one alone may have run out of memory, and cannot tell the others to begin again.
-            smaller = "" if size == 1 else "a lower per_device_train_batch_size, "
+        processes = count_processes()
+        half, _ = halve_batch(batch, accumulation, halvings + 1)
+        if half == size or half % processes:
+            smaller = "" if size == processes else "another per_device_train_batch_size, "
             msg = (
                 f"{reason}; set {smaller}train.settings.gradient_checkpointing, a lower max_length, train.method lora "
                 f"or train.model.quantization"
             )
             raise OutOfMemoryError(msg)
+        if processes > 1:
+            msg = f"{reason}; all {processes} processes have to begin again with half of it (halvings: {halvings + 1})"
+            raise OutOfBatchMemoryError(msg)
         halvings += 1
         logger.warning("%s; training begins again with half of it", reason)
         _free_memory()  # here the error is gone, and with it the frames that held the model

@@ -3,10 +3,11 @@
 import logging
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from nightloom.artifacts.training import LossPoint
-from nightloom.core.errors import InputError
+from nightloom.core.errors import DivergenceError
 from nightloom.training.base import Course
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def make_progress(tokens_an_epoch: int, course: Course) -> Any:
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
             if "loss" not in logs:
                 return
-            _refuse_divergence(state.global_step, logs)
+            _refuse_divergence(state.global_step, logs, scaled=args.fp16)
             self.loss = logs["loss"]
             now, tokens = time.monotonic(), self.tokens_seen(state.epoch)
             metrics = {name: logs[name] for name in _TOLD if name in logs}
@@ -90,22 +91,24 @@ def refuse_broken_weights(model: Any, step: int) -> None:
     """Refuse trained weights that are no numbers.
 
     Raises:
-        InputError: One is not.
+        DivergenceError: One is not.
     """
     for parameter in model.parameters():
         if parameter.requires_grad and not bool(parameter.isfinite().all()):
-            raise InputError(_describe_divergence(step, "a weight that is no number"))
+            raise diverged(step, "a weight that is no number")
 
 
-def _refuse_divergence(step: int, logs: dict[str, float]) -> None:
-    for name in ("loss", "grad_norm"):
-        value = float(logs.get(name, 0.0))
-        if not math.isfinite(value):
-            raise InputError(_describe_divergence(step, f"{name} {value}"))
-
-
-def _describe_divergence(step: int, what: str) -> str:
-    return (
+def diverged(step: int, what: str) -> DivergenceError:
+    """Give the error that says by which step training diverged, and what was no number."""
+    return DivergenceError(
         f"training diverged by step {step} ({what}); lower train.settings.learning_rate or max_grad_norm, or lengthen "
         f"warmup_steps"
     )
+
+
+def _refuse_divergence(step: int, logs: Mapping[str, float], *, scaled: bool) -> None:
+    """Refuse what is no number. Of a scaled loss (fp16) gradients may be none: such a step is skipped."""
+    for name in ("loss",) if scaled else ("loss", "grad_norm"):
+        value = float(logs.get(name, 0.0))
+        if not math.isfinite(value):
+            raise diverged(step, f"{name} {value}")

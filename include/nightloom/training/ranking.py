@@ -1,19 +1,22 @@
 """Ranking: which trials go on after a rung of their training, and which one is the best at the end.
 
 Trials that differ in their seed alone are one draw. Draws are ranked by the mean loss of their trials on the selection
-split, and go on whole: that settings are better, and not one lucky seed, is what several seeds are trained for.
+split, and go on whole: that settings are better, and not one lucky seed, is what several seeds are trained for. A draw
+of which a trial diverged stands behind those of which fewer did: its settings are not safe.
 """
 
 import logging
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan, number_draws
 from nightloom.artifacts.data import Snapshot
-from nightloom.artifacts.training import HeldOutLoss, Ranking, Rung, Standing, Trial, identify_trial
+from nightloom.artifacts.training import Divergence, HeldOutLoss, Ranking, Rung, Standing, Trial, identify_trial
 from nightloom.core.digests import short
-from nightloom.core.errors import FaultError, InputError
+from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.statistics.draws import order_draws
 
@@ -40,6 +43,14 @@ def list_contenders(store: ObjectStore, blueprint_id: str, rung: int = 0) -> lis
     return list(range(len(blueprint.trials)))
 
 
+def note_divergence(
+    store: ObjectStore, blueprint: BlueprintIdentity, number: int, error: DivergenceError
+) -> Divergence:
+    """Keep in mind that a trial diverged: it is not trained again, and ranks behind all others."""
+    record = Divergence.Record(reason=str(error))
+    return store.publish(Divergence(identity=identify_trial(blueprint, number), record=record))
+
+
 def count_rungs(blueprint: BlueprintIdentity) -> int:
     """Give how many rungs a blueprint's trials have before their end."""
     return len(blueprint.pruning.rungs) if blueprint.pruning else 0
@@ -53,10 +64,12 @@ def name_rung(blueprint: BlueprintIdentity, rung: int) -> str:
 def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
     """Rank the trials that came to a rung, or to the end, which is the rung after the last.
 
-    Of the draws, the share that the recipe keeps goes on, rounded up; after the end, the best draw's best trial alone.
+    Of the draws, the share that the recipe keeps goes on, rounded up, without the trials that diverged; after the end,
+    the best draw's best trial alone.
 
     Raises:
         InputError: There is no such rung, or several trials have no loss on the selection split.
+        DivergenceError: All of them diverged.
         FaultError: A trial has not come to the rung.
     """
     identity = Ranking.Identity(blueprint=blueprint_id, rung=rung)
@@ -67,24 +80,48 @@ def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
     if not 0 <= rung <= count_rungs(blueprint):
         msg = f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is none of them"
         raise InputError(msg)
-    contenders = list_contenders(store, blueprint_id, rung)
-    losses = {number: _read_loss(store, blueprint, number, rung) for number in contenders}
-    standings = order_trials(blueprint.trials, losses)
+    standings = _rank(store, blueprint, list_contenders(store, blueprint_id, rung), rung)
+    first = standings[0]
+    if first.diverged:
+        where = name_rung(blueprint, rung)
+        msg = f"all {len(standings)} trials diverged before {where}; trial {first.trial}: {first.diverged}"
+        raise DivergenceError(msg)
     draws = list(dict.fromkeys(standing.draw for standing in standings))
     is_end = rung == count_rungs(blueprint)
     kept = draws[: count_kept(len(draws), blueprint.pruning.keep)] if blueprint.pruning and not is_end else draws
-    going_on = [standings[0].trial] if is_end else sorted(each.trial for each in standings if each.draw in kept)
+    sound = [each for each in standings if not each.diverged]
+    going_on = [first.trial] if is_end else sorted(each.trial for each in sound if each.draw in kept)
     ranking = Ranking(identity=identity, record=Ranking.Record(standings=standings, going_on=tuple(going_on)))
-    logger.info("%s: %d of %d trials go on", name_rung(blueprint, rung), len(going_on), len(contenders))
+    logger.info("%s: %d of %d trials go on", name_rung(blueprint, rung), len(going_on), len(standings))
     return store.publish(ranking)
 
 
-def order_trials(plans: Sequence[TrialPlan], losses: dict[int, HeldOutLoss | None]) -> tuple[Standing, ...]:
+def _rank(
+    store: ObjectStore, blueprint: BlueprintIdentity, contenders: Sequence[int], rung: int
+) -> tuple[Standing, ...]:
+    draws = number_draws(blueprint.trials)
+    going = {draws[trial] for trial in contenders}
+    # With those of these draws that diverged before: a draw is not better for having lost a seed.
+    trials = [trial for trial, draw in enumerate(draws) if draw in going]
+    results = {trial: _read_result(store, blueprint, trial, rung) for trial in trials}
+    diverged = {trial: one.record.reason for trial, one in results.items() if isinstance(one, Divergence)}
+    losses = {trial: one for trial, one in results.items() if not isinstance(one, Divergence)}
+    return order_trials(blueprint.trials, losses, diverged)
+
+
+def order_trials(
+    plans: Sequence[TrialPlan],
+    losses: Mapping[int, HeldOutLoss | None],
+    diverged: Mapping[int, str] = MappingProxyType({}),
+) -> tuple[Standing, ...]:
     """Give how trials stand, the best draw first and within it the best trial; of equal ones the lower number.
+
+    Draws of which fewer trials diverged are better; trials that diverged come last.
 
     Args:
         plans: All trials of the blueprint.
         losses: Of each trial that is ranked; none where a single trial has nothing to be chosen by.
+        diverged: Why those diverged that did.
 
     Raises:
         InputError: One of several has no loss.
@@ -97,13 +134,17 @@ def order_trials(plans: Sequence[TrialPlan], losses: dict[int, HeldOutLoss | Non
         elif len(losses) > 1:
             msg = f"trial {number} has no loss on the selection split to be ranked by; raise prepare.split.selection"
             raise InputError(msg)
+    lost = Counter(draws[number] for number in diverged)
     places = {draw: place for place, draw in enumerate(order_draws(known))}
 
-    def place(number: int) -> tuple[int, float, int]:
-        held_out = losses[number]
-        return (places.get(draws[number], 0), held_out.loss if held_out else 0.0, number)
+    def place(number: int) -> tuple[int, int, float, int]:
+        draw, held_out = draws[number], losses[number]
+        return (lost[draw], places.get(draw, 0), held_out.loss if held_out else 0.0, number)
 
-    return tuple(Standing(trial=n, draw=draws[n], held_out=losses[n]) for n in sorted(losses, key=place))
+    return (
+        *(Standing(trial=n, draw=draws[n], held_out=losses[n]) for n in sorted(losses, key=place)),
+        *(Standing(trial=n, draw=draws[n], held_out=None, diverged=diverged[n]) for n in sorted(diverged)),
+    )
 
 
 def count_kept(draws: int, share: float) -> int:
@@ -112,7 +153,9 @@ def count_kept(draws: int, share: float) -> int:
     return math.ceil(Fraction(str(share)) * draws)
 
 
-def _read_loss(store: ObjectStore, blueprint: BlueprintIdentity, number: int, rung: int) -> HeldOutLoss | None:
+def _read_result(
+    store: ObjectStore, blueprint: BlueprintIdentity, number: int, rung: int
+) -> HeldOutLoss | Divergence | None:
     trial = identify_trial(blueprint, number)
     if blueprint.pruning and rung < count_rungs(blueprint):
         reached = store.find(Rung, Rung.Identity(trial=trial, share=blueprint.pruning.rungs[rung]))
@@ -120,5 +163,7 @@ def _read_loss(store: ObjectStore, blueprint: BlueprintIdentity, number: int, ru
             return reached.record.held_out
     elif ended := store.find(Trial, trial):
         return ended.record.held_out[-1] if ended.record.held_out else None
+    if diverged := store.find(Divergence, trial):
+        return diverged
     msg = f"trial {number} has not come to {name_rung(blueprint, rung)}; train it first: clear its task in Airflow"
     raise FaultError(msg)

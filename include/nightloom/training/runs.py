@@ -54,9 +54,12 @@ class Run:
         self._telling.note(step, steps, metrics)
         if self._telling.lost:
             raise self._telling.lost
-        if self._purse and not self._has_begun and self._is_spent():
-            raise self._purse.refusal(self.seconds)
+        if self._has_begun:
+            return
         self._has_begun = True
+        self._asked = time.monotonic()  # loading the model belongs to no step
+        if self._purse and self._is_spent():
+            raise self._purse.refusal(self.seconds)
 
     def is_due(self) -> bool:
         """Tell whether to save now: it is time for it, or all that is left of the budget is needed to save."""
@@ -103,6 +106,7 @@ def open_run(
     *,
     device: str,
     halt: float | None = None,
+    halvings: int = 0,
     purse: Purse | None = None,
     others: Sequence[str] = (),
 ) -> Iterator[tuple[Run, Course]]:
@@ -115,6 +119,7 @@ def open_run(
         turn: Was taken.
         device: What it runs on.
         halt: Share of the training after which to halt; none: at the end.
+        halvings: How often the batch is halved at least.
         purse: The budget; none: there is no limit.
         others: The other trials that the budget is for.
 
@@ -134,7 +139,9 @@ def open_run(
         begun = begin_trial(database, trial, device=device)
         telling = stack.enter_context(Telling(database, turn, begun, started, count_others))
         folder = stack.enter_context(scratch_folder())
-        found = begun.checkpoint and fetch_checkpoint(store, begun.checkpoint, identity, folder / "begun")
+        found = fetch_checkpoint(store, begun.checkpoint, identity, folder / "begun") if begun.checkpoint else None
+        if found and found.identity.halvings < halvings:
+            found = None  # its batch did not fit
         at = found.identity if found else None
         telling.note(at.step if at else 0, begun.steps, {})
         go_on_from(database, trial, at.step if at else 0, found.id if found else None)
@@ -145,7 +152,7 @@ def open_run(
         run = Run(telling, checkpoints, purse)
         course = Course(
             checkpoint=folder / "begun" if found else None,
-            halvings=at.halvings if at else 0,
+            halvings=at.halvings if at else halvings,
             halt=halt,
             tell=run.tell,
             is_due=run.is_due,

@@ -10,9 +10,17 @@ from typing import TypeVar
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
 from nightloom.artifacts.folders import put_folder, scratch_folder
 from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
-from nightloom.artifacts.training import HeldOutLoss, Rung, Trial, TrialIdentity, TrialRecord, identify_trial
+from nightloom.artifacts.training import (
+    Divergence,
+    HeldOutLoss,
+    Rung,
+    Trial,
+    TrialIdentity,
+    TrialRecord,
+    identify_trial,
+)
 from nightloom.core.digests import short
-from nightloom.core.errors import InputError
+from nightloom.core.errors import DivergenceError, InputError
 from nightloom.core.manifests import Manifest, Plain
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
@@ -34,19 +42,21 @@ logger = logging.getLogger(__name__)
 TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
 
 
-def run_trial(blueprint: str, trial: int, rung: int | None = None) -> str:
+def run_trial(blueprint: str, trial: int, rung: int | None = None, halvings: int = 0) -> str:
     """Train in this process, to a rung of the blueprint's pruning or to the end: the entry for a worker.
 
-    Gives the id of the rung's or the trial's memo.
+    Gives the id of the rung's or the trial's memo. `halvings` is how often the batch is halved at least.
     """
     if not is_first():
         return follow_trial(open_store(), blueprint, trial)
     if rung is None:
-        return train_trial(open_store(), blueprint, trial).id
-    return train_to_rung(open_store(), blueprint, trial, rung).id
+        return train_trial(open_store(), blueprint, trial, halvings=halvings).id
+    return train_to_rung(open_store(), blueprint, trial, rung, halvings=halvings).id
 
 
-def train_trial(store: ObjectStore, blueprint_id: str, trial: int, database: Database | None = None) -> Trial:
+def train_trial(
+    store: ObjectStore, blueprint_id: str, trial: int, database: Database | None = None, *, halvings: int = 0
+) -> Trial:
     """Give a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
 
     Args:
@@ -54,15 +64,18 @@ def train_trial(store: ObjectStore, blueprint_id: str, trial: int, database: Dat
         blueprint_id: The blueprint.
         trial: Number of the trial.
         database: The registry; none: that of the settings.
+        halvings: How often the batch is halved at least: it did not fit an earlier attempt.
 
     Raises:
-        InputError: The blueprint plans no such trial, a setting is unknown, nothing can be learned from the examples,
-            or training diverged.
+        InputError: The blueprint plans no such trial, a setting is unknown, or the examples teach nothing.
+        DivergenceError: Training diverged, or did so in an earlier try of which it is known.
         BudgetError: More would be spent than the blueprint's budget; there is a checkpoint to go on from.
         ConflictError: Another process trains it.
+        OutOfMemoryError: The device's memory is too small; as OutOfBatchMemoryError, that of one of several processes,
+            which half of the batch may fit.
         FaultError: The store, the registry or the disk failed; there may be a checkpoint to go on from.
     """
-    task = _read_task(store, database, blueprint_id, trial)
+    task = _read_task(store, database, blueprint_id, trial, halvings)
     made = _find_or_make(task, Trial, task.identity, lambda turn: _train_to_end(task, turn))
     finish_trial(task.database, made.id)
     return made
@@ -79,17 +92,25 @@ def follow_trial(store: ObjectStore, blueprint_id: str, trial: int) -> str:
 
 
 def train_to_rung(
-    store: ObjectStore, blueprint_id: str, trial: int, rung: int, database: Database | None = None
+    store: ObjectStore,
+    blueprint_id: str,
+    trial: int,
+    rung: int,
+    database: Database | None = None,
+    *,
+    halvings: int = 0,
 ) -> Rung:
     """Give where a trial stands at a rung of the blueprint's pruning: the memo that stands, or a new one.
 
     Raises:
         InputError: The blueprint plans no such trial or rung, or as for `train_trial`.
+        DivergenceError: As for `train_trial`.
         BudgetError: As for `train_trial`.
         ConflictError: As for `train_trial`.
+        OutOfMemoryError: As for `train_trial`.
         FaultError: As for `train_trial`.
     """
-    task = _read_task(store, database, blueprint_id, trial)
+    task = _read_task(store, database, blueprint_id, trial, halvings)
     rungs = task.blueprint.pruning.rungs if task.blueprint.pruning else ()
     if not 0 <= rung < len(rungs):
         msg = f"blueprint {short(blueprint_id)} plans {len(rungs)} rungs; {rung} is not one of them"
@@ -118,19 +139,22 @@ class _Task:
     blueprint: BlueprintIdentity
     number: int
     identity: TrialIdentity
+    halvings: int
 
     @property
     def plan(self) -> TrialPlan:
         return self.blueprint.trials[self.number]
 
 
-def _read_task(store: ObjectStore, database: Database | None, blueprint_id: str, number: int) -> _Task:
+def _read_task(
+    store: ObjectStore, database: Database | None, blueprint_id: str, number: int, halvings: int = 0
+) -> _Task:
     blueprint = store.load(Blueprint, blueprint_id).identity
     if not 0 <= number < len(blueprint.trials):
         msg = f"blueprint {short(blueprint_id)} plans {len(blueprint.trials)} trials; {number} is not one of them"
         raise InputError(msg)
     identity = identify_trial(blueprint, number)
-    return _Task(store, database or open_database(), blueprint_id, blueprint, number, identity)
+    return _Task(store, database or open_database(), blueprint_id, blueprint, number, identity, halvings)
 
 
 def _find_or_make(task: _Task, kind: type[M], identity: Plain, make: Callable[[Turn], M]) -> M:
@@ -138,6 +162,8 @@ def _find_or_make(task: _Task, kind: type[M], identity: Plain, make: Callable[[T
         logger.info("%s of trial %d of blueprint %s stands already", kind.kind, task.number, short(task.blueprint_id))
         share_no_course()
         return found
+    if known := task.store.find(Divergence, task.identity):
+        raise DivergenceError(known.record.reason)
     turn = Turn(task.database, Trial.id_of(task.identity))
     turn.take()
     try:
@@ -197,6 +223,7 @@ def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextMan
         turn,
         device=device,
         halt=halt,
+        halvings=task.halvings,
         purse=Purse(budget, device, get_settings().prices) if budget else None,
         others=sorted(trials - {Trial.id_of(task.identity)}),
     )

@@ -43,7 +43,7 @@ def describe(path, schema, known):
 
 
 def test_every_kind_is_pinned():
-    assert len(KINDS) == 24
+    assert len(KINDS) == 25
     assert {name.split()[0] for name in GOLDEN} == KINDS.keys()
     assert {m.__module__ for m in Manifest.__subclasses__() if m.__module__.startswith("nightloom.")} == HOMES
 

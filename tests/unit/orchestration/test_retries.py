@@ -15,7 +15,10 @@ def test_what_may_be_well_again_is_tried_again_with_the_tasks_own_delay(kind: ty
 
 @pytest.mark.parametrize(
     "kind",
-    [errors.InputError, errors.BudgetError, errors.ManifestError, errors.OutOfMemoryError, AirflowTaskTimeout],
+    [
+        *(errors.InputError, errors.BudgetError, errors.DivergenceError, errors.ManifestError),
+        *(errors.OutOfMemoryError, AirflowTaskTimeout),
+    ],
 )
 def test_what_would_fail_again_fails_at_once(kind: type[Exception]) -> None:
     assert RETRY_POLICY.evaluate(kind("wrong"), 1, 7).action == RetryAction.FAIL

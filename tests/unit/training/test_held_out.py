@@ -13,7 +13,7 @@ from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.frames import TOKENS
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.training import HeldOutLoss, Trial
-from nightloom.core.errors import InputError, OutOfMemoryError
+from nightloom.core.errors import DivergenceError, InputError, OutOfMemoryError
 from nightloom.core.recipe_training import EarlyStopping
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import load_model
@@ -105,7 +105,7 @@ def test_one_example_is_too_few(tiny_model: Path) -> None:
 def test_loss_that_is_no_number_is_refused(tiny_model: Path) -> None:
     model = load_model(tiny_model)
     model.get_input_embeddings().weight.data.fill_(float("nan"))
-    with pytest.raises(InputError, match=r"not a number after step 4; lower train\.settings\.learning_rate"):
+    with pytest.raises(DivergenceError, match=r"by step 4 \(loss nan on the selection split\); lower train\.settings"):
         measure_held_out(model, make_rows(LENGTHS), 4)
 
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.training import LossPoint
-from nightloom.core.errors import OutOfMemoryError
+from nightloom.core.errors import OutOfBatchMemoryError, OutOfMemoryError
 from nightloom.core.store import ObjectStore
 from nightloom.training import sft
 from nightloom.training.base import Training
-from nightloom.training.memory import OutOfBatchMemoryError, halve_batch, telling_memory, train_halving
+from nightloom.training.memory import halve_batch, telling_memory, train_halving
+from nightloom.training.runs import Run
 from nightloom.training.trials import train_trial
 
 pytestmark = pytest.mark.torch
@@ -137,8 +138,22 @@ def test_batch_of_one_that_does_not_fit_is_refused_with_what_to_change() -> None
 
 def test_one_of_several_processes_does_not_begin_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(OutOfMemoryError, match="with a batch of 4; set a lower per_device_train_batch_size"):
-        train_halving(fit(2, 4), 4)
+    with pytest.raises(OutOfBatchMemoryError, match=r"with a batch of 4; all 2 processes .* \(halvings: 2\)"):
+        train_halving(fit(2, 8), 8, halvings=1)
+
+
+@pytest.mark.parametrize(
+    ("batch", "set_what"),
+    [
+        pytest.param(2, "set train.settings.gradient_checkpointing", id="a row for each"),
+        pytest.param(6, "set another per_device_train_batch_size", id="half of it cannot be divided"),
+    ],
+)
+def test_several_processes_need_a_row_each(monkeypatch: pytest.MonkeyPatch, batch: int, set_what: str) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(OutOfMemoryError, match=rf"with a batch of {batch}; {set_what}") as told:
+        train_halving(fit(1, batch), batch)
+    assert type(told.value) is OutOfMemoryError
 
 
 def test_failed_attempt_holds_no_memory() -> None:
@@ -189,3 +204,23 @@ def test_trial_that_was_halved_makes_the_same_steps(
     assert halved.adjustments == (told,)
     assert halved.steps == 3
     assert [p.loss for p in halved.curve] == pytest.approx([p.loss for p in whole.curve], abs=2e-3)
+
+
+def test_trial_whose_batch_did_not_fit_begins_anew_with_half_of_it(
+    store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"max_steps": 2, "per_device_train_batch_size": 4}
+    blueprint = plan_trial(tiny_base, TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings=settings, seed=3))
+    monkeypatch.setattr(Run, "is_due", lambda self: True)
+    train_trial(store, blueprint, 0)
+    assert any("/checkpoint/" in key for key in s3.objects)
+    for key in [key for key in s3.objects if "/trial/" in key]:
+        del s3.objects[key]
+    told: list[int] = []
+    original = Run.tell
+    monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (told.append(step), original(self, step, *rest)))
+    record = train_trial(store, blueprint, 0, halvings=1).record
+    assert told[0] == 0
+    assert record.adjustments == (
+        "a batch of 4 did not fit the memory in an earlier attempt: 2 with accumulation 2 since",
+    )

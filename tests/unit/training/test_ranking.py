@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan, number_draws
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import HeldOutLoss, Ranking, Rung, Trial, TrialRecord, identify_trial
-from nightloom.core.errors import FaultError, InputError
+from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.recipe_training import Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.training.bases import freeze_base
-from nightloom.training.ranking import count_kept, list_contenders, order_trials, rank_trials
+from nightloom.training.ranking import count_kept, list_contenders, note_divergence, order_trials, rank_trials
 from nightloom.training.trials import train_to_rung
 
 Plans = Callable[..., str]
@@ -58,6 +58,10 @@ class Nights:
                 held_out=() if value is None else (loss(9.0), loss(value)),
             )
             self.store.publish(Trial(identity=identify_trial(self.identity, number), record=record))
+
+    def diverge(self, *numbers: int) -> None:
+        for number in numbers:
+            note_divergence(self.store, self.identity, number, DivergenceError(f"trial {number} diverged by step 3"))
 
     def rank(self, rung: int) -> Ranking.Record:
         return rank_trials(self.store, self.id, rung).record
@@ -105,6 +109,36 @@ def test_those_that_were_pruned_are_not_ranked_again(plan_nights: Callable[..., 
     assert [(s.trial, s.held_out and s.held_out.loss) for s in nights.rank(2).standings] == [(2, 0.05)]
 
 
+def test_a_trial_that_diverged_goes_nowhere_and_its_draw_stands_behind_others(
+    plan_nights: Callable[..., Nights],
+) -> None:
+    pruning = Pruning(rungs=(0.25, 0.5), keep=0.6)
+    nights = plan_nights(*(plan(draw, seed) for draw in range(3) for seed in (1, 2)), pruning=pruning)
+    nights.reach(0, {1: 0.1, 2: 0.4, 3: 0.4})
+    nights.diverge(0, 4, 5)
+    at_rung = nights.rank(0)
+    assert [(each.trial, each.diverged) for each in at_rung.standings] == [
+        *((2, None), (3, None), (1, None)),
+        *((number, f"trial {number} diverged by step 3") for number in (0, 4, 5)),
+    ]
+    assert at_rung.going_on == (1, 2, 3)  # 0.6 of 3 draws, rounded up: the third has no trial left
+
+    # The draw that lost a seed at the first rung is not better for it at the second, nor at the end.
+    nights.reach(1, {1: 0.1, 2: 0.4, 3: 0.4})
+    assert [each.trial for each in nights.rank(1).standings] == [2, 3, 1, 0]
+    nights.end({1: 0.1, 2: 0.4, 3: 0.3})
+    assert nights.rank(2).going_on == (3,)
+
+
+def test_when_all_trials_diverged_there_is_no_winner(plan_nights: Callable[..., Nights]) -> None:
+    nights = plan_nights(plan(0, 1), plan(1, 1))
+    nights.diverge(0, 1)
+    with pytest.raises(
+        DivergenceError, match="all 2 trials diverged before the end; trial 0: trial 0 diverged by step 3"
+    ):
+        nights.rank(0)
+
+
 def test_a_ranking_is_made_once(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(plan(0, 1), plan(1, 1), pruning=Pruning(rungs=(0.5,)))
     nights.reach(0, {0: 0.2, 1: 0.1})
@@ -138,18 +172,24 @@ def test_a_rung_that_the_blueprint_does_not_have_is_refused(plan_nights: Callabl
 
 
 @pytest.mark.torch
-def test_of_two_learning_rates_the_one_that_learns_goes_on(
+def test_of_three_learning_rates_the_one_that_learns_goes_on_and_one_diverges(
     store: ObjectStore, tiny_base: str, plan_trials: Plans
 ) -> None:
-    settings = {"max_steps": 8, "per_device_train_batch_size": 4}
+    settings = {"max_steps": 8, "per_device_train_batch_size": 4, "max_grad_norm": 1e20}
     plans = tuple(
         TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings={**settings, "learning_rate": rate}, seed=1)
-        for rate in (1e-6, 1e-2)
+        for rate in (1e-6, 1e20, 1e-2)
     )
-    blueprint = plan_trials(tiny_base, plans, pruning=Pruning(rungs=(0.5,)), selection=2)
-    for number in list_contenders(store, blueprint):
+    blueprint = plan_trials(tiny_base, plans, pruning=Pruning(rungs=(0.5,), keep=0.3), selection=2)
+    for number in (0, 2):
         train_to_rung(store, blueprint, number, 0)
-    assert rank_trials(store, blueprint, 0).record.going_on == (1,)
+    with pytest.raises(DivergenceError, match=r"training diverged by step \d") as told:
+        train_to_rung(store, blueprint, 1, 0)
+    note_divergence(store, store.load(Blueprint, blueprint).identity, 1, told.value)
+    ranking = rank_trials(store, blueprint, 0).record
+    assert ranking.going_on == (2,)
+    assert [each.trial for each in ranking.standings] == [2, 0, 1]
+    assert ranking.standings[-1].diverged == str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +214,16 @@ def test_a_ranking_does_not_depend_on_the_order_in_which_trials_end(losses: dict
     first, second = (order_trials(PLANS, {n: loss(v) for n, v in items}) for items in (losses.items(), shuffled))
     assert first == second
     assert sorted(standing.trial for standing in first) == sorted(losses)
+
+
+@given(LOSSES, st.sets(st.integers(0, 11)))
+def test_whoever_diverged_stands_last_and_never_first(losses: dict[int, float], lost: set[int]) -> None:
+    sound = {n: loss(v) for n, v in losses.items() if n not in lost}
+    standings = order_trials(PLANS, sound, dict.fromkeys(lost, "diverged"))
+    assert [each.trial for each in standings if each.diverged] == sorted(lost)
+    assert [bool(each.diverged) for each in standings] == [False] * len(sound) + [True] * len(lost)
+    failed = [sum(n // 3 == each.draw for n in lost) for each in standings[: len(sound)]]
+    assert failed == sorted(failed)
 
 
 @given(st.integers(1, 9), st.integers(1, 3), st.floats(0.05, 0.95), st.data())

@@ -16,6 +16,7 @@ from nightloom.artifacts.training import Checkpoint, Trial, identify_trial
 from nightloom.core.errors import (
     BudgetError,
     ConflictError,
+    DivergenceError,
     FaultError,
     InputError,
     ManifestError,
@@ -298,7 +299,7 @@ def test_spent_budget_trains_nothing(
 
 def test_training_that_diverges_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan, s3: Any) -> None:
     plan = make_plan("full", learning_rate=1e20, max_grad_norm=1e20, logging_steps=50)
-    with pytest.raises(InputError, match=r"training diverged by step \d+ .*; lower train.settings.learning_rate"):
+    with pytest.raises(DivergenceError, match=r"training diverged by step \d+ .*; lower train.settings.learning_rate"):
         train_trial(store, plan_trial(tiny_base, plan, ROWS), 0)
     assert not any("/adapter/" in key for key in s3.objects)
 

@@ -1,0 +1,130 @@
+"""The training of a night: trials that diverge, and processes that have to begin again."""
+
+from typing import Any
+
+import pytest
+from nightloom.artifacts.blueprints import Blueprint
+from nightloom.core.errors import DivergenceError, OutOfBatchMemoryError
+from nightloom.core.recipe_check import load_recipe
+from nightloom.nightly import finetune
+from nightloom.nightly.blueprints import compile_recipe
+from nightloom.nightly.chain import run_finetune
+from nightloom.nightly.planning import plan_blueprint
+from nightloom.registry.nights import read_outcome
+from nightloom.reports.gather import gather_facts
+from nightloom.reports.trial_views import view_trials
+from nightloom.training import trials
+from nightloom.training.dummy import train_dummy
+
+from .conftest import NIGHT, ROWS, PreparedNight
+
+TRIALS = "{over: {settings.min_votes: [1, 2, 3]}, pruning: {rungs: [0.5], keep: 0.5}}"
+SELECTION = [("selection", text, team) for _, text, team in ROWS]
+
+
+@pytest.fixture
+def diverging(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
+    """Why trials with so many votes diverge, in a trainer that is else the dummy."""
+    reasons: dict[int, str] = {}
+
+    def train(store: Any, blueprint: Any, plan: Any, folder: Any, course: Any) -> Any:
+        if reason := reasons.get(plan.settings.get("min_votes", 1)):
+            raise DivergenceError(reason)
+        return train_dummy(store, blueprint, plan, folder, course)
+
+    monkeypatch.setattr(trials, "TRAINERS", {"dummy": train})
+    return reasons
+
+
+@pytest.fixture
+def blueprint(prepared: PreparedNight) -> Blueprint:
+    """Three trials on rows of which some are there to choose by."""
+    prepared.prepare(NIGHT, [*ROWS, *SELECTION])
+    prepared.change_recipe("base: dummy}", f"base: dummy, trials: {TRIALS}}}")
+    compiled = compile_recipe(prepared.store, prepared.registry, "triage", NIGHT)
+    assert isinstance(compiled, Blueprint)
+    return compiled
+
+
+def run(steps: list[str] | None = None) -> None:
+    steps = [] if steps is None else steps
+    run_finetune("triage", str(NIGHT), lambda _, step: steps.append(step))
+
+
+def test_trials_that_diverge_are_out_and_the_others_go_on(
+    prepared: PreparedNight, blueprint: Blueprint, diverging: dict[int, str]
+) -> None:
+    diverging |= {1: "training diverged by step 2 (loss nan); lower it", 3: "training diverged by step 4 (loss inf)"}
+    steps: list[str] = []
+    run(steps)
+    outcome = read_outcome(prepared.registry, "triage", NIGHT, "finetune")
+    assert outcome
+    assert outcome.status == "done"
+    assert [step for step in steps if step.startswith("train_trial")] == [
+        *(f"train_trial {number} to rung 1" for number in range(3)),
+        "train_trial 1",
+    ]
+
+    facts = gather_facts(prepared.store, prepared.registry, load_recipe("triage"), night=NIGHT, prices={}).trials
+    assert facts
+    assert facts.winner == 1
+    assert [(each.trial, each.diverged, each.pruned_at) for each in facts.trials] == [
+        (1, None, None),
+        *((number, diverging[number + 1], None) for number in (0, 2)),
+    ]
+    view = view_trials(facts)
+    assert [line.fate for line in view.lines] == ["the candidate", "diverged", "diverged"]
+    assert view.divergence == "2 of 3 trials diverged. Trial 0: training diverged by step 2 (loss nan); lower it."
+    assert "was the only one" in str(view.finding)
+
+    planned = plan_blueprint(prepared.store, prepared.registry, blueprint.id).steps
+    assert [(step.status, step.reason) for step in planned if step.name == "trial 0 to 50% of its steps"] == [
+        ("exists", "it diverged")
+    ]
+
+
+def test_what_diverged_is_not_trained_again(blueprint: Blueprint, diverging: dict[int, str]) -> None:
+    diverging[1] = "training diverged by step 2"
+    first = finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0)
+    diverging.clear()
+    assert finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0) == first
+
+
+def test_when_all_trials_diverge_the_night_fails_and_says_why(
+    prepared: PreparedNight, blueprint: Blueprint, diverging: dict[int, str]
+) -> None:
+    diverging |= dict.fromkeys((1, 2, 3), "training diverged by step 2")
+    with pytest.raises(DivergenceError):
+        run()
+    outcome = read_outcome(prepared.registry, "triage", NIGHT, "finetune")
+    assert outcome
+    assert (outcome.status, outcome.sentence) == (
+        "failed",
+        "all 3 trials diverged before rung 1; trial 0: training diverged by step 2",
+    )
+
+
+def test_a_single_trial_that_diverges_fails(prepared: PreparedNight, diverging: dict[int, str]) -> None:
+    diverging[1] = "training diverged by step 2"
+    with pytest.raises(DivergenceError, match="training diverged by step 2"):
+        run()
+    diverging.clear()
+    run()  # it is not kept: what is alone may be tried again
+
+
+def test_processes_begin_again_together_where_a_batch_did_not_fit_one(
+    blueprint: Blueprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    run_on_device = finetune.run_on_device
+
+    def run_out(step: str, *, halvings: int, **given: Any) -> Any:
+        tried.append(halvings)
+        if halvings < 2:
+            msg = "the memory of cpu did not suffice at step 3"
+            raise OutOfBatchMemoryError(msg)
+        return run_on_device(step, halvings=halvings, **given)
+
+    monkeypatch.setattr(finetune, "run_on_device", run_out)
+    assert finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0)
+    assert tried == [0, 1, 2]
