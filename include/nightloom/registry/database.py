@@ -15,6 +15,7 @@ from nightloom.core.settings import get_settings
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_S = 60
+_TURN = 0x6E6C6D31  # any number that nobody else locks in the registry's database
 
 
 class Database:
@@ -25,7 +26,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Run a block as one serialised write transaction: all of it happens, or nothing.
+        """Run a block as one write transaction: all of it happens, or nothing, and no other happens meanwhile.
 
         Raises:
             RegistryError: The database refused or did not answer.
@@ -70,6 +71,11 @@ def migrate(url: str) -> None:
 
 def _create_engine(url: str) -> sa.Engine:
     address = sa.make_url(url)
+    if address.get_backend_name() == "postgresql":
+        engine = sa.create_engine(address, pool_pre_ping=True)
+        sa.event.listen(engine, "connect", _bound_waiting)
+        sa.event.listen(engine, "begin", _take_turns)
+        return engine
     if address.get_backend_name() != "sqlite":
         return sa.create_engine(address, pool_pre_ping=True, isolation_level="SERIALIZABLE")
     if address.database:
@@ -78,6 +84,21 @@ def _create_engine(url: str) -> sa.Engine:
     sa.event.listen(engine, "connect", _leave_transactions_to_us)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _bound_waiting(connection: Any, _record: Any) -> None:
+    milliseconds = round(_BUSY_TIMEOUT_S * 1000)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {milliseconds}")
+        # A client whose machine is gone would keep its turn for hours: the server hears nothing more of it.
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+    connection.commit()
+
+
+def _take_turns(connection: sa.Connection) -> None:
+    # Serialisable transactions that cross are refused, most of those of many trials that begin at once. They are short:
+    # one after the other, as in SQLite, none is.
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, in a folder of its own, for as long as the tests of a module take."""
+"""A real PostgreSQL server, in a folder of its own, for as long as the tests take."""
 
 import os
 import shutil

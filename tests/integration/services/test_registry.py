@@ -1,0 +1,61 @@
+"""The registry on PostgreSQL: transactions of many processes at once come one after the other."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from nightloom.core.errors import RegistryError
+from nightloom.registry import database
+from nightloom.registry.database import Database
+from nightloom.registry.leases import take_lease
+from nightloom.registry.trials import begin_trial, read_trial, tell_trial
+
+from tests.integration.conftest import Server
+
+
+@pytest.fixture(scope="module")
+def registry(postgres: Server) -> Iterator[Database]:
+    """A registry in a database of its own."""
+    admin = sa.create_engine(postgres.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE registry"))
+    made = Database(postgres.url().replace("/postgres", "/registry"))
+    made.migrate()
+    yield made
+    made.close()
+
+
+def test_many_that_begin_at_once_all_succeed_and_share_nothing(registry: Database) -> None:
+    holders = [f"trial {number}" for number in range(8)]
+    start, taken, failures = threading.Barrier(len(holders)), [], []
+
+    def begin(holder: str) -> None:
+        start.wait()
+        try:
+            for step in range(5):
+                taken.append(take_lease(registry, f"devices {step}", holders, holder, timedelta(hours=1)))
+            begin_trial(registry, holder, device="cpu")
+            tell_trial(registry, holder, step=5, steps=9, seconds=1.0)
+        except RegistryError as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=begin, args=(holder,)) for holder in holders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sorted(taken) == sorted(holders * 5)
+    assert all(read_trial(registry, holder) for holder in holders)
+
+
+def test_who_waits_too_long_for_its_turn_hears_so(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT_S", 0.05)
+    other = Database(str(registry._engine.url))
+    with registry.transaction() as session:
+        session.execute(sa.text("SELECT 1"))
+        with pytest.raises(RegistryError, match="lock timeout"):
+            take_lease(other, "devices", ["a"], "late", timedelta(hours=1))
+    other.close()
