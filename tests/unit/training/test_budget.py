@@ -1,13 +1,17 @@
 """Budgets: what is left, and what a refusal says."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from nightloom.core.errors import InputError
 from nightloom.core.nights import utc_now
 from nightloom.core.recipe_training import Budget
 from nightloom.registry.trials import TrialProgress
+from nightloom.training import runs
 from nightloom.training.budget import Purse
+from nightloom.training.runs import Run
 
 NOW = utc_now()
 OTHER = TrialProgress("other", 5, 10, "cpu", 60.0, None, NOW, NOW, None)
@@ -50,3 +54,17 @@ def test_refusal_says_what_was_spent_and_what_to_raise() -> None:
     assert "1.95 of 2 minutes (train.budget.gpu_minutes)" in told
     assert "0.0163 of 0.5 in money (train.budget.cost)" in told
     assert "raise it, and training goes on" in told
+
+
+def test_loading_the_model_is_no_step_that_budget_must_be_left_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(runs, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    telling: Any = SimpleNamespace(note=lambda *_: None, lost=None, seconds=lambda: now[0])
+    checkpoints: Any = SimpleNamespace(is_due=lambda: False, seconds=0.0)
+    run = Run(telling, checkpoints, Purse(Budget(gpu_minutes=10), "cpu", {}))
+    now[0] = 300
+    run.tell(0, 9, {})
+    due = {}
+    for now[0] in (310, 560, 580):  # a step took 10 s, and then 250 s
+        due[now[0]] = run.is_due()
+    assert due == {310: False, 560: True, 580: True}

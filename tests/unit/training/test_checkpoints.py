@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,27 @@ def test_state_that_no_trainer_wrote_is_not_used(store: ObjectStore, tmp_path: P
     folder = write_state(tmp_path / "written")
     (folder / "trainer_state.json").write_text(state)
     assert fetched(store, keep(store, folder), tmp_path) is None
+
+
+def test_how_long_sending_took_is_known_without_waiting_for_it(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    checkpoints.keep(write_state(tmp_path / "checkpoint-3"), 3, 0)
+    assert checkpoints._sent
+    checkpoints._sent.result()
+    assert checkpoints.seconds > 0
+
+
+def test_two_of_one_step_are_kept_though_the_first_is_still_on_its_way(
+    checkpoints: Checkpoints, s3: Any, tmp_path: Path
+) -> None:
+    may_go, put = threading.Event(), s3.put_object
+
+    def wait(**arguments: Any) -> None:
+        assert may_go.wait(60)
+        put(**arguments)
+
+    s3.put_object = wait
+    for halvings in (0, 1):
+        checkpoints.keep(write_state(tmp_path / "checkpoint-3"), 3, halvings)
+    may_go.set()
+    checkpoints.settle()
+    assert sum("/checkpoint/" in key for key in s3.objects) == 2

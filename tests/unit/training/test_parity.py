@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.engines.chat import encode_chats, plain_messages
 from nightloom.engines.tokens import TokenEncoder
-from nightloom.engines.transformers import load_tokenizer, quiet_about_old_names
+from nightloom.engines.transformers import _read_opening, load_tokenizer, quiet_about_old_names
 
-from .chat_tokenizers import make_tokenizer
+from .chat_tokenizers import QWEN, make_tokenizer
 
 pytestmark = pytest.mark.torch
 
@@ -105,3 +105,9 @@ def test_whether_a_model_is_asked_as_it_was_trained_is_told(family: str, tiny_mo
     (encoded,) = TokenEncoder(tokenizer, context=64).encode([chat])
     (asked,) = encode_chats(tokenizer, [chat[:-1]])
     assert (encoded.ids[: encoded.start] == asked) is encoded.follows is (family in SOUND)
+
+
+def test_what_a_template_writes_before_an_answer_is_known_whatever_its_letters() -> None:
+    tokenizer = make_tokenizer("qwen")
+    tokenizer.chat_template = QWEN.replace("<think>\n\n</think>\n\n", "to be brief: ")
+    assert _read_opening(tokenizer) == "to be brief: "
