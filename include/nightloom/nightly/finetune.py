@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable
 from getpass import getuser
-from typing import Any
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
@@ -79,7 +78,7 @@ def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int |
         return None
     refuse_other(planned, verify_code(planned.identity))
     try:
-        reached = _train(blueprint=blueprint, trial=trial, **({} if rung is None else {"rung": rung}))
+        reached = _train(blueprint, trial, rung)
     except DivergenceError as error:
         if len(planned.identity.trials) == 1:
             raise
@@ -227,17 +226,16 @@ def _open_stored(store: ObjectStore, recipe: str, stored: str) -> str:
     return stored
 
 
-def _train(**which: Any) -> str:
+def _train(blueprint: str, trial: int, rung: int | None) -> str:
     """Train a trial in workers, and give the id of what it came to.
 
     Where a batch did not fit one of several processes, all of them begin again with half of it.
     """
-    halvings = 0
+    step, processes, halvings = "training.trials:run_trial", get_settings().processes, 0
     while True:
+        which = {"blueprint": blueprint, "trial": trial, "rung": rung, "halvings": halvings}
         try:
-            reached: str = run_on_device(
-                "training.trials:run_trial", processes=get_settings().processes, halvings=halvings, **which
-            )
+            reached: str = run_on_device(step, processes=processes, **which)
         except OutOfBatchMemoryError as error:
             halvings += 1
             logger.warning("%s", error)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nightloom.artifacts.blueprints import BlueprintIdentity
-from nightloom.artifacts.training import Trial, identify_trial
-from nightloom.core.errors import BudgetError
+from nightloom.artifacts.training import Divergence, Trial, identify_trial
+from nightloom.core.errors import BudgetError, DivergenceError
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import finetune
 from nightloom.nightly.blueprints import open_stored
@@ -42,6 +42,7 @@ def run_blueprint(
     Raises:
         InputError: Code, packages or environment are not those of the blueprint, or it has no such trial.
         BudgetError: Training would take more than its budget.
+        DivergenceError: The trial that was chosen diverged, or all did.
     """
     blueprint = open_stored(store, blueprint_id)
     recipe, night = blueprint.identity.recipe, blueprint.record.night
@@ -49,6 +50,8 @@ def run_blueprint(
         if trial is not None:
             on_step("finetune", f"train_trial {trial}")
             _refuse_stop(finetune.train_trial(recipe, night, blueprint_id, trial))
+            if lost := store.find(Divergence, identify_trial(blueprint.identity, trial)):
+                raise DivergenceError(lost.record.reason)
             return Ran(_list_finished(store, blueprint.identity))
         _refuse_stop(train_trials(recipe, night, blueprint_id, on_step))
         candidate, verdict = compare_trials(recipe, night, blueprint_id, on_step)

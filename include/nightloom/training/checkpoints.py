@@ -21,6 +21,7 @@ from nightloom.core.errors import FaultError, ManifestError, NightloomError
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.trials import point_to_checkpoint
+from nightloom.training.processes import count_processes
 from nightloom.training.resuming import STATE_FILE, written_to_disk
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,9 @@ def put_state(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:
     """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     kept = [name for name in names if _KEPT.fullmatch(name)]
-    if STATE_FILE not in kept:
+    processes = count_processes()
+    parts = sum(name.startswith("rng_state_") for name in kept)  # each process writes its own
+    if STATE_FILE not in kept or (processes > 1 and parts < processes):
         msg = f"{folder.name} was not written to the end"
         raise FaultError(msg)
     return tuple(

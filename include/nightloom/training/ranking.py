@@ -10,7 +10,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from types import MappingProxyType
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan, number_draws
 from nightloom.artifacts.data import Snapshot
@@ -110,9 +109,7 @@ def _rank(
 
 
 def order_trials(
-    plans: Sequence[TrialPlan],
-    losses: Mapping[int, HeldOutLoss | None],
-    diverged: Mapping[int, str] = MappingProxyType({}),
+    plans: Sequence[TrialPlan], losses: Mapping[int, HeldOutLoss | None], diverged: Mapping[int, str]
 ) -> tuple[Standing, ...]:
     """Give how trials stand, the best draw first and within it the best trial; of equal ones the lower number.
 

@@ -10,6 +10,7 @@ from nightloom.nightly import finetune
 from nightloom.nightly.blueprints import compile_recipe
 from nightloom.nightly.chain import run_finetune
 from nightloom.nightly.planning import plan_blueprint
+from nightloom.nightly.running import run_blueprint
 from nightloom.registry.nights import read_outcome
 from nightloom.reports.gather import gather_facts
 from nightloom.reports.trial_views import view_trials
@@ -88,6 +89,14 @@ def test_what_diverged_is_not_trained_again(blueprint: Blueprint, diverging: dic
     first = finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0)
     diverging.clear()
     assert finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0) == first
+
+
+def test_a_trial_that_is_run_by_hand_and_diverges_is_an_error(
+    prepared: PreparedNight, blueprint: Blueprint, diverging: dict[int, str]
+) -> None:
+    diverging[1] = "training diverged by step 2"
+    with pytest.raises(DivergenceError, match="training diverged by step 2"):
+        run_blueprint(prepared.store, blueprint.id, lambda *_: None, 0)
 
 
 def test_when_all_trials_diverge_the_night_fails_and_says_why(

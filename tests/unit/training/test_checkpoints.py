@@ -250,3 +250,15 @@ def test_two_of_one_step_are_kept_though_the_first_is_still_on_its_way(
     may_go.set()
     checkpoints.settle()
     assert sum("/checkpoint/" in key for key in s3.objects) == 2
+
+
+def test_one_that_a_process_wrote_no_part_of_is_no_checkpoint(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    folder = write_state(tmp_path / "checkpoint-3")
+    (folder / "rng_state_0.pth").touch()
+    with pytest.raises(FaultError, match="checkpoint-3 was not written to the end"):
+        put_state(store, folder)
+    (folder / "rng_state_1.pth").touch()
+    assert put_state(store, folder)

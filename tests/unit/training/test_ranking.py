@@ -211,7 +211,7 @@ PLANS = [plan(number // 3, number % 3) for number in range(12)]
 def test_a_ranking_does_not_depend_on_the_order_in_which_trials_end(losses: dict[int, float], random: object) -> None:
     shuffled = list(losses.items())
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    first, second = (order_trials(PLANS, {n: loss(v) for n, v in items}) for items in (losses.items(), shuffled))
+    first, second = (order_trials(PLANS, {n: loss(v) for n, v in items}, {}) for items in (losses.items(), shuffled))
     assert first == second
     assert sorted(standing.trial for standing in first) == sorted(losses)
 
@@ -234,7 +234,7 @@ def test_halving_ends_every_trial_once_and_keeps_the_best_of_each_rung(
     going_on, pruned = list(range(len(plans))), []
     for _ in range(3):
         losses = {n: loss(data.draw(st.integers(0, 9)) / 10) for n in going_on}
-        standings = order_trials(plans, losses)
+        standings = order_trials(plans, losses, {})
         order = list(dict.fromkeys(standing.draw for standing in standings))
         kept = set(order[: count_kept(len(order), keep)])
         means = {
