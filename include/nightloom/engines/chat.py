@@ -6,13 +6,17 @@ from typing import Any
 from nightloom.engines.base import Conversation
 
 
-def plain_messages(tokenizer: Any, messages: Conversation) -> list[dict[str, str]]:
-    """Give the messages with no control token in their content.
+def plain_conversations(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[dict[str, str]]]:
+    """Give conversations with no control token in their content.
 
     A text that spells the model's end-of-turn token would otherwise end its turn and speak as the assistant.
     """
+    # Listed once for all: a tokenizer makes the list anew each time, of hundreds of tokens.
     control = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return [{**message, "content": _break_up(message["content"], control)} for message in messages]
+    return [
+        [{**message, "content": _break_up(message["content"], control)} for message in conversation]
+        for conversation in conversations
+    ]
 
 
 def encode_chats(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[int]]:
@@ -29,10 +33,8 @@ def render_chats(tokenizer: Any, conversations: Sequence[Conversation], *, askin
         asking: The assistant's answer begins where the text ends.
     """
     return [
-        tokenizer.apply_chat_template(
-            plain_messages(tokenizer, conversation), tokenize=False, add_generation_prompt=asking
-        )
-        for conversation in conversations
+        tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=asking)
+        for conversation in plain_conversations(tokenizer, conversations)
     ]
 
 

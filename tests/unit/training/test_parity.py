@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightloom.engines.chat import encode_chats, plain_messages
+from nightloom.engines.chat import encode_chats, plain_conversations
 from nightloom.engines.tokens import TokenEncoder
 from nightloom.engines.transformers import _read_opening, load_tokenizer, quiet_about_old_names
 
@@ -40,10 +40,8 @@ def encode_with_trl(tokenizer: Any, conversations: list[Conversation], folder: P
     from trl import SFTConfig, SFTTrainer
 
     disable_progress_bars()
-    rows = [
-        {"prompt": plain_messages(tokenizer, chat[:-1]), "completion": plain_messages(tokenizer, chat[-1:])}
-        for chat in conversations
-    ]
+    plain = plain_conversations(tokenizer, conversations)
+    rows = [{"prompt": chat[:-1], "completion": chat[-1:]} for chat in plain]
     trainer = SimpleNamespace(_tokenizer=tokenizer, completion_only_loss=True, chat_template=None)
     with quiet_about_old_names():
         args = SFTConfig(output_dir=str(folder), max_length=None, use_cpu=True, report_to="none")
