@@ -85,14 +85,15 @@ class TrialRecord(Plain):
     label_tokens: int = Field(description="Of those, tokens that carry a label.")
     left_out: int = Field(description="Examples longer than the context; over 1 in 100, and training is refused.")
     final_loss: float
-    seconds: float = Field(description="Of all attempts, those that were killed too.")
-    tokens_per_second: float
+    seconds: float = Field(description="Of devices: each one's, in all attempts, those that were killed too.")
+    tokens_per_second: float = Field(description="Of a device.")
     curve: tuple[LossPoint, ...]
     held_out: tuple[HeldOutLoss, ...] = Field(default=(), description="The last one is that of the kept weights.")
     sample: Annotated[str, Names(BLOB, "labels")] | None = Field(
         default=None, description="Blob of a LABELS frame: an example as the model saw it, and what of it was learned."
     )
     device: str = Field(default="cpu", description="Such as `cpu` or the name of a GPU.")
+    processes: int = Field(default=1, description="That trained together, each on a device of its own.")
     adjustments: tuple[str, ...] = Field(default=(), description="What was done otherwise than planned.")
 
 
@@ -119,7 +120,7 @@ class Checkpoint(Manifest):
         """The state."""
 
         files: tuple[ModelFile, ...] = Field(description="Sorted by path; nothing in them is ever unpickled.")
-        seconds: float = Field(description="What the trial had taken until then.")
+        seconds: float = Field(description="What the trial had taken of devices until then.")
 
     kind: ClassVar[str] = "checkpoint"
     identity: Identity

@@ -1,16 +1,14 @@
 """Estimates: what training a blueprint will take, by what its recipe's trials took before."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.training import Trial
 from nightloom.core.prices import price_of
-from nightloom.core.recipe_training import Budget
+from nightloom.core.recipe_training import Budget, Pruning
 
 _FEWEST = 3
 _UNKNOWN = 0.25
@@ -86,17 +84,17 @@ def count_epochs(plan: TrialPlan, examples: int, defaults: Mapping[str, Any]) ->
     return float(settings["num_train_epochs"])
 
 
-def count_trainings(ends: Sequence[float], draws: int, keep: float) -> float:
+def count_trainings(ends: Sequence[float], draws: int, pruning: Pruning) -> float:
     """Give how many whole trainings come after the first of some shares at which draws are ranked, with one seed each.
 
     Args:
         ends: The shares, the last one being the end.
         draws: How many train to the first of them.
-        keep: Share of them that goes on from each.
+        pruning: Says how many of them go on from each.
     """
     trainings = 0.0
     for begin, end in pairwise(ends):
-        draws = math.ceil(Fraction(str(keep)) * draws)  # as it is written: 0.07 of 100 is 7
+        draws = pruning.count_kept(draws)
         trainings += (end - begin) * draws
     return trainings
 

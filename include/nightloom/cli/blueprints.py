@@ -157,7 +157,7 @@ def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Pla
 
 def _tell_trials(store: "ObjectStore", identity: "BlueprintIdentity") -> str:
     """Tell each trial by the settings in which trials differ, and below them those that all have."""
-    from nightloom.artifacts.training import Trial, identify_trial
+    from nightloom.artifacts.training import Divergence, Trial, identify_trial
     from nightloom.blueprints.diff import describe_plan, show_value
 
     plans = [describe_plan(one) for one in identity.trials]
@@ -165,10 +165,14 @@ def _tell_trials(store: "ObjectStore", identity: "BlueprintIdentity") -> str:
     differing = sorted({name for one in plans for name in one} - common.keys())
     rows = []
     for number, plan in enumerate(plans):
-        trial = store.find(Trial, identify_trial(identity, number))
-        done = (trial.id, trial.record.adapter, f"{trial.record.final_loss:.4f}") if trial else (None, None, None)
-        took = show_duration(trial.record.seconds) if trial else None
-        rows.append([number, *(show_value(plan.get(name)) for name in differing), *done, took])
+        trial = store.find(Trial, planned := identify_trial(identity, number))
+        done: tuple[str | None, ...] = (None, None, None, None)
+        if trial:
+            record = trial.record
+            done = (trial.id, record.adapter, f"{record.final_loss:.4f}", show_duration(record.seconds))
+        elif store.find(Divergence, planned):
+            done = ("diverged", None, None, None)
+        rows.append([number, *(show_value(plan.get(name)) for name in differing), *done])
     headings = ["trial", *differing, "trained", "adapter", "loss", "took"]
     shared = facts((name, show_value(value)) for name, value in common.items())
     return f"{table(headings, rows, empty='')}\n\nall trials:\n{shared}"

@@ -1,6 +1,7 @@
 """Recipes: how a team says that its model is to be trained."""
 
 import math
+from fractions import Fraction
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -27,7 +28,7 @@ class EarlyStopping(Plain):
 class Budget(Plain):
     """What training may take for one blueprint; it stops before more is spent."""
 
-    gpu_minutes: float | None = Field(default=None, gt=0, description="Minutes of a device, all trials together.")
+    gpu_minutes: float | None = Field(default=None, gt=0, description="Minutes of devices, all trials together.")
     cost: float | None = Field(default=None, gt=0, description="Money, by NIGHTLOOM_PRICES an hour of the device.")
 
     @model_validator(mode="after")
@@ -51,6 +52,11 @@ class Pruning(Plain):
             msg = "rungs are shares of the training that rise, between 0 and 1, such as [0.25, 0.5]"
             raise ValueError(msg)
         return rungs
+
+    def count_kept(self, draws: int) -> int:
+        """Give how many of some draws go on, at least one."""
+        # As the share is written: 0.07 of 100 is 7, though not in binary.
+        return math.ceil(Fraction(str(self.keep)) * draws)
 
 
 class Range(Plain):

@@ -306,7 +306,7 @@ class _Planner:
             ends = [part.end for part in self._parts if part.end >= last.end]
             numbers = number_draws(self.blueprint.identity.trials)
             draws = len({numbers[trial] for trial in last.trials})
-            share = count_trainings(ends, draws, pruning.keep) / draws
+            share = count_trainings(ends, draws, pruning) / draws
             known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]
         return add_estimates(known)
 

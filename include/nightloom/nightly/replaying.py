@@ -20,7 +20,7 @@ from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.nightly.blueprints import find_winner
 from nightloom.nightly.devices import run_on_device
-from nightloom.training.processes import lead
+from nightloom.training.processes import count_processes, lead
 from nightloom.training.trials import train_anew
 
 
@@ -94,8 +94,15 @@ def replay_trial(store: ObjectStore, blueprint_id: str, trial: int, tolerance: f
         seconds = round(time.monotonic() - began, 2)
         loss = compare_curves(stands.record.curve, training.curve)
         found = lead(lambda: compare_folders(before, after, tolerance, loss))
-    device = {"device": training.device, "device_before": stands.record.device}
-    return {**asdict(found), "seconds": seconds, **device}
+    devices = {
+        "device": _name_devices(training.device, count_processes()),
+        "device_before": _name_devices(stands.record.device, stands.record.processes),
+    }
+    return {**asdict(found), "seconds": seconds, **devices}
+
+
+def _name_devices(device: str, processes: int) -> str:
+    return device if processes == 1 else f"{processes} times {device}"
 
 
 def _find_trial(store: ObjectStore, blueprint_id: str, number: int) -> Trial:

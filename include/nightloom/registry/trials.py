@@ -23,7 +23,7 @@ class TrialProgress:
         step: Optimizer steps made.
         steps: Of how many; 0 until that is known.
         device: What it runs on, such as `cpu` or the name of a GPU.
-        seconds: Of the device, all attempts together.
+        seconds: Of devices: each process's own, all attempts together.
         checkpoint: The last one that is whole.
         started_at: When the present attempt began.
         seen_at: When it was last heard of.

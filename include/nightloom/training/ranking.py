@@ -6,10 +6,8 @@ of which a trial diverged stands behind those of which fewer did: its settings a
 """
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan, number_draws
 from nightloom.artifacts.data import Snapshot
@@ -87,7 +85,7 @@ def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
         raise DivergenceError(msg)
     draws = list(dict.fromkeys(standing.draw for standing in standings))
     is_end = rung == count_rungs(blueprint)
-    kept = draws[: count_kept(len(draws), blueprint.pruning.keep)] if blueprint.pruning and not is_end else draws
+    kept = draws[: blueprint.pruning.count_kept(len(draws))] if blueprint.pruning and not is_end else draws
     sound = [each for each in standings if not each.diverged]
     going_on = [first.trial] if is_end else sorted(each.trial for each in sound if each.draw in kept)
     ranking = Ranking(identity=identity, record=Ranking.Record(standings=standings, going_on=tuple(going_on)))
@@ -142,12 +140,6 @@ def order_trials(
         *(Standing(trial=n, draw=draws[n], held_out=losses[n]) for n in sorted(losses, key=place)),
         *(Standing(trial=n, draw=draws[n], held_out=None, diverged=diverged[n]) for n in sorted(diverged)),
     )
-
-
-def count_kept(draws: int, share: float) -> int:
-    """Give how many draws go on: the share of them, rounded up, so at least one."""
-    # As it is written: 0.07 of 100 is 7, though not in binary.
-    return math.ceil(Fraction(str(share)) * draws)
 
 
 def _read_result(

@@ -41,7 +41,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """What the trial has taken, all attempts together."""
+        """What the trial has taken of devices, all attempts together."""
         return self._telling.seconds()
 
     def tell(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
@@ -94,7 +94,8 @@ class Run:
         if self._purse is None:
             return False
         save = self._longest_save + self._checkpoints.seconds
-        return self._purse.left(self.seconds) <= 2 * (self._longest_step + save) + _ROOM_S
+        needed = 2 * (self._longest_step + save) + _ROOM_S
+        return self._purse.left(self.seconds) <= needed * self._telling.devices
 
 
 @contextmanager

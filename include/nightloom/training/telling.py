@@ -13,6 +13,7 @@ from typing import Self
 from nightloom.core.errors import ConflictError, NightloomError
 from nightloom.registry.database import Database
 from nightloom.registry.trials import MetricPoint, TrialProgress, tell_trial
+from nightloom.training.processes import count_processes
 from nightloom.training.turns import Turn
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Telling:
     ) -> None:
         self._database, self._turn, self._begun, self._started = database, turn, begun, started
         self._listen = listen
+        self.devices = count_processes()
+        """How many work on the trial together: each process has one."""
         self._step, self._steps = begun.step, begun.steps
         self._metrics: list[MetricPoint] = []
         self._lock = threading.Lock()
@@ -57,8 +60,8 @@ class Telling:
             self._try_to_tell()
 
     def seconds(self) -> float:
-        """Give what the trial has taken, all attempts together."""
-        return self._begun.seconds + time.monotonic() - self._started
+        """Give what the trial has taken of devices, all attempts together."""
+        return self._begun.seconds + (time.monotonic() - self._started) * self.devices
 
     def note(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         """Leave word of a step."""

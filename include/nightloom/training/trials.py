@@ -30,7 +30,7 @@ from nightloom.training.base import Course, Trainer, Training
 from nightloom.training.budget import Purse
 from nightloom.training.dummy import train_dummy
 from nightloom.training.loading import describe_device
-from nightloom.training.processes import follow_course, is_first, share_course, share_no_course
+from nightloom.training.processes import count_processes, follow_course, is_first, share_course, share_no_course
 from nightloom.training.runs import Run, open_run
 from nightloom.training.sft import train_with_trl
 from nightloom.training.turns import Turn
@@ -245,5 +245,6 @@ def _account(adapter: str, training: Training, seconds: float) -> TrialRecord:
         held_out=training.held_out,
         sample=training.sample,
         device=training.device,
+        processes=count_processes(),
         adjustments=training.adjustments,
     )

@@ -14,7 +14,7 @@ from nightloom.blueprints.estimate import (
     count_trainings,
     estimate_trial,
 )
-from nightloom.core.recipe_training import Budget
+from nightloom.core.recipe_training import Budget, Pruning
 
 DEFAULTS = {"num_train_epochs": 3, "per_device_train_batch_size": 4}
 MINUTES = Estimate(seconds=600, low=500, high=700, device="cpu", trials=3)
@@ -104,7 +104,7 @@ def test_epochs_follow_from_the_settings(settings, epochs):
     ids=["before the first rung", "before the last rung", "at the end"],
 )
 def test_fewer_trials_train_for_longer(ends, trainings):
-    assert count_trainings(ends, 5, keep=0.5) == trainings
+    assert count_trainings(ends, 5, Pruning(keep=0.5)) == trainings
 
 
 def test_estimates_add_up():

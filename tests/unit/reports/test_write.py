@@ -224,7 +224,7 @@ def test_page_says_what_was_done_otherwise_and_which_step_was_kept(store, full, 
     assert "the batch was halved to 8 and accumulation doubled: 16 did not fit the memory" in page.texts("li")
     assert "kept the weights of step 225: the held-out loss fell no more" in page.texts("tr")
     (time,) = [row for row in page.texts("tr") if row.startswith("time ")]
-    assert time == "time 300 steps in 1 min 14 s, 8,246 tokens/s, on NVIDIA H100 80GB HBM3"
+    assert time == "time 300 steps in 1 min 14 s on NVIDIA H100 80GB HBM3, 8,246 tokens/s"
 
 
 def test_page_says_which_items_the_examples_repeat(store, full, write) -> None:

@@ -8,10 +8,13 @@ import pytest
 from nightloom.core.errors import InputError
 from nightloom.core.nights import utc_now
 from nightloom.core.recipe_training import Budget
+from nightloom.registry.database import Database
 from nightloom.registry.trials import TrialProgress
-from nightloom.training import runs
+from nightloom.training import runs, telling
 from nightloom.training.budget import Purse
 from nightloom.training.runs import Run
+from nightloom.training.telling import Telling
+from nightloom.training.turns import Turn
 
 NOW = utc_now()
 OTHER = TrialProgress("other", 5, 10, "cpu", 60.0, None, NOW, NOW, None)
@@ -56,12 +59,31 @@ def test_refusal_says_what_was_spent_and_what_to_raise() -> None:
     assert "raise it, and training goes on" in told
 
 
+def test_each_process_has_a_device_whose_time_counts(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    now = [0.0]
+    monkeypatch.setattr(telling, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    begun = replace(OTHER, trial="own", seconds=100.0)
+    told = Telling(registry, Turn(registry, "own"), begun, 0.0, lambda: None)
+    now[0] = 10
+    assert told.seconds() == 140
+    # 60 of 200 seconds are left, 15 of each device: enough for a step of 1 s and what is left free, not of 7.
+    checkpoints: Any = SimpleNamespace(is_due=lambda: False, seconds=0.0)
+    run = Run(told, checkpoints, Purse(Budget(gpu_minutes=200 / 60), "cpu", {}))
+    monkeypatch.setattr(runs, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    run.tell(0, 9, {})
+    due = {}
+    for now[0] in (11, 18):
+        due[now[0]] = run.is_due()
+    assert due == {11: False, 18: True}
+
+
 def test_loading_the_model_is_no_step_that_budget_must_be_left_for(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(runs, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    telling: Any = SimpleNamespace(note=lambda *_: None, lost=None, seconds=lambda: now[0])
+    told: Any = SimpleNamespace(note=lambda *_: None, lost=None, seconds=lambda: now[0], devices=1)
     checkpoints: Any = SimpleNamespace(is_due=lambda: False, seconds=0.0)
-    run = Run(telling, checkpoints, Purse(Budget(gpu_minutes=10), "cpu", {}))
+    run = Run(told, checkpoints, Purse(Budget(gpu_minutes=10), "cpu", {}))
     now[0] = 300
     run.tell(0, 9, {})
     due = {}

@@ -12,7 +12,7 @@ from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.recipe_training import Pruning
 from nightloom.core.store import ObjectStore
 from nightloom.training.bases import freeze_base
-from nightloom.training.ranking import count_kept, list_contenders, note_divergence, order_trials, rank_trials
+from nightloom.training.ranking import list_contenders, note_divergence, order_trials, rank_trials
 from nightloom.training.trials import train_to_rung
 
 Plans = Callable[..., str]
@@ -196,7 +196,7 @@ def test_of_three_learning_rates_the_one_that_learns_goes_on_and_one_diverges(
     ("draws", "share", "kept"), [(8, 0.5, 4), (3, 0.5, 2), (2, 0.1, 1), (1, 0.5, 1), (100, 0.07, 7), (1000, 0.001, 1)]
 )
 def test_the_share_that_goes_on_is_rounded_up(draws: int, share: float, kept: int) -> None:
-    assert count_kept(draws, share) == kept
+    assert Pruning(keep=share).count_kept(draws) == kept
 
 
 def test_trials_that_differ_in_their_seed_are_one_draw() -> None:
@@ -236,7 +236,7 @@ def test_halving_ends_every_trial_once_and_keeps_the_best_of_each_rung(
         losses = {n: loss(data.draw(st.integers(0, 9)) / 10) for n in going_on}
         standings = order_trials(plans, losses, {})
         order = list(dict.fromkeys(standing.draw for standing in standings))
-        kept = set(order[: count_kept(len(order), keep)])
+        kept = set(order[: Pruning(keep=keep).count_kept(len(order))])
         means = {
             draw: sum(losses[n].loss for n in going_on if n // seeds == draw) / seeds
             for draw in {n // seeds for n in going_on}
