@@ -27,6 +27,8 @@ _PATTERNS = {
     "^[a-z][a-z0-9_]*/[0-9]+$": "write name/number, such as `support_triage/1`",
 }
 _OTHER = "other"
+# What pydantic calls the two that may stand under `train.trials.over`.
+_LIST, _RANGE = "tuple[any, ...]", "function-after[_is_a_range(), Range]"
 _SHAPES = {
     "object": ("a group of fields", "write `field: value` on lines of their own, indented"),
     "array": ("a list", "write `[first, second]`, or `- value` on lines of their own"),
@@ -132,6 +134,11 @@ def _validate(data: Any) -> tuple[Recipe | None, list[Any]]:
 
 def _follows_from_another(error: Error, errors: Iterable[Error]) -> bool:
     location = error["loc"]
+    # Where a list or a range may stand, both are found missing: what is a group was meant as a range.
+    if location[-1] == _LIST:
+        return isinstance(error["input"], dict)
+    if location[-1] == _RANGE and error["type"] == "model_type":
+        return True
     if error["type"] == "too_short":
         # Faulty items do not count for pydantic: it is they that are wrong, not the length.
         return any(len(other["loc"]) > len(location) and other["loc"][: len(location)] == location for other in errors)
@@ -273,7 +280,9 @@ def _locate(location: Place) -> tuple[Place, Schema]:
         kinds = _kinds(schema)
         if part in kinds:
             schema = _resolve({"$ref": kinds[str(part)]})
-        elif part != "[key]":
+        elif part == _RANGE:
+            schema = _resolve({"$ref": "#/$defs/Range"})
+        elif part not in ("[key]", _LIST):
             place = (*place, part)
             schema = _resolve(_inner(schema, part))
     return place, schema

@@ -20,6 +20,12 @@ _TIMES = ("window_from", "cut_from", "cut_to")
 # The same expression as sqlalchemy.text(), so that what passes here binds there.
 _PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 _CANARIES: Place = ("prepare", "canaries", "source")
+_POSITIVE: dict[tuple[str, str], Any] = {
+    **dict.fromkeys((("settings", "per_device_train_batch_size"), ("settings", "gradient_accumulation_steps")), int),
+    **dict.fromkeys((("settings", "num_train_epochs"), ("settings", "learning_rate")), int | float),
+    ("lora", "r"): int,
+}
+"""Settings without which nothing is trained, and what they are counted in."""
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _BASES = ("starter", "dummy")
 _PLACED = re.compile(r"/.*|s3://[^/]+(/.*)?|\w[\w.-]*/\w[\w.-]*@[\w./-]+", re.DOTALL)
@@ -196,17 +202,26 @@ def base_model_is_pinned(recipe: dict[str, Any], _path: Path) -> Findings:
 
 def settings_have_known_names(recipe: dict[str, Any], _path: Path) -> Findings:
     """What is passed on to TRL and peft are settings that they have: a typo would cost a night."""
-    if _get(recipe, "train", "trainer") == "dummy":
-        return
-    for group, known, about in (("settings", _trl_names(), "SFTConfig"), ("lora", _peft_names(), "LoraConfig")):
-        given = _get(recipe, "train", group)
-        for name in given if known and isinstance(given, dict) else ():
-            if group == "settings" and name in RESERVED_SETTINGS:
-                yield Finding(("train", group, name), f"`{name}` is set by Nightloom itself", "remove it")
-            elif name not in known:
-                close = get_close_matches(name, known, n=1)
-                remedy = f"write `{close[0]}`" if close else f"the documentation of {about} lists what there is"
-                yield Finding(("train", group, name), f"`{name}` is not a setting of {about}", remedy)
+    libraries = {"settings": (_trl_names(), "SFTConfig"), "lora": (_peft_names(), "LoraConfig")}
+    for place, (group, name), _ in _settings(recipe):
+        known, about = libraries.get(group, (frozenset(), ""))
+        if group == "settings" and name in RESERVED_SETTINGS:
+            yield Finding(place, f"`{name}` is set by Nightloom itself", "remove it")
+        elif known and name not in known:
+            close = get_close_matches(name, known, n=1)
+            remedy = f"write `{close[0]}`" if close else f"the documentation of {about} lists what there is"
+            yield Finding(place, f"`{name}` is not a setting of {about}", remedy)
+
+
+def settings_let_training_begin(recipe: dict[str, Any], _path: Path) -> Findings:
+    """Without an example in a batch, a step, or a rank there is no training; the libraries fail on it anyhow."""
+    for place, setting, values in _settings(recipe):
+        kind = _POSITIVE.get(setting)
+        for value in values if kind else ():
+            if isinstance(value, bool) or not isinstance(value, kind or object) or value <= 0:
+                what = "a whole number of at least 1" if kind is int else "a number above 0"
+                yield Finding(place, f"nothing is trained with {str(value)[:40]}", f"write {what}")
+                break
 
 
 RULES: tuple[Rule, ...] = (
@@ -224,6 +239,7 @@ RULES: tuple[Rule, ...] = (
     alerts_reach_someone,
     base_model_is_pinned,
     settings_have_known_names,
+    settings_let_training_begin,
 )
 
 
@@ -244,6 +260,24 @@ def _sources(recipe: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
         source = _get(recipe, *place)
         if isinstance(source, dict):
             yield place, source
+
+
+def _settings(recipe: dict[str, Any]) -> Iterator[tuple[Place, tuple[str, str], list[Any]]]:
+    """Give each setting of TRL and peft: its place, its group and name, and the values that it may have."""
+    if _get(recipe, "train", "trainer") == "dummy":
+        return
+    for group in ("settings", "lora"):
+        given = _get(recipe, "train", group)
+        for name, value in given.items() if isinstance(given, dict) else ():
+            yield ("train", group, name), (group, name), [value]
+    over = _get(recipe, "train", "trials", "over")
+    for name, values in over.items() if isinstance(over, dict) else ():
+        group, _, setting = name.partition(".")
+        place = ("train", "trials", "over", name)
+        if isinstance(values, dict) and "low" in values:
+            yield (*place, "low"), (group, setting), [values["low"]]
+        else:
+            yield place, (group, setting), values if isinstance(values, list) else []
 
 
 def _columns(recipe: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 import math
 from fractions import Fraction
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nightloom.core.manifests import Plain
 
@@ -16,6 +16,9 @@ RESERVED_SETTINGS = (
     *("ignore_data_skip", "logging_nan_inf_filter", "auto_find_batch_size", "average_tokens_across_devices"),
 )
 """What training gives SFTConfig itself: it decides where files go, what is in them, and what is learned."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What numpy takes as one."""
 
 
 class EarlyStopping(Plain):
@@ -34,7 +37,7 @@ class Budget(Plain):
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
         if self.gpu_minutes is None and self.cost is None:
-            msg = "a budget names gpu_minutes, or cost, or both"
+            msg = "it limits nothing; write `gpu_minutes`, or `cost`, or both"
             raise ValueError(msg)
         return self
 
@@ -49,7 +52,7 @@ class Pruning(Plain):
     @classmethod
     def _rise(cls, rungs: tuple[float, ...]) -> tuple[float, ...]:
         if list(rungs) != sorted(set(rungs)) or not 0 < rungs[0] <= rungs[-1] < 1:
-            msg = "rungs are shares of the training that rise, between 0 and 1, such as [0.25, 0.5]"
+            msg = "they do not rise, or are not between 0 and 1; write shares of the training, such as `[0.25, 0.5]`"
             raise ValueError(msg)
         return rungs
 
@@ -70,9 +73,23 @@ class Range(Plain):
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
         if self.low >= self.high or (self.log and self.low <= 0):
-            msg = "low must be below high, and above 0 with log"
+            msg = "it is empty, or begins at or below 0 with log; write a `low` below `high`, and above 0 with log"
             raise ValueError(msg)
         return self
+
+
+def _refuse_undrawable(section: str, setting: str, value: Any) -> None:
+    """Check a value of what is our own; those of TRL's and peft's settings are theirs."""
+    if section == "method" and value not in ("lora", "full"):
+        msg = f"method cannot be {value!r}; write lora or full"
+        raise ValueError(msg)
+    if section != "early_stopping":
+        return
+    try:
+        EarlyStopping.model_validate({setting: value})
+    except ValidationError as error:
+        msg = f"early_stopping.{setting} cannot be {value!r}; write what train.early_stopping may hold"
+        raise ValueError(msg) from error
 
 
 MOST_TRIALS = 1000
@@ -87,7 +104,7 @@ class Trials(Plain):
         default_factory=dict, description="Settings by their place, such as `settings.learning_rate` or `lora.r`."
     )
     count: int = Field(default=8, ge=1, le=MOST_TRIALS, description="How many a random search draws.")
-    seeds: tuple[int, ...] = Field(
+    seeds: tuple[Seed, ...] = Field(
         default=(), description="Each draw is trained once with each, and ranked by their mean; none: `train.seed`."
     )
     pruning: Pruning | None = None
@@ -103,6 +120,8 @@ class Trials(Plain):
             if values == ():
                 msg = f"{name} lists no value; list those to try"
                 raise ValueError(msg)
+            for value in (values.low, values.high) if isinstance(values, Range) else values:
+                _refuse_undrawable(section, setting, value)
         return over
 
     @model_validator(mode="after")
@@ -139,4 +158,4 @@ class Train(Plain):
     early_stopping: EarlyStopping | None = None
     trials: Trials | None = None
     budget: Budget | None = None
-    seed: int = 20
+    seed: Seed = 20

@@ -134,6 +134,28 @@ def test_mistake_has_line_place_and_remedy(
     assert expected[3] in mistake.remedy
 
 
+@pytest.mark.parametrize(
+    ("train", "where", "problem"),
+    [
+        ("seed: -1", "seed", "-1 is out of range"),
+        ("budget: {}", "budget", "it limits nothing"),
+        ("trials: {seeds: [4294967296]}", "trials.seeds[0]", "4294967296 is out of range"),
+        ("trials: {pruning: {rungs: [0.5, 0.2]}}", "trials.pruning.rungs", "they do not rise"),
+        ("trials: {over: {lora.r: 8}}", "trials.over.lora.r", "8 is not a list"),
+        ("trials: {search: random, over: {lora.r: {low: 8, high: 8}}}", "trials.over.lora.r", "it is empty"),
+        ("trials: {search: random, over: {lora.r: {low: a, high: 8}}}", "trials.over.lora.r.low", "'a' is not a num"),
+        ("trials: {over: {method: [half]}}", "trials.over", "method cannot be 'half'"),
+        ("trials: {over: {early_stopping.every: [2]}}", "trials.over", "early_stopping.every cannot be 2"),
+    ],
+)
+def test_training_that_cannot_be_planned_is_told_in_its_place(
+    recipes_dir: Path, train: str, where: str, problem: str
+) -> None:
+    (mistake,) = check(recipes_dir, SOUND.replace("train:\n", f"train:\n  {train}\n", 1))
+    assert (mistake.where, mistake.problem[: len(problem)]) == (f"train.{where}", problem)
+    assert mistake.remedy.startswith("write ")
+
+
 def test_mistakes_behind_a_wrong_kind_are_found(recipes_dir: Path) -> None:
     text = SOUND.replace("kind: files, path:", "kind: cvs, pth:")
     assert [mistake.where for mistake in check(recipes_dir, text)] == [

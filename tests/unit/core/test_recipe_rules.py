@@ -171,6 +171,28 @@ def test_setting_that_is_not_a_recipes_to_set_is_refused() -> None:
     assert (finding.problem, finding.remedy) == ("`output_dir` is set by Nightloom itself", "remove it")
 
 
+def test_drawn_setting_with_a_typo_gets_the_closest() -> None:
+    (finding,) = check_rules({"train": {"trials": {"over": {"settings.learning_rat": [1e-3]}}}}, FILE)
+    assert (finding.place[-1], finding.remedy) == ("settings.learning_rat", "write `learning_rate`")
+
+
+@pytest.mark.parametrize(
+    ("train", "place"),
+    [
+        ({"settings": {"per_device_train_batch_size": 0}}, "per_device_train_batch_size"),
+        ({"settings": {"gradient_accumulation_steps": "many"}}, "gradient_accumulation_steps"),
+        ({"settings": {"num_train_epochs": -1.5}}, "num_train_epochs"),
+        ({"settings": {"learning_rate": True}}, "learning_rate"),
+        ({"lora": {"r": 2.5}}, "r"),
+        ({"trials": {"over": {"lora.r": [8, 0, -1]}}}, "lora.r"),
+        ({"trials": {"over": {"settings.learning_rate": {"low": 0, "high": 1}}}}, "low"),
+    ],
+)
+def test_settings_by_which_nothing_is_trained_are_refused(train: dict[str, Any], place: str) -> None:
+    (finding,) = check_rules({"train": train}, FILE)
+    assert (finding.place[-1], finding.problem[:23]) == (place, "nothing is trained with")
+
+
 def test_settings_of_the_dummy_are_free() -> None:
     assert problems({"train": {"trainer": "dummy", "settings": {"anything": 1}}}) == []
 
@@ -182,8 +204,8 @@ def test_settings_read_from_source_are_those_of_the_libraries() -> None:
     from peft import LoraConfig
     from trl import SFTConfig
 
-    settings = {"settings": dict.fromkeys({f.name for f in fields(SFTConfig)} - set(RESERVED_SETTINGS))}
-    lora = {"lora": dict.fromkeys(f.name for f in fields(LoraConfig))}
+    settings = {"settings": dict.fromkeys({f.name for f in fields(SFTConfig)} - set(RESERVED_SETTINGS), 1)}
+    lora = {"lora": dict.fromkeys((f.name for f in fields(LoraConfig)), 1)}
     assert problems({"train": {**settings, **lora}}) == []
 
 
