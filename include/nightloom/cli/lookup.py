@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
+from nightloom.core.manifests import LISTED_BY
 from nightloom.core.nights import parse_night
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _explain_lookup(kind: str, given: str, every: list[str], known: list[str]) -
         return f"{len(known)} {kind}s begin with {given!r}: {some}{more}; give more digits"
     beginnings = {one[: max(len(given), _FEWEST_DIGITS)]: one for one in every}
     close = get_close_matches(given, beginnings, n=1)
-    hint = f"did you mean {short(beginnings[close[0]])}?" if close else f"`nightloom {kind} list` shows all"
+    hint = f"did you mean {short(beginnings[close[0]])}?" if close else f"`nightloom {LISTED_BY[kind]} list` shows all"
     return f"no {kind} begins with {given!r}; {hint}"
 
 

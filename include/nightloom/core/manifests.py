@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nightloom.core.digests import canonical_json, digest_json, parse_json
 from nightloom.core.errors import ManifestError
 
+LISTED_BY = {"adapter": "model", "blueprint": "blueprint", "snapshot": "snapshot"}
+"""Kinds of manifests that people look up, and the command whose `list` shows them."""
+
 
 class Plain(BaseModel):
     """A frozen value that crosses processes; a field that it does not know is refused."""
@@ -80,7 +83,7 @@ class Manifest(Plain):
             msg = f"{where} does not fit its schema: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}"
             raise ManifestError(msg) from error
         if manifest.id != expected_id:
-            msg = f"{where} holds {manifest.id}; the store was changed by hand or is damaged"
+            msg = f"{where} holds {manifest.id}; the store was changed by hand or is damaged: restore it from a backup"
             raise ManifestError(msg)
         return manifest
 

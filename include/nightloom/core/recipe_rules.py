@@ -216,12 +216,12 @@ def settings_have_known_names(recipe: dict[str, Any], _path: Path) -> Findings:
 def settings_let_training_begin(recipe: dict[str, Any], _path: Path) -> Findings:
     """Without an example in a batch, a step, or a rank there is no training; the libraries fail on it anyhow."""
     for place, setting, values in _settings(recipe):
-        kind = _POSITIVE.get(setting)
-        for value in values if kind else ():
-            if isinstance(value, bool) or not isinstance(value, kind or object) or value <= 0:
-                what = "a whole number of at least 1" if kind is int else "a number above 0"
-                yield Finding(place, f"nothing is trained with {str(value)[:40]}", f"write {what}")
-                break
+        if (kind := _POSITIVE.get(setting)) is None:
+            continue
+        what = "a whole number of at least 1" if kind is int else "a number above 0"
+        wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, kind) or not value > 0]
+        if wrong:
+            yield Finding(place, f"nothing is trained with {str(wrong[0])[:40]}", f"write {what}")
 
 
 RULES: tuple[Rule, ...] = (

@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 
 from nightloom.core.digests import digest_bytes, digest_file, short
 from nightloom.core.errors import ManifestError, StoreError
-from nightloom.core.manifests import Manifest, Plain, manifest_key
+from nightloom.core.manifests import LISTED_BY, Manifest, Plain, manifest_key
 from nightloom.core.replacements import Replacement
 from nightloom.core.settings import Settings, get_settings
 
@@ -134,7 +134,9 @@ class ObjectStore:
         """
         data = self._get(manifest_key(kind.kind, manifest_id))
         if data is None:
-            msg = f"{kind.kind} {manifest_id} is not in the store; `nightloom {kind.kind} list` shows what is"
+            group = LISTED_BY.get(kind.kind)
+            remedy = f"`nightloom {group} list` shows what is" if group else "restore it from a backup"
+            msg = f"{kind.kind} {manifest_id} is not in the store; {remedy}"
             raise ManifestError(msg)
         return kind.from_bytes(data, manifest_id)
 

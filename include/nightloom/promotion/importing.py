@@ -33,6 +33,10 @@ _LARGEST_JSON_BYTES = 32 << 20
 _REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
 _FITTING_STARTS = (True, False, "gaussian", "orthogonal", "mica", "eva")
 """Ways to begin an adapter by which it is right on the base model as it is; peft changes the base by the others."""
+_PATTERNS = ("target_modules", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "alpha_pattern")
+"""What peft takes as regular expressions, or makes them of."""
+
+_MOST_REPEATS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,7 @@ def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) 
             f"save the adapter again with `path_initial_model_for_weight_conversion`"
         )
         raise InputError(msg)
+    _refuse_endless(config)
     patterns = config.get("rank_pattern") or {}
     ranks = [config.get("r"), *(patterns.values() if isinstance(patterns, dict) else (None,))]
     largest = max(
@@ -197,6 +202,20 @@ def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) 
                 f"{CONFIG_FILE} declares a rank of {str(rank)[:40]}, and the weights have {largest}; take a sound copy"
             )
             raise InputError(msg)
+
+
+def _refuse_endless(config: dict[str, Any]) -> None:
+    """Check the patterns that peft matches the names of modules by: some take longer than anybody waits."""
+    for name in _PATTERNS:
+        value = config.get(name)
+        for pattern in [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ():
+            repeats = re.findall(r"[*+{]", str(pattern))
+            if len(repeats) > _MOST_REPEATS or re.search(r"\)[*+{]", str(pattern)):
+                msg = (
+                    f"{name} in {CONFIG_FILE} is the pattern {str(pattern)[:80]!r}, which may take for ever to match; "
+                    f"list the modules by their names"
+                )
+                raise InputError(msg)
 
 
 def _refuse_another(lineage: Lineage, identity: AdapterIdentity) -> None:

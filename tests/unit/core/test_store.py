@@ -80,7 +80,7 @@ def test_a_manifest_is_found_by_identity_and_by_id(store):
 
 
 def test_a_manifest_that_is_not_there_is_named(store):
-    with pytest.raises(ManifestError, match=r"thing f{64} is not in the store; `nightloom thing list` shows what is"):
+    with pytest.raises(ManifestError, match=r"thing f{64} is not in the store; restore it from a backup"):
         store.load(Thing, "f" * 64)
 
 

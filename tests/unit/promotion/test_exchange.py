@@ -382,9 +382,11 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a class to import": (lambda f: change_config(f, auto_mapping={"parent_library": "os"}), "sets auto_mapping"),
     "layers without end": (lambda f: change_config(f, layer_replication=[[0, 10**9]]), "sets layer_replication"),
     "another base model": (
-        lambda f: change_config(f, init_lora_weights="pissa"),
+        lambda f: change_config(f, init_lora_weights="pissa_niter_4"),
         "by which peft changes the base model",
     ),
+    "a pattern without end": (lambda f: change_config(f, target_modules=r"(\w+\.?)+X"), "may take for ever to match"),
+    "patterns without end": (lambda f: change_config(f, alpha_pattern={".*" * 9: 2}), "may take for ever to match"),
     "another method": (lambda f: change_config(f, peft_type="PROMPT_TUNING"), "is of 'PROMPT_TUNING for CAUSAL_LM'"),
     "modules that are not there": (lambda f: change_config(f, target_modules=["query"]), "Target modules"),
     "a key twice": (twice, "a key stands twice"),
