@@ -7,9 +7,12 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from nightloom.core.errors import InputError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 ENV_FILE_NAME = "nightloom.env"
@@ -46,7 +49,7 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = Field(
         default=120, gt=0, description="From one checkpoint of a training to the next; changes no result."
     )
-    prices: dict[str, float] = Field(
+    prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         default_factory=dict, description="Money an hour, by the name of a device or its beginning: for budgets."
     )
     airflow_url: str | None = Field(default=None, description="Address of the Airflow UI, for links.")
@@ -59,6 +62,20 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """Read the settings once a process."""
+    """Read the settings once a process.
+
+    Raises:
+        InputError: One is not what it should be.
+    """
     var_dir = Path(os.environ.get("NIGHTLOOM_VAR_DIR", PROJECT_ROOT / "var"))
-    return Settings(_env_file=var_dir / ENV_FILE_NAME)
+    try:
+        return Settings(_env_file=var_dir / ENV_FILE_NAME)
+    except ValidationError as error:
+        # Not the value, which may be a secret.
+        first = error.errors()[0]
+        name, why = str(first["loc"][0]), first["msg"]
+    except SettingsError as error:
+        name, why = str(error).split('"')[1], "it is not JSON"
+    variable = f"NIGHTLOOM_{name.upper()}"
+    msg = f"{variable} cannot be used: {why}; correct it in the environment or in {var_dir / ENV_FILE_NAME}"
+    raise InputError(msg)

@@ -1,6 +1,7 @@
 """Budgets: how many seconds of a device a trial may still take, before more is spent than its recipe allows."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 
 from nightloom.core.errors import BudgetError, InputError
@@ -36,9 +37,10 @@ class Purse:
         left = []
         if self._budget.gpu_minutes is not None:
             left.append(self._budget.gpu_minutes * 60 - own - sum(one.seconds for one in self._others))
-        if self._budget.cost is not None:
-            left.append((self._budget.cost - self._cost_of_others()) / self._price_of(self._device) * 3600 - own)
-        return min(left)
+        # What costs nothing may take as long as it likes.
+        if self._budget.cost is not None and (price := self._price_of(self._device)):
+            left.append((self._budget.cost - self._cost_of_others()) / price * 3600 - own)
+        return min(left, default=math.inf)
 
     def refusal(self, own: float) -> BudgetError:
         """Give the error that says what was spent, and what to raise."""

@@ -58,8 +58,8 @@ def test_equal_draws_are_one_trial():
         ({"over": {"lora.r": {"low": 1, "high": 2}}}, "only `search: random` draws from"),
         ({"over": {"learning_rate": [1]}}, "is no setting to draw"),
         ({"over": {"lora.r": []}}, "lists no value"),
-        ({"search": "random", "over": {"lora.r": {"low": 2, "high": 1}}}, "low must be below high"),
-        ({"pruning": {"rungs": [0.5, 0.25]}}, "rungs are shares of the training that rise"),
+        ({"search": "random", "over": {"lora.r": {"low": 2, "high": 1}}}, "write a `low` below `high`"),
+        ({"pruning": {"rungs": [0.5, 0.25]}}, "they do not rise"),
     ],
     ids=["large grid", "many seeds", "range in a grid", "no place", "no value", "empty range", "falling rungs"],
 )

@@ -1,5 +1,6 @@
 """Budgets: what is left, and what a refusal says."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +38,11 @@ def test_money_is_counted_by_the_device_of_each() -> None:
 def test_smaller_of_both_limits_holds() -> None:
     assert Purse(Budget(gpu_minutes=5, cost=1), "cpu", {"cpu": 60}).left(0) == 60
     assert Purse(Budget(gpu_minutes=1, cost=9), "cpu", {"cpu": 60}).left(0) == 60
+
+
+def test_what_costs_nothing_takes_as_long_as_it_likes() -> None:
+    assert Purse(Budget(cost=1), "cpu", {"cpu": 0}).left(9e9) == math.inf
+    assert Purse(Budget(cost=1, gpu_minutes=1), "cpu", {"cpu": 0}).left(0) == 60
 
 
 def test_money_without_a_price_is_refused() -> None:
