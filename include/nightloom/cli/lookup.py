@@ -6,9 +6,8 @@ from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
-from nightloom.core.digests import short
+from nightloom.core.digests import LISTED_BY, short
 from nightloom.core.errors import InputError
-from nightloom.core.manifests import LISTED_BY
 from nightloom.core.nights import parse_night
 
 if TYPE_CHECKING:

@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+LISTED_BY = {"adapter": "model", "blueprint": "blueprint", "snapshot": "snapshot"}
+"""What people look up by its digest, and the command whose `list` shows it."""
+
 _BLOCK_BYTES = 1 << 20
 _LEAF_BYTES = 32
 _NODE_BYTES = 1024 * _LEAF_BYTES

@@ -13,9 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nightloom.core.digests import canonical_json, digest_json, parse_json
 from nightloom.core.errors import ManifestError
 
-LISTED_BY = {"adapter": "model", "blueprint": "blueprint", "snapshot": "snapshot"}
-"""Kinds of manifests that people look up, and the command whose `list` shows them."""
-
 
 class Plain(BaseModel):
     """A frozen value that crosses processes; a field that it does not know is refused."""

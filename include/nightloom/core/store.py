@@ -17,9 +17,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from nightloom.core.digests import digest_bytes, digest_file, short
+from nightloom.core.digests import LISTED_BY, digest_bytes, digest_file, short
 from nightloom.core.errors import ManifestError, StoreError
-from nightloom.core.manifests import LISTED_BY, Manifest, Plain, manifest_key
+from nightloom.core.manifests import Manifest, Plain, manifest_key
 from nightloom.core.replacements import Replacement
 from nightloom.core.settings import Settings, get_settings
 
