@@ -145,10 +145,15 @@ PointSettings = Callable[..., AbstractContextManager[None]]
 @pytest.fixture(scope="session")
 def point_settings(seaweed: Instance) -> PointSettings:
     """Gives a block in which the settings point to a folder and to the real store; more of them by keyword."""
+    return point_settings_to(seaweed)
+
+
+def point_settings_to(services: Instance) -> PointSettings:
+    """Give a block in which the settings point to a folder and to the store of these services."""
 
     @contextmanager
     def point(folder: Path, **more: str) -> Iterator[None]:
-        given = seaweed.settings()
+        given = services.settings()
         settings = {
             "VAR_DIR": str(folder / "var"),
             "STORE_ENDPOINT_URL": str(given.store_endpoint_url),

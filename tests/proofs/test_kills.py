@@ -105,6 +105,11 @@ class Worker:
             command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0
         )
 
+    def wait(self) -> None:
+        """Wait until it has imported what training needs."""
+        assert self._process.stdout
+        assert self._process.stdout.readline() == b"ready\n"
+
     def train(self, blueprint: str, kill_after_s: float | None = None) -> str | None:
         """Give the id of the trial, or nothing when it was killed before it ended."""
         assert self._process.stdin
@@ -151,8 +156,7 @@ def train_under_fire(worker: Worker, blueprint: str, random: Random, duration: f
 def test_killed_training_ends_in_the_same_bits(install: Install, worker: Worker, kills: int) -> None:
     random, killed, runs = Random(4), Killed(), 0
     with install("whole") as (store, blueprint):
-        worker.train(blueprint)  # the first one also waits for imports
-    with install("timed") as (store, blueprint):
+        worker.wait()
         started = time.monotonic()
         whole = weights_of(store, worker.train(blueprint))
         duration = time.monotonic() - started

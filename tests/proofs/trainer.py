@@ -1,6 +1,7 @@
 """The worker of the kill proofs: trains in forks of itself, which are killed.
 
-It reads one line of JSON a training and answers with two: the process, and what came of it, nothing when it was killed.
+It says when it is ready, reads one line of JSON a training and answers with two: the process, and what came of it,
+nothing when it was killed.
 Forks, since importing what training needs takes longer than the training; nothing that starts threads runs before.
 """
 
@@ -30,6 +31,7 @@ def train(job: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    print("ready", flush=True)  # noqa: T201  # what was to be imported is
     for line in sys.stdin:
         job = json.loads(line)
         process = os.fork()

@@ -53,7 +53,7 @@ def _begun(started: Installation) -> tuple[Installation, Told]:
         _kill_training_of_tonight(started)
         text, _ = command.communicate(timeout=900)
     # A Dag that the cron never started would start for tonight too, once a backfill is over.
-    started.wait_for_reports("by_cron", 1)
+    started.wait_for_champion("by_cron")
     _backfill(started, "by_cron__prepare", nights=2)
     for recipe, nights in {"by_cron": 3, "by_hand": 3, "no_source": 1}.items():
         started.wait_for_reports(recipe, nights)

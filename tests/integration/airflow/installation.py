@@ -18,6 +18,7 @@ import psutil
 from nightloom.core.nights import night_of, utc_now
 from nightloom.registry.database import Database
 from nightloom.registry.nights import STAGES
+from nightloom.registry.refs import read_ref
 from nightloom.services.instance import ADMIN, Instance
 from nightloom.services.lifecycle import up
 
@@ -163,6 +164,10 @@ class Installation:
     def wait_for_reports(self, recipe: str, count: int) -> None:
         """Wait until the chain has come to its end so many times."""
         wait_until(lambda: len(self.reports(recipe)) >= count, timeout_s=900)
+
+    def wait_for_champion(self, recipe: str) -> None:
+        """Wait until a night has promoted its candidate: the nights before it, run later, leave that alone."""
+        wait_until(lambda: read_ref(self.database, recipe, "champion"), timeout_s=900)
 
     def hold_workers(self, dag_id: str, task: str) -> None:
         """Let every worker that this task begins from now on wait for ever."""

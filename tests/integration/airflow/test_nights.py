@@ -1,7 +1,5 @@
 """Nights that a real scheduler ran: by `make nightly`, the cron, a backfill, by hand; killed, and without a source."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,14 +12,15 @@ from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import STAGES, StageOutcome, list_manifests, read_outcome
 from nightloom.registry.refs import read_log
 
+from tests.conftest import point_settings_to
+from tests.integration.nights.conftest import steps_in_this_process
+
 from .browser import CHROMIUM, logged_in
 from .conftest import Told
 from .installation import Installation, tonight
 
 # The first test waits for all of the nights.
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
-
-PointSettings = Callable[..., AbstractContextManager[None]]
 
 TONIGHT = tonight().isoformat()
 PAST = [(tonight() - timedelta(days=days)).isoformat() for days in (2, 1)]
@@ -68,12 +67,11 @@ def test_the_cron_ran_tonight_where_the_recipe_is(nights: Installation) -> None:
     assert outcomes(nights, "by_cron", TONIGHT) == dict.fromkeys(STAGES, "done")
 
 
-def test_a_night_gives_the_same_digests_without_airflow(
-    nights: Installation, point_settings: PointSettings, tmp_path: Path
-) -> None:
+def test_a_night_gives_the_same_digests_without_airflow(nights: Installation, tmp_path: Path) -> None:
+    point_settings = point_settings_to(nights.instance)
     folders = {"RECIPES_DIR": f"{nights.folder}/recipes", "PROMPTS_DIR": f"{nights.folder}/prompts"}
     source = f"sqlite:///{nights.folder}/tickets.db"
-    with point_settings(tmp_path, STORE_PREFIX="alone/", CONN_TICKETS=source, **folders):
+    with steps_in_this_process(), point_settings(tmp_path, STORE_PREFIX="alone/", CONN_TICKETS=source, **folders):
         alone = {outcome.stage: outcome.manifest for outcome in run_night("by_cron", TONIGHT, lambda *_: None)}
     for stage in ("prepare", "finetune", "predict"):  # a report tells how long it took
         assert alone[stage] == manifests(nights, "by_cron", TONIGHT)[stage]

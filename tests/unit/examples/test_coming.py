@@ -19,7 +19,7 @@ def test_a_database_that_is_not_the_examples_is_left_alone(tmp_path: Path) -> No
 
 def test_the_coming_days_join_those_that_are_there(tmp_path: Path) -> None:
     first, later = (f"sqlite:///{tmp_path / name}.db" for name in ("first", "later"))
-    begun, today = date(2026, 10, 1), date(2026, 10, 16)
+    begun, today = date(2026, 10, 13), date(2026, 10, 16)
     feed(first, seed=SEED, first_day=begun, last_day=date(2026, 10, 23))
     feed(later, seed=SEED, first_day=begun, last_day=date(2026, 10, 15))
     feed_coming_days(later, today)
@@ -32,5 +32,5 @@ def test_the_coming_days_join_those_that_are_there(tmp_path: Path) -> None:
 def read(url: str) -> list[sa.Row[tuple[object, ...]]]:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        query = "SELECT * FROM ticket_history WHERE created_at >= '2026-10-01' ORDER BY ticket_id, updated_at"
+        query = "SELECT * FROM ticket_history WHERE created_at >= '2026-10-13' ORDER BY ticket_id, updated_at"
         return list(connection.execute(sa.text(query)))
