@@ -8,7 +8,6 @@ NightloomError                  one sentence: what was wrong, where, what to do
 │   ├── SchemaError             a source that has other columns than the recipe asks for: the night is refused
 │   └── ManifestError           a manifest or file that is not what its name or digest says
 ├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
-│   └── BusyError               another process is at the very same training: its result is waited for
 └── FaultError                  exit 3: something outside failed; trying again may help
     ├── SourceError             a source or a table that cannot be read or written
     ├── StoreError              the object store refused or did not answer
@@ -56,10 +55,6 @@ class ManifestError(InputError):
 
 class ConflictError(NightloomError):
     """Somebody else moved a ref or took a lease first: read again and decide anew."""
-
-
-class BusyError(ConflictError):
-    """Another process is at the very same training: its result is waited for, and not made twice."""
 
 
 class FaultError(NightloomError):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 
 from nightloom.artifacts.blueprints import Blueprint
-from nightloom.core.errors import BusyError, FaultError
+from nightloom.core.errors import FaultError
 from nightloom.core.nights import parse_night
 from nightloom.core.store import open_store
 from nightloom.nightly import finetune, predict, prepare, report
@@ -26,7 +26,7 @@ def run_night(
     """Run one night of a recipe and give what each stage came to.
 
     A stage that fails does not keep the later ones from running, just as in Airflow: the report is always written.
-    The registry holds the outcomes. Where another process trains the same night, all that is left is its own to do.
+    The registry holds the outcomes.
 
     Args:
         recipe: Name of the recipe.
@@ -36,15 +36,12 @@ def run_night(
 
     Raises:
         NightloomError: The night could not be opened, or its report could not be written.
-        BusyError: Another process trains the same night.
     """
     on_step("prepare", "open_night")
     opened = prepare.open_night(recipe, night)
     for run_stage in (_prepare, run_finetune, _predict):
         try:
             run_stage(recipe, opened, on_step)
-        except BusyError:
-            raise
         except Exception as error:  # written down as the stage's outcome by its step, whatever it is
             on_failure(error)
     _report(recipe, opened, on_step)

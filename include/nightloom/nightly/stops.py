@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, TypeVar, cast
 
-from nightloom.core.errors import BudgetError, BusyError, NightloomError, SchemaError
+from nightloom.core.errors import BudgetError, NightloomError, SchemaError
 from nightloom.core.nights import parse_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import Stage, Status, begin_stage, end_stage, read_outcome
@@ -47,7 +47,7 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
 
     A source whose columns are not what the recipe asks for is no fault: the batch is refused. So is training that
     would take more than its budget; a stage that was refused stays so, whatever becomes of the steps that were at work
-    beside the one that was. Nothing is written down where another process is at the same training.
+    beside the one that was.
 
     Args:
         stage: The stage that the step belongs to.
@@ -64,8 +64,6 @@ def night_step(stage: Stage, *, first: bool = False) -> Callable[[Step], Step]:
                 result = function(recipe, night, *args, **kwargs)
             except (BudgetError, SchemaError) as error:
                 result = Stop("refused", str(error))
-            except BusyError:
-                raise  # whoever trains it writes down what comes of it
             except Exception as error:
                 sentence = str(error) if isinstance(error, NightloomError) else f"{type(error).__name__}: {error}"
                 # The registry may be the very thing that failed: the step's own error is the one to show.

@@ -48,7 +48,7 @@ class Run:
         """Leave word of a step.
 
         Raises:
-            BusyError: Another process trains the trial.
+            ConflictError: Another process trains the trial.
             BudgetError: The budget leaves no room for the first one.
         """
         self._telling.note(step, steps, metrics)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Self
 
-from nightloom.core.errors import BusyError, NightloomError
+from nightloom.core.errors import ConflictError, NightloomError
 from nightloom.registry.database import Database
 from nightloom.registry.trials import MetricPoint, TrialProgress, tell_trial
 from nightloom.training.processes import count_processes
@@ -44,7 +44,7 @@ class Telling:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell_on, name="telling", daemon=True)
-        self.lost: BusyError | None = None
+        self.lost: ConflictError | None = None
         """Why this process must end: another one trains the trial."""
 
     def __enter__(self) -> Self:

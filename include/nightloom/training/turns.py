@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from nightloom.artifacts.folders import is_alive
 from nightloom.core.digests import short
-from nightloom.core.errors import BusyError
+from nightloom.core.errors import ConflictError
 from nightloom.core.nights import utc_now
 from nightloom.registry.database import Database
 from nightloom.registry.leases import Lease, drop_lease, read_lease, take_lease
@@ -30,7 +30,7 @@ class Turn:
         """Take the turn; that of a dead process of this machine at once, of another machine when it runs out.
 
         Raises:
-            BusyError: Another process trains the trial: it lives here, or renews its lease.
+            ConflictError: Another process trains the trial: it lives here, or renews its lease.
         """
         seen: Lease | None = None
         while not self.renew():
@@ -55,14 +55,14 @@ class Turn:
         """Let others in."""
         drop_lease(self._database, _SCOPE, self._trial, self.holder)
 
-    def lost(self) -> BusyError:
+    def lost(self) -> ConflictError:
         """Give the error that says who trains the trial instead."""
         lease = read_lease(self._database, _SCOPE, self._trial)
         return self._conflict(lease.holder if lease else "nobody any more")
 
-    def _conflict(self, holder: str) -> BusyError:
+    def _conflict(self, holder: str) -> ConflictError:
         progress = read_trial(self._database, self._trial)
         told = f" since {progress.started_at:%Y-%m-%d %H:%M:%S} UTC" if progress else ""
-        return BusyError(
+        return ConflictError(
             f"trial {short(self._trial)} is trained by {holder}{told}; it trains once, so wait for that, or end it"
         )

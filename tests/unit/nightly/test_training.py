@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from nightloom.artifacts.blueprints import Blueprint
-from nightloom.core.errors import BusyError, DivergenceError, OutOfBatchMemoryError
+from nightloom.core.errors import DivergenceError, OutOfBatchMemoryError
 from nightloom.core.recipe_check import load_recipe
 from nightloom.nightly import finetune
 from nightloom.nightly.blueprints import compile_recipe
@@ -50,22 +50,6 @@ def blueprint(prepared: PreparedNight) -> Blueprint:
 def run(steps: list[str] | None = None) -> None:
     steps = [] if steps is None else steps
     run_finetune("triage", str(NIGHT), lambda _, step: steps.append(step))
-
-
-def test_a_night_that_another_process_trains_is_left_to_it(
-    prepared: PreparedNight, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise BusyError(why)
-
-    why = "trial 1 is trained by elsewhere:1"
-    prepared.prepare(NIGHT, ROWS)
-    monkeypatch.setattr(finetune, "run_on_device", refuse)
-    with pytest.raises(BusyError, match=why):
-        run()
-    outcome = read_outcome(prepared.registry, "triage", NIGHT, "finetune")
-    assert outcome
-    assert outcome.status == "running"
 
 
 def test_trials_that_diverge_are_out_and_the_others_go_on(

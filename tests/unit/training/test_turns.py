@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 
 import pytest
-from nightloom.core.errors import BusyError
+from nightloom.core.errors import ConflictError
 from nightloom.registry.database import Database
 from nightloom.registry.leases import drop_lease, take_lease
 from nightloom.registry.trials import begin_trial
@@ -34,7 +34,7 @@ def held_by(registry: Database, holder: str, duration: timedelta = MINUTE) -> No
 def test_process_that_lives_here_keeps_its_turn(registry: Database, turn: Turn) -> None:
     begin_trial(registry, TRIAL, device="cpu")
     held_by(registry, f"{HOST}:{os.getppid()}")
-    with pytest.raises(BusyError, match=rf"is trained by {HOST}:{os.getppid()} since 20..-..-.. .* UTC"):
+    with pytest.raises(ConflictError, match=rf"is trained by {HOST}:{os.getppid()} since 20..-..-.. .* UTC"):
         turn.take(refuse_to_wait)
 
 
@@ -61,7 +61,7 @@ def test_turn_of_another_machine_is_waited_for_until_it_runs_out(registry: Datab
 
 def test_process_of_another_machine_that_lives_keeps_its_turn(registry: Database, turn: Turn) -> None:
     held_by(registry, "elsewhere:1")
-    with pytest.raises(BusyError, match="is trained by elsewhere:1"):
+    with pytest.raises(ConflictError, match="is trained by elsewhere:1"):
         turn.take(lambda seconds: held_by(registry, "elsewhere:1", 2 * MINUTE))
 
 
