@@ -115,7 +115,7 @@ def import_model(
     from nightloom.core.recipe_check import load_recipe
     from nightloom.core.store import open_store
     from nightloom.promotion.importing import adopt_model, read_folder
-    from nightloom.promotion.promote import promote_by_hand
+    from nightloom.promotion.promote import promote_by_hand, refuse_mismatched
     from nightloom.registry.database import open_database
     from nightloom.registry.nights import index_manifest
 
@@ -123,6 +123,8 @@ def import_model(
     if champion:
         _refuse_second(database, recipe, reason)
     found = read_folder(store, folder)
+    if champion and found.lineage:
+        refuse_mismatched(found.lineage.adapter.id, found.lineage.parities)
     frozen, prompt, task = _freeze(settings, base)
     store.publish(prompt)
     adapter, told = adopt_model(store, found, settings, base=frozen, task=task, source=folder.resolve().name)

@@ -90,8 +90,9 @@ def _bound_waiting(connection: Any, _record: Any) -> None:
     milliseconds = round(_BUSY_TIMEOUT_S * 1000)
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = {milliseconds}")
-        # A client whose machine is gone would keep its turn for hours: the server hears nothing more of it.
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        # A client whose machine is gone would keep its turn for hours: the server hears nothing more of it. Less than
+        # the others wait, so that they do not fail for it.
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds // 2}")
     connection.commit()
 
 

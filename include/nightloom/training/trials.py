@@ -70,7 +70,7 @@ def train_trial(
         InputError: The blueprint plans no such trial, a setting is unknown, or the examples teach nothing.
         DivergenceError: Training diverged, or did so in an earlier try of which it is known.
         BudgetError: More would be spent than the blueprint's budget; there is a checkpoint to go on from.
-        ConflictError: Another process trains it.
+        ConflictError: The turn was lost: this process stood still for a minute, and another one trains the trial.
         OutOfMemoryError: The device's memory is too small; as OutOfBatchMemoryError, that of one of several processes,
             which half of the batch may fit.
         FaultError: The store, the registry or the disk failed; there may be a checkpoint to go on from.

@@ -1,5 +1,6 @@
 """Turns: one process trains a trial at a time, by a lease that is renewed for as long as it lives."""
 
+import logging
 import os
 import socket
 import time
@@ -9,14 +10,15 @@ from datetime import timedelta
 from nightloom.artifacts.folders import is_alive
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError
-from nightloom.core.nights import utc_now
 from nightloom.registry.database import Database
-from nightloom.registry.leases import Lease, drop_lease, read_lease, take_lease
+from nightloom.registry.leases import drop_lease, read_lease, take_lease
 from nightloom.registry.trials import read_trial
+
+logger = logging.getLogger(__name__)
 
 _SCOPE = "trial"
 _DURATION = timedelta(seconds=60)
-_LOOK_S = 1.0
+_LOOK_S = 2.0
 
 
 class Turn:
@@ -27,25 +29,23 @@ class Turn:
         self._database, self._trial = database, trial
 
     def take(self, wait: Callable[[float], None] = time.sleep) -> None:
-        """Take the turn; that of a dead process of this machine at once, of another machine when it runs out.
+        """Take the turn, once whoever has it is done: that it trains the same is no reason to fail.
 
-        Raises:
-            ConflictError: Another process trains the trial: it lives here, or renews its lease.
+        That of a dead process of this machine is taken at once, of another machine when it runs out.
         """
-        seen: Lease | None = None
+        told = None
         while not self.renew():
             lease = read_lease(self._database, _SCOPE, self._trial)
             if lease is None:
                 continue
             host, _, process = lease.holder.rpartition(":")
-            is_here = host == socket.gethostname()
-            if is_here and not is_alive(int(process)):
+            if host == socket.gethostname() and not is_alive(int(process)):
                 drop_lease(self._database, _SCOPE, self._trial, lease.holder)
-            elif is_here or (seen and lease != seen):
-                raise self._conflict(lease.holder)
-            else:
-                wait(min(_LOOK_S, max(0.0, (lease.expires_at - utc_now()).total_seconds())))
-            seen = lease
+                continue
+            if told != lease.holder:
+                logger.info("%s, which is waited for", self._describe(lease.holder))
+                told = lease.holder
+            wait(_LOOK_S)
 
     def renew(self) -> bool:
         """Hold on for another minute; tell whether the turn is still, or now, this process's."""
@@ -58,11 +58,9 @@ class Turn:
     def lost(self) -> ConflictError:
         """Give the error that says who trains the trial instead."""
         lease = read_lease(self._database, _SCOPE, self._trial)
-        return self._conflict(lease.holder if lease else "nobody any more")
+        return ConflictError(f"{self._describe(lease.holder if lease else 'nobody any more')}; it trains once")
 
-    def _conflict(self, holder: str) -> ConflictError:
+    def _describe(self, holder: str) -> str:
         progress = read_trial(self._database, self._trial)
         told = f" since {progress.started_at:%Y-%m-%d %H:%M:%S} UTC" if progress else ""
-        return ConflictError(
-            f"trial {short(self._trial)} is trained by {holder}{told}; it trains once, so wait for that, or end it"
-        )
+        return f"trial {short(self._trial)} is trained by {holder}{told}"

@@ -1,9 +1,6 @@
 """Several processes that train one trial together."""
 
-import os
-import socket
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,14 +9,13 @@ import pytest
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
-from nightloom.artifacts.training import Trial, identify_trial
-from nightloom.core.errors import ConflictError, InputError
+from nightloom.artifacts.training import Trial
+from nightloom.core.errors import DivergenceError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.core.worker import run_in_worker
-from nightloom.registry.database import open_database
-from nightloom.registry.leases import take_lease
 from nightloom.training.bases import freeze_base
 from nightloom.training.processes import count_processes, go_first, lead, pick_rows, share_rows
+from nightloom.training.ranking import note_divergence
 from nightloom.training.trials import train_trial
 
 from tests.conftest import PointSettings
@@ -92,10 +88,8 @@ def test_the_others_do_not_wait_for_a_first_one_that_has_no_course(
 ) -> None:
     blueprint = plan(freeze_base(s3_store, "dummy"), make_plan(2).model_copy(update={"trainer": "dummy"}), ROWS)
     with point_settings(tmp_path):
-        trial = Trial.id_of(identify_trial(s3_store.load(Blueprint, blueprint).identity, 0))
-        holder = f"{socket.gethostname()}:{os.getpid()}"  # it lives, and trains the trial
-        assert take_lease(open_database(), "trial", [trial], holder, timedelta(minutes=5))
-        with pytest.raises(ConflictError, match=f"is trained by {holder}"):
+        note_divergence(s3_store, s3_store.load(Blueprint, blueprint).identity, 0, DivergenceError("it diverged"))
+        with pytest.raises(DivergenceError, match="it diverged"):
             run_in_worker("training.trials:run_trial", processes=2, blueprint=blueprint, trial=0)
 
 

@@ -31,6 +31,7 @@ from nightloom.registry.trials import begin_trial, point_to_checkpoint, read_cur
 from nightloom.training import runs, sft, telling, trials
 from nightloom.training.runs import Run
 from nightloom.training.trials import train_to_rung, train_trial
+from nightloom.training.turns import Turn
 from sqlalchemy import update
 from transformers import Trainer
 
@@ -429,7 +430,23 @@ def test_registry_that_is_away_at_the_end_is_a_fault(
     assert train_trial(store, blueprint, 0).record.steps == 1
 
 
-def test_second_trainer_is_sent_away_and_the_first_ends_when_its_turn_is_lost(
+def test_trainer_that_waited_finds_what_the_other_trained(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint = plan_trial(tiny_base, make_plan(max_steps=1), ROWS)
+    with monkeypatch.context() as patch:
+        take, trained = Turn.take, []
+
+        def wait(turn: Turn) -> None:
+            patch.undo()
+            trained.append(train_trial(store, blueprint, 0))  # by the other, while this one waits
+            take(turn)
+
+        patch.setattr(Turn, "take", wait)
+        assert [train_trial(store, blueprint, 0)] == trained
+
+
+def test_trainer_that_lost_its_turn_ends(
     store: ObjectStore, registry: Database, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telling, "_EVERY_S", 1e-3)

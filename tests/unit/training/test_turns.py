@@ -1,13 +1,14 @@
 """Turns: one process trains a trial at a time."""
 
+import logging
 import os
+import re
 import socket
 import subprocess
 import sys
 from datetime import timedelta
 
 import pytest
-from nightloom.core.errors import ConflictError
 from nightloom.registry.database import Database
 from nightloom.registry.leases import drop_lease, take_lease
 from nightloom.registry.trials import begin_trial
@@ -31,11 +32,26 @@ def held_by(registry: Database, holder: str, duration: timedelta = MINUTE) -> No
     assert take_lease(registry, "trial", [TRIAL], holder, duration)
 
 
-def test_process_that_lives_here_keeps_its_turn(registry: Database, turn: Turn) -> None:
+@pytest.mark.parametrize("holder", [f"{HOST}:{os.getppid()}", "elsewhere:1"])
+def test_process_that_lives_is_waited_for(
+    registry: Database, turn: Turn, holder: str, caplog: pytest.LogCaptureFixture
+) -> None:
     begin_trial(registry, TRIAL, device="cpu")
-    held_by(registry, f"{HOST}:{os.getppid()}")
-    with pytest.raises(ConflictError, match=rf"is trained by {HOST}:{os.getppid()} since 20..-..-.. .* UTC"):
-        turn.take(refuse_to_wait)
+    held_by(registry, holder)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        held_by(registry, holder, 2 * MINUTE)
+        if len(waited) == 3:
+            drop_lease(registry, "trial", TRIAL, holder)
+
+    with caplog.at_level(logging.INFO, "nightloom"):
+        turn.take(wait)
+    assert len(waited) == 3
+    (told,) = caplog.messages
+    assert re.fullmatch(rf"trial 777\w+ is trained by {holder} since 20..-..-.. .* UTC, which is waited for", told)
+    assert turn.renew()
 
 
 def test_turn_of_a_dead_process_of_this_machine_is_taken_at_once(registry: Database, turn: Turn) -> None:
@@ -44,25 +60,6 @@ def test_turn_of_a_dead_process_of_this_machine_is_taken_at_once(registry: Datab
     held_by(registry, f"{HOST}:{dead.pid}")
     turn.take(refuse_to_wait)
     assert turn.renew()
-
-
-def test_turn_of_another_machine_is_waited_for_until_it_runs_out(registry: Database, turn: Turn) -> None:
-    held_by(registry, "elsewhere:1")
-    waited: list[float] = []
-
-    def wait(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 3:
-            drop_lease(registry, "trial", TRIAL, "elsewhere:1")
-
-    turn.take(wait)
-    assert waited == [1.0, 1.0, 1.0]
-
-
-def test_process_of_another_machine_that_lives_keeps_its_turn(registry: Database, turn: Turn) -> None:
-    held_by(registry, "elsewhere:1")
-    with pytest.raises(ConflictError, match="is trained by elsewhere:1"):
-        turn.take(lambda seconds: held_by(registry, "elsewhere:1", 2 * MINUTE))
 
 
 def test_turn_that_ran_out_is_anybodys(registry: Database, turn: Turn) -> None:
