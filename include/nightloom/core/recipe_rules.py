@@ -221,7 +221,8 @@ def settings_let_training_begin(recipe: dict[str, Any], _path: Path) -> Findings
         what = "a whole number of at least 1" if kind is int else "a number above 0"
         wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, kind) or not value > 0]
         if wrong:
-            yield Finding(place, f"nothing is trained with {str(wrong[0])[:40]}", f"write {what}")
+            remedy = f"write {what}" + (", and `whole: true`" if kind is int and place[-1] == "low" else "")
+            yield Finding(place, f"nothing is trained with {str(wrong[0])[:40]}", remedy)
 
 
 RULES: tuple[Rule, ...] = (
@@ -275,7 +276,7 @@ def _settings(recipe: dict[str, Any]) -> Iterator[tuple[Place, tuple[str, str], 
         group, _, setting = name.partition(".")
         place = ("train", "trials", "over", name)
         if isinstance(values, dict) and "low" in values:
-            yield (*place, "low"), (group, setting), [values["low"]]
+            yield (*place, "low"), (group, setting), [_draw_lowest(values)]
         else:
             yield place, (group, setting), values if isinstance(values, list) else []
 
@@ -337,3 +338,14 @@ def _read_field_names(package: str, *files: str) -> frozenset[str]:
     paths = [Path(spec.origin).parent / file for file in files]
     texts = [path.read_text(encoding="utf-8") for path in paths if path.is_file()]
     return frozenset(name for text in texts for name in re.findall(r"^    (\w+): ", text, re.MULTILINE))
+
+
+def _draw_lowest(values: dict[str, Any]) -> Any:
+    """Give the lowest number that a range gives, of the type that it is drawn in."""
+    low = values["low"]
+    if isinstance(low, bool) or not isinstance(low, int | float):
+        return low
+    try:
+        return round(low) if values.get("whole") is True else float(low)
+    except (OverflowError, ValueError):
+        return low  # it is no number to draw from, which the schema tells

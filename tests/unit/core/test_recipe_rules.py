@@ -186,11 +186,18 @@ def test_drawn_setting_with_a_typo_gets_the_closest() -> None:
         ({"lora": {"r": 2.5}}, "r"),
         ({"trials": {"over": {"lora.r": [8, 0, -1]}}}, "lora.r"),
         ({"trials": {"over": {"settings.learning_rate": {"low": 0, "high": 1}}}}, "low"),
+        ({"trials": {"over": {"lora.r": {"low": 4, "high": 64}}}}, "low"),
+        ({"trials": {"over": {"lora.r": {"low": 0.2, "high": 64, "whole": True}}}}, "low"),
     ],
 )
 def test_settings_by_which_nothing_is_trained_are_refused(train: dict[str, Any], place: str) -> None:
     (finding,) = check_rules({"train": train}, FILE)
     assert (finding.place[-1], finding.problem[:23]) == (place, "nothing is trained with")
+
+
+def test_range_of_whole_numbers_is_fine() -> None:
+    ranges = {"lora.r": {"low": 4.0, "high": 64, "whole": True}, "settings.learning_rate": {"low": 1e-5, "high": 1}}
+    assert list(check_rules({"train": {"trials": {"over": ranges}}}, FILE)) == []
 
 
 def test_settings_of_the_dummy_are_free() -> None:
