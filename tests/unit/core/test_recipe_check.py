@@ -142,7 +142,7 @@ def test_mistake_has_line_place_and_remedy(
         ("trials: {seeds: [4294967296]}", "trials.seeds[0]", "4294967296 is out of range"),
         ("trials: {pruning: {rungs: [0.5, 0.2]}}", "trials.pruning.rungs", "they do not rise"),
         ("trials: {over: {lora.r: 8}}", "trials.over.lora.r", "8 is not a list"),
-        ("trials: {search: random, over: {lora.r: {low: 8, high: 8, whole: true}}}", "trials.over.lora.r", "it is empty"),
+        ("trials: {over: {lora.r: {low: 8, high: 8, whole: true}}}", "trials.over.lora.r", "it is empty"),
         ("trials: {search: random, over: {lora.r: {low: a, high: 8}}}", "trials.over.lora.r.low", "'a' is not a num"),
         ("trials: {over: {method: [half]}}", "trials.over", "method cannot be 'half'"),
         ("trials: {over: {early_stopping.every: [2]}}", "trials.over", "early_stopping.every cannot be 2"),
