@@ -12,7 +12,7 @@ PIP_TOOLS := pip-tools==7.6.2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SERVICES := $(BIN)/python -m nightloom.services
+SERVICES := $(BIN)/python -m nightloom.embedded
 
 .DEFAULT_GOAL := help
 .PHONY: help nightly test proofs faults gpu bench up down status lint format lock

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from nightloom.core.settings import get_settings
-from nightloom.services.airflow_api import AirflowApi
-from nightloom.services.instance import ADMIN, Instance, open_instance
+from nightloom.embedded.airflow_api import AirflowApi
+from nightloom.embedded.instance import ADMIN, Instance, open_instance
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any
 
-from nightloom.core.worker import SHARING_CORES
+from nightloom.processes.parent import SHARING_CORES
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ import numpy as np
 import polars as pl
 import psutil
 from nightloom.core.nights import night_of, utc_now
-from nightloom.services.instance import Instance
-from nightloom.services.lifecycle import down, up
+from nightloom.embedded.instance import Instance
+from nightloom.embedded.lifecycle import down, up
 
 ROWS = 1_000_000
 MANY_ROWS = 4_000_000

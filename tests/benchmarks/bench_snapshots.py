@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from nightloom.artifacts.frames import EXAMPLES
 from nightloom.core.store import ObjectStore, connect_store
-from nightloom.services.instance import Instance
-from nightloom.services.lifecycle import down, up
+from nightloom.embedded.instance import Instance
+from nightloom.embedded.lifecycle import down, up
 from nightloom.snapshots.freeze import freeze_rows
 from nightloom.snapshots.shards import ShardCache
 

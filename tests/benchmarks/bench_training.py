@@ -23,21 +23,22 @@ from typing import Any
 import polars as pl
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
 from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.fingerprints import VERDICT
 from nightloom.artifacts.folders import fetch_folder, put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import Adapter, BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.artifacts.training import Trial
-from nightloom.blueprints.compile import CODE, PACKAGES
+from nightloom.base_models.freeze import run_freeze
 from nightloom.core.digests import code_digest
-from nightloom.core.packages import package_versions
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, connect_store
-from nightloom.core.worker import run_in_worker
+from nightloom.embedded.lifecycle import down, up
 from nightloom.examples.support_triage.grammar import make_random, write_problem
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.processes.parent import in_child
 from nightloom.registry.database import Database
-from nightloom.services.lifecycle import down, up
+from nightloom.trials.train import run_trial
 
 ROWS = 2_400
 STEPS = 400
@@ -101,7 +102,7 @@ class _Bench:
         """Train a blueprint's trial; seconds, and the adapter's files."""
         blueprint = _publish_blueprint(self.store, self.snapshot, self.base, self.seed)
         began = time.monotonic()
-        trial = run_in_worker("training.trials:run_trial", blueprint=blueprint, trial=0)
+        trial = in_child(run_trial)(blueprint=blueprint, trial=0)
         seconds = time.monotonic() - began
         adapter = self.store.load(Adapter, self.store.load(Trial, trial).record.adapter)
         return seconds, [(file.path, file.sha256) for file in adapter.identity.files]
@@ -136,7 +137,7 @@ def _point_settings(folder: Path, prefix: str) -> None:
 
 def _fetch_starter(folder: Path) -> Path:
     _point_settings(folder, "starter/")
-    frozen = run_in_worker("training.bases:run_freeze", base="starter")
+    frozen = in_child(run_freeze)(base="starter")
     store = connect_store(get_settings())
     files = store.load(BaseModelManifest, frozen["base"]).identity.files
     return fetch_folder(store, files, folder / "base")
@@ -194,8 +195,8 @@ def _publish_blueprint(store: ObjectStore, snapshot: str, base: str, seed: int) 
         promote_on="better",
         margin=0.02,
         confidence=0.95,
-        code={name: code_digest(name) for name in CODE},
-        packages=package_versions(*PACKAGES),
+        code={name: code_digest(name) for name in VERDICT.modules},
+        packages=VERDICT.versions(),
     )
     record = BlueprintRecord(night="2026-11-23", packages={}, python="", machine="")
     return store.publish(Blueprint(identity=identity, record=record)).id

@@ -89,8 +89,8 @@ def _ask_child(name: str) -> dict[str, float]:
 
 def _make_base(folder: Path) -> None:
     """Write the starter's tokenizer and architecture, with weights that have learned nothing."""
-    from nightloom.training import starter
-    from nightloom.training.starter_text import Writer
+    from nightloom.base_models import starter
+    from nightloom.base_models.starter_text import Writer
 
     settings = starter.StarterSettings()
     tokenizer = starter._train_tokenizer(settings, list(Writer(settings.seed).write_chats(20_000)))
@@ -99,7 +99,7 @@ def _make_base(folder: Path) -> None:
 
 
 def _measure(variant: dict[str, Any]) -> dict[str, float]:
-    from nightloom.artifacts.folders import scratch_folder
+    from nightloom.core.scratch import scratch_folder
     from nightloom.core.store import ObjectStore
     from nightloom.training.sft import train_with_trl
     from transformers import Trainer

@@ -5,10 +5,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from nightloom.base_models.loading import load_model, quiet_about_old_names
 from nightloom.core.settings import PROJECT_ROOT
 from nightloom.core.store import ObjectStore
-from nightloom.engines.transformers import load_model, load_tokenizer, quiet_about_old_names
 from nightloom.registry.database import open_database
+from nightloom.rendering.tokenizer import load_tokenizer
 
 from .throughput import Size, find_peak, keep_figures, measure, write_model, write_rows
 

@@ -17,14 +17,14 @@ from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.training import Trial
+from nightloom.base_models.freeze import freeze_base
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import open_database
 from nightloom.registry.trials import read_curve
-from nightloom.training.bases import freeze_base
-from nightloom.training.trials import train_trial
+from nightloom.trials.train import train_trial
 
-from tests.unit.training.chat_tokenizers import make_tokenizer
-from tests.unit.training.conftest import publish_blueprint
+from tests.factories.chat_tokenizers import make_tokenizer
+from tests.factories.trials import publish_blueprint
 
 PEAKS = {"H200": 989.4e12, "H100": 989.4e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
 """Dense bf16 operations a second, by what a device's name holds, from the vendor's data sheets (SXM variants)."""

@@ -22,14 +22,14 @@ import pytest
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.training import Checkpoint, Trial, identify_trial
+from nightloom.base_models.starter import StarterSettings, pretrain_starter
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.core.worker import SHARING_CORES
+from nightloom.processes.parent import SHARING_CORES
 from nightloom.registry.database import open_database
 from nightloom.registry.trials import TrialProgress, read_trial
-from nightloom.training.starter import StarterSettings, pretrain_starter
 
-from tests.unit.training.conftest import publish_base, publish_blueprint
+from tests.factories.trials import publish_base, publish_blueprint
 
 IN_A_RUN = 4
 """At most so many kills of one trial, so that it comes to an end."""

@@ -15,11 +15,11 @@ import pytest
 from nightloom.artifacts.data import Records, RecordsIdentity
 from nightloom.artifacts.frames import LEDGER, RECORDS
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import curate_records
 from nightloom.curation.similarity import comparable, jaccard, shingle
+from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.sources import FilesSource
 from nightloom.statistics.intervals import wilson_interval
 
 from tests.conftest import MemoryS3

@@ -14,19 +14,18 @@ from typing import Any
 import accelerate  # noqa: F401  # imported before the fork
 import boto3  # noqa: F401
 import datasets  # noqa: F401
-import nightloom.training.trials  # noqa: F401
 import peft  # noqa: F401
 import torch  # noqa: F401
 import transformers  # noqa: F401
 import trl  # noqa: F401
-from nightloom.nightly.worker import run_step
+from nightloom.processes.child import run_function
 from transformers.models.llama import modeling_llama  # noqa: F401
 from trl import SFTTrainer  # noqa: F401
 
 
 def train(job: dict[str, Any]) -> None:
     os.environ.update(job["settings"])
-    answer = run_step("training.trials:run_trial", job["arguments"])
+    answer = run_function("trials.train:run_trial", job["arguments"])
     Path(job["answer"]).write_text(json.dumps(answer), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ os.environ["AIRFLOW_HOME"] = str(Path(tempfile.gettempdir()) / f"nightloom-tests
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a starter too small to know anything, made once."""
-    from nightloom.training.starter import StarterSettings, pretrain_starter
+    from nightloom.base_models.starter import StarterSettings, pretrain_starter
 
     folder = tmp_path_factory.mktemp("tiny-model")
     settings = StarterSettings(

@@ -8,15 +8,33 @@ import pytest
 
 PACKAGE = Path(nightloom.__file__).parent
 LAYERS = (
+    # ground
     "core",
+    "recipes",
     "artifacts",
-    "registry",
-    "prompts statistics scanners",
+    # shared by stages
+    "registry statistics scanners prompts",
+    "rendering",
+    "processes",
+    "base_models",
     "engines",
-    "sources validation curation snapshots blueprints training evaluation promotion prediction safety monitoring "
-    "serving reports",
+    # stages
+    "sources",
+    "validation",
+    "curation",
+    "snapshots",
+    "training",
+    "trials",
+    "evaluation",
+    "promotion",
+    "exchange",
+    "prediction",
+    "reports",
+    # the night
+    "blueprints",
     "nightly",
-    "orchestration console cli services examples",
+    # edges
+    "orchestration console cli embedded examples",
 )
 RANKS = {package: rank for rank, layer in enumerate(LAYERS) for package in layer.split()}
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("*/**/*.py"))

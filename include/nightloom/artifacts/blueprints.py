@@ -8,7 +8,7 @@ from pydantic import Field
 from nightloom.artifacts.data import EvalSetId, SnapshotId
 from nightloom.artifacts.models import BaseId, TaskSpec
 from nightloom.core.manifests import Manifest, Plain
-from nightloom.core.recipe_training import Budget, EarlyStopping, Pruning
+from nightloom.recipes.training import Budget, EarlyStopping, Pruning
 
 
 class EvalSetUse(Plain):

@@ -1,16 +1,10 @@
 """Folders: a model's files as blobs. Data alone: no pickle and nothing that asks for code ever passes."""
 
 import json
-import os
 import shutil
-import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TypeVar
-
-import psutil
 
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelFile
 from nightloom.core.digests import digest_file
@@ -127,30 +121,6 @@ def move_into_cache(folder: Path, files: Sequence[ModelFile], model_id: str) -> 
 
 def _cache_folder(model_id: str) -> Path:
     return get_settings().var_dir / "cache" / "models" / model_id
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Lend an empty folder under the var folder, gone afterwards; what killed processes left there goes too."""
-    parent = get_settings().var_dir / "scratch"
-    parent.mkdir(parents=True, exist_ok=True)
-    # The folder may be shared by machines, each of which knows its own processes alone.
-    host = socket.gethostname().replace("_", "-")
-    for folder in parent.glob(f"{host}_*_*"):
-        process = folder.name.split("_")[1]
-        if process.isdigit() and not is_alive(int(process)):
-            shutil.rmtree(folder, ignore_errors=True)
-    with TemporaryDirectory(dir=parent, prefix=f"{host}_{os.getpid()}_") as lent:
-        yield Path(lent)
-
-
-def is_alive(process: int) -> bool:
-    """Tell whether a process of this machine still runs. One that ended and was not waited for does not."""
-    try:
-        # Nobody waits for an orphan in a container whose first process is not made for that.
-        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _name_files(folder: Path, names: Iterable[str] | None, keep: Callable[[Path], str]) -> tuple[ModelFile, ...]:

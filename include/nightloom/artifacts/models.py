@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nightloom.core.manifests import Manifest, Plain
 from nightloom.core.names import BlobId, Names
-from nightloom.core.recipes import Task
+from nightloom.recipes.schema import Task
 
 BaseId = Annotated[str, Names("base")]
 AdapterId = Annotated[str, Names("adapter")]

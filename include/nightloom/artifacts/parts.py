@@ -14,8 +14,8 @@ import polars as pl
 import pyarrow as pa
 from polars_hash import NonCryptographicHashingNameSpace
 
-from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import Schema, get_frame, put_frame
+from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 
 PART_ROWS = 65_536

@@ -6,12 +6,10 @@ from pydantic import Field
 
 from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
 from nightloom.artifacts.data import SnapshotId
+from nightloom.artifacts.fingerprints import TRIAL
 from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelFile, PromptId, TaskSpec
 from nightloom.core.manifests import Manifest, Plain
 from nightloom.core.names import BLOB, Names
-
-TRAINS = ("nightloom.engines", "nightloom.prompts", "nightloom.training")
-"""Our packages that turn rows into weights: those of a blueprint that a trial depends on."""
 
 
 class Tokens(Manifest):
@@ -201,6 +199,6 @@ def identify_trial(blueprint: BlueprintIdentity, number: int) -> TrialIdentity:
         base=blueprint.base,
         task=blueprint.task,
         plan=blueprint.trials[number],
-        code={name: blueprint.code[name] for name in TRAINS if name in blueprint.code},
+        code={name: blueprint.code[name] for name in TRIAL.modules if name in blueprint.code},
         packages=blueprint.packages,
     )

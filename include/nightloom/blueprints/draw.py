@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
-from nightloom.core.recipe_training import Range, Train, Trials
+from nightloom.recipes.training import Range, Train, Trials
 
 _FIELDS = ("trainer", "method", "model", "lora", "settings", "early_stopping")
 

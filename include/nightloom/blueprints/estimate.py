@@ -8,7 +8,7 @@ from typing import Any
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.training import Trial
 from nightloom.core.prices import price_of
-from nightloom.core.recipe_training import Budget, Pruning
+from nightloom.recipes.training import Budget, Pruning
 
 _FEWEST = 3
 _UNKNOWN = 0.25

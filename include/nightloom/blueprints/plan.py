@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal
 
 from nightloom.artifacts.blueprints import Blueprint
-from nightloom.blueprints.diff import Change
+from nightloom.blueprints.changes import Change
 from nightloom.blueprints.estimate import Estimate
 
 Status = Literal["exists", "would run", "unknown", "missing"]

@@ -1,18 +1,31 @@
-"""Verify: whether all that a blueprint names is unaltered in the store, and whether this installation is as it says."""
+"""Verify: a blueprint against the store, this installation, and the recipe that it was compiled from."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
-from nightloom.artifacts.folders import scratch_folder
-from nightloom.artifacts.models import BaseModelManifest
+from nightloom.artifacts.data import EvalSetManifest
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, ModelFile
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
-from nightloom.blueprints.compile import installed_code, installed_versions
+from nightloom.base_models.freeze import Rendering, describe_base, run_describe
+from nightloom.blueprints.changes import diff_blueprints
+from nightloom.blueprints.compile import draft_blueprint, installed_code, installed_versions
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.nights import parse_night
+from nightloom.core.scratch import scratch_folder
+from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.prompts.templates import Prompt
+from nightloom.processes.packages import worker_packages
+from nightloom.processes.parent import in_child
+from nightloom.prompts.templates import read_prompt
+from nightloom.recipes.check import load_recipe
+from nightloom.recipes.schema import Recipe
+from nightloom.snapshots.verify import verify_snapshot
 
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
 
@@ -27,26 +40,68 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
 """Variables by which a CPU adds sums up in another order: after some steps the weights are others, though as good."""
 
 
-def verify_inputs(
-    store: ObjectStore, blueprint: BlueprintIdentity, verify_snapshot: Callable[[ObjectStore, str], object]
-) -> list[str]:
-    """Recompute every digest that a blueprint names, and give one sentence for each thing that is not as it was.
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What is not as a blueprint says, a sentence each.
 
-    Args:
-        store: Where they lie.
-        blueprint: Names snapshot, base model, prompt and eval sets.
-        verify_snapshot: Raises a ManifestError where files or rows of a snapshot are not those that it was frozen with.
+    Attributes:
+        store: Inputs that are damaged or gone: nobody can run it.
+        installation: What would make another result of it here.
+        recipe: Where the recipe has moved on: it is compiled to another blueprint today.
     """
+
+    store: list[str]
+    installation: list[str]
+    recipe: list[str]
+
+    @property
+    def is_sound(self) -> bool:
+        """All is as the blueprint says."""
+        return not (self.store or self.installation or self.recipe)
+
+
+def verify_blueprint(store: ObjectStore, blueprint_id: str) -> Verified:
+    """Recompute every digest that a blueprint names, and compare what is here with what it was compiled from.
+
+    Raises:
+        ManifestError: The blueprint itself is missing or damaged.
+    """
+    blueprint = store.load(Blueprint, blueprint_id)
+    damaged = verify_inputs(store, blueprint.identity)
+    described = None if damaged else in_child(run_describe)(base=blueprint.identity.base)
+    return Verified(
+        store=damaged,
+        installation=verify_installation(blueprint.identity, described, os.environ),
+        recipe=list(_verify_recipe(store, blueprint)),
+    )
+
+
+def open_stored(store: ObjectStore, blueprint_id: str) -> Blueprint:
+    """Give a stored blueprint that somebody wants to run, if this installation is as it says.
+
+    Raises:
+        ManifestError: It is not there.
+        InputError: Code, packages or environment are others.
+    """
+    blueprint = store.load(Blueprint, blueprint_id)
+    # The number of threads is a machine's own, as its kind is: it makes no run another one.
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    refuse_other(blueprint, verify_installation(blueprint.identity, None, environment))
+    return blueprint
+
+
+def verify_inputs(store: ObjectStore, blueprint: BlueprintIdentity) -> list[str]:
+    """Recompute every digest that a blueprint names, and return one sentence for each thing that is not as it was."""
     return [
         *_catch(lambda: store.load(Prompt, blueprint.task.prompt)),
         *_catch(lambda: verify_snapshot(store, blueprint.snapshot)),
-        *_verify_base(store, blueprint.base),
+        *_verify_base_files(store, blueprint.base),
         *chain.from_iterable(_catch(partial(read_eval_set, store, use.evalset)) for use in blueprint.eval_sets),
     ]
 
 
 def verify_installation(
-    blueprint: BlueprintIdentity, described: Mapping[str, str | None] | None, environment: Mapping[str, str]
+    blueprint: BlueprintIdentity, described: Rendering | None, environment: Mapping[str, str]
 ) -> list[str]:
     """Say for what reasons this installation would not give what the blueprint says.
 
@@ -82,7 +137,7 @@ def _catch(check: Callable[[], object]) -> list[str]:
     return []
 
 
-def _verify_base(store: ObjectStore, base: str) -> Iterator[str]:
+def _verify_base_files(store: ObjectStore, base: str) -> Iterator[str]:
     try:
         files = store.load(BaseModelManifest, base).identity.files
     except ManifestError as error:
@@ -114,11 +169,13 @@ def _verify_libraries(blueprint: BlueprintIdentity) -> Iterator[str]:
             yield f"{package} is {found or 'not installed'}, not {wanted}; install {package}=={wanted}"
 
 
-def _verify_reading(blueprint: BlueprintIdentity, described: Mapping[str, str | None] | None) -> Iterator[str]:
+def _verify_reading(blueprint: BlueprintIdentity, described: Rendering | None) -> Iterator[str]:
     if described is None:
         return
-    for what, name in (("tokenizer", "tokenizer"), ("template", "chat template")):
-        wanted, found = getattr(blueprint, what), described[what]
+    for name, wanted, found in (
+        ("tokenizer", blueprint.tokenizer, described["tokenizer"]),
+        ("chat template", blueprint.template, described["template"]),
+    ):
         if wanted != found:
             yield (
                 f"the base model's {name} is read as {short(found or 'none')} here, not as {short(wanted or 'none')}; "
@@ -136,3 +193,89 @@ def _verify_environment(environment: Mapping[str, str]) -> Iterator[str]:
             f"CUBLAS_WORKSPACE_CONFIG={workspace} makes no GPU deterministic; unset it, or write "
             f"{' or '.join(DETERMINISTIC_WORKSPACES)}"
         )
+
+
+def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
+    identity = blueprint.identity
+    try:
+        recipe = load_recipe(identity.recipe)
+    except InputError as error:
+        yield str(error)
+        return
+    yield from _verify_prompt(store, identity, recipe)
+    yield from _verify_base(store, identity, recipe)
+    names = [one.name for one in recipe.evaluate.sets]
+    if names != [use.name for use in identity.eval_sets]:
+        yield f"the recipe compares on {', '.join(names)}, not on {', '.join(use.name for use in identity.eval_sets)}"
+        return
+    try:
+        prompt = store.load(Prompt, identity.task.prompt)
+        eval_sets = [store.load(EvalSetManifest, use.evalset) for use in identity.eval_sets]
+    except ManifestError:
+        return  # told of the store
+    # All but the recipe's own settings as the blueprint has it, so that they alone can differ.
+    again = draft_blueprint(
+        recipe,
+        night=parse_night(blueprint.record.night),
+        snapshot=identity.snapshot,
+        base=identity.base,
+        tokenizer=identity.tokenizer,
+        template=identity.template,
+        prompt=prompt,
+        eval_sets=eval_sets,
+    )
+    changes = diff_blueprints(identity, again.identity)
+    yield from (change.sentence for change in changes if change.group not in ("code", "packages"))
+
+
+def _verify_prompt(store: ObjectStore, identity: BlueprintIdentity, recipe: Recipe) -> Iterator[str]:
+    name = recipe.task.prompt
+    try:
+        found = read_prompt(get_settings().prompts_dir, name)
+    except InputError as error:
+        yield str(error)
+        return
+    if found.id == identity.task.prompt:
+        return
+    try:
+        before = store.load(Prompt, identity.task.prompt).record.name
+    except ManifestError:
+        before = short(identity.task.prompt)
+    if before == name:
+        yield f"prompt {name} was edited; put its words back, and give the new ones a number of their own"
+    else:
+        yield f"the recipe asks with prompt {name}, not with {before}"
+
+
+def _verify_base(store: ObjectStore, identity: BlueprintIdentity, recipe: Recipe) -> Iterator[str]:
+    name = recipe.train.base
+    try:
+        found = describe_base(store, name, worker_packages())
+    except InputError as error:
+        yield str(error)
+        return
+    if found is None:
+        yield f"base model {name} would be made anew by this code and these packages"
+    elif (now := BaseModelManifest.id_of(found)) != identity.base:
+        others = _compare(store, identity.base, found)
+        yield f"base model {name} is {short(now)} now, not {short(identity.base)}{others}"
+
+
+def _compare(store: ObjectStore, before: str, now: BaseModelIdentity) -> str:
+    """Say which files of a base model are others."""
+    try:
+        old, new = (_by_path(one.files) for one in (store.load(BaseModelManifest, before).identity, now))
+    except ManifestError:
+        return ""  # told of the store
+    others = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+    return ": " + ", ".join(f"{path} {_tell_file(old.get(path), new.get(path))}" for path in others)
+
+
+def _by_path(files: tuple[ModelFile, ...]) -> dict[str, str]:
+    return {file.path: file.sha256 for file in files}
+
+
+def _tell_file(old: str | None, new: str | None) -> str:
+    if old is None:
+        return "was added"
+    return "is gone" if new is None else "is another"

@@ -13,7 +13,7 @@ from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
-    from nightloom.nightly.diffing import Difference
+    from nightloom.blueprints.diff import Difference
 
 _ROUNDING = 1e-5
 """What rounding alone leaves apart in weights of 32 bits."""
@@ -45,8 +45,8 @@ def run(blueprint: BlueprintId, *, trial: TrialNumber = None, as_json: AsJson = 
 @app.command()
 def verify(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
     """Recompute every digest, and look for inputs that the blueprint does not declare. Exit 1 when it is not sound."""
+    from nightloom.blueprints.verify import verify_blueprint
     from nightloom.core.store import open_store
-    from nightloom.nightly.verifying import verify_blueprint
     from nightloom.registry.database import open_database
 
     blueprint_id = find_id(open_database(), "blueprint", blueprint)
@@ -74,9 +74,9 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Train a trial anew and compare its weights with those that stand. Exit 1 when they are different."""
+    from nightloom.blueprints.replay import choose_trial, list_surroundings, replay_on_device
     from nightloom.cli.progress import following_steps
     from nightloom.core.store import open_store
-    from nightloom.nightly.replaying import choose_trial, list_surroundings, replay_in_worker
     from nightloom.registry.database import open_database
 
     store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
@@ -87,7 +87,7 @@ def replay(
         typer.echo(sentence, err=True)
     with following_steps() as on_step:
         on_step("replay", f"train_trial {number}")
-        found = replay_in_worker(blueprint_id, number, tolerance)
+        found = replay_on_device(blueprint_id, number, tolerance)
     document = {"id": blueprint_id, "trial": number, "surroundings": surroundings, **found}
     show(document, _tell_replay(blueprint_id, number, found), as_json=as_json)
     raise typer.Exit(1 if found["likeness"] == "different" else 0)
@@ -103,8 +103,8 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Tell what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
+    from nightloom.blueprints.diff import diff_stored, diff_with_recipe
     from nightloom.core.store import open_store
-    from nightloom.nightly.diffing import diff_stored, diff_with_recipe
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()
@@ -150,7 +150,7 @@ def _tell_replay(blueprint_id: str, trial: int, found: dict[str, Any]) -> str:
 
 
 def _tell_difference(found: "Difference") -> str:
-    from nightloom.blueprints.diff import GROUPS
+    from nightloom.blueprints.changes import GROUPS
 
     parts = [f"{short(found.before.id)} (night {found.before.record.night}) → {found.name}"]
     for group in GROUPS:

@@ -22,7 +22,7 @@ from nightloom.core.durations import show_duration
 if TYPE_CHECKING:
     from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse
     from nightloom.artifacts.results import Verdict
-    from nightloom.blueprints.diff import Change
+    from nightloom.blueprints.changes import Change
     from nightloom.blueprints.estimate import Estimate
     from nightloom.blueprints.plan import Plan, Step
     from nightloom.core.store import ObjectStore
@@ -40,10 +40,10 @@ PreparedNight = Annotated[
 @app.command("compile")
 def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_json: AsJson = False) -> None:
     """Compile a recipe as it stands now for a night that was prepared, and store the blueprint, as the night does."""
+    from nightloom.blueprints.compile import compile_recipe
     from nightloom.core.errors import InputError
+    from nightloom.core.nights import Stop
     from nightloom.core.store import open_store
-    from nightloom.nightly.blueprints import compile_recipe
-    from nightloom.nightly.stops import Stop
     from nightloom.registry.database import open_database
 
     date = _find_night(recipe, night)
@@ -73,8 +73,8 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Tell every step, whether its result exists, which field made it differ, and the time and cost. Runs nothing."""
+    from nightloom.blueprints.planner import plan_blueprint, plan_recipe
     from nightloom.core.store import open_store
-    from nightloom.nightly.planning import plan_blueprint, plan_recipe
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()
@@ -115,8 +115,8 @@ def list_blueprints(
 def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
     """Show what a blueprint pins, its trials, and the time that they would take."""
     from nightloom.artifacts.blueprints import Blueprint
+    from nightloom.blueprints.planner import plan_blueprint
     from nightloom.core.store import open_store
-    from nightloom.nightly.planning import plan_blueprint
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()
@@ -129,7 +129,7 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
 
 
 def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Plan") -> list[tuple[str, Any]]:
-    from nightloom.blueprints.diff import show_value
+    from nightloom.blueprints.changes import show_value
 
     identity, record = manifest.identity, manifest.record
     answer = f"{identity.task.output} of {', '.join(identity.task.field_order)}, models compared on {identity.primary}"
@@ -149,7 +149,7 @@ def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Pla
         *((("pruning", show_value(identity.pruning.model_dump(mode="json"))),) if identity.pruning else ()),
         *((("budget", show_value(identity.budget.model_dump(exclude_none=True))),) if identity.budget else ()),
         ("training", _tell_estimate(planned.estimate, planned)),
-        *((f"code of {name.removeprefix('nightloom.')}", digest) for name, digest in identity.code.items()),
+        *((f"code of {name}", digest) for name, digest in identity.code.items()),
         *identity.packages.items(),
         ("made on", f"Python {record.python}, {record.machine}"),
     ]
@@ -158,7 +158,7 @@ def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Pla
 def _tell_trials(store: "ObjectStore", identity: "BlueprintIdentity") -> str:
     """Tell each trial by the settings in which trials differ, and below them those that all have."""
     from nightloom.artifacts.training import Divergence, Trial, identify_trial
-    from nightloom.blueprints.diff import describe_plan, show_value
+    from nightloom.blueprints.changes import describe_plan, show_value
 
     plans = [describe_plan(one) for one in identity.trials]
     common = {name: value for name, value in plans[0].items() if all(one.get(name) == value for one in plans)}
@@ -179,9 +179,9 @@ def _tell_trials(store: "ObjectStore", identity: "BlueprintIdentity") -> str:
 
 
 def _find_night(recipe: str, night: str | None) -> date:
+    from nightloom.blueprints.compile import find_prepared_night
     from nightloom.core.nights import parse_night
-    from nightloom.core.recipe_check import load_recipe
-    from nightloom.nightly.blueprints import find_prepared_night
+    from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
 
     load_recipe(recipe)  # first: a recipe that is not there had no night either

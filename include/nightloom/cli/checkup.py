@@ -9,14 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from nightloom.core.connections import resolve_connection
-from nightloom.core.devices import list_devices
 from nightloom.core.errors import NightloomError
-from nightloom.core.packages import worker_packages
-from nightloom.core.recipe_check import load_recipes
-from nightloom.core.recipe_sources import SqlSource
-from nightloom.core.recipes import Recipe
 from nightloom.core.settings import PROJECT_ROOT, get_settings
 from nightloom.core.store import connect_store
+from nightloom.processes.devices import list_devices
+from nightloom.processes.packages import worker_packages
+from nightloom.recipes.check import load_recipes
+from nightloom.recipes.schema import Recipe
+from nightloom.recipes.sources import SqlSource
 from nightloom.registry.database import Database
 from nightloom.registry.refs import read_log
 

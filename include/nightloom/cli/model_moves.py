@@ -15,9 +15,9 @@ from nightloom.core.digests import short
 
 if TYPE_CHECKING:
     from nightloom.artifacts.models import TaskSpec
-    from nightloom.core.recipes import Recipe
-    from nightloom.promotion.importing import Found
-    from nightloom.prompts.templates import Prompt
+    from nightloom.artifacts.prompts import Prompt
+    from nightloom.exchange.importing import Found
+    from nightloom.recipes.schema import Recipe
     from nightloom.registry.database import Database
 
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the log.")]
@@ -28,10 +28,10 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
     """Make an adapter the champion by hand. Predictions of the next night come from it."""
     from nightloom.artifacts.models import Adapter
     from nightloom.core.errors import InputError
-    from nightloom.core.recipe_check import load_recipe
     from nightloom.core.store import open_store
-    from nightloom.promotion.lineage import list_verdicts, read_lineage
+    from nightloom.exchange.lineage import list_verdicts, read_lineage
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched, refuse_unfit
+    from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
     from nightloom.registry.nights import list_manifests
 
@@ -92,7 +92,7 @@ def export(
 ) -> None:
     """Write an adapter into a folder that transformers, peft and vLLM read, with its card and its lineage."""
     from nightloom.core.store import open_store
-    from nightloom.promotion.exporting import export_model
+    from nightloom.exchange.exporting import export_model
     from nightloom.registry.database import open_database
 
     database = open_database()
@@ -112,10 +112,10 @@ def import_model(
     as_json: AsJson = False,
 ) -> None:
     """Adopt an adapter that was trained elsewhere, with the verdict and lineage that came with it."""
-    from nightloom.core.recipe_check import load_recipe
     from nightloom.core.store import open_store
-    from nightloom.promotion.importing import adopt_model, read_folder
+    from nightloom.exchange.importing import adopt_model, read_folder
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched
+    from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
     from nightloom.registry.nights import index_manifest
 
@@ -177,10 +177,11 @@ def _find_night(database: "Database", recipe: "Recipe") -> date:
 def _freeze(recipe: "Recipe", base: str | None = None) -> tuple[str, "Prompt", "TaskSpec"]:
     """Give the id of a recipe's base model, its prompt, and what it asks."""
     from nightloom.artifacts.models import specify_task
+    from nightloom.base_models.freeze import run_freeze
     from nightloom.core.settings import get_settings
-    from nightloom.core.worker import run_in_worker
+    from nightloom.processes.parent import in_child
     from nightloom.prompts.templates import read_prompt
 
     prompt = read_prompt(get_settings().prompts_dir, recipe.task.prompt)
-    frozen = run_in_worker("training.bases:run_freeze", base=base or recipe.train.base)
-    return str(frozen["base"]), prompt, specify_task(recipe.task, prompt.id)
+    frozen = in_child(run_freeze)(base=base or recipe.train.base)
+    return frozen["base"], prompt, specify_task(recipe.task, prompt.id)

@@ -13,7 +13,7 @@ from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, 
 from nightloom.core.digests import short
 
 if TYPE_CHECKING:
-    from nightloom.promotion.lineage import Lineage
+    from nightloom.exchange.lineage import Lineage
 
 app = typer.Typer(name="model", help="Candidates, champions, and the log of every move.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
     """List the adapters, newest first, where each came from and how it scored; `*` marks a champion."""
     from nightloom.artifacts.models import Adapter
     from nightloom.core.store import open_store
-    from nightloom.promotion.lineage import list_verdicts, read_lineage
+    from nightloom.exchange.lineage import list_verdicts, read_lineage
     from nightloom.registry.database import open_database
     from nightloom.registry.nights import list_manifests
     from nightloom.registry.refs import read_ref
@@ -73,7 +73,7 @@ def show_model(
     """Show an adapter: where it came from, what it stands on, how it was trained, what was decided about it."""
     from nightloom.artifacts.models import Adapter
     from nightloom.core.store import open_store
-    from nightloom.promotion.lineage import list_verdicts, read_lineage
+    from nightloom.exchange.lineage import list_verdicts, read_lineage
     from nightloom.registry.database import open_database
 
     store, database = open_store(), open_database()

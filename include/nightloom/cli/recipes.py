@@ -17,7 +17,7 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A recipe's YAML file.")], *, as_json: AsJson = False
 ) -> None:
     """Name every mistake of a recipe at once: its line, what is wrong, what to write. Exit 1 when there is one."""
-    from nightloom.core.recipe_check import check_recipe, format_mistakes
+    from nightloom.recipes.check import check_recipe, format_mistakes
 
     if not file.is_file():
         msg = f"there is no file {file}; recipes lie in include/recipes, one YAML file each"
@@ -33,7 +33,7 @@ def check(
 @app.command("list")
 def list_recipes(*, as_json: AsJson = False) -> None:
     """List the recipes, sound and broken."""
-    from nightloom.core.recipe_check import load_recipes
+    from nightloom.recipes.check import load_recipes
 
     sound, broken = load_recipes()
     document = {

@@ -17,8 +17,8 @@ from sqlalchemy import select
 from nightloom.artifacts.results import Report
 from nightloom.core.errors import NightloomError
 from nightloom.core.nights import choose_night
-from nightloom.core.recipe_check import load_recipe
 from nightloom.core.store import open_store
+from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import STAGES, read_outcome
 from nightloom.reports.made import find_docs

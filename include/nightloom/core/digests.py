@@ -1,8 +1,8 @@
 """Digests: the one way in which a thing gets its name from its content."""
 
 import hashlib
-import importlib.util
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 LISTED_BY = {"adapter": "model", "blueprint": "blueprint", "snapshot": "snapshot"}
 """What people look up by its digest, and the command whose `list` shows it."""
 
+_PACKAGE = Path(__file__).parents[1]
 _BLOCK_BYTES = 1 << 20
 _LEAF_BYTES = 32
 _NODE_BYTES = 1024 * _LEAF_BYTES
@@ -94,21 +95,29 @@ def merkle_root(leaves: bytes | memoryview) -> str:
 
 
 @cache
-def code_digest(*packages: str) -> str:
-    """Give the digest of the Python source of our packages or modules, by name.
+def code_digest(*names: str) -> str:
+    """Return the digest of the Python source of our packages and modules, by their names under nightloom.
 
-    A result that is kept under its inputs counts the code that made it among them.
+    Raises:
+        ValueError: There is no such package or module.
+    """
+    return digest_sources(_PACKAGE, names)
+
+
+def digest_sources(package: Path, names: Iterable[str]) -> str:
+    """Return the digest of the Python source of some packages and modules in the folder of a package.
+
+    Raises:
+        ValueError: There is no such package or module.
     """
     files: dict[str, str] = {}
-    for package in packages:
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.origin is None:
-            msg = f"{package} is not an importable package with source"
+    for name in sorted(names):
+        path = package / name.replace(".", "/")
+        sources = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        if not all(source.is_file() for source in sources) or not sources:
+            msg = f"{name} is neither a package nor a module in {package}"
             raise ValueError(msg)
-        origin = Path(spec.origin)
-        sources = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
-        for source in sources:
-            files[f"{package}:{source.relative_to(origin.parent).as_posix()}"] = digest_file(source)
+        files |= {source.relative_to(package).as_posix(): digest_file(source) for source in sources}
     return digest_json(files)
 
 

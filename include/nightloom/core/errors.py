@@ -14,7 +14,7 @@ NightloomError                  one sentence: what was wrong, where, what to do
     ├── RegistryError           the registry's database refused or did not answer
     ├── OutOfMemoryError        the device's memory is too small, and no smaller batch can be tried
     │   └── OutOfBatchMemoryError   a batch did not fit it: half of one may
-    └── WorkerError             a child process ended without a result
+    └── ChildError             a child process ended without a result
 """
 
 
@@ -81,5 +81,10 @@ class OutOfBatchMemoryError(OutOfMemoryError):
     """A batch did not fit the device's memory; a smaller one may."""
 
 
-class WorkerError(FaultError):
+class ChildError(FaultError):
     """A child process ended without a result."""
+
+
+def first_line(error: BaseException) -> str:
+    """Give an error's class and the first line of what it says."""
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"

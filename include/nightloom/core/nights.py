@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from nightloom.core.errors import InputError
@@ -61,3 +62,11 @@ def parse_night(text: str) -> date:
     except ValueError as error:
         msg = f"{text!r} is not a night; write a date such as 2026-11-23"
         raise InputError(msg) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stage ends here without a fault: there is nothing to do, or what there is was refused."""
+
+    status: Literal["nothing_new", "refused"]
+    sentence: str

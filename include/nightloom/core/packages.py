@@ -1,12 +1,8 @@
 """Packages: the versions of installed libraries that results depend on, read without importing any of them."""
 
-import sys
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
-
-from nightloom.core.settings import get_settings
-from nightloom.core.worker import run_in_worker
 
 
 @cache
@@ -23,12 +19,3 @@ def package_versions(*names: str) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-@cache
-def worker_packages() -> dict[str, str]:
-    """Give the version of every package of the interpreter that trains and generates, which may be another one."""
-    if str(get_settings().worker_python) == sys.executable:
-        return installed_packages()
-    packages: dict[str, str] = run_in_worker("core.packages:installed_packages")
-    return packages

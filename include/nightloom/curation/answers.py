@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from nightloom.core.recipes import AnswerField
+from nightloom.recipes.schema import AnswerField
 
 
 def decode_answers(answers: pl.Series, fields: Sequence[str]) -> pl.DataFrame:

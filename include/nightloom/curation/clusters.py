@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from nightloom.core.recipes import Split
 from nightloom.curation.outcomes import OPEN, settle
+from nightloom.recipes.schema import Split
 
 _HEX_DIGITS = 15  # of a cluster's id; they say where between 0 and 1 it lies
 

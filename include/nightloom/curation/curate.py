@@ -12,24 +12,34 @@ from typing import Any
 import polars as pl
 
 from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount
-from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import put_parts
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.digests import short
-from nightloom.core.recipes import AnswerField, Prepare
+from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
-from nightloom.core.worker import run_in_worker
 from nightloom.curation import contamination, steps
 from nightloom.curation.clusters import assign_clusters, quarantine_bridges
 from nightloom.curation.inputs import CurationInputs
-from nightloom.curation.passes import Batch, Closed, Job, Place, Scanned, write_job, write_sketches
+from nightloom.curation.passes import (
+    Batch,
+    Closed,
+    Job,
+    Place,
+    Scanned,
+    close_parts,
+    scan_parts,
+    write_job,
+    write_sketches,
+)
 from nightloom.curation.relatives import find_relatives
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
-from nightloom.engines.budget import TokenBound
+from nightloom.processes.parent import in_child
+from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.rendering.token_budget import TokenBound
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +96,7 @@ def curate_records(
         InputError: The base model has no tokenizer with a chat template.
         ManifestError: A blob is missing or damaged.
         StoreError: The store does not answer.
-        WorkerError: A process was killed.
+        ChildError: A process was killed.
     """
     with scratch_folder() as folder:
         job = Job(
@@ -148,16 +158,16 @@ def _write_items(batch: Batch, items: pl.DataFrame) -> pl.Series:
 def _scan_all(batch: Batch) -> list[Scanned]:
     # Tokens are counted by the interpreter that trains, which has the tokenizers.
     python = None if batch.job.tokens else sys.executable
-    return [Scanned.model_validate(one) for one in _each_part(batch, "scan_parts", batch.scan, python)]
+    return [Scanned.model_validate(one) for one in _each_part(batch, scan_parts, batch.scan, python)]
 
 
 def _close_all(batch: Batch, edges: Sequence[Place]) -> list[Closed]:
-    done = _each_part(batch, "close_parts", lambda part: batch.close(part, edges), sys.executable, edges=list(edges))
+    done = _each_part(batch, close_parts, lambda part: batch.close(part, edges), sys.executable, edges=list(edges))
     return [Closed.model_validate(one) for one in done]
 
 
 def _each_part(
-    batch: Batch, function: str, here: Callable[[int], Any], python: str | None, **arguments: Any
+    batch: Batch, function: Callable[..., list[Any]], here: Callable[[int], Any], python: str | None, **arguments: Any
 ) -> list[Any]:
     """Do something for each part: in this process where it is one part for this interpreter.
 
@@ -170,11 +180,7 @@ def _each_part(
     shares = [list(range(worker, count, workers)) for worker in range(workers)]
 
     def run(parts: list[int]) -> list[Any]:
-        step = f"curation.passes:{function}"
-        results: list[Any] = run_in_worker(
-            step, python=python, folder=str(batch.scratch.folder), parts=parts, **arguments
-        )
-        return results
+        return in_child(function, python=python)(folder=str(batch.scratch.folder), parts=parts, **arguments)
 
     with ThreadPoolExecutor(workers) as pool:
         done = dict(

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 import polars as pl
 
 from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
-from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import EVAL_ITEMS, RELEASES, put_frame
 from nightloom.artifacts.histories import item_id
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import AnswerField, Prepare
+from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 from nightloom.curation import steps
 from nightloom.curation.outcomes import OPEN, open_rows
@@ -19,6 +18,7 @@ from nightloom.curation.passes import write_sketches
 from nightloom.curation.relatives import find_relatives
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import clean_rows
+from nightloom.recipes.schema import AnswerField, Prepare
 
 
 def freeze_eval_set(

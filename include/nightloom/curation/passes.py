@@ -16,7 +16,6 @@ from nightloom.artifacts.data import RuleCount, TokenBudget
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame, put_frame
 from nightloom.artifacts.parts import overlapping_parts
 from nightloom.core.manifests import Plain
-from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.curation import contamination, steps
 from nightloom.curation.clusters import choose_splits, list_settled
@@ -33,7 +32,8 @@ from nightloom.curation.outcomes import (
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import sketch_texts
 from nightloom.curation.texts import clean_rows
-from nightloom.engines.budget import TokenBound, find_bound
+from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.rendering.token_budget import TokenBound, find_bound
 
 logger = logging.getLogger(__name__)
 

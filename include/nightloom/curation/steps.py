@@ -8,13 +8,13 @@ import polars as pl
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.histories import NO_CHAT
 from nightloom.artifacts.leaves import sha256
-from nightloom.core.recipes import AnswerField
 from nightloom.core.store import ObjectStore
 from nightloom.curation.answers import check_answers, closed_answers
 from nightloom.curation.outcomes import OPEN, quarantine, settle
 from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
-from nightloom.engines.budget import TokenBound, measure_tokens
+from nightloom.recipes.schema import AnswerField
+from nightloom.rendering.token_budget import TokenBound, measure_tokens
 
 KEY = sha256(pl.col("compared"))
 """Digest of what a row is compared by: it names the cluster of which the row is the oldest."""

@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 
 from nightloom.artifacts.frames import HISTORY
-from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.curation.answers import decode_answers, encode_answers
 from nightloom.curation.outcomes import OPEN, quarantine
+from nightloom.recipes.schema import AnswerField, Prepare
 from nightloom.scanners.clean import clean_texts
 from nightloom.scanners.normalise import OPERATIONS
 

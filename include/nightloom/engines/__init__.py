@@ -1,1 +1,1 @@
-"""Text generation behind one Protocol: a dummy for tests and dry runs, and transformers."""
+"""Engines: text generation behind one Protocol: a dummy for tests and dry runs, and transformers."""

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-Conversation = Sequence[dict[str, str]]
-"""Messages with `role` and `content`; the last one is the user's."""
+from nightloom.rendering.messages import Conversation
 
 
 @dataclass(frozen=True, slots=True)

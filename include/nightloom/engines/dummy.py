@@ -1,16 +1,11 @@
 """The dummy engine: instant and deterministic. It answers what most words of a text voted for in training."""
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from nightloom.engines.base import Conversation, Generation
-
-DUMMY_FILE = "dummy.json"
-
-Votes = Mapping[str, Mapping[str, int]]
-"""Word → answer → how many training texts with that word had that answer."""
+from nightloom.base_models.dummy import Votes, split_words
+from nightloom.engines.base import Generation
+from nightloom.rendering.messages import Conversation
 
 
 class DummyEngine:
@@ -36,14 +31,3 @@ class DummyEngine:
         length = len(answer.split())
         cut = " ".join(answer.split()[:max_new_tokens]) if length > max_new_tokens else answer
         return Generation(cut, len(words), min(length, max_new_tokens), finished=length <= max_new_tokens)
-
-
-def split_words(text: str) -> list[str]:
-    """Give the words of a text as training and generation both count them."""
-    return "".join(c if c.isalnum() else " " for c in text.casefold()).split()
-
-
-def read_votes(folder: Path) -> Votes:
-    """Read what the dummy trainer wrote; a base model's file is an empty mapping."""
-    votes: Votes = json.loads((folder / DUMMY_FILE).read_text(encoding="utf-8"))
-    return votes

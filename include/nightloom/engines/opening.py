@@ -3,12 +3,13 @@
 import logging
 
 from nightloom.artifacts.folders import fetch_model
-from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelFile, ModelRef
+from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
+from nightloom.base_models.dummy import is_dummy, read_votes
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
-from nightloom.engines.dummy import DUMMY_FILE, DummyEngine, read_votes
+from nightloom.engines.dummy import DummyEngine
 from nightloom.engines.transformers import open_transformers
 
 logger = logging.getLogger(__name__)
@@ -37,8 +38,3 @@ def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
     if is_dummy(adapter.identity.files):
         return DummyEngine(read_votes(adapter_folder))
     return open_transformers(base_folder, adapter_folder, adapter.identity.method)
-
-
-def is_dummy(files: tuple[ModelFile, ...]) -> bool:
-    """Tell whether a model's files are those of the dummy, which has no weights."""
-    return any(file.path == DUMMY_FILE for file in files)

@@ -7,22 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from nightloom.artifacts import fingerprints
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.frames import SCORES, put_frame
 from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.reading import read_eval_set, read_split
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
-from nightloom.core.digests import code_digest, short
+from nightloom.core.digests import short
 from nightloom.core.errors import InputError
-from nightloom.core.packages import package_versions
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.metrics import sum_up
 from nightloom.evaluation.scorers import SCORERS
 
 logger = logging.getLogger(__name__)
 
-_CODE = ("nightloom.evaluation.metrics", "nightloom.evaluation.reference", "nightloom.evaluation.scorers")
-_PACKAGES = ("numpy", "scikit-learn", "scipy")
 _MOST_FEATURES = 20_000  # of each sort: memory and time grow with features times labels
 
 
@@ -35,7 +33,7 @@ def score_reference(store: ObjectStore, blueprint_id: str, evalset_id: str) -> S
         InputError: The snapshot has no row to learn from.
     """
     blueprint = store.load(Blueprint, blueprint_id).identity
-    identity = identify_reference(blueprint, evalset_id, package_versions(*_PACKAGES))
+    identity = identify_reference(blueprint, evalset_id, fingerprints.LINEAR_CLASSIFIER.versions())
     kept = store.find(Scores, identity)
     if kept:
         logger.info("reference scores %s of an earlier run stand", short(kept.id))
@@ -80,8 +78,8 @@ def identify_reference(blueprint: BlueprintIdentity, evalset_id: str, packages: 
             field_order=(blueprint.primary,),
         ),
         max_new_tokens=0,
-        code=code_digest(*_CODE),
-        packages={name: packages[name] for name in _PACKAGES if name in packages},
+        code=fingerprints.LINEAR_CLASSIFIER.code(),
+        packages=fingerprints.LINEAR_CLASSIFIER.versions(packages),
     )
 
 

@@ -7,32 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
+from nightloom.artifacts import fingerprints
 from nightloom.artifacts.frames import SCORES, put_frame
 from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
-from nightloom.core.digests import code_digest, short
-from nightloom.core.packages import package_versions
+from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
 from nightloom.evaluation.metrics import sum_up
 from nightloom.evaluation.scorers import SCORERS
-from nightloom.prompts.templates import Prompt, parse_output, render_prompt
+from nightloom.prompts.templates import parse_output, render_prompt
 
 logger = logging.getLogger(__name__)
 
 OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
-
-# The verdict's code is not among them: what a model answered does not change with what is made of it.
-_CODE = (
-    "nightloom.engines",
-    "nightloom.evaluation.metrics",
-    "nightloom.evaluation.scorers",
-    "nightloom.evaluation.scoring",
-    "nightloom.prompts",
-)
-_PACKAGES = ("peft", "tokenizers", "torch", "transformers")
 
 
 def score_model(
@@ -48,7 +39,7 @@ def score_model(
     They are kept under what the model is asked, and under no blueprint: baseline and champion are not scored anew every
     night. A champion is to be asked as it is served, so give the task that its adapter records.
     """
-    identity = identify_scores(task, max_new_tokens, model, evalset_id, package_versions(*_PACKAGES))
+    identity = identify_scores(task, max_new_tokens, model, evalset_id, fingerprints.SCORES.versions())
     kept = store.find(Scores, identity)
     if kept:
         logger.info("scores %s of an earlier run stand", short(kept.id))
@@ -93,8 +84,8 @@ def identify_scores(
         evalset=evalset_id,
         task=task,
         max_new_tokens=max_new_tokens,
-        code=code_digest(*_CODE),
-        packages={name: packages[name] for name in _PACKAGES if name in packages},
+        code=fingerprints.SCORES.code(),
+        packages=fingerprints.SCORES.versions(packages),
     )
 
 

@@ -5,13 +5,12 @@ from datetime import date
 
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.core.errors import FaultError
-from nightloom.core.nights import parse_night
+from nightloom.core.nights import Stop, parse_night
 from nightloom.core.store import open_store
 from nightloom.nightly import finetune, predict, prepare, report
-from nightloom.nightly.stops import Stop
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import STAGES, Stage, StageOutcome, read_outcome
-from nightloom.training.ranking import count_rungs
+from nightloom.trials.ranking import count_rungs
 
 OnStep = Callable[[str, str], None]
 """Is told stage and step as each begins."""

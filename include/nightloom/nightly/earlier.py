@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from nightloom.artifacts.data import Preparation, Records
 from nightloom.core.errors import ManifestError
-from nightloom.core.recipes import Limits
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import Limits
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcomes
 from nightloom.validation.limits import Earlier

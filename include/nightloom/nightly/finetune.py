@@ -8,24 +8,25 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
-from nightloom.blueprints.verify import refuse_other, verify_code
+from nightloom.base_models.dummy import is_dummy
+from nightloom.blueprints.compile import compile_recipe
+from nightloom.blueprints.verify import open_stored, refuse_other, verify_code
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
-from nightloom.core.nights import parse_night
+from nightloom.core.nights import Stop, parse_night
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.engines.opening import is_dummy
 from nightloom.evaluation.verdict import Role, decide
-from nightloom.nightly.blueprints import compile_recipe, open_stored
-from nightloom.nightly.devices import run_on_device
-from nightloom.nightly.stops import Stop, night_step
+from nightloom.nightly.stops import night_step
+from nightloom.processes.device_leases import on_device
 from nightloom.promotion.promote import promote
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import end_stage, index_manifest
 from nightloom.registry.refs import read_ref_before
 from nightloom.registry.trials import finish_trial
-from nightloom.training.ranking import count_rungs, list_contenders, note_divergence
-from nightloom.training.ranking import rank_trials as rank_and_publish
+from nightloom.trials.ranking import count_rungs, list_contenders, note_divergence
+from nightloom.trials.ranking import rank_trials as rank_and_publish
+from nightloom.trials.train import run_trial
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +127,7 @@ def prove_parity(recipe: str, night: str, blueprint: str, candidate: str) -> str
     """Prove that the candidate is one model in training, evaluation and batch; nothing where it has no weights."""
     if is_dummy(open_store().load(Adapter, candidate).identity.files):
         return None
-    proof: str = run_on_device("nightly.finetune:prove_model", blueprint=blueprint, candidate=candidate)
-    return proof
+    return on_device(prove_model)(blueprint=blueprint, candidate=candidate)
 
 
 @night_step("finetune")
@@ -136,13 +136,7 @@ def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str, p
     store, database = open_store(), open_database()
     # What the nights before it left, so that running a night again decides on the same ground.
     champion = read_ref_before(database, recipe, "champion", parse_night(night))
-    scored = run_on_device(
-        "nightly.finetune:score_models",
-        blueprint=blueprint,
-        candidate=candidate,
-        champion=champion,
-        parity=parity,
-    )
+    scored = on_device(score_models)(blueprint=blueprint, candidate=candidate, champion=champion, parity=parity)
     verdict = decide(
         store,
         night=parse_night(night),
@@ -175,9 +169,9 @@ def promote_candidate(recipe: str, night: str, verdict: str, stored: str | None 
 
 
 def prove_model(blueprint: str, candidate: str) -> str:
-    """Prove that a candidate is one model everywhere: the step of a worker. Gives the parity's id."""
+    """Prove that a candidate is one model everywhere: for a child process. Return the parity's id."""
     from nightloom.promotion.parity import prove_parity
-    from nightloom.training.encode import encode_snapshot
+    from nightloom.rendering.encode import encode_snapshot
 
     store = open_store()
     identity = store.load(Blueprint, blueprint).identity
@@ -188,7 +182,7 @@ def prove_model(blueprint: str, candidate: str) -> str:
 def score_models(
     blueprint: str, candidate: str, champion: str | None, parity: str | None
 ) -> list[tuple[Role, str, str]]:
-    """Score all models of a verdict in one process: the step of a worker. Gives role, eval set and scores.
+    """Score all models of a verdict in one process: for a child process. Return role, eval set and scores.
 
     No engine opens an adapter without effect: what it answers is what its base model does.
     """
@@ -231,16 +225,13 @@ def _train(blueprint: str, trial: int, rung: int | None) -> str:
 
     Where a batch did not fit one of several processes, all of them begin again with half of it.
     """
-    step, processes, halvings = "training.trials:run_trial", get_settings().processes, 0
+    train, halvings = on_device(run_trial, processes=get_settings().processes), 0
     while True:
-        which = {"blueprint": blueprint, "trial": trial, "rung": rung, "halvings": halvings}
         try:
-            reached: str = run_on_device(step, processes=processes, **which)
+            return train(blueprint=blueprint, trial=trial, rung=rung, halvings=halvings)
         except OutOfBatchMemoryError as error:
             halvings += 1
             logger.warning("%s", error)
-        else:
-            return reached
 
 
 def _finish_trials(blueprint: BlueprintIdentity, numbers: Iterable[int]) -> None:

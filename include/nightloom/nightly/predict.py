@@ -5,15 +5,16 @@ import logging
 from nightloom.artifacts.models import Adapter, ModelRef
 from nightloom.core.connections import resolve_connection
 from nightloom.core.digests import short
-from nightloom.core.nights import parse_night
-from nightloom.core.recipe_check import load_recipe
+from nightloom.core.nights import Stop, parse_night
 from nightloom.core.store import open_store
-from nightloom.nightly.devices import run_on_device
 from nightloom.nightly.prepare import get_night
-from nightloom.nightly.stops import Stop, night_step
+from nightloom.nightly.stops import night_step
 from nightloom.prediction.commit import commit_predictions as add_up
 from nightloom.prediction.plan import plan_shards as cut_into_shards
+from nightloom.prediction.run import run_predictions
 from nightloom.prediction.table import write_predictions_table
+from nightloom.processes.device_leases import on_device
+from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
 from nightloom.registry.nights import end_stage, index_manifest
@@ -67,7 +68,7 @@ def list_workers(recipe: str) -> list[str]:
 @night_step("predict")
 def predict_shards(recipe: str, night: str, plan: str, worker: str) -> str | Stop:
     """Predict shards until none is free; give how many rows were done by this worker."""
-    return str(run_on_device("prediction.run:run_predictions", plan=plan, worker=f"{recipe}/{night}/{worker}"))
+    return str(on_device(run_predictions)(plan=plan, worker=f"{recipe}/{night}/{worker}"))
 
 
 @night_step("predict")

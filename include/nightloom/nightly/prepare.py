@@ -17,23 +17,24 @@ from nightloom.artifacts.data import (
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, get_frame
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import has_added
+from nightloom.base_models.freeze import run_freeze
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError, StoreError
-from nightloom.core.nights import Night, compute_night, night_of, parse_night, utc_now
+from nightloom.core.nights import Night, Stop, compute_night, night_of, parse_night, utc_now
 from nightloom.core.ownership import claim_prefix
-from nightloom.core.recipe_check import load_recipe
-from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
-from nightloom.core.worker import run_in_worker
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.curation.inputs import CurationInputs
 from nightloom.nightly.earlier import read_earlier
 from nightloom.nightly.release import find_released_records, has_new_releases
-from nightloom.nightly.stops import Stop, night_step
+from nightloom.nightly.stops import night_step
+from nightloom.processes.parent import in_child
 from nightloom.prompts.templates import read_prompt
+from nightloom.recipes.check import load_recipe
+from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
 from nightloom.registry.nights import (
@@ -236,7 +237,7 @@ def _freeze_tokenizer(store: ObjectStore, recipe: Recipe) -> TokenBudget | None:
     if recipe.train.base == "dummy":
         return None
     return TokenBudget(
-        base=run_in_worker("training.bases:run_freeze", base=recipe.train.base)["base"],
+        base=in_child(run_freeze)(base=recipe.train.base)["base"],
         prompt=store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt)).id,
         output=recipe.task.output,
         field_order=tuple(recipe.task.answer),

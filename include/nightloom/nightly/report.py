@@ -1,9 +1,9 @@
 """Report: what the night came to, written whatever it came to."""
 
-from nightloom.core.nights import parse_night
-from nightloom.core.recipe_check import load_recipe
+from nightloom.core.nights import Stop, parse_night
 from nightloom.core.store import open_store
-from nightloom.nightly.stops import Stop, night_step
+from nightloom.nightly.stops import night_step
+from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import end_stage, index_manifest
 from nightloom.reports import write

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from nightloom.artifacts.blueprints import BlueprintIdentity
 from nightloom.artifacts.training import Divergence, Trial, identify_trial
+from nightloom.blueprints.verify import open_stored
 from nightloom.core.errors import BudgetError, DivergenceError
+from nightloom.core.nights import Stop
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import finetune
-from nightloom.nightly.blueprints import open_stored
 from nightloom.nightly.chain import compare_trials, train_trials
-from nightloom.nightly.stops import Stop, without_outcome
+from nightloom.nightly.stops import without_outcome
 
 
 @dataclass(frozen=True, slots=True)

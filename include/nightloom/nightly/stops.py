@@ -5,24 +5,15 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from nightloom.core.errors import BudgetError, NightloomError, SchemaError
-from nightloom.core.nights import parse_night
+from nightloom.core.nights import Stop, parse_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import Stage, Status, begin_stage, end_stage, read_outcome
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A stage ends here without a fault: there is nothing to do, or what there is was refused."""
-
-    status: Literal["nothing_new", "refused"]
-    sentence: str
 
 
 _written: ContextVar[bool] = ContextVar("_written", default=True)

@@ -11,10 +11,10 @@ from croniter import croniter
 
 from nightloom.core.connections import resolving_with
 from nightloom.core.nights import utc_now
-from nightloom.core.recipe_check import load_recipe, load_recipes
-from nightloom.core.recipes import Recipe
 from nightloom.orchestration.alerts import send_alert
 from nightloom.orchestration.steps import find_airflow_connection
+from nightloom.recipes.check import load_recipe, load_recipes
+from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.nights import read_outcome, read_outcomes
 

@@ -13,8 +13,8 @@ from sqlalchemy import URL
 from nightloom.core.connections import resolving_with
 from nightloom.core.errors import NightloomError
 from nightloom.core.nights import choose_night
-from nightloom.core.worker import terminate_workers
 from nightloom.orchestration.links import DataDocsLink, ReportLink
+from nightloom.processes.parent import terminate_children
 from nightloom.registry.nights import Stage
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class StepOperator(NightOperator):
 
     def execute(self, context: "Context") -> Any:
         """Call the function, and give the id that it returns."""
-        from nightloom.nightly.stops import Stop
+        from nightloom.core.nights import Stop
 
         function = getattr(import_module(f"nightloom.nightly.{self.stage}"), self.step)
         try:
@@ -112,7 +112,7 @@ class StepOperator(NightOperator):
 
     def on_kill(self) -> None:
         """End what this task started."""
-        terminate_workers()
+        terminate_children()
 
     def _arguments_for(self, function: Callable[..., Any], night: str) -> dict[str, Any]:
         known = {"recipe": self.recipe, "night": night, **self.arguments}

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightloom.artifacts.histories import History
+from nightloom.artifacts.prompts import PromptIdentity
 from nightloom.artifacts.results import PredictionPlanIdentity
 from nightloom.core.digests import digest_json, short
-from nightloom.core.errors import InputError, WorkerError
-from nightloom.engines.base import Conversation, Engine, Generation
+from nightloom.core.errors import ChildError, InputError
+from nightloom.engines.base import Engine, Generation
 from nightloom.prediction.lines import ChatCompletion, Choice, LineError, Message, Outcome, Response, ResultLine, Usage
 from nightloom.prediction.screening import Refusal, screen_text
-from nightloom.prompts.templates import PromptIdentity, parse_output, render_prompt
+from nightloom.prompts.templates import parse_output, render_prompt
+from nightloom.rendering.messages import Conversation
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ def answer_rows(batch: Batch, frame: pl.DataFrame, on_rows: OnRows) -> list[Resu
     """Give the result line of every row of a RECORDS frame, in its order.
 
     Raises:
-        WorkerError: The engine failed on every row that it was given: it is broken, not they.
+        ChildError: The engine failed on every row that it was given: it is broken, not they.
     """
     rows = [_read_row(batch, *row) for row in frame.select("row_id", "text", "history").iter_rows()]
     asked = [row.asked for row in rows if not isinstance(row.asked, Refusal)]
@@ -77,7 +79,7 @@ def _generate_all(batch: Batch, asked: Sequence[Conversation], on_rows: OnRows) 
                 f"the engine failed on all of {len(part)} rows of plan {short(batch.plan_id)}; nothing of this shard "
                 f"was committed: mend what the log names and run the worker again"
             )
-            raise WorkerError(msg)
+            raise ChildError(msg)
         on_rows(len(part))
         yield from answers
 

@@ -10,7 +10,7 @@ from nightloom.artifacts.results import (
     PredictionsIdentity,
 )
 from nightloom.core.digests import short
-from nightloom.core.errors import WorkerError
+from nightloom.core.errors import ChildError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.run import shard_identity
 
@@ -19,7 +19,7 @@ def commit_predictions(store: ObjectStore, plan_id: str) -> Predictions:
     """Publish the predictions of a plan.
 
     Raises:
-        WorkerError: Shards are missing, or rows are.
+        ChildError: Shards are missing, or rows are.
     """
     plan = store.load(PredictionPlan, plan_id).identity
     shards = _load_shards(store, plan_id, len(plan.shards))
@@ -32,7 +32,7 @@ def commit_predictions(store: ObjectStore, plan_id: str) -> Predictions:
             f"plan {short(plan_id)} has {plan.rows} rows, its shards have {rows}, and their results are "
             f"{totals.total()}; report this, and predict again with a new plan"
         )
-        raise WorkerError(msg)
+        raise ChildError(msg)
     identity = PredictionsIdentity(
         plan=plan_id,
         files=tuple(shard.record.lines for shard in shards),
@@ -50,5 +50,5 @@ def _load_shards(store: ObjectStore, plan_id: str, number: int) -> list[Predicti
             f"{number - len(shards)} of {number} shards of plan {short(plan_id)} are missing: a worker was killed or "
             f"is still at work; run the workers again, what is done is kept"
         )
-        raise WorkerError(msg)
+        raise ChildError(msg)
     return shards

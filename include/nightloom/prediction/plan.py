@@ -2,27 +2,17 @@
 
 from datetime import date
 
+from nightloom.artifacts.fingerprints import PREDICTIONS
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity
-from nightloom.core.digests import code_digest
 from nightloom.core.errors import InputError
-from nightloom.core.packages import worker_packages
-from nightloom.core.recipes import Predict, Recipe
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.table import table_columns
+from nightloom.processes.packages import worker_packages
+from nightloom.recipes.schema import Predict, Recipe
 
-# What writes the table is not among them: it changes no result.
-_CODE = (
-    "nightloom.engines",
-    "nightloom.prediction.answering",
-    "nightloom.prediction.lines",
-    "nightloom.prediction.screening",
-    "nightloom.prompts",
-    "nightloom.scanners",
-)
-_PACKAGES = ("peft", "tokenizers", "torch", "transformers")
 _CHECKS = ("max_characters", "pii", "secrets", "prompt_injections")
 
 
@@ -51,8 +41,8 @@ def plan_shards(
         },
         shards=shards if rows.height else (),
         rows=rows.height,
-        code=code_digest(*_CODE),
-        packages={name: version for name, version in worker_packages().items() if name in _PACKAGES},
+        code=PREDICTIONS.code(),
+        packages=PREDICTIONS.versions(worker_packages()),
     )
     return store.publish(PredictionPlan(identity=identity))
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, PredictionShard
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore, open_store
@@ -19,7 +20,6 @@ from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
 from nightloom.prediction.answering import Batch, answer_rows
 from nightloom.prediction.lines import dump_lines
-from nightloom.prompts.templates import Prompt
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.leases import drop_lease, take_lease
 
@@ -49,7 +49,7 @@ def predict_shards(
         open_engine: Loads the plan's model; called once, and only when there is a shard to do.
 
     Raises:
-        WorkerError: The engine is broken.
+        ChildError: The engine is broken.
     """
     plan = store.load(PredictionPlan, plan_id)
     leases = _Leases(database, plan_id, worker)

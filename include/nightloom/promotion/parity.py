@@ -15,25 +15,23 @@ from typing import Any
 
 import polars as pl
 
+from nightloom.artifacts import fingerprints
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.frames import EXAMPLES, HISTORY, TOKENS, Schema, get_frame
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.artifacts.training import Tokens
-from nightloom.core.digests import code_digest, short
-from nightloom.core.packages import package_versions
+from nightloom.base_models.loading import load_model
+from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
-from nightloom.engines.chat import encode_chats
-from nightloom.engines.transformers import (
-    answer_greedily,
-    attach_adapter,
-    load_model,
-    load_tokenizer,
-    open_transformers,
-)
-from nightloom.prompts.templates import Prompt, render_prompt
+from nightloom.engines.adapters import attach_adapter
+from nightloom.engines.transformers import answer_greedily, open_transformers
+from nightloom.prompts.templates import render_prompt
+from nightloom.rendering.chat import encode_chats
+from nightloom.rendering.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +50,6 @@ _DRAWN: Schema = {
     "was_learned": pl.Boolean,
     "lot": pl.String,
 }
-_CODE = ("nightloom.engines", "nightloom.prompts", "nightloom.training.encode", __name__)
-_PACKAGES = ("peft", "tokenizers", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
         InputError: The adapter does not fit its base model.
     """
     snapshot = tokens.identity.snapshot
-    identity = identify_parity(model, task, max_new_tokens, snapshot, package_versions(*_PACKAGES))
+    identity = identify_parity(model, task, max_new_tokens, snapshot, fingerprints.PARITY.versions())
     if found := store.find(Parity, identity):
         logger.info("parity %s of an earlier run stands", short(found.id))
         return found
@@ -115,8 +111,8 @@ def identify_parity(
         task=task,
         max_new_tokens=max_new_tokens,
         snapshot=snapshot,
-        code=code_digest(*_CODE),
-        packages={name: packages[name] for name in _PACKAGES if name in packages},
+        code=fingerprints.PARITY.code(),
+        packages=fingerprints.PARITY.versions(packages),
     )
 
 

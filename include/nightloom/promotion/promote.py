@@ -8,7 +8,7 @@ from nightloom.artifacts.models import Adapter, TaskSpec
 from nightloom.artifacts.results import Parity, Verdict
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
-from nightloom.core.recipes import Recipe
+from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import is_latest_night
 from nightloom.registry.refs import RefMove, move_ref, read_log, read_ref

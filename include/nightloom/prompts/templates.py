@@ -4,46 +4,19 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import yaml
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from nightloom.artifacts.histories import History
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptRecord
 from nightloom.core.digests import parse_json
 from nightloom.core.errors import InputError
-from nightloom.core.manifests import Manifest, Plain
 
 _MOST_CHARACTERS = 100_000
-
-
-class PromptMessage(Plain):
-    """One message of the prompt; `{{ text }}` in it stands for what the model reads."""
-
-    role: Literal["system", "user"]
-    content: str
-
-
-class PromptIdentity(Plain):
-    """What the model is shown before it answers."""
-
-    messages: tuple[PromptMessage, ...] = Field(min_length=1)
-
-
-class PromptRecord(Plain):
-    """Where it was written."""
-
-    name: str
-
-
-class Prompt(Manifest):
-    """A prompt version."""
-
-    kind: ClassVar[str] = "prompt"
-    identity: PromptIdentity
-    record: PromptRecord
 
 
 def read_prompt(directory: Path, name: str) -> Prompt:

@@ -5,8 +5,8 @@ from datetime import date
 
 from nightloom.artifacts.data import Preparation, Records
 from nightloom.artifacts.results import Predictions, Verdict
-from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import STAGES, Stage, StageOutcome, read_night, read_outcomes
 from nightloom.registry.refs import RefMove, read_log

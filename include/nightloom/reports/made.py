@@ -8,10 +8,10 @@ import polars as pl
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.data import Curated, EvalSetManifest, Preparation, Records, Snapshot
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity, PredictionPlan, Predictions, Verdict
 from nightloom.artifacts.training import Ranking, Trial, identify_trial
 from nightloom.core.store import ObjectStore
-from nightloom.prompts.templates import Prompt
 from nightloom.registry.database import Database
 from nightloom.registry.nights import StageOutcome, list_manifests, read_outcome
 from nightloom.registry.trials import TrialProgress, read_trials

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
 from nightloom.core.digests import canonical_json
-from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.reports.gather import gather_facts
 from nightloom.reports.page import render_page

@@ -5,34 +5,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from nightloom.artifacts import blueprints, data, models, results, training
+from nightloom.artifacts import training
+from nightloom.artifacts.kinds import KINDS
 from nightloom.core.errors import InputError
 from nightloom.core.manifests import Manifest, manifest_key
 from nightloom.core.names import BLOB, Named, list_names
 from nightloom.core.replacements import Replacement
 from nightloom.core.store import TRASH, ObjectStore, blob_key
 from nightloom.core.trash import StoredObject, list_objects
-from nightloom.prompts.templates import Prompt
-
-KINDS: dict[str, type[Manifest]] = {
-    kind.kind: kind
-    for kind in (
-        *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Preparation),
-        *(models.BaseModelManifest, models.Starter, models.Origin, models.Adapter, blueprints.Blueprint),
-        *(training.Tokens, training.Trial, training.Checkpoint),
-        *(training.Rung, training.Divergence, training.Ranking),
-        *(
-            results.Scores,
-            results.Parity,
-            results.Verdict,
-            results.PredictionPlan,
-            results.PredictionShard,
-            results.Predictions,
-        ),
-        *(results.Report, Prompt, Replacement),
-    )
-}
-"""Every kind of manifest: what one of another kind names, nobody here would know."""
 
 _MANIFEST = re.compile(r"manifests/([a-z_]+)/([0-9a-f]{64})\.json")
 _BLOB = re.compile(r"objects/sha256/([0-9a-f]{2})/([0-9a-f]{62})")

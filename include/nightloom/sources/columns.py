@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from nightloom.core.errors import SchemaError
-from nightloom.core.recipe_sources import DeltaSource, OtherSource, Source, SqlSource
+from nightloom.recipes.sources import DeltaSource, OtherSource, Source, SqlSource
 
 
 def describe_source(source: Source) -> str:

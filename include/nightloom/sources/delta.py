@@ -8,8 +8,8 @@ import polars as pl
 import pyarrow as pa
 
 from nightloom.core.errors import InputError, NightloomError, SourceError
-from nightloom.core.recipe_sources import DeltaSource
 from nightloom.core.settings import get_settings
+from nightloom.recipes.sources import DeltaSource
 from nightloom.sources.base import Cut
 from nightloom.sources.columns import describe_source, find_columns
 

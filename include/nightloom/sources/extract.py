@@ -10,9 +10,9 @@ from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import cut_into_parts, put_parts
 from nightloom.core.nights import Night
-from nightloom.core.recipe_sources import Source
-from nightloom.core.recipes import AnswerField, Canaries, Columns
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import AnswerField, Canaries, Columns
+from nightloom.recipes.sources import Source
 from nightloom.sources.records import KEYED_RECORDS, make_records, plain_columns, wanted_columns
 from nightloom.sources.spelling import utc_text
 from nightloom.sources.tables import read_batches, read_table

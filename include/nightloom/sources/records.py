@@ -11,8 +11,8 @@ from nightloom.artifacts.leaves import sha256
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.nights import Night
-from nightloom.core.recipe_sources import Source, SqlSource
-from nightloom.core.recipes import AnswerField, Columns
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import Source, SqlSource
 from nightloom.sources.chats import chat_columns, read_chat
 from nightloom.sources.columns import describe_source
 from nightloom.sources.spelling import utc_text

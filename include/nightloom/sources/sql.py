@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import InputError, SchemaError, SourceError
-from nightloom.core.recipe_sources import SqlSource
+from nightloom.recipes.sources import SqlSource
 from nightloom.sources.base import Cut, Row
 from nightloom.sources.columns import describe_source, find_columns
 

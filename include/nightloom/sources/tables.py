@@ -8,7 +8,7 @@ import polars as pl
 from nightloom.core.errors import NightloomError, SchemaError, SourceError
 from nightloom.core.extensions import SOURCES, load_extension
 from nightloom.core.nights import Night
-from nightloom.core.recipe_sources import DeltaSource, FilesSource, OtherSource, Source, SqlSource
+from nightloom.recipes.sources import DeltaSource, FilesSource, OtherSource, Source, SqlSource
 from nightloom.sources.base import Batch, Cut, Reader
 from nightloom.sources.columns import describe_source
 from nightloom.sources.delta import read_delta

@@ -1,1 +1,1 @@
-"""Training: base models, trials, and the trainers that make adapters."""
+"""Training: token ids to weights, the same bytes from the same blueprint."""

@@ -14,14 +14,15 @@ from random import Random
 
 from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
+from nightloom.base_models.dummy import DUMMY_FILE, Votes, split_words
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Conversation
-from nightloom.engines.dummy import DUMMY_FILE, DummyEngine, Votes, split_words
+from nightloom.engines.dummy import DummyEngine
+from nightloom.rendering.encode import read_conversations
+from nightloom.rendering.messages import Conversation
 from nightloom.statistics.intervals import wilson_interval
 from nightloom.training.base import Course, Training
-from nightloom.training.encode import read_conversations
 
 
 def train_dummy(

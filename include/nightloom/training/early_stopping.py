@@ -8,9 +8,9 @@ import polars as pl
 
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.errors import InputError
-from nightloom.core.recipe_training import EarlyStopping
+from nightloom.recipes.training import EarlyStopping
+from nightloom.training.distributed import lead
 from nightloom.training.held_out import measure_held_out, pick_held_out
-from nightloom.training.processes import lead
 
 _WEIGHTS = "best.safetensors"
 _LOOKS = "held_out.json"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.base_models.loading import load_model
 from nightloom.core.errors import InputError, OutOfMemoryError
-from nightloom.engines.transformers import load_model
 from nightloom.training.memory import telling_memory
 
 _MODEL = {

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.errors import OutOfBatchMemoryError, OutOfMemoryError
 from nightloom.training.base import Training
-from nightloom.training.processes import count_processes
+from nightloom.training.distributed import count_processes
 
 T = TypeVar("T", bound=Training | HeldOutLoss)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nightloom.artifacts.training import LossPoint
+from nightloom.core.durations import describe_progress
 from nightloom.core.errors import DivergenceError
 from nightloom.training.base import Course
 
@@ -14,22 +15,6 @@ logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 5.0
 _TOLD = ("loss", "learning_rate", "grad_norm")
-
-
-def describe_progress(step: int, steps: int, loss: float | None, tokens: int, seconds: float, begun: int = 0) -> str:
-    """Give one line such as `step 40/250 loss 0.412 9,800 tokens/s 0:38 left`.
-
-    Args:
-        step: The present one.
-        steps: Of how many.
-        loss: The last one; none: it was not told yet.
-        tokens: Read in this process.
-        seconds: Of this process.
-        begun: The step at which it went on.
-    """
-    left = round(seconds / (step - begun) * (steps - step)) if step > begun else 0
-    told = "" if loss is None else f" loss {loss:.3f}"
-    return f"step {step}/{steps}{told} {tokens / max(seconds, 1e-9):,.0f} tokens/s {left // 60}:{left % 60:02d} left"
 
 
 def read_curve(history: list[dict[str, float]]) -> tuple[LossPoint, ...]:

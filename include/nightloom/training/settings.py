@@ -7,7 +7,7 @@ from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.core.errors import InputError
-from nightloom.core.recipe_training import RESERVED_SETTINGS
+from nightloom.recipes.training import RESERVED_SETTINGS
 from nightloom.training.loading import check_lora_settings, check_model_settings, check_names
 from nightloom.training.memory import halve_batch
 

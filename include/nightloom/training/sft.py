@@ -10,22 +10,24 @@ from typing import Any
 import polars as pl
 
 from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
-from nightloom.artifacts.folders import fetch_model, scratch_folder
+from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.frames import LABELS, put_frame
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import HeldOutLoss
+from nightloom.base_models.determinism import be_deterministic
+from nightloom.base_models.loading import quiet_about_old_names
 from nightloom.core.errors import InputError
+from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
-from nightloom.engines.transformers import list_ends, load_tokenizer, quiet_about_old_names
+from nightloom.rendering.encode import read_encoded
+from nightloom.rendering.tokenizer import list_ends, load_tokenizer
 from nightloom.training.answer_loss import choose_trainer
 from nightloom.training.base import Course, Training
 from nightloom.training.census import check_dataset, label_examples, pick_sample, take_census
-from nightloom.training.determinism import be_deterministic
+from nightloom.training.distributed import go_first, lead, share_rows
 from nightloom.training.early_stopping import Looks, make_callback
-from nightloom.training.encode import read_encoded
 from nightloom.training.loading import choose_precision, describe_device, load_base
 from nightloom.training.memory import telling_memory, train_halving
-from nightloom.training.processes import go_first, lead, share_rows
 from nightloom.training.progress import make_progress, read_curve, refuse_broken_weights
 from nightloom.training.resuming import make_resumable, train_along, written_to_disk
 from nightloom.training.settings import (

@@ -16,8 +16,8 @@ import polars as pl
 from nightloom.artifacts.data import Expectation, TokenBudget
 from nightloom.artifacts.frames import FAILURES
 from nightloom.artifacts.reading import keep_newest
-from nightloom.core.recipes import AnswerField, Prepare
-from nightloom.engines.budget import TokenBound
+from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.rendering.token_budget import TokenBound
 from nightloom.validation.facts import (
     RECORD_FACTS,
     ExampleTally,

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.core.recipes import AnswerField
+from nightloom.recipes.schema import AnswerField
 from nightloom.validation.limits import Counts
 
 MOST_VALUES = 200

@@ -136,7 +136,7 @@ class SuiteRun:
 
         Raises:
             InputError: The suite speaks of a column that is not there, or cannot be judged.
-            WorkerError: The process that counts tokens was killed.
+            ChildError: The process that counts tokens was killed.
         """
         self._judge(self._select("rows"), part, _FORMAT if self._ids else _COUNTS_ONLY)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from nightloom.core.recipes import AnswerField, Limits, Volume
+from nightloom.recipes.schema import AnswerField, Limits, Volume
 
 Counts = Mapping[str, int]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.folders import scratch_folder
 from nightloom.artifacts.frames import HISTORY
 from nightloom.artifacts.histories import NO_CHAT, make_histories
-from nightloom.core.worker import run_in_worker
-from nightloom.engines.budget import ASKED, MEASURED, TokenBound
+from nightloom.core.scratch import scratch_folder
+from nightloom.processes.parent import in_child
+from nightloom.rendering.token_budget import ASKED, MEASURED, TokenBound, measure_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _measure(asked: bytes, budget: str) -> Unfit:
     """Measure by the interpreter that trains, which has the tokenizers."""
     with scratch_folder() as folder:
         (folder / ASKED).write_bytes(asked)
-        bound = run_in_worker("engines.budget:measure_folder", folder=str(folder), budget=json.loads(budget))
+        bound = in_child(measure_folder)(folder=str(folder), budget=json.loads(budget))
         measured = pl.read_parquet(folder / MEASURED)
     return Unfit(
         too_long=tuple(measured.filter(pl.col("tokens") > bound["most"])["place"]),

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nightloom.services.instance import ADMIN
+from nightloom.embedded.instance import ADMIN
 from playwright.sync_api import Page, Response, expect, sync_playwright
 
 from .installation import Installation

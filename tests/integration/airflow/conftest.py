@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import psutil
 import pytest
+from nightloom.embedded.lifecycle import down
 from nightloom.registry.nights import list_manifests
-from nightloom.services.lifecycle import down
 
 from .browser import trigger_in_a_browser
 from .installation import DEVICES, Installation, install, tonight, wait_until, write_recipe

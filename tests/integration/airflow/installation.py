@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 import httpx
 import psutil
 from nightloom.core.nights import night_of, utc_now
+from nightloom.embedded.instance import ADMIN, Instance
+from nightloom.embedded.lifecycle import up
 from nightloom.registry.database import Database
 from nightloom.registry.nights import STAGES
 from nightloom.registry.refs import read_ref
-from nightloom.services.instance import ADMIN, Instance
-from nightloom.services.lifecycle import up
 
 # Where it is about noon now: no test runs into midnight, and a night is not a date in UTC.
 _HOURS = 12 - utc_now().hour
@@ -115,7 +115,7 @@ class Installation:
     def begin_nightly(self, recipe: str) -> subprocess.Popen[str]:
         """Begin what `make nightly` runs."""
         environment = {**os.environ, "NIGHTLOOM_VAR_DIR": str(self.folder / "var")}
-        command = [sys.executable, "-m", "nightloom.services", "nightly", "--recipe", recipe]
+        command = [sys.executable, "-m", "nightloom.embedded", "nightly", "--recipe", recipe]
         return subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from nightloom.core import worker
 from nightloom.core.nights import night_of, utc_now
 from nightloom.nightly.chain import run_night
-from nightloom.nightly.worker import run_step
+from nightloom.processes import parent as worker
+from nightloom.processes.child import run_function
 
 PointSettings = Callable[..., AbstractContextManager[None]]
 
@@ -122,7 +122,7 @@ def steps_in_this_process(*, but: str | None = None) -> Iterator[None]:
 
     def hear(child: Child) -> tuple[str, int]:
         if isinstance(child, NoProcess):
-            return json.dumps(run_step(child.step, json.loads(child.arguments))), 0
+            return json.dumps(run_function(child.step, json.loads(child.arguments))), 0
         return worker_hear(child)
 
     def start(command: Sequence[str], environment: Mapping[str, str]) -> Child:

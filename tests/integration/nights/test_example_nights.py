@@ -11,13 +11,13 @@ import pytest
 import yaml
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.results import Parity, Report, Verdict
+from nightloom.base_models.starter import StarterSettings, pretrain_starter
 from nightloom.core.nights import night_of, utc_now
 from nightloom.core.settings import PROJECT_ROOT
 from nightloom.core.store import open_store
 from nightloom.examples.support_triage.feed import feed
 from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import StageOutcome
-from nightloom.training.starter import StarterSettings, pretrain_starter
 
 from .conftest import steps_in_this_process
 
@@ -73,7 +73,7 @@ def triage_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> I
     feed(f"sqlite:///{tmp_path / 'tickets.db'}", seed=7, first_day=today - timedelta(days=10), last_day=today)
     write_small_recipe("support_triage", tmp_path, base)
     settings = {"STORE_PREFIX": "small-triage/", "RECIPES_DIR": str(tmp_path / "recipes")}
-    with steps_in_this_process(but="training.trials:run_trial"), point_settings(tmp_path, **settings):
+    with steps_in_this_process(but="trials.train:run_trial"), point_settings(tmp_path, **settings):
         yield run("support_triage")
 
 

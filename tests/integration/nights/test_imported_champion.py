@@ -28,8 +28,8 @@ Ask = Callable[..., Any]
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small base model, and two adapters on it as peft saves them."""
     import torch
-    from nightloom.engines.transformers import load_model, quiet_about_old_names
-    from nightloom.training.starter import StarterSettings, pretrain_starter
+    from nightloom.base_models.loading import load_model, quiet_about_old_names
+    from nightloom.base_models.starter import StarterSettings, pretrain_starter
     from peft import LoraConfig, get_peft_model
 
     torch.set_num_threads(1)

@@ -7,11 +7,10 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
 from nightloom.artifacts.results import Verdict
 from nightloom.artifacts.training import Ranking, Rung, Trial, identify_trial
 from nightloom.core.errors import BudgetError, FaultError, InputError
-from nightloom.core.nights import parse_night
+from nightloom.core.nights import Stop, parse_night
 from nightloom.core.store import open_store
 from nightloom.nightly import finetune
 from nightloom.nightly.chain import run_finetune, run_night
-from nightloom.nightly.stops import Stop
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import StageOutcome, begin_stage, list_manifests, read_outcome
 from nightloom.registry.refs import read_log
@@ -136,10 +135,10 @@ def test_a_budget_that_would_be_exceeded_refuses_the_night_whatever_else_fails(
     begin_stage(open_database(), "triage", parse_night(back(0)), "finetune")
     what = {0: BudgetError("trial 0 would take more than 2 GPU minutes"), 1: FaultError("the store is gone")}
 
-    def fail(step: str, *, trial: int, **_: object) -> str:
+    def fail(*, trial: int, **_: object) -> str:
         raise what[trial]
 
-    monkeypatch.setattr(finetune, "run_on_device", fail)
+    monkeypatch.setattr(finetune, "on_device", lambda *_, **__: fail)
     assert isinstance(finetune.train_trial("triage", back(0), blueprint.id, 0), Stop)
     with pytest.raises(FaultError, match="the store is gone"):
         finetune.train_trial("triage", back(0), blueprint.id, 1)

@@ -11,7 +11,7 @@ from nightloom.artifacts.frames import EXAMPLES
 from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.core.settings import Settings
 from nightloom.core.store import ObjectStore
-from nightloom.services.instance import Instance
+from nightloom.embedded.instance import Instance
 from nightloom.snapshots.export import list_addresses
 from nightloom.snapshots.freeze import freeze_rows
 from nightloom.snapshots.shards import ShardCache, ShardSize

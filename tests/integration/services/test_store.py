@@ -7,9 +7,9 @@ import pytest
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import StoreError
 from nightloom.core.store import ObjectStore, connect_store
-from nightloom.services.instance import Instance
-from nightloom.services.lifecycle import down, status, up
-from nightloom.services.processes import find_owned
+from nightloom.embedded.instance import Instance
+from nightloom.embedded.lifecycle import down, status, up
+from nightloom.embedded.supervisor import find_owned
 
 
 def supervisor_pid(var_dir: Path) -> int:

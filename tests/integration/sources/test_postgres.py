@@ -8,9 +8,9 @@ import pytest
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.errors import SchemaError, SourceError
 from nightloom.core.nights import Night
-from nightloom.core.recipe_sources import SqlSource
-from nightloom.core.recipes import AnswerField, Columns
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import SqlSource
 from nightloom.sources.extract import extract_records
 from nightloom.sources.tables import read_batches, read_table
 

@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts.folders import fetch_folder, is_alive, move_into_cache, put_folder, scratch_folder
+from nightloom.artifacts.folders import fetch_folder, move_into_cache, put_folder
 from nightloom.artifacts.models import ModelFile
 from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.scratch import is_alive, scratch_folder
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 

@@ -9,14 +9,10 @@ import json
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts import blueprints, data, models, results, training
-from nightloom.core import replacements
+from nightloom.artifacts.kinds import KINDS
 from nightloom.core.manifests import Manifest
-from nightloom.prompts import templates
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "manifest_fields.json").read_text(encoding="utf-8"))
-HOMES = {module.__name__ for module in (blueprints, data, models, replacements, results, templates, training)}
-KINDS = {kind.kind: kind for kind in Manifest.__subclasses__() if kind.__module__ in HOMES}
 
 
 def list_fields(kind):
@@ -45,7 +41,7 @@ def describe(path, schema, known):
 def test_every_kind_is_pinned():
     assert len(KINDS) == 25
     assert {name.split()[0] for name in GOLDEN} == KINDS.keys()
-    assert {m.__module__ for m in Manifest.__subclasses__() if m.__module__.startswith("nightloom.")} == HOMES
+    assert set(KINDS.values()) == {m for m in Manifest.__subclasses__() if m.__module__.startswith("nightloom.")}
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())

@@ -21,11 +21,13 @@ from nightloom.artifacts.data import (
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelFile
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
-from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.recipes.schema import Recipe
+
+from tests.factories.nights import folder, prepared  # noqa: F401
 
 RECIPE: dict[str, Any] = {
     "name": "triage",

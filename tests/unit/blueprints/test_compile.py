@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.prompts import Prompt
 from nightloom.core.packages import installed_packages, package_versions
-from nightloom.prompts.templates import Prompt
 
 
 def test_a_blueprint_is_stored_with_its_prompt(store, make_blueprint):

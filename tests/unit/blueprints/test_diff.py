@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nightloom.artifacts.blueprints import BlueprintIdentity, EvalSetUse, TrialPlan
 from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.training import identify_trial
-from nightloom.blueprints.diff import (
+from nightloom.blueprints.changes import (
     GROUPS,
     Change,
     describe_plan,
@@ -61,7 +61,7 @@ def make_identity(trials: tuple[TrialPlan, ...], **fields: Any) -> BlueprintIden
         "promote_on": "better",
         "margin": 0.02,
         "confidence": 0.95,
-        "code": {"nightloom.training": "d" * 64},
+        "code": {"training": "d" * 64},
         "packages": {"torch": "2"},
         **fields,
     }
@@ -133,9 +133,9 @@ def test_changes_read_like_a_change_log() -> None:
 
 
 def test_code_that_changed_is_named_without_digests() -> None:
-    after = make_identity((make_plan(),), code={"nightloom.training": "f" * 64}, packages={"torch": "3"})
+    after = make_identity((make_plan(),), code={"training": "f" * 64}, packages={"torch": "3"})
     assert sentences(make_identity((make_plan(),)), after) == [
-        "the code of nightloom.training changed",
+        "the code of training changed",
         "packages.torch changed from 2 to 3",
     ]
 

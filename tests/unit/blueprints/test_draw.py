@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.blueprints.draw import draw_trials
-from nightloom.core.recipe_training import Train
+from nightloom.recipes.training import Train
 from pydantic import ValidationError
 
 

@@ -14,7 +14,7 @@ from nightloom.blueprints.estimate import (
     count_trainings,
     estimate_trial,
 )
-from nightloom.core.recipe_training import Budget, Pruning
+from nightloom.recipes.training import Budget, Pruning
 
 DEFAULTS = {"num_train_epochs": 3, "per_device_train_batch_size": 4}
 MINUTES = Estimate(seconds=600, low=500, high=700, device="cpu", trials=3)

@@ -4,9 +4,14 @@ import pytest
 from nightloom.blueprints.verify import verify_inputs, verify_installation
 
 
-def verify(store, blueprint):
+@pytest.fixture(autouse=True)
+def _sound_snapshots(monkeypatch):
     """Snapshots have a verification of their own."""
-    return verify_inputs(store, blueprint.identity, lambda *_: None)
+    monkeypatch.setattr("nightloom.blueprints.verify.verify_snapshot", lambda *_: None)
+
+
+def verify(store, blueprint):
+    return verify_inputs(store, blueprint.identity)
 
 
 def blob_key(digest):
@@ -62,14 +67,15 @@ def _one_item_less(store, frame):
     return store.get_blob(put_frame(store, get_frame(store, frame, EVAL_ITEMS).clear(), EVAL_ITEMS))
 
 
-def test_a_snapshot_that_fails_its_verification_is_told(store, make_blueprint):
+def test_a_snapshot_that_fails_its_verification_is_told(store, make_blueprint, monkeypatch):
     from nightloom.core.errors import ManifestError
 
     def fail(_, snapshot):
         raise ManifestError(snapshot)
 
     blueprint = make_blueprint()
-    assert verify_inputs(store, blueprint.identity, fail) == [blueprint.identity.snapshot]
+    monkeypatch.setattr("nightloom.blueprints.verify.verify_snapshot", fail)
+    assert verify_inputs(store, blueprint.identity) == [blueprint.identity.snapshot]
 
 
 def test_the_same_installation_has_no_difference(make_blueprint):
@@ -83,9 +89,9 @@ def test_other_code_and_packages_are_named(make_blueprint):
     blueprint = make_blueprint().identity
     packages = {**blueprint.packages, "torch": "0.1", "gone": "2"}
     packages.pop("peft")
-    other = blueprint.model_copy(update={"code": {"nightloom.training": "c" * 64}, "packages": packages})
+    other = blueprint.model_copy(update={"code": {"training": "c" * 64}, "packages": packages})
     code, gone, peft, torch = verify_installation(other, None, {})
-    assert code.startswith("the code of nightloom.training is another now")
+    assert code.startswith("the code of training is another now")
     assert gone == "gone is not installed, not 2; install gone==2"
     assert peft.endswith("is installed, and was not; uninstall it")
     assert torch.endswith("not 0.1; install torch==0.1")

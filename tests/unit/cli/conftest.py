@@ -199,7 +199,7 @@ def _blueprint(snapshot: str) -> Blueprint:
             promote_on="better",
             margin=0.02,
             confidence=0.95,
-            code={"nightloom.training": "d" * 64},
+            code={"training": "d" * 64},
             packages={"torch": "2.13.0"},
         ),
         record=BlueprintRecord(night="2026-11-23", packages={}, python="3.11.7", machine="Linux x86_64, 2 CPUs"),

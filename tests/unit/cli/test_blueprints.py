@@ -86,7 +86,7 @@ def test_plan_of_a_misspelt_recipe_is_bad_input(command: Command, night: PastNig
 def test_run_elsewhere_is_refused(command: Command, night: PastNight) -> None:
     code, out, err = command("blueprint", "run", night.blueprint.id)
     assert (code, out) == (2, "")
-    assert "cannot run here: the code of nightloom.training is another now" in err
+    assert "cannot run here: the code of training is another now" in err
 
 
 def test_unsound_blueprint_answers_no_and_says_of_what(command: Command, ask: Ask, night: PastNight) -> None:
@@ -101,13 +101,13 @@ def test_unsound_blueprint_answers_no_and_says_of_what(command: Command, ask: As
 
 
 def test_replay_says_how_far_away_it_is(command: Command, night: PastNight, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nightloom.nightly.replaying.run_on_device", lambda *_, **__: DIFFERENT)
+    monkeypatch.setattr("nightloom.blueprints.replay.on_device", lambda *_, **__: lambda **_: DIFFERENT)
     code, out, err = command("blueprint", "replay", night.blueprint.id)
     assert code == 1
     assert "weights     different" in out
     assert "0.1 apart, 0.05 of its largest element" in out
     assert "trained in  1 min 15 s on cpu, not NVIDIA H100" in out
-    assert "the code of nightloom.training is another now" in err
+    assert "the code of training is another now" in err
 
 
 def test_replay_of_no_such_trial_is_bad_input(command: Command, night: PastNight) -> None:

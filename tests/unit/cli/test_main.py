@@ -60,14 +60,14 @@ def test_fault_has_its_exit_code(
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr("nightloom.core.recipe_check.load_recipes", fail)
+    monkeypatch.setattr("nightloom.recipes.check.load_recipes", fail)
     found, out, err = command("recipe", "list")
     assert (found, out) == (code, "")
     assert err.startswith(sentence)
 
 
 def test_own_fault_shows_the_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nightloom.core.recipe_check.load_recipes", lambda: 1 / 0)
+    monkeypatch.setattr("nightloom.recipes.check.load_recipes", lambda: 1 / 0)
     code, _, err = command("recipe", "list")
     assert code == 3
     assert "Traceback" in err

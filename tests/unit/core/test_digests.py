@@ -9,6 +9,7 @@ from nightloom.core.digests import (
     digest_bytes,
     digest_file,
     digest_json,
+    digest_sources,
     merkle_root,
     parse_json,
     short,
@@ -100,25 +101,27 @@ def test_the_order_of_leaves_counts(rows):
     assert merkle_root(b"".join(leaves)) != merkle_root(b"".join(leaves[::-1]))
 
 
-def test_code_is_known_by_every_source_file(tmp_path, monkeypatch):
+def test_code_is_known_by_every_source_file(tmp_path):
     package = tmp_path / "made_for_this_test"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "inner.py").write_text("x = 1")
-    monkeypatch.syspath_prepend(tmp_path)
-    before = code_digest("made_for_this_test")
+    before = digest_sources(tmp_path, ["made_for_this_test"])
     (package / "inner.py").write_text("x = 2")
-    code_digest.cache_clear()
-    assert code_digest("made_for_this_test") != before
+    assert digest_sources(tmp_path, ["made_for_this_test"]) != before
 
 
 def test_code_of_a_module_is_not_that_of_its_package():
-    assert code_digest("nightloom.core.digests") != code_digest("nightloom.core")
+    assert code_digest("core.digests") != code_digest("core")
+
+
+def test_order_of_names_does_not_count():
+    assert code_digest("prompts", "rendering") == code_digest("rendering", "prompts")
 
 
 def test_code_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"nightloom\.nowhere is not an importable package"):
-        code_digest("nightloom.nowhere")
+    with pytest.raises(ValueError, match="nowhere is neither a package nor a module"):
+        code_digest("nowhere")
 
 
 def test_people_see_twelve_digits():

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightloom.core import recipe_sources, recipe_training, recipes
 from nightloom.core.manifests import Plain
-from nightloom.core.recipe_check import check_recipe
 from nightloom.core.settings import get_settings
+from nightloom.recipes import schema as recipes
+from nightloom.recipes import sources as recipe_sources
+from nightloom.recipes import training as recipe_training
+from nightloom.recipes.check import check_recipe
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 

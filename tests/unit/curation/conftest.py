@@ -8,11 +8,11 @@ import pytest
 from nightloom.artifacts.data import Records, RecordsIdentity, RuleCount
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, LEDGER, QUARANTINE, RECORDS, RELEASES, get_frame
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import ITEMS, NO_FAILURES, curate_records
 from nightloom.curation.inputs import CurationInputs
+from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.sources import FilesSource
 
 from tests.conftest import MemoryS3
 

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 from nightloom.artifacts.data import RuleCount
-from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.curation import passes
+from nightloom.recipes.schema import AnswerField, Prepare
 
 from .conftest import SALES, MakeRecords, curate
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from nightloom.artifacts.reading import read_eval_set, read_records
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Columns, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.curation.evalsets import freeze_eval_set
+from nightloom.recipes.schema import AnswerField, Columns, Prepare
+from nightloom.recipes.sources import FilesSource
 from nightloom.sources.extract import extract_records
 
 from .conftest import curate

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.frames import RECORDS
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Prepare, Split
 from nightloom.curation.clusters import choose_splits
+from nightloom.recipes.schema import AnswerField, Prepare, Split
+from nightloom.recipes.sources import FilesSource
 
 from .conftest import SALES, Curated, MakeRecords, curate
 

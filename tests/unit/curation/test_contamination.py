@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.curation.contamination import find_repeated, index_items, list_grams, measure_rows
+from nightloom.recipes.schema import AnswerField, Prepare
 
 from .conftest import SALES, MakeRecords, curate
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.frames import FAILURES, HISTORY, RECORDS, RELEASES
 from nightloom.artifacts.histories import mark_no_chat
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Prepare
+from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.sources import FilesSource
 
 from .conftest import BILLING, SALES, Curated, MakeRecords, curate
 

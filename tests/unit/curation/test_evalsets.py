@@ -5,9 +5,9 @@ from nightloom.artifacts.data import EvalSetManifest, Records, RecordsIdentity
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import AnswerField, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.curation.evalsets import freeze_eval_set
+from nightloom.recipes.schema import AnswerField, Prepare
 
 from .conftest import BILLING, SALES, MakeRecords, Row
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core.nights import compute_night
-from nightloom.core.recipe_sources import SqlSource
-from nightloom.core.recipes import AnswerField, Canaries, Columns, Prepare
 from nightloom.core.store import ObjectStore
 from nightloom.examples.support_triage.feed import feed
 from nightloom.examples.support_triage.grammar import TEAMS, URGENCIES
+from nightloom.recipes.schema import AnswerField, Canaries, Columns, Prepare
+from nightloom.recipes.sources import SqlSource
 from nightloom.snapshots.canaries import measure_canaries
 from nightloom.sources.extract import extract_records, read_canaries
 

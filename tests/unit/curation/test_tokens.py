@@ -10,13 +10,13 @@ from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import HISTORY, RELEASES
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.core.store import ObjectStore
 from nightloom.curation import steps
-from nightloom.engines import budget as module
-from nightloom.engines.budget import TokenBound, find_bound
-from nightloom.engines.tokens import TokenCount, TokenEncoder, find_lossless, open_encoder
-from nightloom.engines.transformers import load_tokenizer
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.rendering import token_budget as module
+from nightloom.rendering.token_budget import TokenBound, find_bound
+from nightloom.rendering.tokenizer import load_tokenizer
+from nightloom.rendering.tokens import TokenCount, TokenEncoder, find_lossless, open_encoder
 
 from tests.conftest import MemoryS3
 

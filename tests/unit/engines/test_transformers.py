@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from nightloom.base_models.loading import load_model
 from nightloom.core.errors import InputError
-from nightloom.engines.chat import encode_chats
-from nightloom.engines.transformers import TransformersEngine, load_model, load_tokenizer, open_transformers
+from nightloom.engines.transformers import TransformersEngine, open_transformers
+from nightloom.rendering.chat import encode_chats
+from nightloom.rendering.tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.torch
 

@@ -20,13 +20,14 @@ from nightloom.artifacts.data import (
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
-from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Conversation, Generation
+from nightloom.engines.base import Generation
 from nightloom.evaluation.metrics import sum_up
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.recipes.schema import Recipe
+from nightloom.rendering.messages import Conversation
 
 RECIPE: dict[str, Any] = {
     "name": "triage",

@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 from nightloom.artifacts.data import Preparation, PreparationIdentity, Records, RecordsIdentity
-from nightloom.core.recipes import Limits, Volume
 from nightloom.core.store import ObjectStore
 from nightloom.nightly.earlier import read_earlier
+from nightloom.recipes.schema import Limits, Volume
 from nightloom.registry.database import Database
 from nightloom.registry.nights import end_stage
 from nightloom.validation.limits import FIRST_NIGHT

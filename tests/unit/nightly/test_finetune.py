@@ -9,14 +9,14 @@ from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
 from nightloom.artifacts.results import Verdict
 from nightloom.nightly import finetune
 
-from .conftest import NIGHT, PreparedNight
+from tests.factories.nights import NIGHT, PreparedNight
 
 pytestmark = pytest.mark.usefixtures("prepared")
 
 
 def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint, base: Path) -> str:
     """Publish an adapter as peft begins it: its B matrices are zero."""
-    from nightloom.engines.transformers import load_model, quiet_about_old_names
+    from nightloom.base_models.loading import load_model, quiet_about_old_names
     from peft import LoraConfig, get_peft_model
 
     with quiet_about_old_names():

@@ -1,23 +1,24 @@
 """The training of a night: trials that diverge, and processes that have to begin again."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from nightloom.artifacts.blueprints import Blueprint
+from nightloom.blueprints.compile import compile_recipe
+from nightloom.blueprints.planner import plan_blueprint
 from nightloom.core.errors import DivergenceError, OutOfBatchMemoryError
-from nightloom.core.recipe_check import load_recipe
 from nightloom.nightly import finetune
-from nightloom.nightly.blueprints import compile_recipe
 from nightloom.nightly.chain import run_finetune
-from nightloom.nightly.planning import plan_blueprint
 from nightloom.nightly.running import run_blueprint
+from nightloom.recipes.check import load_recipe
 from nightloom.registry.nights import read_outcome
 from nightloom.reports.gather import gather_facts
 from nightloom.reports.trial_views import view_trials
-from nightloom.training import trials
 from nightloom.training.dummy import train_dummy
+from nightloom.trials import train as trials
 
-from .conftest import NIGHT, ROWS, PreparedNight
+from tests.factories.nights import NIGHT, ROWS, PreparedNight
 
 TRIALS = "{over: {settings.min_votes: [1, 2, 3]}, pruning: {rungs: [0.5], keep: 0.5}}"
 SELECTION = [("selection", text, team) for _, text, team in ROWS]
@@ -125,15 +126,18 @@ def test_processes_begin_again_together_where_a_batch_did_not_fit_one(
     blueprint: Blueprint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
-    run_on_device = finetune.run_on_device
+    on_device = finetune.on_device
 
-    def run_out(step: str, *, halvings: int, **given: Any) -> Any:
-        tried.append(halvings)
-        if halvings < 2:
-            msg = "the memory of cpu did not suffice at step 3"
-            raise OutOfBatchMemoryError(msg)
-        return run_on_device(step, halvings=halvings, **given)
+    def run_out(function: Callable[..., str], **_: int) -> Callable[..., str]:
+        def train(*, halvings: int, **given: Any) -> str:
+            tried.append(halvings)
+            if halvings < 2:
+                msg = "the memory of cpu did not suffice at step 3"
+                raise OutOfBatchMemoryError(msg)
+            return on_device(function)(halvings=halvings, **given)
 
-    monkeypatch.setattr(finetune, "run_on_device", run_out)
+        return train
+
+    monkeypatch.setattr(finetune, "on_device", run_out)
     assert finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0)
     assert tried == [0, 1, 2]

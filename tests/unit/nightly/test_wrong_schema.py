@@ -10,10 +10,9 @@ import pytest
 from markupsafe import escape
 from nightloom.artifacts.results import Report
 from nightloom.core.errors import NightloomError
-from nightloom.core.nights import night_of, utc_now
+from nightloom.core.nights import Stop, night_of, utc_now
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import prepare, report
-from nightloom.nightly.stops import Stop
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.refs import move_ref, read_ref

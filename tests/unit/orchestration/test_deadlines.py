@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime, time
 
 import pytest
-from nightloom.core.recipes import Recipe
 from nightloom.orchestration.deadlines import due_night, last_due_night, list_late_nights
+from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import begin_stage, end_stage
 from nightloom.registry.tables import OutcomeRow

@@ -7,7 +7,7 @@ from nightloom.core import errors
 from nightloom.orchestration.dags import RETRY_POLICY
 
 
-@pytest.mark.parametrize("kind", [errors.WorkerError, errors.StoreError, errors.RegistryError, errors.ConflictError])
+@pytest.mark.parametrize("kind", [errors.ChildError, errors.StoreError, errors.RegistryError, errors.ConflictError])
 def test_what_may_be_well_again_is_tried_again_with_the_tasks_own_delay(kind: type[Exception]) -> None:
     decision = RETRY_POLICY.evaluate(kind("gone"), 1, 7)
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, None)

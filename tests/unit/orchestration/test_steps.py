@@ -8,8 +8,8 @@ import pytest
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 from nightloom.core.connections import resolve_connection
+from nightloom.core.nights import Stop
 from nightloom.nightly import finetune
-from nightloom.nightly.stops import Stop
 from nightloom.orchestration import steps
 from nightloom.orchestration.steps import StepOperator, find_airflow_connection
 

@@ -8,13 +8,14 @@ import pytest
 from nightloom.artifacts.data import Records, RecordsIdentity
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.models import ModelRef, specify_task
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.artifacts.results import PredictionPlan
-from nightloom.core.recipes import Recipe
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Conversation, Generation
+from nightloom.engines.base import Generation
 from nightloom.prediction.plan import plan_shards
 from nightloom.prediction.run import OpenEngine
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.recipes.schema import Recipe
+from nightloom.rendering.messages import Conversation
 
 MODEL = ModelRef(base="b" * 64, adapter="a" * 64)
 

@@ -3,12 +3,12 @@
 import polars as pl
 import pytest
 from nightloom.artifacts.frames import RECORDS, get_frame
-from nightloom.core.errors import WorkerError
+from nightloom.artifacts.prompts import Prompt
+from nightloom.core.errors import ChildError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine, Generation
 from nightloom.prediction.answering import Batch, answer_rows
 from nightloom.prediction.lines import ResultLine
-from nightloom.prompts.templates import Prompt
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_one_poisonous_row_costs_no_other_row_its_answer(answer) -> None:
 
 
 def test_engine_that_fails_on_every_row_is_broken_not_the_rows(answer) -> None:
-    with pytest.raises(WorkerError, match="failed on all of 2 rows"):
+    with pytest.raises(ChildError, match="failed on all of 2 rows"):
         answer("poison 1", "poison 2")
 
 

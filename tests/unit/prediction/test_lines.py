@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from nightloom.artifacts.frames import RECORDS, get_frame
+from nightloom.artifacts.prompts import Prompt
 from nightloom.core.errors import ManifestError
 from nightloom.prediction.answering import Batch, answer_rows
 from nightloom.prediction.lines import dump_lines, load_lines
-from nightloom.prompts.templates import Prompt
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "prediction_lines.jsonl"
 

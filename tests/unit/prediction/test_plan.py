@@ -3,7 +3,7 @@
 import pytest
 from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.core.errors import InputError
-from nightloom.core.recipes import Recipe
+from nightloom.recipes.schema import Recipe
 
 
 def test_newest_version_of_a_row_is_predicted_once(store, make_plan) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.results import Predictions
-from nightloom.core.errors import WorkerError
+from nightloom.core.errors import ChildError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.commit import commit_predictions
 from nightloom.prediction.lines import ResultLine, load_lines
@@ -108,7 +108,7 @@ def test_shard_at_which_another_works_is_left_to_it(store, registry, make_plan, 
     plan = make_plan(TEXTS)
     take_lease(registry, f"prediction_plan/{plan.id}", ["1"], "other", timedelta(minutes=1))
     assert predict_shards(store, registry, plan.id, "0", open_engine) == 5
-    with pytest.raises(WorkerError, match=r"1 of 3 shards of plan .* are missing: .* run the workers again"):
+    with pytest.raises(ChildError, match=r"1 of 3 shards of plan .* are missing: .* run the workers again"):
         commit_predictions(store, plan.id)
 
 

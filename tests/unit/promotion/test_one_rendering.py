@@ -9,12 +9,14 @@ from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRe
 from nightloom.artifacts.frames import EVAL_ITEMS, RECORDS, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.artifacts.results import PredictionPlanIdentity
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Conversation, Generation
+from nightloom.engines.base import Generation
 from nightloom.evaluation.scoring import score_model
 from nightloom.prediction.answering import Batch, answer_rows
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord, render_prompt
+from nightloom.prompts.templates import render_prompt
+from nightloom.rendering.messages import Conversation
 
 HISTORY = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
 TEXTS = [("the invoice is wrong", None), ("  my password\n is lost ", HISTORY)]

@@ -10,17 +10,18 @@ from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import TOKENS, get_frame, put_frame
 from nightloom.artifacts.models import Adapter, BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelRef
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity
 from nightloom.artifacts.training import Tokens
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines import transformers
-from nightloom.engines.chat import encode_chats
 from nightloom.promotion.parity import TOLERANCES, _Answer, _check_answers, _Reference, draw_examples, prove_parity
-from nightloom.prompts.templates import Prompt, render_prompt
-from nightloom.training.encode import encode_snapshot
+from nightloom.prompts.templates import render_prompt
+from nightloom.rendering.chat import encode_chats
+from nightloom.rendering.encode import encode_snapshot
 
-from .conftest import MakeAdapter
+from tests.factories.adapters import MakeAdapter
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 

@@ -6,15 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nightloom.artifacts.prompts import PromptIdentity, PromptMessage
 from nightloom.core.errors import InputError
-from nightloom.prompts.templates import (
-    PromptIdentity,
-    PromptMessage,
-    parse_output,
-    read_prompt,
-    render_prompt,
-    render_target,
-)
+from nightloom.prompts.templates import parse_output, read_prompt, render_prompt, render_target
 
 FIELDS = ("team", "urgency")
 ALLOWED = {"team": ("billing", "sales"), "urgency": None}

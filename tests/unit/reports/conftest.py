@@ -33,6 +33,7 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
 from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.artifacts.results import (
     Comparison,
     Finding,
@@ -48,11 +49,10 @@ from nightloom.artifacts.results import (
 from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, Standing, Trial, TrialRecord, identify_trial
 from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_night
-from nightloom.core.recipe_training import Pruning
-from nightloom.core.recipes import Recipe
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.recipes.schema import Recipe
+from nightloom.recipes.training import Pruning
 from nightloom.registry.database import Database
 from nightloom.registry.nights import begin_stage, end_stage, record_night
 from nightloom.registry.refs import move_ref

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
 from nightloom.artifacts.data import Records, RecordsIdentity, Snapshot, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.kinds import KINDS
 from nightloom.artifacts.models import (
     Adapter,
     AdapterIdentity,
@@ -18,6 +19,7 @@ from nightloom.artifacts.models import (
     Origin,
     TaskSpec,
 )
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
 from nightloom.artifacts.training import Checkpoint, Tokens, Trial, TrialIdentity, TrialRecord
 from nightloom.core.errors import InputError, ManifestError
@@ -27,14 +29,12 @@ from nightloom.core.ownership import take_over_prefix
 from nightloom.core.replacements import Replacement
 from nightloom.core.store import ObjectStore, blob_key
 from nightloom.core.trash import move_to_trash
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.registry.database import Database
 from nightloom.registry.leases import take_lease
 from nightloom.registry.nights import begin_stage, end_stage, index_manifest
 from nightloom.registry.refs import move_ref
 from nightloom.registry.trials import begin_trial, finish_trial, point_to_checkpoint
 from nightloom.snapshots.garbage import collect_garbage, count_by_reason
-from nightloom.snapshots.inventory import KINDS
 
 NIGHT = date(2026, 11, 23)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from nightloom.core.recipe_sources import FilesSource
+from nightloom.recipes.sources import FilesSource
 
 TABLE = "CREATE TABLE tickets (id TEXT, updated_at TIMESTAMP, body TEXT, team TEXT)"
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core.errors import InputError
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Columns
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import FilesSource
 from nightloom.sources import files
 from nightloom.sources.extract import extract_records
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.artifacts.histories import chat_fault
 from nightloom.artifacts.reading import read_records
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Columns
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import FilesSource
 from nightloom.sources.chats import Chat, chat_columns, read_chat
 from nightloom.sources.extract import extract_records
 

@@ -9,9 +9,9 @@ import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core.errors import InputError, SourceError
 from nightloom.core.nights import Night, utc_now
-from nightloom.core.recipe_sources import DeltaSource
-from nightloom.core.recipes import AnswerField, Columns
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import DeltaSource
 from nightloom.sources.delta import _find_version, _storage_options
 from nightloom.sources.extract import extract_records
 from nightloom.sources.tables import read_table

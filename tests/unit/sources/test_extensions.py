@@ -11,11 +11,11 @@ from nightloom.artifacts.reading import read_records
 from nightloom.core import extensions
 from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.core.nights import Night
-from nightloom.core.recipe_check import check_recipe
-from nightloom.core.recipe_sources import OtherSource
-from nightloom.core.recipes import AnswerField, Columns
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.check import check_recipe
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import OtherSource
 from nightloom.sources.extract import extract_records
 from nightloom.sources.tables import read_table
 

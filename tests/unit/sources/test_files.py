@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.core.errors import InputError, SourceError
-from nightloom.core.recipe_sources import FilesSource
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.sources import FilesSource
 from nightloom.sources import files
 from nightloom.sources.spelling import as_text
 from nightloom.sources.tables import read_batches

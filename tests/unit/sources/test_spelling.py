@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.core.digests import canonical_json, digest_json
 from nightloom.core.errors import InputError
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Columns
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import FilesSource
 from nightloom.sources.records import make_records, spell_times
 from nightloom.sources.spelling import as_text, find_nested, spell_batch, utc_text
 

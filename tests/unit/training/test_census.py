@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from nightloom.artifacts.frames import LABELS, TOKENS
 from nightloom.core.errors import InputError
-from nightloom.engines.tokens import TokenEncoder
+from nightloom.rendering.tokens import TokenEncoder
 from nightloom.training.census import Census, check_dataset, label_examples, pick_sample, take_census
 
-from .chat_tokenizers import make_tokenizer
+from tests.factories.chat_tokenizers import make_tokenizer
 
 END = 1
 OTHER_END = 2
@@ -166,7 +166,7 @@ def test_the_sample_is_the_example_of_median_length() -> None:
 
 @pytest.mark.torch
 def test_the_sample_shows_tokens_as_text(tiny_model: Path) -> None:
-    from nightloom.engines.transformers import load_tokenizer
+    from nightloom.rendering.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(tiny_model)
     ids = tokenizer("the invoice<|end|>")["input_ids"]

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.training import HeldOutLoss
+from nightloom.base_models.freeze import freeze_base
 from nightloom.core.errors import InputError
-from nightloom.core.recipe_training import Pruning
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.training import Pruning
 from nightloom.training.base import Course, Training
-from nightloom.training.bases import freeze_base
 from nightloom.training.dummy import train_dummy
-from nightloom.training.trials import run_trial, train_to_rung, train_trial
+from nightloom.trials.train import run_trial, train_to_rung, train_trial
 
 WORDS = {"billing": ("invoice", "refund"), "login": ("password", "account")}
 ROWS = [(f"my {words[n % 2]} number{n}", team) for n in range(20) for team, words in WORDS.items()]
@@ -93,7 +93,7 @@ def test_without_rows_to_rank_by_no_rung_is_reached(store: ObjectStore, plan_tri
 def test_a_worker_trains_to_a_rung_or_to_the_end(
     store: ObjectStore, plan_trials: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nightloom.training.trials.open_store", lambda: store)
+    monkeypatch.setattr("nightloom.trials.train.open_store", lambda: store)
     blueprint = plan_trials(freeze_base(store, "dummy"), (plan(),), pruning=Pruning(rungs=(0.5,)))
     assert run_trial(blueprint, 0, rung=0) == train_to_rung(store, blueprint, 0, 0).id
     assert run_trial(blueprint, 0) == train_trial(store, blueprint, 0).id

@@ -9,20 +9,16 @@ import torch
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
+from nightloom.base_models.freeze import freeze_base
+from nightloom.base_models.loading import load_model, quiet_about_old_names
 from nightloom.core.store import ObjectStore
-from nightloom.engines.chat import render_chats
 from nightloom.engines.opening import open_engine
-from nightloom.engines.transformers import (
-    _tell_once,
-    load_model,
-    load_tokenizer,
-    open_transformers,
-    quiet_about_old_names,
-)
-from nightloom.training.bases import freeze_base
-from nightloom.training.trials import train_trial
+from nightloom.engines.transformers import open_transformers
+from nightloom.rendering.chat import render_chats
+from nightloom.rendering.tokenizer import _tell_once, load_tokenizer
+from nightloom.trials.train import train_trial
 
-from .model_families import FAMILIES, write_model
+from tests.factories.model_families import FAMILIES, write_model
 
 pytestmark = pytest.mark.torch
 

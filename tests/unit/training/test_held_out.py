@@ -13,14 +13,14 @@ from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.frames import TOKENS
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.training import HeldOutLoss, Trial
+from nightloom.base_models.loading import load_model
 from nightloom.core.errors import DivergenceError, InputError, OutOfMemoryError
-from nightloom.core.recipe_training import EarlyStopping
 from nightloom.core.store import ObjectStore
-from nightloom.engines.transformers import load_model
+from nightloom.recipes.training import EarlyStopping
 from nightloom.training import early_stopping, held_out
 from nightloom.training.early_stopping import Looks
 from nightloom.training.held_out import MOST_EXAMPLES, measure_held_out, pick_held_out
-from nightloom.training.trials import train_trial
+from nightloom.trials.train import train_trial
 
 pytestmark = pytest.mark.torch
 

@@ -9,13 +9,14 @@ import torch
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest
+from nightloom.base_models.loading import load_model, quiet_about_old_names
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.engines.transformers import load_model, open_transformers, quiet_about_old_names
+from nightloom.engines.transformers import open_transformers
 from nightloom.training import loading
 from nightloom.training.loading import choose_precision, load_base
 from nightloom.training.sft import check_settings
-from nightloom.training.trials import train_trial
+from nightloom.trials.train import train_trial
 
 pytestmark = pytest.mark.torch
 

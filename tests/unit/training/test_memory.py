@@ -16,8 +16,8 @@ from nightloom.core.store import ObjectStore
 from nightloom.training import sft
 from nightloom.training.base import Training
 from nightloom.training.memory import halve_batch, telling_memory, train_halving
-from nightloom.training.runs import Run
-from nightloom.training.trials import train_trial
+from nightloom.trials.attempts import Run
+from nightloom.trials.train import train_trial
 
 pytestmark = pytest.mark.torch
 

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightloom.engines.chat import encode_chats, plain_conversations
-from nightloom.engines.tokens import TokenEncoder
-from nightloom.engines.transformers import _read_opening, load_tokenizer, quiet_about_old_names
+from nightloom.base_models.loading import quiet_about_old_names
+from nightloom.engines.transformers import _read_opening
+from nightloom.rendering.chat import encode_chats, plain_conversations
+from nightloom.rendering.tokenizer import load_tokenizer
+from nightloom.rendering.tokens import TokenEncoder
 
-from .chat_tokenizers import QWEN, make_tokenizer
+from tests.factories.chat_tokenizers import QWEN, make_tokenizer
 
 pytestmark = pytest.mark.torch
 

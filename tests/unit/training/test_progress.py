@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from nightloom.core.durations import describe_progress
 from nightloom.core.errors import DivergenceError
 from nightloom.training.base import Course
-from nightloom.training.progress import describe_progress, make_progress
+from nightloom.training.progress import make_progress
 
 
 @pytest.mark.parametrize(

@@ -23,21 +23,23 @@ from nightloom.core.errors import (
     RegistryError,
     StoreError,
 )
-from nightloom.core.recipe_training import Budget, EarlyStopping, Pruning
 from nightloom.core.store import ObjectStore
+from nightloom.recipes.training import Budget, EarlyStopping, Pruning
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.tables import LeaseRow
 from nightloom.registry.trials import begin_trial, point_to_checkpoint, read_curve, read_trial, tell_trial
-from nightloom.training import runs, sft, telling, trials
-from nightloom.training.runs import Run
-from nightloom.training.trials import train_to_rung, train_trial
-from nightloom.training.turns import Turn
+from nightloom.training import sft
+from nightloom.trials import attempts as runs
+from nightloom.trials import heartbeat as telling
+from nightloom.trials import train as trials
+from nightloom.trials.attempts import Run
+from nightloom.trials.lock import Turn
+from nightloom.trials.train import train_to_rung, train_trial
 from sqlalchemy import update
 from transformers import Trainer
 
 from tests.conftest import s3_error
-
-from .conftest import publish_blueprint, publish_rows
+from tests.factories.trials import publish_blueprint, publish_rows
 
 pytestmark = pytest.mark.torch
 

@@ -1,6 +1,6 @@
 """The names of training settings."""
 
-from nightloom.core.recipe_training import RESERVED_SETTINGS
+from nightloom.recipes.training import RESERVED_SETTINGS
 from nightloom.training.settings import OURS
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.training import TrialRecord
+from nightloom.base_models.loading import load_model
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.engines.transformers import load_model
 from nightloom.training.answer_loss import NO_LABEL, answer_losses
-from nightloom.training.trials import train_trial
+from nightloom.trials.train import train_trial
 
 pytestmark = pytest.mark.torch
 

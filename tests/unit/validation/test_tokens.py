@@ -14,13 +14,13 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
 from nightloom.artifacts.histories import mark_no_chat
 from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
-from nightloom.core.recipe_sources import FilesSource
-from nightloom.core.recipes import AnswerField, Prepare
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.engines import budget as counting
-from nightloom.engines.budget import find_bound, measure_folder
-from nightloom.prompts.templates import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.sources import FilesSource
+from nightloom.rendering import token_budget as counting
+from nightloom.rendering.token_budget import find_bound, measure_folder
 from nightloom.validation import tokens as module
 from nightloom.validation.checks import Validation, validate_examples, validate_records
 
@@ -98,11 +98,11 @@ def here(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         cached.cache_clear()
     asked: list[str] = []
 
-    def run(step: str, **arguments: Any) -> Any:
-        asked.append(step)
+    def run(**arguments: Any) -> Any:
+        asked.append("measured")
         return json.loads(json.dumps(measure_folder(**json.loads(json.dumps(arguments)))))
 
-    monkeypatch.setattr(module, "run_in_worker", run)
+    monkeypatch.setattr(module, "in_child", lambda _: run)
     monkeypatch.setattr(counting, "open_store", lambda: store)
     yield asked
     get_settings.cache_clear()
@@ -139,7 +139,7 @@ def test_long_examples_are_counted_and_few_bytes_are_never_encoded(
     assert check_examples(tokens, "hello", f"{LONG} {LONG} {LONG}", bound=bound) == {FITS: 1, COMES_BACK: 0}
     assert check_examples(tokens, "hello", f"{LONG} {LONG} {LONG}") == {FITS: 1, COMES_BACK: 0}
     # Once for both expectations.
-    assert here == ["engines.budget:measure_folder"] * 2
+    assert here == ["measured"] * 2
 
 
 def test_examples_that_do_not_come_back_are_counted(

@@ -1,0 +1,67 @@
+"""Fingerprints: which of our modules, and which libraries, decide which result. This table is the only one.
+
+A result that is kept under its inputs has the code that made it among them. What moves bytes only (core, artifacts,
+registry) is left out: what it writes is named by digest or by schema version. So is what decides when and where a
+result is made, and not which: trials, processes, the hub.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nightloom.core.digests import code_digest
+from nightloom.core.packages import package_versions
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What decides a result besides its inputs.
+
+    Attributes:
+        modules: Packages and modules of ours, by their names under nightloom.
+        libraries: Installed packages whose versions count.
+    """
+
+    modules: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+    def code(self) -> str:
+        """Return the digest of our modules."""
+        return code_digest(*self.modules)
+
+    def versions(self, packages: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the versions of those libraries that are there.
+
+        Args:
+            packages: Versions of the interpreter that makes the result, or None for this one's.
+        """
+        if packages is None:
+            return package_versions(*self.libraries)
+        return {name: packages[name] for name in self.libraries if name in packages}
+
+
+_RENDERING = ("prompts", "rendering")
+_LOADING = ("base_models.dummy", "base_models.loading")  # the types of weights, attention and device
+_GENERATION = ("peft", "tokenizers", "torch", "transformers")
+
+STARTER = Fingerprint(
+    ("base_models.determinism", "base_models.starter", "base_models.starter_text"),
+    ("tokenizers", "torch", "transformers"),
+)
+TOKENS = Fingerprint(_RENDERING, ("tokenizers", "transformers"))
+TRIAL = Fingerprint(("base_models.determinism", *_LOADING, *_RENDERING, "training"), (*_GENERATION, "trl"))
+ANSWERS = Fingerprint((*_LOADING, "engines", *_RENDERING), _GENERATION)
+# How answers are compared is not among them: what a model answered does not change with what is made of it.
+SCORES = Fingerprint((*ANSWERS.modules, "evaluation.metrics", "evaluation.scorers", "evaluation.scoring"), _GENERATION)
+LINEAR_CLASSIFIER = Fingerprint(
+    ("evaluation.metrics", "evaluation.reference", "evaluation.scorers"), ("numpy", "scikit-learn", "scipy")
+)
+PARITY = Fingerprint((*ANSWERS.modules, "promotion.parity"), _GENERATION)
+# What writes the table is not among them: it changes no result.
+PREDICTIONS = Fingerprint(
+    (*ANSWERS.modules, "prediction.answering", "prediction.lines", "prediction.screening", "scanners"), _GENERATION
+)
+VERDICT = Fingerprint(
+    ("base_models.determinism", *_LOADING, "engines", "evaluation", *_RENDERING, "statistics", "training"),
+    TRIAL.libraries,
+)
+"""All that turns rows into weights, weights into answers, and answers into a verdict: what a blueprint names."""

@@ -1,0 +1,25 @@
+"""Kinds: the one list of manifests that there are."""
+
+from nightloom.artifacts import blueprints, data, models, prompts, results, training
+from nightloom.core.manifests import Manifest
+from nightloom.core.replacements import Replacement
+
+KINDS: dict[str, type[Manifest]] = {
+    kind.kind: kind
+    for kind in (
+        *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Preparation),
+        *(models.BaseModelManifest, models.Starter, models.Origin, models.Adapter, blueprints.Blueprint),
+        *(training.Tokens, training.Trial, training.Checkpoint),
+        *(training.Rung, training.Divergence, training.Ranking),
+        *(
+            results.Scores,
+            results.Parity,
+            results.Verdict,
+            results.PredictionPlan,
+            results.PredictionShard,
+            results.Predictions,
+        ),
+        *(results.Report, prompts.Prompt, Replacement),
+    )
+}
+"""By name. A store with manifests of another kind was written by another version."""

@@ -1,0 +1,34 @@
+"""Prompt manifests: what a model is shown before it answers, frozen."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from nightloom.core.manifests import Manifest, Plain
+
+
+class PromptMessage(Plain):
+    """One message of the prompt; `{{ text }}` in it stands for what the model reads."""
+
+    role: Literal["system", "user"]
+    content: str
+
+
+class PromptIdentity(Plain):
+    """What the model is shown before it answers."""
+
+    messages: tuple[PromptMessage, ...] = Field(min_length=1)
+
+
+class PromptRecord(Plain):
+    """Where it was written."""
+
+    name: str
+
+
+class Prompt(Manifest):
+    """A prompt version."""
+
+    kind: ClassVar[str] = "prompt"
+    identity: PromptIdentity
+    record: PromptRecord

@@ -1,0 +1,275 @@
+"""Base models: from the name in a recipe to a frozen model in the store."""
+
+import fcntl
+import logging
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol, TypedDict
+
+import yaml
+
+from nightloom.artifacts.folders import (
+    digest_folder,
+    fetch_model,
+    keep_model_files,
+    list_model_files,
+    move_into_cache,
+    put_folder,
+)
+from nightloom.artifacts.models import (
+    BaseModelIdentity,
+    BaseModelManifest,
+    BaseModelRecord,
+    ModelFile,
+    Origin,
+    Starter,
+)
+from nightloom.base_models.check import WEIGHTS, check_kind, check_weights, list_weights
+from nightloom.base_models.dummy import DUMMY_FILE, is_dummy
+from nightloom.base_models.hub import read_name
+from nightloom.base_models.starter import StarterSettings, identify_starter, make_starter
+from nightloom.core.digests import digest_bytes, digest_json, short
+from nightloom.core.errors import FaultError, InputError
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.rendering.encode import digest_tokenizer
+from nightloom.rendering.tokens import open_encoder
+
+logger = logging.getLogger(__name__)
+
+_CARD = "README.md"
+_DUMMY = b"{}"
+_WEIGHTS = ".safetensors"
+
+
+class Distant(Protocol):
+    """A folder that is not on this machine, as it stands under a revision."""
+
+    source: str
+    revision: str
+
+    def list_files(self) -> Mapping[str, str | None]:
+        """Give the names of its files, each with the SHA-256 of its bytes where it is known beforehand."""
+        ...
+
+    def fetch(self, names: Collection[str], folder: Path) -> None:
+        """Write files into a folder; those that are there already are kept."""
+        ...
+
+
+class Rendering(TypedDict):
+    """Digests of a base model's tokenizer and chat template; None of a model that has neither."""
+
+    tokenizer: str | None
+    template: str | None
+
+
+class FrozenBase(Rendering):
+    """A base model as a blueprint names it."""
+
+    base: str
+
+
+def run_freeze(base: str) -> FrozenBase:
+    """Freeze a base model in this process: for a child process."""
+    base_id = freeze_base(open_store(), base)
+    return {"base": base_id, **run_describe(base_id)}
+
+
+def run_describe(base: str) -> Rendering:
+    """Return how this interpreter reads a frozen base model's tokenizer and chat template: for a child process."""
+    store = open_store()
+    if is_dummy(store.load(BaseModelManifest, base).identity.files):
+        return {"tokenizer": None, "template": None}
+    manifest, folder = fetch_model(store, BaseModelManifest, base)
+    encoder = open_encoder(folder)
+    return {"tokenizer": digest_tokenizer(manifest.identity.files, encoder), "template": encoder.template}
+
+
+def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelIdentity | None:
+    """Give a base model as it is now, and write nothing; nothing: it has to be made or fetched first.
+
+    Args:
+        store: Where it is kept.
+        base: As a recipe names it.
+        packages: Versions of the interpreter that trains: the starter follows from them.
+
+    Raises:
+        InputError: There is no such model, or it is not plain data.
+        FaultError: Where it lies does not answer just now.
+    """
+    if base == "dummy":
+        return BaseModelIdentity(files=_dummy_files())
+    memo: Starter | Origin | None
+    if base == "starter":
+        memo = store.find(Starter, identify_starter(StarterSettings(), packages))
+    else:
+        place = _find_place(store, base)
+        if isinstance(place, Path):
+            return BaseModelIdentity(files=digest_folder(place, _list_names(place)))
+        memo = store.find(Origin, Origin.Identity(source=place.source, revision=place.revision))
+    return store.load(BaseModelManifest, memo.record.base).identity if memo else None
+
+
+def freeze_base(store: ObjectStore, base: str) -> str:
+    """Give the id of a base model.
+
+    Args:
+        store: Where it is kept.
+        base: `starter`, `dummy`, a folder, `s3://bucket/prefix/`, or a model of the hub as `org/name@revision`.
+
+    Raises:
+        InputError: There is no such model, it is not plain data, or it cannot be trained or asked.
+        FaultError: It cannot be fetched just now.
+    """
+    if base == "starter":
+        return make_starter(store)
+    if base == "dummy":
+        return _freeze_dummy(store)
+    place = _find_place(store, base)
+    if not isinstance(place, Path):
+        return _freeze_distant(store, base, place)
+    check_kind(place)
+    check_weights(place)
+    return _freeze_folder(store, place.name, place)[0]
+
+
+class S3Prefix:
+    """What lies directly under a prefix of any bucket that the store's own account may read.
+
+    Raises:
+        InputError: There is nothing.
+    """
+
+    def __init__(self, store: ObjectStore, base: str) -> None:
+        self._store = store
+        self._bucket, _, prefix = base.removeprefix("s3://").partition("/")
+        self._prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+        self.source = f"s3://{self._bucket}/{self._prefix}"
+        self.revision = self._digest()
+        if not self._versions:
+            msg = f"there is nothing under {self.source}; upload a model's folder there, or mend `train.base`"
+            raise InputError(msg)
+
+    def list_files(self) -> dict[str, str | None]:
+        """Give the names of its objects."""
+        return dict.fromkeys(self._versions)
+
+    def fetch(self, names: Collection[str], folder: Path) -> None:
+        """Write objects into a folder; those that are there already are kept."""
+        for name in sorted(names):
+            if not (folder / name).is_file():
+                self._store.fetch_key(self._bucket, self._prefix + name, folder / name)
+        if self._digest() != self.revision:
+            for name in names:
+                (folder / name).unlink()
+            msg = f"{self.source} was changed while it was read; another try reads it anew"
+            raise FaultError(msg)
+
+    def _digest(self) -> str:
+        found = self._store.list_versions(self._bucket, self._prefix) if self._bucket else {}
+        self._versions = {key.removeprefix(self._prefix): version for key, version in sorted(found.items())}
+        return digest_json(self._versions)
+
+
+def _find_place(store: ObjectStore, base: str) -> Distant | Path:
+    """Give where a base model lies that is neither `starter` nor `dummy`."""
+    if base.startswith("s3://"):
+        return S3Prefix(store, base)
+    if not Path(base).exists() and (repo := read_name(base)):
+        pinned = f"{repo.source}@{repo.revision}"
+        if base != pinned:
+            logger.info("%s is commit %s today; write %s to stay with it", base, repo.revision, pinned)
+        return repo
+    if not Path(base).is_dir():
+        msg = (
+            f"base model {base!r} is not there: write `starter`, a folder on this machine, s3://bucket/prefix/, or "
+            f"org/name@revision"
+        )
+        raise InputError(msg)
+    return Path(base)
+
+
+def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
+    """Fetch a distant folder and freeze it, unless this revision of it was before."""
+    identity = Origin.Identity(source=distant.source, revision=distant.revision)
+    with _lend_download(digest_json(identity.model_dump())) as folder:
+        if found := store.find(Origin, identity):
+            logger.info("base %s is %s, and stands already", short(found.record.base), base)
+            return found.record.base
+        digests = distant.list_files()
+        kept = keep_model_files(digests, base)
+        # What is small first: a model that cannot be used is not fetched to be refused.
+        small = [name for name in kept if not name.endswith(_WEIGHTS)]
+        distant.fetch([*small, _CARD] if _CARD in digests else small, folder)
+        check_kind(folder)
+        weights = [WEIGHTS] if WEIGHTS in digests else list_weights(folder)
+        distant.fetch([name for name in weights if name in digests], folder)
+        check_weights(folder)
+        frozen, files = _freeze_folder(store, base, folder)
+        for file in files:
+            if digests[file.path] not in (None, file.sha256):
+                (folder / file.path).unlink()
+                msg = f"{file.path} of {base} came with other bytes than it should have; another try fetches it anew"
+                raise FaultError(msg)
+        store.publish(Origin(identity=identity, record=Origin.Record(base=frozen)))
+        move_into_cache(folder, files, frozen)
+    return frozen
+
+
+@contextmanager
+def _lend_download(name: str) -> Iterator[Path]:
+    """Lend a folder to one process at a time; what a killed one has fetched is there for the next."""
+    folder = get_settings().var_dir / "cache" / "downloads" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(exist_ok=True)
+        try:
+            yield folder
+        except InputError:
+            shutil.rmtree(folder)  # the next try may find what was mended there
+            raise
+        finally:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing had to be fetched
+
+
+def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[str, tuple[ModelFile, ...]]:
+    files = put_folder(store, folder, _list_names(folder))
+    record = BaseModelRecord(source=source, license=_read_license(folder / _CARD))
+    return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files), record=record)).id, files
+
+
+def _list_names(folder: Path) -> list[str]:
+    weights = list_weights(folder)
+    return [name for name in list_model_files(folder) if not name.endswith(_WEIGHTS) or name in weights]
+
+
+def _read_license(card: Path) -> str | None:
+    """Give the licence that a model card's front matter names."""
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    _, begin, rest = text.partition("---\n")
+    front, end, _ = rest.partition("\n---")
+    if not begin or not end or text.index(begin):
+        return None
+    try:
+        document = yaml.safe_load(front)
+    except yaml.YAMLError:
+        return None
+    named = document.get("license") if isinstance(document, dict) else None
+    if named == "other":
+        named = document.get("license_name", named)
+    return str(named) if named else None
+
+
+def _freeze_dummy(store: ObjectStore) -> str:
+    store.put_blob(_DUMMY)
+    identity = BaseModelIdentity(files=_dummy_files())
+    return store.publish(BaseModelManifest(identity=identity, record=BaseModelRecord(source="dummy"))).id
+
+
+def _dummy_files() -> tuple[ModelFile, ...]:
+    return (ModelFile(path=DUMMY_FILE, sha256=digest_bytes(_DUMMY), size_bytes=len(_DUMMY)),)

@@ -1,0 +1,105 @@
+"""Explaining: which field made a result another one than those before it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.fingerprints import PARITY, SCORES, TOKENS, Fingerprint
+from nightloom.artifacts.training import Trial, TrialIdentity, identify_trial
+from nightloom.blueprints.changes import Change, diff_blueprints, diff_trials, tell_changes
+from nightloom.core.digests import short
+from nightloom.core.errors import ManifestError
+from nightloom.core.store import ObjectStore
+
+
+def _code(fingerprint: Fingerprint) -> tuple[str, ...]:
+    return tuple(f"code.{name}" for name in fingerprint.modules)
+
+
+def _libraries(fingerprint: Fingerprint) -> tuple[str, ...]:
+    return tuple(f"packages.{name}" for name in fingerprint.libraries)
+
+
+_ANSWERS = (*_code(SCORES), "code.evaluation", *_libraries(SCORES), "eval_sets")
+
+FOLLOWS_FROM = {
+    "tokens": ("snapshot", "tokenizer", "template", "task", *_code(TOKENS), *_libraries(TOKENS)),
+    "parity": ("snapshot", "base", "task", "max_new_tokens", *_code(PARITY), *_libraries(PARITY)),
+    "scores": ("base", "task", "max_new_tokens", *_ANSWERS),
+    "scores of an adapter": _ANSWERS,
+    "scores of the reference": ("snapshot", "primary", "task.answer", "eval_sets", "code.evaluation"),
+}
+"""The fields of a blueprint that a result follows from, by what they begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Compares with what there was before.
+
+    Attributes:
+        store: Has the snapshots, for their rows.
+        earlier: Blueprints of the recipe, the newest last.
+        trained: Trials of the recipe, the newest last.
+    """
+
+    store: ObjectStore
+    earlier: Sequence[Blueprint]
+    trained: Sequence[Trial]
+
+    def explain_trial(self, blueprint: BlueprintIdentity, number: int) -> str:
+        """Say what made a trial another one than the nearest that was trained."""
+        wanted = identify_trial(blueprint, number)
+        # The newest of those that are equally near.
+        compared = [(diff_trials(one.identity, wanted, number), one) for one in reversed(self.trained)]
+        if not compared:
+            return "it is the recipe's first"
+        changes, nearest = min(compared, key=lambda pair: len(pair[0]))
+        if not changes:
+            return f"trial {short(nearest.id)} was the same, and is in the store no more"
+        return f"{self._tell(changes)} since {self._whose(nearest.identity)}"
+
+    def explain(self, blueprint: BlueprintIdentity, kind: str, otherwise: str) -> str:
+        """Say what changed of the fields that a kind of result follows from, since they were nearest.
+
+        Args:
+            blueprint: As it would run here.
+            kind: One of `FOLLOWS_FROM`.
+            otherwise: What to say when none of them changed.
+        """
+        compared = [
+            ([c for c in diff_blueprints(one.identity, blueprint) if c.field.startswith(FOLLOWS_FROM[kind])], one)
+            for one in reversed(self.earlier)
+        ]
+        changes, nearest = min(compared, key=lambda pair: len(pair[0]), default=([], None))
+        if not changes or nearest is None:
+            return otherwise
+        return f"{self._tell(changes)} since {_name(nearest)}"
+
+    def _tell(self, changes: Iterable[Change]) -> str:
+        return tell_changes([tell_rows(self.store, change) for change in changes])
+
+    def _whose(self, trial: TrialIdentity) -> str:
+        """Say which blueprint a trial was of, the latest that planned it."""
+        for blueprint in reversed(self.earlier):
+            for number in range(len(blueprint.identity.trials)):
+                if identify_trial(blueprint.identity, number) == trial:
+                    return f"trial {number} of {_name(blueprint)}"
+        return "a trial of an older blueprint"
+
+
+def tell_rows(store: ObjectStore, change: Change) -> Change:
+    """Give a change of snapshots with the rows of each split, where both are there; any other as it is."""
+    if change.field != "snapshot":
+        return change
+    try:
+        old, new = (store.load(Snapshot, str(one)).identity.splits for one in (change.before, change.after))
+    except ManifestError:
+        return change
+    grown = [name for name in sorted({*old, *new}) if old.get(name, 0) != new.get(name, 0)]
+    counts = [f"{old.get(name, 0):,} → {new.get(name, 0):,} {name} rows" for name in grown]
+    return replace(change, detail=", ".join(counts) or "as many rows of each split")
+
+
+def _name(blueprint: Blueprint) -> str:
+    return f"blueprint {short(blueprint.id)} (night {blueprint.record.night})"

@@ -1,0 +1,323 @@
+"""Planning: every step of a blueprint, whether its result stands already, and what made it another one than before.
+
+It reads manifests alone: nothing is trained, loaded or written, and nothing needs torch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import TypeVar
+
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse, number_draws
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
+from nightloom.artifacts.results import Parity, Scores, Verdict
+from nightloom.artifacts.training import Divergence, Ranking, Rung, Tokens, Trial, identify_trial
+from nightloom.blueprints.changes import diff_blueprints
+from nightloom.blueprints.compile import (
+    draft_recipe,
+    find_frozen,
+    find_preparation,
+    installed_code,
+    installed_versions,
+    list_earlier,
+)
+from nightloom.blueprints.estimate import (
+    Estimate,
+    add_estimates,
+    compare_with_budget,
+    count_trainings,
+    estimate_trial,
+)
+from nightloom.blueprints.explain import Explainer, tell_rows
+from nightloom.blueprints.plan import Plan, Step
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.manifests import Manifest
+from nightloom.core.nights import Stop, parse_night
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore
+from nightloom.evaluation.reference import identify_reference
+from nightloom.evaluation.scoring import identify_scores
+from nightloom.processes.packages import worker_packages
+from nightloom.promotion.parity import identify_parity
+from nightloom.recipes.check import load_recipe
+from nightloom.registry.database import Database
+from nightloom.registry.nights import list_manifests
+from nightloom.registry.refs import read_ref_before
+from nightloom.registry.trials import TrialProgress, read_trials
+from nightloom.rendering.encode import identify_tokens
+from nightloom.training.settings import DEFAULTS
+
+M = TypeVar("M", Adapter, BaseModelManifest, Snapshot, Trial, Verdict)
+
+
+_MOST_TRIALS = 40
+"""With so many of the last trials the new ones are compared, and so many are gone by for an estimate."""
+
+
+def plan_recipe(store: ObjectStore, database: Database, recipe: str, night: date) -> Plan:
+    """Plan what a night of a recipe would do, as the recipe stands now; nothing is stored.
+
+    Raises:
+        InputError: The recipe or its prompt cannot be used, or the night was not prepared.
+    """
+    settings = load_recipe(recipe)
+    prepared = find_preparation(store, database, recipe, night)
+    if isinstance(prepared, Stop):
+        raise InputError(prepared.sentence)
+    earlier = list_earlier(store, database, recipe)
+    frozen = find_frozen(store, settings.train.base, earlier)
+    if frozen is None:
+        base = Step("base model", "would run", reason=f"{settings.train.base} has to be made or fetched first")
+        rest = ("tokens", "trials", "scores", "verdict")
+        waiting = [Step(name, "unknown", reason="until the base model is frozen") for name in rest]
+        return Plan(recipe, night, None, steps=[base, *waiting])
+    return _Planner(store, database, draft_recipe(store, settings, night, prepared, frozen), night, earlier).plan()
+
+
+def plan_blueprint(store: ObjectStore, database: Database, blueprint_id: str) -> Plan:
+    """Plan what running a stored blueprint would do, for the night that it was compiled for first.
+
+    Raises:
+        ManifestError: It is not there.
+    """
+    blueprint = store.load(Blueprint, blueprint_id)
+    earlier = list_earlier(store, database, blueprint.identity.recipe)
+    return _Planner(store, database, blueprint, parse_night(blueprint.record.night), earlier).plan()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the training: from one share of its steps to another, at which trials are ranked."""
+
+    begin: float
+    end: float
+    trials: Sequence[int] | None  # that train for it; none: unknown until those before are ranked
+    ranking: Ranking | None
+
+
+@dataclass(frozen=True)
+class _Planner:
+    store: ObjectStore
+    database: Database
+    blueprint: Blueprint
+    night: date
+    known: Sequence[Blueprint]
+
+    def plan(self) -> Plan:
+        since = self._earlier[-1] if self._earlier else None
+        trials = list(self._plan_trials())
+        steps = [*self._plan_inputs(), *trials, *self._plan_results()]
+        expected = self._sum_up(trials)
+        spent_s = sum(one.seconds for one in self._begun.values())
+        return Plan(
+            recipe=self.blueprint.identity.recipe,
+            night=self.night,
+            blueprint=self.blueprint,
+            stands=self.store.find(Blueprint, self.blueprint.identity) is not None,
+            since=since,
+            changes=[tell_rows(self.store, one) for one in diff_blueprints(since.identity, self.blueprint.identity)]
+            if since
+            else [],
+            steps=steps,
+            surroundings=diff_blueprints(self.blueprint.identity, self._here),
+            estimate=expected,
+            over_budget=compare_with_budget(self.blueprint.identity.budget, expected, spent_s),
+        )
+
+    @cached_property
+    def _earlier(self) -> list[Blueprint]:
+        """Blueprints before this one; all others, where this one is new."""
+        ids = [one.id for one in self.known]
+        before = ids.index(self.blueprint.id) if self.blueprint.id in ids else len(ids)
+        return list(self.known[:before])
+
+    @cached_property
+    def _here(self) -> BlueprintIdentity:
+        """The blueprint with the code and the packages of this installation."""
+        found = {"code": installed_code(), "packages": installed_versions()}
+        return self.blueprint.identity.model_copy(update=found)
+
+    @cached_property
+    def _trained(self) -> list[Trial]:
+        """The recipe's last trials, the newest last."""
+        indexed = list_manifests(self.database, "trial", self.blueprint.identity.recipe)[-_MOST_TRIALS:]
+        return [trial for one, _, _ in indexed if (trial := _load(self.store, Trial, one))]
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        own = list(self._standing.values())
+        return Explainer(self.store, self._earlier, [one for one in self._trained if one not in own])
+
+    @cached_property
+    def _standing(self) -> dict[int, Trial]:
+        """This blueprint's trials that stand, by their numbers."""
+        numbers = range(len(self.blueprint.identity.trials))
+        found = ((n, self.store.find(Trial, identify_trial(self.blueprint.identity, n))) for n in numbers)
+        return {number: trial for number, trial in found if trial}
+
+    @property
+    def _shares(self) -> tuple[float, ...]:
+        """Of the training, at which trials are ranked: the rungs and the end."""
+        pruning = self.blueprint.identity.pruning
+        return (*(pruning.rungs if pruning else ()), 1.0)
+
+    @cached_property
+    def _begun(self) -> dict[str, TrialProgress]:
+        """How far those of this blueprint's trials are that were begun, by their ids."""
+        identity = self.blueprint.identity
+        ids = [Trial.id_of(identify_trial(identity, number)) for number in range(len(identity.trials))]
+        return {one.trial: one for one in read_trials(self.database, ids)}
+
+    def _plan_inputs(self) -> Iterator[Step]:
+        identity = self.blueprint.identity
+        yield self._find_input("base model", identity.base, _load(self.store, BaseModelManifest, identity.base))
+        yield self._find_input("snapshot", identity.snapshot, _load(self.store, Snapshot, identity.snapshot))
+        if identity.tokenizer is None or identity.template is None:
+            return
+        tokens = identify_tokens(self._here, identity.tokenizer, identity.template, worker_packages())
+        yield self._plan_memo("tokens", self.store.find(Tokens, tokens), "tokens", "this snapshot was not encoded yet")
+
+    def _find_input(self, name: str, wanted: str, found: Manifest | None) -> Step:
+        if found:
+            return Step(name, "exists", wanted)
+        return Step(name, "missing", reason=f"{short(wanted)} is not in the store; restore it from a backup")
+
+    def _plan_trials(self) -> Iterator[Step]:
+        for part in self._parts:
+            to = "" if part.end == 1 else f" to {part.end:.0%} of its steps"
+            if part.trials is None:
+                yield Step(f"trials{to}", "unknown", reason="until those that go on are ranked")
+            for number in part.trials or ():
+                yield self._plan_trial(f"trial {number}{to}", number, part)
+            name = "ranking" if part.end == 1 else f"ranking at {part.end:.0%}"
+            if part.ranking:
+                yield Step(name, "exists", part.ranking.id)
+            else:
+                yield Step(name, "would run", reason="when its trials are there")
+
+    @cached_property
+    def _parts(self) -> list[_Part]:
+        """The training from rung to rung, and to the end."""
+        parts: list[_Part] = []
+        trials: Sequence[int] | None = range(len(self.blueprint.identity.trials))
+        for number, share in enumerate(self._shares):
+            ranking = self._find_ranking(number)
+            parts.append(_Part(parts[-1].end if parts else 0.0, share, trials, ranking))
+            trials = ranking.record.going_on if ranking else None
+        return parts
+
+    def _find_ranking(self, rung: int) -> Ranking | None:
+        return self.store.find(Ranking, Ranking.Identity(blueprint=self.blueprint.id, rung=rung))
+
+    def _plan_trial(self, name: str, number: int, part: _Part) -> Step:
+        trial = identify_trial(self.blueprint.identity, number)
+        found: Manifest | None = self._standing.get(number)
+        if found is None and part.end < 1:
+            found = self.store.find(Rung, Rung.Identity(trial=trial, share=part.end))
+        if found:
+            return Step(name, "exists", found.id)
+        if lost := self.store.find(Divergence, trial):
+            return Step(name, "exists", lost.id, "it diverged")
+        reason = self._explainer.explain_trial(self.blueprint.identity, number)
+        begun = self._begun.get(Trial.id_of(trial))
+        done = begun.step / begun.steps if begun and begun.steps else 0.0
+        if begun and done:
+            reason = f"it goes on from step {begun.step} of {begun.steps}"
+        whole = self._estimate(number)
+        left = max(part.end - max(part.begin, done), 0.0)
+        return Step(name, "would run", reason=reason, estimate=whole.scaled(left) if whole else None)
+
+    def _plan_memo(self, name: str, found: Tokens | Parity | Scores | None, tells: str, first: str) -> Step:
+        if found:
+            return Step(name, "exists", found.id)
+        return Step(name, "would run", reason=self._explainer.explain(self._here, tells, first))
+
+    def _plan_results(self) -> Iterator[Step]:
+        identity = self.blueprint.identity
+        candidate = self._find_candidate()
+        champion = read_ref_before(self.database, identity.recipe, "champion", self.night)
+        asked = (identity.task, identity.max_new_tokens)
+        if identity.tokenizer is not None:
+            yield self._plan_parity(candidate)
+        for use in identity.eval_sets:
+            yield self._plan_scores("baseline", use, ModelRef(base=identity.base), asked)
+            if candidate is None:
+                yield Step(f"scores of candidate on {use.name}", "unknown", reason="until the trials are ranked")
+            else:
+                yield self._plan_scores("candidate", use, ModelRef(base=identity.base, adapter=candidate), asked)
+            served = _load(self.store, Adapter, champion) if champion else None
+            if served:
+                as_served = (served.record.task, served.record.max_new_tokens)
+                yield self._plan_scores(
+                    "champion", use, ModelRef(base=served.identity.base, adapter=champion), as_served
+                )
+            if identity.reference:
+                scores = self.store.find(Scores, identify_reference(self._here, use.evalset, worker_packages()))
+                yield self._plan_memo(
+                    f"scores of reference on {use.name}", scores, "scores of the reference", "not scored yet"
+                )
+        yield self._plan_verdict(candidate, champion)
+
+    def _plan_parity(self, candidate: str | None) -> Step:
+        if candidate is None:
+            return Step("parity", "unknown", reason="until the trials are ranked")
+        identity = self.blueprint.identity
+        model = ModelRef(base=identity.base, adapter=candidate)
+        wanted = identify_parity(model, identity.task, identity.max_new_tokens, identity.snapshot, worker_packages())
+        return self._plan_memo("parity", self.store.find(Parity, wanted), "parity", "a new adapter")
+
+    def _plan_scores(self, role: str, use: EvalSetUse, model: ModelRef, asked: tuple[TaskSpec, int]) -> Step:
+        scores = self.store.find(Scores, identify_scores(*asked, model, use.evalset, worker_packages()))
+        first = "a new adapter" if role == "candidate" else f"the {role} was not asked this yet"
+        tells = "scores of an adapter" if model.adapter else "scores"
+        return self._plan_memo(f"scores of {role} on {use.name}", scores, tells, first)
+
+    def _find_candidate(self) -> str | None:
+        ranking = self._find_ranking(len(self._shares) - 1)
+        trials = self.blueprint.identity.trials
+        number = ranking.record.going_on[0] if ranking else 0
+        found = self._standing.get(number) if ranking or len(trials) == 1 else None
+        return found.record.adapter if found else None
+
+    def _plan_verdict(self, candidate: str | None, champion: str | None) -> Step:
+        if candidate is None:
+            return Step("verdict", "unknown", reason="until the candidate is scored")
+        for one, _, _ in reversed(list_manifests(self.database, "verdict", self.blueprint.identity.recipe)):
+            verdict = _load(self.store, Verdict, one)
+            decided = verdict and (
+                *(verdict.identity.blueprint, verdict.identity.candidate),
+                *(verdict.identity.champion, verdict.identity.night),
+            )
+            if verdict and decided == (self.blueprint.id, candidate, champion, self.night.isoformat()):
+                return Step("verdict", "exists", verdict.id, verdict.identity.finding)
+        return Step("verdict", "would run", reason="nobody decided on this candidate and champion that night")
+
+    def _estimate(self, number: int) -> Estimate | None:
+        snapshot = _load(self.store, Snapshot, self.blueprint.identity.snapshot)
+        if snapshot is None:
+            return None
+        plan, examples = self.blueprint.identity.trials[number], snapshot.identity.splits.get("train", 0)
+        return estimate_trial(plan, examples, self._trained, DEFAULTS, get_settings().prices)
+
+    def _sum_up(self, steps: Sequence[Step]) -> Estimate | None:
+        """Give what all training will take: the steps that are known, and those that are likely to follow."""
+        known = [step.estimate for step in steps if step.estimate]
+        pruning = self.blueprint.identity.pruning
+        last = next(part for part in reversed(self._parts) if part.trials is not None)
+        if pruning and known and last.trials:
+            ends = [part.end for part in self._parts if part.end >= last.end]
+            numbers = number_draws(self.blueprint.identity.trials)
+            draws = len({numbers[trial] for trial in last.trials})
+            share = count_trainings(ends, draws, pruning) / draws
+            known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]
+        return add_estimates(known)
+
+
+def _load(store: ObjectStore, kind: type[M], manifest: str) -> M | None:
+    try:
+        return store.load(kind, manifest)
+    except ManifestError:
+        return None

@@ -1,0 +1,111 @@
+"""Replaying: a trial trained anew beside the one that stands, and what the two have in common."""
+
+import os
+import platform
+import time
+from dataclasses import asdict
+from typing import Any
+
+from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.models import Adapter
+from nightloom.artifacts.training import Trial, identify_trial
+from nightloom.blueprints.compile import describe_machine, find_winner
+from nightloom.blueprints.verify import verify_installation
+from nightloom.blueprints.weights import compare_curves, compare_folders
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError
+from nightloom.core.scratch import scratch_folder
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.processes.device_leases import on_device
+from nightloom.processes.packages import worker_packages
+from nightloom.training.distributed import count_processes, lead
+from nightloom.trials.train import train_anew
+
+
+def choose_trial(store: ObjectStore, blueprint_id: str, trial: int | None) -> int:
+    """Give the number of a trial that was trained: the given one, or the one whose adapter won.
+
+    Raises:
+        InputError: It is none of the blueprint's, or was not trained yet.
+    """
+    identity = store.load(Blueprint, blueprint_id).identity
+    number = find_winner(store, blueprint_id) if trial is None else trial
+    if number is None:
+        msg = f"the {len(identity.trials)} trials of {short(blueprint_id)} were not ranked yet; name one by --trial"
+        raise InputError(msg)
+    _find_trial(store, blueprint_id, number)
+    return number
+
+
+def list_surroundings(store: ObjectStore, blueprint_id: str) -> list[str]:
+    """Say what is not as it was where a blueprint was compiled; not all of it need make a difference."""
+    blueprint = store.load(Blueprint, blueprint_id)
+    record, present = blueprint.record, worker_packages()
+    told = verify_installation(blueprint.identity, None, os.environ)
+    others = {n for n in {*record.packages, *present} if record.packages.get(n) != present.get(n)}
+    others -= blueprint.identity.packages.keys()
+    if others and record.packages:
+        told.append(f"{len(others)} other packages are of other versions: {', '.join(sorted(others)[:5])}")
+    if record.python != platform.python_version():
+        told.append(f"Python is {platform.python_version()}, and was {record.python}")
+    if record.machine != describe_machine():
+        told.append(f"the machine is {describe_machine()}, and was {record.machine}")
+    return told
+
+
+def replay_on_device(blueprint_id: str, trial: int, tolerance: float) -> dict[str, Any]:
+    """Train a trial again in the interpreter that trains, on a device of its own; gives what `replay_trial` gives."""
+    replay = on_device(run_replay, processes=get_settings().processes)
+    return replay(blueprint=blueprint_id, trial=trial, tolerance=tolerance)
+
+
+def run_replay(blueprint: str, trial: int, tolerance: float) -> dict[str, Any]:
+    """Train in this process and compare: for a child process."""
+    return replay_trial(open_store(), blueprint, trial, tolerance)
+
+
+def replay_trial(store: ObjectStore, blueprint_id: str, trial: int, tolerance: float) -> dict[str, Any]:
+    """Train a trial again, publish nothing, and compare it with the one that stands.
+
+    Gives the fields of `Comparison`, and `seconds`, `device` and `device_before`.
+
+    Raises:
+        InputError: The trial was not trained yet, or is none of the blueprint's.
+    """
+    identity = store.load(Blueprint, blueprint_id).identity
+    stands = store.find(Trial, identify_trial(identity, trial)) if 0 <= trial < len(identity.trials) else None
+    if stands is None:
+        msg = (
+            f"trial {trial} of blueprint {short(blueprint_id)} was not trained yet, so there is nothing to compare with"
+        )
+        raise InputError(msg)
+    _, before = fetch_model(store, Adapter, stands.record.adapter)
+    began = time.monotonic()
+    with scratch_folder() as after:
+        training = train_anew(store, blueprint_id, trial, after)
+        seconds = round(time.monotonic() - began, 2)
+        loss = compare_curves(stands.record.curve, training.curve)
+        found = lead(lambda: compare_folders(before, after, tolerance, loss))
+    devices = {
+        "device": _name_devices(training.device, count_processes()),
+        "device_before": _name_devices(stands.record.device, stands.record.processes),
+    }
+    return {**asdict(found), "seconds": seconds, **devices}
+
+
+def _name_devices(device: str, processes: int) -> str:
+    return device if processes == 1 else f"{processes} times {device}"
+
+
+def _find_trial(store: ObjectStore, blueprint_id: str, number: int) -> Trial:
+    identity = store.load(Blueprint, blueprint_id).identity
+    if not 0 <= number < len(identity.trials):
+        msg = f"blueprint {short(blueprint_id)} plans {len(identity.trials)} trials; {number} is not one of them"
+        raise InputError(msg)
+    found = store.find(Trial, identify_trial(identity, number))
+    if found is None:
+        msg = f"trial {number} of {short(blueprint_id)} was not trained yet; `nightloom blueprint run` does that"
+        raise InputError(msg)
+    return found

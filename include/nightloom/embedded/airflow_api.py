@@ -1,0 +1,196 @@
+"""Airflow's REST API, as far as it takes to see that it is well, and to start and follow runs."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from nightloom.core.errors import FaultError
+from nightloom.embedded.instance import ADMIN, Instance
+
+_TIMEOUT_S = 30
+_ATTEMPTS = 5
+_PAGE = 100  # Airflow gives no more at once
+
+
+@dataclass(frozen=True, slots=True)
+class DagRun:
+    """One run of a Dag, as it was when it was asked for."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    night: str | None
+    queued_at: datetime
+    run_after: datetime
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen in it."""
+        return self.state in ("success", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """One task of a run, as it was when it was asked for; `label` says what it is mapped over, such as `trial 3`."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    state: str
+    duration_s: float | None
+    label: str | None = None
+
+
+@dataclass(slots=True)
+class AirflowApi:
+    """One Airflow, asked as one user; logs in when it must."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    transport: httpx.BaseTransport | None = field(default=None, repr=False)
+    _client: httpx.Client = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._client = httpx.Client(
+            base_url=self.url,
+            timeout=_TIMEOUT_S,
+            transport=self.transport,
+            # Nothing is left open between two questions, so that nobody has to close it.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=False,  # loopback: a proxy of the environment is not for it
+        )
+
+    @classmethod
+    def of(cls, instance: Instance) -> "AirflowApi":
+        """Give the API of an embedded Airflow."""
+        return cls(instance.airflow_url, ADMIN, instance.secrets["admin_password"])
+
+    def health(self) -> dict[str, str]:
+        """Give the status of each component by name; asked without a login."""
+        response = self._client.get("/api/v2/monitor/health")
+        response.raise_for_status()
+        return {name: str(part["status"]) for name, part in response.json().items() if part}
+
+    def ensure_pool(self, name: str, *, slots: int, description: str) -> None:
+        """Create a pool unless it is there; one that somebody resized is left as it is."""
+        if "name" not in self._ask("GET", f"/pools/{name}", accept=(404,)):
+            body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+            self._ask("POST", "/pools", json=body, accept=(409,))
+
+    def unpause(self, dag_id: str) -> bool:
+        """Let a Dag run; tell whether Airflow knows it yet."""
+        found = self._ask("GET", f"/dags/{dag_id}", accept=(404,))
+        if found.get("is_paused"):
+            self._ask("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+        return "dag_id" in found
+
+    def import_errors(self) -> list[str]:
+        """Give what is wrong with files under dags/."""
+        found = self._ask("GET", "/importErrors")["import_errors"]
+        return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in found]
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> DagRun:
+        """Start a run as the trigger form does; an empty `conf` is the empty form."""
+        body = {"logical_date": None, "conf": dict(conf)}
+        return _as_run(self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body))
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        """Give one run as it is now."""
+        return _as_run(self._ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def runs(self, dag_id: str, **filters: Any) -> list[DagRun]:
+        """Give the newest runs of a Dag, newest first; none when Airflow does not know the Dag."""
+        query = {"order_by": "-id", "limit": 20, **filters}
+        found = self._ask("GET", f"/dags/{dag_id}/dagRuns", params=query, accept=(404,))
+        return [_as_run(run) for run in found.get("dag_runs", ())]
+
+    def tasks(self, run: DagRun) -> list[TaskRun]:
+        """Give the tasks of a run in the order in which they began."""
+        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
+        tasks: list[TaskRun] = []
+        while True:  # many trials are many pages
+            query = {"limit": _PAGE, "offset": len(tasks), "order_by": "start_date"}
+            found = self._ask("GET", path, params=query)["task_instances"]
+            tasks += map(_as_task, found)
+            if len(found) < _PAGE:
+                return tasks
+
+    def last_log_line(self, task: TaskRun) -> str | None:
+        """Give the last line that our code logged in a task."""
+        path = f"/dags/{task.dag_id}/dagRuns/{task.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        found = self._ask("GET", path, params={"map_index": task.map_index}, accept=(404,))
+        ours = [
+            str(line["event"])
+            for line in found.get("content", ())
+            if isinstance(line, dict) and str(line.get("logger", "")).startswith("nightloom")
+        ]
+        return ours[-1] if ours else None
+
+    def _ask(self, method: str, path: str, *, accept: tuple[int, ...] = (), **request: Any) -> Any:
+        """Ask, logging in first when the last login has gone stale.
+
+        Raises:
+            FaultError: Airflow did not answer, or answered with a refusal that is not in `accept`.
+        """
+        try:
+            response = self._send(method, path, request)
+            if response.status_code == httpx.codes.UNAUTHORIZED:
+                self._log_in()
+                response = self._send(method, path, request)
+        except httpx.HTTPError as error:
+            msg = f"Airflow at {self.url} did not answer {method} {path} ({error}); `make up` starts it"
+            raise FaultError(msg) from error
+        if response.is_error and response.status_code not in accept:
+            msg = f"Airflow refused {method} {path} with {response.status_code}: {response.text[:300]}"
+            raise FaultError(msg)
+        return response.json()
+
+    def _send(self, method: str, path: str, request: Mapping[str, Any]) -> httpx.Response:
+        # A machine that trains answers late: a question may be asked again, an order may not. Where SQLite was locked,
+        # the answer is an error and nothing has been done: anything may be asked again.
+        may_repeat = () if method == "POST" else (httpx.TimeoutException,)
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(*may_repeat):
+                response = self._client.request(method, f"/api/v2{path}", **request)
+                if not response.is_server_error:
+                    return response
+        return self._client.request(method, f"/api/v2{path}", **request)
+
+    def _log_in(self) -> None:
+        answer = self._client.post("/auth/token", json={"username": self.user, "password": self.password})
+        if answer.is_error:
+            msg = f"Airflow at {self.url} refused the login of {self.user!r} with {answer.status_code}"
+            raise FaultError(msg)
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _as_run(document: Mapping[str, Any]) -> DagRun:
+    run_after = datetime.fromisoformat(document["run_after"])
+    return DagRun(
+        dag_id=document["dag_id"],
+        run_id=document["dag_run_id"],
+        state=document["state"],
+        night=(document["conf"] or {}).get("night") or document["partition_key"],
+        queued_at=datetime.fromisoformat(document["queued_at"]) if document["queued_at"] else run_after,
+        run_after=run_after,
+    )
+
+
+def _as_task(document: Mapping[str, Any]) -> TaskRun:
+    return TaskRun(
+        dag_id=document["dag_id"],
+        run_id=document["dag_run_id"],
+        task_id=document["task_id"],
+        map_index=document["map_index"],
+        try_number=document["try_number"],
+        state=document["state"] or "none",
+        duration_s=document["duration"],
+        label=document.get("rendered_map_index"),
+    )

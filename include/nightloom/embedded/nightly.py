@@ -1,0 +1,137 @@
+"""Nightly: everything from nothing to the morning's report, as `make nightly` has it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from nightloom.artifacts.results import Report
+from nightloom.base_models.freeze import run_freeze
+from nightloom.core.connections import resolve_connection
+from nightloom.core.errors import FaultError
+from nightloom.core.nights import night_of, parse_night, utc_now
+from nightloom.core.settings import get_settings
+from nightloom.core.store import open_store
+from nightloom.embedded.airflow_api import AirflowApi
+from nightloom.embedded.display import Display
+from nightloom.embedded.follow import dag_ids, find_running, follow_night
+from nightloom.embedded.instance import EXAMPLE_CONNECTION, Instance, example_url
+from nightloom.embedded.lifecycle import describe_login, up
+from nightloom.embedded.supervisor import wait_until
+from nightloom.processes.parent import in_child
+from nightloom.recipes.check import load_recipe
+from nightloom.recipes.schema import Recipe
+from nightloom.recipes.sources import DeltaSource, FilesSource, SqlSource
+from nightloom.registry.database import open_database
+from nightloom.registry.nights import read_outcome
+from nightloom.reports.facts import ReportFacts
+from nightloom.reports.write import report_path
+
+_PARSED_S = 120
+
+
+def run_nightly(name: str, *, data: Path | None, night: str | None, console: Console) -> int:
+    """Run one whole night of a recipe through Airflow, tell how it goes, and give the exit code.
+
+    Args:
+        name: The recipe.
+        data: Folder that `{data}` in its paths stands for; none: the one remembered.
+        night: The night; none: tonight, by the empty form.
+        console: Where it is told.
+    """
+    recipe = load_recipe(name)
+    if data is None and isinstance(recipe.prepare.source, FilesSource | DeltaSource):
+        recipe.prepare.source.resolved_path()
+    chosen = parse_night(night) if night else night_of(utc_now(), recipe.timezone)
+    remembered = {"NIGHTLOOM_DATA_DIR": str(data.resolve())} if data else {}
+    with _told(console, "services"):
+        instance = up(get_settings().var_dir, environment=remembered)
+        get_settings.cache_clear()  # `up` has just written what they are read from
+    api = AirflowApi.of(instance)
+    run = find_running(api, name, chosen, recipe.timezone)
+    if run is None:
+        with _told(console, "data and base model"):
+            _make_inputs(instance, recipe, chosen)
+    with _told(console, f"night {chosen} of {name}"), Display(console) as display:
+        wait_until("the recipe's Dags", lambda: _missing_dags(api, recipe), timeout_s=_PARSED_S)
+        run = run or api.trigger(dag_ids(name)[0], {"night": night} if night else {})
+        follow_night(api, name, chosen, run, display)
+    return _tell_report(instance, recipe, chosen, console)
+
+
+@contextmanager
+def _told(console: Console, what: str) -> Iterator[None]:
+    started = time.monotonic()
+    console.print(f"[bold]{what}[/]")
+    yield
+    console.print(f"[bold]{what}[/] took {time.monotonic() - started:.0f} s")
+
+
+def _make_inputs(instance: Instance, recipe: Recipe, night: date) -> None:
+    """Feed the example's ticket system, where the recipe reads it, and make the base model beforehand."""
+    if _reads_the_example(instance, recipe):
+        _feed_example(night)
+    in_child(run_freeze)(base=recipe.train.base)
+
+
+def _reads_the_example(instance: Instance, recipe: Recipe) -> bool:
+    source = recipe.prepare.source
+    if not isinstance(source, SqlSource) or source.connection != EXAMPLE_CONNECTION:
+        return False
+    # A connection of that name that leads elsewhere is somebody's own: nothing is written there.
+    return resolve_connection(EXAMPLE_CONNECTION) == example_url(instance)
+
+
+def _feed_example(night: date) -> None:
+    command = [sys.executable, "-m", "nightloom.examples.support_triage", "--until", night.isoformat()]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603  # our own module
+    if done.returncode != 0:
+        msg = f"{command[2]} ended with exit code {done.returncode}; its last lines above say why"
+        raise FaultError(msg)
+
+
+def _missing_dags(api: AirflowApi, recipe: Recipe) -> str | None:
+    missing = [dag_id for dag_id in dag_ids(recipe.name) if not api.unpause(dag_id)]
+    if not missing:
+        return None
+    errors = api.import_errors()
+    why = "; ".join(errors) if errors else "their files have not been parsed"
+    return f"Airflow does not know {', '.join(missing)}: {why}"
+
+
+def _tell_report(instance: Instance, recipe: Recipe, night: date, console: Console) -> int:
+    outcome = read_outcome(open_database(), recipe.name, night, "report")
+    if outcome is None or outcome.status != "done" or outcome.manifest is None:
+        msg = f"night {night} has no report: {outcome.sentence if outcome else 'nothing was written down'}"
+        raise FaultError(msg)
+    store = open_store()
+    report = store.load(Report, outcome.manifest)
+    facts = ReportFacts.model_validate_json(store.get_blob(report.identity.facts))
+    console.print(f"\n[bold]{escape(facts.answer)}[/]")
+    for line in _describe(facts, recipe.task.primary):
+        console.print(line, markup=False)
+    path = store.fetch_file(report.record.html, report_path(recipe.name, night))
+    console.print(f"\nreport        {path}")
+    console.print(describe_login(instance))
+    console.print("It stays up until `make down`.")
+    return FaultError.exit_code if facts.conclusion in ("failed", "unfinished", "not_run") else 0
+
+
+def _describe(facts: ReportFacts, primary: str) -> Iterator[str]:
+    for stage in facts.stages:
+        yield f"  {stage.stage:9} {stage.status or 'not run':12} {stage.sentence}"
+    if facts.comparison is not None:
+        yield f"verdict       {facts.comparison.finding}: {facts.comparison.reason}"
+        for score in facts.comparison.scores:
+            for metric in score.metrics:
+                if metric.name == primary and metric.value is not None:
+                    of = f" in {metric.slice}" if metric.slice else ""
+                    interval = f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
+                    yield f"  {score.role:11} {primary} {interval} on {score.eval_set}{of}"
+    yield from (f"to do         {advice}" for advice in facts.advice)

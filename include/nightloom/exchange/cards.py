@@ -1,0 +1,133 @@
+"""Cards: what people read of a model, as README.md in the Hub's form. No row's text and no time of writing is in it."""
+
+import re
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.results import Metric, Verdict
+from nightloom.exchange.lineage import Lineage
+
+_LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Those that vLLM lets one choose as the largest."""
+
+_ONLY_MERGED = (
+    *("modules_to_save", "use_dora", "lora_bias", "rank_pattern", "alpha_pattern"),
+    *("trainable_token_indices", "target_parameters"),
+)
+"""Settings of an adapter that vLLM refuses beside a base model, or does not read."""
+
+
+def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lora: dict[str, Any]) -> str:
+    """Write the card of a model.
+
+    Args:
+        lineage: Where it came from.
+        snapshot: What it was trained on, where this store has it.
+        merged: The weights of the base model are in it.
+        lora: The adapter's configuration, as peft writes it; empty for a model that was tuned whole.
+    """
+    verdict = lineage.verdicts[-1].identity if lineage.verdicts else None
+    place, revision = split_source(lineage)
+    rank = int(lora.get("r") or 0)
+    parity = next((one for one in lineage.parities if verdict and one.id == verdict.parity), None)
+    body = _open_template().render(
+        name=_name(lineage),
+        method=lineage.adapter.identity.method,
+        merged=merged,
+        whole=merged or not lora,
+        only_merged=[name for name in _ONLY_MERGED if lora.get(name)],
+        rank=next((one for one in _LORA_RANKS if one >= rank), rank),
+        task=lineage.adapter.record.task,
+        max_new_tokens=lineage.adapter.record.max_new_tokens,
+        imported_from=lineage.adapter.record.source,
+        source=lineage.base.record.source if lineage.base else None,
+        place=place,
+        revision=revision,
+        license=lineage.base.record.license if lineage.base else None,
+        blueprint=lineage.blueprint,
+        trial=lineage.trial,
+        snapshot=snapshot,
+        prompt=lineage.prompt,
+        verdict=verdict,
+        metrics=_list_metrics(lineage.verdicts[-1]) if verdict else (),
+        parity=parity,
+        manifests=lineage.list_manifests(),
+    )
+    return f"---\n{_write_front(lineage, whole=merged or not lora)}\n---\n\n{body}"
+
+
+def split_source(lineage: Lineage) -> tuple[str, str | None]:
+    """Give where the base model is found, as transformers takes it, and its revision."""
+    source = lineage.base.record.source if lineage.base else lineage.adapter.identity.base
+    place, _, revision = source.partition("@")
+    return place, revision or None
+
+
+def _write_front(lineage: Lineage, *, whole: bool) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    place, _ = split_source(lineage)
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=_plain(eval_set),
+            dataset_name=_plain(eval_set),
+            metric_type="accuracy",
+            metric_name=f"{metric.name} {_show_rate(metric)}",
+            metric_value=round(metric.value, 6),
+        )
+        for eval_set, metric in (_list_metrics(lineage.verdicts[-1]) if lineage.verdicts else ())
+        if metric.value is not None
+    ]
+    front = ModelCardData(
+        model_name=_name(lineage),
+        # A name that the Hub does not know would be taken for one of its own.
+        base_model=place if re.fullmatch(r"[\w.-]+/[\w.-]+", place) else None,
+        library_name="transformers" if whole else "peft",
+        license=lineage.base.record.license if lineage.base else None,
+        pipeline_tag="text-generation",
+        tags=["nightloom", lineage.adapter.identity.method],
+        eval_results=results or None,
+    )
+    return front.to_yaml()
+
+
+def _list_metrics(verdict: Verdict) -> list[tuple[str, Metric]]:
+    """Give the candidate's metrics over all items, by eval set."""
+    scores = [one for one in verdict.identity.scores if one.role == "candidate"]
+    return [(one.eval_set, metric) for one in scores for metric in one.metrics if metric.slice is None]
+
+
+def _show_rate(metric: Metric) -> str:
+    value = "undefined" if metric.value is None else f"{metric.value:.3f}"
+    return f"{value} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
+
+
+def _name(lineage: Lineage) -> str:
+    recipe = lineage.blueprint.identity.recipe if lineage.blueprint else "adapter"
+    return _plain(f"{recipe}-{lineage.adapter.id[:12]}")
+
+
+def _plain(value: Any) -> str:
+    """Give a value on one line, with nothing that Markdown or HTML takes for a link, a table or a tag."""
+    line = re.sub(r"[\x00-\x1f\x7f]+", " ", str(value))
+    return re.sub(r"[`|<>]", "", line).replace("](", "] (").strip()
+
+
+@cache
+def _open_template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("nightloom.exchange", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # What stands in a manifest from elsewhere is somebody's text. Markdown knows no escaping as HTML does.
+        autoescape=False,  # noqa: S701  # `finalize` takes out what Markdown or HTML would read
+        finalize=lambda value: value if isinstance(value, int) else _plain(value),
+    )
+    environment.filters["rate"] = _show_rate
+    return environment.get_template("card.md.j2")

@@ -1,0 +1,154 @@
+"""Exporting: an adapter as a folder that transformers, peft and vLLM read, with its card and its lineage."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.folders import fetch_folder, fetch_model
+from nightloom.artifacts.models import Adapter, BaseModelManifest
+from nightloom.base_models.dummy import is_dummy
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.engines.transformers import open_transformers
+from nightloom.exchange.cards import split_source, write_card
+from nightloom.exchange.lineage import LINEAGE_FILE, Lineage, dump_lineage, list_verdicts, read_lineage
+from nightloom.processes.devices import NO_DEVICE
+from nightloom.processes.parent import in_child
+from nightloom.registry.database import Database
+from nightloom.rendering.tokenizer import load_tokenizer
+from nightloom.rendering.tokens import list_tokenizer_files
+
+CARD_FILE = "README.md"
+CONFIG_FILE = "adapter_config.json"
+
+_READ_FIRST = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", CONFIG_FILE)
+"""By these a library tells what a folder holds: those of another export would lead it astray."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    adapter: str
+    folder: Path
+    form: str
+    files: tuple[str, ...]
+
+
+def export_model(
+    store: ObjectStore, database: Database, adapter_id: str, folder: Path, *, merged: bool = False, force: bool = False
+) -> Exported:
+    """Write an adapter into a folder; the same export again gives the same bytes.
+
+    Args:
+        store: Holds the adapter.
+        database: Tells what was decided about it.
+        adapter_id: The adapter.
+        folder: Where to; it is made.
+        merged: As one model, with the weights of the base model in it.
+        force: Also into a folder that holds something else: files of the same names, and other weights, go.
+
+    Raises:
+        InputError: The adapter has no weights, its base model is gone, or the folder holds something else.
+    """
+    adapter = store.load(Adapter, adapter_id)
+    if is_dummy(adapter.identity.files):
+        msg = f"adapter {short(adapter_id)} is the dummy trainer's and has no weights; train one with `trainer: trl`"
+        raise InputError(msg)
+    lineage = read_lineage(store, adapter, list_verdicts(store, database))
+    form = "merged" if merged and adapter.identity.method == "lora" else "adapter"
+    document = dump_lineage(lineage, form)
+    _refuse_other(folder, document, force=force)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as lent:
+        scratch = Path(lent)
+        _write_model(store, lineage, scratch, form)
+        (scratch / LINEAGE_FILE).write_bytes(document)
+        names = _move(scratch, folder)
+    return Exported(adapter_id, folder, form, names)
+
+
+def run_merge(adapter: str, folder: str) -> None:
+    """Merge an adapter into its base model in this process, and write the model: for a child process."""
+    store = open_store()
+    manifest, tuned = fetch_model(store, Adapter, adapter)
+    _, base = fetch_model(store, BaseModelManifest, manifest.identity.base)
+    save_merged(open_transformers(base, tuned, manifest.identity.method).model, Path(folder))
+
+
+def save_merged(model: Any, folder: Path) -> None:
+    """Write a merged model so that it is loaded as it is in memory.
+
+    Where the adapter trained the embeddings alone, the output layer is no longer tied to them: what says that it is
+    would make another model of it when it is loaded.
+    """
+    embeddings, output = model.get_input_embeddings(), model.get_output_embeddings()
+    if output is not None and output.weight is not embeddings.weight:
+        model.config.tie_word_embeddings = False
+    model.save_pretrained(folder, max_shard_size="5GB")
+
+
+def _refuse_other(folder: Path, document: bytes, *, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file; name a folder"
+        raise InputError(msg)
+    if force or not folder.is_dir() or not any(folder.iterdir()):
+        return
+    before = folder / LINEAGE_FILE
+    if not before.is_file() or before.read_bytes() != document:
+        msg = f"{folder} holds something else; name a new folder, or add --force to write over it"
+        raise InputError(msg)
+
+
+def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) -> None:
+    adapter = lineage.adapter
+    base = store.load(BaseModelManifest, adapter.identity.base)
+    lora: dict[str, Any] = {}
+    if form == "merged":
+        # Without a GPU: nobody leased one for it, and the bytes are the same whether or not there is one.
+        in_child(run_merge, environment=NO_DEVICE)(adapter=adapter.id, folder=str(folder))
+    else:
+        fetch_folder(store, adapter.identity.files, folder)
+    if adapter.identity.method == "lora":
+        (config,) = [file for file in adapter.identity.files if file.path == CONFIG_FILE]
+        lora = json.loads(store.get_blob(config.sha256))
+    if form == "adapter" and lora:
+        place, revision = split_source(lineage)
+        named = {**lora, "base_model_name_or_path": place, "revision": revision}
+        (folder / CONFIG_FILE).write_text(json.dumps(named, indent=2, sort_keys=True), encoding="utf-8")
+    fetch_folder(store, list_tokenizer_files(base.identity.files), folder)
+    _settle_template(folder)
+    card = write_card(lineage, _find_snapshot(store, lineage), merged=form == "merged", lora=lora)
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def _settle_template(folder: Path) -> None:
+    """Write a template that tells today's date as training was told it: with a fixed one."""
+    places = [folder / name for name in ("chat_template.jinja", "tokenizer_config.json")]
+    if any("strftime_now" in place.read_text(encoding="utf-8") for place in places if place.is_file()):
+        places[0].write_text(load_tokenizer(folder).get_chat_template(), encoding="utf-8")
+
+
+def _find_snapshot(store: ObjectStore, lineage: Lineage) -> Snapshot | None:
+    try:
+        return store.load(Snapshot, lineage.blueprint.identity.snapshot) if lineage.blueprint else None
+    except ManifestError:
+        return None  # It is another installation's, or was collected as garbage.
+
+
+def _move(scratch: Path, folder: Path) -> tuple[str, ...]:
+    """Put the files in their place, what says that they are whole last."""
+    folder.mkdir(exist_ok=True)
+    (folder / LINEAGE_FILE).unlink(missing_ok=True)
+    names = sorted(path.name for path in scratch.iterdir())
+    for stale in {path for pattern in _READ_FIRST for path in folder.glob(pattern) if path.name not in names}:
+        stale.unlink()
+    for name in sorted(names, key=lambda name: name == LINEAGE_FILE):
+        (scratch / name).chmod(0o644)
+        shutil.move(scratch / name, folder / name)
+    return tuple(names)

@@ -1,0 +1,284 @@
+"""Importing: a folder with an adapter, or with a model that was tuned whole, becomes an adapter of this store.
+
+Nothing in the folder is believed. Files are taken by names known beforehand, JSON is read strictly, weights are
+safetensors and finite, what would make a library run code or reserve memory is refused, and the adapter must fit its
+base model and change it. What comes with it from another installation is checked against its digests.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelFile, TaskSpec
+from nightloom.artifacts.prompts import Prompt
+from nightloom.core.digests import parse_json, short
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+from nightloom.exchange.exporting import CONFIG_FILE
+from nightloom.exchange.lineage import LINEAGE_FILE, Lineage, parse_lineage
+from nightloom.exchange.weights import read_shapes, run_check
+from nightloom.processes.devices import NO_DEVICE
+from nightloom.processes.parent import in_child
+from nightloom.promotion.promote import refuse_unfit
+from nightloom.recipes.schema import Recipe
+
+ADAPTER_FILE = "adapter_model.safetensors"
+
+_MODEL_FILE, _INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+_LARGEST_JSON_BYTES = 32 << 20
+_REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
+_FITTING_STARTS = (True, False, "gaussian", "orthogonal", "mica", "eva")
+"""Ways to begin an adapter by which it is right on the base model as it is; peft changes the base by the others."""
+_PATTERNS = ("target_modules", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "alpha_pattern")
+"""What peft takes as regular expressions, or makes them of."""
+
+_MOST_REPEATS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model in a folder, read and not yet believed.
+
+    Attributes:
+        base: The base model as the adapter's configuration calls it.
+        template: Its chat template, where one lies beside it.
+        document: What came with it from another installation, as it came.
+    """
+
+    method: Literal["lora", "full"]
+    files: tuple[ModelFile, ...]
+    base: str | None
+    template: str | None
+    lineage: Lineage | None
+    document: bytes
+
+
+def read_folder(store: ObjectStore, folder: Path) -> Found:
+    """Keep the files of a model's folder, and tell what it is.
+
+    Raises:
+        InputError: It holds neither an adapter nor a model, weights that are not safetensors, or what is not to be
+            trusted.
+    """
+    if not folder.is_dir():
+        msg = f"{folder} is not a folder; name one that holds an adapter or a model"
+        raise InputError(msg)
+    document = _read_bytes(folder / LINEAGE_FILE) if (folder / LINEAGE_FILE).is_file() else b""
+    lineage, form = parse_lineage(document) if document else (None, "adapter")
+    if form != "adapter":
+        msg = (
+            f"{folder} is an export with the base model merged into it, and its verdict is one on the adapter; import "
+            f"an export that was made without --merged, or remove {LINEAGE_FILE} to import it as a model tuned whole"
+        )
+        raise InputError(msg)
+    is_lora = (folder / CONFIG_FILE).is_file()
+    config = _read_json(folder / (CONFIG_FILE if is_lora else "config.json"))
+    files = _keep_adapter(store, folder, config) if is_lora else _keep_model(store, folder)
+    return Found(
+        method="lora" if is_lora else "full",
+        files=tuple(sorted(files, key=lambda file: file.path)),
+        base=config.get("base_model_name_or_path") if is_lora else None,
+        template=_read_template(folder),
+        lineage=lineage,
+        document=document,
+    )
+
+
+def adopt_model(
+    store: ObjectStore, found: Found, recipe: Recipe, *, base: str, task: TaskSpec, source: str
+) -> tuple[Adapter, list[str]]:
+    """Publish what was found as an adapter, and give it with what a person should know of it.
+
+    Args:
+        store: Holds the base model and the files.
+        found: What was read.
+        recipe: Whose model it shall be.
+        base: The base model that it must stand on.
+        task: What the recipe asks; so it will be asked too, unless what came with it tells by which prompt it learned.
+        source: What it was imported from, for people.
+
+    Raises:
+        InputError: It does not fit recipe or base model, changes nothing in it, or is not what came with it.
+    """
+    identity = AdapterIdentity(base=base, method=found.method, files=found.files)
+    if found.lineage:
+        _refuse_another(found.lineage, identity)
+    origin = found.lineage.adapter.record if found.lineage else None
+    record = AdapterRecord(
+        task=origin.task if origin else task,
+        max_new_tokens=origin.max_new_tokens if origin else recipe.evaluate.max_new_tokens,
+        source=source,
+        lineage=store.put_blob(found.document) if found.lineage else None,
+    )
+    adapter = Adapter(identity=identity, record=record)
+    refuse_unfit(recipe, adapter, base, task)
+    check = in_child(run_check, environment=NO_DEVICE)
+    notes = check(adapter=identity.model_dump(mode="json"), template=found.template)
+    if found.lineage and found.lineage.prompt and record.task.prompt != task.prompt:
+        _refuse_program(found.lineage.prompt)
+        store.publish(found.lineage.prompt)
+    return store.publish(adapter), notes
+
+
+def _keep_adapter(store: ObjectStore, folder: Path, config: dict[str, Any]) -> list[ModelFile]:
+    weights = folder / ADAPTER_FILE
+    if not weights.is_file():
+        raise InputError(_missing(folder, ADAPTER_FILE))
+    _refuse_unsound(config, read_shapes(weights))
+    # As training writes it: the same adapter has one id wherever it was.
+    plain = {**config, "base_model_name_or_path": None, "revision": None}
+    if isinstance(plain.get("target_modules"), list):
+        plain["target_modules"] = sorted(plain["target_modules"])
+    return [_keep_json(store, CONFIG_FILE, plain), _keep_file(store, weights)]
+
+
+def _keep_model(store: ObjectStore, folder: Path) -> list[ModelFile]:
+    files = [
+        _keep_json(store, name, _read_json(folder / name))
+        for name in ("config.json", "generation_config.json", _INDEX_FILE)
+        if (folder / name).is_file() or name == "config.json"
+    ]
+    names = {_MODEL_FILE}
+    if (folder / _INDEX_FILE).is_file():
+        listed = _read_json(folder / _INDEX_FILE).get("weight_map")
+        names = {str(name) for name in listed.values()} if isinstance(listed, dict) else set()
+    for name in sorted(names):
+        if name != _MODEL_FILE and not _SHARD.fullmatch(name):
+            msg = f"{_INDEX_FILE} in {folder} names weights {name!r}; take a model as `save_pretrained` writes it"
+            raise InputError(msg)
+        if not (folder / name).is_file():
+            raise InputError(_missing(folder, name))
+        read_shapes(folder / name)
+        files.append(_keep_file(store, folder / name))
+    return files
+
+
+def _keep_json(store: ObjectStore, name: str, document: dict[str, Any]) -> ModelFile:
+    if "auto_map" in document:
+        msg = f"{name} asks for the model's own code (auto_map), which is never run; use a model that needs none"
+        raise InputError(msg)
+    data = json.dumps(document, indent=2, sort_keys=True).encode()
+    return ModelFile(path=name, sha256=store.put_blob(data), size_bytes=len(data))
+
+
+def _keep_file(store: ObjectStore, path: Path) -> ModelFile:
+    return ModelFile(path=path.name, sha256=store.put_file(path), size_bytes=path.stat().st_size)
+
+
+def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Check what peft would do by a configuration before it does it."""
+    if config.get("peft_type") != "LORA" or config.get("task_type") not in ("CAUSAL_LM", None):
+        kind = f"{config.get('peft_type')} for {config.get('task_type')}"
+        msg = f"{CONFIG_FILE} is of {kind[:80]!r}; what is imported is LORA for CAUSAL_LM, or a model tuned whole"
+        raise InputError(msg)
+    for name in _REFUSED:
+        if config.get(name) is not None:
+            msg = f"{CONFIG_FILE} sets {name}, by which peft imports code that it names, or builds another model"
+            raise InputError(msg)
+    start = config.get("init_lora_weights", True)
+    if start not in _FITTING_STARTS:
+        msg = (
+            f"{CONFIG_FILE} begins with init_lora_weights {str(start)[:40]!r}, by which peft changes the base model; "
+            f"save the adapter again with `path_initial_model_for_weight_conversion`"
+        )
+        raise InputError(msg)
+    _refuse_endless(config)
+    patterns = config.get("rank_pattern") or {}
+    ranks = [config.get("r"), *(patterns.values() if isinstance(patterns, dict) else (None,))]
+    largest = max(
+        (shape[0] for name, shape in shapes.items() if "lora_A" in name or "lora_embedding_A" in name), default=1
+    )
+    for rank in ranks:
+        if not isinstance(rank, int) or isinstance(rank, bool) or not 0 < rank <= largest:
+            msg = (
+                f"{CONFIG_FILE} declares a rank of {str(rank)[:40]}, and the weights have {largest}; take a sound copy"
+            )
+            raise InputError(msg)
+
+
+def _refuse_endless(config: dict[str, Any]) -> None:
+    """Check the patterns that peft matches the names of modules by: some take longer than anybody waits."""
+    for name in _PATTERNS:
+        value = config.get(name)
+        for pattern in [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ():
+            repeats = re.findall(r"[*+{]", str(pattern))
+            if len(repeats) > _MOST_REPEATS or re.search(r"\)[*+{]", str(pattern)):
+                msg = (
+                    f"{name} in {CONFIG_FILE} is the pattern {str(pattern)[:80]!r}, which may take for ever to match; "
+                    f"list the modules by their names"
+                )
+                raise InputError(msg)
+
+
+def _refuse_another(lineage: Lineage, identity: AdapterIdentity) -> None:
+    """Check that what lies in the folder is the adapter that the manifests beside it tell of."""
+    told = lineage.adapter.identity
+    if told == identity:
+        return
+    if told.base != identity.base:
+        source = lineage.base.record.source if lineage.base else "unknown"
+        msg = (
+            f"the adapter stands on base model {short(told.base)} ({source!r} where it came from), not on "
+            f"{short(identity.base)}; name that model with --base"
+        )
+        raise InputError(msg)
+    ours = {(file.path, file.sha256) for file in identity.files}
+    changed = sorted({file.path for file in told.files if (file.path, file.sha256) not in ours}) or ["a file more"]
+    msg = (
+        f"{changed[0]} is not the one that {LINEAGE_FILE} tells of, so its verdict is not one on these weights; export "
+        f"the model again, or remove {LINEAGE_FILE} to import weights alone"
+    )
+    raise InputError(msg)
+
+
+def _refuse_program(prompt: Prompt) -> None:
+    """Check that a prompt from elsewhere shows the text and does no more: a template is a program."""
+    for message in prompt.identity.messages:
+        if re.search(r"\{[{%#]", re.sub(r"\{\{ *text *\}\}", "", message.content)):
+            msg = (
+                f"prompt {short(prompt.id)}, by which the adapter learned, computes what it shows; read it in "
+                f"{LINEAGE_FILE}, put it among your prompts, name it in the recipe, and import again"
+            )
+            raise InputError(msg)
+
+
+def _read_template(folder: Path) -> str | None:
+    if (folder / "chat_template.jinja").is_file():
+        return _read_bytes(folder / "chat_template.jinja").decode(errors="replace")
+    if (folder / "tokenizer_config.json").is_file():
+        template = _read_json(folder / "tokenizer_config.json").get("chat_template")
+        return template if isinstance(template, str) else None
+    return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        msg = f"{path.parent} holds no {CONFIG_FILE} and no config.json; name a folder with an adapter or a whole model"
+        raise InputError(msg)
+    try:
+        document = parse_json(_read_bytes(path))
+    except ValueError as error:
+        msg = f"{path} is not JSON as it should be ({error}); take a sound copy of the model"
+        raise InputError(msg) from error
+    if not isinstance(document, dict):
+        msg = f"{path} holds no JSON object; take a sound copy of the model"
+        raise InputError(msg)
+    return document
+
+
+def _read_bytes(path: Path) -> bytes:
+    if path.stat().st_size > _LARGEST_JSON_BYTES:
+        msg = f"{path} has {path.stat().st_size} bytes, more than any of its kind; take a sound copy of the model"
+        raise InputError(msg)
+    return path.read_bytes()
+
+
+def _missing(folder: Path, name: str) -> str:
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
+    if pickles:
+        return f"{folder} has no {name} but {pickles[0]}: pickles are never read; convert the weights to safetensors"
+    return f"{folder} has no {name}; take a whole copy of the model"

@@ -1,0 +1,351 @@
+"""Rules of a recipe beyond its schema: what it names exists, what it says fits together.
+
+A rule reads the raw recipe, which may have any shape, so that its findings stand beside those of the schema.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nightloom.core.settings import get_settings
+from nightloom.recipes.documents import Place
+from nightloom.recipes.training import RESERVED_SETTINGS
+
+_TIMES = ("window_from", "cut_from", "cut_to")
+# The same expression as sqlalchemy.text(), so that what passes here binds there.
+_PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+_CANARIES: Place = ("prepare", "canaries", "source")
+_POSITIVE: dict[tuple[str, str], Any] = {
+    **dict.fromkeys((("settings", "per_device_train_batch_size"), ("settings", "gradient_accumulation_steps")), int),
+    **dict.fromkeys((("settings", "num_train_epochs"), ("settings", "learning_rate")), int | float),
+    ("lora", "r"): int,
+}
+"""Settings without which nothing is trained, and what they are counted in."""
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_BASES = ("starter", "dummy")
+_PLACED = re.compile(r"/.*|s3://[^/]+(/.*)?|\w[\w.-]*/\w[\w.-]*@[\w./-]+", re.DOTALL)
+"""Base models that are the same wherever a night is run: a whole path, a prefix, a model of the hub at a revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that is broken: the place, what is wrong, what to write."""
+
+    place: Place
+    problem: str
+    remedy: str
+
+
+Findings = Iterator[Finding]
+Rule = Callable[[dict[str, Any], Path], Findings]
+
+
+def check_rules(recipe: dict[str, Any], path: Path) -> Findings:
+    """Give every finding of every rule on a raw recipe in its file."""
+    for rule in RULES:
+        yield from rule(recipe, path)
+
+
+def name_is_that_of_the_file(recipe: dict[str, Any], path: Path) -> Findings:
+    """A recipe is found by its file's name."""
+    name = recipe.get("name")
+    if isinstance(name, str) and name != path.stem:
+        yield Finding(("name",), f"{name!r} is not the name of the file", f"write `name: {path.stem}`")
+
+
+def schedule_is_a_cron_line(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The schedule has five fields that a cron understands."""
+    schedule = recipe.get("schedule")
+    if not isinstance(schedule, str):
+        return
+    from croniter import croniter
+
+    if len(schedule.split()) != 5 or not croniter.is_valid(schedule):
+        remedy = "write minute, hour, day of month, month and day of week, such as `0 1 * * *`"
+        yield Finding(("schedule",), f"{schedule[:60]!r} is not a cron line", remedy)
+
+
+def deadline_is_local(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The deadline is a time of day in the recipe's own time zone."""
+    deadline = recipe.get("deadline")
+    if deadline is not None and not re.fullmatch(r"\d\d:\d\d(:\d\d)?", str(deadline)):
+        problem = f"{str(deadline)[:60]!r} is not a time of day without time zone"
+        yield Finding(("deadline",), problem, "write hours and minutes, such as `07:00`")
+
+
+def answers_can_be_found(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The right answer stands in columns, or is a conversation's last message."""
+    answer, groups = _get(recipe, "task", "answer"), list(_columns(recipe))
+    reads_text = any("text" in group for group in groups)
+    if any("chat" in group for group in groups) and _get(recipe, "task", "output") in (None, "json"):
+        yield Finding(("task", "output"), "a conversation is answered in plain text", "write `output: text`")
+    for name, field in answer.items() if isinstance(answer, dict) else ():
+        place: Place = ("task", "answer", name, "column")
+        if not isinstance(field, dict):
+            continue
+        if reads_text and "column" not in field and not get_close_matches("column", field, n=1):
+            yield Finding(place, "the field `column` is missing", "add `column: …` (where the right value stands)")
+        if not reads_text and "column" in field and any("chat" in group for group in groups):
+            yield Finding(place, "the answer of a conversation is its last message", "remove `column`")
+
+
+def prompt_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The prompt version that the task names is there."""
+    prompt = _get(recipe, "task", "prompt")
+    directory = get_settings().prompts_dir
+    if isinstance(prompt, str) and not _is_file(directory, f"{prompt}.yaml"):
+        known = sorted(p.relative_to(directory).with_suffix("").as_posix() for p in directory.glob("*/*.yaml"))
+        remedy = suggest(prompt, known) or f"create {directory.name}/{prompt}.yaml"
+        yield Finding(("task", "prompt"), f"the prompt {prompt[:60]!r} has no file in {directory.name}", remedy)
+
+
+def suite_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The suite that validation is to use is there."""
+    suite = _get(recipe, "prepare", "suite")
+    directory = get_settings().expectations_dir
+    if isinstance(suite, str) and not _is_file(directory, f"{suite}.json"):
+        known = sorted(p.stem for p in directory.glob("*.json"))
+        remedy = suggest(suite, known) or f"create {directory.name}/{suite}.json"
+        yield Finding(("prepare", "suite"), f"the suite {suite[:60]!r} has no file in {directory.name}", remedy)
+
+
+def freshness_has_times(recipe: dict[str, Any], _path: Path) -> Findings:
+    """How fresh rows are is known only where they tell when they were written."""
+    if _get(recipe, "prepare", "limits", "freshness_hours") is None:
+        return
+    if isinstance(_get(recipe, "task", "columns"), dict) and _get(recipe, "task", "columns", "updated_at") is None:
+        remedy = "add `updated_at: <column>` under task.columns, or remove the line"
+        yield Finding(("prepare", "limits", "freshness_hours"), "no column tells when a row was written", remedy)
+
+
+def queries_name_known_times(recipe: dict[str, Any], _path: Path) -> Findings:
+    """A query has no other placeholders than the night's times; a night's rows end at its cut."""
+    for place, source in _sources(recipe):
+        query = source.get("query")
+        if not isinstance(query, str):
+            continue
+        names = set(_PLACEHOLDER.findall(query))
+        for name in sorted(names - set(_TIMES)):
+            remedy = suggest(name, _TIMES, before=":") or f"known: {', '.join(f':{time}' for time in _TIMES)}"
+            yield Finding((*place, "query"), f"the placeholder `:{name}` has no value", remedy)
+        if place[0] == "evaluate":
+            for name in sorted(names & set(_TIMES)):
+                problem = f"an eval set belongs to no night, so `:{name}` has no value"
+                yield Finding((*place, "query"), problem, "read all of it, or write a fixed date")
+        elif place != _CANARIES and "cut_to" not in _PLACEHOLDER.findall(_COMMENT.sub("", query)):
+            problem = "the query does not end at the night's cut, so a night read again would give other rows"
+            yield Finding((*place, "query"), problem, "add `WHERE <time column> < :cut_to`")
+
+
+def paths_lead_somewhere(recipe: dict[str, Any], _path: Path) -> Findings:
+    """A file's path means the same wherever the night is run."""
+    for place, source in _sources(recipe):
+        path = source.get("path")
+        if not isinstance(path, str):
+            continue
+        for name in re.findall(r"\{(.*?)\}", path):
+            if name != "data":
+                yield Finding((*place, "path"), f"`{{{name}}}` has no value", "write `{data}`, the only one there is")
+        if not path.startswith(("{", "/")):
+            remedy = f"write `{{data}}/{path}`, or the whole path from `/`"
+            yield Finding((*place, "path"), f"{path[:60]!r} depends on where the night is run", remedy)
+
+
+def eval_sets_differ_in_name(recipe: dict[str, Any], _path: Path) -> Findings:
+    """Scores are told apart by the eval set's name."""
+    sets = _get(recipe, "evaluate", "sets")
+    seen: set[str] = set()
+    for number, item in enumerate(sets if isinstance(sets, list) else ()):
+        name = item.get("name") if isinstance(item, dict) else None
+        if isinstance(name, str) and name in seen:
+            yield Finding(("evaluate", "sets", number, "name"), f"two eval sets are named {name!r}", "rename one")
+        seen.add(str(name))
+
+
+def table_has_a_connection(recipe: dict[str, Any], _path: Path) -> Findings:
+    """Predictions that go back to a table know the database."""
+    predict = recipe.get("predict")
+    if not isinstance(predict, dict) or predict.get("table") is None or predict.get("connection") is not None:
+        return
+    if _get(predict, "source", "kind") == "files":
+        yield Finding(("predict", "table"), "the table has no connection", "add `connection: <name>` beside it")
+
+
+def alerts_reach_someone(recipe: dict[str, Any], _path: Path) -> Findings:
+    """A channel other than the log has a reader."""
+    channel = _get(recipe, "alerts", "channel")
+    if channel in ("slack", "email") and not _get(recipe, "alerts", "to"):
+        remedy = "add `to: [address]`, or write `channel: log`"
+        yield Finding(("alerts", "channel"), f"alerts by {channel} reach nobody", remedy)
+
+
+def base_model_is_pinned(recipe: dict[str, Any], _path: Path) -> Findings:
+    """The base model is the same one wherever and whenever the night is run: a hub's model has a revision."""
+    base = _get(recipe, "train", "base")
+    if not isinstance(base, str) or base in _BASES or _PLACED.fullmatch(base) or _is_folder(base):
+        return
+    place: Place = ("train", "base")
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", base):
+        remedy = f"write `{base}@` and a commit from the model's page, or of a folder its whole path from `/`"
+        yield Finding(place, f"{base[:60]!r} is no folder here, and as a model of the hub it lacks a revision", remedy)
+        return
+    close = get_close_matches(base, _BASES, n=1)
+    remedy = "a folder's whole path from `/`, `s3://bucket/prefix/`, or `org/name@revision` of a hub"
+    remedy = f"write `{close[0]}`, or {remedy}" if close else f"write `starter`, {remedy}"
+    yield Finding(place, f"{base[:60]!r} is no base model that is known here", remedy)
+
+
+def settings_have_known_names(recipe: dict[str, Any], _path: Path) -> Findings:
+    """What is passed on to TRL and peft are settings that they have: a typo would cost a night."""
+    libraries = {"settings": (_trl_names(), "SFTConfig"), "lora": (_peft_names(), "LoraConfig")}
+    for place, (group, name), _ in _settings(recipe):
+        known, about = libraries.get(group, (frozenset(), ""))
+        if group == "settings" and name in RESERVED_SETTINGS:
+            yield Finding(place, f"`{name}` is set by Nightloom itself", "remove it")
+        elif known and name not in known:
+            close = get_close_matches(name, known, n=1)
+            remedy = f"write `{close[0]}`" if close else f"the documentation of {about} lists what there is"
+            yield Finding(place, f"`{name}` is not a setting of {about}", remedy)
+
+
+def settings_let_training_begin(recipe: dict[str, Any], _path: Path) -> Findings:
+    """Without an example in a batch, a step, or a rank there is no training; the libraries fail on it anyhow."""
+    for place, setting, values in _settings(recipe):
+        if (kind := _POSITIVE.get(setting)) is None:
+            continue
+        what = "a whole number of at least 1" if kind is int else "a number above 0"
+        wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, kind) or not value > 0]
+        if wrong:
+            remedy = f"write {what}" + (", and `whole: true`" if kind is int and place[-1] == "low" else "")
+            yield Finding(place, f"nothing is trained with {str(wrong[0])[:40]}", remedy)
+
+
+RULES: tuple[Rule, ...] = (
+    name_is_that_of_the_file,
+    schedule_is_a_cron_line,
+    deadline_is_local,
+    answers_can_be_found,
+    prompt_has_a_file,
+    suite_has_a_file,
+    freshness_has_times,
+    queries_name_known_times,
+    paths_lead_somewhere,
+    eval_sets_differ_in_name,
+    table_has_a_connection,
+    alerts_reach_someone,
+    base_model_is_pinned,
+    settings_have_known_names,
+    settings_let_training_begin,
+)
+
+
+def suggest(word: str, known: tuple[str, ...] | list[str], before: str = "") -> str:
+    """Give the remedy for a word that is not known: the closest known one, and the others; empty if none is."""
+    if not known:
+        return ""
+    all_known = f"known: {', '.join(f'{before}{name}' for name in known)}"
+    close = get_close_matches(word, known, n=1)
+    return f"write `{before}{close[0]}`; {all_known}" if close else all_known
+
+
+def _sources(recipe: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
+    sets = _get(recipe, "evaluate", "sets")
+    places: list[Place] = [("prepare", "source"), _CANARIES, ("predict", "source")]
+    places += [("evaluate", "sets", number, "source") for number in range(len(sets) if isinstance(sets, list) else 0)]
+    for place in places:
+        source = _get(recipe, *place)
+        if isinstance(source, dict):
+            yield place, source
+
+
+def _settings(recipe: dict[str, Any]) -> Iterator[tuple[Place, tuple[str, str], list[Any]]]:
+    """Give each setting of TRL and peft: its place, its group and name, and the values that it may have."""
+    if _get(recipe, "train", "trainer") == "dummy":
+        return
+    for group in ("settings", "lora"):
+        given = _get(recipe, "train", group)
+        for name, value in given.items() if isinstance(given, dict) else ():
+            yield ("train", group, name), (group, name), [value]
+    over = _get(recipe, "train", "trials", "over")
+    for name, values in over.items() if isinstance(over, dict) else ():
+        group, _, setting = name.partition(".")
+        place = ("train", "trials", "over", name)
+        if isinstance(values, dict) and "low" in values:
+            yield (*place, "low"), (group, setting), [_draw_lowest(values)]
+        else:
+            yield place, (group, setting), values if isinstance(values, list) else []
+
+
+def _columns(recipe: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    sets = _get(recipe, "evaluate", "sets")
+    for group in (_get(recipe, "task"), *(sets if isinstance(sets, list) else ())):
+        columns = _get(group, "columns")
+        if isinstance(columns, dict):
+            yield columns
+
+
+def _get(value: Any, *place: str | int) -> Any:
+    for part in place:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _is_file(directory: Path, name: str) -> bool:
+    # Not above the directory, and never a name that the operating system cannot spell.
+    if ".." in Path(name).parts or name.startswith("/"):
+        return False
+    try:
+        return (directory / name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+@cache
+def _trl_names() -> frozenset[str]:
+    return _read_field_names("trl", "trainer/base_config.py", "trainer/sft_config.py") | _read_field_names(
+        "transformers", "training_args.py"
+    )
+
+
+@cache
+def _peft_names() -> frozenset[str]:
+    return _read_field_names("peft", "config.py", "tuners/lora/config.py")
+
+
+def _read_field_names(package: str, *files: str) -> frozenset[str]:
+    """Read the names of a library's settings from its source; none where it is not installed.
+
+    Importing the library would take seconds of every parse of a Dag file. A name too many does no harm here.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return frozenset()
+    paths = [Path(spec.origin).parent / file for file in files]
+    texts = [path.read_text(encoding="utf-8") for path in paths if path.is_file()]
+    return frozenset(name for text in texts for name in re.findall(r"^    (\w+): ", text, re.MULTILINE))
+
+
+def _draw_lowest(values: dict[str, Any]) -> Any:
+    """Give the lowest number that a range gives, of the type that it is drawn in."""
+    low = values["low"]
+    if isinstance(low, bool) or not isinstance(low, int | float):
+        return low
+    try:
+        return round(low) if values.get("whole") is True else float(low)
+    except (OverflowError, ValueError):
+        return low  # it is no number to draw from, which the schema tells

@@ -1,0 +1,174 @@
+"""Encoding: a snapshot's examples as token ids, kept under all that they follow from and read by every trial.
+
+A shard is encoded at a time; one that the snapshot before has too is taken over from there. The manifest comes last.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from nightloom.artifacts import fingerprints
+from nightloom.artifacts.blueprints import BlueprintIdentity
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.frames import EXAMPLES, TOKENS, get_frame, put_frame
+from nightloom.artifacts.models import BaseModelManifest, ModelFile
+from nightloom.artifacts.prompts import Prompt, PromptIdentity
+from nightloom.artifacts.reading import read_split, read_tokens
+from nightloom.artifacts.training import Tokens
+from nightloom.core.digests import digest_json, short
+from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.store import ObjectStore
+from nightloom.prompts.templates import render_example
+from nightloom.rendering.messages import Conversation
+from nightloom.rendering.tokens import TokenEncoder, list_tokenizer_files, open_encoder
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 512
+
+
+def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity, split: str = "train") -> list[Conversation]:
+    """Give a split as the blueprint's prompt shows it: conversations that end with the right answer.
+
+    Raises:
+        InputError: There are no training rows, or the prompt cannot be rendered.
+    """
+    prompt = store.load(Prompt, blueprint.task.prompt).identity
+    rows = read_split(store, blueprint.snapshot, split)
+    return _render(_refuse_none(rows, blueprint) if split == "train" else rows, prompt, blueprint)
+
+
+def read_encoded(store: ObjectStore, blueprint: BlueprintIdentity) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the training and the selection split as the base model reads them (TOKENS), sorted by row id.
+
+    They are encoded first, where they are not.
+
+    Raises:
+        InputError: There are no training rows, the prompt cannot be rendered, or the base model has no chat template.
+    """
+    tokens = encode_snapshot(store, blueprint)
+    return _refuse_none(read_tokens(store, tokens, "train"), blueprint), read_tokens(store, tokens, "selection")
+
+
+def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
+    """Give the token ids of a snapshot's examples, in all splits: those that stand, or new ones.
+
+    Args:
+        store: Where they lie.
+        blueprint: Names the snapshot, and what its examples are rendered and encoded by.
+
+    Raises:
+        InputError: The prompt cannot be rendered, or the base model has no chat template.
+    """
+    base, folder = fetch_model(store, BaseModelManifest, blueprint.base)
+    encoder = open_encoder(folder)
+    tokenizer = digest_tokenizer(base.identity.files, encoder)
+    identity = identify_tokens(blueprint, tokenizer, encoder.template, fingerprints.TOKENS.versions())
+    if found := store.find(Tokens, identity):
+        logger.info("tokens %s of snapshot %s stand already", short(found.id), short(blueprint.snapshot))
+        return found
+    snapshot = store.load(Snapshot, blueprint.snapshot)
+    prompt = store.load(Prompt, blueprint.task.prompt).identity
+    known = _find_known(store, snapshot, identity)
+    shards = [file.sha256 for file in snapshot.record.files]
+    frames: list[str] = []
+    counts: Counter[str] = Counter()
+    for shard in shards:
+        blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, blueprint)
+        counts.update(_count(get_frame(store, blob, TOKENS)))
+        frames.append(blob)
+    logger.info("%d examples in %d shards, %d of them encoded before", counts["examples"], len(shards), len(known))
+    record = Tokens.Record(
+        frames=tuple(frames),
+        examples=counts["examples"],
+        tokens=counts["tokens"],
+        learned_tokens=counts["learned_tokens"],
+    )
+    return store.publish(Tokens(identity=identity, record=record))
+
+
+def identify_tokens(
+    blueprint: BlueprintIdentity, tokenizer: str, template: str, packages: Mapping[str, str]
+) -> Tokens.Identity:
+    """Give all that the ids of a snapshot's examples follow from.
+
+    Args:
+        blueprint: Names the snapshot and the prompt.
+        tokenizer: Digest of the tokenizer, as `digest_tokenizer` gives it.
+        template: Digest of the chat template's text.
+        packages: Versions of the interpreter that encodes, which may be another than this one.
+    """
+    return Tokens.Identity(
+        snapshot=blueprint.snapshot,
+        tokenizer=tokenizer,
+        template=template,
+        prompt=blueprint.task.prompt,
+        output=blueprint.task.output,
+        field_order=blueprint.task.field_order,
+        code=fingerprints.TOKENS.code(),
+        packages=fingerprints.TOKENS.versions(packages),
+    )
+
+
+def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
+    """Give the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
+    kept = [(file.path, file.sha256) for file in list_tokenizer_files(files)]
+    return digest_json([encoder.kind, kept])
+
+
+def _find_known(store: ObjectStore, snapshot: Snapshot, identity: Tokens.Identity) -> dict[str, str]:
+    """Give the frames of those shards that the parent has too, where it was encoded in the same way."""
+    parent = snapshot.record.parent
+    found = parent and store.find(Tokens, identity.model_copy(update={"snapshot": parent}))
+    if not parent or not found:
+        return {}
+    try:
+        before = [file.sha256 for file in store.load(Snapshot, parent).record.files]
+    except ManifestError:
+        return {}  # It only saves time.
+    ours = {file.sha256 for file in snapshot.record.files}
+    return {shard: blob for shard, blob in zip(before, found.record.frames, strict=True) if shard in ours}
+
+
+def _encode_shard(
+    store: ObjectStore, shard: str, encoder: TokenEncoder, prompt: PromptIdentity, blueprint: BlueprintIdentity
+) -> str:
+    rows = get_frame(store, shard, EXAMPLES)
+    frames = [pl.DataFrame(schema=TOKENS)]
+    apart = 0
+    for some in rows.iter_slices(_AT_ONCE):
+        encoded = encoder.encode(_render(some, prompt, blueprint))
+        apart += sum(not one.follows for one in encoded)
+        ids = pl.Series("input_ids", [one.ids for one in encoded], TOKENS["input_ids"])
+        learned = pl.Series("learned", [one.learned for one in encoded], TOKENS["learned"])
+        frames.append(some.select("row_id", "split").with_columns(ids, learned))
+    if apart:
+        logger.warning(
+            "in %d of %d examples the chat template asks for an answer otherwise than it writes one down; the model "
+            "is trained on another beginning than it is shown later",
+            apart,
+            len(rows),
+        )
+    return put_frame(store, pl.concat(frames), TOKENS)
+
+
+def _render(rows: pl.DataFrame, prompt: PromptIdentity, blueprint: BlueprintIdentity) -> list[Conversation]:
+    return [
+        render_example(prompt, text, history, answer, blueprint.task.field_order, blueprint.task.output)
+        for text, history, answer in rows.select("text", "history", "answer").iter_rows()
+    ]
+
+
+def _count(frame: pl.DataFrame) -> dict[str, int]:
+    counts = {"tokens": pl.col("input_ids").list.len().sum(), "learned_tokens": pl.col("learned").list.sum().sum()}
+    return {"examples": len(frame), **frame.select(**counts).row(0, named=True)}
+
+
+def _refuse_none(rows: pl.DataFrame, blueprint: BlueprintIdentity) -> pl.DataFrame:
+    if rows.is_empty():
+        msg = f"snapshot {short(blueprint.snapshot)} has no training rows; widen the recipe's window or its source"
+        raise InputError(msg)
+    return rows

@@ -1,0 +1,136 @@
+"""Tokens: an example's ids as the model sees them, how many they are, and whether they give its text back."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nightloom.artifacts.models import ModelFile
+from nightloom.core.digests import digest_bytes
+from nightloom.rendering.chat import encode_chats, encode_texts, render_chats
+from nightloom.rendering.messages import Conversation
+
+_MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
+"""A model's files that are none of its tokenizer's: weights, and what tells of them."""
+
+Lossless = Literal["always", "composed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of a conversation that ends with the assistant's answer.
+
+    Attributes:
+        ids: All of them.
+        start: Where the answer begins: this token is the first whose prediction is learned.
+        follows: What stands before the answer is what a model is shown that is asked for it.
+    """
+
+    ids: list[int]
+    start: int
+    follows: bool
+
+    @property
+    def learned(self) -> list[bool]:
+        """Of each token, whether its prediction is learned."""
+        return [place >= self.start for place in range(len(self.ids))]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Tokens of a whole example, and whether decoding them gives the very text that was encoded."""
+
+    tokens: int
+    round_trip: bool
+
+
+class TokenEncoder:
+    """Encodes by a model's tokenizer and chat template.
+
+    Args:
+        tokenizer: With a chat template.
+        context: Tokens that the model can hold at once.
+    """
+
+    def __init__(self, tokenizer: Any, context: int) -> None:
+        self._tokenizer = tokenizer
+        self.context = context
+        self.kind = type(tokenizer).__name__
+        self.lossless = find_lossless(tokenizer)
+
+    @property
+    def template(self) -> str:
+        """The digest of the chat template's text."""
+        return digest_bytes(self._tokenizer.get_chat_template().encode())
+
+    def encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
+        """Give the ids of conversations that end with the assistant's answer."""
+        _, whole = self._encode_whole(conversations)
+        asked = encode_chats(self._tokenizer, [conversation[:-1] for conversation in conversations])
+        starts = [_common_length(*pair) for pair in zip(asked, whole, strict=True)]
+        return [
+            Encoded(ids, start, follows=start == len(before))
+            for ids, start, before in zip(whole, starts, asked, strict=True)
+        ]
+
+    def count(self, conversations: Sequence[Conversation]) -> list[TokenCount]:
+        """Count the tokens of conversations that end with the assistant's answer."""
+        if not conversations:
+            return []
+        texts, ids = self._encode_whole(conversations)
+        back = self._tokenizer.batch_decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return [TokenCount(len(one), text == again) for one, text, again in zip(ids, texts, back, strict=True)]
+
+    def count_frame(self, conversation: Conversation) -> int:
+        """Give the bytes of what the template puts around messages without content: no more tokens than that."""
+        empty = [{**message, "content": ""} for message in conversation]
+        return len(render_chats(self._tokenizer, [empty], asking=False)[0].encode())
+
+    def _encode_whole(self, conversations: Sequence[Conversation]) -> tuple[list[str], list[list[int]]]:
+        texts = render_chats(self._tokenizer, conversations, asking=False)
+        return texts, encode_texts(self._tokenizer, texts)
+
+
+def open_encoder(folder: Path) -> TokenEncoder:
+    """Load the tokenizer of a model's folder.
+
+    Raises:
+        InputError: It has no chat template, no end token, or no padding token.
+    """
+    from nightloom.rendering.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return TokenEncoder(tokenizer, int(config.get("max_position_embeddings", tokenizer.model_max_length)))
+
+
+def list_tokenizer_files(files: Sequence[ModelFile]) -> list[ModelFile]:
+    """Give those of a model's files that make its tokenizer and chat template."""
+    return [file for file in files if not _MODEL_FILE.fullmatch(file.path)]
+
+
+def find_lossless(tokenizer: Any) -> Lossless:
+    """Tell of which texts a tokenizer is known to give every byte back, with at most a token a byte.
+
+    Byte-level BPE does, of all texts where it has no normaliser, and of composed ones (NFC) where it composes them.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return "unknown"
+    parts = json.loads(backend.to_str())
+    if (parts.get("decoder") or {}).get("type") != "ByteLevel" or "ByteLevel" not in json.dumps(parts["pre_tokenizer"]):
+        return "unknown"
+    if '"add_prefix_space": true' in json.dumps(parts["pre_tokenizer"]):
+        return "unknown"
+    normalizer = (parts.get("normalizer") or {}).get("type")
+    if normalizer is None:
+        return "always"
+    return "composed" if normalizer == "NFC" else "unknown"
+
+
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """Give how many tokens two sequences begin with together."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(first), len(second)))

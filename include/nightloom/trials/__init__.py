@@ -1,0 +1,1 @@
+"""Trials: a training as a job, with its lock, attempts, checkpoints, heartbeat, budget and rank."""

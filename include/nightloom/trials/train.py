@@ -1,0 +1,251 @@
+"""Trials: train what a blueprint plans, once; what came out is found again ever after, and a killed try goes on."""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
+from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.training import (
+    Divergence,
+    HeldOutLoss,
+    Rung,
+    Trial,
+    TrialIdentity,
+    TrialRecord,
+    identify_trial,
+)
+from nightloom.core.digests import short
+from nightloom.core.errors import DivergenceError, InputError
+from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.scratch import scratch_folder
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.registry.database import Database, open_database
+from nightloom.registry.trials import finish_trial
+from nightloom.training.base import Course, Trainer, Training
+from nightloom.training.distributed import count_processes, follow_course, is_first, share_course, share_no_course
+from nightloom.training.dummy import train_dummy
+from nightloom.training.loading import describe_device
+from nightloom.training.sft import train_with_trl
+from nightloom.trials.attempts import Run, open_run
+from nightloom.trials.budget import Purse
+from nightloom.trials.lock import Turn
+
+M = TypeVar("M", bound=Manifest)
+
+logger = logging.getLogger(__name__)
+
+TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
+
+
+def run_trial(blueprint: str, trial: int, rung: int | None = None, halvings: int = 0) -> str:
+    """Train in this process, to a rung of the blueprint's pruning or to the end: the entry for a worker.
+
+    Gives the id of the rung's or the trial's memo. `halvings` is how often the batch is halved at least.
+    """
+    if not is_first():
+        return follow_trial(open_store(), blueprint, trial)
+    if rung is None:
+        return train_trial(open_store(), blueprint, trial, halvings=halvings).id
+    return train_to_rung(open_store(), blueprint, trial, rung, halvings=halvings).id
+
+
+def train_trial(
+    store: ObjectStore, blueprint_id: str, trial: int, database: Database | None = None, *, halvings: int = 0
+) -> Trial:
+    """Give a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
+
+    Args:
+        store: Where everything lies.
+        blueprint_id: The blueprint.
+        trial: Number of the trial.
+        database: The registry; none: that of the settings.
+        halvings: How often the batch is halved at least: it did not fit an earlier attempt.
+
+    Raises:
+        InputError: The blueprint plans no such trial, a setting is unknown, or the examples teach nothing.
+        DivergenceError: Training diverged, or did so in an earlier try of which it is known.
+        BudgetError: More would be spent than the blueprint's budget; there is a checkpoint to go on from.
+        ConflictError: The turn was lost: this process stood still for a minute, and another one trains the trial.
+        OutOfMemoryError: The device's memory is too small; as OutOfBatchMemoryError, that of one of several processes,
+            which half of the batch may fit.
+        FaultError: The store, the registry or the disk failed; there may be a checkpoint to go on from.
+    """
+    task = _read_task(store, database, blueprint_id, trial, halvings)
+    made = _find_or_make(task, Trial, task.identity, lambda turn: _train_to_end(task, turn))
+    finish_trial(task.database, made.id)
+    return made
+
+
+def follow_trial(store: ObjectStore, blueprint_id: str, trial: int) -> str:
+    """Train together with the process that answers for a trial, as one of several; nothing is given."""
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    if course := follow_course():
+        plan = blueprint.trials[trial]
+        with scratch_folder() as folder:
+            TRAINERS[plan.trainer](store, blueprint, plan, folder, course)
+    return ""
+
+
+def train_to_rung(
+    store: ObjectStore,
+    blueprint_id: str,
+    trial: int,
+    rung: int,
+    database: Database | None = None,
+    *,
+    halvings: int = 0,
+) -> Rung:
+    """Give where a trial stands at a rung of the blueprint's pruning: the memo that stands, or a new one.
+
+    Raises:
+        InputError: The blueprint plans no such trial or rung, or as for `train_trial`.
+        DivergenceError: As for `train_trial`.
+        BudgetError: As for `train_trial`.
+        ConflictError: As for `train_trial`.
+        OutOfMemoryError: As for `train_trial`.
+        FaultError: As for `train_trial`.
+    """
+    task = _read_task(store, database, blueprint_id, trial, halvings)
+    rungs = task.blueprint.pruning.rungs if task.blueprint.pruning else ()
+    if not 0 <= rung < len(rungs):
+        msg = f"blueprint {short(blueprint_id)} plans {len(rungs)} rungs; {rung} is not one of them"
+        raise InputError(msg)
+    identity = Rung.Identity(trial=task.identity, share=rungs[rung])
+    return _find_or_make(task, Rung, identity, lambda turn: _train_to_rung(task, turn, identity))
+
+
+def train_anew(store: ObjectStore, blueprint_id: str, trial: int, folder: Path) -> Training:
+    """Train a trial from its beginning, whether or not it stands, write its files into a folder, and publish nothing.
+
+    Raises:
+        InputError: As for `train_trial`.
+    """
+    task = _read_task(store, None, blueprint_id, trial)
+    return _require_end(task, TRAINERS[task.plan.trainer](store, task.blueprint, task.plan, folder, Course()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be trained."""
+
+    store: ObjectStore
+    database: Database
+    blueprint_id: str
+    blueprint: BlueprintIdentity
+    number: int
+    identity: TrialIdentity
+    halvings: int
+
+    @property
+    def plan(self) -> TrialPlan:
+        return self.blueprint.trials[self.number]
+
+
+def _read_task(
+    store: ObjectStore, database: Database | None, blueprint_id: str, number: int, halvings: int = 0
+) -> _Task:
+    blueprint = store.load(Blueprint, blueprint_id).identity
+    if not 0 <= number < len(blueprint.trials):
+        msg = f"blueprint {short(blueprint_id)} plans {len(blueprint.trials)} trials; {number} is not one of them"
+        raise InputError(msg)
+    identity = identify_trial(blueprint, number)
+    return _Task(store, database or open_database(), blueprint_id, blueprint, number, identity, halvings)
+
+
+def _find_or_make(task: _Task, kind: type[M], identity: Plain, make: Callable[[Turn], M]) -> M:
+    if found := task.store.find(kind, identity):
+        logger.info("%s of trial %d of blueprint %s stands already", kind.kind, task.number, short(task.blueprint_id))
+        share_no_course()
+        return found
+    if known := task.store.find(Divergence, task.identity):
+        raise DivergenceError(known.record.reason)
+    turn = Turn(task.database, Trial.id_of(task.identity))
+    turn.take()
+    try:
+        # Whoever had the turn before may have finished meanwhile.
+        if found := task.store.find(kind, identity):
+            share_no_course()
+            return found
+        return make(turn)
+    finally:
+        turn.end()
+
+
+def _train_to_end(task: _Task, turn: Turn) -> Trial:
+    store, blueprint = task.store, task.blueprint
+    with _open_run(task, turn, halt=None) as (run, course), scratch_folder() as folder:
+        result = TRAINERS[task.plan.trainer](store, blueprint, task.plan, folder, share_course(course))
+        training = _require_end(task, result)
+        seconds = run.seconds
+        adapter = store.publish(
+            Adapter(
+                identity=AdapterIdentity(base=blueprint.base, method=task.plan.method, files=put_folder(store, folder)),
+                record=AdapterRecord(
+                    task=blueprint.task,
+                    max_new_tokens=blueprint.max_new_tokens,
+                    blueprint=task.blueprint_id,
+                    trial=task.number,
+                ),
+            )
+        )
+        return store.publish(Trial(identity=task.identity, record=_account(adapter.id, training, seconds)))
+
+
+def _require_end(task: _Task, result: Training | HeldOutLoss) -> Training:
+    if not isinstance(result, Training):
+        msg = f"trainer {task.plan.trainer!r} halted where it was to go to the end; mend the trainer"
+        raise InputError(msg)
+    return result
+
+
+def _train_to_rung(task: _Task, turn: Turn, identity: Rung.Identity) -> Rung:
+    with _open_run(task, turn, halt=identity.share) as (run, course), scratch_folder() as folder:
+        held_out = TRAINERS[task.plan.trainer](task.store, task.blueprint, task.plan, folder, share_course(course))
+        if isinstance(held_out, Training):
+            msg = f"trainer {task.plan.trainer!r} halts at no rung; leave train.trials.pruning out"
+            raise InputError(msg)
+        run.settle()
+        return task.store.publish(Rung(identity=identity, record=Rung.Record(held_out=held_out)))
+
+
+def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextManager[tuple[Run, Course]]:
+    budget, device = task.blueprint.budget, "cpu" if task.plan.trainer == "dummy" else describe_device()
+    trials = {Trial.id_of(identify_trial(task.blueprint, number)) for number in range(len(task.blueprint.trials))}
+    return open_run(
+        task.store,
+        task.database,
+        task.identity,
+        turn,
+        device=device,
+        halt=halt,
+        halvings=task.halvings,
+        purse=Purse(budget, device, get_settings().prices) if budget else None,
+        others=sorted(trials - {Trial.id_of(task.identity)}),
+    )
+
+
+def _account(adapter: str, training: Training, seconds: float) -> TrialRecord:
+    return TrialRecord(
+        adapter=adapter,
+        steps=training.steps,
+        examples=training.examples,
+        tokens=training.tokens,
+        label_tokens=training.label_tokens,
+        left_out=training.left_out,
+        final_loss=training.curve[-1].loss,
+        seconds=round(seconds, 2),
+        tokens_per_second=round(training.tokens_seen / seconds, 1),
+        curve=training.curve,
+        kept_step=training.kept_step,
+        held_out=training.held_out,
+        sample=training.sample,
+        device=training.device,
+        processes=count_processes(),
+        adjustments=training.adjustments,
+    )

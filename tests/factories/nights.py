@@ -1,0 +1,165 @@
+"""An installation in a folder, whose store is in memory."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from nightloom.artifacts.data import (
+    EvalSetIdentity,
+    EvalSetManifest,
+    EvalSetRecord,
+    Preparation,
+    PreparationIdentity,
+    Snapshot,
+    SnapshotFile,
+    SnapshotIdentity,
+    SnapshotRecord,
+)
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
+from nightloom.artifacts.leaves import rows_root
+from nightloom.core import errors
+from nightloom.core.nights import compute_night
+from nightloom.core.settings import get_settings
+from nightloom.core.store import ObjectStore, open_store
+from nightloom.processes.child import run_function
+from nightloom.processes.parent import in_child, name_function
+from nightloom.registry.database import Database, open_database
+from nightloom.registry.nights import end_stage, record_night
+
+
+@pytest.fixture
+def folder(tmp_path: Path, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An installation without a recipe, whose store is in memory; its eval set is sound."""
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "prompts" / "triage").mkdir(parents=True)
+    (tmp_path / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
+    (tmp_path / "gold.csv").write_text("body,team\nwhat do I owe,billing\nwhere is it,shipping\n")
+    settings = {
+        "VAR_DIR": tmp_path / "var",
+        "RECIPES_DIR": tmp_path / "recipes",
+        "PROMPTS_DIR": tmp_path / "prompts",
+        "REGISTRY_URL": f"sqlite:///{tmp_path / 'registry.db'}",
+        "CONN_TICKETS": f"sqlite:///{tmp_path / 'tickets.db'}",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"NIGHTLOOM_{name}", str(value))
+    monkeypatch.setattr("nightloom.core.store.connect_store", lambda _: store)
+    for cached in (get_settings, open_database, open_store):
+        cached.cache_clear()
+    yield tmp_path
+    open_database().close()
+    for cached in (get_settings, open_database, open_store):
+        cached.cache_clear()
+
+
+RECIPE = """\
+name: triage
+owner: support
+task:
+  columns: {text: body}
+  answer: {team: {column: team, one_of: [billing, shipping]}}
+  primary: team
+  prompt: triage/1
+prepare: {source: {kind: files, path: /tickets.csv}}
+train: {trainer: dummy, base: dummy}
+evaluate:
+  sets: [{name: gold, source: {kind: files, path: /gold.csv}, columns: {text: body}}]
+  reference: false
+"""
+NIGHT = date(2026, 11, 23)
+ROWS = [("train", "the invoice is wrong", "billing"), ("train", "where is my parcel", "shipping")] * 3
+
+
+@dataclass
+class PreparedNight:
+    """Where a test finds what it changes and reads."""
+
+    folder: Path
+    store: ObjectStore
+    registry: Database
+    night: date = NIGHT
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.folder / "recipes" / "triage.yaml"
+
+    def change_recipe(self, old: str, new: str) -> None:
+        text = self.recipe_file.read_text(encoding="utf-8")
+        assert old in text
+        self.recipe_file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def prepare(self, night: date, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Leave what the prepare stage of a night leaves; rows are split, text and team."""
+        items = [
+            (f"i{n}", f"c{n}", text, json.dumps({"team": team}), None, None) for n, (_, text, team) in enumerate(ROWS)
+        ]
+        frame = pl.DataFrame(items, EVAL_ITEMS, orient="row")
+        eval_set = EvalSetManifest(
+            identity=EvalSetIdentity(name="gold", rows_root=rows_root(frame), items=len(frame)),
+            record=EvalSetRecord(frame=put_frame(self.store, frame, EVAL_ITEMS), refused=0),
+        )
+        cut = compute_night("triage", night, "UTC")
+        prepared = Preparation(
+            identity=PreparationIdentity(
+                recipe="triage",
+                night=night.isoformat(),
+                cut_from=cut.cut_from,
+                cut_to=cut.cut_to,
+                records="0" * 64,
+                eval_sets=(self.store.publish(eval_set).id,),
+                snapshot=self.store.publish(_freeze(self.store, night, rows)).id,
+                curated="0" * 64,
+                ledger=(),
+                quarantine=(),
+                rows_in=len(rows),
+                counts=(),
+                expectations=(),
+            )
+        )
+        record_night(self.registry, cut)
+        end_stage(self.registry, "triage", night, "prepare", "done", "rows", self.store.publish(prepared).id)
+
+
+@pytest.fixture
+def prepared(folder: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> PreparedNight:
+    """Night 2026-11-23 of a recipe with dummy model and trainer was prepared; workers run in this process."""
+
+    def run_here(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+        def run(**given: Any) -> Any:
+            document = json.loads(json.dumps(run_function(name_function(function), json.loads(json.dumps(given)))))
+            if "error" in document:
+                raise getattr(errors, document["error"])(document["message"])
+            return document["result"]
+
+        return run
+
+    for module in [module for name, module in sys.modules.items() if name.startswith("nightloom.")]:
+        if getattr(module, "in_child", None) is in_child:
+            monkeypatch.setattr(module, "in_child", run_here)
+    (folder / "recipes" / "triage.yaml").write_text(RECIPE, encoding="utf-8")
+    night = PreparedNight(folder, store, open_database())
+    night.prepare(NIGHT, ROWS)
+    return night
+
+
+def _freeze(store: ObjectStore, night: date, rows: Sequence[tuple[str, str, str]]) -> Snapshot:
+    lines = [
+        (f"r{number:03d}", "c", split, text, json.dumps({"team": team}), None, None)
+        for number, (split, text, team) in enumerate(rows)
+    ]
+    frame = pl.DataFrame(lines, EXAMPLES, orient="row")
+    ids = frame["row_id"]
+    file = SnapshotFile(
+        sha256=put_frame(store, frame, EXAMPLES), rows=len(frame), first_id=str(ids.min()), last_id=str(ids.max())
+    )
+    counts = frame["split"].value_counts().sort("split").iter_rows()
+    return Snapshot(
+        identity=SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=dict(counts)),
+        record=SnapshotRecord(files=(file,), recipe="triage", night=night.isoformat(), parent=None),
+    )

@@ -1,0 +1,69 @@
+"""The digest of a result moves with the modules that decide it, and with no other."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import nightloom
+import pytest
+from nightloom.artifacts import fingerprints
+from nightloom.artifacts.fingerprints import TRIAL, Fingerprint
+from nightloom.core.digests import digest_sources
+
+PACKAGE = Path(nightloom.__file__).parent
+DECIDES_WEIGHTS = ("training/*.py", "rendering/*.py", "prompts/*.py", "base_models/loading.py")
+DECIDES_NONE = ("trials/*.py", "processes/*.py", "engines/*.py", "registry/*.py", "base_models/hub.py")
+DECIDES_NONE += ("base_models/starter.py",)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """Our sources, to be changed."""
+    copy = tmp_path_factory.mktemp("sources") / "nightloom"
+    shutil.copytree(PACKAGE, copy, ignore=lambda folder, names: [n for n in names if n == "__pycache__"])
+    return copy
+
+
+def list_modules(patterns):
+    found = [path.relative_to(PACKAGE).as_posix() for one in patterns for path in sorted(PACKAGE.glob(one))]
+    assert len(found) > len(patterns)
+    return found
+
+
+def change_constant(path):
+    """Change the first constant that a module holds besides docstrings, or the docstring of one that holds none."""
+    text = path.read_text(encoding="utf-8")
+    documented = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr)]
+    tree = ast.parse(text)
+    strings = {(node.lineno, node.col_offset) for node in documented}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and (node.lineno, node.col_offset) not in strings:
+            node.value = "another"
+            break
+    else:
+        tree.body[0].value.value = "another"
+    path.write_text(ast.unparse(tree), encoding="utf-8")
+
+
+def has_moved(package, module):
+    before = digest_sources(package, TRIAL.modules)
+    kept = (package / module).read_text(encoding="utf-8")
+    change_constant(package / module)
+    after = digest_sources(package, TRIAL.modules)
+    (package / module).write_text(kept, encoding="utf-8")
+    return before != after
+
+
+@pytest.mark.parametrize("module", list_modules(DECIDES_WEIGHTS))
+def test_weights_follow_from(package, module):
+    assert has_moved(package, module)
+
+
+@pytest.mark.parametrize("module", list_modules(DECIDES_NONE))
+def test_weights_do_not_follow_from(package, module):
+    assert not has_moved(package, module)
+
+
+@pytest.mark.parametrize("name", [name for name, one in vars(fingerprints).items() if isinstance(one, Fingerprint)])
+def test_every_name_in_the_table_is_there(name):
+    assert len(vars(fingerprints)[name].code()) == 64

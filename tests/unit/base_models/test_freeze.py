@@ -1,0 +1,272 @@
+"""Base models from folders and from S3, sound ones and all sorts of others."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.models import BaseModelManifest
+from nightloom.base_models.freeze import S3Prefix, freeze_base
+from nightloom.core.errors import FaultError, InputError
+from nightloom.core.store import ObjectStore
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
+
+from tests.conftest import MemoryS3
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def model(tiny_model: Path, tmp_path: Path) -> Path:
+    """A model's folder to be changed."""
+    return shutil.copytree(tiny_model, tmp_path / "model")
+
+
+def edit(path: Path, **values: object) -> None:
+    """Set keys of a JSON file; none: remove the key."""
+    document = {**json.loads(path.read_text(encoding="utf-8")), **values}
+    kept = {key: value for key, value in document.items() if value is not None}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def shard(model: Path) -> list[str]:
+    """Divide a model's weights in two files, with an index, as large ones are published."""
+    weights = load_file(model / "model.safetensors")
+    (model / "model.safetensors").unlink()
+    names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    places = {key: names[number % 2] for number, key in enumerate(sorted(weights))}
+    for name in names:
+        save_file({key: weights[key] for key in places if places[key] == name}, model / name, {"format": "pt"})
+    index = {"metadata": {}, "weight_map": places}
+    (model / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    return names
+
+
+def test_a_folder_as_the_hub_gives_it_is_frozen_without_what_is_beside(store: ObjectStore, model: Path) -> None:
+    alone = freeze_base(store, str(model))
+    (model / "README.md").write_text("---\nlicense: other\nlicense_name: llama3\n---\n", encoding="utf-8")
+    (model / ".cache").mkdir()
+    for name in (".gitattributes", "LICENSE", "pytorch_model.bin", "consolidated.safetensors", ".cache/x.json", "a.py"):
+        (model / name).write_bytes(b"beside")
+    assert freeze_base(store, str(model)) == alone
+
+
+@pytest.mark.parametrize(
+    ("card", "license_"),
+    [
+        pytest.param("---\nlicense: other\nlicense_name: llama3\n---\n# A", "llama3", id="of its own"),
+        pytest.param("---\nlicense: mit\n---\n", "mit", id="known"),
+        pytest.param("---\nlicense: [\n---\n", None, id="no YAML"),
+        pytest.param("# A model\n---\nlicense: mit\n---\n", None, id="no front matter"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_the_card_tells_the_licence(store: ObjectStore, model: Path, card: str, license_: str | None) -> None:
+    (model / "README.md").write_text(card, encoding="utf-8")
+    record = store.load(BaseModelManifest, freeze_base(store, str(model))).record
+    assert (record.source, record.license) == ("model", license_)
+
+
+def test_weights_in_several_files_are_frozen(store: ObjectStore, model: Path) -> None:
+    names = shard(model)
+    files = store.load(BaseModelManifest, freeze_base(store, str(model))).identity.files
+    assert [file.path for file in files if file.path.endswith(".safetensors")] == names
+
+
+def lose_a_shard(model: Path) -> None:
+    (model / shard(model)[1]).unlink()
+
+
+def cut_off(model: Path) -> None:
+    path = model / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def cut_off_within_the_head(model: Path) -> None:
+    path = model / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def lose_a_weight(model: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    del weights["model.layers.0.mlp.up_proj.weight"]
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+
+
+def leave_pickles_alone(model: Path) -> None:
+    torch.save({}, model / "pytorch_model.bin")
+    (model / "model.safetensors").unlink()
+
+
+def lose_the_template(model: Path) -> None:
+    (model / "chat_template.jinja").unlink()
+
+
+def lose_the_tokenizer(model: Path) -> None:
+    (model / "tokenizer.json").unlink()
+
+
+def add_a_token_for_padding(model: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_special_tokens({"pad_token": "<|new|>"})
+    tokenizer.save_pretrained(model)
+
+
+def lose_the_end(model: Path) -> None:
+    for name in ("tokenizer_config.json", "config.json", "generation_config.json"):
+        edit(model / name, eos_token=None, eos_token_id=None)
+
+
+def end_answers_otherwise(model: Path) -> None:
+    template = model / "chat_template.jinja"
+    template.write_text(template.read_text(encoding="utf-8").replace("<|end|>", "<|stop|>"), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        pytest.param(lambda model: shutil.rmtree(model), "is not there: write `starter`, a folder", id="no folder"),
+        pytest.param(lambda model: [path.unlink() for path in model.iterdir()], "holds no model", id="empty"),
+        pytest.param(
+            lose_a_shard,
+            "model-00002-of-00002.safetensors, which .* names, is not in .*complete it",
+            id="a shard is missing",
+        ),
+        pytest.param(cut_off, r"model.safetensors in .* is cut off or damaged", id="cut off"),
+        pytest.param(
+            cut_off_within_the_head, r"model.safetensors in .* is cut off or damaged", id="cut off within the head"
+        ),
+        pytest.param(
+            lose_a_weight, r"1 weights in .* are missing .* model.layers.0.mlp.up_proj.weight", id="a weight is missing"
+        ),
+        pytest.param(
+            lambda model: edit(model / "config.json", vocab_size=400),
+            r"weights in .* of another shape",
+            id="weights of another shape",
+        ),
+        pytest.param(
+            lambda model: (model / "model.safetensors").unlink(), "has neither model.safetensors nor", id="no weights"
+        ),
+        pytest.param(leave_pickles_alone, "pytorch_model.bin in .* is a pickle.*save_pretrained", id="pickles alone"),
+        pytest.param(
+            lambda model: edit(model / "config.json", model_type="own"),
+            "knows no model_type 'own'",
+            id="unknown architecture",
+        ),
+        pytest.param(
+            lambda model: edit(model / "config.json", architectures=["LlamaModel"]),
+            "holds LlamaModel, which is no",
+            id="no language model",
+        ),
+        pytest.param(
+            lambda model: edit(model / "config.json", model_type="t5"), "no causal language model", id="no causal model"
+        ),
+        pytest.param(
+            lambda model: edit(model / "config.json", auto_map={"AutoModel": "a.B"}), "own code", id="own code"
+        ),
+        pytest.param(
+            lambda model: (model / "config.json").write_text("{", encoding="utf-8"),
+            "config.json is not JSON",
+            id="configuration is no JSON",
+        ),
+        pytest.param(
+            lambda model: (model / "config.json").rename(model / "adapter_config.json"),
+            "holds an adapter",
+            id="adapter",
+        ),
+        pytest.param(lambda model: (model / "config.json").unlink(), "has no config.json", id="no configuration"),
+        pytest.param(lose_the_tokenizer, "has no tokenizer; it needs a tokenizer.json", id="no tokenizer"),
+        pytest.param(
+            lambda model: (model / "tokenizer.json").write_text("{}", encoding="utf-8"),
+            "tokenizer in .* cannot be read",
+            id="damaged tokenizer",
+        ),
+        pytest.param(lose_the_template, "has no chat_template; take the model's chat form", id="no chat template"),
+        pytest.param(lose_the_end, "has no eos_token", id="no end token"),
+        pytest.param(end_answers_otherwise, "does not end an answer with the end token", id="another end"),
+        pytest.param(
+            add_a_token_for_padding, "has a token 300 and the model 300 embeddings", id="more tokens than embeddings"
+        ),
+    ],
+)
+def test_what_cannot_be_a_base_is_refused_at_once(
+    store: ObjectStore, s3: MemoryS3, model: Path, harm: Callable[[Path], None], message: str
+) -> None:
+    harm(model)
+    with pytest.raises(InputError, match=message):
+        freeze_base(store, str(model))
+    assert s3.objects == {}
+
+
+def upload(s3: MemoryS3, folder: Path, prefix: str) -> None:
+    for path in folder.iterdir():
+        s3.put_object(Bucket="models", Key=prefix + path.name, Body=path.read_bytes())
+
+
+@pytest.mark.parametrize("base", ["s3://models/tiny/", "s3://models/tiny"])
+def test_a_prefix_is_frozen_as_its_folder_would_be(store: ObjectStore, s3: MemoryS3, model: Path, base: str) -> None:
+    upload(s3, model, "tiny/")
+    upload(s3, model, "tiny/before/")
+    frozen = freeze_base(store, base)
+    assert store.load(BaseModelManifest, frozen).record.source == base
+    assert freeze_base(store, str(model)) == frozen
+
+
+def test_a_prefix_of_a_real_store_is_frozen_too(s3_store: ObjectStore, model: Path) -> None:
+    for path in model.iterdir():
+        s3_store._client.upload_file(str(path), s3_store.bucket, f"models/tiny/{path.name}")
+    base = f"s3://{s3_store.bucket}/models/tiny/"
+    frozen = freeze_base(s3_store, base)
+    edit(model / "config.json", rope_theta=20_000.0)
+    s3_store._client.upload_file(str(model / "config.json"), s3_store.bucket, "models/tiny/config.json")
+    assert freeze_base(s3_store, base) != frozen
+
+
+def test_an_unchanged_prefix_is_not_read_again(
+    store: ObjectStore, s3: MemoryS3, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(s3, model, "tiny/")
+    frozen = freeze_base(store, "s3://models/tiny/")
+    monkeypatch.delattr(MemoryS3, "download_file")
+    assert freeze_base(store, "s3://models/tiny/") == frozen
+    # Its files lie in this machine's cache already.
+    assert fetch_model(store, BaseModelManifest, frozen)[0].id == frozen
+
+
+def test_a_changed_prefix_is_another_base(store: ObjectStore, s3: MemoryS3, model: Path) -> None:
+    upload(s3, model, "tiny/")
+    frozen = freeze_base(store, "s3://models/tiny/")
+    edit(model / "config.json", rope_theta=20_000.0)
+    upload(s3, model, "tiny/")
+    assert freeze_base(store, "s3://models/tiny/") != frozen
+
+
+def test_a_prefix_that_changes_while_it_is_read_is_read_again(
+    store: ObjectStore, s3: MemoryS3, model: Path, tmp_path: Path
+) -> None:
+    upload(s3, model, "tiny/")
+    prefix = S3Prefix(store, "s3://models/tiny/")
+    edit(model / "config.json", rope_theta=20_000.0)
+    upload(s3, model, "tiny/")
+    with pytest.raises(FaultError, match="s3://models/tiny/ was changed while it was read"):
+        prefix.fetch(["config.json"], tmp_path)
+    assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize("base", ["s3://models/none/", "s3://models/", "s3://"])
+def test_an_empty_prefix_is_refused(store: ObjectStore, base: str) -> None:
+    with pytest.raises(InputError, match="there is nothing under s3://"):
+        freeze_base(store, base)
+
+
+def test_a_refused_prefix_can_be_mended(store: ObjectStore, s3: MemoryS3, model: Path, tiny_model: Path) -> None:
+    cut_off(model)
+    upload(s3, model, "tiny/")
+    with pytest.raises(InputError, match="is cut off or damaged"):
+        freeze_base(store, "s3://models/tiny/")
+    upload(s3, tiny_model, "tiny/")
+    assert freeze_base(store, "s3://models/tiny/") == freeze_base(store, str(tiny_model))

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+from nightloom.embedded.instance import open_instance, write_environment
+from nightloom.embedded.programs import airflow_environment, airflow_programs, store_program
+
+
+def test_the_store_listens_on_loopback_and_opens_no_unasked_port(tmp_path: Path) -> None:
+    instance = open_instance(tmp_path, keep_ports=False)
+
+    command = store_program(instance).command
+
+    assert {"-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0"} <= set(command)
+    assert f"-s3.port={instance.ports['s3']}" in command
+
+
+def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:
+    instance = open_instance(tmp_path, keep_ports=False)
+
+    programs = (store_program(instance), *airflow_programs(instance))
+
+    words = " ".join(" ".join(program.command) for program in programs)
+    assert not [name for name, secret in instance.secrets.items() if secret in words]
+
+
+def test_the_store_has_the_credentials_of_the_settings(tmp_path: Path) -> None:
+    instance = open_instance(tmp_path, keep_ports=False)
+
+    environment = store_program(instance).environment
+
+    assert environment["AWS_ACCESS_KEY_ID"] == instance.secrets["s3_access_key"]
+    assert environment["AWS_SECRET_ACCESS_KEY"] == instance.secrets["s3_secret_key"]
+
+
+def test_airflow_has_three_processes(tmp_path: Path) -> None:
+    programs = airflow_programs(open_instance(tmp_path, keep_ports=False))
+
+    assert [program.name for program in programs] == ["api-server", "scheduler", "dag-processor"]
+
+
+def test_airflow_is_kept_to_loopback_and_to_the_var_folder(tmp_path: Path) -> None:
+    environment = airflow_environment(open_instance(tmp_path, keep_ports=False))
+
+    assert environment["AIRFLOW_HOME"] == f"{tmp_path}/airflow"
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{tmp_path}/airflow/airflow.db?timeout=15"
+    assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert environment["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] == "False"
+    assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+
+
+def test_what_the_environment_file_says_of_airflow_wins(tmp_path: Path) -> None:
+    instance = open_instance(tmp_path, keep_ports=False)
+    write_environment(instance, {"AIRFLOW__CORE__PARALLELISM": "9", "NIGHTLOOM_DATA_DIR": "/data"})
+
+    environment = airflow_environment(instance)
+
+    assert environment["AIRFLOW__CORE__PARALLELISM"] == "9"
+    assert "NIGHTLOOM_DATA_DIR" not in environment

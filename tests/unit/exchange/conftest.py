@@ -1,0 +1,1 @@
+from tests.factories.adapters import _own_var_folder, base, blueprint, make_adapter, one_thread  # noqa: F401

@@ -1,0 +1,488 @@
+"""Export and import: what leaves is read by transformers and peft alone, what comes in is not believed."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.models import Adapter, BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelRef
+from nightloom.artifacts.results import (
+    Comparison,
+    Metric,
+    ModelScores,
+    Parity,
+    ParityCheck,
+    Verdict,
+    VerdictIdentity,
+)
+from nightloom.artifacts.training import LossPoint, Trial, TrialRecord, identify_trial
+from nightloom.base_models.loading import quiet_about_old_names
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+from nightloom.engines.opening import open_engine
+from nightloom.exchange.cards import write_card
+from nightloom.exchange.exporting import Exported, export_model
+from nightloom.exchange.importing import adopt_model, read_folder
+from nightloom.exchange.lineage import read_lineage
+from nightloom.recipes.schema import Recipe
+from nightloom.registry.database import Database
+from nightloom.registry.nights import index_manifest
+from nightloom.rendering.tokenizer import load_tokenizer
+
+from tests.factories.adapters import MakeAdapter, write_adapter
+
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+
+CHATS = [[{"role": "user", "content": text}] for text in ("Team? the invoice is wrong", "Team? a", "Team? my login")]
+RECIPE = {
+    "name": "triage",
+    "owner": "support",
+    "task": {
+        "columns": {"text": "body"},
+        "answer": {"team": {"column": "team", "one_of": ["billing", "login"]}},
+        "primary": "team",
+        "prompt": "triage/1",
+    },
+    "prepare": {"source": {"kind": "files", "path": "tickets.csv"}},
+    "evaluate": {"sets": [{"name": "gold", "source": {"kind": "files", "path": "e.csv"}, "columns": {"text": "body"}}]},
+}
+
+Export = Callable[..., Exported]
+Adopt = Callable[..., tuple[Adapter, list[str]]]
+
+
+@pytest.fixture(autouse=True)
+def _worker_in_this_process(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_child(function: Callable[..., Any], *, environment: dict[str, str]) -> Callable[..., Any]:
+        assert environment == {"CUDA_VISIBLE_DEVICES": ""}  # nobody has leased one for it
+        return lambda **arguments: function(**json.loads(json.dumps(arguments)))
+
+    for module in ("exporting", "importing"):
+        monkeypatch.setattr(f"nightloom.exchange.{module}.in_child", in_child)
+    for module in ("exporting", "weights"):
+        monkeypatch.setattr(f"nightloom.exchange.{module}.open_store", lambda: store)
+
+
+@pytest.fixture
+def export(store: ObjectStore, registry: Database, tmp_path: Path) -> Export:
+    """Exports into the folder `out`."""
+    return lambda adapter, **how: export_model(store, registry, adapter.id, tmp_path / "out", **how)
+
+
+@pytest.fixture
+def adopt(store: ObjectStore, blueprint: Blueprint) -> Adopt:
+    """Imports a folder for a recipe that asks what the blueprint asks."""
+
+    def adopt(folder: Path, base: str | None = None, **recipe: Any) -> tuple[Adapter, list[str]]:
+        settings = Recipe.model_validate({**RECIPE, **recipe})
+        task, found = blueprint.identity.task, read_folder(store, folder)
+        return adopt_model(store, found, settings, base=base or blueprint.identity.base, task=task, source=folder.name)
+
+    return adopt
+
+
+@pytest.fixture
+def foreign(tiny_model: Path, tmp_path: Path) -> Path:
+    """The folder of an adapter that peft saved somewhere."""
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    write_adapter(tiny_model, folder, 0.3, "lora")
+    return folder
+
+
+@pytest.fixture
+def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_adapter: MakeAdapter) -> Adapter:
+    """An adapter that was trained, proved and found better."""
+    adapter = make_adapter()
+    model = ModelRef(base=adapter.identity.base, adapter=adapter.id)
+    metric = Metric(name="team", correct=365, n=400, low=0.88, high=0.936)
+    check = ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same")
+    parity = Parity(
+        identity=Parity.Identity(
+            model=model,
+            task=blueprint.identity.task,
+            max_new_tokens=8,
+            snapshot=blueprint.identity.snapshot,
+            code="",
+            packages={},
+        ),
+        record=Parity.Record(checks=(check,), seconds=1),
+    )
+    verdict = Verdict(
+        identity=VerdictIdentity(
+            recipe="triage",
+            night="2026-11-23",
+            blueprint=blueprint.id,
+            candidate=adapter.id,
+            champion=None,
+            baseline=adapter.identity.base,
+            parity=parity.id,
+            scores=(ModelScores(role="candidate", eval_set="gold", scores="5" * 64, metrics=(metric,)),),
+            comparisons=(
+                Comparison(
+                    against="baseline",
+                    eval_set="gold",
+                    metric="team",
+                    n=400,
+                    only_candidate=300,
+                    only_other=2,
+                    difference=0.745,
+                    low=0.7,
+                    high=0.78,
+                    p_value=0.001,
+                    margin=0.02,
+                    finding="BETTER",
+                ),
+            ),
+            finding="BETTER",
+            promote=True,
+            reason="team 0.912 [0.880, 0.936] n=400 against baseline: BETTER",
+        )
+    )
+    trial = Trial(
+        identity=identify_trial(blueprint.identity, 0),
+        record=TrialRecord(
+            adapter=adapter.id,
+            steps=12,
+            kept_step=12,
+            examples=36,
+            tokens=900,
+            label_tokens=300,
+            left_out=0,
+            final_loss=0.25,
+            seconds=3.0,
+            tokens_per_second=900.0,
+            curve=(LossPoint(step=12, loss=0.25, learning_rate=0.001),),
+        ),
+    )
+    for manifest in (parity, verdict, trial):
+        store.publish(manifest)
+    index_manifest(registry, "verdict", verdict.id, "triage", None)
+    return adapter
+
+
+def ask_engine(store: ObjectStore, adapter: Adapter) -> list[str]:
+    engine = open_engine(store, ModelRef(base=adapter.identity.base, adapter=adapter.id))
+    return [answer.text for answer in engine.generate(CHATS, 8)]
+
+
+def ask_plainly(folder: Path, base: Path | None = None) -> list[str]:
+    """By transformers and peft alone."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(base or folder)
+    if base:
+        with quiet_about_old_names():
+            model = PeftModel.from_pretrained(model, folder)
+    answers = []
+    for chat in CHATS:
+        shown = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        written = model.generate(**shown, max_new_tokens=8, do_sample=False)
+        answers.append(tokenizer.decode(written[0, shown["input_ids"].shape[1] :], skip_special_tokens=True))
+    return answers
+
+
+def test_an_exported_adapter_answers_beside_its_base_model(
+    store: ObjectStore, make_adapter: MakeAdapter, export: Export, tiny_model: Path
+) -> None:
+    done = export(adapter := make_adapter())
+    assert ask_plainly(done.folder, tiny_model) == ask_engine(store, adapter)
+    config = json.loads((done.folder / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["base_model_name_or_path"] == "tiny"
+    template = load_tokenizer(done.folder).get_chat_template()
+    assert template == load_tokenizer(tiny_model).get_chat_template()
+
+
+@pytest.mark.parametrize(
+    ("lora", "tied"),
+    [
+        ({}, True),
+        ({"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}, True),
+        ({"modules_to_save": ["embed_tokens"]}, False),
+    ],
+    ids=["matrices", "embeddings and output", "embeddings alone"],
+)
+@pytest.mark.filterwarnings("ignore:.*tie_word_embeddings.*")
+def test_a_merged_model_answers_alone(
+    store: ObjectStore, make_adapter: MakeAdapter, export: Export, lora: dict[str, Any], tied: bool
+) -> None:
+    done = export(adapter := make_adapter(**lora), merged=True)
+    assert ask_plainly(done.folder) == ask_engine(store, adapter)
+    assert json.loads((done.folder / "config.json").read_text(encoding="utf-8"))["tie_word_embeddings"] is tied
+    assert {"generation_config.json", "README.md", "nightloom.json"} < set(done.files)
+
+
+def test_a_model_tuned_whole_answers_alone(store: ObjectStore, make_adapter: MakeAdapter, export: Export) -> None:
+    done = export(adapter := make_adapter(method="full"))
+    assert ask_plainly(done.folder) == ask_engine(store, adapter)
+
+
+def test_a_template_that_tells_the_date_leaves_as_training_was_told_it(
+    store: ObjectStore, make_adapter: MakeAdapter, registry: Database, tiny_model: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    changed = Path(shutil.copytree(tiny_model, tmp_path / "dated"))
+    template = "{{ strftime_now('%d %b %Y') }}" + (changed / "chat_template.jinja").read_text(encoding="utf-8")
+    (changed / "chat_template.jinja").write_text(template, encoding="utf-8")
+    base = store.publish(
+        BaseModelManifest(
+            identity=BaseModelIdentity(files=put_folder(store, changed)), record=BaseModelRecord(source="dated")
+        )
+    )
+    adapter = make_adapter()
+    moved = adapter.model_copy(update={"identity": adapter.identity.model_copy(update={"base": base.id})})
+    done = export_model(store, registry, store.publish(moved).id, tmp_path / "out")
+    shown = AutoTokenizer.from_pretrained(done.folder).apply_chat_template(CHATS[0], tokenize=False)
+    assert shown == load_tokenizer(changed).apply_chat_template(CHATS[0], tokenize=False)
+    assert shown.startswith("26 Jul 2024")
+
+
+def test_the_same_export_again_is_the_same_and_another_is_refused(
+    make_adapter: MakeAdapter, export: Export, judged: Adapter
+) -> None:
+    def read(done: Exported) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in done.folder.iterdir()}
+
+    first = read(export(judged))
+    assert read(export(judged)) == first
+    with pytest.raises(InputError, match="out holds something else; name a new folder, or add --force"):
+        export(other := make_adapter(size=0.2, r=2))
+    done = export(other, merged=True, force=True)
+    assert not {"adapter_model.safetensors", "adapter_config.json"} & read(done).keys()
+    assert read(export(judged, force=True)) == first
+
+
+def test_a_card_tells_what_people_have_to_know(judged: Adapter, export: Export) -> None:
+    folder = export(judged).folder
+    card = ModelCard.load(folder / "README.md")
+    assert (card.data.library_name, card.data.license, card.data.pipeline_tag) == (
+        "peft",
+        "apache-2.0",
+        "text-generation",
+    )
+    (result,) = card.data.eval_results
+    assert (result.dataset_name, result.metric_name) == ("gold", "team 0.912 [0.880, 0.936] n=400")
+    for told in (
+        "4 test, 36 train rows",
+        "trl, seed 20: 12 steps",
+        "lora.r: `4`",
+        "| gold | team | 0.912 [0.880, 0.936] n=400 |",
+        "**BETTER**. team 0.912 [0.880, 0.936] n=400 against baseline: BETTER.",
+        "ids holds: the ids are the same",
+        "--enable-lora --max-lora-rank 8 --lora-modules tuned=.",
+        "a difference below 0.040 may go unseen",
+    ):
+        assert told in card.content
+    assert "invoice" not in "".join(path.read_text(errors="replace") for path in folder.glob("*.[jR][sE]*"))
+
+
+def test_a_card_says_where_vllm_serves_an_adapter_only_merged(store: ObjectStore, make_adapter: MakeAdapter) -> None:
+    lora = {"r": 4, "use_dora": True, "alpha_pattern": {"q_proj": 2}, "rank_pattern": {}}
+    card = write_card(read_lineage(store, make_adapter(), []), None, merged=False, lora=lora)
+    assert "vLLM serves no adapter with `use_dora`, `alpha_pattern` beside a base model: export with `--merged`" in card
+    assert "--enable-lora" not in card
+
+
+def test_what_was_exported_comes_back_with_verdict_and_lineage(
+    store: ObjectStore, judged: Adapter, export: Export, adopt: Adopt, s3: Any
+) -> None:
+    folder = export(judged).folder
+    kept = {key for key in s3.objects if not key.startswith("prefix/manifests/")}
+    gone = [key for key in s3.objects if "/manifests/" in key and "/base/" not in key and "/prompt/" not in key]
+    for key in gone:
+        del s3.objects[key]
+    adapter, notes = adopt(folder)
+    assert (adapter.id, notes) == (judged.id, [])
+    assert (adapter.record.blueprint, adapter.record.source) == (None, "out")
+    lineage = read_lineage(store, adapter, [])
+    assert [one.identity.finding for one in lineage.verdicts] == ["BETTER"]
+    assert lineage.trial is not None
+    assert lineage.trial.record.final_loss == 0.25
+    # Nothing of another installation is found by a night in place of work.
+    assert {key.split("/")[2] for key in s3.objects if "/manifests/" in key} == {"adapter", "base", "prompt"}
+    assert len(kept) < len(s3.objects)
+
+
+def test_an_adapter_from_elsewhere_is_asked_as_the_recipe_asks(
+    store: ObjectStore, foreign: Path, adopt: Adopt, blueprint: Blueprint, make_adapter: MakeAdapter
+) -> None:
+    adapter, notes = adopt(foreign)
+    assert adapter.id == make_adapter().id  # however it was saved, equal weights have one id
+    assert (adapter.record.task, adapter.record.max_new_tokens) == (blueprint.identity.task, 64)
+    assert (adapter.record.source, notes) == ("foreign", [])
+
+
+def test_another_chat_template_is_told(foreign: Path, adopt: Adopt) -> None:
+    (foreign / "chat_template.jinja").write_text("{{ messages[0].content }}", encoding="utf-8")
+    assert adopt(foreign)[1] == [
+        "its chat template is not the base model's, by which it will be asked; look at its scores"
+    ]
+
+
+def test_a_model_tuned_whole_is_imported(
+    store: ObjectStore, make_adapter: MakeAdapter, adopt: Adopt, tiny_model: Path, tmp_path: Path
+) -> None:
+    (folder := tmp_path / "whole").mkdir()
+    write_adapter(tiny_model, folder, 0.3, "full")
+    assert adopt(folder)[0].id == make_adapter(method="full").id
+    with pytest.raises(InputError, match="its weights are the base model's; there is nothing to import"):
+        adopt(tiny_model)
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+def change_weights(folder: Path, change: Callable[[Any], Any]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "adapter_model.safetensors"
+    weights = load_file(path)
+    save_file({name: change(weight) for name, weight in weights.items()}, path)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def only_pickles(folder: Path) -> None:
+    (folder / "adapter_model.safetensors").unlink()
+    (folder / "adapter_model.bin").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+
+
+def declare_much(folder: Path) -> None:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}).encode()
+    (folder / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+def twice(folder: Path) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text('{"r": 4, ' + path.read_text(encoding="utf-8").lstrip()[1:], encoding="utf-8")
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no folder": (shutil.rmtree, "foreign is not a folder"),
+    "nothing in it": (lambda f: (f / "adapter_config.json").unlink(), "no adapter_config.json and no config.json"),
+    "a pickle": (only_pickles, "but adapter_model.bin: pickles are never read"),
+    "cut off": (lambda f: truncate(f / "adapter_model.safetensors"), "no sound safetensors file"),
+    "a huge tensor": (declare_much, "no sound safetensors file"),
+    "a huge rank": (lambda f: change_config(f, r=10**9), "declares a rank of 1000000000, and the weights have 4"),
+    "a huge rank somewhere": (lambda f: change_config(f, rank_pattern={"q": 10**9}), "declares a rank of 1000000000"),
+    "a module to import": (lambda f: change_config(f, megatron_config={"a": 1}), "sets megatron_config"),
+    "a class to import": (lambda f: change_config(f, auto_mapping={"parent_library": "os"}), "sets auto_mapping"),
+    "layers without end": (lambda f: change_config(f, layer_replication=[[0, 10**9]]), "sets layer_replication"),
+    "another base model": (
+        lambda f: change_config(f, init_lora_weights="pissa_niter_4"),
+        "by which peft changes the base model",
+    ),
+    "a pattern without end": (lambda f: change_config(f, target_modules=r"(\w+\.?)+X"), "may take for ever to match"),
+    "patterns without end": (lambda f: change_config(f, alpha_pattern={".*" * 9: 2}), "may take for ever to match"),
+    "another method": (lambda f: change_config(f, peft_type="PROMPT_TUNING"), "is of 'PROMPT_TUNING for CAUSAL_LM'"),
+    "modules that are not there": (lambda f: change_config(f, target_modules=["query"]), "Target modules"),
+    "a key twice": (twice, "a key stands twice"),
+    "not a number": (lambda f: change_config(f, lora_alpha=float("nan")), "NaN is not JSON"),
+    "weights of no effect": (lambda f: change_weights(f, lambda w: w * 0), "changes nothing in its base model"),
+    "weights that are not finite": (lambda f: change_weights(f, lambda w: w / 0), "numbers that are not finite"),
+    "weights of another size": (lambda f: change_weights(f, lambda w: w.repeat(1, 2)), "does not fit its base model"),
+}
+
+
+@pytest.mark.parametrize(("harm", "sentence"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_folder_is_refused(foreign: Path, adopt: Adopt, s3: Any, harm: Any, sentence: str) -> None:
+    harm(foreign)
+    with pytest.raises(InputError, match=sentence) as caught:
+        adopt(foreign)
+    assert "/var/scratch/" not in str(caught.value)
+    assert not any("/manifests/adapter/" in key for key in s3.objects)
+    assert not Path("ran").exists()
+
+
+def rewrite(document: dict[str, Any], kind: str, change: Callable[[dict[str, Any]], Any]) -> None:
+    for one in document["manifests"]:
+        if one["kind"] == kind:
+            change(one)
+
+
+UNTRUSTED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "a verdict that was touched up": (
+        lambda d: rewrite(d, "verdict", lambda m: m["identity"].update(finding="NOT_WORSE")),
+        "its verdict manifest '[0-9a-f]{12}' is not what its id says",
+    ),
+    "a path out of the folder": (
+        lambda d: rewrite(d, "adapter", lambda m: m["identity"]["files"][0].update(path="../../x.json")),
+        "its adapter manifest '[0-9a-f]{12}' is not what its id says",
+    ),
+    "a manifest that was erased": (
+        lambda d: d["manifests"].remove(next(m for m in d["manifests"] if m["kind"] == "blueprint")),
+        "the manifest of its blueprint [0-9a-f]{12} is missing",
+    ),
+    "no adapter": (lambda d: d.update(adapter="a" * 64), "lacks the manifest of the adapter that it names"),
+    "a manifest of nothing": (lambda d: d.update(manifests=[None]), "is not to be trusted"),
+    "another kind": (lambda d: rewrite(d, "trial", lambda m: m.update(kind="report")), "of kind 'report' has no place"),
+    "a trial of another adapter": (
+        lambda d: rewrite(d, "trial", lambda m: m["record"].update(adapter="a" * 64)),
+        "trial [0-9a-f]{12} made another adapter",
+    ),
+    "answers without end": (
+        lambda d: rewrite(d, "adapter", lambda m: m["record"].update(max_new_tokens=10**9)),
+        "it claims answers of 1000000000 tokens",
+    ),
+    "another version": (lambda d: d.update(schema_version=2), "no document of version 1"),
+}
+
+
+@pytest.mark.parametrize(("harm", "sentence"), UNTRUSTED.values(), ids=UNTRUSTED)
+def test_manifests_that_are_not_to_be_trusted_are_refused(
+    judged: Adapter, export: Export, adopt: Adopt, harm: Any, sentence: str
+) -> None:
+    path = export(judged).folder / "nightloom.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    harm(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(InputError, match=sentence):
+        adopt(path.parent)
+
+
+def test_a_verdict_holds_for_its_own_weights_alone(judged: Adapter, export: Export, adopt: Adopt) -> None:
+    folder = export(judged).folder
+    change_weights(folder, lambda weight: weight * 2)
+    with pytest.raises(InputError, match=r"adapter_model\.safetensors is not the one that nightloom\.json tells of"):
+        adopt(folder)
+    (folder / "nightloom.json").unlink()
+    assert adopt(folder)[0].record.lineage is None
+
+
+def test_a_merged_export_is_not_taken_for_its_adapter(judged: Adapter, export: Export, adopt: Adopt) -> None:
+    with pytest.raises(InputError, match="is an export with the base model merged into it"):
+        adopt(export(judged, merged=True).folder)
+
+
+def test_an_adapter_for_another_recipe_or_base_model_is_refused(
+    judged: Adapter, export: Export, adopt: Adopt, foreign: Path
+) -> None:
+    folder = export(judged).folder
+    with pytest.raises(InputError, match=r"stands on base model [0-9a-f]{12} \('tiny' where it came from\)"):
+        adopt(folder, base="d" * 64)
+
+
+def test_a_prompt_from_elsewhere_that_computes_is_not_taken() -> None:
+    from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+    from nightloom.exchange.importing import _refuse_program
+
+    def make(content: str) -> Prompt:
+        messages = (PromptMessage(role="user", content=content),)
+        return Prompt(identity=PromptIdentity(messages=messages), record=PromptRecord(name="a/1"))
+
+    _refuse_program(make("Which team? {{ text }} {{text}}"))
+    for content in ("{{ 'a' * 10**9 }}", "{% for i in range(9) %}{{ text }}{% endfor %}"):
+        with pytest.raises(InputError, match="computes what it shows"):
+            _refuse_program(make(content))

@@ -1,0 +1,109 @@
+"""GPUs are leased: each process has its own, and those of the dead are taken over."""
+
+import socket
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+
+import psutil
+import pytest
+from nightloom.core.errors import InputError
+from nightloom.processes import device_leases as devices
+from nightloom.processes.device_leases import lease_devices, on_device
+from nightloom.processes.devices import list_devices
+from nightloom.registry.database import Database
+from nightloom.registry.leases import drop_lease, read_lease, take_lease
+
+SCOPE = f"device/{socket.gethostname()}"[:100]
+DAY = timedelta(days=1)
+
+
+def list_leased(registry: Database) -> list[str]:
+    return [device for device in ("GPU-a", "GPU-b") if read_lease(registry, SCOPE, device)]
+
+
+@pytest.fixture(autouse=True)
+def _two_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    monkeypatch.setattr(devices, "_ASK_AGAIN_S", 0.01)
+
+
+@pytest.fixture
+def other() -> str:
+    """A process that lives as long as the test's parent does, and holds devices."""
+    return devices._name_process(psutil.Process().ppid())
+
+
+def test_a_block_has_a_device_and_gives_it_back(registry: Database) -> None:
+    with lease_devices(registry, 1) as leased:
+        assert leased == ["GPU-a"]
+        assert list_leased(registry) == ["GPU-a"]
+    assert list_leased(registry) == []
+
+
+def test_a_block_that_fails_gives_it_back_too(registry: Database) -> None:
+    with pytest.raises(KeyError), lease_devices(registry, 2):
+        raise KeyError
+    assert list_leased(registry) == []
+
+
+def test_what_another_holds_is_left_to_it(registry: Database, other: str) -> None:
+    take_lease(registry, SCOPE, ["GPU-a"], other, DAY)
+    with lease_devices(registry, 1) as leased:
+        assert leased == ["GPU-b"]
+
+
+def test_two_devices_are_waited_for_without_holding_one(
+    registry: Database, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_lease(registry, SCOPE, ["GPU-b"], other, DAY)
+    asked = threading.Event()
+    monkeypatch.setattr(devices.time, "sleep", lambda _: asked.set())
+    got: list[str] = []
+
+    def lease() -> None:
+        with lease_devices(registry, 2) as leased:
+            got.extend(leased)
+
+    waiting = threading.Thread(target=lease)
+    waiting.start()
+    assert asked.wait(30)
+    drop_lease(registry, SCOPE, "GPU-b", other)
+    waiting.join()
+    assert got == ["GPU-a", "GPU-b"]
+
+
+def test_the_devices_of_a_process_that_is_gone_are_taken_over(registry: Database) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as killed:
+        holder = devices._name_process(killed.pid)
+        take_lease(registry, SCOPE, ["GPU-a", "GPU-b"][:1], holder, DAY)
+        assert devices._is_alive(holder)
+        killed.kill()
+    with lease_devices(registry, 1) as leased:
+        assert leased == ["GPU-a"]
+
+
+def test_a_later_process_of_the_same_number_is_another(other: str) -> None:
+    words = other.split()
+    assert not devices._is_alive(f"process {words[1]} since {float(words[3]) - 3600:.0f}")
+
+
+def test_more_devices_than_there_are_is_an_error(registry: Database) -> None:
+    with pytest.raises(InputError, match="takes 3 devices, and this machine has 2; lower NIGHTLOOM_PROCESSES"):
+        lease_devices(registry, 3).__enter__()
+
+
+def test_without_a_device_nothing_is_leased(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with lease_devices(registry, 4) as leased:
+        assert leased == []
+
+
+def test_a_worker_sees_the_device_that_is_its_own(
+    registry: Database, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_lease(registry, SCOPE, ["GPU-a"], other, DAY)
+    monkeypatch.setattr(devices, "open_database", lambda: registry)
+    assert on_device(list_devices)() == ["GPU-b"]
+    assert list_leased(registry) == ["GPU-a"]

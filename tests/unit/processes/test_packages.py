@@ -1,0 +1,23 @@
+from types import SimpleNamespace
+
+import pytest
+from nightloom.core.packages import installed_packages
+from nightloom.processes import packages
+from nightloom.processes.packages import worker_packages
+
+
+@pytest.fixture(autouse=True)
+def _asked_anew():
+    worker_packages.cache_clear()
+    yield
+    worker_packages.cache_clear()
+
+
+def test_own_interpreter_has_own_packages():
+    assert worker_packages() == installed_packages()
+
+
+def test_another_interpreter_is_asked_itself(monkeypatch):
+    monkeypatch.setattr(packages, "get_settings", lambda: SimpleNamespace(worker_python="/opt/vllm/bin/python"))
+    monkeypatch.setattr(packages, "in_child", lambda function: lambda: {"asked": function.__name__})
+    assert worker_packages() == {"asked": "installed_packages"}

@@ -1,0 +1,259 @@
+"""Rules of a recipe beyond its schema, on raw recipes of any shape."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.core.settings import get_settings
+from nightloom.recipes.rules import RULES, check_rules
+from nightloom.recipes.training import RESERVED_SETTINGS
+
+FILE = Path("recipes/triage.yaml")
+CUT = "SELECT * FROM t WHERE at < :cut_to"
+
+
+def problems(recipe: dict[str, Any]) -> list[str]:
+    return [finding.problem for finding in check_rules(recipe, FILE)]
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "triage").mkdir()
+    (tmp_path / "triage" / "1.yaml").touch()
+    (tmp_path / "tickets.json").touch()
+    monkeypatch.setenv("NIGHTLOOM_PROMPTS_DIR", str(tmp_path))
+    monkeypatch.setenv("NIGHTLOOM_EXPECTATIONS_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+def test_name_differs_from_file() -> None:
+    (finding,) = check_rules({"name": "tickets"}, FILE)
+    assert (finding.problem, finding.remedy) == ("'tickets' is not the name of the file", "write `name: triage`")
+
+
+@pytest.mark.parametrize("line", ["0 1 * * *", "*/15 0-5 * * 1-5", "0 1 * * MON"])
+def test_cron_line_is_sound(line: str) -> None:
+    assert problems({"schedule": line}) == []
+
+
+@pytest.mark.parametrize("line", ["0 1 * *", "0 25 * * *", "@daily", "0 1 * * * *", "nightly", ""])
+def test_cron_line_is_refused(line: str) -> None:
+    assert problems({"schedule": line}) == [f"{line!r} is not a cron line"]
+
+
+@pytest.mark.parametrize("deadline", ["07:00+02:00", "7", 7, 630.5, "late"])
+def test_deadline_without_local_time_is_refused(deadline: object) -> None:
+    assert problems({"deadline": deadline}) == [f"{str(deadline)!r} is not a time of day without time zone"]
+
+
+@pytest.mark.usefixtures("folders")
+def test_prompt_without_file_gets_the_closest() -> None:
+    (finding,) = check_rules({"task": {"prompt": "triage/2"}}, FILE)
+    assert finding.remedy == "write `triage/1`; known: triage/1"
+
+
+@pytest.mark.usefixtures("folders")
+def test_prompt_above_the_folder_is_refused() -> None:
+    assert len(problems({"task": {"prompt": "../triage/1"}})) == 1
+
+
+@pytest.mark.usefixtures("folders")
+def test_suite_without_file_gets_the_closest() -> None:
+    (finding,) = check_rules({"prepare": {"suite": "tikets"}}, FILE)
+    assert finding.remedy == "write `tickets`; known: tickets"
+
+
+@pytest.mark.parametrize(("columns", "found"), [({"text": "body"}, 1), ({"updated_at": "at"}, 0)])
+def test_freshness_needs_times(columns: dict[str, str], found: int) -> None:
+    recipe = {"task": {"columns": columns}, "prepare": {"limits": {"freshness_hours": 24}}}
+    assert problems(recipe) == ["no column tells when a row was written"] * found
+
+
+def test_unknown_placeholder_gets_the_closest() -> None:
+    query = f"{CUT} AND at >= :window_form"
+    (finding,) = check_rules({"prepare": {"source": {"query": query}}}, FILE)
+    assert finding.problem == "the placeholder `:window_form` has no value"
+    assert finding.remedy == "write `:window_from`; known: :window_from, :cut_from, :cut_to"
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM t", "SELECT * FROM t -- until :cut_to", "SELECT 1 /* :cut_to */"])
+def test_query_without_cut_is_refused(query: str) -> None:
+    assert len(problems({"predict": {"source": {"query": query}}})) == 1
+
+
+def test_cast_and_time_of_day_are_no_placeholders() -> None:
+    assert problems({"prepare": {"source": {"query": f"{CUT} AND at::date > '2026-01-01 10:30'"}}}) == []
+
+
+def test_eval_set_needs_no_cut() -> None:
+    assert problems({"evaluate": {"sets": [{"source": {"query": "SELECT * FROM items"}}]}}) == []
+
+
+def test_eval_set_has_no_cut() -> None:
+    problem = "an eval set belongs to no night, so `:cut_to` has no value"
+    assert problems({"evaluate": {"sets": [{"source": {"query": CUT}}]}}) == [problem]
+
+
+def test_canaries_need_no_cut() -> None:
+    assert problems({"prepare": {"canaries": {"source": {"query": "SELECT * FROM planted"}}}}) == []
+
+
+def test_path_with_an_unknown_name_is_refused() -> None:
+    assert problems({"prepare": {"source": {"path": "{dat}/x.csv"}}}) == ["`{dat}` has no value"]
+
+
+def test_relative_path_is_refused() -> None:
+    (finding,) = check_rules({"prepare": {"source": {"path": "x.csv"}}}, FILE)
+    assert finding.remedy == "write `{data}/x.csv`, or the whole path from `/`"
+
+
+def test_eval_sets_of_one_name_are_refused() -> None:
+    sets = [{"name": "clean"}, {"name": "hard"}, {"name": "clean"}]
+    (finding,) = check_rules({"evaluate": {"sets": sets}}, FILE)
+    assert finding.place == ("evaluate", "sets", 2, "name")
+
+
+def test_table_beside_files_needs_a_connection() -> None:
+    predict = {"source": {"kind": "files", "path": "{data}/x.csv"}, "table": "answers"}
+    assert problems({"predict": predict}) == ["the table has no connection"]
+    assert problems({"predict": {**predict, "connection": "tickets"}}) == []
+
+
+def test_alert_without_reader_is_refused() -> None:
+    assert problems({"alerts": {"channel": "slack"}}) == ["alerts by slack reach nobody"]
+    assert problems({"alerts": {"channel": "slack", "to": ["#models"]}}) == []
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        *("starter", "dummy", "/models/llama", "s3://models/llama/", "s3://models"),
+        *("meta-llama/Llama-3.2-1B@4e20de3", "org/name@refs/pr/1", 7),
+    ],
+)
+def test_base_model_that_is_the_same_everywhere_is_sound(base: object) -> None:
+    assert problems({"train": {"base": base}}) == []
+
+
+def test_base_model_of_the_hub_needs_a_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (finding,) = check_rules({"train": {"base": "Qwen/Qwen3-0.6B"}}, FILE)
+    assert finding.place == ("train", "base")
+    assert finding.problem == "'Qwen/Qwen3-0.6B' is no folder here, and as a model of the hub it lacks a revision"
+    assert finding.remedy.startswith("write `Qwen/Qwen3-0.6B@` and a commit from the model's page")
+    (tmp_path / "Qwen" / "Qwen3-0.6B").mkdir(parents=True)
+    assert problems({"train": {"base": "Qwen/Qwen3-0.6B"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("base", "remedy"),
+    [("startr", "write `starter`, or a folder's"), ("models/a/b", "write `starter`, a folder's"), ("s3:///a", "write")],
+)
+def test_base_model_that_nobody_knows_is_refused(base: str, remedy: str) -> None:
+    (finding,) = check_rules({"train": {"base": base}}, FILE)
+    assert finding.problem == f"{base!r} is no base model that is known here"
+    assert finding.remedy.startswith(remedy)
+
+
+def test_setting_with_a_typo_gets_the_closest() -> None:
+    train = {"settings": {"learning_rat": 1e-3, "num_train_epochs": 2}, "lora": {"r": 8, "lora_alfa": 16}}
+    first, second = check_rules({"train": train}, FILE)
+    assert (first.problem, first.remedy) == ("`learning_rat` is not a setting of SFTConfig", "write `learning_rate`")
+    assert (second.place, second.remedy) == (("train", "lora", "lora_alfa"), "write `lora_alpha`")
+
+
+def test_setting_that_is_not_a_recipes_to_set_is_refused() -> None:
+    (finding,) = check_rules({"train": {"settings": {"output_dir": "elsewhere"}}}, FILE)
+    assert (finding.problem, finding.remedy) == ("`output_dir` is set by Nightloom itself", "remove it")
+
+
+def test_drawn_setting_with_a_typo_gets_the_closest() -> None:
+    (finding,) = check_rules({"train": {"trials": {"over": {"settings.learning_rat": [1e-3]}}}}, FILE)
+    assert (finding.place[-1], finding.remedy) == ("settings.learning_rat", "write `learning_rate`")
+
+
+@pytest.mark.parametrize(
+    ("train", "place"),
+    [
+        ({"settings": {"per_device_train_batch_size": 0}}, "per_device_train_batch_size"),
+        ({"settings": {"gradient_accumulation_steps": "many"}}, "gradient_accumulation_steps"),
+        ({"settings": {"num_train_epochs": -1.5}}, "num_train_epochs"),
+        ({"settings": {"learning_rate": True}}, "learning_rate"),
+        ({"lora": {"r": 2.5}}, "r"),
+        ({"trials": {"over": {"lora.r": [8, 0, -1]}}}, "lora.r"),
+        ({"trials": {"over": {"settings.learning_rate": {"low": 0, "high": 1}}}}, "low"),
+        ({"trials": {"over": {"lora.r": {"low": 4, "high": 64}}}}, "low"),
+        ({"trials": {"over": {"lora.r": {"low": 0.2, "high": 64, "whole": True}}}}, "low"),
+    ],
+)
+def test_settings_by_which_nothing_is_trained_are_refused(train: dict[str, Any], place: str) -> None:
+    (finding,) = check_rules({"train": train}, FILE)
+    assert (finding.place[-1], finding.problem[:23]) == (place, "nothing is trained with")
+
+
+def test_range_of_whole_numbers_is_fine() -> None:
+    ranges = {"lora.r": {"low": 4.0, "high": 64, "whole": True}, "settings.learning_rate": {"low": 1e-5, "high": 1}}
+    assert list(check_rules({"train": {"trials": {"over": ranges}}}, FILE)) == []
+
+
+def test_settings_of_the_dummy_are_free() -> None:
+    assert problems({"train": {"trainer": "dummy", "settings": {"anything": 1}}}) == []
+
+
+@pytest.mark.torch
+def test_settings_read_from_source_are_those_of_the_libraries() -> None:
+    from dataclasses import fields
+
+    from peft import LoraConfig
+    from trl import SFTConfig
+
+    settings = {"settings": dict.fromkeys({f.name for f in fields(SFTConfig)} - set(RESERVED_SETTINGS), 1)}
+    lora = {"lora": dict.fromkeys((f.name for f in fields(LoraConfig)), 1)}
+    assert problems({"train": {**settings, **lora}}) == []
+
+
+_WORDS = ["task", "prompt", "prepare", "predict", "source", "query", "path", "evaluate", "sets", "name"]
+_json = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(recipe=st.dictionaries(st.sampled_from([*_WORDS, "schedule", "deadline"]), _json, max_size=5))
+def test_rules_bear_any_shape(recipe: dict[str, Any]) -> None:
+    assert len(RULES) == 15
+    problems(recipe)
+
+
+CHAT = {"columns": {"chat": "messages"}, "answer": {"reply": {}}, "output": "text"}
+
+
+def test_a_chat_needs_no_column_of_the_answer() -> None:
+    assert problems({"task": CHAT, "evaluate": {"sets": [{"columns": {"chat": "messages"}}]}}) == []
+
+
+def test_a_chat_is_answered_in_text() -> None:
+    (finding,) = check_rules({"task": {**CHAT, "output": "json"}}, FILE)
+    assert (finding.problem, finding.remedy) == ("a conversation is answered in plain text", "write `output: text`")
+
+
+def test_a_chat_has_no_column_of_the_answer() -> None:
+    (finding,) = check_rules({"task": {**CHAT, "answer": {"reply": {"column": "reply"}}}}, FILE)
+    assert (finding.place, finding.remedy) == (("task", "answer", "reply", "column"), "remove `column`")
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"task": {"columns": {"text": "body"}, "answer": {"team": {}}}},
+        {"task": CHAT, "evaluate": {"sets": [{"columns": {"text": "body"}}]}},
+    ],
+    ids=["task", "eval set"],
+)
+def test_a_text_needs_a_column_of_the_answer(recipe: dict[str, Any]) -> None:
+    assert problems(recipe) == ["the field `column` is missing"]

@@ -1,0 +1,259 @@
+"""Encoding a snapshot: once for all trials, a shard at a time, and anew when what the ids follow from is another."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
+from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.frames import TOKENS, get_frame
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
+from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.reading import read_tokens
+from nightloom.artifacts.rewriting import rewrite_blob
+from nightloom.base_models.freeze import run_describe
+from nightloom.core.errors import InputError
+from nightloom.core.packages import installed_packages
+from nightloom.core.store import ObjectStore
+from nightloom.rendering import encode
+from nightloom.rendering.encode import encode_snapshot, identify_tokens, read_encoded
+from nightloom.rendering.tokenizer import load_tokenizer
+from nightloom.rendering.tokens import TokenEncoder
+from nightloom.trials.train import train_trial
+
+from tests.factories.trials import ROWS, publish_rows
+
+pytestmark = pytest.mark.torch
+
+NINE = [*ROWS, ("where is my refund", "billing")]
+TEN = [*NINE, ("I cannot log in", "login")]
+PLAN = TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings={"max_steps": 1}, seed=3)
+
+
+@pytest.fixture
+def blueprint(store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str]) -> BlueprintIdentity:
+    """On eight rows in one shard."""
+    return store.load(Blueprint, plan_trial(tiny_base, PLAN)).identity
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many conversations were encoded, call by call."""
+    calls: list[int] = []
+    original = TokenEncoder.encode
+
+    def count(self: TokenEncoder, conversations: Any) -> Any:
+        calls.append(len(conversations))
+        return original(self, conversations)
+
+    monkeypatch.setattr(TokenEncoder, "encode", count)
+    return calls
+
+
+def on(blueprint: BlueprintIdentity, snapshot: str) -> BlueprintIdentity:
+    return blueprint.model_copy(update={"snapshot": snapshot})
+
+
+def put_base(store: ObjectStore, folder: Path) -> str:
+    return store.publish(
+        BaseModelManifest(
+            identity=BaseModelIdentity(files=put_folder(store, folder)), record=BaseModelRecord(source="tiny")
+        )
+    ).id
+
+
+def test_ids_are_those_of_the_conversation(store: ObjectStore, blueprint: BlueprintIdentity, tiny_model: Path) -> None:
+    tokens = encode_snapshot(store, blueprint)
+    row = read_tokens(store, tokens, "train").row(0, named=True)
+    decode = load_tokenizer(tiny_model).decode
+    assert row["row_id"] == "000"
+    assert decode(row["input_ids"]) == '<|user|>the invoice is wrong<|end|><|assistant|>{"team": "billing"}<|end|>'
+    learned = [token for token, is_learned in zip(row["input_ids"], row["learned"], strict=True) if is_learned]
+    assert decode(learned) == '{"team": "billing"}<|end|>'
+
+
+def test_examples_and_tokens_are_counted(store: ObjectStore, blueprint: BlueprintIdentity) -> None:
+    record = encode_snapshot(store, blueprint).record
+    frame = get_frame(store, record.frames[0], TOKENS)
+    assert record.examples == 8
+    assert record.tokens == sum(map(len, frame["input_ids"].to_list()))
+    assert record.learned_tokens == sum(map(sum, frame["learned"].to_list()))
+    assert 8 < record.learned_tokens < record.tokens
+
+
+def test_second_trial_on_a_snapshot_encodes_nothing(
+    store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str], encoded: list[int]
+) -> None:
+    for seed in (3, 4):
+        train_trial(store, plan_trial(tiny_base, PLAN.model_copy(update={"seed": seed})), 0)
+    assert encoded == [8]
+
+
+def test_shards_are_encoded_in_their_order_and_some_rows_at_a_time(
+    store: ObjectStore, blueprint: BlueprintIdentity, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode, "_AT_ONCE", 2)
+    tokens = encode_snapshot(store, on(blueprint, publish_rows(store, NINE, shard_rows=4)))
+    assert [len(get_frame(store, blob, TOKENS)) for blob in tokens.record.frames] == [4, 4, 1]
+    assert encoded == [2, 2, 2, 2, 1]
+    assert read_tokens(store, tokens, "train")["row_id"].to_list() == [f"{n:03d}" for n in range(9)]
+    assert read_tokens(store, tokens, "test").is_empty()
+
+
+def test_shard_that_the_snapshot_before_has_is_not_encoded_again(
+    store: ObjectStore, blueprint: BlueprintIdentity, encoded: list[int]
+) -> None:
+    before = publish_rows(store, NINE, shard_rows=4)
+    first = encode_snapshot(store, on(blueprint, before))
+    second = encode_snapshot(store, on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=before)))
+    assert encoded == [4, 4, 1, 2]
+    assert second.record.frames[:2] == first.record.frames[:2]
+    assert (first.record.examples, second.record.examples) == (9, 10)
+
+
+def test_snapshot_before_that_is_lost_costs_time_alone(
+    store: ObjectStore, blueprint: BlueprintIdentity, s3: Any, encoded: list[int]
+) -> None:
+    before = publish_rows(store, NINE, shard_rows=4)
+    encode_snapshot(store, on(blueprint, before))
+    after = on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=before))
+    s3.objects = {key: data for key, data in s3.objects.items() if before not in key}
+    assert encode_snapshot(store, after).record.examples == 10
+    assert encoded == [4, 4, 1, 4, 4, 2]
+
+
+def test_killed_run_leaves_nothing_to_be_seen(
+    store: ObjectStore, blueprint: BlueprintIdentity, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint = on(blueprint, publish_rows(store, NINE, shard_rows=4))
+    put, written = encode.put_frame, []
+
+    def die_at_the_second(*arguments: Any) -> str:
+        if written:
+            raise KeyboardInterrupt
+        written.append(put(*arguments))
+        return written[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encode, "put_frame", die_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            encode_snapshot(store, blueprint)
+    assert not any("/tokens/" in key for key in s3.objects)
+    assert encode_snapshot(store, blueprint).record.frames[0] == written[0]
+
+
+def change_prompt(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+    identity = PromptIdentity(messages=(PromptMessage(role="user", content="Ticket: {{ text }}"),))
+    prompt = store.publish(Prompt(identity=identity, record=PromptRecord(name="triage/2"))).id
+    return {"task": blueprint.task.model_copy(update={"prompt": prompt})}
+
+
+def change_output(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+    return {"task": blueprint.task.model_copy(update={"output": "text"})}
+
+
+def change_template(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+    path = folder / "chat_template.jinja"
+    path.write_text(path.read_text(encoding="utf-8").replace("message.content", "message.content|trim"), "utf-8")
+    return {"base": put_base(store, folder)}
+
+
+def change_tokenizer(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+    path = folder / "tokenizer.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["normalizer"] = {"type": "NFC"}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return {"base": put_base(store, folder)}
+
+
+def change_tokenizer_config(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+    path = folder / "tokenizer_config.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**document, "model_max_length": 9}), encoding="utf-8")
+    return {"base": put_base(store, folder)}
+
+
+@pytest.mark.parametrize(
+    "change", [change_prompt, change_output, change_template, change_tokenizer, change_tokenizer_config]
+)
+def test_what_the_ids_follow_from_names_them(
+    store: ObjectStore,
+    blueprint: BlueprintIdentity,
+    tiny_model: Path,
+    tmp_path: Path,
+    encoded: list[int],
+    change: Callable[..., dict[str, object]],
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    first = encode_snapshot(store, blueprint)
+    changed = blueprint.model_copy(update=change(store, blueprint, folder))
+    assert encode_snapshot(store, changed).id != first.id
+    assert encode_snapshot(store, blueprint) == first
+    assert encoded == [8, 8]
+
+
+def test_bases_with_one_tokenizer_share_its_ids(
+    store: ObjectStore, blueprint: BlueprintIdentity, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 128}), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"other weights")
+    (folder / "model.safetensors.index.json").write_text("{}", encoding="utf-8")
+    other = blueprint.model_copy(update={"base": put_base(store, folder)})
+    assert other.base != blueprint.base
+    assert encode_snapshot(store, other).id == encode_snapshot(store, blueprint).id
+
+
+def test_erased_row_is_not_read_any_more(store: ObjectStore, blueprint: BlueprintIdentity) -> None:
+    blob = encode_snapshot(store, blueprint).record.frames[0]
+    assert rewrite_blob(store, blob, "tokens", ["003"]) == 1
+    training, _ = read_encoded(store, blueprint)
+    assert "003" not in training["row_id"]
+    assert len(training) == 7
+
+
+def test_snapshot_whose_training_rows_were_erased_is_refused(store: ObjectStore, blueprint: BlueprintIdentity) -> None:
+    blueprint = on(blueprint, publish_rows(store, ROWS[:1]))
+    shard = store.load(Snapshot, blueprint.snapshot).record.files[0].sha256
+    rewrite_blob(store, shard, "examples", ["000"])
+    with pytest.raises(InputError, match="has no training rows"):
+        read_encoded(store, blueprint)
+
+
+def test_log_tells_counts_and_no_word_of_a_row(
+    store: ObjectStore, blueprint: BlueprintIdentity, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "nightloom"):
+        encode_snapshot(store, blueprint)
+    assert "8 examples in 1 shards, 0 of them encoded before" in caplog.messages
+    assert not any("invoice" in line or "billing" in line for line in caplog.messages)
+
+
+def test_template_that_asks_otherwise_than_it_writes_is_told(
+    store: ObjectStore,
+    blueprint: BlueprintIdentity,
+    tiny_model: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    path = folder / "chat_template.jinja"
+    path.write_text(path.read_text(encoding="utf-8").replace("'<|assistant|>' -", "'<|assistant|>Sure' -"), "utf-8")
+    encode_snapshot(store, blueprint.model_copy(update={"base": put_base(store, folder)}))
+    assert any(line.startswith("in 8 of 8 examples the chat template asks") for line in caplog.messages)
+
+
+def test_tokens_are_found_by_what_a_blueprint_names(
+    store: ObjectStore, blueprint: BlueprintIdentity, tiny_base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightloom.base_models.freeze.open_store", lambda: store)
+    tokens = encode_snapshot(store, blueprint)
+    read = run_describe(tiny_base)
+    packages = installed_packages()
+    assert identify_tokens(blueprint, str(read["tokenizer"]), str(read["template"]), packages) == tokens.identity

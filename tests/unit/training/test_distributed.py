@@ -1,0 +1,113 @@
+"""Several processes that train one trial together."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from nightloom.artifacts.blueprints import Blueprint, TrialPlan
+from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
+from nightloom.artifacts.training import Trial
+from nightloom.base_models.freeze import freeze_base
+from nightloom.core.errors import DivergenceError, InputError
+from nightloom.core.store import ObjectStore
+from nightloom.processes.parent import in_child
+from nightloom.training.distributed import count_processes, go_first, lead, pick_rows, share_rows
+from nightloom.trials.ranking import note_divergence
+from nightloom.trials.train import run_trial, train_trial
+
+from tests.conftest import PointSettings
+from tests.factories.trials import plan_trial as planner
+
+ROWS = [(f"{'the invoice is wrong ' * (1 + n % 3)}{n}", "billing" if n % 2 else "login") for n in range(9)]
+"""Nine, so that the last of three batches of four is a single row: one process gets it, and the other nothing."""
+
+
+def make_plan(rows_a_batch: int, run_name: str = "") -> TrialPlan:
+    given = {
+        "bf16": False,
+        "per_device_train_batch_size": rows_a_batch,
+        "num_train_epochs": 2,
+        "logging_steps": 1,
+        "learning_rate": 1e-2,
+        "run_name": run_name,
+    }
+    return TrialPlan.model_validate(
+        {"trainer": "trl", "method": "lora", "lora": {"r": 4}, "settings": given, "seed": 3}
+    )
+
+
+def test_alone_a_process_does_all_itself() -> None:
+    assert (count_processes(), lead(lambda: 7), go_first(lambda: 8)) == (1, 7, 8)
+
+
+@pytest.mark.parametrize("rows", range(1, 9))
+@pytest.mark.parametrize("processes", [2, 3])
+def test_the_rows_of_a_batch_are_dealt_out_once(rows: int, processes: int) -> None:
+    batch = [{"input_ids": [number, number], "labels": [-100, number]} for number in range(rows)]
+    dealt = [pick_rows(batch, process, processes) for process in range(processes)]
+    assert all(dealt)
+    learned = [row["labels"][1] for own in dealt for row in own if row["labels"] != [-100, -100]]
+    assert sorted(learned) == list(range(rows))
+
+
+@pytest.fixture
+def base(s3_store: ObjectStore, tiny_model: Path) -> str:
+    manifest = BaseModelManifest(
+        identity=BaseModelIdentity(files=put_folder(s3_store, tiny_model)), record=BaseModelRecord(source="tiny")
+    )
+    return s3_store.publish(manifest).id
+
+
+@pytest.fixture
+def plan(s3_store: ObjectStore) -> Callable[..., str]:
+    """Publishes a blueprint in the real store, which other processes read too."""
+    return planner.__wrapped__(s3_store)
+
+
+@pytest.mark.torch
+def test_two_processes_come_to_the_losses_of_one(
+    s3_store: ObjectStore, point_settings: PointSettings, base: str, plan: Any, tmp_path: Path
+) -> None:
+    # How the run is called tells the blueprints apart, and changes nothing.
+    together = plan(base, make_plan(4, run_name="together"), ROWS)
+    with point_settings(tmp_path):
+        trial = in_child(run_trial, processes=2)(blueprint=together, trial=0)
+        two = s3_store.load(Trial, trial).record
+        one = train_trial(s3_store, plan(base, make_plan(4, run_name="alone"), ROWS), 0).record
+    assert [point.step for point in two.curve] == [1, 2, 3, 4, 5, 6]
+    assert [point.loss for point in two.curve] == pytest.approx([point.loss for point in one.curve], abs=1e-5)
+    assert (two.steps, two.examples, two.tokens) == (one.steps, one.examples, one.tokens)
+
+
+def test_the_others_do_not_wait_for_a_first_one_that_has_no_course(
+    s3_store: ObjectStore, point_settings: PointSettings, plan: Any, tmp_path: Path
+) -> None:
+    blueprint = plan(freeze_base(s3_store, "dummy"), make_plan(2).model_copy(update={"trainer": "dummy"}), ROWS)
+    with point_settings(tmp_path):
+        note_divergence(s3_store, s3_store.load(Blueprint, blueprint).identity, 0, DivergenceError("it diverged"))
+        with pytest.raises(DivergenceError, match="it diverged"):
+            in_child(run_trial, processes=2)(blueprint=blueprint, trial=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "order", "message"),
+    [
+        pytest.param(
+            3,
+            "group_by_length",
+            "per_device_train_batch_size 3 cannot be divided among 2 processes",
+            id="odd",
+        ),
+        pytest.param(4, "batch_rebalance", "they would be dealt out twice; write group_by_length", id="dealt twice"),
+    ],
+)
+def test_a_batch_that_cannot_be_divided_is_refused(
+    monkeypatch: pytest.MonkeyPatch, rows: int, order: str, message: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    args = SimpleNamespace(per_device_train_batch_size=rows, train_sampling_strategy=order)
+    with pytest.raises(InputError, match=message):
+        share_rows(SimpleNamespace(args=args))

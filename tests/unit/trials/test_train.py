@@ -1,0 +1,233 @@
+"""Trials with both trainers, on models and data of a few bytes."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+import torch
+from nightloom.artifacts.blueprints import Blueprint, TrialPlan
+from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.frames import LABELS, get_frame
+from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
+from nightloom.artifacts.training import Trial, identify_trial
+from nightloom.base_models.freeze import freeze_base
+from nightloom.base_models.loading import load_model, quiet_about_old_names
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+from nightloom.engines.opening import open_engine
+from nightloom.engines.transformers import open_transformers
+from nightloom.rendering.encode import read_conversations
+from nightloom.trials import train as trials
+from nightloom.trials.train import train_trial
+
+Plan = Callable[..., str]
+
+
+def make_plan(method: str = "lora", trainer: str = "trl", lora: object = None, **settings: object) -> TrialPlan:
+    settings = {"max_steps": 3, "per_device_train_batch_size": 4, "learning_rate": 1e-2, **settings}
+    lora = {"r": 4} if lora is None and method == "lora" else lora or {}
+    return TrialPlan.model_validate(
+        {"trainer": trainer, "method": method, "lora": lora, "settings": settings, "seed": 3}
+    )
+
+
+def weights_of(store: ObjectStore, trial: Trial) -> list[tuple[str, str]]:
+    return [(file.path, file.sha256) for file in store.load(Adapter, trial.record.adapter).identity.files]
+
+
+def ask(store: ObjectStore, model: ModelRef, text: str) -> str:
+    return open_engine(store, model).generate([[{"role": "user", "content": text}]], 8)[0].text
+
+
+def test_the_dummy_learns_and_answers(store: ObjectStore, plan_trial: Plan) -> None:
+    base = freeze_base(store, "dummy")
+    trial = train_trial(store, plan_trial(base, make_plan(trainer="dummy")), 0)
+    assert ask(store, ModelRef(base=base, adapter=trial.record.adapter), "an invoice") == '{"team": "billing"}'
+    assert ask(store, ModelRef(base=base), "an invoice") == ""
+
+
+def test_a_trial_is_trained_once(store: ObjectStore, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"))
+    first = train_trial(store, blueprint, 0)
+    monkeypatch.setattr(trials, "TRAINERS", {})
+    assert train_trial(store, blueprint, 0) == first
+
+
+def test_a_trial_that_is_not_planned_is_refused(store: ObjectStore, plan_trial: Plan) -> None:
+    blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"))
+    with pytest.raises(InputError, match="plans 1 trials; 1 is not one of them"):
+        train_trial(store, blueprint, 1)
+
+
+def test_a_snapshot_without_training_rows_is_refused(store: ObjectStore, plan_trial: Plan) -> None:
+    blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"), [])
+    with pytest.raises(InputError, match="has no training rows"):
+        train_trial(store, blueprint, 0)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_training_twice_gives_the_same_bytes(store: ObjectStore, tiny_base: str, plan_trial: Plan, method: str) -> None:
+    # Two blueprints, so that the second is not found but trained; how often progress is logged changes no weight.
+    first = train_trial(store, plan_trial(tiny_base, make_plan(method, logging_steps=1)), 0)
+    again = train_trial(store, plan_trial(tiny_base, make_plan(method, logging_steps=2)), 0)
+    assert weights_of(store, first) == weights_of(store, again)
+    assert [point.step for point in first.record.curve] == [1, 2, 3]
+
+
+@pytest.mark.torch
+def test_an_adapter_holds_safetensors_and_no_path(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    trial = train_trial(store, plan_trial(tiny_base, make_plan()), 0)
+    adapter, folder = fetch_model(store, Adapter, trial.record.adapter)
+    assert [file.path for file in adapter.identity.files] == ["adapter_config.json", "adapter_model.safetensors"]
+    assert '"base_model_name_or_path": null' in (folder / "adapter_config.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.torch
+def test_the_account_counts_tokens_and_labels(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).record
+    assert (record.steps, record.examples, record.left_out) == (3, 8, 0)
+    assert 8 < record.label_tokens < record.tokens
+
+
+@pytest.mark.torch
+def test_an_example_is_kept_as_the_model_saw_it(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "nightloom"):
+        record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).record
+    assert record.sample
+    sample = get_frame(store, record.sample, LABELS)
+    assert "".join(sample["token"]) == '<|user|>the invoice is wrong<|end|><|assistant|>{"team": "billing"}<|end|>'
+    assert "".join(sample.filter("learned")["token"]) == '{"team": "billing"}<|end|>'
+    assert not any("invoice" in line or "billing" in line for line in caplog.messages)
+
+
+@pytest.mark.torch
+def test_progress_is_logged(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "nightloom"):
+        train_trial(store, plan_trial(tiny_base, make_plan(logging_steps=1)), 0)
+    assert any(line.startswith("step 3/3 loss ") and line.endswith(" 0:00 left") for line in caplog.messages)
+
+
+@pytest.mark.torch
+def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    trial = train_trial(store, plan_trial(tiny_base, make_plan("full", max_steps=20)), 0)
+    tuned = ModelRef(base=tiny_base, adapter=trial.record.adapter)
+    assert ask(store, tuned, "the invoice is wrong") != ask(store, ModelRef(base=tiny_base), "the invoice is wrong")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        pytest.param(make_plan(learning_rat=1), "did you mean 'learning_rate'", id="misspelled setting"),
+        pytest.param(make_plan(lora={"rank": 4}), "train.lora.rank is not a setting", id="unknown LoRA setting"),
+        pytest.param(make_plan(push_to_hub=True), "set by Nightloom itself", id="setting that is ours"),
+        pytest.param(make_plan(completion_only_loss=False), "set by Nightloom itself", id="what is learned"),
+        pytest.param(make_plan(num_train_epochs="x"), "cannot be used", id="bad value"),
+        pytest.param(
+            make_plan(per_device_train_batch_size="8"), "is '8'; write a whole number above 0", id="bad batch"
+        ),
+        pytest.param(make_plan(max_length=0), "max_length is 0; write a whole number above 0", id="bad length"),
+        pytest.param(make_plan(optim="adamw_bnb_8bit"), "cannot be used.*bitsandbytes", id="optimizer not here"),
+        pytest.param(make_plan(fsdp="full_shard"), "fsdp spreads a model over devices", id="spread model"),
+        pytest.param(make_plan(lora={"target_modules": ["nowhere"]}), "cannot be used", id="no module matches"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, plan: TrialPlan, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train_trial(store, plan_trial(tiny_base, plan), 0)
+
+
+@pytest.mark.torch
+def test_one_long_example_in_many_is_left_out(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    rows = [("the invoice is wrong", "billing")] * 100 + [("word " * 80, "login")]
+    record = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=1), rows), 0).record
+    assert (record.examples, record.left_out) == (100, 1)
+
+
+@pytest.mark.torch
+def test_many_long_examples_are_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    rows = [("the invoice is wrong", "billing")] * 10 + [("word " * 80, "login")]
+    with pytest.raises(InputError, match="1 of 11 training examples are longer than 64 tokens, the base"):
+        train_trial(store, plan_trial(tiny_base, make_plan(), rows), 0)
+
+
+WITH_EMBEDDINGS = {"r": 4, "modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}
+
+
+BOTH_KINDS = pytest.mark.parametrize(
+    "lora", [pytest.param({"r": 4}, id="linear"), pytest.param(WITH_EMBEDDINGS, id="embeddings")]
+)
+
+
+@pytest.mark.torch
+def test_a_trial_is_found_again_though_peft_writes_into_its_settings(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan
+) -> None:
+    blueprint = plan_trial(tiny_base, make_plan(lora=WITH_EMBEDDINGS, max_steps=1))
+    trained = train_trial(store, blueprint, 0)
+    assert store.find(Trial, identify_trial(store.load(Blueprint, blueprint).identity, 0)) == trained
+
+
+@pytest.mark.torch
+@BOTH_KINDS
+def test_a_merged_adapter_gives_the_same_logits(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: object
+) -> None:
+    from peft import PeftModel
+
+    trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora, max_steps=10)), 0)
+    base = fetch_model(store, BaseModelManifest, tiny_base)[1]
+    adapter = fetch_model(store, Adapter, trial.record.adapter)[1]
+    tokens = torch.arange(20)[None]
+    with quiet_about_old_names(), torch.no_grad():
+        apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits
+        merged = open_transformers(base, adapter, "lora").model(tokens).logits
+    torch.testing.assert_close(merged, apart, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(merged, load_model(base)(tokens).logits, atol=1e-2)
+
+
+@pytest.mark.torch
+@BOTH_KINDS
+def test_an_adapter_that_changes_nothing_is_refused(
+    store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: object
+) -> None:
+    trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora, learning_rate=0.0)), 0)
+    with pytest.raises(InputError, match="changes nothing"):
+        open_engine(store, ModelRef(base=tiny_base, adapter=trial.record.adapter))
+
+
+@pytest.mark.torch
+def test_an_adapter_of_another_base_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    dummy = freeze_base(store, "dummy")
+    trial = train_trial(store, plan_trial(dummy, make_plan(trainer="dummy")), 0)
+    with pytest.raises(InputError, match="was trained on base model"):
+        open_engine(store, ModelRef(base=tiny_base, adapter=trial.record.adapter))
+
+
+CONVERSATION = [
+    {"content": "Be brief.", "role": "system"},
+    {"content": "Hi", "role": "user"},
+    {"content": "Hello.", "role": "assistant"},
+]
+
+
+def test_an_example_shows_what_was_said_before(store: ObjectStore, plan_trial: Plan) -> None:
+    blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"), history=CONVERSATION)
+    conversation = read_conversations(store, store.load(Blueprint, blueprint).identity)[0]
+    assert [message["role"] for message in conversation] == ["system", "user", "assistant", "user", "assistant"]
+    assert [message["content"] for message in conversation[-2:]] == ["the invoice is wrong", '{"team": "billing"}']
+
+
+@pytest.mark.torch
+def test_the_last_answer_alone_is_learned(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    alone = train_trial(store, plan_trial(tiny_base, make_plan("full")), 0).record
+    after = train_trial(store, plan_trial(tiny_base, make_plan("full"), history=CONVERSATION), 0).record
+    assert after.tokens > alone.tokens
+    assert after.label_tokens == alone.label_tokens
