@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
-from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, TrialPlan
+from nightloom.artifacts.data import Snapshot, SnapshotContent, SnapshotFile, SnapshotProvenance
 from nightloom.artifacts.fingerprints import VERDICT
 from nightloom.artifacts.folders import fetch_folder, put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import Adapter, BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.models import Adapter, BaseModelContent, BaseModelManifest, BaseModelProvenance, TaskSpec
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.training import Trial
 from nightloom.base_models.freeze import run_freeze
 from nightloom.core.digests import code_digest
@@ -89,8 +89,8 @@ class _Bench:
         self.folder, self.base_folder = folder, base
         self.seed = 20 if prefix.startswith("again") else int(time.time())
         self.store = connect_store(get_settings())
-        identity = BaseModelIdentity(files=put_folder(self.store, base))
-        manifest = BaseModelManifest(identity=identity, record=BaseModelRecord(source="starter"))
+        identity = BaseModelContent(files=put_folder(self.store, base))
+        manifest = BaseModelManifest(content=identity, provenance=BaseModelProvenance(source="starter"))
         self.base = self.store.publish(manifest).id
         rows = _write_rows()
         self.snapshot = _publish_snapshot(self.store, rows)
@@ -104,8 +104,8 @@ class _Bench:
         began = time.monotonic()
         trial = in_child(run_trial)(blueprint=blueprint, trial=0)
         seconds = time.monotonic() - began
-        adapter = self.store.load(Adapter, self.store.load(Trial, trial).record.adapter)
-        return seconds, [(file.path, file.sha256) for file in adapter.identity.files]
+        adapter = self.store.load(Adapter, self.store.load(Trial, trial).result.adapter)
+        return seconds, [(file.path, file.sha256) for file in adapter.content.files]
 
     def run_bare(self, *, answers: bool) -> float:
         """Run TRL's script; seconds."""
@@ -139,7 +139,7 @@ def _fetch_starter(folder: Path) -> Path:
     _point_settings(folder, "starter/")
     frozen = in_child(run_freeze)(base="starter")
     store = connect_store(get_settings())
-    files = store.load(BaseModelManifest, frozen["base"]).identity.files
+    files = store.load(BaseModelManifest, frozen["base"]).content.files
     return fetch_folder(store, files, folder / "base")
 
 
@@ -170,20 +170,20 @@ def _publish_snapshot(store: ObjectStore, rows: pl.DataFrame) -> str:
         sha256=put_frame(store, rows, EXAMPLES), rows=len(rows), first_id=rows["row_id"][0], last_id=rows["row_id"][-1]
     )
     splits = dict(rows["split"].value_counts().iter_rows())
-    identity = SnapshotIdentity(rows_root=rows_root(rows), columns=tuple(EXAMPLES), splits=splits)
-    record = SnapshotRecord(files=(file,), recipe="bench", night="2026-11-23", parent=None)
-    return store.publish(Snapshot(identity=identity, record=record)).id
+    identity = SnapshotContent(rows_root=rows_root(rows), columns=tuple(EXAMPLES), splits=splits)
+    record = SnapshotProvenance(files=(file,), recipe="bench", night="2026-11-23", parent=None)
+    return store.publish(Snapshot(content=identity, provenance=record)).id
 
 
 def _publish_blueprint(store: ObjectStore, snapshot: str, base: str, seed: int) -> str:
-    prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
+    prompt = PromptContent(messages=(PromptMessage(role="user", content="{{ text }}"),))
     task = TaskSpec(
-        prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="bench/1"))).id,
+        prompt=store.publish(Prompt(content=prompt, provenance=PromptProvenance(name="bench/1"))).id,
         output="json",
         answer=dict.fromkeys(FIELDS),
         field_order=FIELDS,
     )
-    identity = BlueprintIdentity(
+    identity = BlueprintSpec(
         recipe="bench",
         snapshot=snapshot,
         base=base,
@@ -198,5 +198,5 @@ def _publish_blueprint(store: ObjectStore, snapshot: str, base: str, seed: int) 
         code={name: code_digest(name) for name in VERDICT.modules},
         packages=VERDICT.versions(),
     )
-    record = BlueprintRecord(night="2026-11-23", packages={}, python="", machine="")
-    return store.publish(Blueprint(identity=identity, record=record)).id
+    record = BlueprintProvenance(night="2026-11-23", packages={}, python="", machine="")
+    return store.publish(Blueprint(content=identity, provenance=record)).id

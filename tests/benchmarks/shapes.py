@@ -138,12 +138,12 @@ def _measure(variant: dict[str, Any]) -> dict[str, float]:
 def _plan(store: Any, settings: dict[str, Any], model: dict[str, Any]) -> tuple[Any, Any]:
     """Publish the tickets and the base model, and plan a trial on them."""
     import polars as pl
-    from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
-    from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
+    from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
+    from nightloom.artifacts.data import Snapshot, SnapshotContent, SnapshotFile, SnapshotProvenance
     from nightloom.artifacts.folders import put_folder
     from nightloom.artifacts.frames import EXAMPLES, put_frame
     from nightloom.artifacts.leaves import rows_root
-    from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
+    from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance, TaskSpec
     from nightloom.examples.support_triage.grammar import make_random, write_problem
     from nightloom.prompts.templates import read_prompt
 
@@ -163,13 +163,13 @@ def _plan(store: Any, settings: dict[str, Any], model: dict[str, Any]) -> tuple[
     )
     shard = SnapshotFile(sha256=put_frame(store, rows, EXAMPLES), rows=ROWS, first_id="00000", last_id="99999")
     snapshot = Snapshot(
-        identity=SnapshotIdentity(rows_root=rows_root(rows), columns=tuple(EXAMPLES), splits={"train": ROWS}),
-        record=SnapshotRecord(files=(shard,), recipe="triage", night="2026-11-23", parent=None),
+        content=SnapshotContent(rows_root=rows_root(rows), columns=tuple(EXAMPLES), splits={"train": ROWS}),
+        provenance=SnapshotProvenance(files=(shard,), recipe="triage", night="2026-11-23", parent=None),
     )
     files = put_folder(store, HERE / "base")
-    base = BaseModelManifest(identity=BaseModelIdentity(files=files), record=BaseModelRecord(source="starter"))
+    base = BaseModelManifest(content=BaseModelContent(files=files), provenance=BaseModelProvenance(source="starter"))
     plan = TrialPlan(trainer="trl", method="lora", model=model, lora=LORA, settings=settings, seed=20)
-    blueprint = BlueprintIdentity(
+    blueprint = BlueprintSpec(
         recipe="triage",
         snapshot=store.publish(snapshot).id,
         base=store.publish(base).id,

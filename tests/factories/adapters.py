@@ -6,21 +6,21 @@ from typing import Any
 
 import polars as pl
 import pytest
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse, TrialPlan
-from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, EvalSetUse, TrialPlan
+from nightloom.artifacts.data import Snapshot, SnapshotContent, SnapshotFile, SnapshotProvenance
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import (
     Adapter,
-    AdapterIdentity,
-    AdapterRecord,
-    BaseModelIdentity,
+    AdapterContent,
+    AdapterProvenance,
+    BaseModelContent,
     BaseModelManifest,
-    BaseModelRecord,
+    BaseModelProvenance,
     TaskSpec,
 )
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.training.sft import _save
@@ -58,8 +58,8 @@ def base(store: ObjectStore, tiny_model: Path) -> BaseModelManifest:
     """The tiny model, in the store."""
     return store.publish(
         BaseModelManifest(
-            identity=BaseModelIdentity(files=put_folder(store, tiny_model)),
-            record=BaseModelRecord(source="tiny", license="apache-2.0"),
+            content=BaseModelContent(files=put_folder(store, tiny_model)),
+            provenance=BaseModelProvenance(source="tiny", license="apache-2.0"),
         )
     )
 
@@ -67,13 +67,13 @@ def base(store: ObjectStore, tiny_model: Path) -> BaseModelManifest:
 @pytest.fixture
 def blueprint(store: ObjectStore, base: BaseModelManifest) -> Blueprint:
     """One trial on forty rows."""
-    prompt = PromptIdentity(messages=(PromptMessage(role="user", content="Team? {{ text }}"),))
-    identity = BlueprintIdentity(
+    prompt = PromptContent(messages=(PromptMessage(role="user", content="Team? {{ text }}"),))
+    identity = BlueprintSpec(
         recipe="triage",
         snapshot=publish_snapshot(store),
         base=base.id,
         task=TaskSpec(
-            prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
+            prompt=store.publish(Prompt(content=prompt, provenance=PromptProvenance(name="triage/1"))).id,
             output="json",
             answer={"team": ("billing", "login")},
             field_order=("team",),
@@ -88,8 +88,8 @@ def blueprint(store: ObjectStore, base: BaseModelManifest) -> Blueprint:
         code={},
         packages={},
     )
-    record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
-    return store.publish(Blueprint(identity=identity, record=record))
+    record = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    return store.publish(Blueprint(content=identity, provenance=record))
 
 
 def publish_snapshot(store: ObjectStore) -> str:
@@ -103,9 +103,9 @@ def publish_snapshot(store: ObjectStore) -> str:
         SnapshotFile(sha256=put_frame(store, shard, EXAMPLES), rows=len(shard), first_id="000", last_id="039")
         for shard in frame.iter_slices(15)
     )
-    identity = SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": 36, "test": 4})
-    record = SnapshotRecord(files=files, recipe="triage", night="2026-11-23", parent=None)
-    return store.publish(Snapshot(identity=identity, record=record)).id
+    identity = SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": 36, "test": 4})
+    record = SnapshotProvenance(files=files, recipe="triage", night="2026-11-23", parent=None)
+    return store.publish(Snapshot(content=identity, provenance=record)).id
 
 
 @pytest.fixture
@@ -118,8 +118,10 @@ def make_adapter(store: ObjectStore, tiny_model: Path, blueprint: Blueprint, tmp
         write_adapter(tiny_model, folder, size, method, dtype, **lora)
         return store.publish(
             Adapter(
-                identity=AdapterIdentity(base=blueprint.identity.base, method=method, files=put_folder(store, folder)),
-                record=AdapterRecord(task=blueprint.identity.task, max_new_tokens=8, blueprint=blueprint.id, trial=0),
+                content=AdapterContent(base=blueprint.content.base, method=method, files=put_folder(store, folder)),
+                provenance=AdapterProvenance(
+                    task=blueprint.content.task, max_new_tokens=8, blueprint=blueprint.id, trial=0
+                ),
             )
         )
 

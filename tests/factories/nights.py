@@ -11,15 +11,15 @@ from typing import Any
 import polars as pl
 import pytest
 from nightloom.artifacts.data import (
-    EvalSetIdentity,
+    EvalSetContent,
     EvalSetManifest,
-    EvalSetRecord,
+    EvalSetProvenance,
     Preparation,
-    PreparationIdentity,
+    PreparationContent,
     Snapshot,
+    SnapshotContent,
     SnapshotFile,
-    SnapshotIdentity,
-    SnapshotRecord,
+    SnapshotProvenance,
 )
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
@@ -101,12 +101,12 @@ class PreparedNight:
         ]
         frame = pl.DataFrame(items, EVAL_ITEMS, orient="row")
         eval_set = EvalSetManifest(
-            identity=EvalSetIdentity(name="gold", rows_root=rows_root(frame), items=len(frame)),
-            record=EvalSetRecord(frame=put_frame(self.store, frame, EVAL_ITEMS), refused=0),
+            content=EvalSetContent(name="gold", rows_root=rows_root(frame), items=len(frame)),
+            provenance=EvalSetProvenance(frame=put_frame(self.store, frame, EVAL_ITEMS), refused=0),
         )
         cut = compute_night("triage", night, "UTC")
         prepared = Preparation(
-            identity=PreparationIdentity(
+            content=PreparationContent(
                 recipe="triage",
                 night=night.isoformat(),
                 cut_from=cut.cut_from,
@@ -160,6 +160,6 @@ def _freeze(store: ObjectStore, night: date, rows: Sequence[tuple[str, str, str]
     )
     counts = frame["split"].value_counts().sort("split").iter_rows()
     return Snapshot(
-        identity=SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=dict(counts)),
-        record=SnapshotRecord(files=(file,), recipe="triage", night=night.isoformat(), parent=None),
+        content=SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=dict(counts)),
+        provenance=SnapshotProvenance(files=(file,), recipe="triage", night=night.isoformat(), parent=None),
     )

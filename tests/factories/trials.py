@@ -10,13 +10,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
-from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, TrialPlan
+from nightloom.artifacts.data import Snapshot, SnapshotContent, SnapshotFile, SnapshotProvenance
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, TaskSpec
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance, TaskSpec
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.training import Pruning
@@ -78,7 +78,7 @@ def plan_trials(store: ObjectStore) -> Callable[..., str]:
 def publish_base(store: ObjectStore, folder: Path) -> str:
     return store.publish(
         BaseModelManifest(
-            identity=BaseModelIdentity(files=put_folder(store, folder)), record=BaseModelRecord(source="tiny")
+            content=BaseModelContent(files=put_folder(store, folder)), provenance=BaseModelProvenance(source="tiny")
         )
     ).id
 
@@ -93,13 +93,13 @@ def publish_blueprint(
     **more: Any,
 ) -> str:
     """Publish a blueprint of one trial on a few rows; more of its fields by keyword."""
-    prompt = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
+    prompt = PromptContent(messages=(PromptMessage(role="user", content="{{ text }}"),))
     fields: dict[str, Any] = {
         "recipe": "triage",
         "snapshot": publish_rows(store, rows, history, selection=selection),
         "base": base,
         "task": TaskSpec(
-            prompt=store.publish(Prompt(identity=prompt, record=PromptRecord(name="triage/1"))).id,
+            prompt=store.publish(Prompt(content=prompt, provenance=PromptProvenance(name="triage/1"))).id,
             output="json",
             answer={"team": ("billing", "login")},
             field_order=("team",),
@@ -114,8 +114,8 @@ def publish_blueprint(
         "code": {},
         "packages": {},
     }
-    record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
-    return store.publish(Blueprint(identity=BlueprintIdentity(**fields | more), record=record)).id
+    record = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    return store.publish(Blueprint(content=BlueprintSpec(**fields | more), provenance=record)).id
 
 
 def publish_rows(
@@ -147,6 +147,6 @@ def publish_rows(
         for shard in frame.iter_slices(shard_rows)
     )
     splits = {"train": len(rows) - selection} | ({"selection": selection} if selection else {})
-    identity = SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=splits)
-    record = SnapshotRecord(files=files, recipe="triage", night="2026-11-23", parent=parent)
-    return store.publish(Snapshot(identity=identity, record=record)).id
+    identity = SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=splits)
+    record = SnapshotProvenance(files=files, recipe="triage", night="2026-11-23", parent=parent)
+    return store.publish(Snapshot(content=identity, provenance=record)).id

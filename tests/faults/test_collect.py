@@ -13,7 +13,7 @@ CALLS = ["CopyObject", "DeleteObject"]
 
 def check_night(child: Child, preparation: str) -> None:
     """Nothing of the night is missing, and nothing has to be made again."""
-    prepared = open_store().load(Preparation, preparation).identity
+    prepared = open_store().load(Preparation, preparation).content
     verify_snapshot(open_store(), prepared.snapshot)
     assert all(open_store().has_blob(part) for part in (*prepared.ledger, *prepared.quarantine))
     assert child.run("prepare", recipe="triage", night=NIGHT).result == preparation

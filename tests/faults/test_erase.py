@@ -17,7 +17,7 @@ ROW = "2-3"
 def read_ids(preparation: str) -> list[list[str]]:
     """Give the ids of the night's records, examples and snapshot."""
     store = open_store()
-    prepared = store.load(Preparation, preparation).identity
+    prepared = store.load(Preparation, preparation).content
     frames = (read_records(store, prepared.records), read_snapshot(store, prepared.snapshot))
     return [sorted(frame["row_id"]) for frame in frames]
 
@@ -33,7 +33,7 @@ def check_killed(child: Child, fresh: Fresh, harm: dict[str, object]) -> bool:
         assert erasure
         assert erasure.finished_at
         assert read_ids(preparation) == [[row_id for row_id in ids if row_id != ROW] for ids in before]
-        snapshot = open_store().load(Preparation, preparation).identity.snapshot
+        snapshot = open_store().load(Preparation, preparation).content.snapshot
         assert [row.row_id for row in verify_snapshot(open_store(), snapshot).erased] == [ROW]
         assert child.run("collect", days=9).error is None
     return ended.done
@@ -59,5 +59,5 @@ def test_rows_that_are_erased_at_once_are_all_gone(child: Child, fresh: Fresh) -
         for ended in child.run_at_once([("erase", {"row_id": row_id}) for row_id in rows]):
             assert ended.error is None
         assert not {*rows} & {row_id for ids in read_ids(preparation) for row_id in ids}
-        snapshot = open_store().load(Preparation, preparation).identity.snapshot
+        snapshot = open_store().load(Preparation, preparation).content.snapshot
         assert sorted(row.row_id for row in verify_snapshot(open_store(), snapshot).erased) == rows

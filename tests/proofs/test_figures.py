@@ -24,7 +24,7 @@ def run(recipe: str) -> dict[str, StageOutcome]:
 
 
 def read_metrics(verdict: Verdict, role: str) -> dict[tuple[str, str | None], Metric]:
-    scores = next(scores for scores in verdict.identity.scores if scores.role == role)
+    scores = next(scores for scores in verdict.content.scores if scores.role == role)
     return {(metric.name, metric.slice): metric for metric in scores.metrics}
 
 
@@ -61,7 +61,7 @@ def test_support_triage_learns_what_was_meant(triage_night: dict[str, StageOutco
 
 
 def test_planted_faults_meet_their_outcome(triage_night: dict[str, StageOutcome]) -> None:
-    prepared = open_store().load(Preparation, str(triage_night["prepare"].manifest)).identity
+    prepared = open_store().load(Preparation, str(triage_night["prepare"].manifest)).content
     for canary in prepared.canaries:
         print(canary.kind, canary.outcome, canary.rule, f"{canary.as_expected}/{canary.planted}")  # noqa: T201  # likewise
     print("sound rows touched", prepared.sound_rows_touched, "of", prepared.sound_rows)  # noqa: T201  # likewise

@@ -138,8 +138,8 @@ def worker() -> Iterator[Worker]:
 
 def weights_of(store: ObjectStore, trial: str | None) -> list[tuple[str, str]]:
     assert trial
-    adapter = store.load(Trial, trial).record.adapter
-    return [(file.path, file.sha256) for file in store.load(Adapter, adapter).identity.files]
+    adapter = store.load(Trial, trial).result.adapter
+    return [(file.path, file.sha256) for file in store.load(Adapter, adapter).content.files]
 
 
 def train_under_fire(worker: Worker, blueprint: str, random: Random, duration: float, killed: Killed) -> str:
@@ -169,9 +169,9 @@ def test_killed_training_ends_in_the_same_bits(install: Install, worker: Worker,
 
 
 def read(blueprint: str) -> TrialProgress | None:
-    identity = identify_trial(open_store().load(Blueprint, blueprint).identity, 0)
+    identity = identify_trial(open_store().load(Blueprint, blueprint).content, 0)
     return read_trial(open_database(), Trial.id_of(identity))
 
 
 def step_of(checkpoint: str | None) -> int:
-    return open_store().load(Checkpoint, checkpoint).identity.step if checkpoint else 0
+    return open_store().load(Checkpoint, checkpoint).key.step if checkpoint else 0

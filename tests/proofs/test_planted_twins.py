@@ -12,7 +12,7 @@ from random import Random
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import Records, RecordsIdentity
+from nightloom.artifacts.data import Records, RecordsContent
 from nightloom.artifacts.frames import LEDGER, RECORDS
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
 from nightloom.core.store import ObjectStore
@@ -112,7 +112,7 @@ def treated() -> list[tuple[str, str, str]]:
     frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort("row_id")
     store = ObjectStore(MemoryS3(), "bucket")
     parts = put_parts(store, cut_into_parts([frame], RECORDS), RECORDS)
-    records = Records(identity=RecordsIdentity(rows=len(rows), new_rows=0, parts=parts))
+    records = Records(content=RecordsContent(rows=len(rows), new_rows=0, parts=parts))
     settings = Prepare(source=FilesSource(kind="files", path="rows.csv"))
     curation = curate_records(store, records, {"team": AnswerField(column="team", one_of=TEAMS)}, settings)
     ledger = read_parts(store, curation.ledger, LEDGER)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from nightloom.artifacts.data import EvalSetId, SnapshotId
 from nightloom.artifacts.models import BaseId, TaskSpec
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import Artifact, Plain
 from nightloom.recipes.training import Budget, EarlyStopping, Pruning
 
 
@@ -34,7 +34,7 @@ class TrialPlan(Plain):
     seed: int
 
 
-class BlueprintIdentity(Plain):
+class BlueprintSpec(Plain):
     """All that determines the result. It names no night: unchanged inputs are the same blueprint."""
 
     recipe: str
@@ -59,7 +59,7 @@ class BlueprintIdentity(Plain):
     packages: dict[str, str] = Field(description="Versions of torch, transformers, peft, trl, tokenizers.")
 
 
-class BlueprintRecord(Plain):
+class BlueprintProvenance(Plain):
     """Observed when it was compiled."""
 
     night: str
@@ -68,12 +68,12 @@ class BlueprintRecord(Plain):
     machine: str
 
 
-class Blueprint(Manifest):
+class Blueprint(Artifact):
     """What will be trained and compared, stored before anything trains."""
 
     kind: ClassVar[str] = "blueprint"
-    identity: BlueprintIdentity
-    record: BlueprintRecord
+    content: BlueprintSpec
+    provenance: BlueprintProvenance
 
 
 def number_draws(plans: Sequence[TrialPlan]) -> list[int]:

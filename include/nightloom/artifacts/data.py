@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import Artifact, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
 RecordsId = Annotated[str, Names("records")]
@@ -24,7 +24,7 @@ class Empty(Plain):
     """A record that tells nothing."""
 
 
-class RecordsIdentity(Plain):
+class RecordsContent(Plain):
     """Rows of one source at one cut, as received."""
 
     rows: int
@@ -34,15 +34,15 @@ class RecordsIdentity(Plain):
     parts: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames, cut by the hash of the row id.")
 
 
-class Records(Manifest):
+class Records(Artifact):
     """Extracted rows, before anything was done to them."""
 
     kind: ClassVar[str] = "records"
-    identity: RecordsIdentity
-    record: Empty = Empty()
+    content: RecordsContent
+    provenance: Empty = Empty()
 
 
-class EvalSetIdentity(Plain):
+class EvalSetContent(Plain):
     """Items with a right answer."""
 
     name: str
@@ -50,22 +50,22 @@ class EvalSetIdentity(Plain):
     items: int
 
 
-class EvalSetRecord(Plain):
+class EvalSetProvenance(Plain):
     """Where the items lie."""
 
     frame: Annotated[str, Names(BLOB, "eval_items")] = Field(description="Blob of an EVAL_ITEMS frame.")
     refused: int = Field(description="Rows of the source that could not be items: no answer, or twice there.")
 
 
-class EvalSetManifest(Manifest):
+class EvalSetManifest(Artifact):
     """An eval set, frozen."""
 
     kind: ClassVar[str] = "evalset"
-    identity: EvalSetIdentity
-    record: EvalSetRecord
+    content: EvalSetContent
+    provenance: EvalSetProvenance
 
 
-class SnapshotIdentity(Plain):
+class SnapshotContent(Plain):
     """The whole training state: rows with their cluster and split."""
 
     rows_root: str = Field(description="Merkle root of the rows, sorted by id.")
@@ -82,7 +82,7 @@ class SnapshotFile(Plain):
     last_id: str
 
 
-class SnapshotRecord(Plain):
+class SnapshotProvenance(Plain):
     """How the rows are stored, and where they came from."""
 
     files: tuple[SnapshotFile, ...]
@@ -91,12 +91,12 @@ class SnapshotRecord(Plain):
     parent: SnapshotId | None = Field(description="Snapshot that was `latest` before.")
 
 
-class Snapshot(Manifest):
+class Snapshot(Artifact):
     """Training data, frozen. Unchanged data has an unchanged id."""
 
     kind: ClassVar[str] = "snapshot"
-    identity: SnapshotIdentity
-    record: SnapshotRecord
+    content: SnapshotContent
+    provenance: SnapshotProvenance
 
 
 class RuleCount(Plain):
@@ -134,7 +134,7 @@ class Expectation(Plain):
     limit: str | None = Field(default=None, description="What it asks of that number.")
 
 
-class CuratedRecord(Plain):
+class CuratedProvenance(Plain):
     """What was seen when the records were curated first."""
 
     docs: BlobId | None = Field(
@@ -159,10 +159,10 @@ class TokenBudget(Plain):
     most: int | None = Field(description="Tokens of a whole example; none: those of the base model's context.")
 
 
-class Curated(Manifest):
+class Curated(Artifact):
     """Rows after curation, before they are frozen."""
 
-    class Identity(Plain):
+    class Content(Plain):
         """Examples, ledger and quarantine of one set of records."""
 
         records: RecordsId
@@ -192,11 +192,11 @@ class Curated(Manifest):
         refusal: str | None = Field(description="Why the whole batch is refused; none: it is sound.")
 
     kind: ClassVar[str] = "curated"
-    identity: Identity
-    record: CuratedRecord = CuratedRecord()
+    content: Content
+    provenance: CuratedProvenance = CuratedProvenance()
 
 
-class PreparationIdentity(Plain):
+class PreparationContent(Plain):
     """What preparing one night came to."""
 
     recipe: str
@@ -230,9 +230,9 @@ class PreparationIdentity(Plain):
     )
 
 
-class Preparation(Manifest):
+class Preparation(Artifact):
     """The night's account of its rows."""
 
     kind: ClassVar[str] = "preparation"
-    identity: PreparationIdentity
-    record: Empty = Empty()
+    content: PreparationContent
+    provenance: Empty = Empty()

@@ -100,7 +100,7 @@ def fetch_folder(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -
 def fetch_model(store: ObjectStore, kind: type[M], model_id: str) -> tuple[M, Path]:
     """Give a base model's or adapter's manifest, and its folder in this machine's cache."""
     manifest = store.load(kind, model_id)
-    return manifest, fetch_folder(store, manifest.identity.files, _cache_folder(model_id))
+    return manifest, fetch_folder(store, manifest.content.files, _cache_folder(model_id))
 
 
 def move_into_cache(folder: Path, files: Sequence[ModelFile], model_id: str) -> None:

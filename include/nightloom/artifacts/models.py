@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BlobId, Names
 from nightloom.recipes.schema import Task
 
@@ -22,38 +22,38 @@ class ModelFile(Plain):
     size_bytes: int
 
 
-class BaseModelIdentity(Plain):
+class BaseModelContent(Plain):
     """A base model's folder: weights, configuration, tokenizer, chat template."""
 
     files: tuple[ModelFile, ...] = Field(description="Sorted by path.")
 
 
-class BaseModelRecord(Plain):
+class BaseModelProvenance(Plain):
     """Where it was taken from first, and under which terms."""
 
     source: str = Field(description="As a recipe names it: `starter`, a folder's name, s3://…, org/name@revision.")
     license: str | None = Field(default=None, description="As the model card in the folder says.")
 
 
-class BaseModelManifest(Manifest):
+class BaseModelManifest(Artifact):
     """A base model, frozen."""
 
     kind: ClassVar[str] = "base"
-    identity: BaseModelIdentity
-    record: BaseModelRecord
+    content: BaseModelContent
+    provenance: BaseModelProvenance
 
 
-class Starter(Manifest):
+class Starter(CachedResult):
     """Which base model the starter's settings give: the memo that keeps it from being made twice."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """All that the starter is made from."""
 
         settings: dict[str, Any]
         code: str
         packages: dict[str, str]
 
-    class Record(Plain):
+    class Result(Plain):
         """What came out."""
 
         base: BaseId
@@ -61,29 +61,27 @@ class Starter(Manifest):
         loss: float
 
     kind: ClassVar[str] = "starter"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
 
-class Origin(Manifest):
+class Origin(CachedResult):
     """Which base model lies somewhere else: the memo that keeps it from being fetched every night."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """A place, and what tells that nothing has changed there."""
 
         source: str = Field(description="s3://bucket/prefix/ or org/name of a hub.")
         revision: str = Field(description="Commit of a hub, or the digest of a listing with sizes and tags.")
 
-    class Record(Plain):
+    class Result(Plain):
         """What was fetched."""
 
         base: BaseId
 
     kind: ClassVar[str] = "origin"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
 
 class TaskSpec(Plain):
@@ -110,7 +108,7 @@ def specify_task(task: Task, prompt: str) -> TaskSpec:
     )
 
 
-class AdapterIdentity(Plain):
+class AdapterContent(Plain):
     """Weights on top of a base model."""
 
     base: BaseId
@@ -118,7 +116,7 @@ class AdapterIdentity(Plain):
     files: tuple[ModelFile, ...] = Field(description="Sorted by path; weights are safetensors only.")
 
 
-class AdapterRecord(Plain):
+class AdapterProvenance(Plain):
     """Where the weights came from first, and what the model is asked."""
 
     task: TaskSpec
@@ -129,12 +127,12 @@ class AdapterRecord(Plain):
     lineage: BlobId | None = Field(default=None, description="Blob of the manifests that came with it from elsewhere.")
 
 
-class Adapter(Manifest):
+class Adapter(Artifact):
     """Fine-tuned weights, frozen. With method `full` the folder holds all weights and stands in for the base."""
 
     kind: ClassVar[str] = "adapter"
-    identity: AdapterIdentity
-    record: AdapterRecord
+    content: AdapterContent
+    provenance: AdapterProvenance
 
 
 class ModelRef(Plain):

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import Artifact, Plain
 
 
 class PromptMessage(Plain):
@@ -14,21 +14,21 @@ class PromptMessage(Plain):
     content: str
 
 
-class PromptIdentity(Plain):
+class PromptContent(Plain):
     """What the model is shown before it answers."""
 
     messages: tuple[PromptMessage, ...] = Field(min_length=1)
 
 
-class PromptRecord(Plain):
+class PromptProvenance(Plain):
     """Where it was written."""
 
     name: str
 
 
-class Prompt(Manifest):
+class Prompt(Artifact):
     """A prompt version."""
 
     kind: ClassVar[str] = "prompt"
-    identity: PromptIdentity
-    record: PromptRecord
+    content: PromptContent
+    provenance: PromptProvenance

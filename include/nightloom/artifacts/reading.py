@@ -16,15 +16,15 @@ from nightloom.core.store import ObjectStore
 
 def read_records(store: ObjectStore, records_id: str) -> pl.DataFrame:
     """Give all rows as they were received, sorted by id and version within each part: for few rows only."""
-    return read_parts(store, store.load(Records, records_id).identity.parts, RECORDS)
+    return read_parts(store, store.load(Records, records_id).content.parts, RECORDS)
 
 
 def has_added(store: ObjectStore, records: Records, before: Records) -> bool:
     """Tell whether records hold a row, or a version of one, that those before did not hold; part by part."""
     told = ("row_id", "version", "deleted")
-    parts = records.identity.parts
+    parts = records.content.parts
     for number, part in enumerate(parts):
-        blobs = overlapping_parts(before.identity.parts, number, len(parts))
+        blobs = overlapping_parts(before.content.parts, number, len(parts))
         known = [get_frame(store, blob, RECORDS).select(told) for blob in blobs]
         rows = get_frame(store, part, RECORDS).select(told)
         if not rows.join(pl.concat([rows.clear(), *known]), on=told, how="anti").is_empty():
@@ -40,7 +40,7 @@ def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
 
 def read_snapshot(store: ObjectStore, snapshot_id: str) -> pl.DataFrame:
     """Give all rows of a snapshot, sorted by id."""
-    files = store.load(Snapshot, snapshot_id).record.files
+    files = store.load(Snapshot, snapshot_id).provenance.files
     shards = (get_frame(store, file.sha256, EXAMPLES) for file in files)
     return pl.concat([pl.DataFrame(schema=EXAMPLES), *shards]).sort("row_id")
 
@@ -52,7 +52,7 @@ def read_split(store: ObjectStore, snapshot_id: str, split: str) -> pl.DataFrame
 
 def read_tokens(store: ObjectStore, tokens: Tokens, split: str) -> pl.DataFrame:
     """Give the token ids of one split (train, selection or test) of a snapshot, sorted by row id."""
-    frames = (get_frame(store, blob, TOKENS).filter(pl.col("split") == split) for blob in tokens.record.frames)
+    frames = (get_frame(store, blob, TOKENS).filter(pl.col("split") == split) for blob in tokens.result.frames)
     return pl.concat([pl.DataFrame(schema=TOKENS), *frames]).sort("row_id")
 
 
@@ -63,9 +63,9 @@ def read_eval_set(store: ObjectStore, evalset_id: str) -> pl.DataFrame:
         ManifestError: The items are not those that the eval set was frozen with.
     """
     evalset = store.load(EvalSetManifest, evalset_id)
-    items = get_frame(store, evalset.record.frame, EVAL_ITEMS)
-    root = evalset.identity.rows_root
-    if rows_root(items) != root and _root_with_erased(store, evalset.record.frame, items) != root:
+    items = get_frame(store, evalset.provenance.frame, EVAL_ITEMS)
+    root = evalset.content.rows_root
+    if rows_root(items) != root and _root_with_erased(store, evalset.provenance.frame, items) != root:
         msg = f"the items of eval set {evalset_id} are not those it was frozen with; restore the store from a backup"
         raise ManifestError(msg)
     return items

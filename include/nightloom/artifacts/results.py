@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nightloom.artifacts.data import Empty, EvalSetId, RecordsPart, SnapshotId
 from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelRef, TaskSpec
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
 ResultLines = Annotated[str, Names(BLOB, "lines")]
@@ -23,7 +23,7 @@ PREDICTION_STATUSES: tuple[PredictionStatus, ...] = (
 )
 
 
-class ScoresIdentity(Plain):
+class ScoresKey(Plain):
     """All that determines what a model answers on an eval set."""
 
     model: ModelRef | None = Field(description="None for the reference classifier.")
@@ -53,7 +53,7 @@ class Metric(Plain):
         return self.correct / self.n if self.n else None
 
 
-class ScoresRecord(Plain):
+class ScoresResult(Plain):
     """What came out."""
 
     frame: Annotated[str, Names(BLOB, "scores")] = Field(description="Blob of a SCORES frame.")
@@ -61,13 +61,12 @@ class ScoresRecord(Plain):
     seconds: float
 
 
-class Scores(Manifest):
+class Scores(CachedResult):
     """Scores of one model on one eval set, found again by what determines them."""
 
     kind: ClassVar[str] = "scores"
-    is_memo: ClassVar[bool] = True
-    identity: ScoresIdentity
-    record: ScoresRecord
+    key: ScoresKey
+    result: ScoresResult
 
 
 class ParityCheck(Plain):
@@ -81,10 +80,10 @@ class ParityCheck(Plain):
     sentence: str = Field(description="For people; holds no row's text.")
 
 
-class Parity(Manifest):
+class Parity(CachedResult):
     """Whether a model is the same in training, evaluation and batch: what was compared is what is served."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """All that it follows from."""
 
         model: ModelRef
@@ -94,26 +93,25 @@ class Parity(Manifest):
         code: str
         packages: dict[str, str]
 
-    class Record(Plain):
+    class Result(Plain):
         """What came out."""
 
         checks: tuple[ParityCheck, ...]
         seconds: float
 
     kind: ClassVar[str] = "parity"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
     @property
     def mismatch(self) -> str | None:
         """What is not the same, in one sentence; nothing when all is."""
-        return next((check.sentence for check in self.record.checks if not check.passed), None)
+        return next((check.sentence for check in self.result.checks if not check.passed), None)
 
     @property
     def is_without_effect(self) -> bool:
         """The adapter changed nothing at all that its base model says."""
-        return any(check.name == "adapter" and check.n and not check.value for check in self.record.checks)
+        return any(check.name == "adapter" and check.n and not check.value for check in self.result.checks)
 
 
 class Comparison(Plain):
@@ -144,7 +142,7 @@ class ModelScores(Plain):
     metrics: tuple[Metric, ...]
 
 
-class VerdictIdentity(Plain):
+class VerdictContent(Plain):
     """What was compared, and what follows."""
 
     recipe: str
@@ -164,15 +162,15 @@ class VerdictIdentity(Plain):
     reason: str = Field(description="One sentence for people.")
 
 
-class Verdict(Manifest):
+class Verdict(Artifact):
     """The decision of a night, whether or not the ref moved."""
 
     kind: ClassVar[str] = "verdict"
-    identity: VerdictIdentity
-    record: Empty = Empty()
+    content: VerdictContent
+    provenance: Empty = Empty()
 
 
-class PredictionPlanIdentity(Plain):
+class PredictionPlanContent(Plain):
     """The night's batch, before it is run: each row has exactly one shard."""
 
     recipe: str
@@ -187,24 +185,24 @@ class PredictionPlanIdentity(Plain):
     packages: dict[str, str]
 
 
-class PredictionPlan(Manifest):
+class PredictionPlan(Artifact):
     """What will be predicted, with which model."""
 
     kind: ClassVar[str] = "prediction_plan"
-    identity: PredictionPlanIdentity
-    record: Empty = Empty()
+    content: PredictionPlanContent
+    provenance: Empty = Empty()
 
 
-class PredictionShard(Manifest):
+class PredictionShard(CachedResult):
     """One finished shard, found by its plan and number: committing it twice is impossible."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """Which shard of which plan."""
 
         plan: PredictionPlanId
         shard: int
 
-    class Record(Plain):
+    class Result(Plain):
         """What came out."""
 
         lines: ResultLines = Field(description="Blob of JSONL in the OpenAI batch result form.")
@@ -213,12 +211,11 @@ class PredictionShard(Manifest):
         seconds: float
 
     kind: ClassVar[str] = "prediction_shard"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
 
-class PredictionsIdentity(Plain):
+class PredictionsContent(Plain):
     """All results of a plan."""
 
     plan: PredictionPlanId
@@ -227,15 +224,15 @@ class PredictionsIdentity(Plain):
     rows: int
 
 
-class Predictions(Manifest):
+class Predictions(Artifact):
     """The night's batch, done: one terminal result a row."""
 
     kind: ClassVar[str] = "predictions"
-    identity: PredictionsIdentity
-    record: Empty = Empty()
+    content: PredictionsContent
+    provenance: Empty = Empty()
 
 
-class ReportIdentity(Plain):
+class ReportContent(Plain):
     """The facts that a report tells."""
 
     recipe: str
@@ -243,15 +240,15 @@ class ReportIdentity(Plain):
     facts: Annotated[str, Names(BLOB, "facts")] = Field(description="Blob of the facts as JSON.")
 
 
-class ReportRecord(Plain):
+class ReportProvenance(Plain):
     """How they are shown."""
 
     html: BlobId = Field(description="Blob of the self-contained page.")
 
 
-class Report(Manifest):
+class Report(Artifact):
     """The morning's report."""
 
     kind: ClassVar[str] = "report"
-    identity: ReportIdentity
-    record: ReportRecord
+    content: ReportContent
+    provenance: ReportProvenance

@@ -49,15 +49,15 @@ def list_erased(store: ObjectStore, blob: str) -> list[ErasedRow]:
     """Give the rows that were erased from a frame of a root since it was written."""
     erased: list[ErasedRow] = []
     while (replacement := store.find_replacement(blob)) is not None:
-        erased += replacement.record.erased
-        blob = replacement.record.blob
+        erased += replacement.result.erased
+        blob = replacement.result.blob
     return erased
 
 
 def standing_blob(store: ObjectStore, blob: str) -> str:
     """Give the blob that stands in for another: itself, where no row was erased from it."""
     while (replacement := store.find_replacement(blob)) is not None:
-        blob = replacement.record.blob
+        blob = replacement.result.blob
     return blob
 
 
@@ -81,10 +81,10 @@ def rewrite_blob(store: ObjectStore, blob: str, content: str, row_ids: Collectio
         data, erased, found = _leave_out(store, blob, content, row_ids)
         if not found:
             return rows
-        record = Replacement.Record(blob=store.put_blob(data), erased=erased)
+        record = Replacement.Result(blob=store.put_blob(data), erased=erased)
         # Whoever was quicker to erase another row stands: this one is taken out of what they left.
-        stands = store.publish(Replacement(identity=Replacement.Identity(blob=blob), record=record))
-        rows = found if stands.record == record else rows
+        stands = store.publish(Replacement(key=Replacement.Key(blob=blob), result=record))
+        rows = found if stands.result == record else rows
 
 
 def _follow(store: ObjectStore, blob: str) -> str:
@@ -92,7 +92,7 @@ def _follow(store: ObjectStore, blob: str) -> str:
     while (replacement := store.find_replacement(blob)) is not None:
         for key in (blob_key(blob), TRASH + blob_key(blob)):
             delete_object(store, key)
-        blob = replacement.record.blob
+        blob = replacement.result.blob
     return blob
 
 

@@ -4,18 +4,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
+from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
 from nightloom.artifacts.data import SnapshotId
 from nightloom.artifacts.fingerprints import TRIAL
 from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelFile, PromptId, TaskSpec
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import CachedResult, Plain
 from nightloom.core.names import BLOB, Names
 
 
-class Tokens(Manifest):
+class Tokens(CachedResult):
     """The memo that keeps a snapshot's examples from being rendered and encoded twice for the same tokenizer."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """All that the ids follow from: no base model, since many share a tokenizer."""
 
         snapshot: SnapshotId
@@ -27,7 +27,7 @@ class Tokens(Manifest):
         code: str = Field(description="Digest of our packages that render and encode.")
         packages: dict[str, str] = Field(description="Versions of tokenizers and transformers.")
 
-    class Record(Plain):
+    class Result(Plain):
         """Where the ids lie, and how many there were when they were encoded; rows may have been erased since."""
 
         frames: tuple[Annotated[str, Names(BLOB, "tokens")], ...] = Field(
@@ -38,12 +38,11 @@ class Tokens(Manifest):
         learned_tokens: int
 
     kind: ClassVar[str] = "tokens"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
 
-class TrialIdentity(Plain):
+class TrialKey(Plain):
     """All that a trial's weights follow from: a changed gate or eval set trains nothing anew."""
 
     snapshot: SnapshotId
@@ -72,7 +71,7 @@ class LossPoint(Plain):
     learning_rate: float
 
 
-class TrialRecord(Plain):
+class TrialResult(Plain):
     """What training came to."""
 
     adapter: AdapterId
@@ -95,68 +94,66 @@ class TrialRecord(Plain):
     adjustments: tuple[str, ...] = Field(default=(), description="What was done otherwise than planned.")
 
 
-class Trial(Manifest):
+class Trial(CachedResult):
     """The memo that keeps a trial from being trained twice."""
 
     kind: ClassVar[str] = "trial"
-    is_memo: ClassVar[bool] = True
-    identity: TrialIdentity
-    record: TrialRecord
+    key: TrialKey
+    result: TrialResult
 
 
-class Checkpoint(Manifest):
+class Checkpoint(CachedResult):
     """A trial's state after a step. It is published last: what has no manifest was not written to the end."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """Which trial and step, and how often its batch was halved."""
 
-        trial: TrialIdentity
+        trial: TrialKey
         step: int
         halvings: int
 
-    class Record(Plain):
+    class Result(Plain):
         """The state."""
 
         files: tuple[ModelFile, ...] = Field(description="Sorted by path; nothing in them is ever unpickled.")
         seconds: float = Field(description="What the trial had taken of devices until then.")
 
     kind: ClassVar[str] = "checkpoint"
-    identity: Identity
-    record: Record
+    is_kept_with_its_inputs: ClassVar[bool] = False
+    key: Key
+    result: Result
 
 
-class Rung(Manifest):
+class Rung(CachedResult):
     """The memo of a trial that came to a rung: a share of its training, after which trials are ranked."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """Which trial and rung."""
 
-        trial: TrialIdentity
+        trial: TrialKey
         share: float
 
-    class Record(Plain):
+    class Result(Plain):
         """Where it stood."""
 
         held_out: HeldOutLoss
 
     kind: ClassVar[str] = "rung"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
 
-class Divergence(Manifest):
+class Divergence(CachedResult):
     """The memo of a trial among several whose training diverged: it has no weights, and ranks behind all others."""
 
-    class Record(Plain):
+    class Result(Plain):
         """What became of it."""
 
         reason: str = Field(description="A sentence: by which step, what was no number, and which settings to change.")
 
     kind: ClassVar[str] = "divergence"
-    is_memo: ClassVar[bool] = True
-    identity: TrialIdentity
-    record: Record
+    key: TrialKey
+    result: Result
 
 
 class Standing(Plain):
@@ -168,33 +165,32 @@ class Standing(Plain):
     diverged: str | None = Field(default=None, description="Why its training diverged; none: it did not.")
 
 
-class Ranking(Manifest):
+class Ranking(CachedResult):
     """The memo of how the trials of a blueprint were ranked at a rung, the best first, and which went on.
 
     Of a draw that came so far, trials that had diverged before are ranked too, last.
     """
 
-    class Identity(Plain):
+    class Key(Plain):
         """Which blueprint and rung; after the last rung comes the end."""
 
         blueprint: BlueprintId
         rung: int
 
-    class Record(Plain):
+    class Result(Plain):
         """Who goes on; after the end, the one winner."""
 
         standings: tuple[Standing, ...]
         going_on: tuple[int, ...]
 
     kind: ClassVar[str] = "ranking"
-    is_memo: ClassVar[bool] = True
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
 
-def identify_trial(blueprint: BlueprintIdentity, number: int) -> TrialIdentity:
+def identify_trial(blueprint: BlueprintSpec, number: int) -> TrialKey:
     """Give what determines the weights of a blueprint's trial."""
-    return TrialIdentity(
+    return TrialKey(
         snapshot=blueprint.snapshot,
         base=blueprint.base,
         task=blueprint.task,

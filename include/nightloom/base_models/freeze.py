@@ -19,9 +19,9 @@ from nightloom.artifacts.folders import (
     put_folder,
 )
 from nightloom.artifacts.models import (
-    BaseModelIdentity,
+    BaseModelContent,
     BaseModelManifest,
-    BaseModelRecord,
+    BaseModelProvenance,
     ModelFile,
     Origin,
     Starter,
@@ -81,14 +81,14 @@ def run_freeze(base: str) -> FrozenBase:
 def run_describe(base: str) -> Rendering:
     """Return how this interpreter reads a frozen base model's tokenizer and chat template: for a child process."""
     store = open_store()
-    if is_dummy(store.load(BaseModelManifest, base).identity.files):
+    if is_dummy(store.load(BaseModelManifest, base).content.files):
         return {"tokenizer": None, "template": None}
     manifest, folder = fetch_model(store, BaseModelManifest, base)
     encoder = open_encoder(folder)
-    return {"tokenizer": digest_tokenizer(manifest.identity.files, encoder), "template": encoder.template}
+    return {"tokenizer": digest_tokenizer(manifest.content.files, encoder), "template": encoder.template}
 
 
-def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelIdentity | None:
+def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelContent | None:
     """Give a base model as it is now, and write nothing; nothing: it has to be made or fetched first.
 
     Args:
@@ -101,16 +101,16 @@ def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) ->
         FaultError: Where it lies does not answer just now.
     """
     if base == "dummy":
-        return BaseModelIdentity(files=_dummy_files())
+        return BaseModelContent(files=_dummy_files())
     memo: Starter | Origin | None
     if base == "starter":
         memo = store.find(Starter, identify_starter(StarterSettings(), packages))
     else:
         place = _find_place(store, base)
         if isinstance(place, Path):
-            return BaseModelIdentity(files=digest_folder(place, _list_names(place)))
-        memo = store.find(Origin, Origin.Identity(source=place.source, revision=place.revision))
-    return store.load(BaseModelManifest, memo.record.base).identity if memo else None
+            return BaseModelContent(files=digest_folder(place, _list_names(place)))
+        memo = store.find(Origin, Origin.Key(source=place.source, revision=place.revision))
+    return store.load(BaseModelManifest, memo.result.base).content if memo else None
 
 
 def freeze_base(store: ObjectStore, base: str) -> str:
@@ -194,11 +194,11 @@ def _find_place(store: ObjectStore, base: str) -> Distant | Path:
 
 def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
     """Fetch a distant folder and freeze it, unless this revision of it was before."""
-    identity = Origin.Identity(source=distant.source, revision=distant.revision)
+    identity = Origin.Key(source=distant.source, revision=distant.revision)
     with _lend_download(digest_json(identity.model_dump())) as folder:
         if found := store.find(Origin, identity):
-            logger.info("base %s is %s, and stands already", short(found.record.base), base)
-            return found.record.base
+            logger.info("base %s is %s, and stands already", short(found.result.base), base)
+            return found.result.base
         digests = distant.list_files()
         kept = keep_model_files(digests, base)
         # What is small first: a model that cannot be used is not fetched to be refused.
@@ -214,7 +214,7 @@ def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
                 (folder / file.path).unlink()
                 msg = f"{file.path} of {base} came with other bytes than it should have; another try fetches it anew"
                 raise FaultError(msg)
-        store.publish(Origin(identity=identity, record=Origin.Record(base=frozen)))
+        store.publish(Origin(key=identity, result=Origin.Result(base=frozen)))
         move_into_cache(folder, files, frozen)
     return frozen
 
@@ -239,8 +239,8 @@ def _lend_download(name: str) -> Iterator[Path]:
 
 def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[str, tuple[ModelFile, ...]]:
     files = put_folder(store, folder, _list_names(folder))
-    record = BaseModelRecord(source=source, license=_read_license(folder / _CARD))
-    return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files), record=record)).id, files
+    record = BaseModelProvenance(source=source, license=_read_license(folder / _CARD))
+    return store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=record)).id, files
 
 
 def _list_names(folder: Path) -> list[str]:
@@ -267,8 +267,8 @@ def _read_license(card: Path) -> str | None:
 
 def _freeze_dummy(store: ObjectStore) -> str:
     store.put_blob(_DUMMY)
-    identity = BaseModelIdentity(files=_dummy_files())
-    return store.publish(BaseModelManifest(identity=identity, record=BaseModelRecord(source="dummy"))).id
+    identity = BaseModelContent(files=_dummy_files())
+    return store.publish(BaseModelManifest(content=identity, provenance=BaseModelProvenance(source="dummy"))).id
 
 
 def _dummy_files() -> tuple[ModelFile, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from nightloom.artifacts.fingerprints import STARTER
 from nightloom.artifacts.folders import put_folder
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, Starter
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance, Starter
 from nightloom.base_models.determinism import be_deterministic
 from nightloom.base_models.starter_text import WORDS_FILE, Writer
 from nightloom.core.digests import digest_file, digest_json, short
@@ -72,23 +72,23 @@ def make_starter(
     settings = settings or StarterSettings()
     identity = identify_starter(settings, STARTER.versions())
     if found := store.find(Starter, identity):
-        tell(f"starter {short(found.record.base)} stands already")
-        return found.record.base
+        tell(f"starter {short(found.result.base)} stands already")
+        return found.result.base
     started = time.monotonic()
     with scratch_folder() as folder:
         loss = pretrain_starter(settings, folder, tell)
         files = put_folder(store, folder)
-    origin = BaseModelRecord(source="starter")
-    base = store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files), record=origin))
+    origin = BaseModelProvenance(source="starter")
+    base = store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=origin))
     seconds = round(time.monotonic() - started, 1)
     tell(f"starter {short(base.id)} made in {seconds:.0f} s")
-    record = Starter.Record(base=base.id, seconds=seconds, loss=loss)
-    return store.publish(Starter(identity=identity, record=record)).record.base
+    record = Starter.Result(base=base.id, seconds=seconds, loss=loss)
+    return store.publish(Starter(key=identity, result=record)).result.base
 
 
-def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> Starter.Identity:
+def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> Starter.Key:
     """Give what determines a starter; the packages are those of the interpreter that makes it."""
-    return Starter.Identity(
+    return Starter.Key(
         settings=settings.model_dump(),
         code=digest_json([STARTER.code(), digest_file(WORDS_FILE)]),
         packages=STARTER.versions(packages),

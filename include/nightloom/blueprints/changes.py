@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
-from nightloom.artifacts.training import TrialIdentity, identify_trial
+from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
+from nightloom.artifacts.training import TrialKey, identify_trial
 from nightloom.core.digests import canonical_json, digest_json, short
 
 Kind = Literal["added", "removed", "changed", "moved"]
@@ -69,7 +69,7 @@ class Change:
         return f"{self.field} changed from {show_value(self.before)} to {show_value(self.after)}"
 
 
-def diff_blueprints(before: BlueprintIdentity, after: BlueprintIdentity) -> list[Change]:
+def diff_blueprints(before: BlueprintSpec, after: BlueprintSpec) -> list[Change]:
     """Give all that differs, in the order of `GROUPS`; nothing: they are one blueprint."""
     changes = [
         *_diff_leaves(_list_leaves(before), _list_leaves(after)),
@@ -79,7 +79,7 @@ def diff_blueprints(before: BlueprintIdentity, after: BlueprintIdentity) -> list
     return _by_group(changes)
 
 
-def diff_trials(before: TrialIdentity, after: TrialIdentity, number: int) -> list[Change]:
+def diff_trials(before: TrialKey, after: TrialKey, number: int) -> list[Change]:
     """Give all that makes one trial another; nothing: they have the same weights.
 
     Args:
@@ -91,7 +91,7 @@ def diff_trials(before: TrialIdentity, after: TrialIdentity, number: int) -> lis
     return _by_group(_diff_leaves(old, new))
 
 
-def list_new_trials(before: BlueprintIdentity, after: BlueprintIdentity) -> list[int]:
+def list_new_trials(before: BlueprintSpec, after: BlueprintSpec) -> list[int]:
     """Give the numbers of the later blueprint's trials that the earlier one has not trained."""
     known = {digest_json(identify_trial(before, n).model_dump(mode="json")) for n in range(len(before.trials))}
     return [
@@ -125,7 +125,7 @@ def _by_group(changes: Iterable[Change]) -> list[Change]:
     return sorted(changes, key=lambda change: groups.index(change.group))
 
 
-def _list_leaves(identity: BlueprintIdentity) -> Leaves:
+def _list_leaves(identity: BlueprintSpec) -> Leaves:
     """Give every field but the trials; eval sets go by their name, so that a new first one changes no other."""
     document = identity.model_dump(mode="json")
     leaves: dict[Path, Any] = {}
@@ -156,7 +156,7 @@ def _list_plan_leaves(plan: TrialPlan) -> Leaves:
     return leaves
 
 
-def _list_trial_leaves(trial: TrialIdentity, number: int) -> Leaves:
+def _list_trial_leaves(trial: TrialKey, number: int) -> Leaves:
     document = trial.model_dump(mode="json")
     leaves: dict[Path, Any] = {(name,): document[name] for name in ("snapshot", "base")}
     answer = document["task"].pop("answer")

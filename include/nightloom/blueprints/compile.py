@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse
+from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, EvalSetUse
 from nightloom.artifacts.data import EvalSetManifest, Preparation
 from nightloom.artifacts.fingerprints import TOKENS, VERDICT
 from nightloom.artifacts.models import BaseModelManifest, specify_task
@@ -62,12 +62,12 @@ def draft_recipe(store: ObjectStore, recipe: Recipe, night: date, prepared: Prep
     return draft_blueprint(
         recipe,
         night=night,
-        snapshot=prepared.identity.snapshot,
+        snapshot=prepared.content.snapshot,
         base=frozen.base,
         tokenizer=frozen.tokenizer,
         template=frozen.template,
         prompt=read_prompt(get_settings().prompts_dir, recipe.task.prompt),
-        eval_sets=[store.load(EvalSetManifest, evalset) for evalset in prepared.identity.eval_sets],
+        eval_sets=[store.load(EvalSetManifest, evalset) for evalset in prepared.content.eval_sets],
     )
 
 
@@ -107,7 +107,7 @@ def find_frozen(store: ObjectStore, base: str, earlier: Sequence[Blueprint]) -> 
         return None
     base_id = BaseModelManifest.id_of(described)
     for one in reversed(earlier):
-        known = one.identity
+        known = one.content
         reads_alike = all(known.code.get(name) == code_digest(name) for name in TOKENS.modules)
         if known.base == base_id and reads_alike and TOKENS.versions(known.packages) == TOKENS.versions(packages):
             return Frozen(base_id, known.tokenizer, known.template)
@@ -116,9 +116,9 @@ def find_frozen(store: ObjectStore, base: str, earlier: Sequence[Blueprint]) -> 
 
 def find_winner(store: ObjectStore, blueprint_id: str) -> int | None:
     """Give the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
-    identity = store.load(Blueprint, blueprint_id).identity
-    if ranked := store.find(Ranking, Ranking.Identity(blueprint=blueprint_id, rung=count_rungs(identity))):
-        return ranked.record.going_on[0]
+    identity = store.load(Blueprint, blueprint_id).content
+    if ranked := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=count_rungs(identity))):
+        return ranked.result.going_on[0]
     return 0 if len(identity.trials) == 1 else None
 
 
@@ -165,7 +165,7 @@ def draft_blueprint(
         eval_sets: Frozen eval sets in the recipe's order; the first one decides.
     """
     packages = worker_packages()
-    identity = BlueprintIdentity(
+    identity = BlueprintSpec(
         recipe=recipe.name,
         snapshot=snapshot,
         base=base,
@@ -185,13 +185,13 @@ def draft_blueprint(
         code=installed_code(),
         packages=installed_versions(),
     )
-    record = BlueprintRecord(
+    record = BlueprintProvenance(
         night=night.isoformat(),
         packages=packages,
         python=platform.python_version(),
         machine=describe_machine(),
     )
-    return Blueprint(identity=identity, record=record)
+    return Blueprint(content=identity, provenance=record)
 
 
 def installed_code() -> dict[str, str]:
@@ -210,9 +210,9 @@ def describe_machine() -> str:
 
 
 def _plan_use(eval_set: EvalSetManifest, confidence: float) -> EvalSetUse:
-    items = eval_set.identity.items
+    items = eval_set.content.items
     return EvalSetUse(
-        name=eval_set.identity.name,
+        name=eval_set.content.name,
         evalset=eval_set.id,
         items=items,
         minimum_detectable_effect=round(minimum_detectable_effect(items, confidence=confidence), 6),

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass, field
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.models import BaseModelManifest
-from nightloom.artifacts.prompts import Prompt, PromptIdentity
+from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.artifacts.training import identify_trial
 from nightloom.blueprints.changes import Change, diff_blueprints, diff_trials, list_new_trials, tell_changes
 from nightloom.blueprints.compile import (
@@ -61,8 +61,8 @@ def diff_stored(store: ObjectStore, before: str, after: str) -> Difference:
         ManifestError: One of them is not there.
     """
     old, new = (store.load(Blueprint, one) for one in (before, after))
-    prompts = {one.identity.task.prompt: _find_prompt(store, one.identity.task.prompt) for one in (old, new)}
-    return _diff(store, old, new, f"{short(new.id)} (night {new.record.night})", prompts)
+    prompts = {one.content.task.prompt: _find_prompt(store, one.content.task.prompt) for one in (old, new)}
+    return _diff(store, old, new, f"{short(new.id)} (night {new.provenance.night})", prompts)
 
 
 def diff_with_recipe(store: ObjectStore, database: Database, before: str, recipe: str) -> Difference:
@@ -82,37 +82,37 @@ def diff_with_recipe(store: ObjectStore, database: Database, before: str, recipe
         raise InputError(msg)
     new = draft_recipe(store, settings, night, prepared, frozen)
     asked = read_prompt(get_settings().prompts_dir, settings.task.prompt)
-    prompts = {old.identity.task.prompt: _find_prompt(store, old.identity.task.prompt), asked.id: asked.identity}
+    prompts = {old.content.task.prompt: _find_prompt(store, old.content.task.prompt), asked.id: asked.content}
     return _diff(store, old, new, f"recipe {recipe} as it stands now (night {night})", prompts)
 
 
 def _diff(
-    store: ObjectStore, old: Blueprint, new: Blueprint, name: str, prompts: dict[str, PromptIdentity | None]
+    store: ObjectStore, old: Blueprint, new: Blueprint, name: str, prompts: dict[str, PromptContent | None]
 ) -> Difference:
-    changes = [tell_rows(store, change) for change in diff_blueprints(old.identity, new.identity)]
+    changes = [tell_rows(store, change) for change in diff_blueprints(old.content, new.content)]
     fields = {change.field for change in changes}
     texts: dict[str, tuple[str, str]] = {}
-    asked = [prompts[one.identity.task.prompt] for one in (old, new)]
+    asked = [prompts[one.content.task.prompt] for one in (old, new)]
     if "task.prompt" in fields and asked[0] and asked[1]:
         texts["prompt"] = _spell(asked[0]), _spell(asked[1])
     if "template" in fields:
-        found = [_find_template(store, one.identity.base) for one in (old, new)]
+        found = [_find_template(store, one.content.base) for one in (old, new)]
         if found[0] is not None and found[1] is not None:
             texts["chat template"] = found[0], found[1]
-    anew = list_new_trials(old.identity, new.identity)
+    anew = list_new_trials(old.content, new.content)
     return Difference(
         before=old,
         after=new,
         name=name,
         changes=changes,
         new_trials=anew,
-        conclusion=_conclude(old.identity, new.identity, changes, anew),
-        rows=_count_rows(store, old.identity.snapshot, new.identity.snapshot) if "snapshot" in fields else None,
+        conclusion=_conclude(old.content, new.content, changes, anew),
+        rows=_count_rows(store, old.content.snapshot, new.content.snapshot) if "snapshot" in fields else None,
         texts=texts,
     )
 
 
-def _conclude(old: BlueprintIdentity, new: BlueprintIdentity, changes: list[Change], anew: list[int]) -> str:
+def _conclude(old: BlueprintSpec, new: BlueprintSpec, changes: list[Change], anew: list[int]) -> str:
     if not changes:
         return "they are one blueprint"
     if not anew:
@@ -135,21 +135,21 @@ def _count_rows(store: ObjectStore, before: str, after: str) -> dict[str, int] |
     return {change: changed.count(change) for change in CHANGES}
 
 
-def _find_prompt(store: ObjectStore, prompt: str) -> PromptIdentity | None:
+def _find_prompt(store: ObjectStore, prompt: str) -> PromptContent | None:
     try:
-        return store.load(Prompt, prompt).identity
+        return store.load(Prompt, prompt).content
     except ManifestError:
         return None
 
 
-def _spell(prompt: PromptIdentity) -> str:
+def _spell(prompt: PromptContent) -> str:
     return "\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
 
 
 def _find_template(store: ObjectStore, base: str) -> str | None:
     """Give the text of a base model's chat template from its files."""
     try:
-        files = {file.path: file.sha256 for file in store.load(BaseModelManifest, base).identity.files}
+        files = {file.path: file.sha256 for file in store.load(BaseModelManifest, base).content.files}
         if _TEMPLATE_FILE in files:
             return store.get_blob(files[_TEMPLATE_FILE]).decode()
         template = json.loads(store.get_blob(files[_TOKENIZER_FILE]))["chat_template"]

@@ -59,14 +59,14 @@ def estimate_trial(
         defaults: What training takes for settings that a plan does not name.
         prices: Money for an hour, by the beginning of a device's name.
     """
-    alike = [one for one in earlier if (one.identity.plan.trainer, one.identity.plan.method) == _kind(plan)]
-    alike = [one for one in alike if one.record.device == alike[-1].record.device and one.record.tokens_per_second]
+    alike = [one for one in earlier if (one.key.plan.trainer, one.key.plan.method) == _kind(plan)]
+    alike = [one for one in alike if one.result.device == alike[-1].result.device and one.result.tokens_per_second]
     if not alike:
         return None
-    newest = alike[-1].record
+    newest = alike[-1].result
     tokens = examples * newest.tokens / max(newest.examples, 1)
     seen = tokens * count_epochs(plan, examples, defaults)
-    seconds = [seen / one.record.tokens_per_second for one in alike]
+    seconds = [seen / one.result.tokens_per_second for one in alike]
     expected = sum(seconds) / len(seconds)
     low, high = min(seconds), max(seconds)
     if len(alike) < _FEWEST:

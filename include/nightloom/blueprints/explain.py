@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.fingerprints import PARITY, SCORES, TOKENS, Fingerprint
-from nightloom.artifacts.training import Trial, TrialIdentity, identify_trial
+from nightloom.artifacts.training import Trial, TrialKey, identify_trial
 from nightloom.blueprints.changes import Change, diff_blueprints, diff_trials, tell_changes
 from nightloom.core.digests import short
 from nightloom.core.errors import ManifestError
@@ -47,19 +47,19 @@ class Explainer:
     earlier: Sequence[Blueprint]
     trained: Sequence[Trial]
 
-    def explain_trial(self, blueprint: BlueprintIdentity, number: int) -> str:
+    def explain_trial(self, blueprint: BlueprintSpec, number: int) -> str:
         """Say what made a trial another one than the nearest that was trained."""
         wanted = identify_trial(blueprint, number)
         # The newest of those that are equally near.
-        compared = [(diff_trials(one.identity, wanted, number), one) for one in reversed(self.trained)]
+        compared = [(diff_trials(one.key, wanted, number), one) for one in reversed(self.trained)]
         if not compared:
             return "it is the recipe's first"
         changes, nearest = min(compared, key=lambda pair: len(pair[0]))
         if not changes:
             return f"trial {short(nearest.id)} was the same, and is in the store no more"
-        return f"{self._tell(changes)} since {self._whose(nearest.identity)}"
+        return f"{self._tell(changes)} since {self._whose(nearest.key)}"
 
-    def explain(self, blueprint: BlueprintIdentity, kind: str, otherwise: str) -> str:
+    def explain(self, blueprint: BlueprintSpec, kind: str, otherwise: str) -> str:
         """Say what changed of the fields that a kind of result follows from, since they were nearest.
 
         Args:
@@ -68,7 +68,7 @@ class Explainer:
             otherwise: What to say when none of them changed.
         """
         compared = [
-            ([c for c in diff_blueprints(one.identity, blueprint) if c.field.startswith(FOLLOWS_FROM[kind])], one)
+            ([c for c in diff_blueprints(one.content, blueprint) if c.field.startswith(FOLLOWS_FROM[kind])], one)
             for one in reversed(self.earlier)
         ]
         changes, nearest = min(compared, key=lambda pair: len(pair[0]), default=([], None))
@@ -79,11 +79,11 @@ class Explainer:
     def _tell(self, changes: Iterable[Change]) -> str:
         return tell_changes([tell_rows(self.store, change) for change in changes])
 
-    def _whose(self, trial: TrialIdentity) -> str:
+    def _whose(self, trial: TrialKey) -> str:
         """Say which blueprint a trial was of, the latest that planned it."""
         for blueprint in reversed(self.earlier):
-            for number in range(len(blueprint.identity.trials)):
-                if identify_trial(blueprint.identity, number) == trial:
+            for number in range(len(blueprint.content.trials)):
+                if identify_trial(blueprint.content, number) == trial:
                     return f"trial {number} of {_name(blueprint)}"
         return "a trial of an older blueprint"
 
@@ -93,7 +93,7 @@ def tell_rows(store: ObjectStore, change: Change) -> Change:
     if change.field != "snapshot":
         return change
     try:
-        old, new = (store.load(Snapshot, str(one)).identity.splits for one in (change.before, change.after))
+        old, new = (store.load(Snapshot, str(one)).content.splits for one in (change.before, change.after))
     except ManifestError:
         return change
     grown = [name for name in sorted({*old, *new}) if old.get(name, 0) != new.get(name, 0)]
@@ -102,4 +102,4 @@ def tell_rows(store: ObjectStore, change: Change) -> Change:
 
 
 def _name(blueprint: Blueprint) -> str:
-    return f"blueprint {short(blueprint.id)} (night {blueprint.record.night})"
+    return f"blueprint {short(blueprint.id)} (night {blueprint.provenance.night})"

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import TypeVar
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse, number_draws
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse, number_draws
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
@@ -84,8 +84,8 @@ def plan_blueprint(store: ObjectStore, database: Database, blueprint_id: str) ->
         ManifestError: It is not there.
     """
     blueprint = store.load(Blueprint, blueprint_id)
-    earlier = list_earlier(store, database, blueprint.identity.recipe)
-    return _Planner(store, database, blueprint, parse_night(blueprint.record.night), earlier).plan()
+    earlier = list_earlier(store, database, blueprint.content.recipe)
+    return _Planner(store, database, blueprint, parse_night(blueprint.provenance.night), earlier).plan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +113,18 @@ class _Planner:
         expected = self._sum_up(trials)
         spent_s = sum(one.seconds for one in self._begun.values())
         return Plan(
-            recipe=self.blueprint.identity.recipe,
+            recipe=self.blueprint.content.recipe,
             night=self.night,
             blueprint=self.blueprint,
-            stands=self.store.find(Blueprint, self.blueprint.identity) is not None,
+            stands=self.store.find(Blueprint, self.blueprint.content) is not None,
             since=since,
-            changes=[tell_rows(self.store, one) for one in diff_blueprints(since.identity, self.blueprint.identity)]
+            changes=[tell_rows(self.store, one) for one in diff_blueprints(since.content, self.blueprint.content)]
             if since
             else [],
             steps=steps,
-            surroundings=diff_blueprints(self.blueprint.identity, self._here),
+            surroundings=diff_blueprints(self.blueprint.content, self._here),
             estimate=expected,
-            over_budget=compare_with_budget(self.blueprint.identity.budget, expected, spent_s),
+            over_budget=compare_with_budget(self.blueprint.content.budget, expected, spent_s),
         )
 
     @cached_property
@@ -135,15 +135,15 @@ class _Planner:
         return list(self.known[:before])
 
     @cached_property
-    def _here(self) -> BlueprintIdentity:
+    def _here(self) -> BlueprintSpec:
         """The blueprint with the code and the packages of this installation."""
         found = {"code": installed_code(), "packages": installed_versions()}
-        return self.blueprint.identity.model_copy(update=found)
+        return self.blueprint.content.model_copy(update=found)
 
     @cached_property
     def _trained(self) -> list[Trial]:
         """The recipe's last trials, the newest last."""
-        indexed = list_manifests(self.database, "trial", self.blueprint.identity.recipe)[-_MOST_TRIALS:]
+        indexed = list_manifests(self.database, "trial", self.blueprint.content.recipe)[-_MOST_TRIALS:]
         return [trial for one, _, _ in indexed if (trial := _load(self.store, Trial, one))]
 
     @cached_property
@@ -154,25 +154,25 @@ class _Planner:
     @cached_property
     def _standing(self) -> dict[int, Trial]:
         """This blueprint's trials that stand, by their numbers."""
-        numbers = range(len(self.blueprint.identity.trials))
-        found = ((n, self.store.find(Trial, identify_trial(self.blueprint.identity, n))) for n in numbers)
+        numbers = range(len(self.blueprint.content.trials))
+        found = ((n, self.store.find(Trial, identify_trial(self.blueprint.content, n))) for n in numbers)
         return {number: trial for number, trial in found if trial}
 
     @property
     def _shares(self) -> tuple[float, ...]:
         """Of the training, at which trials are ranked: the rungs and the end."""
-        pruning = self.blueprint.identity.pruning
+        pruning = self.blueprint.content.pruning
         return (*(pruning.rungs if pruning else ()), 1.0)
 
     @cached_property
     def _begun(self) -> dict[str, TrialProgress]:
         """How far those of this blueprint's trials are that were begun, by their ids."""
-        identity = self.blueprint.identity
+        identity = self.blueprint.content
         ids = [Trial.id_of(identify_trial(identity, number)) for number in range(len(identity.trials))]
         return {one.trial: one for one in read_trials(self.database, ids)}
 
     def _plan_inputs(self) -> Iterator[Step]:
-        identity = self.blueprint.identity
+        identity = self.blueprint.content
         yield self._find_input("base model", identity.base, _load(self.store, BaseModelManifest, identity.base))
         yield self._find_input("snapshot", identity.snapshot, _load(self.store, Snapshot, identity.snapshot))
         if identity.tokenizer is None or identity.template is None:
@@ -202,26 +202,26 @@ class _Planner:
     def _parts(self) -> list[_Part]:
         """The training from rung to rung, and to the end."""
         parts: list[_Part] = []
-        trials: Sequence[int] | None = range(len(self.blueprint.identity.trials))
+        trials: Sequence[int] | None = range(len(self.blueprint.content.trials))
         for number, share in enumerate(self._shares):
             ranking = self._find_ranking(number)
             parts.append(_Part(parts[-1].end if parts else 0.0, share, trials, ranking))
-            trials = ranking.record.going_on if ranking else None
+            trials = ranking.result.going_on if ranking else None
         return parts
 
     def _find_ranking(self, rung: int) -> Ranking | None:
-        return self.store.find(Ranking, Ranking.Identity(blueprint=self.blueprint.id, rung=rung))
+        return self.store.find(Ranking, Ranking.Key(blueprint=self.blueprint.id, rung=rung))
 
     def _plan_trial(self, name: str, number: int, part: _Part) -> Step:
-        trial = identify_trial(self.blueprint.identity, number)
+        trial = identify_trial(self.blueprint.content, number)
         found: Manifest | None = self._standing.get(number)
         if found is None and part.end < 1:
-            found = self.store.find(Rung, Rung.Identity(trial=trial, share=part.end))
+            found = self.store.find(Rung, Rung.Key(trial=trial, share=part.end))
         if found:
             return Step(name, "exists", found.id)
         if lost := self.store.find(Divergence, trial):
             return Step(name, "exists", lost.id, "it diverged")
-        reason = self._explainer.explain_trial(self.blueprint.identity, number)
+        reason = self._explainer.explain_trial(self.blueprint.content, number)
         begun = self._begun.get(Trial.id_of(trial))
         done = begun.step / begun.steps if begun and begun.steps else 0.0
         if begun and done:
@@ -236,7 +236,7 @@ class _Planner:
         return Step(name, "would run", reason=self._explainer.explain(self._here, tells, first))
 
     def _plan_results(self) -> Iterator[Step]:
-        identity = self.blueprint.identity
+        identity = self.blueprint.content
         candidate = self._find_candidate()
         champion = read_ref_before(self.database, identity.recipe, "champion", self.night)
         asked = (identity.task, identity.max_new_tokens)
@@ -250,9 +250,9 @@ class _Planner:
                 yield self._plan_scores("candidate", use, ModelRef(base=identity.base, adapter=candidate), asked)
             served = _load(self.store, Adapter, champion) if champion else None
             if served:
-                as_served = (served.record.task, served.record.max_new_tokens)
+                as_served = (served.provenance.task, served.provenance.max_new_tokens)
                 yield self._plan_scores(
-                    "champion", use, ModelRef(base=served.identity.base, adapter=champion), as_served
+                    "champion", use, ModelRef(base=served.content.base, adapter=champion), as_served
                 )
             if identity.reference:
                 scores = self.store.find(Scores, identify_reference(self._here, use.evalset, worker_packages()))
@@ -264,7 +264,7 @@ class _Planner:
     def _plan_parity(self, candidate: str | None) -> Step:
         if candidate is None:
             return Step("parity", "unknown", reason="until the trials are ranked")
-        identity = self.blueprint.identity
+        identity = self.blueprint.content
         model = ModelRef(base=identity.base, adapter=candidate)
         wanted = identify_parity(model, identity.task, identity.max_new_tokens, identity.snapshot, worker_packages())
         return self._plan_memo("parity", self.store.find(Parity, wanted), "parity", "a new adapter")
@@ -277,39 +277,39 @@ class _Planner:
 
     def _find_candidate(self) -> str | None:
         ranking = self._find_ranking(len(self._shares) - 1)
-        trials = self.blueprint.identity.trials
-        number = ranking.record.going_on[0] if ranking else 0
+        trials = self.blueprint.content.trials
+        number = ranking.result.going_on[0] if ranking else 0
         found = self._standing.get(number) if ranking or len(trials) == 1 else None
-        return found.record.adapter if found else None
+        return found.result.adapter if found else None
 
     def _plan_verdict(self, candidate: str | None, champion: str | None) -> Step:
         if candidate is None:
             return Step("verdict", "unknown", reason="until the candidate is scored")
-        for one, _, _ in reversed(list_manifests(self.database, "verdict", self.blueprint.identity.recipe)):
+        for one, _, _ in reversed(list_manifests(self.database, "verdict", self.blueprint.content.recipe)):
             verdict = _load(self.store, Verdict, one)
             decided = verdict and (
-                *(verdict.identity.blueprint, verdict.identity.candidate),
-                *(verdict.identity.champion, verdict.identity.night),
+                *(verdict.content.blueprint, verdict.content.candidate),
+                *(verdict.content.champion, verdict.content.night),
             )
             if verdict and decided == (self.blueprint.id, candidate, champion, self.night.isoformat()):
-                return Step("verdict", "exists", verdict.id, verdict.identity.finding)
+                return Step("verdict", "exists", verdict.id, verdict.content.finding)
         return Step("verdict", "would run", reason="nobody decided on this candidate and champion that night")
 
     def _estimate(self, number: int) -> Estimate | None:
-        snapshot = _load(self.store, Snapshot, self.blueprint.identity.snapshot)
+        snapshot = _load(self.store, Snapshot, self.blueprint.content.snapshot)
         if snapshot is None:
             return None
-        plan, examples = self.blueprint.identity.trials[number], snapshot.identity.splits.get("train", 0)
+        plan, examples = self.blueprint.content.trials[number], snapshot.content.splits.get("train", 0)
         return estimate_trial(plan, examples, self._trained, DEFAULTS, get_settings().prices)
 
     def _sum_up(self, steps: Sequence[Step]) -> Estimate | None:
         """Give what all training will take: the steps that are known, and those that are likely to follow."""
         known = [step.estimate for step in steps if step.estimate]
-        pruning = self.blueprint.identity.pruning
+        pruning = self.blueprint.content.pruning
         last = next(part for part in reversed(self._parts) if part.trials is not None)
         if pruning and known and last.trials:
             ends = [part.end for part in self._parts if part.end >= last.end]
-            numbers = number_draws(self.blueprint.identity.trials)
+            numbers = number_draws(self.blueprint.content.trials)
             draws = len({numbers[trial] for trial in last.trials})
             share = count_trainings(ends, draws, pruning) / draws
             known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]

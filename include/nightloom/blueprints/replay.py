@@ -30,7 +30,7 @@ def choose_trial(store: ObjectStore, blueprint_id: str, trial: int | None) -> in
     Raises:
         InputError: It is none of the blueprint's, or was not trained yet.
     """
-    identity = store.load(Blueprint, blueprint_id).identity
+    identity = store.load(Blueprint, blueprint_id).content
     number = find_winner(store, blueprint_id) if trial is None else trial
     if number is None:
         msg = f"the {len(identity.trials)} trials of {short(blueprint_id)} were not ranked yet; name one by --trial"
@@ -42,10 +42,10 @@ def choose_trial(store: ObjectStore, blueprint_id: str, trial: int | None) -> in
 def list_surroundings(store: ObjectStore, blueprint_id: str) -> list[str]:
     """Say what is not as it was where a blueprint was compiled; not all of it need make a difference."""
     blueprint = store.load(Blueprint, blueprint_id)
-    record, present = blueprint.record, worker_packages()
-    told = verify_installation(blueprint.identity, None, os.environ)
+    record, present = blueprint.provenance, worker_packages()
+    told = verify_installation(blueprint.content, None, os.environ)
     others = {n for n in {*record.packages, *present} if record.packages.get(n) != present.get(n)}
-    others -= blueprint.identity.packages.keys()
+    others -= blueprint.content.packages.keys()
     if others and record.packages:
         told.append(f"{len(others)} other packages are of other versions: {', '.join(sorted(others)[:5])}")
     if record.python != platform.python_version():
@@ -74,23 +74,23 @@ def replay_trial(store: ObjectStore, blueprint_id: str, trial: int, tolerance: f
     Raises:
         InputError: The trial was not trained yet, or is none of the blueprint's.
     """
-    identity = store.load(Blueprint, blueprint_id).identity
+    identity = store.load(Blueprint, blueprint_id).content
     stands = store.find(Trial, identify_trial(identity, trial)) if 0 <= trial < len(identity.trials) else None
     if stands is None:
         msg = (
             f"trial {trial} of blueprint {short(blueprint_id)} was not trained yet, so there is nothing to compare with"
         )
         raise InputError(msg)
-    _, before = fetch_model(store, Adapter, stands.record.adapter)
+    _, before = fetch_model(store, Adapter, stands.result.adapter)
     began = time.monotonic()
     with scratch_folder() as after:
         training = train_anew(store, blueprint_id, trial, after)
         seconds = round(time.monotonic() - began, 2)
-        loss = compare_curves(stands.record.curve, training.curve)
+        loss = compare_curves(stands.result.curve, training.curve)
         found = lead(lambda: compare_folders(before, after, tolerance, loss))
     devices = {
         "device": _name_devices(training.device, count_processes()),
-        "device_before": _name_devices(stands.record.device, stands.record.processes),
+        "device_before": _name_devices(stands.result.device, stands.result.processes),
     }
     return {**asdict(found), "seconds": seconds, **devices}
 
@@ -100,7 +100,7 @@ def _name_devices(device: str, processes: int) -> str:
 
 
 def _find_trial(store: ObjectStore, blueprint_id: str, number: int) -> Trial:
-    identity = store.load(Blueprint, blueprint_id).identity
+    identity = store.load(Blueprint, blueprint_id).content
     if not 0 <= number < len(identity.trials):
         msg = f"blueprint {short(blueprint_id)} plans {len(identity.trials)} trials; {number} is not one of them"
         raise InputError(msg)

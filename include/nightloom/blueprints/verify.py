@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.data import EvalSetManifest
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, ModelFile
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, ModelFile
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.base_models.freeze import Rendering, describe_base, run_describe
@@ -67,11 +67,11 @@ def verify_blueprint(store: ObjectStore, blueprint_id: str) -> Verified:
         ManifestError: The blueprint itself is missing or damaged.
     """
     blueprint = store.load(Blueprint, blueprint_id)
-    damaged = verify_inputs(store, blueprint.identity)
-    described = None if damaged else in_child(run_describe)(base=blueprint.identity.base)
+    damaged = verify_inputs(store, blueprint.content)
+    described = None if damaged else in_child(run_describe)(base=blueprint.content.base)
     return Verified(
         store=damaged,
-        installation=verify_installation(blueprint.identity, described, os.environ),
+        installation=verify_installation(blueprint.content, described, os.environ),
         recipe=list(_verify_recipe(store, blueprint)),
     )
 
@@ -86,11 +86,11 @@ def open_stored(store: ObjectStore, blueprint_id: str) -> Blueprint:
     blueprint = store.load(Blueprint, blueprint_id)
     # The number of threads is a machine's own, as its kind is: it makes no run another one.
     environment = {name: value for name, value in os.environ.items() if name not in THREADS}
-    refuse_other(blueprint, verify_installation(blueprint.identity, None, environment))
+    refuse_other(blueprint, verify_installation(blueprint.content, None, environment))
     return blueprint
 
 
-def verify_inputs(store: ObjectStore, blueprint: BlueprintIdentity) -> list[str]:
+def verify_inputs(store: ObjectStore, blueprint: BlueprintSpec) -> list[str]:
     """Recompute every digest that a blueprint names, and return one sentence for each thing that is not as it was."""
     return [
         *_catch(lambda: store.load(Prompt, blueprint.task.prompt)),
@@ -101,7 +101,7 @@ def verify_inputs(store: ObjectStore, blueprint: BlueprintIdentity) -> list[str]
 
 
 def verify_installation(
-    blueprint: BlueprintIdentity, described: Rendering | None, environment: Mapping[str, str]
+    blueprint: BlueprintSpec, described: Rendering | None, environment: Mapping[str, str]
 ) -> list[str]:
     """Say for what reasons this installation would not give what the blueprint says.
 
@@ -113,7 +113,7 @@ def verify_installation(
     return [*verify_code(blueprint), *_verify_reading(blueprint, described), *_verify_environment(environment)]
 
 
-def verify_code(blueprint: BlueprintIdentity) -> list[str]:
+def verify_code(blueprint: BlueprintSpec) -> list[str]:
     """Say in which of our packages and which libraries this installation is another than the blueprint's."""
     return [*_verify_ours(blueprint), *_verify_libraries(blueprint)]
 
@@ -139,7 +139,7 @@ def _catch(check: Callable[[], object]) -> list[str]:
 
 def _verify_base_files(store: ObjectStore, base: str) -> Iterator[str]:
     try:
-        files = store.load(BaseModelManifest, base).identity.files
+        files = store.load(BaseModelManifest, base).content.files
     except ManifestError as error:
         yield str(error)
         return
@@ -152,14 +152,14 @@ def _verify_base_files(store: ObjectStore, base: str) -> Iterator[str]:
                 yield f"{file.path} of base model {short(base)}: {error}"
 
 
-def _verify_ours(blueprint: BlueprintIdentity) -> Iterator[str]:
+def _verify_ours(blueprint: BlueprintSpec) -> Iterator[str]:
     present = installed_code()
     for name, digest in blueprint.code.items():
         if present.get(name) != digest:
             yield f"the code of {name} is another now; check out the commit that the blueprint was compiled at"
 
 
-def _verify_libraries(blueprint: BlueprintIdentity) -> Iterator[str]:
+def _verify_libraries(blueprint: BlueprintSpec) -> Iterator[str]:
     versions = installed_versions()
     for package in sorted({*blueprint.packages, *versions}):
         wanted, found = blueprint.packages.get(package), versions.get(package)
@@ -169,7 +169,7 @@ def _verify_libraries(blueprint: BlueprintIdentity) -> Iterator[str]:
             yield f"{package} is {found or 'not installed'}, not {wanted}; install {package}=={wanted}"
 
 
-def _verify_reading(blueprint: BlueprintIdentity, described: Rendering | None) -> Iterator[str]:
+def _verify_reading(blueprint: BlueprintSpec, described: Rendering | None) -> Iterator[str]:
     if described is None:
         return
     for name, wanted, found in (
@@ -196,7 +196,7 @@ def _verify_environment(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
-    identity = blueprint.identity
+    identity = blueprint.content
     try:
         recipe = load_recipe(identity.recipe)
     except InputError as error:
@@ -216,7 +216,7 @@ def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
     # All but the recipe's own settings as the blueprint has it, so that they alone can differ.
     again = draft_blueprint(
         recipe,
-        night=parse_night(blueprint.record.night),
+        night=parse_night(blueprint.provenance.night),
         snapshot=identity.snapshot,
         base=identity.base,
         tokenizer=identity.tokenizer,
@@ -224,11 +224,11 @@ def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
         prompt=prompt,
         eval_sets=eval_sets,
     )
-    changes = diff_blueprints(identity, again.identity)
+    changes = diff_blueprints(identity, again.content)
     yield from (change.sentence for change in changes if change.group not in ("code", "packages"))
 
 
-def _verify_prompt(store: ObjectStore, identity: BlueprintIdentity, recipe: Recipe) -> Iterator[str]:
+def _verify_prompt(store: ObjectStore, identity: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
     name = recipe.task.prompt
     try:
         found = read_prompt(get_settings().prompts_dir, name)
@@ -238,7 +238,7 @@ def _verify_prompt(store: ObjectStore, identity: BlueprintIdentity, recipe: Reci
     if found.id == identity.task.prompt:
         return
     try:
-        before = store.load(Prompt, identity.task.prompt).record.name
+        before = store.load(Prompt, identity.task.prompt).provenance.name
     except ManifestError:
         before = short(identity.task.prompt)
     if before == name:
@@ -247,7 +247,7 @@ def _verify_prompt(store: ObjectStore, identity: BlueprintIdentity, recipe: Reci
         yield f"the recipe asks with prompt {name}, not with {before}"
 
 
-def _verify_base(store: ObjectStore, identity: BlueprintIdentity, recipe: Recipe) -> Iterator[str]:
+def _verify_base(store: ObjectStore, identity: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
     name = recipe.train.base
     try:
         found = describe_base(store, name, worker_packages())
@@ -261,10 +261,10 @@ def _verify_base(store: ObjectStore, identity: BlueprintIdentity, recipe: Recipe
         yield f"base model {name} is {short(now)} now, not {short(identity.base)}{others}"
 
 
-def _compare(store: ObjectStore, before: str, now: BaseModelIdentity) -> str:
+def _compare(store: ObjectStore, before: str, now: BaseModelContent) -> str:
     """Say which files of a base model are others."""
     try:
-        old, new = (_by_path(one.files) for one in (store.load(BaseModelManifest, before).identity, now))
+        old, new = (_by_path(one.files) for one in (store.load(BaseModelManifest, before).content, now))
     except ManifestError:
         return ""  # told of the store
     others = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]

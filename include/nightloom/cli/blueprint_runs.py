@@ -33,7 +33,7 @@ def run(blueprint: BlueprintId, *, trial: TrialNumber = None, as_json: AsJson = 
     store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
     with following_steps() as on_step:
         ran = run_blueprint(store, blueprint_id, on_step, trial)
-    decided = store.load(Verdict, ran.verdict).identity if ran.verdict else None
+    decided = store.load(Verdict, ran.verdict).content if ran.verdict else None
     pairs = [("blueprint", blueprint_id), *((f"trial {number}", one) for number, one in ran.trials.items())]
     if decided:
         pairs += [("candidate", ran.candidate or ""), ("verdict", f"{short(str(ran.verdict))} {decided.finding}")]
@@ -152,7 +152,7 @@ def _tell_replay(blueprint_id: str, trial: int, found: dict[str, Any]) -> str:
 def _tell_difference(found: "Difference") -> str:
     from nightloom.blueprints.changes import GROUPS
 
-    parts = [f"{short(found.before.id)} (night {found.before.record.night}) → {found.name}"]
+    parts = [f"{short(found.before.id)} (night {found.before.provenance.night}) → {found.name}"]
     for group in GROUPS:
         lines = [f"  {change.sentence}" for change in found.changes if change.group == group]
         if group == "data" and found.rows is not None:

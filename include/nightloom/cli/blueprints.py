@@ -20,7 +20,7 @@ from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
-    from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, EvalSetUse
+    from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse
     from nightloom.artifacts.results import Verdict
     from nightloom.blueprints.changes import Change
     from nightloom.blueprints.estimate import Estimate
@@ -50,7 +50,7 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
     blueprint = compile_recipe(open_store(), open_database(), recipe, date)
     if isinstance(blueprint, Stop):
         raise InputError(blueprint.sentence)
-    identity = blueprint.identity
+    identity = blueprint.content
     pairs = [
         ("blueprint", blueprint.id),
         ("night", date),
@@ -103,7 +103,7 @@ def list_blueprints(
     documents = []
     for manifest, of_recipe, night in found:
         verdict = verdicts.get(manifest)
-        told = {"finding": verdict.identity.finding, "promote": verdict.identity.promote} if verdict else {}
+        told = {"finding": verdict.content.finding, "promote": verdict.content.promote} if verdict else {}
         document = {"id": manifest, "recipe": of_recipe, "night": night, "finding": None, "promote": None}
         documents.append({**document, **told})
     rows = [[d["id"], d["recipe"], d["night"], _tell_verdict(d)] for d in documents]
@@ -121,9 +121,9 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
 
     store, database = open_store(), open_database()
     manifest = store.load(Blueprint, find_id(database, "blueprint", blueprint))
-    verdict = _find_verdicts(store, database, manifest.identity.recipe, {manifest.id}).get(manifest.id)
+    verdict = _find_verdicts(store, database, manifest.content.recipe, {manifest.id}).get(manifest.id)
     planned = plan_blueprint(store, database, manifest.id)
-    text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_tell_trials(store, manifest.identity)}"
+    text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_tell_trials(store, manifest.content)}"
     document = {**manifest_document(manifest), "verdict": verdict.id if verdict else None}
     show({**document, "estimate": _estimate_document(planned.estimate)}, text, as_json=as_json)
 
@@ -131,13 +131,13 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
 def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Plan") -> list[tuple[str, Any]]:
     from nightloom.blueprints.changes import show_value
 
-    identity, record = manifest.identity, manifest.record
+    identity, record = manifest.content, manifest.provenance
     answer = f"{identity.task.output} of {', '.join(identity.task.field_order)}, models compared on {identity.primary}"
     return [
         ("blueprint", manifest.id),
         ("recipe", identity.recipe),
         ("first compiled", record.night),
-        ("verdict", f"{verdict.identity.finding}: {verdict.identity.reason}" if verdict else "none yet"),
+        ("verdict", f"{verdict.content.finding}: {verdict.content.reason}" if verdict else "none yet"),
         ("snapshot", identity.snapshot),
         ("base", identity.base),
         ("tokenizer", identity.tokenizer),
@@ -155,7 +155,7 @@ def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Pla
     ]
 
 
-def _tell_trials(store: "ObjectStore", identity: "BlueprintIdentity") -> str:
+def _tell_trials(store: "ObjectStore", identity: "BlueprintSpec") -> str:
     """Tell each trial by the settings in which trials differ, and below them those that all have."""
     from nightloom.artifacts.training import Divergence, Trial, identify_trial
     from nightloom.blueprints.changes import describe_plan, show_value
@@ -168,7 +168,7 @@ def _tell_trials(store: "ObjectStore", identity: "BlueprintIdentity") -> str:
         trial = store.find(Trial, planned := identify_trial(identity, number))
         done: tuple[str | None, ...] = (None, None, None, None)
         if trial:
-            record = trial.record
+            record = trial.result
             done = (trial.id, record.adapter, f"{record.final_loss:.4f}", show_duration(record.seconds))
         elif store.find(Divergence, planned):
             done = ("diverged", None, None, None)
@@ -205,7 +205,7 @@ def _find_verdicts(
     from nightloom.registry.nights import list_manifests
 
     verdicts = [store.load(Verdict, manifest) for manifest, _, _ in list_manifests(database, "verdict", recipe)]
-    return {one.identity.blueprint: one for one in verdicts if one.identity.blueprint in blueprints}
+    return {one.content.blueprint: one for one in verdicts if one.content.blueprint in blueprints}
 
 
 def _tell_verdict(document: dict[str, Any]) -> str | None:
@@ -222,7 +222,7 @@ def _tell_plan(made: "Plan") -> str:
     parts = [facts(_head(made))]
     if made.since:
         told = [f"  {change.sentence}" for change in made.changes] or ["  nothing"]
-        since = f"blueprint {short(made.since.id)} (night {made.since.record.night})"
+        since = f"blueprint {short(made.since.id)} (night {made.since.provenance.night})"
         parts.append("\n".join([f"changed since {since}:", *told]))
     parts.append(table(["step", "status", "result or reason"], map(_step_row, made.steps), empty=""))
     if made.surroundings:

@@ -46,7 +46,7 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
     refuse_unfit(settings, manifest, base, task)
     known = list_verdicts(store, database)
     refuse_mismatched(manifest.id, read_lineage(store, manifest, known).parities)
-    verdicts = [one for one in known if one.identity.candidate == manifest.id]
+    verdicts = [one for one in known if one.content.candidate == manifest.id]
     done = promote_by_hand(
         database,
         recipe,

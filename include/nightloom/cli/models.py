@@ -42,12 +42,12 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
                 "id": adapter_id,
                 "recipe": of_recipe,
                 "night": night,
-                "blueprint": adapter.record.blueprint,
+                "blueprint": adapter.provenance.blueprint,
                 "champion": of_recipe is not None and read_ref(database, of_recipe, "champion") == adapter_id,
-                "source": adapter.record.source,
+                "source": adapter.provenance.source,
                 "score": _describe_score(lineage),
                 "parity": _describe_parity(lineage),
-                "license": lineage.base.record.license if lineage.base else None,
+                "license": lineage.base.provenance.license if lineage.base else None,
             }
         )
     rows = [
@@ -85,23 +85,23 @@ def show_model(
         return
     document = {
         **manifest_document(manifest),
-        "license": lineage.base.record.license if lineage.base else None,
+        "license": lineage.base.provenance.license if lineage.base else None,
         "lineage": [{"kind": one.kind, "id": one.id} for one in lineage.list_manifests()],
-        "training": trial.record.model_dump(mode="json") if trial else None,
-        "parity": [one.model_dump(mode="json") for parity in lineage.parities for one in parity.record.checks],
-        "verdicts": [{"id": v.id, **v.identity.model_dump(mode="json")} for v in lineage.verdicts],
+        "training": trial.result.model_dump(mode="json") if trial else None,
+        "parity": [one.model_dump(mode="json") for parity in lineage.parities for one in parity.result.checks],
+        "verdicts": [{"id": v.id, **v.content.model_dump(mode="json")} for v in lineage.verdicts],
     }
     pairs = [
         ("adapter", manifest.id),
-        ("origin", _describe_origin(manifest.record.blueprint, manifest.record.source)),
-        ("base", manifest.identity.base),
+        ("origin", _describe_origin(manifest.provenance.blueprint, manifest.provenance.source)),
+        ("base", manifest.content.base),
         ("license", document["license"]),
-        ("method", manifest.identity.method),
-        ("blueprint", blueprint.id if blueprint else manifest.record.blueprint),
-        ("bytes", sum(file.size_bytes for file in manifest.identity.files)),
+        ("method", manifest.content.method),
+        ("blueprint", blueprint.id if blueprint else manifest.provenance.blueprint),
+        ("bytes", sum(file.size_bytes for file in manifest.content.files)),
     ]
     if trial:
-        done = trial.record
+        done = trial.result
         pairs += [
             ("examples", done.examples),
             ("steps", done.steps),
@@ -109,7 +109,7 @@ def show_model(
             ("seconds", done.seconds),
         ]
     pairs += [("score", _describe_score(lineage)), ("parity", _describe_parity(lineage))]
-    pairs += [(f"verdict {v.identity.night}", f"{v.identity.finding}: {v.identity.reason}") for v in lineage.verdicts]
+    pairs += [(f"verdict {v.content.night}", f"{v.content.finding}: {v.content.reason}") for v in lineage.verdicts]
     show(document, facts(pairs), as_json=as_json)
 
 
@@ -131,10 +131,10 @@ def _show_sample(store: Any, trial: Any, *, as_json: bool) -> None:
     from nightloom.artifacts.frames import LABELS, get_frame
     from nightloom.core.errors import InputError
 
-    if trial is None or trial.record.sample is None:
+    if trial is None or trial.result.sample is None:
         msg = "the adapter has no sample: it was not trained here, or by a trainer that has no tokens"
         raise InputError(msg)
-    tokens = get_frame(store, trial.record.sample, LABELS).to_dicts()
+    tokens = get_frame(store, trial.result.sample, LABELS).to_dicts()
     runs = [(learned, [one["token"] for one in run]) for learned, run in groupby(tokens, itemgetter("learned"))]
     rows = [
         ["learned" if learned else "shown", len(run), json.dumps("".join(run), ensure_ascii=False)]
@@ -149,9 +149,9 @@ def _describe_origin(blueprint: str | None, source: str | None) -> str:
 
 def _describe_score(lineage: "Lineage") -> str | None:
     """Give the metric that decided the last verdict, with its interval."""
-    if not lineage.verdicts or not lineage.verdicts[-1].identity.comparisons:
+    if not lineage.verdicts or not lineage.verdicts[-1].content.comparisons:
         return None
-    decided = lineage.verdicts[-1].identity
+    decided = lineage.verdicts[-1].content
     first = decided.comparisons[0]
     scores = (one for one in decided.scores if (one.role, one.eval_set) == ("candidate", first.eval_set))
     metrics = (one for each in scores for one in each.metrics if (one.name, one.slice) == (first.metric, None))
@@ -165,7 +165,7 @@ def _describe_parity(lineage: "Lineage") -> str | None:
     if not lineage.parities:
         return None
     last = lineage.parities[-1]
-    return last.mismatch or f"{len(last.record.checks)} of {len(last.record.checks)}"
+    return last.mismatch or f"{len(last.result.checks)} of {len(last.result.checks)}"
 
 
 def _shown(value: Any) -> Any:

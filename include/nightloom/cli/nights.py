@@ -128,7 +128,7 @@ def _read_verdict(recipe: str, night: "date", outcomes: "list[StageOutcome]") ->
     from nightloom.artifacts.results import Verdict
 
     verdict = _load_stage(recipe, night, outcomes, "finetune", Verdict)
-    return {"id": verdict.id, **verdict.identity.model_dump(mode="json", exclude={"scores"})} if verdict else None
+    return {"id": verdict.id, **verdict.content.model_dump(mode="json", exclude={"scores"})} if verdict else None
 
 
 def _fetch_report(recipe: str, night: "date", outcomes: "list[StageOutcome]") -> Path | None:
@@ -138,7 +138,7 @@ def _fetch_report(recipe: str, night: "date", outcomes: "list[StageOutcome]") ->
     from nightloom.reports.write import report_path
 
     found = _load_stage(recipe, night, outcomes, "report", Report)
-    return open_store().fetch_file(found.record.html, report_path(recipe, night)) if found else None
+    return open_store().fetch_file(found.provenance.html, report_path(recipe, night)) if found else None
 
 
 def _load_stage(recipe: str, night: "date", outcomes: "list[StageOutcome]", stage: Any, kind: Any) -> Any:

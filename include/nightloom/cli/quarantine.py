@@ -98,7 +98,7 @@ def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:
     store, database = open_store(), open_database()
     date = find_night(database, recipe, night)
     preparation = load_result(store, database, recipe, date, "prepare", Preparation)
-    return date, read_parts(store, preparation.identity.quarantine, QUARANTINE)
+    return date, read_parts(store, preparation.content.quarantine, QUARANTINE)
 
 
 def _on_one_line(row: tuple[Any, ...]) -> list[Any]:

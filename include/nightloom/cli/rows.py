@@ -99,9 +99,7 @@ def _find_lines(store: Any, predictions: str, row_id: str) -> list[dict[str, Any
     from nightloom.prediction.lines import load_lines
 
     lines = (
-        line
-        for file in store.load(Predictions, predictions).identity.files
-        for line in load_lines(store.get_blob(file))
+        line for file in store.load(Predictions, predictions).content.files for line in load_lines(store.get_blob(file))
     )
     return [
         {"outcome": line.nightloom.status, "rule": ", ".join(line.nightloom.flags) or None, "prediction": line.id}

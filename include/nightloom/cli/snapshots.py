@@ -29,7 +29,7 @@ def list_snapshots(
     store = open_store()
     documents: list[dict[str, Any]] = []
     for manifest, of_recipe, night in newest(list_manifests(open_database(), "snapshot", recipe), limit):
-        splits = store.load(Snapshot, manifest).identity.splits
+        splits = store.load(Snapshot, manifest).content.splits
         documents.append({"id": manifest, "recipe": of_recipe, "night": night, "splits": splits})
     rows = [
         [document["id"], document["recipe"], document["night"], *_shown_splits(document["splits"])]
@@ -60,16 +60,16 @@ def show_snapshot(
         addresses = list_addresses(store, manifest)
         show({"id": manifest.id, "files": addresses}, "\n".join(addresses), as_json=as_json)
         return
-    encoded = {tokens.id: tokens.record for tokens in list_tokens(store, manifest.id)}
+    encoded = {tokens.id: tokens.result for tokens in list_tokens(store, manifest.id)}
     text = facts(
         [
             ("snapshot", manifest.id),
-            ("recipe", manifest.record.recipe),
-            ("first made", manifest.record.night),
-            ("parent", manifest.record.parent),
-            *manifest.identity.splits.items(),
-            ("files", len(manifest.record.files)),
-            ("rows root", manifest.identity.rows_root),
+            ("recipe", manifest.provenance.recipe),
+            ("first made", manifest.provenance.night),
+            ("parent", manifest.provenance.parent),
+            *manifest.content.splits.items(),
+            ("files", len(manifest.provenance.files)),
+            ("rows root", manifest.content.rows_root),
             *(
                 (
                     "tokens",

@@ -114,7 +114,7 @@ def _read_report(recipe: str, night: date) -> bytes | None:
     if outcome is None or outcome.manifest is None:
         return None
     store = open_store()
-    return store.get_blob(store.load(Report, outcome.manifest).record.html)
+    return store.get_blob(store.load(Report, outcome.manifest).provenance.html)
 
 
 def _read_docs(recipe: str, night: date) -> bytes | None:

@@ -1,8 +1,8 @@
 """Manifests: small JSON documents that name, by digest, everything a result consists of.
 
-A manifest has an `identity`, which determines the thing, and a `record`, which tells what was observed when it
-was made. Its id is the digest of kind, schema version and identity alone: two people who make the same
-thing get the same name, and the first record stands.
+There are two contracts. An `Artifact` is named by its content and has its provenance beside it. A `CachedResult` is
+named by its key and holds what came out. The id is the digest of kind, schema version and content or key alone; the
+first document under an id is the one that is kept.
 """
 
 import json
@@ -21,32 +21,22 @@ class Plain(BaseModel):
 
 
 class Manifest(Plain):
-    """A thing by content. A subclass sets `kind` and types `identity` and `record`.
-
-    A memo is found again by its identity, and named by nobody: it lives for as long as all that its identity names.
-    """
+    """A small document that is kept under an id. Either an `Artifact` or a `CachedResult`; those set `kind`."""
 
     kind: ClassVar[str]
     schema_version: ClassVar[int] = 1
-    is_memo: ClassVar[bool] = False
-
-    identity: Plain
-    record: Plain
+    named_by: ClassVar[str]
 
     @property
     def id(self) -> str:
-        """The digest of what the thing is."""
-        return self.id_of(self.identity)
+        """The digest of kind, schema version and that part by which the manifest is named."""
+        return self.id_of(getattr(self, self.named_by))
 
     @classmethod
-    def id_of(cls, identity: Plain) -> str:
-        """Give the id that a manifest with this identity has."""
+    def id_of(cls, part: Plain) -> str:
+        """Return the id of the manifest that is named by this content or key."""
         return digest_json(
-            {
-                "kind": cls.kind,
-                "schema_version": cls.schema_version,
-                "identity": identity.model_dump(mode="json"),
-            }
+            {"kind": cls.kind, "schema_version": cls.schema_version, cls.named_by: part.model_dump(mode="json")}
         )
 
     def to_bytes(self) -> bytes:
@@ -83,6 +73,32 @@ class Manifest(Plain):
             msg = f"{where} holds {manifest.id}; the store was changed by hand or is damaged: restore it from a backup"
             raise ManifestError(msg)
         return manifest
+
+
+class Artifact(Manifest):
+    """A thing by what it is. Two people who make the same thing get the same id.
+
+    The provenance is that of whoever made it first: how it was made, and when. It never says what a model is asked,
+    where it is served, or to which recipe it belongs: the same thing may be made by several recipes.
+    """
+
+    named_by: ClassVar[str] = "content"
+
+    content: Plain
+    provenance: Plain
+
+
+class CachedResult(Manifest):
+    """What came out for a key, which holds all that determines it. The first result is kept, and found by the key.
+
+    Nothing names most of them, so each is kept for as long as all that its key names.
+    """
+
+    named_by: ClassVar[str] = "key"
+    is_kept_with_its_inputs: ClassVar[bool] = True
+
+    key: Plain
+    result: Plain
 
 
 def manifest_key(kind: str, manifest_id: str) -> str:

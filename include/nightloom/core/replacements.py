@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import CachedResult, Plain
 from nightloom.core.names import BlobId
 
 
@@ -16,20 +16,21 @@ class ErasedRow(Plain):
     split: str | None = Field(description="Split that it was in; none: it was an evaluation item.")
 
 
-class Replacement(Manifest):
+class Replacement(CachedResult):
     """The blob that stands in for one that is gone. One that was itself replaced has a replacement in turn."""
 
-    class Identity(Plain):
+    class Key(Plain):
         """The blob that is gone."""
 
         blob: str = Field(description="Manifests that name it are as they were.")
 
-    class Record(Plain):
+    class Result(Plain):
         """What stands in for it."""
 
         blob: BlobId
         erased: tuple[ErasedRow, ...] = Field(description="Empty where the frame is part of no root.")
 
     kind: ClassVar[str] = "replacement"
-    identity: Identity
-    record: Record
+    is_kept_with_its_inputs: ClassVar[bool] = False
+    key: Key
+    result: Result

@@ -79,7 +79,7 @@ class ObjectStore:
         if data is None:
             replacement = self.find_replacement(digest)
             if replacement is not None:
-                return self.get_blob(replacement.record.blob)
+                return self.get_blob(replacement.result.blob)
             raise ManifestError(_missing(digest))
         if digest_bytes(data) != digest:
             msg = f"blob {digest} is damaged in the store; restore it from a backup"
@@ -101,7 +101,7 @@ class ObjectStore:
             if not self._download(digest, half):
                 replacement = self.find_replacement(digest)
                 if replacement is not None:
-                    return self.fetch_file(replacement.record.blob, path)
+                    return self.fetch_file(replacement.result.blob, path)
                 raise ManifestError(_missing(digest))
             if digest_file(Path(half)) != digest:
                 msg = f"blob {digest} is damaged in the store; restore it from a backup"
@@ -142,7 +142,7 @@ class ObjectStore:
 
     def find_replacement(self, digest: str) -> Replacement | None:
         """Give what stands in for a blob from which rows were erased; nothing where none were."""
-        return self.find(Replacement, Replacement.Identity(blob=digest))
+        return self.find(Replacement, Replacement.Key(blob=digest))
 
     def list_keys(self, bucket: str, pattern: str) -> list[str]:
         """Give the keys of any bucket that match a pattern, in their order; a pattern that ends in a slash is a folder.

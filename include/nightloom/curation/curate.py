@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.data import Curated, CuratedRecord, Records, RuleCount
+from nightloom.artifacts.data import Curated, CuratedProvenance, Records, RuleCount
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import put_parts
@@ -100,7 +100,7 @@ def curate_records(
     """
     with scratch_folder() as folder:
         job = Job(
-            records=records.identity.parts,
+            records=records.content.parts,
             before=inputs.before,
             answer=dict(answer),
             settings=settings,
@@ -114,7 +114,7 @@ def curate_records(
         compared = _write_items(batch, items)
         batch.scratch.write("grams", contamination.index_items(compared))
         curation = _curate(batch, items)
-    _account_for_all(curation, records.identity.rows)
+    _account_for_all(curation, records.content.rows)
     logger.info("records %s: %s", short(records.id), _spell_counts(curation.counts))
     return curation
 
@@ -311,7 +311,7 @@ def publish_curated(
     operations: Mapping[str, int],
     expectations: Sequence[Any],
     refusal: str | None,
-    record: CuratedRecord,
+    record: CuratedProvenance,
 ) -> Curated:
     """Keep what curation came to, with what the suites said of it.
 
@@ -326,7 +326,7 @@ def publish_curated(
         refusal: Why the whole batch is refused; none: it is sound.
         record: What was seen besides.
     """
-    identity = Curated.Identity(
+    identity = Curated.Content(
         records=records_id,
         eval_sets=tuple(eval_sets),
         parent=inputs.parent,
@@ -341,4 +341,4 @@ def publish_curated(
         expectations=tuple(expectations),
         refusal=refusal,
     )
-    return store.publish(Curated(identity=identity, record=record))
+    return store.publish(Curated(content=identity, provenance=record))

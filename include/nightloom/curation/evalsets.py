@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
+from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetProvenance
 from nightloom.artifacts.frames import EVAL_ITEMS, RELEASES, put_frame
 from nightloom.artifacts.histories import item_id
 from nightloom.artifacts.leaves import rows_root
@@ -53,9 +53,9 @@ def freeze_eval_set(
     if items.is_empty():
         msg = f"eval set {name!r} has no usable item among {len(records)} rows; check its source and task.answer"
         raise InputError(msg)
-    identity = EvalSetIdentity(name=name, rows_root=rows_root(items), items=len(items))
-    record = EvalSetRecord(frame=put_frame(store, items, EVAL_ITEMS), refused=len(records) - len(items))
-    return store.publish(EvalSetManifest(identity=identity, record=record))
+    identity = EvalSetContent(name=name, rows_root=rows_root(items), items=len(items))
+    record = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=len(records) - len(items))
+    return store.publish(EvalSetManifest(content=identity, provenance=record))
 
 
 def _assign_clusters(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:

@@ -112,11 +112,11 @@ def _tell_report(instance: Instance, recipe: Recipe, night: date, console: Conso
         raise FaultError(msg)
     store = open_store()
     report = store.load(Report, outcome.manifest)
-    facts = ReportFacts.model_validate_json(store.get_blob(report.identity.facts))
+    facts = ReportFacts.model_validate_json(store.get_blob(report.content.facts))
     console.print(f"\n[bold]{escape(facts.answer)}[/]")
     for line in _describe(facts, recipe.task.primary):
         console.print(line, markup=False)
-    path = store.fetch_file(report.record.html, report_path(recipe.name, night))
+    path = store.fetch_file(report.provenance.html, report_path(recipe.name, night))
     console.print(f"\nreport        {path}")
     console.print(describe_login(instance))
     console.print("It stays up until `make down`.")

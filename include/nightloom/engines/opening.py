@@ -24,17 +24,17 @@ def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
     base, base_folder = fetch_model(store, BaseModelManifest, model.base)
     if model.adapter is None:
         logger.info("base model %s opened", short(model.base))
-        if is_dummy(base.identity.files):
+        if is_dummy(base.content.files):
             return DummyEngine(read_votes(base_folder))
         return open_transformers(base_folder, None, None)
     adapter, adapter_folder = fetch_model(store, Adapter, model.adapter)
-    if adapter.identity.base != model.base:
+    if adapter.content.base != model.base:
         msg = (
-            f"adapter {short(model.adapter)} was trained on base model {short(adapter.identity.base)}, "
+            f"adapter {short(model.adapter)} was trained on base model {short(adapter.content.base)}, "
             f"not on {short(model.base)}; open it with its own"
         )
         raise InputError(msg)
     logger.info("adapter %s on base model %s opened", short(model.adapter), short(model.base))
-    if is_dummy(adapter.identity.files):
+    if is_dummy(adapter.content.files):
         return DummyEngine(read_votes(adapter_folder))
-    return open_transformers(base_folder, adapter_folder, adapter.identity.method)
+    return open_transformers(base_folder, adapter_folder, adapter.content.method)

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from nightloom.artifacts import fingerprints
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.frames import SCORES, put_frame
 from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.reading import read_eval_set, read_split
-from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
+from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
@@ -32,7 +32,7 @@ def score_reference(store: ObjectStore, blueprint_id: str, evalset_id: str) -> S
     Raises:
         InputError: The snapshot has no row to learn from.
     """
-    blueprint = store.load(Blueprint, blueprint_id).identity
+    blueprint = store.load(Blueprint, blueprint_id).content
     identity = identify_reference(blueprint, evalset_id, fingerprints.LINEAR_CLASSIFIER.versions())
     kept = store.find(Scores, identity)
     if kept:
@@ -40,12 +40,12 @@ def score_reference(store: ObjectStore, blueprint_id: str, evalset_id: str) -> S
         return kept
     began = time.monotonic()
     frame = _score(store, blueprint, evalset_id)
-    record = ScoresRecord(
+    record = ScoresResult(
         frame=put_frame(store, frame, SCORES),
         metrics=sum_up(frame, (blueprint.primary,), form=False),
         seconds=round(time.monotonic() - began, 3),
     )
-    return store.publish(Scores(identity=identity, record=record))
+    return store.publish(Scores(key=identity, result=record))
 
 
 def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str]) -> list[str]:
@@ -65,9 +65,9 @@ def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str])
     return [str(label) for label in pipeline.fit(texts, labels).predict(unseen)]
 
 
-def identify_reference(blueprint: BlueprintIdentity, evalset_id: str, packages: Mapping[str, str]) -> ScoresIdentity:
+def identify_reference(blueprint: BlueprintSpec, evalset_id: str, packages: Mapping[str, str]) -> ScoresKey:
     """Give what determines the reference's scores; the packages are those of the interpreter that scores."""
-    return ScoresIdentity(
+    return ScoresKey(
         model=None,
         reference=blueprint.snapshot,
         evalset=evalset_id,
@@ -83,7 +83,7 @@ def identify_reference(blueprint: BlueprintIdentity, evalset_id: str, packages: 
     )
 
 
-def _score(store: ObjectStore, blueprint: BlueprintIdentity, evalset_id: str) -> pl.DataFrame:
+def _score(store: ObjectStore, blueprint: BlueprintSpec, evalset_id: str) -> pl.DataFrame:
     rows, items = read_split(store, blueprint.snapshot, "train"), read_eval_set(store, evalset_id)
     if rows.is_empty():
         msg = f"snapshot {short(blueprint.snapshot)} has no row to train on; raise `prepare.window_days`"

@@ -12,7 +12,7 @@ from nightloom.artifacts.frames import SCORES, put_frame
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
-from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
+from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
@@ -46,19 +46,19 @@ def score_model(
         return kept
     began = time.monotonic()
     items = read_eval_set(store, evalset_id)
-    prompt = store.load(Prompt, task.prompt).identity
+    prompt = store.load(Prompt, task.prompt).content
     conversations = [
         render_prompt(prompt, text, history) for text, history in items.select("text", "history").iter_rows()
     ]
     engine = open_engine(store, model)
     outputs = [g.text for g in engine.generate(conversations, max_new_tokens)]
     frame = _score_outputs(items, outputs, task)
-    record = ScoresRecord(
+    record = ScoresResult(
         frame=put_frame(store, frame, SCORES),
         metrics=sum_up(frame, task.field_order, form=True),
         seconds=round(time.monotonic() - began, 3),
     )
-    return store.publish(Scores(identity=identity, record=record))
+    return store.publish(Scores(key=identity, result=record))
 
 
 def score_answer(given: Mapping[str, str] | None, expected: Mapping[str, str], fields: Sequence[str]) -> list[str]:
@@ -69,7 +69,7 @@ def score_answer(given: Mapping[str, str] | None, expected: Mapping[str, str], f
 
 def identify_scores(
     task: TaskSpec, max_new_tokens: int, model: ModelRef, evalset_id: str, packages: Mapping[str, str]
-) -> ScoresIdentity:
+) -> ScoresKey:
     """Give what determines the scores of a model.
 
     Args:
@@ -79,7 +79,7 @@ def identify_scores(
         evalset_id: Whose items.
         packages: Versions of the interpreter that generates, which may be another than this one.
     """
-    return ScoresIdentity(
+    return ScoresKey(
         model=model,
         evalset=evalset_id,
         task=task,

@@ -6,9 +6,9 @@ from typing import Literal
 
 import polars as pl
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.frames import SCORES, get_frame
-from nightloom.artifacts.results import Comparison, Metric, ModelScores, Parity, Scores, Verdict, VerdictIdentity
+from nightloom.artifacts.results import Comparison, Metric, ModelScores, Parity, Scores, Verdict, VerdictContent
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
@@ -55,7 +55,7 @@ def decide(
     Raises:
         InputError: Scores are missing, or were not made on the same items.
     """
-    blueprint = store.load(Blueprint, blueprint_id).identity
+    blueprint = store.load(Blueprint, blueprint_id).content
     by_place = {(role, eval_set): made for role, eval_set, made in scores}
     required: tuple[Against, ...] = ("champion", "baseline") if champion else ("baseline",)
     comparisons = [
@@ -69,7 +69,7 @@ def decide(
     mismatch = store.load(Parity, parity).mismatch if parity else None
     if mismatch:
         promote, consequence = False, f"but {mismatch}, so nothing is promoted"
-    identity = VerdictIdentity(
+    identity = VerdictContent(
         recipe=blueprint.recipe,
         night=night.isoformat(),
         blueprint=blueprint_id,
@@ -78,7 +78,7 @@ def decide(
         baseline=blueprint.base,
         parity=parity,
         scores=tuple(
-            ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.record.metrics)
+            ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.result.metrics)
             for role, eval_set, made in scores
         ),
         comparisons=tuple(comparisons),
@@ -86,7 +86,7 @@ def decide(
         promote=promote,
         reason=f"{_describe(deciding, by_place['candidate', deciding.eval_set])}, {consequence}",
     )
-    return store.publish(Verdict(identity=identity))
+    return store.publish(Verdict(content=identity))
 
 
 def _require(by_place: _Scores, role: Role, eval_set: str) -> Scores:
@@ -98,7 +98,7 @@ def _require(by_place: _Scores, role: Role, eval_set: str) -> Scores:
 
 
 def _compare(
-    store: ObjectStore, blueprint: BlueprintIdentity, eval_set: str, against: Against, by_place: _Scores
+    store: ObjectStore, blueprint: BlueprintSpec, eval_set: str, against: Against, by_place: _Scores
 ) -> Comparison:
     ours, theirs = (_require(by_place, role, eval_set) for role in ("candidate", against))
     pairs = _join(store, blueprint.primary, eval_set, ours, theirs)
@@ -130,7 +130,7 @@ def _compare(
 def _join(store: ObjectStore, field: str, eval_set: str, ours: Scores, theirs: Scores) -> pl.DataFrame:
     """Pair the marks of two models by item."""
     frames = [
-        get_frame(store, scores.record.frame, SCORES).select(
+        get_frame(store, scores.result.frame, SCORES).select(
             "item_id", "cluster_id", pl.col("correct").list.contains(field).alias(name)
         )
         for name, scores in (("ours", ours), ("theirs", theirs))
@@ -145,14 +145,14 @@ def _join(store: ObjectStore, field: str, eval_set: str, ours: Scores, theirs: S
     return left.with_columns(right["theirs"])
 
 
-def _deciding(comparisons: Sequence[Comparison], blueprint: BlueprintIdentity) -> tuple[Comparison, Comparison]:
+def _deciding(comparisons: Sequence[Comparison], blueprint: BlueprintSpec) -> tuple[Comparison, Comparison]:
     """Give the comparison that decides, with the champion where there is one, and the one with the baseline."""
     first = {c.against: c for c in comparisons if c.eval_set == blueprint.eval_sets[0].name}
     return first.get("champion", first["baseline"]), first["baseline"]
 
 
 def _apply_gate(
-    blueprint: BlueprintIdentity, deciding: Comparison, baseline: Comparison, candidate: str, champion: str | None
+    blueprint: BlueprintSpec, deciding: Comparison, baseline: Comparison, candidate: str, champion: str | None
 ) -> tuple[bool, str]:
     """Say whether the candidate is promoted, and what happens instead if not."""
     if candidate == champion:
@@ -170,7 +170,7 @@ def _apply_gate(
 
 
 def _describe(comparison: Comparison, ours: Scores) -> str:
-    metric = next(m for m in ours.record.metrics if (m.name, m.slice) == (comparison.metric, None))
+    metric = next(m for m in ours.result.metrics if (m.name, m.slice) == (comparison.metric, None))
     return (
         f"{_describe_metric(metric)} against {comparison.against}: {comparison.difference:+.3f} "
         f"[{comparison.low:+.3f}, {comparison.high:+.3f}]: {comparison.finding}"

@@ -29,24 +29,24 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
         merged: The weights of the base model are in it.
         lora: The adapter's configuration, as peft writes it; empty for a model that was tuned whole.
     """
-    verdict = lineage.verdicts[-1].identity if lineage.verdicts else None
+    verdict = lineage.verdicts[-1].content if lineage.verdicts else None
     place, revision = split_source(lineage)
     rank = int(lora.get("r") or 0)
     parity = next((one for one in lineage.parities if verdict and one.id == verdict.parity), None)
     body = _open_template().render(
         name=_name(lineage),
-        method=lineage.adapter.identity.method,
+        method=lineage.adapter.content.method,
         merged=merged,
         whole=merged or not lora,
         only_merged=[name for name in _ONLY_MERGED if lora.get(name)],
         rank=next((one for one in _LORA_RANKS if one >= rank), rank),
-        task=lineage.adapter.record.task,
-        max_new_tokens=lineage.adapter.record.max_new_tokens,
-        imported_from=lineage.adapter.record.source,
-        source=lineage.base.record.source if lineage.base else None,
+        task=lineage.adapter.provenance.task,
+        max_new_tokens=lineage.adapter.provenance.max_new_tokens,
+        imported_from=lineage.adapter.provenance.source,
+        source=lineage.base.provenance.source if lineage.base else None,
         place=place,
         revision=revision,
-        license=lineage.base.record.license if lineage.base else None,
+        license=lineage.base.provenance.license if lineage.base else None,
         blueprint=lineage.blueprint,
         trial=lineage.trial,
         snapshot=snapshot,
@@ -61,7 +61,7 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
 
 def split_source(lineage: Lineage) -> tuple[str, str | None]:
     """Give where the base model is found, as transformers takes it, and its revision."""
-    source = lineage.base.record.source if lineage.base else lineage.adapter.identity.base
+    source = lineage.base.provenance.source if lineage.base else lineage.adapter.content.base
     place, _, revision = source.partition("@")
     return place, revision or None
 
@@ -87,9 +87,9 @@ def _write_front(lineage: Lineage, *, whole: bool) -> str:
         # A name that the Hub does not know would be taken for one of its own.
         base_model=place if re.fullmatch(r"[\w.-]+/[\w.-]+", place) else None,
         library_name="transformers" if whole else "peft",
-        license=lineage.base.record.license if lineage.base else None,
+        license=lineage.base.provenance.license if lineage.base else None,
         pipeline_tag="text-generation",
-        tags=["nightloom", lineage.adapter.identity.method],
+        tags=["nightloom", lineage.adapter.content.method],
         eval_results=results or None,
     )
     return front.to_yaml()
@@ -97,7 +97,7 @@ def _write_front(lineage: Lineage, *, whole: bool) -> str:
 
 def _list_metrics(verdict: Verdict) -> list[tuple[str, Metric]]:
     """Give the candidate's metrics over all items, by eval set."""
-    scores = [one for one in verdict.identity.scores if one.role == "candidate"]
+    scores = [one for one in verdict.content.scores if one.role == "candidate"]
     return [(one.eval_set, metric) for one in scores for metric in one.metrics if metric.slice is None]
 
 
@@ -107,7 +107,7 @@ def _show_rate(metric: Metric) -> str:
 
 
 def _name(lineage: Lineage) -> str:
-    recipe = lineage.blueprint.identity.recipe if lineage.blueprint else "adapter"
+    recipe = lineage.blueprint.content.recipe if lineage.blueprint else "adapter"
     return _plain(f"{recipe}-{lineage.adapter.id[:12]}")
 
 

@@ -57,11 +57,11 @@ def export_model(
         InputError: The adapter has no weights, its base model is gone, or the folder holds something else.
     """
     adapter = store.load(Adapter, adapter_id)
-    if is_dummy(adapter.identity.files):
+    if is_dummy(adapter.content.files):
         msg = f"adapter {short(adapter_id)} is the dummy trainer's and has no weights; train one with `trainer: trl`"
         raise InputError(msg)
     lineage = read_lineage(store, adapter, list_verdicts(store, database))
-    form = "merged" if merged and adapter.identity.method == "lora" else "adapter"
+    form = "merged" if merged and adapter.content.method == "lora" else "adapter"
     document = dump_lineage(lineage, form)
     _refuse_other(folder, document, force=force)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +77,8 @@ def run_merge(adapter: str, folder: str) -> None:
     """Merge an adapter into its base model in this process, and write the model: for a child process."""
     store = open_store()
     manifest, tuned = fetch_model(store, Adapter, adapter)
-    _, base = fetch_model(store, BaseModelManifest, manifest.identity.base)
-    save_merged(open_transformers(base, tuned, manifest.identity.method).model, Path(folder))
+    _, base = fetch_model(store, BaseModelManifest, manifest.content.base)
+    save_merged(open_transformers(base, tuned, manifest.content.method).model, Path(folder))
 
 
 def save_merged(model: Any, folder: Path) -> None:
@@ -107,21 +107,21 @@ def _refuse_other(folder: Path, document: bytes, *, force: bool) -> None:
 
 def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) -> None:
     adapter = lineage.adapter
-    base = store.load(BaseModelManifest, adapter.identity.base)
+    base = store.load(BaseModelManifest, adapter.content.base)
     lora: dict[str, Any] = {}
     if form == "merged":
         # Without a GPU: nobody leased one for it, and the bytes are the same whether or not there is one.
         in_child(run_merge, environment=NO_DEVICE)(adapter=adapter.id, folder=str(folder))
     else:
-        fetch_folder(store, adapter.identity.files, folder)
-    if adapter.identity.method == "lora":
-        (config,) = [file for file in adapter.identity.files if file.path == CONFIG_FILE]
+        fetch_folder(store, adapter.content.files, folder)
+    if adapter.content.method == "lora":
+        (config,) = [file for file in adapter.content.files if file.path == CONFIG_FILE]
         lora = json.loads(store.get_blob(config.sha256))
     if form == "adapter" and lora:
         place, revision = split_source(lineage)
         named = {**lora, "base_model_name_or_path": place, "revision": revision}
         (folder / CONFIG_FILE).write_text(json.dumps(named, indent=2, sort_keys=True), encoding="utf-8")
-    fetch_folder(store, list_tokenizer_files(base.identity.files), folder)
+    fetch_folder(store, list_tokenizer_files(base.content.files), folder)
     _settle_template(folder)
     card = write_card(lineage, _find_snapshot(store, lineage), merged=form == "merged", lora=lora)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
@@ -136,7 +136,7 @@ def _settle_template(folder: Path) -> None:
 
 def _find_snapshot(store: ObjectStore, lineage: Lineage) -> Snapshot | None:
     try:
-        return store.load(Snapshot, lineage.blueprint.identity.snapshot) if lineage.blueprint else None
+        return store.load(Snapshot, lineage.blueprint.content.snapshot) if lineage.blueprint else None
     except ManifestError:
         return None  # It is another installation's, or was collected as garbage.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelFile, TaskSpec
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelFile, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.core.digests import parse_json, short
 from nightloom.core.errors import InputError
@@ -104,17 +104,17 @@ def adopt_model(
     Raises:
         InputError: It does not fit recipe or base model, changes nothing in it, or is not what came with it.
     """
-    identity = AdapterIdentity(base=base, method=found.method, files=found.files)
+    identity = AdapterContent(base=base, method=found.method, files=found.files)
     if found.lineage:
         _refuse_another(found.lineage, identity)
-    origin = found.lineage.adapter.record if found.lineage else None
-    record = AdapterRecord(
+    origin = found.lineage.adapter.provenance if found.lineage else None
+    record = AdapterProvenance(
         task=origin.task if origin else task,
         max_new_tokens=origin.max_new_tokens if origin else recipe.evaluate.max_new_tokens,
         source=source,
         lineage=store.put_blob(found.document) if found.lineage else None,
     )
-    adapter = Adapter(identity=identity, record=record)
+    adapter = Adapter(content=identity, provenance=record)
     refuse_unfit(recipe, adapter, base, task)
     check = in_child(run_check, environment=NO_DEVICE)
     notes = check(adapter=identity.model_dump(mode="json"), template=found.template)
@@ -214,13 +214,13 @@ def _refuse_endless(config: dict[str, Any]) -> None:
                 raise InputError(msg)
 
 
-def _refuse_another(lineage: Lineage, identity: AdapterIdentity) -> None:
+def _refuse_another(lineage: Lineage, identity: AdapterContent) -> None:
     """Check that what lies in the folder is the adapter that the manifests beside it tell of."""
-    told = lineage.adapter.identity
+    told = lineage.adapter.content
     if told == identity:
         return
     if told.base != identity.base:
-        source = lineage.base.record.source if lineage.base else "unknown"
+        source = lineage.base.provenance.source if lineage.base else "unknown"
         msg = (
             f"the adapter stands on base model {short(told.base)} ({source!r} where it came from), not on "
             f"{short(identity.base)}; name that model with --base"
@@ -237,7 +237,7 @@ def _refuse_another(lineage: Lineage, identity: AdapterIdentity) -> None:
 
 def _refuse_program(prompt: Prompt) -> None:
     """Check that a prompt from elsewhere shows the text and does no more: a template is a program."""
-    for message in prompt.identity.messages:
+    for message in prompt.content.messages:
         if re.search(r"\{[{%#]", re.sub(r"\{\{ *text *\}\}", "", message.content)):
             msg = (
                 f"prompt {short(prompt.id)}, by which the adapter learned, computes what it shows; read it in "

@@ -63,15 +63,15 @@ def read_lineage(store: ObjectStore, adapter: Adapter, verdicts: Iterable[Verdic
         adapter: The adapter.
         verdicts: All that there are here, oldest first.
     """
-    if adapter.record.lineage:
-        return parse_lineage(store.get_blob(adapter.record.lineage))[0]
-    blueprint = _try_to_load(store, Blueprint, adapter.record.blueprint)
-    given = tuple(one for one in verdicts if one.identity.candidate == adapter.id)
-    parities = (_try_to_load(store, Parity, one) for one in dict.fromkeys(one.identity.parity for one in given))
+    if adapter.provenance.lineage:
+        return parse_lineage(store.get_blob(adapter.provenance.lineage))[0]
+    blueprint = _try_to_load(store, Blueprint, adapter.provenance.blueprint)
+    given = tuple(one for one in verdicts if one.content.candidate == adapter.id)
+    parities = (_try_to_load(store, Parity, one) for one in dict.fromkeys(one.content.parity for one in given))
     return Lineage(
         adapter=adapter,
-        base=_try_to_load(store, BaseModelManifest, adapter.identity.base),
-        prompt=_try_to_load(store, Prompt, adapter.record.task.prompt),
+        base=_try_to_load(store, BaseModelManifest, adapter.content.base),
+        prompt=_try_to_load(store, Prompt, adapter.provenance.task.prompt),
         blueprint=blueprint,
         trial=_find_trial(store, adapter, blueprint),
         parities=tuple(one for one in parities if one),
@@ -168,15 +168,15 @@ def _refuse_strangers(lineage: Lineage) -> None:
 
 def _list_strangers(lineage: Lineage) -> Iterator[str]:
     adapter, blueprint, trial = lineage.adapter, lineage.blueprint, lineage.trial
-    if lineage.base is None or lineage.base.id != adapter.identity.base:
-        yield f"the manifest of its base model {short(adapter.identity.base)} is missing"
-    if lineage.prompt is None or lineage.prompt.id != adapter.record.task.prompt:
-        yield f"the manifest of its prompt {short(adapter.record.task.prompt)} is missing"
-    if (blueprint.id if blueprint else None) != adapter.record.blueprint:
-        yield f"the manifest of its blueprint {short(str(adapter.record.blueprint))} is missing, or of another"
-    if not 0 < adapter.record.max_new_tokens <= _LONGEST_ANSWER:
-        yield f"it claims answers of {adapter.record.max_new_tokens} tokens"
-    if trial and (trial.record.adapter != adapter.id or trial.identity.base != adapter.identity.base):
+    if lineage.base is None or lineage.base.id != adapter.content.base:
+        yield f"the manifest of its base model {short(adapter.content.base)} is missing"
+    if lineage.prompt is None or lineage.prompt.id != adapter.provenance.task.prompt:
+        yield f"the manifest of its prompt {short(adapter.provenance.task.prompt)} is missing"
+    if (blueprint.id if blueprint else None) != adapter.provenance.blueprint:
+        yield f"the manifest of its blueprint {short(str(adapter.provenance.blueprint))} is missing, or of another"
+    if not 0 < adapter.provenance.max_new_tokens <= _LONGEST_ANSWER:
+        yield f"it claims answers of {adapter.provenance.max_new_tokens} tokens"
+    if trial and (trial.result.adapter != adapter.id or trial.key.base != adapter.content.base):
         yield f"trial {short(trial.id)} made another adapter"
     yield from _list_strange_verdicts(lineage)
 
@@ -184,20 +184,20 @@ def _list_strangers(lineage: Lineage) -> Iterator[str]:
 def _list_strange_verdicts(lineage: Lineage) -> Iterator[str]:
     adapter = lineage.adapter
     for parity in lineage.parities:
-        if parity.identity.model.adapter != adapter.id:
+        if parity.key.model.adapter != adapter.id:
             yield f"parity {short(parity.id)} is of another adapter"
     proved = {parity.id for parity in lineage.parities}
     for verdict in lineage.verdicts:
-        if verdict.identity.candidate != adapter.id:
+        if verdict.content.candidate != adapter.id:
             yield f"verdict {short(verdict.id)} is of another adapter"
-        if verdict.identity.parity and verdict.identity.parity not in proved:
-            yield f"parity {short(verdict.identity.parity)}, which verdict {short(verdict.id)} cites, is missing"
+        if verdict.content.parity and verdict.content.parity not in proved:
+            yield f"parity {short(verdict.content.parity)}, which verdict {short(verdict.id)} cites, is missing"
 
 
 def _find_trial(store: ObjectStore, adapter: Adapter, blueprint: Blueprint | None) -> Trial | None:
-    if blueprint is None or adapter.record.trial is None:
+    if blueprint is None or adapter.provenance.trial is None:
         return None
-    return store.find(Trial, identify_trial(blueprint.identity, adapter.record.trial))
+    return store.find(Trial, identify_trial(blueprint.content, adapter.provenance.trial))
 
 
 def _try_to_load(store: ObjectStore, kind: type[M], manifest_id: str | None) -> M | None:

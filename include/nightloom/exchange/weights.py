@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.artifacts.folders import fetch_folder, fetch_model
-from nightloom.artifacts.models import AdapterIdentity, BaseModelManifest
+from nightloom.artifacts.models import AdapterContent, BaseModelManifest
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import open_store
@@ -24,7 +24,7 @@ def run_check(adapter: dict[str, Any], template: str | None) -> list[str]:
         InputError: They do not.
     """
     store = open_store()
-    identity = AdapterIdentity.model_validate(adapter)
+    identity = AdapterContent.model_validate(adapter)
     _, base = fetch_model(store, BaseModelManifest, identity.base)
     with scratch_folder() as folder:
         fetch_folder(store, identity.files, folder)

@@ -95,7 +95,7 @@ def run_finetune(recipe: str, night: str, on_step: OnStep, stored: str | None = 
 def train_trials(recipe: str, night: str, blueprint: str, on_step: OnStep) -> Stop | None:
     """Train to each rung and then to the end those trials that go on; give what stopped them, if anything did."""
     going_on = finetune.list_trials(recipe, night, blueprint)
-    for rung in (*range(count_rungs(open_store().load(Blueprint, blueprint).identity)), None):
+    for rung in (*range(count_rungs(open_store().load(Blueprint, blueprint).content)), None):
         for trial in going_on:
             on_step("finetune", f"train_trial {trial}" if rung is None else f"train_trial {trial} to rung {rung + 1}")
             reached = finetune.train_trial(recipe, night, blueprint, trial, rung)

@@ -31,12 +31,12 @@ def read_earlier(store: ObjectStore, database: Database, recipe: str, night: dat
         if outcome.stage == "prepare" and outcome.status == "done" and outcome.manifest
     ]
     found = [preparation for manifest in done[:asked] if (preparation := _find(store, Preparation, manifest))]
-    records = [kept for each in found if (kept := _find(store, Records, each.identity.records))]
+    records = [kept for each in found if (kept := _find(store, Records, each.content.records))]
     return Earlier(
-        rows=tuple(each.identity.rows_in for each in found),
-        new_rows=tuple(each.identity.new_rows for each in records),
-        labels=found[0].identity.labels if found else {},
-        text_lengths=found[0].identity.text_lengths if found else {},
+        rows=tuple(each.content.rows_in for each in found),
+        new_rows=tuple(each.content.new_rows for each in records),
+        labels=found[0].content.labels if found else {},
+        text_lengths=found[0].content.text_lengths if found else {},
     )
 
 

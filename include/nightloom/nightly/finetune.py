@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from getpass import getuser
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
@@ -48,7 +48,7 @@ def compile_blueprint(recipe: str, night: str, stored: str | None = None) -> str
     blueprint = compile_recipe(open_store(), open_database(), recipe, parse_night(night))
     if isinstance(blueprint, Stop):
         return blueprint
-    logger.info("blueprint %s: %d trial(s)", short(blueprint.id), len(blueprint.identity.trials))
+    logger.info("blueprint %s: %d trial(s)", short(blueprint.id), len(blueprint.content.trials))
     return blueprint.id
 
 
@@ -75,19 +75,19 @@ def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int |
     """
     store, database = open_store(), open_database()
     planned = store.load(Blueprint, blueprint)
-    if rung is not None and rung >= count_rungs(planned.identity):
+    if rung is not None and rung >= count_rungs(planned.content):
         return None
-    refuse_other(planned, verify_code(planned.identity))
+    refuse_other(planned, verify_code(planned.content))
     try:
         reached = _train(blueprint, trial, rung)
     except DivergenceError as error:
-        if len(planned.identity.trials) == 1:
+        if len(planned.content.trials) == 1:
             raise
-        logger.warning("trial %d of %d is out: %s", trial, len(planned.identity.trials), error)
-        return note_divergence(store, planned.identity, trial, error).id
+        logger.warning("trial %d of %d is out: %s", trial, len(planned.content.trials), error)
+        return note_divergence(store, planned.content, trial, error).id
     if rung is None:
         index_manifest(database, "trial", reached, recipe, parse_night(night))
-        index_manifest(database, "adapter", store.load(Trial, reached).record.adapter, recipe, parse_night(night))
+        index_manifest(database, "adapter", store.load(Trial, reached).result.adapter, recipe, parse_night(night))
     return reached
 
 
@@ -98,34 +98,34 @@ def rank_trials(recipe: str, night: str, blueprint: str, rung: int) -> list[int]
     From a rung that the blueprint does not have, all go on.
     """
     store = open_store()
-    identity = store.load(Blueprint, blueprint).identity
+    identity = store.load(Blueprint, blueprint).content
     if rung >= count_rungs(identity):
         return list_contenders(store, blueprint, count_rungs(identity))
     ranking = rank_and_publish(store, blueprint, rung)
-    _finish_trials(identity, {standing.trial for standing in ranking.record.standings} - set(ranking.record.going_on))
-    return list(ranking.record.going_on)
+    _finish_trials(identity, {standing.trial for standing in ranking.result.standings} - set(ranking.result.going_on))
+    return list(ranking.result.going_on)
 
 
 @night_step("finetune")
 def pick_candidate(recipe: str, night: str, blueprint: str) -> str | Stop:
     """Give the adapter of the trial that is best on the selection split."""
     store = open_store()
-    identity = store.load(Blueprint, blueprint).identity
+    identity = store.load(Blueprint, blueprint).content
     ranking = rank_and_publish(store, blueprint, count_rungs(identity))
-    _finish_trials(identity, {standing.trial for standing in ranking.record.standings})
-    (winner,) = ranking.record.going_on
+    _finish_trials(identity, {standing.trial for standing in ranking.result.standings})
+    (winner,) = ranking.result.going_on
     trial = store.find(Trial, identify_trial(identity, winner))
     if trial is None:
         msg = f"trial {winner} of blueprint {short(blueprint)} was ranked first and is gone; clear its training"
         raise FaultError(msg)
-    logger.info("candidate %s: trial %d of %d", short(trial.record.adapter), winner, len(identity.trials))
-    return trial.record.adapter
+    logger.info("candidate %s: trial %d of %d", short(trial.result.adapter), winner, len(identity.trials))
+    return trial.result.adapter
 
 
 @night_step("finetune")
 def prove_parity(recipe: str, night: str, blueprint: str, candidate: str) -> str | None:
     """Prove that the candidate is one model in training, evaluation and batch; nothing where it has no weights."""
-    if is_dummy(open_store().load(Adapter, candidate).identity.files):
+    if is_dummy(open_store().load(Adapter, candidate).content.files):
         return None
     return on_device(prove_model)(blueprint=blueprint, candidate=candidate)
 
@@ -147,7 +147,7 @@ def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str, p
         scores=[(role, eval_set, store.load(Scores, scores)) for role, eval_set, scores in scored],
     )
     index_manifest(database, "verdict", verdict.id, recipe, parse_night(night))
-    logger.info("verdict %s: %s", short(verdict.id), verdict.identity.reason)
+    logger.info("verdict %s: %s", short(verdict.id), verdict.content.reason)
     return verdict.id
 
 
@@ -160,7 +160,7 @@ def promote_candidate(recipe: str, night: str, verdict: str, stored: str | None 
     database, store = open_database(), open_store()
     decided = store.load(Verdict, verdict)
     if stored:
-        sentence = f"{decided.identity.reason}; blueprint {short(stored)} was chosen by hand, so no ref moves"
+        sentence = f"{decided.content.reason}; blueprint {short(stored)} was chosen by hand, so no ref moves"
     else:
         sentence = promote(database, decided, night=parse_night(night), who=getuser()).sentence
     logger.info("%s", sentence)
@@ -174,7 +174,7 @@ def prove_model(blueprint: str, candidate: str) -> str:
     from nightloom.rendering.encode import encode_snapshot
 
     store = open_store()
-    identity = store.load(Blueprint, blueprint).identity
+    identity = store.load(Blueprint, blueprint).content
     model = ModelRef(base=identity.base, adapter=candidate)
     return prove_parity(store, model, identity.task, identity.max_new_tokens, encode_snapshot(store, identity)).id
 
@@ -190,7 +190,7 @@ def score_models(
     from nightloom.evaluation.scoring import score_model
 
     store = open_store()
-    identity = store.load(Blueprint, blueprint).identity
+    identity = store.load(Blueprint, blueprint).content
     asked = (identity.task, identity.max_new_tokens)
     is_without_effect = parity is not None and store.load(Parity, parity).is_without_effect
     models: list[tuple[Role, ModelRef, tuple[TaskSpec, int]]] = [
@@ -200,8 +200,8 @@ def score_models(
     if champion:
         adapter = store.load(Adapter, champion)
         # A champion is asked as it is served: with the prompt that it was trained by.
-        as_served = (adapter.record.task, adapter.record.max_new_tokens)
-        models.append(("champion", ModelRef(base=adapter.identity.base, adapter=champion), as_served))
+        as_served = (adapter.provenance.task, adapter.provenance.max_new_tokens)
+        models.append(("champion", ModelRef(base=adapter.content.base, adapter=champion), as_served))
     scored: list[tuple[Role, str, str]] = []
     for eval_set in identity.eval_sets:
         for role, model, (task, max_new_tokens) in models:
@@ -213,7 +213,7 @@ def score_models(
 
 
 def _open_stored(store: ObjectStore, recipe: str, stored: str) -> str:
-    owner = open_stored(store, stored).identity.recipe
+    owner = open_stored(store, stored).content.recipe
     if owner != recipe:
         msg = f"blueprint {short(stored)} is of recipe {owner}, not of {recipe}; choose one of {recipe}"
         raise InputError(msg)
@@ -234,7 +234,7 @@ def _train(blueprint: str, trial: int, rung: int | None) -> str:
             logger.warning("%s", error)
 
 
-def _finish_trials(blueprint: BlueprintIdentity, numbers: Iterable[int]) -> None:
+def _finish_trials(blueprint: BlueprintSpec, numbers: Iterable[int]) -> None:
     database = open_database()
     for number in numbers:
         finish_trial(database, Trial.id_of(identify_trial(blueprint, number)))

@@ -43,7 +43,7 @@ def plan_shards(recipe: str, night: str) -> str | Stop:
         erased=read_erasures(database, recipe),
     )
     index_manifest(database, "records", records.id, recipe, parse_night(night))
-    if not records.identity.rows:
+    if not records.content.rows:
         return Stop("nothing_new", "no row waits for an answer")
     adapter = store.load(Adapter, champion)
     planned = cut_into_shards(
@@ -51,11 +51,11 @@ def plan_shards(recipe: str, night: str) -> str | Stop:
         settings,
         night=parse_night(night),
         records=records.id,
-        model=ModelRef(base=adapter.identity.base, adapter=champion),
-        task=adapter.record.task,
+        model=ModelRef(base=adapter.content.base, adapter=champion),
+        task=adapter.provenance.task,
     )
     index_manifest(database, "prediction_plan", planned.id, recipe, parse_night(night))
-    logger.info("plan %s: %d rows in %d shards", short(planned.id), planned.identity.rows, len(planned.identity.shards))
+    logger.info("plan %s: %d rows in %d shards", short(planned.id), planned.content.rows, len(planned.content.shards))
     return planned.id
 
 
@@ -80,7 +80,7 @@ def commit_predictions(recipe: str, night: str, plan: str) -> str | Stop:
         url = resolve_connection(settings.predict.table_connection)
         write_predictions_table(store, predictions.id, url, settings.predict.table)
     index_manifest(database, "predictions", predictions.id, recipe, parse_night(night))
-    counts = ", ".join(f"{rows} {status}" for status, rows in predictions.identity.counts.items() if rows)
-    sentence = f"{predictions.identity.rows} rows: {counts}"
+    counts = ", ".join(f"{rows} {status}" for status, rows in predictions.content.counts.items() if rows)
+    sentence = f"{predictions.content.rows} rows: {counts}"
     end_stage(database, recipe, parse_night(night), "predict", "done", sentence, predictions.id)
     return predictions.id

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 from nightloom.artifacts.data import (
     Curated,
-    CuratedRecord,
+    CuratedProvenance,
     Preparation,
-    PreparationIdentity,
+    PreparationContent,
     Records,
     Snapshot,
     TokenBudget,
@@ -114,7 +114,7 @@ def extract_records(recipe: str, night: str) -> str | Stop:
         erased=read_erasures(database, recipe),
     )
     index_manifest(database, "records", records.id, recipe, opened.night)
-    rows, new_rows = records.identity.rows, records.identity.new_rows
+    rows, new_rows = records.content.rows, records.content.new_rows
     logger.info("records %s: %d rows, %d of them from the night's cut", short(records.id), rows, new_rows)
     is_new = bool(new_rows) or has_new_releases(database, recipe, opened.night)
     if rows and not is_new and _holds_all_before(recipe, opened.night, records):
@@ -130,12 +130,12 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     earlier = read_earlier(store, database, recipe, date, rules.limits)
     rows, inputs = store.load(Records, records), _gather_inputs(store, settings, date)
     received = validate_records(
-        lambda: (get_frame(store, part, RECORDS) for part in rows.identity.parts),
+        lambda: (get_frame(store, part, RECORDS) for part in rows.content.parts),
         answer,
         rules,
         suites,
         cut_to=get_night(recipe, night).cut_to,
-        new_rows=rows.identity.new_rows,
+        new_rows=rows.content.new_rows,
         tokens=inputs.tokens,
         earlier=earlier,
     )
@@ -143,7 +143,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
     curation = curate_parts(
         store, rows, answer, rules, inputs, items=read_items(store, eval_sets), failures=received.failures
     )
-    refusal, results, counted = received.refusal, received.results, CuratedRecord()
+    refusal, results, counted = received.refusal, received.results, CuratedProvenance()
     if refusal is None:
         remaining = validate_examples(
             lambda: (get_frame(store, part, EXAMPLES) for part in curation.examples),
@@ -155,7 +155,7 @@ def curate_records(recipe: str, night: str, records: str) -> str | Stop:
             earlier=earlier,
         )
         refusal, results = remaining.refusal, results + remaining.results
-        counted = CuratedRecord(labels=remaining.labels, text_lengths=remaining.text_lengths)
+        counted = CuratedProvenance(labels=remaining.labels, text_lengths=remaining.text_lengths)
     docs = store.put_blob(render_docs(results, f"{recipe}, night {night}"))
     curated = publish_curated(
         store,
@@ -193,8 +193,8 @@ def build_snapshot(recipe: str, night: str, curated: str) -> str | Stop:
             who="prepare",
             why=f"snapshot of night {night}",
         )
-    splits = ", ".join(f"{rows} {split}" for split, rows in snapshot.identity.splits.items())
-    sentence = f"{preparation.identity.rows_in} rows in, {sum(snapshot.identity.splits.values())} examples ({splits})"
+    splits = ", ".join(f"{rows} {split}" for split, rows in snapshot.content.splits.items())
+    sentence = f"{preparation.content.rows_in} rows in, {sum(snapshot.content.splits.values())} examples ({splits})"
     end_stage(database, recipe, date, "prepare", "done", sentence, preparation.id)
     return preparation.id
 
@@ -208,7 +208,7 @@ def _holds_all_before(recipe: str, night: date, records: Records) -> bool:
     if not all(outcome.status in ("done", "nothing_new") for outcome in before if outcome.stage == "prepare"):
         return False
     parent = _find_preparation_before(recipe, night)
-    known = store.load(Records, store.load(Preparation, parent).identity.records) if parent else None
+    known = store.load(Records, store.load(Preparation, parent).content.records) if parent else None
     return known is not None and not has_added(store, records, known)
 
 
@@ -225,7 +225,7 @@ def _gather_inputs(store: ObjectStore, recipe: Recipe, night: date) -> CurationI
     parent = _find_preparation_before(recipe.name, night)
     return CurationInputs(
         parent=parent,
-        before=store.load(Preparation, parent).identity.ledger if parent else (),
+        before=store.load(Preparation, parent).content.ledger if parent else (),
         releases=read_releases(database, recipe.name, night),
         erased=read_erasures(database, recipe.name),
         tokens=_freeze_tokenizer(store, recipe),
@@ -261,9 +261,9 @@ def _publish_preparation(
     store: ObjectStore, recipe: Recipe, night: Night, curated_id: str, snapshot: Snapshot
 ) -> Preparation:
     made = store.load(Curated, curated_id)
-    curated, counted = made.identity, made.record
+    curated, counted = made.content, made.provenance
     canaries = _measure_canaries(store, recipe, night, curated.ledger)
-    identity = PreparationIdentity(
+    identity = PreparationContent(
         recipe=recipe.name,
         night=night.night.isoformat(),
         cut_from=night.cut_from,
@@ -274,7 +274,7 @@ def _publish_preparation(
         curated=curated_id,
         ledger=curated.ledger,
         quarantine=curated.quarantine,
-        rows_in=store.load(Records, curated.records).identity.rows,
+        rows_in=store.load(Records, curated.records).content.rows,
         counts=curated.counts,
         expectations=curated.expectations,
         labels=counted.labels,
@@ -283,7 +283,7 @@ def _publish_preparation(
         sound_rows=canaries.sound_rows if canaries else None,
         sound_rows_touched=canaries.sound_rows_touched if canaries else None,
     )
-    return store.publish(Preparation(identity=identity))
+    return store.publish(Preparation(content=identity))
 
 
 def _measure_canaries(store: ObjectStore, recipe: Recipe, night: Night, ledger: Sequence[str]) -> CanaryReport | None:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import polars as pl
 
-from nightloom.artifacts.data import Preparation, PreparationIdentity
+from nightloom.artifacts.data import Preparation, PreparationContent
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame
 from nightloom.artifacts.parts import find_lines
 from nightloom.core.errors import InputError
@@ -66,7 +66,7 @@ def release_rows(
     if not row_ids and rule is None:
         msg = "nothing says what is released; name rows, or a rule with --rule"
         raise InputError(msg)
-    preparation = store.load(Preparation, preparation_id).identity
+    preparation = store.load(Preparation, preparation_id).content
     if row_ids:
         found = [line for row_id in dict.fromkeys(row_ids) for line in _find_row(store, preparation, row_id, rule)]
     else:
@@ -113,7 +113,7 @@ def has_new_releases(database: Database, recipe: str, night: date) -> bool:
     return any(last < one.from_night <= night for one in list_releases(database, recipe))
 
 
-def _find_row(store: ObjectStore, preparation: PreparationIdentity, row_id: str, rule: str | None) -> list[Settled]:
+def _find_row(store: ObjectStore, preparation: PreparationContent, row_id: str, rule: str | None) -> list[Settled]:
     settled = _list_settled(find_lines(store, preparation.ledger, LEDGER, row_id), rule)
     if not settled:
         known = [one for part in preparation.quarantine for one in get_frame(store, part, QUARANTINE)["row_id"]]
@@ -138,7 +138,7 @@ def _list_settled(ledger: pl.DataFrame, rule: str | None) -> list[Settled]:
 
 
 def _read_refused(store: ObjectStore, preparation: str, releases: Iterable[Release]) -> pl.DataFrame:
-    parts = store.load(Preparation, preparation).identity.quarantine
+    parts = store.load(Preparation, preparation).content.quarantine
     frames = list(_find_refused(store, parts, releases))
     return pl.concat([pl.DataFrame(schema=RECORDS), *frames])
 

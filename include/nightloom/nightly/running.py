@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nightloom.artifacts.blueprints import BlueprintIdentity
+from nightloom.artifacts.blueprints import BlueprintSpec
 from nightloom.artifacts.training import Divergence, Trial, identify_trial
 from nightloom.blueprints.verify import open_stored
 from nightloom.core.errors import BudgetError, DivergenceError
@@ -46,17 +46,17 @@ def run_blueprint(
         DivergenceError: The trial that was chosen diverged, or all did.
     """
     blueprint = open_stored(store, blueprint_id)
-    recipe, night = blueprint.identity.recipe, blueprint.record.night
+    recipe, night = blueprint.content.recipe, blueprint.provenance.night
     with without_outcome():
         if trial is not None:
             on_step("finetune", f"train_trial {trial}")
             _refuse_stop(finetune.train_trial(recipe, night, blueprint_id, trial))
-            if lost := store.find(Divergence, identify_trial(blueprint.identity, trial)):
-                raise DivergenceError(lost.record.reason)
-            return Ran(_list_finished(store, blueprint.identity))
+            if lost := store.find(Divergence, identify_trial(blueprint.content, trial)):
+                raise DivergenceError(lost.result.reason)
+            return Ran(_list_finished(store, blueprint.content))
         _refuse_stop(train_trials(recipe, night, blueprint_id, on_step))
         candidate, verdict = compare_trials(recipe, night, blueprint_id, on_step)
-        return Ran(_list_finished(store, blueprint.identity), candidate, verdict)
+        return Ran(_list_finished(store, blueprint.content), candidate, verdict)
 
 
 def _refuse_stop(result: object) -> None:
@@ -64,6 +64,6 @@ def _refuse_stop(result: object) -> None:
         raise BudgetError(result.sentence)
 
 
-def _list_finished(store: ObjectStore, blueprint: BlueprintIdentity) -> dict[int, str]:
+def _list_finished(store: ObjectStore, blueprint: BlueprintSpec) -> dict[int, str]:
     found = ((number, store.find(Trial, identify_trial(blueprint, number))) for number in range(len(blueprint.trials)))
     return {number: trial.id for number, trial in found if trial}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightloom.artifacts.histories import History
-from nightloom.artifacts.prompts import PromptIdentity
-from nightloom.artifacts.results import PredictionPlanIdentity
+from nightloom.artifacts.prompts import PromptContent
+from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import ChildError, InputError
 from nightloom.engines.base import Engine, Generation
@@ -33,8 +33,8 @@ class Batch:
     """What all rows of a plan share."""
 
     plan_id: str
-    plan: PredictionPlanIdentity
-    prompt: PromptIdentity
+    plan: PredictionPlanContent
+    prompt: PromptContent
     engine: Engine
 
 
@@ -133,7 +133,7 @@ def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
     )
 
 
-def _as_response(plan: PredictionPlanIdentity, digest: str, answer: Generation) -> Response:
+def _as_response(plan: PredictionPlanContent, digest: str, answer: Generation) -> Response:
     body = ChatCompletion(
         id=f"chatcmpl-{digest}",
         model=plan.model.adapter or plan.model.base,

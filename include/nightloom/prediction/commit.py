@@ -6,8 +6,8 @@ from nightloom.artifacts.results import (
     PREDICTION_STATUSES,
     PredictionPlan,
     Predictions,
+    PredictionsContent,
     PredictionShard,
-    PredictionsIdentity,
 )
 from nightloom.core.digests import short
 from nightloom.core.errors import ChildError
@@ -21,25 +21,25 @@ def commit_predictions(store: ObjectStore, plan_id: str) -> Predictions:
     Raises:
         ChildError: Shards are missing, or rows are.
     """
-    plan = store.load(PredictionPlan, plan_id).identity
+    plan = store.load(PredictionPlan, plan_id).content
     shards = _load_shards(store, plan_id, len(plan.shards))
     totals: Counter[str] = Counter()
     for shard in shards:
-        totals.update(shard.record.counts)
-    rows = sum(shard.record.rows for shard in shards)
+        totals.update(shard.result.counts)
+    rows = sum(shard.result.rows for shard in shards)
     if not rows == totals.total() == plan.rows:
         msg = (
             f"plan {short(plan_id)} has {plan.rows} rows, its shards have {rows}, and their results are "
             f"{totals.total()}; report this, and predict again with a new plan"
         )
         raise ChildError(msg)
-    identity = PredictionsIdentity(
+    identity = PredictionsContent(
         plan=plan_id,
-        files=tuple(shard.record.lines for shard in shards),
+        files=tuple(shard.result.lines for shard in shards),
         counts={status: totals[status] for status in PREDICTION_STATUSES},
         rows=rows,
     )
-    return store.publish(Predictions(identity=identity))
+    return store.publish(Predictions(content=identity))
 
 
 def _load_shards(store: ObjectStore, plan_id: str, number: int) -> list[PredictionShard]:

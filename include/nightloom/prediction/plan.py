@@ -6,7 +6,7 @@ from nightloom.artifacts.fingerprints import PREDICTIONS
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.reading import keep_newest, read_records
-from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity
+from nightloom.artifacts.results import PredictionPlan, PredictionPlanContent
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.table import table_columns
@@ -29,7 +29,7 @@ def plan_shards(
         table_columns(task.field_order, settings.table)  # a name that is taken is refused before the work
     rows = keep_newest(read_records(store, records)).sort("row_id")
     shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
-    identity = PredictionPlanIdentity(
+    identity = PredictionPlanContent(
         recipe=recipe.name,
         night=night.isoformat(),
         model=model,
@@ -44,7 +44,7 @@ def plan_shards(
         code=PREDICTIONS.code(),
         packages=PREDICTIONS.versions(worker_packages()),
     )
-    return store.publish(PredictionPlan(identity=identity))
+    return store.publish(PredictionPlan(content=identity))
 
 
 def _settings(recipe: Recipe) -> Predict:

@@ -57,8 +57,8 @@ def predict_shards(
     batch: Batch | None = None
     for number in _free_shards(store, leases, plan, progress):
         if batch is None:
-            prompt = store.load(Prompt, plan.identity.task.prompt)
-            batch = Batch(plan_id, plan.identity, prompt.identity, open_engine(store, plan.identity.model))
+            prompt = store.load(Prompt, plan.content.task.prompt)
+            batch = Batch(plan_id, plan.content, prompt.content, open_engine(store, plan.content.model))
             progress.begin()
 
         def tell(rows: int, number: int = number) -> None:
@@ -66,18 +66,18 @@ def predict_shards(
             progress.add(rows)
 
         store.publish(_predict_shard(store, batch, number, tell))
-    logger.info("plan %s: worker %s did %d of %d rows", short(plan_id), worker, progress.done, plan.identity.rows)
+    logger.info("plan %s: worker %s did %d of %d rows", short(plan_id), worker, progress.done, plan.content.rows)
     return progress.done
 
 
-def shard_identity(plan_id: str, number: int) -> PredictionShard.Identity:
+def shard_identity(plan_id: str, number: int) -> PredictionShard.Key:
     """Give what a finished shard is found by."""
-    return PredictionShard.Identity(plan=plan_id, shard=number)
+    return PredictionShard.Key(plan=plan_id, shard=number)
 
 
 def _free_shards(store: ObjectStore, leases: "_Leases", plan: PredictionPlan, progress: "_Progress") -> Iterator[int]:
     """Give the numbers of shards that nobody has done or is at, each leased while it is being done."""
-    pending = list(range(len(plan.identity.shards)))
+    pending = list(range(len(plan.content.shards)))
     while (number := leases.take(pending)) is not None:
         pending.remove(number)
         # Looked for under the lease: whoever held it before may have committed meanwhile.
@@ -85,7 +85,7 @@ def _free_shards(store: ObjectStore, leases: "_Leases", plan: PredictionPlan, pr
         if finished is None:
             yield number
         else:
-            progress.skip(finished.record.rows)
+            progress.skip(finished.result.rows)
         leases.drop(number)
 
 
@@ -94,13 +94,13 @@ def _predict_shard(store: ObjectStore, batch: Batch, number: int, on_rows: Calla
     rows = get_frame(store, batch.plan.shards[number], RECORDS)
     lines = answer_rows(batch, rows, on_rows)
     counts = Counter(line.nightloom.status for line in lines)
-    record = PredictionShard.Record(
+    record = PredictionShard.Result(
         lines=store.put_blob(dump_lines(lines)),
         counts={status: counts[status] for status in PREDICTION_STATUSES},
         rows=len(lines),
         seconds=round(time.monotonic() - started, 3),
     )
-    return PredictionShard(identity=shard_identity(batch.plan_id, number), record=record)
+    return PredictionShard(key=shard_identity(batch.plan_id, number), result=record)
 
 
 class _Leases:
@@ -128,7 +128,7 @@ class _Progress:
     def __init__(self, plan: PredictionPlan) -> None:
         self.done = 0
         self._plan = plan
-        self._left = plan.identity.rows
+        self._left = plan.content.rows
         self._began = self._told = time.monotonic()
 
     def begin(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from nightloom.artifacts.results import PredictionPlan, PredictionPlanIdentity, Predictions, PredictionsIdentity
+from nightloom.artifacts.results import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
 from nightloom.core.errors import InputError, SourceError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.lines import ResultLine, load_lines
@@ -34,8 +34,8 @@ def write_predictions_table(store: ObjectStore, predictions_id: str, url: str, t
         InputError: The table is there, and lacks a column; or a field of the answer has the name of another column.
         SourceError: The database refused or did not answer.
     """
-    predictions = store.load(Predictions, predictions_id).identity
-    plan = store.load(PredictionPlan, predictions.plan).identity
+    predictions = store.load(Predictions, predictions_id).content
+    plan = store.load(PredictionPlan, predictions.plan).content
     columns = table_columns(plan.task.field_order, table)
     target = sa.Table(table, sa.MetaData(), *columns)
     of_night = (target.c.recipe == plan.recipe) & (target.c.night == date.fromisoformat(plan.night))
@@ -107,14 +107,14 @@ def _refuse_missing_columns(connection: sa.Connection, target: sa.Table) -> None
 
 
 def _read_values(
-    store: ObjectStore, predictions: PredictionsIdentity, plan: PredictionPlanIdentity
+    store: ObjectStore, predictions: PredictionsContent, plan: PredictionPlanContent
 ) -> Iterator[list[dict[str, Any]]]:
     """Give the values of each shard's rows."""
     for file in predictions.files:
         yield [_values(line, plan) for line in load_lines(store.get_blob(file))]
 
 
-def _values(line: ResultLine, plan: PredictionPlanIdentity) -> dict[str, Any]:
+def _values(line: ResultLine, plan: PredictionPlanContent) -> dict[str, Any]:
     outcome = line.nightloom
     answer = outcome.answer or {}
     return {

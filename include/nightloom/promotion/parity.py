@@ -88,7 +88,7 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
     Raises:
         InputError: The adapter does not fit its base model.
     """
-    snapshot = tokens.identity.snapshot
+    snapshot = tokens.key.snapshot
     identity = identify_parity(model, task, max_new_tokens, snapshot, fingerprints.PARITY.versions())
     if found := store.find(Parity, identity):
         logger.info("parity %s of an earlier run stands", short(found.id))
@@ -98,15 +98,15 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
     for check in _check(store, identity, tokens):
         logger.info("parity of adapter %s: %s", short(str(model.adapter)), check.sentence)
         checks.append(check)
-    record = Parity.Record(checks=tuple(checks), seconds=round(time.monotonic() - began, 2))
-    return store.publish(Parity(identity=identity, record=record))
+    record = Parity.Result(checks=tuple(checks), seconds=round(time.monotonic() - began, 2))
+    return store.publish(Parity(key=identity, result=record))
 
 
 def identify_parity(
     model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot: str, packages: Mapping[str, str]
-) -> Parity.Identity:
+) -> Parity.Key:
     """Give all that the proof for a model follows from; the packages are those of the interpreter that proves it."""
-    return Parity.Identity(
+    return Parity.Key(
         model=model,
         task=task,
         max_new_tokens=max_new_tokens,
@@ -122,8 +122,8 @@ def draw_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
     Those that were held out of training come first.
     """
     drawn = pl.DataFrame(schema=_DRAWN)
-    shards = store.load(Snapshot, tokens.identity.snapshot).record.files
-    for shard, blob in zip(shards, tokens.record.frames, strict=True):
+    shards = store.load(Snapshot, tokens.key.snapshot).provenance.files
+    for shard, blob in zip(shards, tokens.result.frames, strict=True):
         rows = get_frame(store, shard.sha256, EXAMPLES).select("row_id", "text", "history")
         # The ids before the answer: no token of an answer is followed by one that is not learned.
         asked = pl.col("input_ids").list.head(pl.col("learned").list.eval(~pl.element()).list.sum())
@@ -137,9 +137,9 @@ def draw_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
     return drawn
 
 
-def _check(store: ObjectStore, identity: Parity.Identity, tokens: Tokens) -> Iterator[ParityCheck]:
+def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator[ParityCheck]:
     examples = draw_examples(store, tokens)
-    prompt = store.load(Prompt, identity.task.prompt).identity
+    prompt = store.load(Prompt, identity.task.prompt).content
     _, base = fetch_model(store, BaseModelManifest, identity.model.base)
     tokenizer = load_tokenizer(base)
     texts = examples.select("text", "history").iter_rows()
@@ -147,14 +147,14 @@ def _check(store: ObjectStore, identity: Parity.Identity, tokens: Tokens) -> Ite
     asked = encode_chats(tokenizer, chats)
     yield _check_ids(examples["asked"].to_list(), asked)
     manifest, folder = fetch_model(store, Adapter, str(identity.model.adapter))
-    is_beside = manifest.identity.method == "lora"
+    is_beside = manifest.content.method == "lora"
     fitting = _keep_fitting(base, asked, identity.max_new_tokens)
     reference = _ask_plainly(base, folder, tokenizer, fitting, identity.max_new_tokens, is_beside=is_beside)
     changes = _check_change(reference)
     yield changes
     if not changes.passed:
         return  # The engine would not open it.
-    engine = open_transformers(base, folder, manifest.identity.method)
+    engine = open_transformers(base, folder, manifest.content.method)
     if is_beside:
         yield _check_merge(reference, _read_logits(engine.model, fitting))
     yield _check_answers(reference, engine.complete(fitting, identity.max_new_tokens))

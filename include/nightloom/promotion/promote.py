@@ -31,7 +31,7 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
     Running it again says the same and moves nothing twice. An adapter that a person has taken back is not promoted by
     any night: unchanged data would give the same weights tomorrow, and the same verdict.
     """
-    decided = verdict.identity
+    decided = verdict.content
     if not decided.promote:
         return Promotion(moved=False, sentence=decided.reason)
     moves = _list_moves(database, decided.recipe)
@@ -74,7 +74,7 @@ def promote_by_hand(
     if present == adapter:
         return Promotion(moved=False, sentence=f"{short(adapter)} is the champion of {recipe} already")
     cited = {move.verdict for move in _list_moves(database, recipe)}
-    cites = verdict.id if verdict and verdict.identity.recipe == recipe and verdict.id not in cited else None
+    cites = verdict.id if verdict and verdict.content.recipe == recipe and verdict.id not in cited else None
     move_ref(
         database,
         recipe=recipe,
@@ -102,7 +102,7 @@ def refuse_unfit(recipe: Recipe, adapter: Adapter, base: str, task: TaskSpec) ->
     Raises:
         InputError: It does not.
     """
-    learned = adapter.record.task
+    learned = adapter.provenance.task
     if learned.model_copy(update={"prompt": task.prompt}) != task:
         msg = (
             f"adapter {short(adapter.id)} answers {', '.join(learned.field_order)} as {learned.output}, recipe "
@@ -110,9 +110,9 @@ def refuse_unfit(recipe: Recipe, adapter: Adapter, base: str, task: TaskSpec) ->
             f"another recipe"
         )
         raise InputError(msg)
-    if adapter.identity.base != base:
+    if adapter.content.base != base:
         msg = (
-            f"adapter {short(adapter.id)} stands on base model {short(adapter.identity.base)}, recipe {recipe.name} on "
+            f"adapter {short(adapter.id)} stands on base model {short(adapter.content.base)}, recipe {recipe.name} on "
             f"{short(base)}; train it on this one, or name the other in the recipe's `train.base`"
         )
         raise InputError(msg)

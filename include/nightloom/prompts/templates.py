@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import ValidationError
 
 from nightloom.artifacts.histories import History
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptRecord
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptProvenance
 from nightloom.core.digests import parse_json
 from nightloom.core.errors import InputError
 
@@ -31,17 +31,17 @@ def read_prompt(directory: Path, name: str) -> Prompt:
         msg = f"prompt {name!r} has no file {path.name} in {path.parent}; known: {', '.join(known) or 'none'}"
         raise InputError(msg)
     try:
-        identity = PromptIdentity.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        identity = PromptContent.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         for message in identity.messages:
             _compile(message.content)
     except (yaml.YAMLError, ValidationError, TemplateError) as error:
         first = str(error).splitlines()[0]
         msg = f"prompt {name!r} in {path} cannot be used: {first}; it holds a list `messages` of role and content"
         raise InputError(msg) from error
-    return Prompt(identity=identity, record=PromptRecord(name=name))
+    return Prompt(content=identity, provenance=PromptProvenance(name=name))
 
 
-def render_prompt(prompt: PromptIdentity, text: str, history: History | None = None) -> list[dict[str, str]]:
+def render_prompt(prompt: PromptContent, text: str, history: History | None = None) -> list[dict[str, str]]:
     """Give the messages that ask for an answer to this text.
 
     Of a conversation, `text` is the user's last message and `history` what stood before it. Its system messages join
@@ -68,7 +68,7 @@ def render_prompt(prompt: PromptIdentity, text: str, history: History | None = N
     return messages
 
 
-def _explain(prompt: PromptIdentity, error: Exception) -> str:
+def _explain(prompt: PromptContent, error: Exception) -> str:
     """Say what is wrong in the words of the error that comes without a text: those of another may quote it."""
     try:
         for message in prompt.messages:
@@ -96,7 +96,7 @@ def render_target(answer: Mapping[str, str], fields: Sequence[str], output: Lite
 
 
 def render_example(
-    prompt: PromptIdentity,
+    prompt: PromptContent,
     text: str,
     history: History | None,
     answer: str,

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from nightloom.artifacts import fingerprints
-from nightloom.artifacts.blueprints import BlueprintIdentity
+from nightloom.artifacts.blueprints import BlueprintSpec
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.frames import EXAMPLES, TOKENS, get_frame, put_frame
 from nightloom.artifacts.models import BaseModelManifest, ModelFile
-from nightloom.artifacts.prompts import Prompt, PromptIdentity
+from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.artifacts.reading import read_split, read_tokens
 from nightloom.artifacts.training import Tokens
 from nightloom.core.digests import digest_json, short
@@ -30,18 +30,18 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 512
 
 
-def read_conversations(store: ObjectStore, blueprint: BlueprintIdentity, split: str = "train") -> list[Conversation]:
+def read_conversations(store: ObjectStore, blueprint: BlueprintSpec, split: str = "train") -> list[Conversation]:
     """Give a split as the blueprint's prompt shows it: conversations that end with the right answer.
 
     Raises:
         InputError: There are no training rows, or the prompt cannot be rendered.
     """
-    prompt = store.load(Prompt, blueprint.task.prompt).identity
+    prompt = store.load(Prompt, blueprint.task.prompt).content
     rows = read_split(store, blueprint.snapshot, split)
     return _render(_refuse_none(rows, blueprint) if split == "train" else rows, prompt, blueprint)
 
 
-def read_encoded(store: ObjectStore, blueprint: BlueprintIdentity) -> tuple[pl.DataFrame, pl.DataFrame]:
+def read_encoded(store: ObjectStore, blueprint: BlueprintSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give the training and the selection split as the base model reads them (TOKENS), sorted by row id.
 
     They are encoded first, where they are not.
@@ -53,7 +53,7 @@ def read_encoded(store: ObjectStore, blueprint: BlueprintIdentity) -> tuple[pl.D
     return _refuse_none(read_tokens(store, tokens, "train"), blueprint), read_tokens(store, tokens, "selection")
 
 
-def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
+def encode_snapshot(store: ObjectStore, blueprint: BlueprintSpec) -> Tokens:
     """Give the token ids of a snapshot's examples, in all splits: those that stand, or new ones.
 
     Args:
@@ -65,15 +65,15 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
     """
     base, folder = fetch_model(store, BaseModelManifest, blueprint.base)
     encoder = open_encoder(folder)
-    tokenizer = digest_tokenizer(base.identity.files, encoder)
+    tokenizer = digest_tokenizer(base.content.files, encoder)
     identity = identify_tokens(blueprint, tokenizer, encoder.template, fingerprints.TOKENS.versions())
     if found := store.find(Tokens, identity):
         logger.info("tokens %s of snapshot %s stand already", short(found.id), short(blueprint.snapshot))
         return found
     snapshot = store.load(Snapshot, blueprint.snapshot)
-    prompt = store.load(Prompt, blueprint.task.prompt).identity
+    prompt = store.load(Prompt, blueprint.task.prompt).content
     known = _find_known(store, snapshot, identity)
-    shards = [file.sha256 for file in snapshot.record.files]
+    shards = [file.sha256 for file in snapshot.provenance.files]
     frames: list[str] = []
     counts: Counter[str] = Counter()
     for shard in shards:
@@ -81,18 +81,16 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintIdentity) -> Tokens:
         counts.update(_count(get_frame(store, blob, TOKENS)))
         frames.append(blob)
     logger.info("%d examples in %d shards, %d of them encoded before", counts["examples"], len(shards), len(known))
-    record = Tokens.Record(
+    record = Tokens.Result(
         frames=tuple(frames),
         examples=counts["examples"],
         tokens=counts["tokens"],
         learned_tokens=counts["learned_tokens"],
     )
-    return store.publish(Tokens(identity=identity, record=record))
+    return store.publish(Tokens(key=identity, result=record))
 
 
-def identify_tokens(
-    blueprint: BlueprintIdentity, tokenizer: str, template: str, packages: Mapping[str, str]
-) -> Tokens.Identity:
+def identify_tokens(blueprint: BlueprintSpec, tokenizer: str, template: str, packages: Mapping[str, str]) -> Tokens.Key:
     """Give all that the ids of a snapshot's examples follow from.
 
     Args:
@@ -101,7 +99,7 @@ def identify_tokens(
         template: Digest of the chat template's text.
         packages: Versions of the interpreter that encodes, which may be another than this one.
     """
-    return Tokens.Identity(
+    return Tokens.Key(
         snapshot=blueprint.snapshot,
         tokenizer=tokenizer,
         template=template,
@@ -119,22 +117,22 @@ def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
     return digest_json([encoder.kind, kept])
 
 
-def _find_known(store: ObjectStore, snapshot: Snapshot, identity: Tokens.Identity) -> dict[str, str]:
+def _find_known(store: ObjectStore, snapshot: Snapshot, identity: Tokens.Key) -> dict[str, str]:
     """Give the frames of those shards that the parent has too, where it was encoded in the same way."""
-    parent = snapshot.record.parent
+    parent = snapshot.provenance.parent
     found = parent and store.find(Tokens, identity.model_copy(update={"snapshot": parent}))
     if not parent or not found:
         return {}
     try:
-        before = [file.sha256 for file in store.load(Snapshot, parent).record.files]
+        before = [file.sha256 for file in store.load(Snapshot, parent).provenance.files]
     except ManifestError:
         return {}  # It only saves time.
-    ours = {file.sha256 for file in snapshot.record.files}
-    return {shard: blob for shard, blob in zip(before, found.record.frames, strict=True) if shard in ours}
+    ours = {file.sha256 for file in snapshot.provenance.files}
+    return {shard: blob for shard, blob in zip(before, found.result.frames, strict=True) if shard in ours}
 
 
 def _encode_shard(
-    store: ObjectStore, shard: str, encoder: TokenEncoder, prompt: PromptIdentity, blueprint: BlueprintIdentity
+    store: ObjectStore, shard: str, encoder: TokenEncoder, prompt: PromptContent, blueprint: BlueprintSpec
 ) -> str:
     rows = get_frame(store, shard, EXAMPLES)
     frames = [pl.DataFrame(schema=TOKENS)]
@@ -155,7 +153,7 @@ def _encode_shard(
     return put_frame(store, pl.concat(frames), TOKENS)
 
 
-def _render(rows: pl.DataFrame, prompt: PromptIdentity, blueprint: BlueprintIdentity) -> list[Conversation]:
+def _render(rows: pl.DataFrame, prompt: PromptContent, blueprint: BlueprintSpec) -> list[Conversation]:
     return [
         render_example(prompt, text, history, answer, blueprint.task.field_order, blueprint.task.output)
         for text, history, answer in rows.select("text", "history", "answer").iter_rows()
@@ -167,7 +165,7 @@ def _count(frame: pl.DataFrame) -> dict[str, int]:
     return {"examples": len(frame), **frame.select(**counts).row(0, named=True)}
 
 
-def _refuse_none(rows: pl.DataFrame, blueprint: BlueprintIdentity) -> pl.DataFrame:
+def _refuse_none(rows: pl.DataFrame, blueprint: BlueprintSpec) -> pl.DataFrame:
     if rows.is_empty():
         msg = f"snapshot {short(blueprint.snapshot)} has no training rows; widen the recipe's window or its source"
         raise InputError(msg)

@@ -15,7 +15,7 @@ from pydantic import Field
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import BaseModelManifest
-from nightloom.artifacts.prompts import Prompt, PromptIdentity
+from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.prompts.templates import render_example
@@ -56,7 +56,7 @@ def find_bound(store: ObjectStore, budget: TokenBudget) -> TokenBound:
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
-    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).identity
+    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).content
     most = min(budget.most or encoder.context, encoder.context)
     written = "\n".join(message.content for message in prompt.messages)
     repeats = len(_PLAIN_TEXT.findall(written))
@@ -82,7 +82,7 @@ def measure_tokens(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget) 
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
-    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).identity
+    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).content
     counts = [count for some in _render(rows, prompt, budget) for count in encoder.count(some)]
     measured = [(count.tokens, count.round_trip) for count in counts]
     return pl.DataFrame(measured, {"tokens": pl.Int64, "round_trip": pl.Boolean}, orient="row")
@@ -107,7 +107,7 @@ def _is_decomposed(*columns: str) -> pl.Expr:
     return pl.any_horizontal(*texts, pl.col("history").list.len().fill_null(0) > 0)
 
 
-def _render(rows: pl.DataFrame, prompt: PromptIdentity, budget: TokenBudget) -> Iterator[list[Conversation]]:
+def _render(rows: pl.DataFrame, prompt: PromptContent, budget: TokenBudget) -> Iterator[list[Conversation]]:
     for some in rows.select("text", "history", "answer").iter_slices(_AT_ONCE):
         yield [
             render_example(prompt, text, history, answer, budget.field_order, budget.output)

@@ -84,13 +84,13 @@ def _read_nights(store: ObjectStore, history: Mapping[date, Outcomes], moves: Se
     shelf = Shelf(store)
     for night, outcomes in history.items():
         preparation = shelf.load(Preparation, manifest_of(outcomes["prepare"]))
-        records = shelf.load(Records, preparation.identity.records if preparation else None)
+        records = shelf.load(Records, preparation.content.records if preparation else None)
         verdict = shelf.load(Verdict, manifest_of(outcomes["finetune"]))
         predictions = shelf.load(Predictions, manifest_of(outcomes["predict"]))
         yield NightFact(
             night=str(night),
-            new_rows=records.identity.new_rows if records else None,
-            predicted=predictions.identity.rows if predictions else None,
+            new_rows=records.content.new_rows if records else None,
+            predicted=predictions.content.rows if predictions else None,
             score=telling.tell_candidate_score(verdict) if verdict else None,
             promoted=verdict is not None and telling.has_promoted(verdict, moves),
         )

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.data import Curated, EvalSetManifest, Preparation, Records, Snapshot
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity, PredictionPlan, Predictions, Verdict
@@ -54,33 +54,33 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
     verdict = shelf.load(Verdict, manifest_of(outcomes["finetune"]))
     predictions = shelf.load(Predictions, manifest_of(outcomes["predict"]))
     curated = shelf.load(
-        Curated, preparation.identity.curated if preparation else find_made(database, "curated", recipe, night)
+        Curated, preparation.content.curated if preparation else find_made(database, "curated", recipe, night)
     )
-    records = preparation.identity.records if preparation else curated.identity.records if curated else None
-    eval_sets = (shelf.load(EvalSetManifest, each) for each in (curated.identity.eval_sets if curated else ()))
+    records = preparation.content.records if preparation else curated.content.records if curated else None
+    eval_sets = (shelf.load(EvalSetManifest, each) for each in (curated.content.eval_sets if curated else ()))
     blueprint = shelf.load(
-        Blueprint, verdict.identity.blueprint if verdict else find_made(database, "blueprint", recipe, night)
+        Blueprint, verdict.content.blueprint if verdict else find_made(database, "blueprint", recipe, night)
     )
     rankings = tuple(_find_rankings(shelf, blueprint)) if blueprint else ()
     if verdict:
-        trial = _find_winner(shelf, rankings[-1], blueprint.identity) if blueprint and rankings else None
+        trial = _find_winner(shelf, rankings[-1], blueprint.content) if blueprint and rankings else None
     else:
         trial = shelf.load(Trial, find_made(database, "trial", recipe, night))
     return Made(
         records=shelf.load(Records, records),
         curated=curated,
         eval_sets=tuple(each for each in eval_sets if each),
-        contamination=shelf.read("contamination", curated.identity.contamination if curated else None),
+        contamination=shelf.read("contamination", curated.content.contamination if curated else None),
         preparation=preparation,
-        snapshot=shelf.load(Snapshot, preparation.identity.snapshot if preparation else None),
+        snapshot=shelf.load(Snapshot, preparation.content.snapshot if preparation else None),
         blueprint=blueprint,
-        prompt=shelf.load(Prompt, blueprint.identity.task.prompt if blueprint else None),
+        prompt=shelf.load(Prompt, blueprint.content.task.prompt if blueprint else None),
         rankings=rankings,
-        progress=tuple(read_trials(database, list_trial_ids(blueprint.identity))) if blueprint else (),
+        progress=tuple(read_trials(database, list_trial_ids(blueprint.content))) if blueprint else (),
         trial=trial,
         verdict=verdict,
-        parity=shelf.load(Parity, verdict.identity.parity if verdict else None),
-        plan=shelf.load(PredictionPlan, predictions.identity.plan if predictions else None),
+        parity=shelf.load(Parity, verdict.content.parity if verdict else None),
+        plan=shelf.load(PredictionPlan, predictions.content.plan if predictions else None),
         predictions=predictions,
     )
 
@@ -105,26 +105,26 @@ def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) 
     """
     prepared = manifest_of(read_outcome(database, recipe, night, "prepare"))
     if prepared:
-        curated: str | None = store.load(Preparation, prepared).identity.curated
+        curated: str | None = store.load(Preparation, prepared).content.curated
     else:
         curated = find_made(database, "curated", recipe, night)
-    return store.load(Curated, curated).record.docs if curated else None
+    return store.load(Curated, curated).provenance.docs if curated else None
 
 
-def list_trial_ids(blueprint: BlueprintIdentity) -> list[str]:
+def list_trial_ids(blueprint: BlueprintSpec) -> list[str]:
     """Give the ids of a blueprint's trials, by their number."""
     return [Trial.id_of(identify_trial(blueprint, number)) for number in range(len(blueprint.trials))]
 
 
 def _find_rankings(shelf: Shelf, blueprint: Blueprint) -> Iterator[Ranking]:
     """Give the rankings up to the last one that was made."""
-    rungs = blueprint.identity.pruning.rungs if blueprint.identity.pruning else ()
+    rungs = blueprint.content.pruning.rungs if blueprint.content.pruning else ()
     for rung in range(len(rungs) + 1):
-        ranking = shelf.find(Ranking, Ranking.Identity(blueprint=blueprint.id, rung=rung))
+        ranking = shelf.find(Ranking, Ranking.Key(blueprint=blueprint.id, rung=rung))
         if ranking is None:
             return
         yield ranking
 
 
-def _find_winner(shelf: Shelf, ranking: Ranking, blueprint: BlueprintIdentity) -> Trial | None:
-    return shelf.find(Trial, identify_trial(blueprint, ranking.record.going_on[0]))
+def _find_winner(shelf: Shelf, ranking: Ranking, blueprint: BlueprintSpec) -> Trial | None:
+    return shelf.find(Trial, identify_trial(blueprint, ranking.result.going_on[0]))

@@ -54,13 +54,13 @@ def tell_data(made: Made) -> DataFacts | None:
     source = made.preparation or made.curated
     if source is None:
         return None
-    told = made.preparation.identity if made.preparation else None
+    told = made.preparation.content if made.preparation else None
     return DataFacts(
-        rows_in=sum(count.rows for count in source.identity.counts),
-        new_rows=made.records.identity.new_rows if made.records else None,
-        counts=source.identity.counts,
-        splits=made.snapshot.identity.splits if made.snapshot else {},
-        expectations=source.identity.expectations,
+        rows_in=sum(count.rows for count in source.content.counts),
+        new_rows=made.records.content.new_rows if made.records else None,
+        counts=source.content.counts,
+        splits=made.snapshot.content.splits if made.snapshot else {},
+        expectations=source.content.expectations,
         eval_sets=_tell_eval_sets(made),
         canaries=_tell_canaries(told.canaries) if told else (),
         sound_rows=told.sound_rows if told else None,
@@ -72,7 +72,7 @@ def tell_training(made: Made, prices: Mapping[str, float]) -> TrainingFacts | No
     """Tell how the candidate was made; what an hour of a device costs stands in the prices."""
     if made.trial is None:
         return None
-    plan, record = made.trial.identity.plan, made.trial.record
+    plan, record = made.trial.key.plan, made.trial.result
     told = record.model_dump(include=set(TrainingFacts.model_fields))
     cost = cost_of(record.seconds, record.device, prices)
     return TrainingFacts(trainer=plan.trainer, method=plan.method, cost=cost, **told)
@@ -82,7 +82,7 @@ def tell_comparison(made: Made, moves: Sequence[RefMove]) -> ComparisonFacts | N
     """Tell what was compared and whether the champion was moved by it."""
     if made.verdict is None or made.blueprint is None:
         return None
-    decided, blueprint = made.verdict.identity, made.blueprint.identity
+    decided, blueprint = made.verdict.content, made.blueprint.content
     return ComparisonFacts(
         primary=blueprint.primary,
         finding=decided.finding,
@@ -93,22 +93,22 @@ def tell_comparison(made: Made, moves: Sequence[RefMove]) -> ComparisonFacts | N
         eval_sets=blueprint.eval_sets,
         scores=tuple(ScoreFact(role=s.role, eval_set=s.eval_set, metrics=s.metrics) for s in decided.scores),
         comparisons=decided.comparisons,
-        parity=made.parity.record.checks if made.parity else (),
+        parity=made.parity.result.checks if made.parity else (),
     )
 
 
 def has_promoted(verdict: Verdict, moves: Sequence[RefMove]) -> bool:
     """Tell whether a verdict's candidate became champion in its night, by this verdict or by an equal one."""
-    decided = (verdict.identity.candidate, verdict.identity.night)
-    return verdict.identity.promote and any((move.new, str(move.night)) == decided for move in moves)
+    decided = (verdict.content.candidate, verdict.content.night)
+    return verdict.content.promote and any((move.new, str(move.night)) == decided for move in moves)
 
 
 def tell_candidate_score(verdict: Verdict) -> Metric | None:
     """Tell the candidate's score on the metric and eval set that decided."""
-    if not verdict.identity.comparisons:
+    if not verdict.content.comparisons:
         return None
-    first = verdict.identity.comparisons[0]
-    scores = (s for s in verdict.identity.scores if (s.role, s.eval_set) == ("candidate", first.eval_set))
+    first = verdict.content.comparisons[0]
+    scores = (s for s in verdict.content.scores if (s.role, s.eval_set) == ("candidate", first.eval_set))
     return next((m for s in scores for m in s.metrics if (m.name, m.slice) == (first.metric, None)), None)
 
 
@@ -116,10 +116,10 @@ def tell_predictions(made: Made, champion: ChampionFacts | None) -> PredictionFa
     """Tell what the batch came to."""
     if made.predictions is None or made.plan is None:
         return None
-    model = made.plan.identity.model.adapter or made.plan.identity.model.base
+    model = made.plan.content.model.adapter or made.plan.content.model.base
     return PredictionFacts(
-        rows=made.predictions.identity.rows,
-        counts=made.predictions.identity.counts,
+        rows=made.predictions.content.rows,
+        counts=made.predictions.content.counts,
         model=model,
         is_champion=champion is not None and model == champion.adapter,
     )
@@ -127,18 +127,18 @@ def tell_predictions(made: Made, champion: ChampionFacts | None) -> PredictionFa
 
 def tell_provenance(made: Made, champion: ChampionFacts | None) -> tuple[Provenance, ...]:
     """Tell by which ids everything is found, in the order in which it was made."""
-    blueprint = made.blueprint.identity if made.blueprint else None
+    blueprint = made.blueprint.content if made.blueprint else None
     ids: dict[str, Manifest | str | None] = {
         "records": made.records,
         "preparation": made.preparation,
         "snapshot": made.snapshot,
         "base model": blueprint.base if blueprint else None,
-        f"prompt {made.prompt.record.name}" if made.prompt else "prompt": made.prompt,
+        f"prompt {made.prompt.provenance.name}" if made.prompt else "prompt": made.prompt,
         **{f"eval set {use.name}": use.evalset for use in (blueprint.eval_sets if blueprint else ())},
         "blueprint": made.blueprint,
         "trial": made.trial,
-        "labels of an example": made.trial.record.sample if made.trial else None,
-        "adapter": made.trial.record.adapter if made.trial else None,
+        "labels of an example": made.trial.result.sample if made.trial else None,
+        "adapter": made.trial.result.adapter if made.trial else None,
         "verdict": made.verdict,
         "champion": champion.adapter if champion else None,
         "prediction plan": made.plan,
@@ -155,7 +155,7 @@ def _tell_eval_sets(made: Made) -> tuple[EvalSetFact, ...]:
     lines = made.contamination.unique(["evalset", "item_id"]).group_by("evalset").agg(pl.col("clean").sum())
     clean = dict(lines.iter_rows())
     return tuple(
-        EvalSetFact(name=each.identity.name, items=each.identity.items, clean=clean.get(each.id, 0))
+        EvalSetFact(name=each.content.name, items=each.content.items, clean=clean.get(each.id, 0))
         for each in made.eval_sets
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan, number_draws
+from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan, number_draws
 from nightloom.artifacts.training import Ranking
 from nightloom.core.prices import price_of
 from nightloom.registry.trials import TrialProgress
@@ -14,9 +14,9 @@ from nightloom.statistics.draws import compare_draws
 
 def tell_trials(made: Made, prices: Mapping[str, float]) -> TrialsFacts | None:
     """Tell what the trials of the night's blueprint came to, where there are several."""
-    if made.blueprint is None or len(made.blueprint.identity.trials) < 2:
+    if made.blueprint is None or len(made.blueprint.content.trials) < 2:
         return None
-    blueprint = made.blueprint.identity
+    blueprint = made.blueprint.content
     rungs = blueprint.pruning.rungs if blueprint.pruning else ()
     shares = (*rungs, 1.0)
     is_over = len(made.rankings) == len(shares)
@@ -25,7 +25,7 @@ def tell_trials(made: Made, prices: Mapping[str, float]) -> TrialsFacts | None:
     return TrialsFacts(
         rungs=rungs,
         trials=tuple(_list_trials(blueprint, made.rankings, known)),
-        winner=made.rankings[-1].record.going_on[0] if is_over else None,
+        winner=made.rankings[-1].result.going_on[0] if is_over else None,
         best=_tell_best_draw(blueprint.trials, made.rankings, shares),
         seconds=round(sum(one.seconds for one in known.values()), 2),
         cost=_sum_cost(list(known.values()), prices),
@@ -47,18 +47,18 @@ def cost_of(seconds: float, device: str, prices: Mapping[str, float]) -> float |
 
 
 def _list_trials(
-    blueprint: BlueprintIdentity, rankings: Sequence[Ranking], known: Mapping[int, TrialProgress]
+    blueprint: BlueprintSpec, rankings: Sequence[Ranking], known: Mapping[int, TrialProgress]
 ) -> Iterator[TrialFact]:
     """Give all trials: as the last ranking has them, then those that the one before it pruned; the diverged last."""
     draws, settings = number_draws(blueprint.trials), list_differences(blueprint.trials)
-    losses = [{each.trial: each.held_out for each in ranking.record.standings} for ranking in rankings]
+    losses = [{each.trial: each.held_out for each in ranking.result.standings} for ranking in rankings]
     pruned_at = {
         each.trial: share
         for ranking, share in zip(rankings, blueprint.pruning.rungs if blueprint.pruning else (), strict=False)
-        for each in ranking.record.standings
-        if each.trial not in ranking.record.going_on and not each.diverged
+        for each in ranking.result.standings
+        if each.trial not in ranking.result.going_on and not each.diverged
     }
-    diverged = {each.trial: each.diverged for ranking in rankings for each in ranking.record.standings if each.diverged}
+    diverged = {each.trial: each.diverged for ranking in rankings for each in ranking.result.standings if each.diverged}
     ranked = [number for standings in reversed(losses) for number in standings]
     for number in sorted(dict.fromkeys([*ranked, *range(len(blueprint.trials))]), key=diverged.__contains__):
         yield TrialFact(
@@ -83,10 +83,10 @@ def _tell_best_draw(
     ranked = []
     for ranking, share in zip(rankings, shares, strict=False):
         losses: dict[int, dict[int, float]] = {}
-        for each in ranking.record.standings:
+        for each in ranking.result.standings:
             if each.held_out is not None:
                 losses.setdefault(each.draw, {})[plans[each.trial].seed] = each.held_out.loss
-        unsafe = {each.draw for each in ranking.record.standings if each.diverged}
+        unsafe = {each.draw for each in ranking.result.standings if each.diverged}
         safe = {draw: of_seeds for draw, of_seeds in losses.items() if draw not in unsafe}
         ranked.append((safe or losses, share))
     told = [(losses, share) for losses, share in ranked if len(losses) > 1] or [one for one in ranked if one[0]]

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
+from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.core.digests import canonical_json
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
@@ -32,8 +32,8 @@ def write_report(store: ObjectStore, database: Database, recipe: Recipe, *, nigh
     path = report_path(recipe.name, night)
     _write_copies({path: html, path.with_suffix(".json"): data})
     report = Report(
-        identity=ReportIdentity(recipe=recipe.name, night=str(night), facts=store.put_blob(data)),
-        record=ReportRecord(html=store.put_blob(html)),
+        content=ReportContent(recipe=recipe.name, night=str(night), facts=store.put_blob(data)),
+        provenance=ReportProvenance(html=store.put_blob(html)),
     )
     logger.info("report of night %s: %s", night, facts.answer)
     return store.publish(report)

@@ -23,7 +23,7 @@ def diff_snapshots(store: ObjectStore, before: str, after: str) -> pl.DataFrame:
     Raises:
         ManifestError: A snapshot is not there, or is damaged.
     """
-    files = [{file.sha256 for file in store.load(Snapshot, one).record.files} for one in (before, after)]
+    files = [{file.sha256 for file in store.load(Snapshot, one).provenance.files} for one in (before, after)]
     old = _read_files(store, files[0] - files[1])
     new = _read_files(store, files[1] - files[0])
     both = old.join(new, on="row_id", how="full", suffix="_new", coalesce=True)

@@ -89,7 +89,7 @@ def refuse_erased(store: ObjectStore, curated_id: str, erased: Collection[str]) 
     Raises:
         FaultError: One was.
     """
-    for part in store.load(Curated, curated_id).identity.examples if erased else ():
+    for part in store.load(Curated, curated_id).content.examples if erased else ():
         digests = get_frame(store, part, EXAMPLES).select(sha256(pl.col("row_id")))["row_id"]
         if digests.is_in(list(erased)).any():
             msg = (
@@ -105,17 +105,17 @@ def find_adapters(inventory: Inventory, shards: Collection[str]) -> list[str]:
     snapshots = {
         name.digest
         for name, one in manifests
-        if isinstance(one, Snapshot) and any(file.sha256 in shards for file in one.record.files)
+        if isinstance(one, Snapshot) and any(file.sha256 in shards for file in one.provenance.files)
     }
-    trials = (one for _, one in manifests if isinstance(one, Trial) and one.identity.snapshot in snapshots)
-    return sorted({trial.record.adapter for trial in trials})
+    trials = (one for _, one in manifests if isinstance(one, Trial) and one.key.snapshot in snapshots)
+    return sorted({trial.result.adapter for trial in trials})
 
 
 def _find_owners(inventory: Inventory, recipes: Mapping[str, Collection[str]]) -> dict[Named, frozenset[str]]:
     """Give the recipes that each manifest belongs to: those that made it, or anything that leads to it."""
     roots: dict[str, dict[Named, str]] = {}
     for name, manifest in inventory.manifests.items():
-        told = {getattr(part, "recipe", None) for part in (manifest.identity, manifest.record)}
+        told = {getattr(part, "recipe", None) for _, part in manifest}
         for recipe in {*recipes.get(name.digest, ()), *told} - {None}:
             roots.setdefault(str(recipe), {})[name] = "made"
     reached = {recipe: inventory.reach(found) for recipe, found in roots.items()}
@@ -166,9 +166,9 @@ def _list_blobs(manifest: Manifest, row_id: str) -> Iterator[tuple[str, str]]:
     """Give the blobs of a manifest that may hold a row; of frames that are cut by its id, the one part."""
     skipped: set[str] = set()
     if isinstance(manifest, Records):
-        skipped = {*manifest.identity.parts} - {find_part(manifest.identity.parts, row_id) or ""}
+        skipped = {*manifest.content.parts} - {find_part(manifest.content.parts, row_id) or ""}
     elif isinstance(manifest, (Curated, Preparation)):
-        skipped = {*manifest.identity.quarantine} - {find_part(manifest.identity.quarantine, row_id) or ""}
+        skipped = {*manifest.content.quarantine} - {find_part(manifest.content.quarantine, row_id) or ""}
     for name in list_names(manifest):
         if name.kind == BLOB and name.content in HOLDING_TEXT and name.digest not in skipped:
             yield name.digest, name.content

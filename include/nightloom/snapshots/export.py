@@ -22,7 +22,7 @@ def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[
         OSError: The folder cannot be written.
     """
     snapshot = store.load(Snapshot, snapshot_id)
-    names = [f"{number:05d}-{short(file.sha256)}.parquet" for number, file in enumerate(snapshot.record.files)]
+    names = [f"{number:05d}-{short(file.sha256)}.parquet" for number, file in enumerate(snapshot.provenance.files)]
     # What a killed export left begins with a dot.
     strangers = {path.name for path in folder.glob("[!.]*")} - {*names, MANIFEST}
     if strangers:
@@ -32,7 +32,7 @@ def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[
         raise InputError(msg)
     paths = [
         store.fetch_file(standing_blob(store, file.sha256), folder / name)
-        for file, name in zip(snapshot.record.files, names, strict=True)
+        for file, name in zip(snapshot.provenance.files, names, strict=True)
     ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_bytes(snapshot.to_bytes())
@@ -41,5 +41,5 @@ def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[
 
 def list_addresses(store: ObjectStore, snapshot: Snapshot) -> list[str]:
     """Give the addresses of a snapshot's files in the store, which any tool that reads Parquet from S3 reads."""
-    blobs = (standing_blob(store, file.sha256) for file in snapshot.record.files)
+    blobs = (standing_blob(store, file.sha256) for file in snapshot.provenance.files)
     return [f"s3://{store.bucket}/{store.prefix}{blob_key(blob)}" for blob in blobs]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from nightloom.artifacts.data import Curated, Snapshot, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.data import Curated, Snapshot, SnapshotContent, SnapshotProvenance
 from nightloom.artifacts.frames import EXAMPLES, get_frame
 from nightloom.core.digests import merkle_root, short
 from nightloom.core.errors import InputError
@@ -50,7 +50,7 @@ def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: d
     Raises:
         InputError: The batch was refused.
     """
-    curated = store.load(Curated, curated_id).identity
+    curated = store.load(Curated, curated_id).content
     if curated.refusal is not None:
         msg = f"curated batch {short(curated_id)} was refused and makes no snapshot: {curated.refusal}"
         raise InputError(msg)
@@ -106,8 +106,8 @@ def freeze_rows(
     identity = _identify([partial(_load_rows, store, shard) for shard in shards])
     cache.remember_identity([shard.key for shard in shards], identity)
     files = tuple(shard.file for shard in shards)
-    record = SnapshotRecord(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
-    return store.publish(Snapshot(identity=identity, record=record))
+    record = SnapshotProvenance(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
+    return store.publish(Snapshot(content=identity, provenance=record))
 
 
 def open_cache() -> ShardCache:
@@ -147,7 +147,7 @@ def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
         return describe_rows(get_frame(store, shard.file.sha256, EXAMPLES))
 
 
-def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotIdentity:
+def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotContent:
     """Give the identity of the rows of shards; each is looked at twice, so that ids and leaves are never both held."""
     ids, splits = [pl.Series("row_id", [], pl.String)], Counter[str]()
     for load in shards:
@@ -160,7 +160,7 @@ def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotIdentity:
         some = load().leaves
         leaves[ranks[start : start + len(some)]] = some
         start += len(some)
-    return SnapshotIdentity(
+    return SnapshotContent(
         rows_root=merkle_root(leaves.reshape(-1).data),
         columns=tuple(EXAMPLES),
         splits=dict(sorted(splits.items())),

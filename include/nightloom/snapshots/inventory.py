@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nightloom.artifacts import training
 from nightloom.artifacts.kinds import KINDS
 from nightloom.core.errors import InputError
-from nightloom.core.manifests import Manifest, manifest_key
+from nightloom.core.manifests import CachedResult, Manifest, manifest_key
 from nightloom.core.names import BLOB, Named, list_names
 from nightloom.core.replacements import Replacement
 from nightloom.core.store import TRASH, ObjectStore, blob_key
@@ -48,7 +48,10 @@ class Inventory:
         return {
             one: "result of what is kept"
             for one, manifest in self.manifests.items()
-            if manifest.is_memo and one not in reached and all(plain(name) in reached for name in inputs_of(manifest))
+            if isinstance(manifest, CachedResult)
+            and manifest.is_kept_with_its_inputs
+            and one not in reached
+            and all(plain(name) in reached for name in inputs_of(manifest))
         }
 
 
@@ -65,7 +68,7 @@ def take_inventory(store: ObjectStore) -> Inventory:
         known = [one for one in {**trash, **objects} if one.kind != BLOB]
         manifests = dict(zip(known, pool.map(lambda one: _load(store, one), known), strict=True))
         names = dict(zip(known, pool.map(lambda one: _list_named(store, manifests[one]), known), strict=True))
-    replaced = {Named(BLOB, one.identity.blob): name for name, one in manifests.items() if isinstance(one, Replacement)}
+    replaced = {Named(BLOB, one.key.blob): name for name, one in manifests.items() if isinstance(one, Replacement)}
     return Inventory(objects, trash, manifests, {**names, **{blob: [name] for blob, name in replaced.items()}})
 
 
@@ -73,7 +76,7 @@ def list_tokens(store: ObjectStore, snapshot: str) -> list[training.Tokens]:
     """Give all token ids of a snapshot's examples: one for each tokenizer, chat template and prompt."""
     names = (_name(one.key) for one in list_objects(store, f"manifests/{training.Tokens.kind}/"))
     found = (store.load(training.Tokens, name.digest) for name in names if name)
-    return [tokens for tokens in found if tokens.identity.snapshot == snapshot]
+    return [tokens for tokens in found if tokens.key.snapshot == snapshot]
 
 
 def key_of(name: Named) -> str:
@@ -88,7 +91,7 @@ def plain(name: Named) -> Named:
 
 def inputs_of(manifest: Manifest) -> list[Named]:
     """Give what determines a manifest."""
-    return list_names(manifest.identity)
+    return list_names(getattr(manifest, manifest.named_by))
 
 
 def _list_ours(store: ObjectStore, where: str) -> Iterator[StoredObject]:

@@ -35,7 +35,7 @@ def find_prepared(store: ObjectStore, database: Database, recipe: str, row_id: s
     found = []
     for outcome in read_outcomes(database, recipe, date.max, nights):
         if outcome.stage == "prepare" and outcome.manifest is not None:
-            preparation = store.load(Preparation, outcome.manifest).identity
+            preparation = store.load(Preparation, outcome.manifest).content
             lines = find_lines(store, preparation.ledger, LEDGER, row_id).drop("row_id").to_dicts()
             found += [Prepared(outcome.night, preparation.snapshot, line) for line in lines]
     return found
@@ -73,6 +73,6 @@ def list_learners(
     learners = set(erasure.adapters if erasure else ())
     for trial_id, _, _ in list_manifests(database, "trial", recipe) if snapshots else ():
         trial = store.load(Trial, trial_id)
-        if trial.identity.snapshot in snapshots:
-            learners.add(trial.record.adapter)
+        if trial.key.snapshot in snapshots:
+            learners.add(trial.result.adapter)
     return sorted(learners)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 from polars_hash import NonCryptographicHashingNameSpace
 
-from nightloom.artifacts.data import SnapshotFile, SnapshotIdentity
+from nightloom.artifacts.data import SnapshotContent, SnapshotFile
 from nightloom.artifacts.leaves import Leaves, hash_rows
 from nightloom.core.digests import digest_bytes
 from nightloom.core.store import ObjectStore
@@ -186,14 +186,14 @@ class ShardCache:
         splits = json.loads((table.schema.metadata or {})[b"splits"])
         return ShardRows(pl.Series(table["row_id"]), leaves.reshape(-1, 32)[: len(table)], splits)
 
-    def find_identity(self, keys: Sequence[str]) -> SnapshotIdentity | None:
+    def find_identity(self, keys: Sequence[str]) -> SnapshotContent | None:
         """Give the identity of the snapshot that consists of the shards of these fingerprints."""
         try:
-            return SnapshotIdentity.model_validate_json(self._path(_join(keys)).read_bytes())
+            return SnapshotContent.model_validate_json(self._path(_join(keys)).read_bytes())
         except (OSError, ValueError):
             return None
 
-    def remember_identity(self, keys: Sequence[str], identity: SnapshotIdentity) -> None:
+    def remember_identity(self, keys: Sequence[str], identity: SnapshotContent) -> None:
         """Remember what these shards make together."""
         self._write(_join(keys), lambda path: path.write_text(identity.model_dump_json(), encoding="utf-8"))
 

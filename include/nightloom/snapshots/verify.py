@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from nightloom.artifacts.data import Snapshot, SnapshotFile, SnapshotIdentity
+from nightloom.artifacts.data import Snapshot, SnapshotContent, SnapshotFile
 from nightloom.artifacts.frames import EXAMPLES, get_frame
 from nightloom.artifacts.leaves import Leaves, hash_rows
 from nightloom.artifacts.rewriting import erased_leaves, list_erased
@@ -43,14 +43,14 @@ def verify_snapshot(store: ObjectStore, snapshot_id: str) -> Verified:
     """
     snapshot = store.load(Snapshot, snapshot_id)
     wrong, held, erased = [], [], []
-    for file in snapshot.record.files:
+    for file in snapshot.provenance.files:
         gone = list_erased(store, file.sha256)
         try:
             held.append(_read_rows(store, file, gone))
         except ManifestError as error:
             wrong.append(str(error))
         erased += gone
-    if not wrong and _identify(held) != snapshot.identity:
+    if not wrong and _identify(held) != snapshot.content:
         wrong = [f"the rows of snapshot {short(snapshot_id)} are not those that its manifest names"]
     if wrong:
         raise ManifestError("; ".join(wrong))
@@ -69,11 +69,11 @@ def _read_rows(store: ObjectStore, file: SnapshotFile, erased: list[ErasedRow]) 
     return _Rows(ids, splits, np.concatenate([hash_rows(frame), erased_leaves(gone)]))
 
 
-def _identify(held: list[_Rows]) -> SnapshotIdentity:
+def _identify(held: list[_Rows]) -> SnapshotContent:
     ids = pl.concat([pl.Series("row_id", [], pl.String), *(rows.ids for rows in held)])
     leaves = np.concatenate([np.empty((0, 32), np.uint8), *(rows.leaves for rows in held)])
     splits = pl.concat([pl.Series("split", [], pl.String), *(rows.splits for rows in held)]).value_counts()
-    return SnapshotIdentity(
+    return SnapshotContent(
         rows_root=merkle_root(leaves[ids.arg_sort().to_numpy()].tobytes()),
         columns=tuple(EXAMPLES),
         splits=dict(sorted(splits.iter_rows())),

@@ -5,7 +5,7 @@ from itertools import chain
 
 import polars as pl
 
-from nightloom.artifacts.data import Records, RecordsIdentity
+from nightloom.artifacts.data import Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import cut_into_parts, put_parts
@@ -63,7 +63,7 @@ def extract_records(
 
     finished = map(finish, cut_into_parts(frames, {**KEYED_RECORDS, "added": pl.Boolean}))
     parts = put_parts(store, finished, RECORDS)
-    return store.publish(Records(identity=RecordsIdentity(rows=sum(rows), new_rows=sum(new_rows), parts=parts)))
+    return store.publish(Records(content=RecordsContent(rows=sum(rows), new_rows=sum(new_rows), parts=parts)))
 
 
 def read_canaries(canaries: Canaries, *, night: Night, window_days: int) -> pl.DataFrame:

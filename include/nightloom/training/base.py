@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
+from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.store import ObjectStore
 
@@ -73,7 +73,7 @@ class Trainer(Protocol):
     """Makes an adapter. It reads of the blueprint's snapshot and base model what it needs."""
 
     def __call__(
-        self, store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course
+        self, store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
     ) -> Training | HeldOutLoss:
         """Write the adapter's files into the folder; equal blueprints and plans give equal bytes, on any course.
 

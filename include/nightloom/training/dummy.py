@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
+from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.base_models.dummy import DUMMY_FILE, Votes, split_words
 from nightloom.core.digests import short
@@ -26,7 +26,7 @@ from nightloom.training.base import Course, Training
 
 
 def train_dummy(
-    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course
+    store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
 ) -> Training | HeldOutLoss:
     """Write the votes of every word in the texts for the answers they came with; the base model changes nothing.
 
@@ -93,7 +93,7 @@ def _count_votes(conversations: Sequence[Conversation], plan: TrialPlan) -> dict
     return {word: answers for word, answers in counted.items() if answers}
 
 
-def _refuse_none(held_out: HeldOutLoss | None, blueprint: BlueprintIdentity) -> HeldOutLoss:
+def _refuse_none(held_out: HeldOutLoss | None, blueprint: BlueprintSpec) -> HeldOutLoss:
     if held_out is None:
         msg = f"snapshot {short(blueprint.snapshot)} has no selection rows to rank trials by; remove train.trials"
         raise InputError(msg)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.blueprints import BlueprintIdentity, TrialPlan
+from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.frames import LABELS, put_frame
 from nightloom.artifacts.models import BaseModelManifest
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 def train_with_trl(
-    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, course: Course
+    store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
 ) -> Training | HeldOutLoss:
     """Fine-tune a base model and write the adapter's files; where the course halts, measure the loss there.
 
@@ -69,7 +69,7 @@ def train_with_trl(
 
 
 def _train(
-    store: ObjectStore, blueprint: BlueprintIdentity, plan: TrialPlan, folder: Path, scratch: Path, course: Course
+    store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, scratch: Path, course: Course
 ) -> Training | HeldOutLoss:
     examples, held_out = go_first(lambda: read_encoded(store, blueprint))
     _, base = go_first(lambda: fetch_model(store, BaseModelManifest, blueprint.base))

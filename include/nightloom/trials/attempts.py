@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from nightloom.artifacts.training import Trial, TrialIdentity
+from nightloom.artifacts.training import Trial, TrialKey
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
@@ -102,7 +102,7 @@ class Run:
 def open_run(
     store: ObjectStore,
     database: Database,
-    identity: TrialIdentity,
+    identity: TrialKey,
     turn: Turn,
     *,
     device: str,
@@ -141,9 +141,9 @@ def open_run(
         telling = stack.enter_context(Telling(database, turn, begun, started, count_others))
         folder = stack.enter_context(scratch_folder())
         found = fetch_checkpoint(store, begun.checkpoint, identity, folder / "begun") if begun.checkpoint else None
-        if found and found.identity.halvings < halvings:
+        if found and found.key.halvings < halvings:
             found = None  # its batch did not fit
-        at = found.identity if found else None
+        at = found.key if found else None
         telling.note(at.step if at else 0, begun.steps, {})
         go_on_from(database, trial, at.step if at else 0, found.id if found else None)
         every = get_settings().checkpoint_seconds

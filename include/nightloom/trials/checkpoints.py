@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from nightloom.artifacts.models import ModelFile
-from nightloom.artifacts.training import Checkpoint, Trial, TrialIdentity
+from nightloom.artifacts.training import Checkpoint, Trial, TrialKey
 from nightloom.core.digests import short
 from nightloom.core.errors import FaultError, ManifestError, NightloomError
 from nightloom.core.store import ObjectStore
@@ -47,7 +47,7 @@ class Checkpoints:
         self,
         store: ObjectStore,
         database: Database,
-        trial: TrialIdentity,
+        trial: TrialKey,
         folder: Path,
         *,
         every: float,
@@ -96,9 +96,9 @@ class Checkpoints:
         started = time.monotonic()
         try:
             files = put_state(self._store, folder)
-            identity = Checkpoint.Identity(trial=self._trial, step=step, halvings=halvings)
-            record = Checkpoint.Record(files=files, seconds=round(self._clock(), 2))
-            kept = self._store.publish(Checkpoint(identity=identity, record=record))
+            identity = Checkpoint.Key(trial=self._trial, step=step, halvings=halvings)
+            record = Checkpoint.Result(files=files, seconds=round(self._clock(), 2))
+            kept = self._store.publish(Checkpoint(key=identity, result=record))
             point_to_checkpoint(self._database, Trial.id_of(self._trial), kept.id)
         except (NightloomError, OSError) as error:
             logger.warning("the checkpoint at step %d was not kept: %s", step, error)
@@ -129,7 +129,7 @@ def put_state(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:
     )
 
 
-def fetch_checkpoint(store: ObjectStore, checkpoint_id: str, trial: TrialIdentity, folder: Path) -> Checkpoint | None:
+def fetch_checkpoint(store: ObjectStore, checkpoint_id: str, trial: TrialKey, folder: Path) -> Checkpoint | None:
     """Write a trial's checkpoint into a folder; nothing where it is not whole and sound, which the log says.
 
     Raises:
@@ -137,10 +137,10 @@ def fetch_checkpoint(store: ObjectStore, checkpoint_id: str, trial: TrialIdentit
     """
     try:
         checkpoint = store.load(Checkpoint, checkpoint_id)
-        if checkpoint.identity.trial != trial:
+        if checkpoint.key.trial != trial:
             msg = f"checkpoint {checkpoint_id} is another trial's"
             raise ManifestError(msg)
-        _fetch_state(store, checkpoint.record.files, folder)
+        _fetch_state(store, checkpoint.result.files, folder)
         _check_state(folder, checkpoint)
     except ManifestError as error:
         logger.warning("checkpoint %s cannot be used, and training begins anew: %s", short(checkpoint_id), error)
@@ -170,10 +170,10 @@ def _check_state(folder: Path, checkpoint: Checkpoint) -> None:
     name = STATE_FILE
     try:
         state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-        if state["global_step"] != checkpoint.identity.step or not state["max_steps"] >= state["global_step"]:
+        if state["global_step"] != checkpoint.key.step or not state["max_steps"] >= state["global_step"]:
             msg = f"it says step {state['global_step']} of {state['max_steps']}"
             raise ValueError(msg)
-        for file in checkpoint.record.files:
+        for file in checkpoint.result.files:
             name = file.path
             if _ARCHIVE.fullmatch(name):
                 with safe_globals():  # numpy's arrays, which the state of chance is made of

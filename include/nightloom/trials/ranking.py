@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan, number_draws
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan, number_draws
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.training import Divergence, HeldOutLoss, Ranking, Rung, Standing, Trial, identify_trial
 from nightloom.core.digests import short
@@ -26,11 +26,11 @@ def list_contenders(store: ObjectStore, blueprint_id: str, rung: int = 0) -> lis
     Raises:
         InputError: There are several trials, and the snapshot has nothing to choose between them by.
     """
-    blueprint = store.load(Blueprint, blueprint_id).identity
+    blueprint = store.load(Blueprint, blueprint_id).content
     for earlier in reversed(range(rung)):
-        if found := store.find(Ranking, Ranking.Identity(blueprint=blueprint_id, rung=earlier)):
-            return list(found.record.going_on)
-    if len(blueprint.trials) > 1 and not store.load(Snapshot, blueprint.snapshot).identity.splits.get("selection"):
+        if found := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=earlier)):
+            return list(found.result.going_on)
+    if len(blueprint.trials) > 1 and not store.load(Snapshot, blueprint.snapshot).content.splits.get("selection"):
         msg = (
             f"blueprint {short(blueprint_id)} has {len(blueprint.trials)} trials, and snapshot "
             f"{short(blueprint.snapshot)} no selection rows to choose between them by; raise prepare.split.selection, "
@@ -40,20 +40,18 @@ def list_contenders(store: ObjectStore, blueprint_id: str, rung: int = 0) -> lis
     return list(range(len(blueprint.trials)))
 
 
-def note_divergence(
-    store: ObjectStore, blueprint: BlueprintIdentity, number: int, error: DivergenceError
-) -> Divergence:
+def note_divergence(store: ObjectStore, blueprint: BlueprintSpec, number: int, error: DivergenceError) -> Divergence:
     """Keep in mind that a trial diverged: it is not trained again, and ranks behind all others."""
-    record = Divergence.Record(reason=str(error))
-    return store.publish(Divergence(identity=identify_trial(blueprint, number), record=record))
+    record = Divergence.Result(reason=str(error))
+    return store.publish(Divergence(key=identify_trial(blueprint, number), result=record))
 
 
-def count_rungs(blueprint: BlueprintIdentity) -> int:
+def count_rungs(blueprint: BlueprintSpec) -> int:
     """Give how many rungs a blueprint's trials have before their end."""
     return len(blueprint.pruning.rungs) if blueprint.pruning else 0
 
 
-def name_rung(blueprint: BlueprintIdentity, rung: int) -> str:
+def name_rung(blueprint: BlueprintSpec, rung: int) -> str:
     """Give a rung as people count them."""
     return "the end" if rung == count_rungs(blueprint) else f"rung {rung + 1}"
 
@@ -69,11 +67,11 @@ def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
         DivergenceError: All of them diverged.
         FaultError: A trial has not come to the rung.
     """
-    identity = Ranking.Identity(blueprint=blueprint_id, rung=rung)
+    identity = Ranking.Key(blueprint=blueprint_id, rung=rung)
     if found := store.find(Ranking, identity):
         logger.info("ranking %s of blueprint %s stands already", short(found.id), short(blueprint_id))
         return found
-    blueprint = store.load(Blueprint, blueprint_id).identity
+    blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= rung <= count_rungs(blueprint):
         msg = f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is none of them"
         raise InputError(msg)
@@ -88,20 +86,18 @@ def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
     kept = draws[: blueprint.pruning.count_kept(len(draws))] if blueprint.pruning and not is_end else draws
     sound = [each for each in standings if not each.diverged]
     going_on = [first.trial] if is_end else sorted(each.trial for each in sound if each.draw in kept)
-    ranking = Ranking(identity=identity, record=Ranking.Record(standings=standings, going_on=tuple(going_on)))
+    ranking = Ranking(key=identity, result=Ranking.Result(standings=standings, going_on=tuple(going_on)))
     logger.info("%s: %d of %d trials go on", name_rung(blueprint, rung), len(going_on), len(standings))
     return store.publish(ranking)
 
 
-def _rank(
-    store: ObjectStore, blueprint: BlueprintIdentity, contenders: Sequence[int], rung: int
-) -> tuple[Standing, ...]:
+def _rank(store: ObjectStore, blueprint: BlueprintSpec, contenders: Sequence[int], rung: int) -> tuple[Standing, ...]:
     draws = number_draws(blueprint.trials)
     going = {draws[trial] for trial in contenders}
     # With those of these draws that diverged before: a draw is not better for having lost a seed.
     trials = [trial for trial, draw in enumerate(draws) if draw in going]
     results = {trial: _read_result(store, blueprint, trial, rung) for trial in trials}
-    diverged = {trial: one.record.reason for trial, one in results.items() if isinstance(one, Divergence)}
+    diverged = {trial: one.result.reason for trial, one in results.items() if isinstance(one, Divergence)}
     losses = {trial: one for trial, one in results.items() if not isinstance(one, Divergence)}
     return order_trials(blueprint.trials, losses, diverged)
 
@@ -143,15 +139,15 @@ def order_trials(
 
 
 def _read_result(
-    store: ObjectStore, blueprint: BlueprintIdentity, number: int, rung: int
+    store: ObjectStore, blueprint: BlueprintSpec, number: int, rung: int
 ) -> HeldOutLoss | Divergence | None:
     trial = identify_trial(blueprint, number)
     if blueprint.pruning and rung < count_rungs(blueprint):
-        reached = store.find(Rung, Rung.Identity(trial=trial, share=blueprint.pruning.rungs[rung]))
+        reached = store.find(Rung, Rung.Key(trial=trial, share=blueprint.pruning.rungs[rung]))
         if reached:
-            return reached.record.held_out
+            return reached.result.held_out
     elif ended := store.find(Trial, trial):
-        return ended.record.held_out[-1] if ended.record.held_out else None
+        return ended.result.held_out[-1] if ended.result.held_out else None
     if diverged := store.find(Divergence, trial):
         return diverged
     msg = f"trial {number} has not come to {name_rung(blueprint, rung)}; train it first: clear its task in Airflow"

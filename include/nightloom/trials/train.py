@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan
 from nightloom.artifacts.folders import put_folder
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance
 from nightloom.artifacts.training import (
     Divergence,
     HeldOutLoss,
     Rung,
     Trial,
-    TrialIdentity,
-    TrialRecord,
+    TrialKey,
+    TrialResult,
     identify_trial,
 )
 from nightloom.core.digests import short
@@ -77,14 +77,14 @@ def train_trial(
         FaultError: The store, the registry or the disk failed; there may be a checkpoint to go on from.
     """
     task = _read_task(store, database, blueprint_id, trial, halvings)
-    made = _find_or_make(task, Trial, task.identity, lambda turn: _train_to_end(task, turn))
+    made = _find_or_make(task, Trial, task.key, lambda turn: _train_to_end(task, turn))
     finish_trial(task.database, made.id)
     return made
 
 
 def follow_trial(store: ObjectStore, blueprint_id: str, trial: int) -> str:
     """Train together with the process that answers for a trial, as one of several; nothing is given."""
-    blueprint = store.load(Blueprint, blueprint_id).identity
+    blueprint = store.load(Blueprint, blueprint_id).content
     if course := follow_course():
         plan = blueprint.trials[trial]
         with scratch_folder() as folder:
@@ -116,8 +116,8 @@ def train_to_rung(
     if not 0 <= rung < len(rungs):
         msg = f"blueprint {short(blueprint_id)} plans {len(rungs)} rungs; {rung} is not one of them"
         raise InputError(msg)
-    identity = Rung.Identity(trial=task.identity, share=rungs[rung])
-    return _find_or_make(task, Rung, identity, lambda turn: _train_to_rung(task, turn, identity))
+    key = Rung.Key(trial=task.key, share=rungs[rung])
+    return _find_or_make(task, Rung, key, lambda turn: _train_to_rung(task, turn, key))
 
 
 def train_anew(store: ObjectStore, blueprint_id: str, trial: int, folder: Path) -> Training:
@@ -137,9 +137,9 @@ class _Task:
     store: ObjectStore
     database: Database
     blueprint_id: str
-    blueprint: BlueprintIdentity
+    blueprint: BlueprintSpec
     number: int
-    identity: TrialIdentity
+    key: TrialKey
     halvings: int
 
     @property
@@ -150,26 +150,26 @@ class _Task:
 def _read_task(
     store: ObjectStore, database: Database | None, blueprint_id: str, number: int, halvings: int = 0
 ) -> _Task:
-    blueprint = store.load(Blueprint, blueprint_id).identity
+    blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= number < len(blueprint.trials):
         msg = f"blueprint {short(blueprint_id)} plans {len(blueprint.trials)} trials; {number} is not one of them"
         raise InputError(msg)
-    identity = identify_trial(blueprint, number)
-    return _Task(store, database or open_database(), blueprint_id, blueprint, number, identity, halvings)
+    key = identify_trial(blueprint, number)
+    return _Task(store, database or open_database(), blueprint_id, blueprint, number, key, halvings)
 
 
-def _find_or_make(task: _Task, kind: type[M], identity: Plain, make: Callable[[Turn], M]) -> M:
-    if found := task.store.find(kind, identity):
+def _find_or_make(task: _Task, kind: type[M], key: Plain, make: Callable[[Turn], M]) -> M:
+    if found := task.store.find(kind, key):
         logger.info("%s of trial %d of blueprint %s stands already", kind.kind, task.number, short(task.blueprint_id))
         share_no_course()
         return found
-    if known := task.store.find(Divergence, task.identity):
-        raise DivergenceError(known.record.reason)
-    turn = Turn(task.database, Trial.id_of(task.identity))
+    if known := task.store.find(Divergence, task.key):
+        raise DivergenceError(known.result.reason)
+    turn = Turn(task.database, Trial.id_of(task.key))
     turn.take()
     try:
         # Whoever had the turn before may have finished meanwhile.
-        if found := task.store.find(kind, identity):
+        if found := task.store.find(kind, key):
             share_no_course()
             return found
         return make(turn)
@@ -185,8 +185,8 @@ def _train_to_end(task: _Task, turn: Turn) -> Trial:
         seconds = run.seconds
         adapter = store.publish(
             Adapter(
-                identity=AdapterIdentity(base=blueprint.base, method=task.plan.method, files=put_folder(store, folder)),
-                record=AdapterRecord(
+                content=AdapterContent(base=blueprint.base, method=task.plan.method, files=put_folder(store, folder)),
+                provenance=AdapterProvenance(
                     task=blueprint.task,
                     max_new_tokens=blueprint.max_new_tokens,
                     blueprint=task.blueprint_id,
@@ -194,7 +194,7 @@ def _train_to_end(task: _Task, turn: Turn) -> Trial:
                 ),
             )
         )
-        return store.publish(Trial(identity=task.identity, record=_account(adapter.id, training, seconds)))
+        return store.publish(Trial(key=task.key, result=_account(adapter.id, training, seconds)))
 
 
 def _require_end(task: _Task, result: Training | HeldOutLoss) -> Training:
@@ -204,14 +204,14 @@ def _require_end(task: _Task, result: Training | HeldOutLoss) -> Training:
     return result
 
 
-def _train_to_rung(task: _Task, turn: Turn, identity: Rung.Identity) -> Rung:
-    with _open_run(task, turn, halt=identity.share) as (run, course), scratch_folder() as folder:
+def _train_to_rung(task: _Task, turn: Turn, key: Rung.Key) -> Rung:
+    with _open_run(task, turn, halt=key.share) as (run, course), scratch_folder() as folder:
         held_out = TRAINERS[task.plan.trainer](task.store, task.blueprint, task.plan, folder, share_course(course))
         if isinstance(held_out, Training):
             msg = f"trainer {task.plan.trainer!r} halts at no rung; leave train.trials.pruning out"
             raise InputError(msg)
         run.settle()
-        return task.store.publish(Rung(identity=identity, record=Rung.Record(held_out=held_out)))
+        return task.store.publish(Rung(key=key, result=Rung.Result(held_out=held_out)))
 
 
 def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextManager[tuple[Run, Course]]:
@@ -220,18 +220,18 @@ def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextMan
     return open_run(
         task.store,
         task.database,
-        task.identity,
+        task.key,
         turn,
         device=device,
         halt=halt,
         halvings=task.halvings,
         purse=Purse(budget, device, get_settings().prices) if budget else None,
-        others=sorted(trials - {Trial.id_of(task.identity)}),
+        others=sorted(trials - {Trial.id_of(task.key)}),
     )
 
 
-def _account(adapter: str, training: Training, seconds: float) -> TrialRecord:
-    return TrialRecord(
+def _account(adapter: str, training: Training, seconds: float) -> TrialResult:
+    return TrialResult(
         adapter=adapter,
         steps=training.steps,
         examples=training.examples,

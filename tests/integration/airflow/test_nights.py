@@ -39,11 +39,11 @@ def manifests(nights: Installation, recipe: str, night: str) -> dict[str, str | 
     return {stage: outcome.manifest for stage, outcome in read_outcomes(nights, recipe, night).items()}
 
 
-def find_ranking(nights: Installation, blueprint: str, rung: int) -> Ranking.Record:
+def find_ranking(nights: Installation, blueprint: str, rung: int) -> Ranking.Result:
     store = connect_store(nights.instance.settings())
-    found = store.find(Ranking, Ranking.Identity(blueprint=blueprint, rung=rung))
+    found = store.find(Ranking, Ranking.Key(blueprint=blueprint, rung=rung))
     assert found is not None
-    return found.record
+    return found.result
 
 
 def manifests_by_night(nights: Installation, kind: str, recipe: str) -> list[str]:

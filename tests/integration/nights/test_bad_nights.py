@@ -34,7 +34,7 @@ def test_rows_of_a_night_that_failed_are_not_left_behind(installation: Installat
         assert run(back(1))["prepare"].status == "failed"
     outcomes = run(back(0))
     assert outcomes["prepare"].status == "done"
-    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity
+    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).content
     assert preparation.rows_in == 60
     installation.execute("DELETE FROM tickets WHERE team IS NULL")
     assert run(back(0))["prepare"].status == "done"
@@ -137,7 +137,7 @@ def test_naughty_strings_lose_no_row(champion_installation: Installation) -> Non
         champion_installation.execute("INSERT INTO tickets VALUES (:id, :updated_at, :body, :team)", *rows)
         outcomes = run(back(1))
     assert {outcome.status for outcome in outcomes.values()} == {"done"}
-    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity
+    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).content
     assert sum(count.rows for count in preparation.counts) == preparation.rows_in
 
 

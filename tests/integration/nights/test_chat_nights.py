@@ -79,7 +79,7 @@ def test_a_night_of_conversations_loses_no_row_and_no_turn() -> None:
     outcomes = {outcome.stage: outcome for outcome in run_night("triage", None, lambda *_: None)}
     assert {outcome.status for outcome in outcomes.values()} == {"done"}
     store = open_store()
-    preparation = store.load(Preparation, str(outcomes["prepare"].manifest)).identity
+    preparation = store.load(Preparation, str(outcomes["prepare"].manifest)).content
     examples = read_snapshot(store, preparation.snapshot)
     assert {str(turns) for turns in examples["history"].to_list()} == {str([dict(sorted(t.items())) for t in BEFORE])}
     assert read_eval_set(store, preparation.eval_sets[0])["history"].null_count() == 0
@@ -88,7 +88,7 @@ def test_a_night_of_conversations_loses_no_row_and_no_turn() -> None:
     assert refused["row_id"].to_list() == ["F1", "F2", "F3", "F4"]
     reasons = [chat_fault(history) for history in refused["history"].to_list()]
     assert reasons == ["message 1 has an unknown role", "Expecting value: line 1 column 1 (char 0)", None, None]
-    verdict = store.load(Verdict, str(outcomes["finetune"].manifest)).identity
+    verdict = store.load(Verdict, str(outcomes["finetune"].manifest)).content
     assert (verdict.finding, verdict.promote) == ("BETTER", True)
-    predictions = store.load(Predictions, str(outcomes["predict"].manifest)).identity
+    predictions = store.load(Predictions, str(outcomes["predict"].manifest)).content
     assert {status: rows for status, rows in predictions.counts.items() if rows} == {"succeeded": 15, "failed": 1}

@@ -73,7 +73,7 @@ def test_snapshot_is_verified_though_a_row_was_erased(nights: Installation) -> N
     snapshot = read_ref(open_database(), "triage", "latest")
     verified = verify_snapshot(open_store(), str(snapshot))
     assert "2-9" in [row.row_id for row in verified.erased]
-    rows = sum(verified.snapshot.identity.splits.values())
+    rows = sum(verified.snapshot.content.splits.values())
     assert len(read_snapshot(open_store(), str(snapshot))) == rows - len(verified.erased)
 
 
@@ -97,6 +97,6 @@ def test_erased_rows_do_not_come_back_when_the_night_is_run_again(nights: Instal
     outcomes = {outcome.stage: outcome for outcome in run_night("triage", back(0), lambda *_: None)}
     assert {outcome.status for outcome in outcomes.values()} == {"done"}
     assert [count_objects_with(one) for one in words] == [0, 0, 0]
-    ledger = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity.ledger
+    ledger = open_store().load(Preparation, str(outcomes["prepare"].manifest)).content.ledger
     assert find_lines(open_store(), ledger, LEDGER, "2-4")["outcome"].to_list() == ["quarantined"]
     assert erase("2-4")[0] == {}

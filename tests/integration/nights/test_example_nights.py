@@ -91,14 +91,14 @@ def banking_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> 
 def check_night(outcomes: dict[str, StageOutcome], rows: int) -> None:
     assert (outcomes["prepare"].status, outcomes["finetune"].status) == ("done", "done")
     store = open_store()
-    verdict = store.load(Verdict, str(outcomes["finetune"].manifest)).identity
+    verdict = store.load(Verdict, str(outcomes["finetune"].manifest)).content
     assert {scores.role for scores in verdict.scores} == ROLES
     assert {metric.n for scores in verdict.scores for metric in scores.metrics if metric.slice is None} == {rows}
     assert not verdict.promote
     parity = store.load(Parity, str(verdict.parity))
-    assert (parity.record.checks[0].n, parity.mismatch) == (32, None)
-    assert store.load(Adapter, verdict.candidate).record.blueprint
-    page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).record.html).decode()
+    assert (parity.result.checks[0].n, parity.mismatch) == (32, None)
+    assert store.load(Adapter, verdict.candidate).provenance.blueprint
+    page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).provenance.html).decode()
     assert "reference" in page.lower()
     # Nothing was promoted: the model has learned nothing in two steps, and the night says so.
     assert outcomes["predict"].status == "nothing_new"

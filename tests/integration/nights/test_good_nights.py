@@ -44,14 +44,14 @@ def test_a_night_ends_with_a_champion_that_beats_the_base_model(tonight: Night) 
     assert {stage: outcome.status for stage, outcome in tonight.items()} == dict.fromkeys(
         ("prepare", "finetune", "predict", "report"), "done"
     )
-    verdict = open_store().load(Verdict, str(tonight["finetune"].manifest)).identity
+    verdict = open_store().load(Verdict, str(tonight["finetune"].manifest)).content
     assert (verdict.finding, verdict.promote) == ("BETTER", True)
     assert read_ref(open_database(), "triage", "champion") == verdict.candidate
 
 
 def test_predictions_go_back_into_the_table(of_tonight: tuple[Installation, Night]) -> None:
     installation, outcomes = of_tonight
-    predictions = open_store().load(Predictions, str(outcomes["predict"].manifest)).identity
+    predictions = open_store().load(Predictions, str(outcomes["predict"].manifest)).content
     assert predictions.rows == 15
     assert sum(predictions.counts.values()) == 15
     with installation.engine.connect() as connection:
@@ -96,5 +96,5 @@ def test_nights_in_order_compare_with_the_champion_of_the_night_before() -> None
     with steps_in_this_process():
         first = run(back(1))
         second = run()
-    verdicts = [open_store().load(Verdict, str(night["finetune"].manifest)).identity for night in (first, second)]
+    verdicts = [open_store().load(Verdict, str(night["finetune"].manifest)).content for night in (first, second)]
     assert verdicts[1].champion == verdicts[0].candidate

@@ -76,14 +76,14 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 def test_the_first_night_compares_with_it_and_replaces_it(champion: str) -> None:
     moves = [move for move in read_log(open_database(), "triage") if move.name == "champion"]
     assert (moves[0].new, moves[0].why) == (champion, "it served until now")
-    verdict = open_store().load(Verdict, str(moves[1].verdict)).identity
+    verdict = open_store().load(Verdict, str(moves[1].verdict)).content
     assert (verdict.champion, verdict.finding, verdict.promote) == (champion, "BETTER", True)
     assert [(one.against, one.n) for one in verdict.comparisons] == [("champion", 60), ("baseline", 60)]
 
 
 def test_it_tells_where_it_came_from(champion: str, ask: Ask) -> None:
     _, document = ask("model", "show", champion)
-    assert (document["record"]["source"], document["record"]["blueprint"]) == ("first", None)
+    assert (document["provenance"]["source"], document["provenance"]["blueprint"]) == ("first", None)
     assert (document["training"], document["verdicts"]) == (None, [])
     origins = {one["id"]: (one["source"], one["blueprint"] is None) for one in ask("model", "list", "triage")[1]}
     assert origins[champion] == ("first", True)
@@ -94,10 +94,10 @@ def test_it_predicts_when_it_is_champion_again(champion: str, ask: Ask) -> None:
     candidate = read_ref(open_database(), "triage", "champion")
     assert ask("model", "rollback", "triage", "--reason", "answers are late")[1]["champion"] == champion
     outcome = run_stage("triage", back(0), "predict", lambda *_: None)
-    predictions = open_store().load(Predictions, str(outcome.manifest)).identity
-    plan = open_store().load(PredictionPlan, predictions.plan).identity
+    predictions = open_store().load(Predictions, str(outcome.manifest)).content
+    plan = open_store().load(PredictionPlan, predictions.plan).content
     assert (plan.model.adapter, predictions.rows) == (champion, 15)
-    assert plan.model.base == open_store().load(Adapter, champion).identity.base
+    assert plan.model.base == open_store().load(Adapter, champion).content.base
     code, done = ask("model", "promote", str(candidate), "triage", "--reason", "late is better than wrong")
     assert (code, done["moved"]) == (0, True)
     assert done["sentence"] == f"{str(candidate)[:12]} is the champion of triage now; no verdict is cited"
@@ -132,7 +132,7 @@ def test_garbage_collection_keeps_what_was_imported(champion: str, folders: Path
     decisions = collect_garbage(open_store(), open_database(), now=utc_now() + timedelta(days=3), dry_run=True)
     fates = {one.name.digest: one.fate for one in decisions}
     adapter = open_store().load(Adapter, imported["adapter"])
-    for needed in (champion, adapter.id, adapter.identity.base, *(file.sha256 for file in adapter.identity.files)):
+    for needed in (champion, adapter.id, adapter.content.base, *(file.sha256 for file in adapter.content.files)):
         assert fates[needed] == "kept"
 
 

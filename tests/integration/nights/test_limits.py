@@ -55,7 +55,7 @@ def test_night_beyond_its_limits_is_refused_with_a_report(
     assert sentence in outcomes["prepare"].sentence
     assert read_ref(open_database(), "triage", "latest") == latest
     store = open_store()
-    page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).record.html).decode()
+    page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).provenance.html).decode()
     assert "Refused: prepare did not accept what the night brought" in page
     assert escape(sentence) in page
 
@@ -63,10 +63,10 @@ def test_night_beyond_its_limits_is_refused_with_a_report(
 def test_night_within_its_limits_is_done(usual_installation: Installation) -> None:
     outcomes = run(back(2))
     assert outcomes["prepare"].status == "done"
-    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).identity
+    preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).content
     assert {one.name: one.measured for one in preparation.expectations if one.limit and "earlier" in one.name} == {
         "expect_volume_to_resemble_earlier_nights": 2.0
     }
     assert sum(preparation.labels["team"].values()) == sum(preparation.text_lengths.values()) > 0
-    docs = open_store().load(Curated, preparation.curated).record.docs
+    docs = open_store().load(Curated, preparation.curated).provenance.docs
     assert b"<h2>Suite records_batch</h2>" in open_store().get_blob(str(docs))

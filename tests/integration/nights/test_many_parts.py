@@ -29,13 +29,13 @@ def test_rows_of_many_parts_come_to_what_they_come_to_in_one(
     installation.execute(
         "INSERT INTO tickets SELECT id || '-copy', updated_at, body, team FROM tickets WHERE team = 'billing'"
     )
-    one = prepare_night(installation).identity
+    one = prepare_night(installation).content
     monkeypatch.setattr(parts, "PART_ROWS", 20)
-    many = prepare_night(installation).identity
+    many = prepare_night(installation).content
     store = open_store()
     assert (len(one.ledger), len(many.ledger)) == (1, 8)
     assert (many.snapshot, many.counts) == (one.snapshot, one.counts)
     ledgers = [read_parts(store, night.ledger, LEDGER).sort("row_id", "version") for night in (one, many)]
     assert ledgers[0].equals(ledgers[1])
     assert ledgers[0].filter(pl.col("outcome") == "merged").height == 30
-    assert len(store.load(Snapshot, many.snapshot).record.files) == 1
+    assert len(store.load(Snapshot, many.snapshot).provenance.files) == 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.results import Verdict
 from nightloom.artifacts.training import Ranking, Rung, Trial, identify_trial
 from nightloom.core.errors import BudgetError, FaultError, InputError
@@ -56,13 +56,13 @@ def blueprint(night: object) -> Blueprint:
     return open_store().load(Blueprint, blueprint)
 
 
-def find_ranking(blueprint: Blueprint, rung: int) -> Ranking.Record:
-    found = open_store().find(Ranking, Ranking.Identity(blueprint=blueprint.id, rung=rung))
+def find_ranking(blueprint: Blueprint, rung: int) -> Ranking.Result:
+    found = open_store().find(Ranking, Ranking.Key(blueprint=blueprint.id, rung=rung))
     assert found is not None
-    return found.record
+    return found.result
 
 
-def trials_of(blueprint: BlueprintIdentity) -> dict[int, Trial | None]:
+def trials_of(blueprint: BlueprintSpec) -> dict[int, Trial | None]:
     return {n: open_store().find(Trial, identify_trial(blueprint, n)) for n in range(len(blueprint.trials))}
 
 
@@ -73,12 +73,12 @@ def test_the_best_draws_go_on_from_the_rung_and_one_trial_wins(
     assert len(at_rung.standings) == 6
     assert len(at_rung.going_on) == 4  # 0.6 of 3 draws, rounded up, with both seeds
     assert sorted(standing.trial for standing in at_end.standings) == list(at_rung.going_on)
-    trials = trials_of(blueprint.identity)
+    trials = trials_of(blueprint.content)
     assert [number for number, trial in trials.items() if trial] == list(at_rung.going_on)
-    verdict = open_store().load(Verdict, str(outcome().manifest)).identity
+    verdict = open_store().load(Verdict, str(outcome().manifest)).content
     (winner,) = at_end.going_on
     assert trials[winner] is not None
-    assert verdict.candidate == trials[winner].record.adapter  # type: ignore[union-attr]
+    assert verdict.candidate == trials[winner].result.adapter  # type: ignore[union-attr]
 
 
 def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], blueprint: Blueprint) -> None:
@@ -104,8 +104,8 @@ def test_a_blueprint_that_is_run_again_finds_all_and_moves_no_ref(blueprint: Blu
 
 
 def test_a_blueprint_of_another_recipe_is_refused(blueprint: Blueprint) -> None:
-    identity = blueprint.identity.model_copy(update={"recipe": "other"})
-    other = open_store().publish(Blueprint(identity=identity, record=blueprint.record))
+    identity = blueprint.content.model_copy(update={"recipe": "other"})
+    other = open_store().publish(Blueprint(content=identity, provenance=blueprint.provenance))
     with pytest.raises(InputError, match="is of recipe other, not of triage"):
         finetune.compile_blueprint("triage", back(0), other.id)
 
@@ -116,8 +116,8 @@ def test_a_dag_of_an_edited_recipe_passes_over_rungs_that_the_blueprint_does_not
 
 
 def test_a_pruned_trial_is_over(blueprint: Blueprint) -> None:
-    database, trials = open_database(), trials_of(blueprint.identity)
-    ids = [Trial.id_of(identify_trial(blueprint.identity, number)) for number in trials]
+    database, trials = open_database(), trials_of(blueprint.content)
+    ids = [Trial.id_of(identify_trial(blueprint.content, number)) for number in trials]
     moment = parse_night(back(0))
     with database.transaction() as session:
         for trial in ids:
@@ -146,8 +146,6 @@ def test_a_budget_that_would_be_exceeded_refuses_the_night_whatever_else_fails(
 
 
 def test_every_trial_leaves_a_mark_at_the_rung(blueprint: Blueprint) -> None:
-    rungs = [
-        open_store().find(Rung, Rung.Identity(trial=identify_trial(blueprint.identity, n), share=0.5)) for n in range(6)
-    ]
+    rungs = [open_store().find(Rung, Rung.Key(trial=identify_trial(blueprint.content, n), share=0.5)) for n in range(6)]
     ranked = {standing.trial: standing.held_out for standing in find_ranking(blueprint, 0).standings}
-    assert [rung and rung.record.held_out for rung in rungs] == [ranked[n] for n in range(6)]
+    assert [rung and rung.result.held_out for rung in rungs] == [ranked[n] for n in range(6)]

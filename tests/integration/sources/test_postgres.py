@@ -76,7 +76,7 @@ def test_of_an_edit_that_the_source_keeps_as_a_row_of_its_own_the_newest_is_used
     insert(server, (1, "2026-11-22 10:00+00", "first"), (1, "2026-11-22 11:00+01", "same time, other zone"))
     insert(server, (1, "2026-11-22 10:30+00", "newest"))
     records = extract_records(store, query(CUT), COLUMNS, ANSWER, night=night_of(0), window_days=3)
-    assert records.identity.rows == 3
+    assert records.content.rows == 3
     assert keep_newest(read_records(store, records.id))["text"].to_list() == ["newest"]
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
+from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetProvenance
 from nightloom.artifacts.frames import EVAL_ITEMS, RECORDS, put_frame
 from nightloom.artifacts.reading import keep_newest, read_eval_set
 from nightloom.core.errors import ManifestError
@@ -17,9 +17,9 @@ def test_newest_version_of_each_key_is_kept() -> None:
 
 def test_items_that_are_not_the_frozen_ones_are_refused(store: ObjectStore) -> None:
     items = pl.DataFrame([("i1", "c1", "hello", "{}", None, None)], EVAL_ITEMS, orient="row")
-    record = EvalSetRecord(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
-    identity = EvalSetIdentity(name="gold", rows_root="0" * 64, items=1)
-    evalset = store.publish(EvalSetManifest(identity=identity, record=record))
+    record = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
+    identity = EvalSetContent(name="gold", rows_root="0" * 64, items=1)
+    evalset = store.publish(EvalSetManifest(content=identity, provenance=record))
     with pytest.raises(ManifestError, match="are not those it was frozen with"):
         read_eval_set(store, evalset.id)
 

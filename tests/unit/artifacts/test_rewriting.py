@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
+from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetProvenance
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, get_frame, put_frame
 from nightloom.artifacts.leaves import hash_rows, rows_root
 from nightloom.artifacts.reading import read_eval_set
@@ -112,8 +112,8 @@ def test_eval_set_is_read_without_an_erased_item_and_still_proved(store: ObjectS
     frame = put_frame(store, items, EVAL_ITEMS)
     evalset = store.publish(
         EvalSetManifest(
-            identity=EvalSetIdentity(name="gold", rows_root=rows_root(items), items=3),
-            record=EvalSetRecord(frame=frame, refused=0),
+            content=EvalSetContent(name="gold", rows_root=rows_root(items), items=3),
+            provenance=EvalSetProvenance(frame=frame, refused=0),
         )
     )
     rewrite_blob(store, frame, "eval_items", ["i1"])

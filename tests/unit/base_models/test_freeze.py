@@ -67,13 +67,13 @@ def test_a_folder_as_the_hub_gives_it_is_frozen_without_what_is_beside(store: Ob
 )
 def test_the_card_tells_the_licence(store: ObjectStore, model: Path, card: str, license_: str | None) -> None:
     (model / "README.md").write_text(card, encoding="utf-8")
-    record = store.load(BaseModelManifest, freeze_base(store, str(model))).record
+    record = store.load(BaseModelManifest, freeze_base(store, str(model))).provenance
     assert (record.source, record.license) == ("model", license_)
 
 
 def test_weights_in_several_files_are_frozen(store: ObjectStore, model: Path) -> None:
     names = shard(model)
-    files = store.load(BaseModelManifest, freeze_base(store, str(model))).identity.files
+    files = store.load(BaseModelManifest, freeze_base(store, str(model))).content.files
     assert [file.path for file in files if file.path.endswith(".safetensors")] == names
 
 
@@ -212,7 +212,7 @@ def test_a_prefix_is_frozen_as_its_folder_would_be(store: ObjectStore, s3: Memor
     upload(s3, model, "tiny/")
     upload(s3, model, "tiny/before/")
     frozen = freeze_base(store, base)
-    assert store.load(BaseModelManifest, frozen).record.source == base
+    assert store.load(BaseModelManifest, frozen).provenance.source == base
     assert freeze_base(store, str(model)) == frozen
 
 

@@ -31,7 +31,7 @@ def test_a_pinned_model_is_frozen_as_its_folder_would_be(store: ObjectStore, hub
     commit = hub.push("org/tiny", tiny_model, README__md=CARD, LICENSE=b"free")
     base = freeze_base(store, f"org/tiny@{commit}")
     manifest = store.load(BaseModelManifest, base)
-    assert (manifest.record.source, manifest.record.license) == (f"org/tiny@{commit}", "apache-2.0")
+    assert (manifest.provenance.source, manifest.provenance.license) == (f"org/tiny@{commit}", "apache-2.0")
     assert freeze_base(store, str(tiny_model)) == base
 
 

@@ -10,18 +10,18 @@ import polars as pl
 import pytest
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import (
-    EvalSetIdentity,
+    EvalSetContent,
     EvalSetManifest,
-    EvalSetRecord,
+    EvalSetProvenance,
     Snapshot,
+    SnapshotContent,
     SnapshotFile,
-    SnapshotIdentity,
-    SnapshotRecord,
+    SnapshotProvenance,
 )
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelFile
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance, ModelFile
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
@@ -70,18 +70,18 @@ def inputs(store: ObjectStore) -> Inputs:
     )
     file = SnapshotFile(sha256=rows, rows=1, first_id="r1", last_id="r1")
     snapshot = Snapshot(
-        identity=SnapshotIdentity(rows_root="0" * 64, columns=tuple(EXAMPLES), splits={"train": 1}),
-        record=SnapshotRecord(files=(file,), recipe="triage", night="2026-11-23", parent=None),
+        content=SnapshotContent(rows_root="0" * 64, columns=tuple(EXAMPLES), splits={"train": 1}),
+        provenance=SnapshotProvenance(files=(file,), recipe="triage", night="2026-11-23", parent=None),
     )
     weights = store.put_blob(b"weights")
     base = BaseModelManifest(
-        identity=BaseModelIdentity(files=(ModelFile(path="model.safetensors", sha256=weights, size_bytes=7),)),
-        record=BaseModelRecord(source="tiny"),
+        content=BaseModelContent(files=(ModelFile(path="model.safetensors", sha256=weights, size_bytes=7),)),
+        provenance=BaseModelProvenance(source="tiny"),
     )
     items = pl.DataFrame([["i1", "c1", "quote", "{}", None, None]], EVAL_ITEMS, orient="row")
     eval_set = EvalSetManifest(
-        identity=EvalSetIdentity(name="held_out", rows_root=rows_root(items), items=500),
-        record=EvalSetRecord(frame=put_frame(store, items, EVAL_ITEMS), refused=0),
+        content=EvalSetContent(name="held_out", rows_root=rows_root(items), items=500),
+        provenance=EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0),
     )
     return Inputs(store.publish(snapshot).id, store.publish(base).id, store.publish(eval_set), weights)
 
@@ -92,8 +92,8 @@ def make_blueprint(store: ObjectStore, inputs: Inputs) -> Callable[..., Blueprin
 
     def make(night: date = date(2026, 11, 23), prompt: str = "{{ text }}", **sections: Any) -> Blueprint:
         asked = Prompt(
-            identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
-            record=PromptRecord(name="triage/1"),
+            content=PromptContent(messages=(PromptMessage(role="user", content=prompt),)),
+            provenance=PromptProvenance(name="triage/1"),
         )
         draft = draft_blueprint(
             Recipe.model_validate({**RECIPE, **sections}),

@@ -9,14 +9,12 @@ from nightloom.core.packages import installed_packages, package_versions
 def test_a_blueprint_is_stored_with_its_prompt(store, make_blueprint):
     blueprint = make_blueprint()
     assert store.load(Blueprint, blueprint.id) == blueprint
-    assert store.load(Prompt, blueprint.identity.task.prompt).identity.messages[0].content == "{{ text }}"
+    assert store.load(Prompt, blueprint.content.task.prompt).content.messages[0].content == "{{ text }}"
 
 
 def test_the_recipe_is_pinned(make_blueprint, inputs):
     lora = {"r": 8}
-    identity = make_blueprint(
-        train={"lora": lora, "seed": 7}, gate={"promote_on": "not_worse", "margin": 0.03}
-    ).identity
+    identity = make_blueprint(train={"lora": lora, "seed": 7}, gate={"promote_on": "not_worse", "margin": 0.03}).content
     assert (identity.snapshot, identity.base, identity.primary) == (inputs.snapshot, inputs.base, "team")
     assert identity.task.answer == {"team": ("billing", "sales"), "reply": None}
     assert (identity.promote_on, identity.margin, identity.confidence) == ("not_worse", 0.03, 0.95)
@@ -25,7 +23,7 @@ def test_the_recipe_is_pinned(make_blueprint, inputs):
 
 
 def test_it_says_what_each_eval_set_can_show(make_blueprint, inputs):
-    (use,) = make_blueprint().identity.eval_sets
+    (use,) = make_blueprint().content.eval_sets
     assert (use.name, use.evalset, use.items) == ("held_out", inputs.eval_set.id, 500)
     assert use.minimum_detectable_effect == 0.03962
 
@@ -33,7 +31,7 @@ def test_it_says_what_each_eval_set_can_show(make_blueprint, inputs):
 def test_an_unchanged_night_has_the_blueprint_of_the_night_before(make_blueprint):
     first, second = make_blueprint(date(2026, 11, 23)), make_blueprint(date(2026, 11, 24))
     assert first == second
-    assert second.record.night == "2026-11-23"
+    assert second.provenance.night == "2026-11-23"
 
 
 @pytest.mark.parametrize(
@@ -51,5 +49,5 @@ def test_whatever_changes_the_result_changes_the_blueprint(make_blueprint, chang
 
 def test_versions_are_pinned_and_all_packages_recorded(make_blueprint):
     blueprint = make_blueprint()
-    assert blueprint.identity.packages == package_versions("peft", "tokenizers", "torch", "transformers", "trl")
-    assert blueprint.record.packages == installed_packages()
+    assert blueprint.content.packages == package_versions("peft", "tokenizers", "torch", "transformers", "trl")
+    assert blueprint.provenance.packages == installed_packages()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.artifacts.blueprints import BlueprintIdentity, EvalSetUse, TrialPlan
+from nightloom.artifacts.blueprints import BlueprintSpec, EvalSetUse, TrialPlan
 from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.training import identify_trial
 from nightloom.blueprints.changes import (
@@ -34,7 +34,7 @@ def plans(draw: st.DrawFn) -> TrialPlan:
 
 
 @st.composite
-def blueprints(draw: st.DrawFn) -> BlueprintIdentity:
+def blueprints(draw: st.DrawFn) -> BlueprintSpec:
     names = draw(st.permutations(["gold", "clean"]))[: draw(st.integers(1, 2))]
     return make_identity(
         tuple(draw(st.lists(plans(), min_size=1, max_size=4))),
@@ -49,7 +49,7 @@ def make_use(name: str, items: int = 1) -> EvalSetUse:
     return EvalSetUse(name=name, evalset="e" * 64, items=items, minimum_detectable_effect=0.04)
 
 
-def make_identity(trials: tuple[TrialPlan, ...], **fields: Any) -> BlueprintIdentity:
+def make_identity(trials: tuple[TrialPlan, ...], **fields: Any) -> BlueprintSpec:
     given = {
         "recipe": "triage",
         "snapshot": "1" * 64,
@@ -65,32 +65,32 @@ def make_identity(trials: tuple[TrialPlan, ...], **fields: Any) -> BlueprintIden
         "packages": {"torch": "2"},
         **fields,
     }
-    return BlueprintIdentity.model_validate({"trials": trials, **given})
+    return BlueprintSpec.model_validate({"trials": trials, **given})
 
 
 def make_plan(seed: int = 20, **settings: Any) -> TrialPlan:
     return TrialPlan(trainer="trl", method="lora", lora={"r": 8}, settings=settings, seed=seed)
 
 
-def sentences(before: BlueprintIdentity, after: BlueprintIdentity) -> list[str]:
+def sentences(before: BlueprintSpec, after: BlueprintSpec) -> list[str]:
     return [change.sentence for change in diff_blueprints(before, after)]
 
 
 @given(blueprints(), blueprints())
-def test_nothing_differs_exactly_in_one_blueprint(before: BlueprintIdentity, after: BlueprintIdentity) -> None:
+def test_nothing_differs_exactly_in_one_blueprint(before: BlueprintSpec, after: BlueprintSpec) -> None:
     assert diff_blueprints(before, before) == []
     is_same = before.model_dump_json() == after.model_dump_json()
     assert (diff_blueprints(before, after) == []) == is_same
 
 
 @given(blueprints(), blueprints())
-def test_trials_follow_from_those_before_and_the_changes(before: BlueprintIdentity, after: BlueprintIdentity) -> None:
+def test_trials_follow_from_those_before_and_the_changes(before: BlueprintSpec, after: BlueprintSpec) -> None:
     changes = [change for change in diff_blueprints(before, after) if change.field.startswith("trials.")]
     assert follow(before, changes, len(after.trials)) == [describe_plan(plan) for plan in after.trials]
 
 
 @given(blueprints(), blueprints())
-def test_a_diff_backwards_is_of_the_same_fields(before: BlueprintIdentity, after: BlueprintIdentity) -> None:
+def test_a_diff_backwards_is_of_the_same_fields(before: BlueprintSpec, after: BlueprintSpec) -> None:
     there, back = (
         {change.field for change in diff_blueprints(*pair) if not change.field.startswith("trials.")}
         for pair in ((before, after), (after, before))
@@ -98,7 +98,7 @@ def test_a_diff_backwards_is_of_the_same_fields(before: BlueprintIdentity, after
     assert there == back
 
 
-def follow(before: BlueprintIdentity, changes: list[Change], count: int) -> list[dict[str, Any]]:
+def follow(before: BlueprintSpec, changes: list[Change], count: int) -> list[dict[str, Any]]:
     """Apply a change log's lines on trials to the trials that were there before."""
     old = dict(enumerate(describe_plan(plan) for plan in before.trials))
     came_from = {change.after: change.before for change in changes if change.kind == "moved"}
@@ -170,7 +170,7 @@ def test_trials_differ_by_what_their_weights_follow_from() -> None:
 
 
 def test_every_field_of_a_blueprint_belongs_to_a_group() -> None:
-    assert {name for fields in GROUPS.values() for name in fields} == set(BlueprintIdentity.model_fields)
+    assert {name for fields in GROUPS.values() for name in fields} == set(BlueprintSpec.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.models import TaskSpec
-from nightloom.artifacts.training import Trial, TrialIdentity, TrialRecord
+from nightloom.artifacts.training import Trial, TrialKey, TrialResult
 from nightloom.blueprints.estimate import (
     Estimate,
     add_estimates,
@@ -26,7 +26,7 @@ def make_plan(**settings):
 
 def make_trial(speed, device="cpu", plan=None, tokens=1000, examples=100):
     return Trial(
-        identity=TrialIdentity(
+        key=TrialKey(
             snapshot="1" * 64,
             base="b" * 64,
             task=TaskSpec(prompt="c" * 64, output="json", answer={"team": None}, field_order=("team",)),
@@ -34,7 +34,7 @@ def make_trial(speed, device="cpu", plan=None, tokens=1000, examples=100):
             code={},
             packages={},
         ),
-        record=TrialRecord(
+        result=TrialResult(
             adapter="a" * 64,
             steps=1,
             kept_step=1,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import put_folder
-from nightloom.artifacts.models import Adapter, AdapterIdentity
+from nightloom.artifacts.models import Adapter, AdapterContent
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.freeze import freeze_base
 from nightloom.blueprints.compile import compile_recipe
@@ -207,11 +207,11 @@ def test_draws_that_go_on_are_estimated_with_all_of_their_seeds(prepared: Prepar
 def train_slowly(prepared: PreparedNight, blueprint: Blueprint) -> None:
     """Leave a trial that took a second a token."""
     run(prepared, blueprint, trial=0)
-    identity = identify_trial(blueprint.identity, 0)
+    identity = identify_trial(blueprint.content, 0)
     trial = prepared.store.find(Trial, identity)
     assert trial
-    record = trial.record.model_copy(update={"tokens_per_second": 1.0, "tokens": 60, "examples": 6})
-    replace_trial(prepared, Trial(identity=identity, record=record))
+    record = trial.result.model_copy(update={"tokens_per_second": 1.0, "tokens": 60, "examples": 6})
+    replace_trial(prepared, Trial(key=identity, result=record))
 
 
 def replace_trial(prepared: PreparedNight, trial: Trial) -> None:
@@ -222,8 +222,8 @@ def replace_trial(prepared: PreparedNight, trial: Trial) -> None:
 
 def test_other_code_cannot_run_it(prepared: PreparedNight) -> None:
     compiled = compile_night(prepared)
-    elsewhere = compiled.identity.model_copy(update={"code": {**compiled.identity.code, "training": "f" * 64}})
-    other = prepared.store.publish(compiled.model_copy(update={"identity": elsewhere}))
+    elsewhere = compiled.content.model_copy(update={"code": {**compiled.content.code, "training": "f" * 64}})
+    other = prepared.store.publish(compiled.model_copy(update={"content": elsewhere}))
     cannot = r"cannot run here: the code of training is another now"
     with pytest.raises(InputError, match=cannot):
         run(prepared, other)
@@ -277,10 +277,10 @@ def test_base_folder_that_moved_or_changed_is_found(prepared: PreparedNight, tin
 
 def test_damaged_input_is_told_apart_from_the_recipe(prepared: PreparedNight, s3: Any) -> None:
     compiled = compile_night(prepared)
-    key = next(key for key in s3.objects if f"manifests/base/{compiled.identity.base}" in key)
+    key = next(key for key in s3.objects if f"manifests/base/{compiled.content.base}" in key)
     del s3.objects[key]
     found = verify_blueprint(prepared.store, compiled.id)
-    assert found.store[0].startswith(f"base {compiled.identity.base} is not in the store")
+    assert found.store[0].startswith(f"base {compiled.content.base} is not in the store")
     assert found.installation == []
     made = plan_blueprint(prepared.store, prepared.registry, compiled.id)
     assert statuses(made)["base model"] == "missing"
@@ -317,13 +317,13 @@ def test_replay_finds_an_adapter_that_is_not_the_blueprints(prepared: PreparedNi
     run(prepared, compiled)
     (prepared.folder / "other").mkdir()
     (prepared.folder / "other" / "dummy.json").write_text('{"parcel": {"billing": 9}}')
-    trial = prepared.store.find(Trial, identify_trial(compiled.identity, 0))
+    trial = prepared.store.find(Trial, identify_trial(compiled.content, 0))
     assert trial
-    adapter = prepared.store.load(Adapter, trial.record.adapter)
+    adapter = prepared.store.load(Adapter, trial.result.adapter)
     files = put_folder(prepared.store, prepared.folder / "other")
-    identity = AdapterIdentity(base=compiled.identity.base, method="lora", files=files)
-    other = prepared.store.publish(Adapter(identity=identity, record=adapter.record))
-    replace_trial(prepared, trial.model_copy(update={"record": trial.record.model_copy(update={"adapter": other.id})}))
+    identity = AdapterContent(base=compiled.content.base, method="lora", files=files)
+    other = prepared.store.publish(Adapter(content=identity, provenance=adapter.provenance))
+    replace_trial(prepared, trial.model_copy(update={"result": trial.result.model_copy(update={"adapter": other.id})}))
     found = replay_on_device(compiled.id, 0, 1e-5)
     assert (found["likeness"], found["reasons"]) == ("different", ["dummy.json says something else"])
 

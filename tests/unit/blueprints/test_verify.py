@@ -11,7 +11,7 @@ def _sound_snapshots(monkeypatch):
 
 
 def verify(store, blueprint):
-    return verify_inputs(store, blueprint.identity)
+    return verify_inputs(store, blueprint.content)
 
 
 def blob_key(digest):
@@ -54,8 +54,8 @@ def test_items_that_are_not_those_of_the_root_are_found(store, s3, make_blueprin
     key = f"prefix/manifests/evalset/{inputs.eval_set.id}.json"
     rows = next(key for key in s3.objects if "manifests/snapshot" in key)
     assert rows
-    frame = inputs.eval_set.record.frame.encode()
-    other = store.put_blob(_one_item_less(store, inputs.eval_set.record.frame)).encode()
+    frame = inputs.eval_set.provenance.frame.encode()
+    other = store.put_blob(_one_item_less(store, inputs.eval_set.provenance.frame)).encode()
     s3.objects[key] = s3.objects[key].replace(frame, other)
     (difference,) = verify(store, blueprint)
     assert difference.startswith(f"the items of eval set {inputs.eval_set.id} are not those it was frozen with")
@@ -75,18 +75,18 @@ def test_a_snapshot_that_fails_its_verification_is_told(store, make_blueprint, m
 
     blueprint = make_blueprint()
     monkeypatch.setattr("nightloom.blueprints.verify.verify_snapshot", fail)
-    assert verify_inputs(store, blueprint.identity) == [blueprint.identity.snapshot]
+    assert verify_inputs(store, blueprint.content) == [blueprint.content.snapshot]
 
 
 def test_the_same_installation_has_no_difference(make_blueprint):
-    blueprint = make_blueprint().identity
+    blueprint = make_blueprint().content
     same = {"tokenizer": blueprint.tokenizer, "template": blueprint.template}
     environment = {"GOMP_SPINCOUNT": "10000", "CUBLAS_WORKSPACE_CONFIG": ":16:8"}
     assert verify_installation(blueprint, same, environment) == []
 
 
 def test_other_code_and_packages_are_named(make_blueprint):
-    blueprint = make_blueprint().identity
+    blueprint = make_blueprint().content
     packages = {**blueprint.packages, "torch": "0.1", "gone": "2"}
     packages.pop("peft")
     other = blueprint.model_copy(update={"code": {"training": "c" * 64}, "packages": packages})
@@ -98,7 +98,7 @@ def test_other_code_and_packages_are_named(make_blueprint):
 
 
 def test_tokenizer_that_is_read_otherwise_is_named(make_blueprint):
-    blueprint = make_blueprint().identity.model_copy(update={"tokenizer": "a" * 64, "template": "b" * 64})
+    blueprint = make_blueprint().content.model_copy(update={"tokenizer": "a" * 64, "template": "b" * 64})
     read = {"tokenizer": "a" * 64, "template": "c" * 64}
     (difference,) = verify_installation(blueprint, read, {})
     assert difference.startswith("the base model's chat template is read as cccccccccccc here, not as bbbbbbbbbbbb")
@@ -113,5 +113,5 @@ def test_tokenizer_that_is_read_otherwise_is_named(make_blueprint):
     ],
 )
 def test_undeclared_variables_are_named(make_blueprint, name, value, words):
-    (difference,) = verify_installation(make_blueprint().identity, None, {name: value})
+    (difference,) = verify_installation(make_blueprint().content, None, {name: value})
     assert difference.startswith(f"{name}={value} {words}")

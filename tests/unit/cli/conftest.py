@@ -8,29 +8,29 @@ from typing import Any, TypeVar
 
 import polars as pl
 import pytest
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, EvalSetUse, TrialPlan
+from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, EvalSetUse, TrialPlan
 from nightloom.artifacts.data import (
     Preparation,
-    PreparationIdentity,
+    PreparationContent,
     RuleCount,
     Snapshot,
+    SnapshotContent,
     SnapshotFile,
-    SnapshotIdentity,
-    SnapshotRecord,
+    SnapshotProvenance,
 )
 from nightloom.artifacts.frames import EXAMPLES, LABELS, LEDGER, QUARANTINE, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord, ModelRef, TaskSpec
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelRef, TaskSpec
 from nightloom.artifacts.results import (
     Predictions,
-    PredictionsIdentity,
+    PredictionsContent,
     Report,
-    ReportIdentity,
-    ReportRecord,
+    ReportContent,
+    ReportProvenance,
     Verdict,
-    VerdictIdentity,
+    VerdictContent,
 )
-from nightloom.artifacts.training import Trial, TrialRecord, identify_trial
+from nightloom.artifacts.training import Trial, TrialResult, identify_trial
 from nightloom.cli.main import main
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import compute_night
@@ -143,8 +143,8 @@ def _snapshot(store: ObjectStore) -> Snapshot:
     frame = pl.DataFrame(rows, schema=EXAMPLES, orient="row")
     blob = put_frame(store, frame, EXAMPLES)
     return Snapshot(
-        identity=SnapshotIdentity(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"test": 1, "train": 1}),
-        record=SnapshotRecord(
+        content=SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"test": 1, "train": 1}),
+        provenance=SnapshotProvenance(
             files=(SnapshotFile(sha256=blob, rows=2, first_id="r1", last_id="r2"),),
             recipe="triage",
             night="2026-11-23",
@@ -167,7 +167,7 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
         RuleCount(outcome="repaired", rule="pii", rows=1),
     )
     return Preparation(
-        identity=PreparationIdentity(
+        content=PreparationContent(
             recipe="triage",
             night="2026-11-23",
             cut_from=night.cut_from,
@@ -187,7 +187,7 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
 
 def _blueprint(snapshot: str) -> Blueprint:
     return Blueprint(
-        identity=BlueprintIdentity(
+        content=BlueprintSpec(
             recipe="triage",
             snapshot=snapshot,
             base="b" * 64,
@@ -202,14 +202,16 @@ def _blueprint(snapshot: str) -> Blueprint:
             code={"training": "d" * 64},
             packages={"torch": "2.13.0"},
         ),
-        record=BlueprintRecord(night="2026-11-23", packages={}, python="3.11.7", machine="Linux x86_64, 2 CPUs"),
+        provenance=BlueprintProvenance(
+            night="2026-11-23", packages={}, python="3.11.7", machine="Linux x86_64, 2 CPUs"
+        ),
     )
 
 
 def _adapter(store: ObjectStore, blueprint: Blueprint) -> Adapter:
     return Adapter(
-        identity=AdapterIdentity(base="b" * 64, method="lora", files=()),
-        record=AdapterRecord(task=blueprint.identity.task, max_new_tokens=16, blueprint=blueprint.id, trial=0),
+        content=AdapterContent(base="b" * 64, method="lora", files=()),
+        provenance=AdapterProvenance(task=blueprint.content.task, max_new_tokens=16, blueprint=blueprint.id, trial=0),
     )
 
 
@@ -217,8 +219,8 @@ def _trial(store: ObjectStore, blueprint: Blueprint, adapter: str) -> Trial:
     tokens = [("T1", 0, "the invoice", False), ("T1", 1, "\n", False), ("T1", 2, "billing", True)]
     sample = put_frame(store, pl.DataFrame(tokens, LABELS, orient="row"), LABELS)
     return Trial(
-        identity=identify_trial(blueprint.identity, 0),
-        record=TrialRecord(
+        key=identify_trial(blueprint.content, 0),
+        result=TrialResult(
             adapter=adapter,
             steps=9,
             kept_step=9,
@@ -237,7 +239,7 @@ def _trial(store: ObjectStore, blueprint: Blueprint, adapter: str) -> Trial:
 
 def _verdict(blueprint: str, adapter: str) -> Verdict:
     return Verdict(
-        identity=VerdictIdentity(
+        content=VerdictContent(
             recipe="triage",
             night="2026-11-23",
             blueprint=blueprint,
@@ -271,11 +273,11 @@ def _predictions(store: ObjectStore) -> Predictions:
         ),
     )
     blob = store.put_blob(dump_lines([line]))
-    return Predictions(identity=PredictionsIdentity(plan="a" * 64, files=(blob,), counts={"succeeded": 1}, rows=1))
+    return Predictions(content=PredictionsContent(plan="a" * 64, files=(blob,), counts={"succeeded": 1}, rows=1))
 
 
 def _report(store: ObjectStore) -> Report:
     return Report(
-        identity=ReportIdentity(recipe="triage", night="2026-11-23", facts=store.put_blob(b"{}")),
-        record=ReportRecord(html=store.put_blob(b"<!doctype html><title>Night</title>")),
+        content=ReportContent(recipe="triage", night="2026-11-23", facts=store.put_blob(b"{}")),
+        provenance=ReportProvenance(html=store.put_blob(b"<!doctype html><title>Night</title>")),
     )

@@ -26,8 +26,8 @@ DIFFERENT = {
 
 def keep_variant(night: PastNight, **fields: Any) -> Blueprint:
     """Store the night's blueprint with other fields."""
-    identity = night.blueprint.identity.model_copy(update=fields)
-    return night.keep(night.blueprint.model_copy(update={"identity": identity}))
+    identity = night.blueprint.content.model_copy(update=fields)
+    return night.keep(night.blueprint.model_copy(update={"content": identity}))
 
 
 def test_blueprint_is_shown_with_its_trials(command: Command, night: PastNight) -> None:
@@ -43,7 +43,7 @@ def test_blueprint_is_shown_with_its_trials(command: Command, night: PastNight) 
 
 
 def test_trials_are_told_apart_by_what_differs(command: Command, night: PastNight) -> None:
-    (plan,) = night.blueprint.identity.trials
+    (plan,) = night.blueprint.content.trials
     grid = tuple(plan.model_copy(update={"settings": {"learning_rate": rate}}) for rate in (0.001, 0.002))
     _, out, _ = command("blueprint", "show", keep_variant(night, trials=grid).id)
     assert "TRIAL  SETTINGS.LEARNING_RATE  TRAINED  ADAPTER  LOSS  TOOK" in out
@@ -121,7 +121,7 @@ def test_blueprint_does_not_differ_from_itself(command: Command, night: PastNigh
 
 
 def test_diff_reads_like_a_change_log(command: Command, night: PastNight, store: ObjectStore) -> None:
-    (plan,) = night.blueprint.identity.trials
+    (plan,) = night.blueprint.content.trials
     other = keep_variant(night, margin=0.03, trials=(plan.model_copy(update={"seed": 21}),))
     _, out, _ = command("blueprint", "diff", night.blueprint.id, other.id)
     assert out.splitlines()[1:] == [

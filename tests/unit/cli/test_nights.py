@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts.data import Curated, CuratedRecord
+from nightloom.artifacts.data import Curated, CuratedProvenance
 from nightloom.core.errors import InputError, NightloomError, SourceError
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
@@ -112,7 +112,7 @@ def test_single_stage_shows_what_it_came_to(
 
 
 def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: ObjectStore, registry: Database) -> None:
-    identity = Curated.Identity(
+    identity = Curated.Content(
         records="r",
         eval_sets=(),
         parent=None,
@@ -129,7 +129,9 @@ def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: O
     )
     end_stage(registry, "triage", NIGHT, "prepare", "refused", "too few rows")
     assert command("night", "docs", "triage")[2].startswith("error: nothing has been validated in night 2026-11-23")
-    curated = store.publish(Curated(identity=identity, record=CuratedRecord(docs=store.put_blob(b"<h1>Docs</h1>"))))
+    curated = store.publish(
+        Curated(content=identity, provenance=CuratedProvenance(docs=store.put_blob(b"<h1>Docs</h1>")))
+    )
     index_manifest(registry, "curated", curated.id, "triage", NIGHT)
     code, out, _ = command("night", "docs", "triage", "--json")
     assert (code, Path(json.loads(out)["docs"]).read_bytes()) == (0, b"<h1>Docs</h1>")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import typer
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance
 from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.artifacts.training import Tokens
 from nightloom.core.nights import utc_now
@@ -62,7 +62,7 @@ def test_snapshot_is_found_by_its_first_digits(ask: Ask, night: PastNight) -> No
 
 
 def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNight, store: ObjectStore) -> None:
-    identity = Tokens.Identity(
+    identity = Tokens.Key(
         snapshot=night.snapshot.id,
         tokenizer="a" * 64,
         template="b" * 64,
@@ -72,9 +72,9 @@ def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNig
         code="",
         packages={},
     )
-    record = Tokens.Record(frames=(), examples=2, tokens=30, learned_tokens=9)
-    tokens = store.publish(Tokens(identity=identity, record=record))
-    store.publish(Tokens(identity=identity.model_copy(update={"snapshot": "d" * 64}), record=record))
+    record = Tokens.Result(frames=(), examples=2, tokens=30, learned_tokens=9)
+    tokens = store.publish(Tokens(key=identity, result=record))
+    store.publish(Tokens(key=identity.model_copy(update={"snapshot": "d" * 64}), result=record))
     counts = {"id": tokens.id, "examples": 2, "tokens": 30, "learned_tokens": 9}
     assert ask("snapshot", "show", night.snapshot.id)["tokens"] == [counts]
     _, out, _ = command("snapshot", "show", night.snapshot.id)
@@ -96,7 +96,7 @@ def test_sound_snapshot_is_verified(command: Command, night: PastNight) -> None:
 
 
 def test_damaged_snapshot_answers_no(command: Command, night: PastNight, s3: Any) -> None:
-    blob = night.snapshot.record.files[0].sha256
+    blob = night.snapshot.provenance.files[0].sha256
     s3.objects[f"prefix/objects/sha256/{blob[:2]}/{blob[2:]}"] = b"damaged"
     code, out, _ = command("snapshot", "verify", night.snapshot.id)
     assert (code, out) == (1, f"blob {blob} is damaged in the store; restore it from a backup\n")
@@ -243,8 +243,8 @@ def test_model_shows_an_example_that_it_learned_from(command: Command, ask: Ask,
 
 
 def test_sample_of_an_erased_row_is_gone(command: Command, night: PastNight, store: ObjectStore) -> None:
-    assert night.trial.record.sample
-    rewrite_blob(store, night.trial.record.sample, "labels", ["T1"])
+    assert night.trial.result.sample
+    rewrite_blob(store, night.trial.result.sample, "labels", ["T1"])
     assert command("model", "show", night.adapter.id, "--sample")[1] == "its row was erased\n"
 
 
@@ -255,9 +255,9 @@ def test_log_tells_who_moved_what(ask: Ask, night: PastNight) -> None:
 
 def test_rollback_restores_the_champion_before(command: Command, night: PastNight, store: ObjectStore) -> None:
     second = Adapter(
-        identity=AdapterIdentity(base="a" * 64, method="lora", files=()),
-        record=AdapterRecord(
-            task=night.blueprint.identity.task, max_new_tokens=16, blueprint=night.blueprint.id, trial=0
+        content=AdapterContent(base="a" * 64, method="lora", files=()),
+        provenance=AdapterProvenance(
+            task=night.blueprint.content.task, max_new_tokens=16, blueprint=night.blueprint.id, trial=0
         ),
     )
     night.promote(night.keep(second).id, night.adapter.id, "f" * 64)

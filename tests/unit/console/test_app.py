@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.api_fastapi.common.db.common import _get_session
 from fastapi.testclient import TestClient
-from nightloom.artifacts.data import Curated, CuratedRecord
-from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
+from nightloom.artifacts.data import Curated, CuratedProvenance
+from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.console import app as console
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
@@ -21,8 +21,8 @@ NIGHT = date(2026, 11, 23)
 def client(store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """Somebody who may see everything, and one report."""
     report = Report(
-        identity=ReportIdentity(recipe="triage", night="2026-11-23", facts=store.put_blob(b"{}")),
-        record=ReportRecord(html=store.put_blob(b"<h1>Promoted</h1>")),
+        content=ReportContent(recipe="triage", night="2026-11-23", facts=store.put_blob(b"{}")),
+        provenance=ReportProvenance(html=store.put_blob(b"<h1>Promoted</h1>")),
     )
     end_stage(registry, "triage", NIGHT, "report", "done", "report", store.publish(report).id)
     monkeypatch.setattr(console, "open_store", lambda: store)
@@ -60,7 +60,7 @@ def test_a_run_shows_the_report_of_the_night_it_was_asked_for(
 def test_data_docs_are_shown_of_a_night_and_of_a_run(
     client: TestClient, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identity = Curated.Identity(
+    identity = Curated.Content(
         records="r",
         eval_sets=(),
         parent=None,
@@ -75,8 +75,8 @@ def test_data_docs_are_shown_of_a_night_and_of_a_run(
         expectations=(),
         refusal="too few rows",
     )
-    docs = CuratedRecord(docs=store.put_blob(b"<h1>Data Docs</h1>"))
-    curated = store.publish(Curated(identity=identity, record=docs))
+    docs = CuratedProvenance(docs=store.put_blob(b"<h1>Data Docs</h1>"))
+    curated = store.publish(Curated(content=identity, provenance=docs))
     index_manifest(registry, "curated", curated.id, "triage", NIGHT)
     assert client.get("/dags/triage__prepare/nights/2026-11-23/docs").text == "<h1>Data Docs</h1>"
     assert show_run(monkeypatch, client, "docs", partition_key="2026-11-23") == "<h1>Data Docs</h1>"

@@ -4,24 +4,24 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import ManifestError, StoreError
-from nightloom.core.manifests import Manifest, Plain
+from nightloom.core.manifests import CachedResult, Plain
 from nightloom.core.store import ObjectStore
 
 
-class Thing(Manifest):
-    class Identity(Plain):
+class Thing(CachedResult):
+    class Key(Plain):
         name: str
 
-    class Record(Plain):
+    class Result(Plain):
         seconds: float
 
     kind = "thing"
-    identity: Identity
-    record: Record
+    key: Key
+    result: Result
 
 
 def thing(name="one", seconds=1.0):
-    return Thing(identity=Thing.Identity(name=name), record=Thing.Record(seconds=seconds))
+    return Thing(key=Thing.Key(name=name), result=Thing.Result(seconds=seconds))
 
 
 def s3_error(status):
@@ -75,8 +75,8 @@ def test_a_blob_that_is_not_what_its_digest_says_is_refused(store, s3, fault):
 def test_a_manifest_is_found_by_identity_and_by_id(store):
     published = store.publish(thing())
     assert store.load(Thing, published.id) == published
-    assert store.find(Thing, Thing.Identity(name="one")) == published
-    assert store.find(Thing, Thing.Identity(name="two")) is None
+    assert store.find(Thing, Thing.Key(name="one")) == published
+    assert store.find(Thing, Thing.Key(name="two")) is None
 
 
 def test_a_manifest_that_is_not_there_is_named(store):
@@ -86,7 +86,7 @@ def test_a_manifest_that_is_not_there_is_named(store):
 
 def test_the_first_record_stands(store):
     store.publish(thing(seconds=1.0))
-    assert store.publish(thing(seconds=2.0)).record.seconds == 1.0
+    assert store.publish(thing(seconds=2.0)).result.seconds == 1.0
 
 
 def test_many_writers_agree_on_one_record(store):
@@ -94,7 +94,7 @@ def test_many_writers_agree_on_one_record(store):
 
     def publish(seconds):
         start.wait()
-        answers.append(store.publish(thing(seconds=seconds)).record.seconds)
+        answers.append(store.publish(thing(seconds=seconds)).result.seconds)
 
     writers = [threading.Thread(target=publish, args=(float(n),)) for n in range(8)]
     for writer in writers:
@@ -162,7 +162,7 @@ def test_a_refusal_is_not_tried_again(store, break_next):
     [
         ("head_object", lambda store, _: store.has_blob("f" * 64)),
         ("get_object", lambda store, _: store.get_blob("f" * 64)),
-        ("get_object", lambda store, _: store.find(Thing, thing().identity)),
+        ("get_object", lambda store, _: store.find(Thing, thing().key)),
         ("download_file", lambda store, folder: store.fetch_file("f" * 64, folder / "file")),
     ],
     ids=["look", "read", "find", "download"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import Records, RecordsIdentity, RuleCount
+from nightloom.artifacts.data import Records, RecordsContent, RuleCount
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, LEDGER, QUARANTINE, RECORDS, RELEASES, get_frame
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
 from nightloom.core.store import ObjectStore
@@ -77,7 +77,7 @@ def curate(
     items = pl.DataFrame([("gold", str(n), text, None) for n, text in enumerate(eval_texts)], ITEMS, orient="row")
     curation = curate_records(
         store,
-        Records(identity=RecordsIdentity(rows=len(records), new_rows=0, parts=parts)),
+        Records(content=RecordsContent(rows=len(records), new_rows=0, parts=parts)),
         answer,
         settings,
         CurationInputs(

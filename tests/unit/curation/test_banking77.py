@@ -31,7 +31,7 @@ def test_every_row_of_real_data_is_accounted_for(store: ObjectStore) -> None:
     items = read_eval_set(store, evalset.id)["text"].to_list()
     ledger = curate(read_records(store, extract(store, "train.csv")), ANSWER, settings, items).ledger
     counts = ledger.group_by("outcome", pl.col("rule").fill_null("")).len().sort("outcome", "rule").rows()
-    assert (evalset.identity.items, evalset.record.refused) == (3079, 1)
+    assert (evalset.content.items, evalset.provenance.refused) == (3079, 1)
     assert counts == [
         ("kept", "", 9178),
         ("merged", "exact_duplicate", 4),

@@ -1,7 +1,7 @@
 """Eval sets: what becomes an item, and what an eval set is named by."""
 
 import pytest
-from nightloom.artifacts.data import EvalSetManifest, Records, RecordsIdentity
+from nightloom.artifacts.data import EvalSetManifest, Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.errors import InputError
@@ -29,8 +29,8 @@ class Freeze:
 
     def __call__(self, *rows: Row) -> EvalSetManifest:
         frame = put_frame(self.store, self._records(*rows), RECORDS)
-        identity = RecordsIdentity(rows=len(rows), new_rows=len(rows), parts=(frame,))
-        manifest = self.store.publish(Records(identity=identity))
+        identity = RecordsContent(rows=len(rows), new_rows=len(rows), parts=(frame,))
+        manifest = self.store.publish(Records(content=identity))
         return freeze_eval_set(self.store, "gold", manifest.id, self._answer, self._settings)
 
 
@@ -43,7 +43,7 @@ def test_rows_that_cannot_be_items_are_counted(freeze: Freeze) -> None:
     evalset = freeze(
         ("T1", "", CARD, SALES), ("T2", "", CARD, SALES), ("T3", "", "no answer", None), ("T4", "", "", SALES)
     )
-    assert (evalset.identity.items, evalset.record.refused) == (1, 3)
+    assert (evalset.content.items, evalset.provenance.refused) == (1, 3)
 
 
 def test_nearly_equal_items_share_a_cluster(freeze: Freeze) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import HISTORY, RELEASES
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.store import ObjectStore
 from nightloom.curation import steps
 from nightloom.rendering import token_budget as module
@@ -37,7 +37,8 @@ def tiny_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
         store = ObjectStore(MemoryS3(), "bucket")
         base = store.publish(
             BaseModelManifest(
-                identity=BaseModelIdentity(files=put_folder(store, tiny_model)), record=BaseModelRecord(source="tiny")
+                content=BaseModelContent(files=put_folder(store, tiny_model)),
+                provenance=BaseModelProvenance(source="tiny"),
             )
         ).id
     return store, base
@@ -53,7 +54,9 @@ def make_rows(*rows: tuple[str, list[dict[str, str]] | None]) -> pl.DataFrame:
 
 def make_budget(store: ObjectStore, base: str, content: str = "{{ text }}", most: int | None = None) -> TokenBudget:
     message = PromptMessage(role="user", content=content)
-    prompt = store.publish(Prompt(identity=PromptIdentity(messages=(message,)), record=PromptRecord(name="triage/1")))
+    prompt = store.publish(
+        Prompt(content=PromptContent(messages=(message,)), provenance=PromptProvenance(name="triage/1"))
+    )
     return TokenBudget(base=base, prompt=prompt.id, output="json", field_order=("team",), most=most)
 
 

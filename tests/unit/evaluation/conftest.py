@@ -9,19 +9,19 @@ import polars as pl
 import pytest
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import (
-    EvalSetIdentity,
+    EvalSetContent,
     EvalSetManifest,
-    EvalSetRecord,
+    EvalSetProvenance,
     Snapshot,
+    SnapshotContent,
     SnapshotFile,
-    SnapshotIdentity,
-    SnapshotRecord,
+    SnapshotProvenance,
 )
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import ModelRef, TaskSpec
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
-from nightloom.artifacts.results import Scores, ScoresIdentity, ScoresRecord
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
+from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Generation
@@ -83,8 +83,8 @@ def make_eval_set(store: ObjectStore) -> MakeEvalSet:
         root = rows_root(get_frame(store, blob, EVAL_ITEMS))
         return store.publish(
             EvalSetManifest(
-                identity=EvalSetIdentity(name=name, rows_root=root, items=items.height),
-                record=EvalSetRecord(frame=blob, refused=0),
+                content=EvalSetContent(name=name, rows_root=root, items=items.height),
+                provenance=EvalSetProvenance(frame=blob, refused=0),
             )
         )
 
@@ -105,10 +105,10 @@ def make_snapshot(store: ObjectStore) -> Callable[[Sequence[tuple[str, str]]], S
         file = SnapshotFile(sha256=blob, rows=frame.height, first_id="r000", last_id=f"r{frame.height - 1:03}")
         return store.publish(
             Snapshot(
-                identity=SnapshotIdentity(
+                content=SnapshotContent(
                     rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": frame.height}
                 ),
-                record=SnapshotRecord(files=(file,), recipe="triage", night="2026-11-23", parent=None),
+                provenance=SnapshotProvenance(files=(file,), recipe="triage", night="2026-11-23", parent=None),
             )
         )
 
@@ -123,8 +123,8 @@ def make_blueprint(store: ObjectStore) -> MakeBlueprint:
         *eval_sets: EvalSetManifest, snapshot: str = "5" * 64, prompt: str = "{{ text }}", **gate: Any
     ) -> Blueprint:
         asked = Prompt(
-            identity=PromptIdentity(messages=(PromptMessage(role="user", content=prompt),)),
-            record=PromptRecord(name="triage/1"),
+            content=PromptContent(messages=(PromptMessage(role="user", content=prompt),)),
+            provenance=PromptProvenance(name="triage/1"),
         )
         draft = draft_blueprint(
             Recipe.model_validate({**RECIPE, "gate": gate}),
@@ -158,7 +158,7 @@ def put_scores(store: ObjectStore) -> Callable[..., Scores]:
             schema=SCORES,
             orient="row",
         )
-        identity = ScoresIdentity(
+        identity = ScoresKey(
             model=ModelRef(base=model),
             evalset=f"{n} in {clusters}",
             task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
@@ -166,9 +166,9 @@ def put_scores(store: ObjectStore) -> Callable[..., Scores]:
             code="",
             packages={},
         )
-        record = ScoresRecord(
+        record = ScoresResult(
             frame=put_frame(store, frame, SCORES), metrics=sum_up(frame, ("team",), form=True), seconds=0.1
         )
-        return store.publish(Scores(identity=identity, record=record))
+        return store.publish(Scores(key=identity, result=record))
 
     return put

@@ -10,8 +10,8 @@ def test_the_reference_learns_the_primary_field(store, make_eval_set, make_snaps
     evalset = make_eval_set([("refund this invoice", "billing", None), ("a quote for two seats", "sales", None)])
     blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
     scores = score_reference(store, blueprint.id, evalset.id)
-    assert get_frame(store, scores.record.frame, SCORES)["output"].to_list() == ["billing", "sales"]
-    assert [(m.name, m.correct, m.n) for m in scores.record.metrics] == [("team", 2, 2)]
+    assert get_frame(store, scores.result.frame, SCORES)["output"].to_list() == ["billing", "sales"]
+    assert [(m.name, m.correct, m.n) for m in scores.result.metrics] == [("team", 2, 2)]
 
 
 def test_the_reference_of_an_unchanged_snapshot_is_kept(store, make_eval_set, make_snapshot, make_blueprint):
@@ -40,4 +40,4 @@ def test_the_reference_reads_what_was_said_before(store, make_eval_set, make_sna
     evalset = make_eval_set([("please", "sales", None)], history=history)
     blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
     scores = score_reference(store, blueprint.id, evalset.id)
-    assert get_frame(store, scores.record.frame, SCORES)["output"].to_list() == ["sales"]
+    assert get_frame(store, scores.result.frame, SCORES)["output"].to_list() == ["sales"]

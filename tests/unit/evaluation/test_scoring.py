@@ -10,7 +10,7 @@ BASELINE = ModelRef(base="b" * 64)
 
 
 def asked(blueprint):
-    return blueprint.identity.task, blueprint.identity.max_new_tokens
+    return blueprint.content.task, blueprint.content.max_new_tokens
 
 
 def interrupt(*_):
@@ -27,7 +27,7 @@ def test_each_field_of_each_item_is_scored(store, make_eval_set, make_blueprint,
         }
     )
     scores = score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda _store, _model: engine)
-    frame = get_frame(store, scores.record.frame, SCORES)
+    frame = get_frame(store, scores.result.frame, SCORES)
     assert frame["correct"].to_list() == [["team", "urgency"], ["urgency"], []]
     assert frame["valid"].to_list() == [True, True, False]
 
@@ -37,7 +37,7 @@ def test_metrics_are_given_overall_and_by_slice(store, make_eval_set, make_bluep
     right = '{"team": "billing", "urgency": "low"}'
     engine = scripted({"refund": right, "quote": right})
     scores = score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda _store, _model: engine)
-    assert {(m.name, m.slice): (m.correct, m.n) for m in scores.record.metrics} == {
+    assert {(m.name, m.slice): (m.correct, m.n) for m in scores.result.metrics} == {
         ("team", None): (1, 2),
         ("urgency", None): (2, 2),
         ("exact", None): (1, 2),

@@ -30,7 +30,7 @@ def compare(store, make_eval_set, make_blueprint, put_scores):
 
 
 def test_the_first_champion_must_beat_the_baseline(compare):
-    verdict = compare(baseline=0, candidate=36).identity
+    verdict = compare(baseline=0, candidate=36).content
     assert verdict.promote
     assert verdict.reason == (
         "team 0.900 [0.769, 0.960] n=40 against baseline: +0.900 [+0.734, +0.960]: BETTER, "
@@ -39,13 +39,13 @@ def test_the_first_champion_must_beat_the_baseline(compare):
 
 
 def test_no_gain_over_the_baseline_makes_no_champion(compare):
-    verdict = compare(baseline=20, candidate=21).identity
+    verdict = compare(baseline=20, candidate=21).content
     assert (verdict.finding, verdict.promote) == ("INCONCLUSIVE", False)
     assert verdict.reason.endswith("there is still no champion, as the first must be BETTER than the baseline")
 
 
 def test_a_better_candidate_replaces_the_champion(compare):
-    verdict = compare(baseline=0, champion=20, candidate=36).identity
+    verdict = compare(baseline=0, champion=20, candidate=36).content
     assert (verdict.finding, verdict.promote) == ("BETTER", True)
     assert [(c.against, c.only_candidate, c.only_other) for c in verdict.comparisons] == [
         ("champion", 16, 0),
@@ -54,20 +54,20 @@ def test_a_better_candidate_replaces_the_champion(compare):
 
 
 def test_an_inconclusive_candidate_leaves_the_champion(compare):
-    verdict = compare(baseline=0, champion=range(30), candidate=range(2, 34)).identity
+    verdict = compare(baseline=0, champion=range(30), candidate=range(2, 34)).content
     assert (verdict.finding, verdict.promote) == ("INCONCLUSIVE", False)
     assert "against champion: +0.050 [-0.086, +0.192]: INCONCLUSIVE, the champion stays" in verdict.reason
 
 
 def test_not_worse_is_enough_only_where_the_recipe_says_so(compare):
     models = {"baseline": 0, "champion": 30, "candidate": 30}
-    assert not compare(gate={"margin": 0.1}, **models).identity.promote
-    assert compare(gate={"margin": 0.1, "promote_on": "not_worse"}, **models).identity.promote
+    assert not compare(gate={"margin": 0.1}, **models).content.promote
+    assert compare(gate={"margin": 0.1, "promote_on": "not_worse"}, **models).content.promote
 
 
 def test_a_worse_candidate_is_refused_however_wide_the_margin(compare):
     gate = {"margin": 0.9, "promote_on": "not_worse"}
-    verdict = compare(gate=gate, baseline=0, champion=36, candidate=20).identity
+    verdict = compare(gate=gate, baseline=0, champion=36, candidate=20).content
     assert (verdict.finding, verdict.promote) == ("WORSE", False)
 
 
@@ -75,7 +75,7 @@ def test_a_worse_candidate_is_refused_however_wide_the_margin(compare):
 def prove(store):
     def prove(passed):
         check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
-        identity = Parity.Identity(
+        identity = Parity.Key(
             model=ModelRef(base="b" * 64, adapter=CANDIDATE),
             task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
             max_new_tokens=8,
@@ -83,47 +83,47 @@ def prove(store):
             code=str(passed),
             packages={},
         )
-        return store.publish(Parity(identity=identity, record=Parity.Record(checks=(check,), seconds=1))).id
+        return store.publish(Parity(key=identity, result=Parity.Result(checks=(check,), seconds=1))).id
 
     return prove
 
 
 def test_a_better_candidate_that_is_not_one_model_everywhere_is_not_promoted(compare, prove):
-    assert compare(baseline=0, candidate=36, parity=prove(True)).identity.promote
-    verdict = compare(baseline=0, candidate=36, parity=prove(False)).identity
+    assert compare(baseline=0, candidate=36, parity=prove(True)).content.promote
+    verdict = compare(baseline=0, candidate=36, parity=prove(False)).content
     assert (verdict.finding, verdict.promote) == ("BETTER", False)
     assert verdict.reason.endswith(": BETTER, but logits differ by 0.4, so nothing is promoted")
 
 
 def test_that_a_candidate_is_not_one_model_everywhere_is_told_also_of_a_worse_one(compare, prove):
-    verdict = compare(baseline=36, candidate=0, parity=prove(False)).identity
+    verdict = compare(baseline=36, candidate=0, parity=prove(False)).content
     assert verdict.reason.endswith(": WORSE, but logits differ by 0.4, so nothing is promoted")
 
 
 def test_no_adapter_is_promoted_that_is_no_gain_over_none(compare):
     gate = {"margin": 0.1, "promote_on": "not_worse"}
-    verdict = compare(gate=gate, baseline=30, champion=30, candidate=30).identity
+    verdict = compare(gate=gate, baseline=30, champion=30, candidate=30).content
     assert not verdict.promote
     assert verdict.reason.endswith("but NOT_WORSE against the baseline, so the champion stays")
 
 
 def test_the_champion_itself_is_not_promoted_again(compare):
     gate = {"margin": 0.1, "promote_on": "not_worse"}
-    verdict = compare(adapter=CHAMPION, gate=gate, baseline=0, champion=36, candidate=36).identity
+    verdict = compare(adapter=CHAMPION, gate=gate, baseline=0, champion=36, candidate=36).content
     assert not verdict.promote
     assert verdict.reason.endswith("it is the same adapter as the champion, which stays")
 
 
 def test_the_reference_is_compared_and_decides_nothing(compare):
-    verdict = compare(baseline=0, candidate=30, reference=40).identity
+    verdict = compare(baseline=0, candidate=30, reference=40).content
     assert [(c.against, c.finding) for c in verdict.comparisons] == [("baseline", "BETTER"), ("reference", "WORSE")]
     assert verdict.promote
 
 
 def test_clusters_take_certainty_away(compare):
     models = {"baseline": 10, "candidate": 18}
-    alone = compare(**models).identity.comparisons[0]
-    in_four = compare(clusters=4, **models).identity.comparisons[0]
+    alone = compare(**models).content.comparisons[0]
+    in_four = compare(clusters=4, **models).content.comparisons[0]
     assert (alone.finding, in_four.finding) == ("BETTER", "INCONCLUSIVE")
     assert in_four.p_value > alone.p_value
 

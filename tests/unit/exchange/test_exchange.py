@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import put_folder
-from nightloom.artifacts.models import Adapter, BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelRef
+from nightloom.artifacts.models import Adapter, BaseModelContent, BaseModelManifest, BaseModelProvenance, ModelRef
 from nightloom.artifacts.results import (
     Comparison,
     Metric,
@@ -18,9 +18,9 @@ from nightloom.artifacts.results import (
     Parity,
     ParityCheck,
     Verdict,
-    VerdictIdentity,
+    VerdictContent,
 )
-from nightloom.artifacts.training import LossPoint, Trial, TrialRecord, identify_trial
+from nightloom.artifacts.training import LossPoint, Trial, TrialResult, identify_trial
 from nightloom.base_models.loading import quiet_about_old_names
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
@@ -80,8 +80,8 @@ def adopt(store: ObjectStore, blueprint: Blueprint) -> Adopt:
 
     def adopt(folder: Path, base: str | None = None, **recipe: Any) -> tuple[Adapter, list[str]]:
         settings = Recipe.model_validate({**RECIPE, **recipe})
-        task, found = blueprint.identity.task, read_folder(store, folder)
-        return adopt_model(store, found, settings, base=base or blueprint.identity.base, task=task, source=folder.name)
+        task, found = blueprint.content.task, read_folder(store, folder)
+        return adopt_model(store, found, settings, base=base or blueprint.content.base, task=task, source=folder.name)
 
     return adopt
 
@@ -99,28 +99,28 @@ def foreign(tiny_model: Path, tmp_path: Path) -> Path:
 def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_adapter: MakeAdapter) -> Adapter:
     """An adapter that was trained, proved and found better."""
     adapter = make_adapter()
-    model = ModelRef(base=adapter.identity.base, adapter=adapter.id)
+    model = ModelRef(base=adapter.content.base, adapter=adapter.id)
     metric = Metric(name="team", correct=365, n=400, low=0.88, high=0.936)
     check = ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same")
     parity = Parity(
-        identity=Parity.Identity(
+        key=Parity.Key(
             model=model,
-            task=blueprint.identity.task,
+            task=blueprint.content.task,
             max_new_tokens=8,
-            snapshot=blueprint.identity.snapshot,
+            snapshot=blueprint.content.snapshot,
             code="",
             packages={},
         ),
-        record=Parity.Record(checks=(check,), seconds=1),
+        result=Parity.Result(checks=(check,), seconds=1),
     )
     verdict = Verdict(
-        identity=VerdictIdentity(
+        content=VerdictContent(
             recipe="triage",
             night="2026-11-23",
             blueprint=blueprint.id,
             candidate=adapter.id,
             champion=None,
-            baseline=adapter.identity.base,
+            baseline=adapter.content.base,
             parity=parity.id,
             scores=(ModelScores(role="candidate", eval_set="gold", scores="5" * 64, metrics=(metric,)),),
             comparisons=(
@@ -145,8 +145,8 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
         )
     )
     trial = Trial(
-        identity=identify_trial(blueprint.identity, 0),
-        record=TrialRecord(
+        key=identify_trial(blueprint.content, 0),
+        result=TrialResult(
             adapter=adapter.id,
             steps=12,
             kept_step=12,
@@ -167,7 +167,7 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
 
 
 def ask_engine(store: ObjectStore, adapter: Adapter) -> list[str]:
-    engine = open_engine(store, ModelRef(base=adapter.identity.base, adapter=adapter.id))
+    engine = open_engine(store, ModelRef(base=adapter.content.base, adapter=adapter.id))
     return [answer.text for answer in engine.generate(CHATS, 8)]
 
 
@@ -234,11 +234,11 @@ def test_a_template_that_tells_the_date_leaves_as_training_was_told_it(
     (changed / "chat_template.jinja").write_text(template, encoding="utf-8")
     base = store.publish(
         BaseModelManifest(
-            identity=BaseModelIdentity(files=put_folder(store, changed)), record=BaseModelRecord(source="dated")
+            content=BaseModelContent(files=put_folder(store, changed)), provenance=BaseModelProvenance(source="dated")
         )
     )
     adapter = make_adapter()
-    moved = adapter.model_copy(update={"identity": adapter.identity.model_copy(update={"base": base.id})})
+    moved = adapter.model_copy(update={"content": adapter.content.model_copy(update={"base": base.id})})
     done = export_model(store, registry, store.publish(moved).id, tmp_path / "out")
     shown = AutoTokenizer.from_pretrained(done.folder).apply_chat_template(CHATS[0], tokenize=False)
     assert shown == load_tokenizer(changed).apply_chat_template(CHATS[0], tokenize=False)
@@ -301,11 +301,11 @@ def test_what_was_exported_comes_back_with_verdict_and_lineage(
         del s3.objects[key]
     adapter, notes = adopt(folder)
     assert (adapter.id, notes) == (judged.id, [])
-    assert (adapter.record.blueprint, adapter.record.source) == (None, "out")
+    assert (adapter.provenance.blueprint, adapter.provenance.source) == (None, "out")
     lineage = read_lineage(store, adapter, [])
-    assert [one.identity.finding for one in lineage.verdicts] == ["BETTER"]
+    assert [one.content.finding for one in lineage.verdicts] == ["BETTER"]
     assert lineage.trial is not None
-    assert lineage.trial.record.final_loss == 0.25
+    assert lineage.trial.result.final_loss == 0.25
     # Nothing of another installation is found by a night in place of work.
     assert {key.split("/")[2] for key in s3.objects if "/manifests/" in key} == {"adapter", "base", "prompt"}
     assert len(kept) < len(s3.objects)
@@ -316,8 +316,8 @@ def test_an_adapter_from_elsewhere_is_asked_as_the_recipe_asks(
 ) -> None:
     adapter, notes = adopt(foreign)
     assert adapter.id == make_adapter().id  # however it was saved, equal weights have one id
-    assert (adapter.record.task, adapter.record.max_new_tokens) == (blueprint.identity.task, 64)
-    assert (adapter.record.source, notes) == ("foreign", [])
+    assert (adapter.provenance.task, adapter.provenance.max_new_tokens) == (blueprint.content.task, 64)
+    assert (adapter.provenance.source, notes) == ("foreign", [])
 
 
 def test_another_chat_template_is_told(foreign: Path, adopt: Adopt) -> None:
@@ -414,11 +414,11 @@ def rewrite(document: dict[str, Any], kind: str, change: Callable[[dict[str, Any
 
 UNTRUSTED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a verdict that was touched up": (
-        lambda d: rewrite(d, "verdict", lambda m: m["identity"].update(finding="NOT_WORSE")),
+        lambda d: rewrite(d, "verdict", lambda m: m["content"].update(finding="NOT_WORSE")),
         "its verdict manifest '[0-9a-f]{12}' is not what its id says",
     ),
     "a path out of the folder": (
-        lambda d: rewrite(d, "adapter", lambda m: m["identity"]["files"][0].update(path="../../x.json")),
+        lambda d: rewrite(d, "adapter", lambda m: m["content"]["files"][0].update(path="../../x.json")),
         "its adapter manifest '[0-9a-f]{12}' is not what its id says",
     ),
     "a manifest that was erased": (
@@ -429,11 +429,11 @@ UNTRUSTED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a manifest of nothing": (lambda d: d.update(manifests=[None]), "is not to be trusted"),
     "another kind": (lambda d: rewrite(d, "trial", lambda m: m.update(kind="report")), "of kind 'report' has no place"),
     "a trial of another adapter": (
-        lambda d: rewrite(d, "trial", lambda m: m["record"].update(adapter="a" * 64)),
+        lambda d: rewrite(d, "trial", lambda m: m["result"].update(adapter="a" * 64)),
         "trial [0-9a-f]{12} made another adapter",
     ),
     "answers without end": (
-        lambda d: rewrite(d, "adapter", lambda m: m["record"].update(max_new_tokens=10**9)),
+        lambda d: rewrite(d, "adapter", lambda m: m["provenance"].update(max_new_tokens=10**9)),
         "it claims answers of 1000000000 tokens",
     ),
     "another version": (lambda d: d.update(schema_version=2), "no document of version 1"),
@@ -458,7 +458,7 @@ def test_a_verdict_holds_for_its_own_weights_alone(judged: Adapter, export: Expo
     with pytest.raises(InputError, match=r"adapter_model\.safetensors is not the one that nightloom\.json tells of"):
         adopt(folder)
     (folder / "nightloom.json").unlink()
-    assert adopt(folder)[0].record.lineage is None
+    assert adopt(folder)[0].provenance.lineage is None
 
 
 def test_a_merged_export_is_not_taken_for_its_adapter(judged: Adapter, export: Export, adopt: Adopt) -> None:
@@ -475,12 +475,12 @@ def test_an_adapter_for_another_recipe_or_base_model_is_refused(
 
 
 def test_a_prompt_from_elsewhere_that_computes_is_not_taken() -> None:
-    from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+    from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
     from nightloom.exchange.importing import _refuse_program
 
     def make(content: str) -> Prompt:
         messages = (PromptMessage(role="user", content=content),)
-        return Prompt(identity=PromptIdentity(messages=messages), record=PromptRecord(name="a/1"))
+        return Prompt(content=PromptContent(messages=messages), provenance=PromptProvenance(name="a/1"))
 
     _refuse_program(make("Which team? {{ text }} {{text}}"))
     for content in ("{{ 'a' * 10**9 }}", "{% for i in range(9) %}{{ text }}{% endfor %}"):

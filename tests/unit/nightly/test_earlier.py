@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from nightloom.artifacts.data import Preparation, PreparationIdentity, Records, RecordsIdentity
+from nightloom.artifacts.data import Preparation, PreparationContent, Records, RecordsContent
 from nightloom.core.store import ObjectStore
 from nightloom.nightly.earlier import read_earlier
 from nightloom.recipes.schema import Limits, Volume
@@ -15,8 +15,8 @@ LABELS = {"team": {"billing": 3, "sales": 5}}
 
 
 def prepare(store: ObjectStore, registry: Database, day: int, rows: int, new_rows: int) -> Preparation:
-    records = store.publish(Records(identity=RecordsIdentity(rows=rows, new_rows=new_rows, parts=(f"{day}",))))
-    identity = PreparationIdentity(
+    records = store.publish(Records(content=RecordsContent(rows=rows, new_rows=new_rows, parts=(f"{day}",))))
+    identity = PreparationContent(
         recipe="triage",
         night=f"2026-11-{day}",
         cut_from=datetime(2026, 11, day - 1, tzinfo=UTC),
@@ -33,7 +33,7 @@ def prepare(store: ObjectStore, registry: Database, day: int, rows: int, new_row
         labels=LABELS,
         text_lengths={"00000016": day},
     )
-    made = store.publish(Preparation(identity=identity))
+    made = store.publish(Preparation(content=identity))
     end_stage(registry, "triage", date(2026, 11, day), "prepare", "done", "done", made.id)
     return made
 
@@ -61,7 +61,7 @@ def test_nights_of_other_recipes_say_nothing(store: ObjectStore, registry: Datab
 @pytest.mark.parametrize("kind", ["preparation", "records"])
 def test_a_night_that_retention_took_says_nothing(store: ObjectStore, registry: Database, kind: str) -> None:
     made = prepare(store, registry, 22, rows=100, new_rows=5)
-    manifest = made.id if kind == "preparation" else made.identity.records
+    manifest = made.id if kind == "preparation" else made.content.records
     del store._client.objects[f"prefix/manifests/{kind}/{manifest}.json"]
     earlier = read_earlier(store, registry, "triage", date(2026, 11, 23), Limits())
     assert (earlier.rows, earlier.new_rows) == (() if kind == "preparation" else (100,), ())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import put_folder
-from nightloom.artifacts.models import Adapter, AdapterIdentity, AdapterRecord
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance
 from nightloom.artifacts.results import Verdict
 from nightloom.nightly import finetune
 
@@ -23,9 +23,9 @@ def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint
         config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
         get_peft_model(load_model(base), config).save_pretrained(prepared.folder / "untrained")
     files = put_folder(prepared.store, prepared.folder / "untrained")
-    identity = AdapterIdentity(base=blueprint.identity.base, method="lora", files=files)
-    record = AdapterRecord(task=blueprint.identity.task, max_new_tokens=8, blueprint=blueprint.id, trial=0)
-    return prepared.store.publish(Adapter(identity=identity, record=record)).id
+    identity = AdapterContent(base=blueprint.content.base, method="lora", files=files)
+    record = AdapterProvenance(task=blueprint.content.task, max_new_tokens=8, blueprint=blueprint.id, trial=0)
+    return prepared.store.publish(Adapter(content=identity, provenance=record)).id
 
 
 @pytest.mark.torch
@@ -39,7 +39,7 @@ def test_an_adapter_without_effect_is_not_promoted_and_the_verdict_says_why(
     candidate = publish_adapter_without_effect(prepared, blueprint, tiny_model)
     parity = finetune.prove_parity("triage", night, blueprint.id, candidate)
     verdict = finetune.compare_candidate("triage", night, blueprint.id, candidate, parity)
-    decided = prepared.store.load(Verdict, str(verdict)).identity
+    decided = prepared.store.load(Verdict, str(verdict)).content
     assert (decided.candidate, decided.promote) == (candidate, False)
     assert decided.reason.endswith(
         "but the adapter changes no logit of its base model by more than 0.001 in 6 examples: 0 at most, so nothing is "

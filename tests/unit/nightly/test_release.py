@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import Preparation, PreparationIdentity
+from nightloom.artifacts.data import Preparation, PreparationContent
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, put_frame
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Night, compute_night
@@ -35,7 +35,7 @@ def night(day: int, month: int = 11) -> Night:
 @pytest.fixture
 def preparation(store: ObjectStore, registry: Database) -> str:
     """Night 2026-11-23, in which three rows were refused and one repaired."""
-    identity = PreparationIdentity(
+    identity = PreparationContent(
         recipe="triage",
         night="2026-11-23",
         cut_from=night(23).cut_from,
@@ -51,7 +51,7 @@ def preparation(store: ObjectStore, registry: Database) -> str:
         expectations=(),
     )
     record_night(registry, night(23))
-    return store.publish(Preparation(identity=identity)).id
+    return store.publish(Preparation(content=identity)).id
 
 
 def release(store: ObjectStore, registry: Database, preparation: str, *rows: str, rule: str | None = None) -> list[str]:

@@ -126,10 +126,10 @@ def test_docs_and_report_hold_no_words_and_erasure_leaves_none(
     found = {key: find_words(data) for key, data in s3.objects.items()}
     assert set().union(*found.values()) == set(WORDS)
     ((curated, _, _),) = list_manifests(registry, "curated", "triage")
-    docs = store.get_blob(str(store.load(Curated, curated).record.docs))
+    docs = store.get_blob(str(store.load(Curated, curated).provenance.docs))
     ((made, _, _),) = list_manifests(registry, "report", "triage")
     told = store.load(Report, made)
-    pages = [docs, store.get_blob(told.record.html), store.get_blob(told.identity.facts)]
+    pages = [docs, store.get_blob(told.provenance.html), store.get_blob(told.content.facts)]
     pages += [path.read_bytes() for path in (folder / "var" / "reports").rglob("*.*")]
     assert len(pages) == 5
     assert [find_words(page) for page in pages] == [set()] * 5

@@ -5,10 +5,10 @@ from datetime import date
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import Records, RecordsIdentity
+from nightloom.artifacts.data import Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.models import ModelRef, specify_task
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import PredictionPlan
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Generation
@@ -60,9 +60,11 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
             deleted=pl.lit(value=False),
         )
         blob = put_frame(store, frame, RECORDS)
-        records = store.publish(Records(identity=RecordsIdentity(rows=len(rows), new_rows=len(rows), parts=(blob,))))
+        records = store.publish(Records(content=RecordsContent(rows=len(rows), new_rows=len(rows), parts=(blob,))))
         messages = (PromptMessage(role="user", content="{{ text }}"),)
-        prompt = store.publish(Prompt(identity=PromptIdentity(messages=messages), record=PromptRecord(name="triage/1")))
+        prompt = store.publish(
+            Prompt(content=PromptContent(messages=messages), provenance=PromptProvenance(name="triage/1"))
+        )
         return plan_shards(
             store,
             recipe,

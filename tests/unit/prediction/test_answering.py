@@ -15,9 +15,9 @@ from nightloom.prediction.lines import ResultLine
 def answer(store: ObjectStore, make_plan, engine: Engine):
     def run(*texts: str | None, history: list[dict[str, str]] | None = None) -> list[ResultLine]:
         plan = make_plan(texts, history=history)
-        prompt = store.load(Prompt, plan.identity.task.prompt).identity
-        rows = pl.concat(get_frame(store, shard, RECORDS) for shard in plan.identity.shards)
-        return answer_rows(Batch(plan.id, plan.identity, prompt, engine), rows, lambda _rows: None)
+        prompt = store.load(Prompt, plan.content.task.prompt).content
+        rows = pl.concat(get_frame(store, shard, RECORDS) for shard in plan.content.shards)
+        return answer_rows(Batch(plan.id, plan.content, prompt, engine), rows, lambda _rows: None)
 
     return run
 
@@ -75,9 +75,9 @@ def test_personal_data_is_redacted_before_the_model_sees_it(store: ObjectStore, 
             return [Generation("{}", 1, 1, finished=True) for _ in conversations]
 
     plan = make_plan(["Write to jo@example.com"])
-    prompt = store.load(Prompt, plan.identity.task.prompt).identity
-    rows = get_frame(store, plan.identity.shards[0], RECORDS)
-    answer_rows(Batch(plan.id, plan.identity, prompt, Listening()), rows, lambda _rows: None)
+    prompt = store.load(Prompt, plan.content.task.prompt).content
+    rows = get_frame(store, plan.content.shards[0], RECORDS)
+    answer_rows(Batch(plan.id, plan.content, prompt, Listening()), rows, lambda _rows: None)
     assert len(seen) == 1
     assert "jo@example.com" not in seen[0]
 
@@ -85,15 +85,15 @@ def test_personal_data_is_redacted_before_the_model_sees_it(store: ObjectStore, 
 def test_the_model_is_shown_what_was_said_before(store: ObjectStore, make_plan) -> None:
     history = [{"content": "I am jo@example.com", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
     plan = make_plan(["Where is it?"], history=history)
-    prompt, heard = store.load(Prompt, plan.identity.task.prompt).identity, []
+    prompt, heard = store.load(Prompt, plan.content.task.prompt).content, []
 
     class ListeningEngine:
         def generate(self, conversations, max_new_tokens):
             heard.extend(conversations)
             return [Generation("", 1, 1, finished=True)] * len(conversations)
 
-    rows = get_frame(store, plan.identity.shards[0], RECORDS)
-    (line,) = answer_rows(Batch(plan.id, plan.identity, prompt, ListeningEngine()), rows, lambda _rows: None)
+    rows = get_frame(store, plan.content.shards[0], RECORDS)
+    (line,) = answer_rows(Batch(plan.id, plan.content, prompt, ListeningEngine()), rows, lambda _rows: None)
     assert [message["content"] for message in heard[0]] == ["I am <EMAIL_ADDRESS>", "Hello.", "Where is it?"]
     assert line.nightloom.flags == ("pii",)
 

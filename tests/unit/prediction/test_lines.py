@@ -14,8 +14,8 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "prediction_lines.jsonl"
 
 @pytest.fixture
 def lines(store, make_plan, engine):
-    plan = make_plan(["My card\u2028was charged twice", "prose", "the key is AKIAIOSFODNN7EXAMPLE"]).identity
-    prompt = store.load(Prompt, plan.task.prompt).identity
+    plan = make_plan(["My card\u2028was charged twice", "prose", "the key is AKIAIOSFODNN7EXAMPLE"]).content
+    prompt = store.load(Prompt, plan.task.prompt).content
     rows = get_frame(store, plan.shards[0], RECORDS)
     return answer_rows(Batch("p" * 64, plan, prompt, engine), rows, lambda _rows: None)
 

@@ -8,19 +8,19 @@ from nightloom.recipes.schema import Recipe
 
 def test_newest_version_of_a_row_is_predicted_once(store, make_plan) -> None:
     plan = make_plan([("a", "2026-11-01", "old"), ("a", "2026-11-22", "new"), ("b", "2026-11-22", "other")])
-    (shard,) = plan.identity.shards
+    (shard,) = plan.content.shards
     assert get_frame(store, shard, RECORDS)["text"].to_list() == ["new", "other"]
-    assert plan.identity.rows == 2
+    assert plan.content.rows == 2
 
 
 def test_rows_are_sorted_and_cut_into_shards(store, make_plan) -> None:
     plan = make_plan([(key, "", "text") for key in "gfedcba"])
-    shards = [get_frame(store, shard, RECORDS)["row_id"].to_list() for shard in plan.identity.shards]
+    shards = [get_frame(store, shard, RECORDS)["row_id"].to_list() for shard in plan.content.shards]
     assert shards == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
 
 
 def test_plan_holds_how_the_model_is_asked_and_guarded(make_plan) -> None:
-    identity = make_plan(["text"]).identity
+    identity = make_plan(["text"]).content
     assert identity.task.field_order == ("team", "reply")
     assert identity.task.answer == {"team": ("billing", "sales"), "reply": None}
     assert identity.checks == {

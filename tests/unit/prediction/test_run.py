@@ -50,7 +50,7 @@ class MortalS3:
 
 
 def lines_of(store: ObjectStore, predictions: Predictions) -> list[ResultLine]:
-    return [line for file in predictions.identity.files for line in load_lines(store.get_blob(file))]
+    return [line for file in predictions.content.files for line in load_lines(store.get_blob(file))]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -68,8 +68,8 @@ def test_every_row_has_one_result_whatever_is_killed(
     predict_shards(store, registry, plan.id, "0", open_engine)
     predictions = commit_predictions(store, plan.id)
     assert [line.custom_id for line in lines_of(store, predictions)] == ROW_IDS
-    assert predictions.identity.counts == COUNTS
-    assert predictions.identity.rows == 8
+    assert predictions.content.counts == COUNTS
+    assert predictions.content.rows == 8
 
 
 def test_predicting_again_gives_the_same_bytes(store, s3, registry, make_plan, open_engine) -> None:
@@ -78,7 +78,7 @@ def test_predicting_again_gives_the_same_bytes(store, s3, registry, make_plan, o
         s3.objects.clear()
         plan = make_plan(TEXTS)
         predict_shards(store, registry, plan.id, worker, open_engine)
-        files.append(commit_predictions(store, plan.id).identity.files)
+        files.append(commit_predictions(store, plan.id).content.files)
     assert files[0] == files[1]
 
 
@@ -101,7 +101,7 @@ def test_two_workers_share_the_shards_without_overlap(store, registry, make_plan
     for worker in workers:
         worker.join()
     assert sum(done.values()) == 30
-    assert commit_predictions(store, plan.id).identity.counts["succeeded"] == 30
+    assert commit_predictions(store, plan.id).content.counts["succeeded"] == 30
 
 
 def test_shard_at_which_another_works_is_left_to_it(store, registry, make_plan, open_engine) -> None:
@@ -121,7 +121,7 @@ def test_lease_of_a_dead_worker_is_taken_over_when_it_has_expired(store, registr
 def test_plan_without_rows_becomes_empty_predictions(store, registry, make_plan, open_engine) -> None:
     plan = make_plan([])
     assert predict_shards(store, registry, plan.id, "0", open_engine) == 0
-    assert commit_predictions(store, plan.id).identity.rows == 0
+    assert commit_predictions(store, plan.id).content.rows == 0
 
 
 @pytest.mark.skipif(not BLNS.is_file(), reason="NIGHTLOOM_TEST_DATA has no naughty strings")
@@ -132,7 +132,7 @@ def test_naughty_tickets_have_one_result_each(store, registry, make_plan, open_e
     predict_shards(store, registry, plan.id, "0", open_engine)
     predictions = commit_predictions(store, plan.id)
     assert [line.custom_id for line in lines_of(store, predictions)] == [f"r{n:03}" for n in range(len(tickets))]
-    assert predictions.identity.counts["succeeded"] > 450
+    assert predictions.content.counts["succeeded"] > 450
 
 
 def test_progress_is_logged_without_text_of_rows(store, registry, make_plan, open_engine, caplog) -> None:

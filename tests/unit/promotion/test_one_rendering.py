@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import EvalSetIdentity, EvalSetManifest, EvalSetRecord
+from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetProvenance
 from nightloom.artifacts.frames import EVAL_ITEMS, RECORDS, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import ModelRef, TaskSpec
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
-from nightloom.artifacts.results import PredictionPlanIdentity
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
+from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Generation
 from nightloom.evaluation.scoring import score_model
@@ -20,7 +20,7 @@ from nightloom.rendering.messages import Conversation
 
 HISTORY = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
 TEXTS = [("the invoice is wrong", None), ("  my password\n is lost ", HISTORY)]
-PROMPT = PromptIdentity(
+PROMPT = PromptContent(
     messages=(
         PromptMessage(role="system", content="Which team?"),
         PromptMessage(role="user", content="Ticket: {{ text }}"),
@@ -41,7 +41,7 @@ class Listening:
 
 @pytest.fixture
 def task(store: ObjectStore) -> TaskSpec:
-    prompt = store.publish(Prompt(identity=PROMPT, record=PromptRecord(name="triage/1")))
+    prompt = store.publish(Prompt(content=PROMPT, provenance=PromptProvenance(name="triage/1")))
     return TaskSpec(prompt=prompt.id, output="json", answer={"team": None}, field_order=("team",))
 
 
@@ -51,7 +51,8 @@ def test_evaluation_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpe
     root = rows_root(get_frame(store, blob, EVAL_ITEMS))
     evalset = store.publish(
         EvalSetManifest(
-            identity=EvalSetIdentity(name="gold", rows_root=root, items=2), record=EvalSetRecord(frame=blob, refused=0)
+            content=EvalSetContent(name="gold", rows_root=root, items=2),
+            provenance=EvalSetProvenance(frame=blob, refused=0),
         )
     )
     engine = Listening()
@@ -62,7 +63,7 @@ def test_evaluation_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpe
 def test_batch_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) -> None:
     rows = [(f"r{n}", "", text, None, None, history, False) for n, (text, history) in enumerate(TEXTS)]
     checks = {"operations": [], "max_characters": 2000, "pii": "keep", "secrets": "keep", "prompt_injections": "keep"}
-    plan = PredictionPlanIdentity(
+    plan = PredictionPlanContent(
         recipe="triage",
         night="2026-11-23",
         model=ModelRef(base="b" * 64),

@@ -9,7 +9,7 @@ import pytest
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import TOKENS, get_frame, put_frame
-from nightloom.artifacts.models import Adapter, BaseModelIdentity, BaseModelManifest, BaseModelRecord, ModelRef
+from nightloom.artifacts.models import Adapter, BaseModelContent, BaseModelManifest, BaseModelProvenance, ModelRef
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity
 from nightloom.artifacts.training import Tokens
@@ -33,8 +33,8 @@ def prove(store: ObjectStore, blueprint: Blueprint) -> Prove:
     """Proves an adapter of the blueprint's base model."""
 
     def prove(adapter: Adapter, tokens: Tokens | None = None) -> Parity:
-        identity = blueprint.identity
-        model = ModelRef(base=adapter.identity.base, adapter=adapter.id)
+        identity = blueprint.content
+        model = ModelRef(base=adapter.content.base, adapter=adapter.id)
         encoded = tokens or encode_snapshot(store, identity.model_copy(update={"base": model.base}))
         return prove_parity(store, model, identity.task, identity.max_new_tokens, encoded)
 
@@ -42,15 +42,15 @@ def prove(store: ObjectStore, blueprint: Blueprint) -> Prove:
 
 
 def told(parity: Parity) -> dict[str, bool]:
-    return {check.name: check.passed for check in parity.record.checks}
+    return {check.name: check.passed for check in parity.result.checks}
 
 
 def test_a_sound_adapter_is_one_model_everywhere(make_adapter: MakeAdapter, prove: Prove) -> None:
     parity = prove(make_adapter())
     assert told(parity) == {"ids": True, "adapter": True, "merge": True, "answers": True}
     assert parity.mismatch is None
-    assert {check.n for check in parity.record.checks} == {32}
-    merge = parity.record.checks[2]
+    assert {check.n for check in parity.result.checks} == {32}
+    merge = parity.result.checks[2]
     assert 0 < merge.value < merge.tolerance == TOLERANCES["float32"]
 
 
@@ -97,7 +97,7 @@ def test_a_merge_that_is_off_is_told(make_adapter: MakeAdapter, prove: Prove, mo
     assert told(parity) == {"ids": True, "adapter": True, "merge": False, "answers": False}
     assert str(parity.mismatch).startswith("logits of the merged model differ from the adapter's by ")
     assert str(parity.mismatch).endswith("of the largest in 32 examples, more than the 0.0001 allowed for float32")
-    assert parity.record.checks[3].value > 0
+    assert parity.result.checks[3].value > 0
 
 
 def test_an_engine_whose_batches_answer_otherwise_is_told(
@@ -144,7 +144,7 @@ def test_a_template_that_asks_otherwise_than_it_writes_is_told(
 ) -> None:
     base = change_template(store, tiny_model, tmp_path, "'<|assistant|>'", "'<|assistant|>' + 'Well: '")
     adapter = make_adapter()
-    moved = store.publish(adapter.model_copy(update={"identity": adapter.identity.model_copy(update={"base": base})}))
+    moved = store.publish(adapter.model_copy(update={"content": adapter.content.model_copy(update={"base": base})}))
     parity = prove(moved)
     assert told(parity)["ids"] is False
     assert parity.mismatch == (
@@ -155,29 +155,29 @@ def test_a_template_that_asks_otherwise_than_it_writes_is_told(
 def test_ids_of_another_template_are_told(
     store: ObjectStore, blueprint: Blueprint, make_adapter: MakeAdapter, prove: Prove
 ) -> None:
-    tokens = encode_snapshot(store, blueprint.identity)
-    frames = [get_frame(store, blob, TOKENS) for blob in tokens.record.frames]
+    tokens = encode_snapshot(store, blueprint.content)
+    frames = [get_frame(store, blob, TOKENS) for blob in tokens.result.frames]
     # As a template has it that begins with a token of its own.
     frames[1] = frames[1].with_columns(
         input_ids=pl.concat_list(pl.lit([1], TOKENS["input_ids"]), "input_ids"),
         learned=pl.concat_list(pl.lit([False], TOKENS["learned"]), "learned"),
     )
     blobs = tuple(put_frame(store, frame, TOKENS) for frame in frames)
-    other = tokens.model_copy(update={"record": tokens.record.model_copy(update={"frames": blobs})})
+    other = tokens.model_copy(update={"result": tokens.result.model_copy(update={"frames": blobs})})
     parity = prove(make_adapter(), other)
     assert told(parity) == {"ids": False, "adapter": True, "merge": True, "answers": True}
-    assert 0 < parity.record.checks[0].value < 32
+    assert 0 < parity.result.checks[0].value < 32
 
 
 def test_an_adapter_that_fits_no_module_is_bad_input(
     store: ObjectStore, tiny_model: Path, make_adapter: MakeAdapter, prove: Prove, tmp_path: Path
 ) -> None:
     adapter = make_adapter(target_modules=["q_proj"])
-    (config,) = [file for file in adapter.identity.files if file.path == "adapter_config.json"]
+    (config,) = [file for file in adapter.content.files if file.path == "adapter_config.json"]
     text = store.get_blob(config.sha256).decode().replace("q_proj", "query")
     changed = config.model_copy(update={"sha256": store.put_blob(text.encode()), "size_bytes": len(text)})
-    files = tuple(changed if file is config else file for file in adapter.identity.files)
-    broken = adapter.model_copy(update={"identity": adapter.identity.model_copy(update={"files": files})})
+    files = tuple(changed if file is config else file for file in adapter.content.files)
+    broken = adapter.model_copy(update={"content": adapter.content.model_copy(update={"files": files})})
     with pytest.raises(InputError, match="does not fit its base model: Target modules"):
         prove(store.publish(broken))
 
@@ -185,10 +185,10 @@ def test_an_adapter_that_fits_no_module_is_bad_input(
 def test_the_sample_is_what_a_model_was_shown_and_always_the_same(
     store: ObjectStore, blueprint: Blueprint, tiny_model: Path
 ) -> None:
-    drawn = draw_examples(store, encode_snapshot(store, blueprint.identity))
+    drawn = draw_examples(store, encode_snapshot(store, blueprint.content))
     assert drawn["was_learned"].to_list() == [False] * 4 + [True] * 28
     assert drawn["lot"][4:].is_sorted()
-    prompt = store.load(Prompt, blueprint.identity.task.prompt).identity
+    prompt = store.load(Prompt, blueprint.content.task.prompt).content
     chats = [render_prompt(prompt, text) for text in drawn["text"]]
     assert drawn["asked"].to_list() == encode_chats(transformers.load_tokenizer(tiny_model), chats)
 
@@ -203,5 +203,5 @@ def change_template(store: ObjectStore, model: Path, folder: Path, old: str, new
     assert old in asking
     path.write_text(f"{before}{{%- if add_generation_prompt -%}}{asking.replace(old, new)}", encoding="utf-8")
     files = put_folder(store, changed)
-    record = BaseModelRecord(source="changed")
-    return store.publish(BaseModelManifest(identity=BaseModelIdentity(files=files), record=record)).id
+    record = BaseModelProvenance(source="changed")
+    return store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=record)).id

@@ -3,7 +3,7 @@ from datetime import date
 
 import pytest
 from nightloom.artifacts.models import ModelRef, TaskSpec
-from nightloom.artifacts.results import Parity, ParityCheck, Verdict, VerdictIdentity
+from nightloom.artifacts.results import Parity, ParityCheck, Verdict, VerdictContent
 from nightloom.core.errors import InputError
 from nightloom.core.nights import compute_night
 from nightloom.promotion.promote import promote, refuse_mismatched, roll_back_champion
@@ -15,7 +15,7 @@ MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 
 def make_verdict(candidate, champion, *, night=MONDAY, promoted=True):
     return Verdict(
-        identity=VerdictIdentity(
+        content=VerdictContent(
             recipe="triage",
             night=night.isoformat(),
             blueprint="blueprint",
@@ -141,7 +141,7 @@ def test_without_an_earlier_champion_nothing_is_rolled_back(registry, promote_on
 
 def make_parity(passed):
     check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
-    identity = Parity.Identity(
+    identity = Parity.Key(
         model=ModelRef(base="b" * 64, adapter="a" * 64),
         task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
         max_new_tokens=8,
@@ -149,7 +149,7 @@ def make_parity(passed):
         code="",
         packages={},
     )
-    return Parity(identity=identity, record=Parity.Record(checks=(check,), seconds=1))
+    return Parity(key=identity, result=Parity.Result(checks=(check,), seconds=1))
 
 
 def test_an_adapter_whose_last_proof_failed_is_not_promoted_by_hand():

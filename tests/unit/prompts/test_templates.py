@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.artifacts.prompts import PromptIdentity, PromptMessage
+from nightloom.artifacts.prompts import PromptContent, PromptMessage
 from nightloom.core.errors import InputError
 from nightloom.prompts.templates import parse_output, read_prompt, render_prompt, render_target
 
@@ -14,8 +14,8 @@ FIELDS = ("team", "urgency")
 ALLOWED = {"team": ("billing", "sales"), "urgency": None}
 
 
-def one_message(content: str) -> PromptIdentity:
-    return PromptIdentity(messages=(PromptMessage(role="user", content=content),))
+def one_message(content: str) -> PromptContent:
+    return PromptContent(messages=(PromptMessage(role="user", content=content),))
 
 
 def write_prompt(directory: Path, text: str) -> None:
@@ -137,7 +137,7 @@ def test_what_was_said_before_stands_between_the_prompts_system_message_and_the_
         PromptMessage(role="system", content="You are kind."),
         PromptMessage(role="user", content="Q: {{ text }}"),
     )
-    assert render_prompt(PromptIdentity(messages=messages), "Why?", BEFORE) == [
+    assert render_prompt(PromptContent(messages=messages), "Why?", BEFORE) == [
         {"role": "system", "content": "You are kind.\n\nBe brief."},
         {"role": "user", "content": "{{ 7 * 7 }}"},
         {"role": "assistant", "content": "Hello."},

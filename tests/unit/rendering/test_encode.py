@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, TrialPlan
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import TOKENS, get_frame
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.reading import read_tokens
 from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.base_models.freeze import run_describe
@@ -36,9 +36,9 @@ PLAN = TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings={"max_ste
 
 
 @pytest.fixture
-def blueprint(store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str]) -> BlueprintIdentity:
+def blueprint(store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str]) -> BlueprintSpec:
     """On eight rows in one shard."""
-    return store.load(Blueprint, plan_trial(tiny_base, PLAN)).identity
+    return store.load(Blueprint, plan_trial(tiny_base, PLAN)).content
 
 
 @pytest.fixture
@@ -55,19 +55,19 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def on(blueprint: BlueprintIdentity, snapshot: str) -> BlueprintIdentity:
+def on(blueprint: BlueprintSpec, snapshot: str) -> BlueprintSpec:
     return blueprint.model_copy(update={"snapshot": snapshot})
 
 
 def put_base(store: ObjectStore, folder: Path) -> str:
     return store.publish(
         BaseModelManifest(
-            identity=BaseModelIdentity(files=put_folder(store, folder)), record=BaseModelRecord(source="tiny")
+            content=BaseModelContent(files=put_folder(store, folder)), provenance=BaseModelProvenance(source="tiny")
         )
     ).id
 
 
-def test_ids_are_those_of_the_conversation(store: ObjectStore, blueprint: BlueprintIdentity, tiny_model: Path) -> None:
+def test_ids_are_those_of_the_conversation(store: ObjectStore, blueprint: BlueprintSpec, tiny_model: Path) -> None:
     tokens = encode_snapshot(store, blueprint)
     row = read_tokens(store, tokens, "train").row(0, named=True)
     decode = load_tokenizer(tiny_model).decode
@@ -77,8 +77,8 @@ def test_ids_are_those_of_the_conversation(store: ObjectStore, blueprint: Bluepr
     assert decode(learned) == '{"team": "billing"}<|end|>'
 
 
-def test_examples_and_tokens_are_counted(store: ObjectStore, blueprint: BlueprintIdentity) -> None:
-    record = encode_snapshot(store, blueprint).record
+def test_examples_and_tokens_are_counted(store: ObjectStore, blueprint: BlueprintSpec) -> None:
+    record = encode_snapshot(store, blueprint).result
     frame = get_frame(store, record.frames[0], TOKENS)
     assert record.examples == 8
     assert record.tokens == sum(map(len, frame["input_ids"].to_list()))
@@ -95,40 +95,40 @@ def test_second_trial_on_a_snapshot_encodes_nothing(
 
 
 def test_shards_are_encoded_in_their_order_and_some_rows_at_a_time(
-    store: ObjectStore, blueprint: BlueprintIdentity, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+    store: ObjectStore, blueprint: BlueprintSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encode, "_AT_ONCE", 2)
     tokens = encode_snapshot(store, on(blueprint, publish_rows(store, NINE, shard_rows=4)))
-    assert [len(get_frame(store, blob, TOKENS)) for blob in tokens.record.frames] == [4, 4, 1]
+    assert [len(get_frame(store, blob, TOKENS)) for blob in tokens.result.frames] == [4, 4, 1]
     assert encoded == [2, 2, 2, 2, 1]
     assert read_tokens(store, tokens, "train")["row_id"].to_list() == [f"{n:03d}" for n in range(9)]
     assert read_tokens(store, tokens, "test").is_empty()
 
 
 def test_shard_that_the_snapshot_before_has_is_not_encoded_again(
-    store: ObjectStore, blueprint: BlueprintIdentity, encoded: list[int]
+    store: ObjectStore, blueprint: BlueprintSpec, encoded: list[int]
 ) -> None:
     before = publish_rows(store, NINE, shard_rows=4)
     first = encode_snapshot(store, on(blueprint, before))
     second = encode_snapshot(store, on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=before)))
     assert encoded == [4, 4, 1, 2]
-    assert second.record.frames[:2] == first.record.frames[:2]
-    assert (first.record.examples, second.record.examples) == (9, 10)
+    assert second.result.frames[:2] == first.result.frames[:2]
+    assert (first.result.examples, second.result.examples) == (9, 10)
 
 
 def test_snapshot_before_that_is_lost_costs_time_alone(
-    store: ObjectStore, blueprint: BlueprintIdentity, s3: Any, encoded: list[int]
+    store: ObjectStore, blueprint: BlueprintSpec, s3: Any, encoded: list[int]
 ) -> None:
     before = publish_rows(store, NINE, shard_rows=4)
     encode_snapshot(store, on(blueprint, before))
     after = on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=before))
     s3.objects = {key: data for key, data in s3.objects.items() if before not in key}
-    assert encode_snapshot(store, after).record.examples == 10
+    assert encode_snapshot(store, after).result.examples == 10
     assert encoded == [4, 4, 1, 4, 4, 2]
 
 
 def test_killed_run_leaves_nothing_to_be_seen(
-    store: ObjectStore, blueprint: BlueprintIdentity, s3: Any, monkeypatch: pytest.MonkeyPatch
+    store: ObjectStore, blueprint: BlueprintSpec, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = on(blueprint, publish_rows(store, NINE, shard_rows=4))
     put, written = encode.put_frame, []
@@ -144,26 +144,26 @@ def test_killed_run_leaves_nothing_to_be_seen(
         with pytest.raises(KeyboardInterrupt):
             encode_snapshot(store, blueprint)
     assert not any("/tokens/" in key for key in s3.objects)
-    assert encode_snapshot(store, blueprint).record.frames[0] == written[0]
+    assert encode_snapshot(store, blueprint).result.frames[0] == written[0]
 
 
-def change_prompt(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
-    identity = PromptIdentity(messages=(PromptMessage(role="user", content="Ticket: {{ text }}"),))
-    prompt = store.publish(Prompt(identity=identity, record=PromptRecord(name="triage/2"))).id
+def change_prompt(store: ObjectStore, blueprint: BlueprintSpec, folder: Path) -> dict[str, object]:
+    identity = PromptContent(messages=(PromptMessage(role="user", content="Ticket: {{ text }}"),))
+    prompt = store.publish(Prompt(content=identity, provenance=PromptProvenance(name="triage/2"))).id
     return {"task": blueprint.task.model_copy(update={"prompt": prompt})}
 
 
-def change_output(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+def change_output(store: ObjectStore, blueprint: BlueprintSpec, folder: Path) -> dict[str, object]:
     return {"task": blueprint.task.model_copy(update={"output": "text"})}
 
 
-def change_template(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+def change_template(store: ObjectStore, blueprint: BlueprintSpec, folder: Path) -> dict[str, object]:
     path = folder / "chat_template.jinja"
     path.write_text(path.read_text(encoding="utf-8").replace("message.content", "message.content|trim"), "utf-8")
     return {"base": put_base(store, folder)}
 
 
-def change_tokenizer(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+def change_tokenizer(store: ObjectStore, blueprint: BlueprintSpec, folder: Path) -> dict[str, object]:
     path = folder / "tokenizer.json"
     document = json.loads(path.read_text(encoding="utf-8"))
     document["normalizer"] = {"type": "NFC"}
@@ -171,7 +171,7 @@ def change_tokenizer(store: ObjectStore, blueprint: BlueprintIdentity, folder: P
     return {"base": put_base(store, folder)}
 
 
-def change_tokenizer_config(store: ObjectStore, blueprint: BlueprintIdentity, folder: Path) -> dict[str, object]:
+def change_tokenizer_config(store: ObjectStore, blueprint: BlueprintSpec, folder: Path) -> dict[str, object]:
     path = folder / "tokenizer_config.json"
     document = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**document, "model_max_length": 9}), encoding="utf-8")
@@ -183,7 +183,7 @@ def change_tokenizer_config(store: ObjectStore, blueprint: BlueprintIdentity, fo
 )
 def test_what_the_ids_follow_from_names_them(
     store: ObjectStore,
-    blueprint: BlueprintIdentity,
+    blueprint: BlueprintSpec,
     tiny_model: Path,
     tmp_path: Path,
     encoded: list[int],
@@ -198,7 +198,7 @@ def test_what_the_ids_follow_from_names_them(
 
 
 def test_bases_with_one_tokenizer_share_its_ids(
-    store: ObjectStore, blueprint: BlueprintIdentity, tiny_model: Path, tmp_path: Path
+    store: ObjectStore, blueprint: BlueprintSpec, tiny_model: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -210,24 +210,24 @@ def test_bases_with_one_tokenizer_share_its_ids(
     assert encode_snapshot(store, other).id == encode_snapshot(store, blueprint).id
 
 
-def test_erased_row_is_not_read_any_more(store: ObjectStore, blueprint: BlueprintIdentity) -> None:
-    blob = encode_snapshot(store, blueprint).record.frames[0]
+def test_erased_row_is_not_read_any_more(store: ObjectStore, blueprint: BlueprintSpec) -> None:
+    blob = encode_snapshot(store, blueprint).result.frames[0]
     assert rewrite_blob(store, blob, "tokens", ["003"]) == 1
     training, _ = read_encoded(store, blueprint)
     assert "003" not in training["row_id"]
     assert len(training) == 7
 
 
-def test_snapshot_whose_training_rows_were_erased_is_refused(store: ObjectStore, blueprint: BlueprintIdentity) -> None:
+def test_snapshot_whose_training_rows_were_erased_is_refused(store: ObjectStore, blueprint: BlueprintSpec) -> None:
     blueprint = on(blueprint, publish_rows(store, ROWS[:1]))
-    shard = store.load(Snapshot, blueprint.snapshot).record.files[0].sha256
+    shard = store.load(Snapshot, blueprint.snapshot).provenance.files[0].sha256
     rewrite_blob(store, shard, "examples", ["000"])
     with pytest.raises(InputError, match="has no training rows"):
         read_encoded(store, blueprint)
 
 
 def test_log_tells_counts_and_no_word_of_a_row(
-    store: ObjectStore, blueprint: BlueprintIdentity, caplog: pytest.LogCaptureFixture
+    store: ObjectStore, blueprint: BlueprintSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "nightloom"):
         encode_snapshot(store, blueprint)
@@ -237,7 +237,7 @@ def test_log_tells_counts_and_no_word_of_a_row(
 
 def test_template_that_asks_otherwise_than_it_writes_is_told(
     store: ObjectStore,
-    blueprint: BlueprintIdentity,
+    blueprint: BlueprintSpec,
     tiny_model: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -250,10 +250,10 @@ def test_template_that_asks_otherwise_than_it_writes_is_told(
 
 
 def test_tokens_are_found_by_what_a_blueprint_names(
-    store: ObjectStore, blueprint: BlueprintIdentity, tiny_base: str, monkeypatch: pytest.MonkeyPatch
+    store: ObjectStore, blueprint: BlueprintSpec, tiny_base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nightloom.base_models.freeze.open_store", lambda: store)
     tokens = encode_snapshot(store, blueprint)
     read = run_describe(tiny_base)
     packages = installed_packages()
-    assert identify_tokens(blueprint, str(read["tokenizer"]), str(read["template"]), packages) == tokens.identity
+    assert identify_tokens(blueprint, str(read["tokenizer"]), str(read["template"]), packages) == tokens.key

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from nightloom.artifacts.blueprints import (
     Blueprint,
-    BlueprintIdentity,
-    BlueprintRecord,
+    BlueprintProvenance,
+    BlueprintSpec,
     EvalSetUse,
     TrialPlan,
     number_draws,
@@ -18,35 +18,35 @@ from nightloom.artifacts.blueprints import (
 from nightloom.artifacts.data import (
     CanaryResult,
     Curated,
-    EvalSetIdentity,
+    EvalSetContent,
     EvalSetManifest,
-    EvalSetRecord,
+    EvalSetProvenance,
     Expectation,
     Preparation,
-    PreparationIdentity,
+    PreparationContent,
     Records,
-    RecordsIdentity,
+    RecordsContent,
     RuleCount,
     Snapshot,
-    SnapshotIdentity,
-    SnapshotRecord,
+    SnapshotContent,
+    SnapshotProvenance,
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
 from nightloom.artifacts.models import ModelRef, TaskSpec
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import (
     Comparison,
     Finding,
     Metric,
     ModelScores,
     PredictionPlan,
-    PredictionPlanIdentity,
+    PredictionPlanContent,
     Predictions,
-    PredictionsIdentity,
+    PredictionsContent,
     Verdict,
-    VerdictIdentity,
+    VerdictContent,
 )
-from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, Standing, Trial, TrialRecord, identify_trial
+from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, Standing, Trial, TrialResult, identify_trial
 from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_night
 from nightloom.core.settings import get_settings
@@ -159,28 +159,28 @@ class Nights:
     def prepare(self, night: date, *, new_rows: int = 812, canaries: Any = CANARIES) -> Preparation:
         self.open(night)
         records = self.store.publish(
-            Records(identity=RecordsIdentity(rows=11559, new_rows=new_rows, parts=(digest("records", str(night)),)))
+            Records(content=RecordsContent(rows=11559, new_rows=new_rows, parts=(digest("records", str(night)),)))
         )
         snapshot = self.store.publish(
             Snapshot(
-                identity=SnapshotIdentity(
+                content=SnapshotContent(
                     rows_root=digest("rows", str(night)),
                     columns=("row_id", "text"),
                     splits={"train": 9594, "selection": 533, "test": 534},
                 ),
-                record=SnapshotRecord(files=(), recipe=self.recipe, night=str(night), parent=None),
+                provenance=SnapshotProvenance(files=(), recipe=self.recipe, night=str(night), parent=None),
             )
         )
         curated = self._curate(records.id)
         preparation = self.store.publish(
             Preparation(
-                identity=PreparationIdentity(
+                content=PreparationContent(
                     recipe=self.recipe,
                     night=str(night),
                     cut_from=datetime.combine(night, datetime.min.time(), UTC) - timedelta(days=1),
                     cut_to=datetime.combine(night, datetime.min.time(), UTC),
                     records=records.id,
-                    eval_sets=curated.identity.eval_sets,
+                    eval_sets=curated.content.eval_sets,
                     snapshot=snapshot.id,
                     curated=curated.id,
                     ledger=(digest("ledger"),),
@@ -210,11 +210,11 @@ class Nights:
         """Keep a curation after which 7 of 640 items of one eval set are repeated, and none of the other."""
         sets = [self._freeze(name, items) for name, items in (("held_out", 640), ("chats", 20))]
         lines = [
-            (each.id, str(item), each.identity.name == "chats" or item >= 7, None, None, 0.0, 0.0, 0.0, None)
+            (each.id, str(item), each.content.name == "chats" or item >= 7, None, None, 0.0, 0.0, 0.0, None)
             for each in sets
-            for item in range(each.identity.items)
+            for item in range(each.content.items)
         ]
-        identity = Curated.Identity(
+        identity = Curated.Content(
             records=records,
             eval_sets=tuple(each.id for each in sets),
             parent=None,
@@ -229,12 +229,12 @@ class Nights:
             expectations=(),
             refusal=None,
         )
-        return self.store.publish(Curated(identity=identity))
+        return self.store.publish(Curated(content=identity))
 
     def _freeze(self, name: str, items: int) -> EvalSetManifest:
-        identity = EvalSetIdentity(name=name, rows_root=digest(name), items=items)
+        identity = EvalSetContent(name=name, rows_root=digest(name), items=items)
         return self.store.publish(
-            EvalSetManifest(identity=identity, record=EvalSetRecord(frame=digest("items", name), refused=0))
+            EvalSetManifest(content=identity, provenance=EvalSetProvenance(frame=digest("items", name), refused=0))
         )
 
     def finetune(
@@ -263,7 +263,7 @@ class Nights:
         reason = f"team 0.912 against {against}: {(low + high) / 2:+.3f} [{low:+.3f}, {high:+.3f}]: {finding}"
         verdict = self.store.publish(
             Verdict(
-                identity=VerdictIdentity(
+                content=VerdictContent(
                     recipe=self.recipe,
                     night=str(night),
                     blueprint=blueprint.id,
@@ -299,7 +299,7 @@ class Nights:
         counts = {"succeeded": rows - 9, "invalid_output": 3, "blocked": 4, "failed": 2, "expired": 0}
         plan = self.store.publish(
             PredictionPlan(
-                identity=PredictionPlanIdentity(
+                content=PredictionPlanContent(
                     recipe=self.recipe,
                     night=str(night),
                     model=ModelRef(base=BASE, adapter=self.champion),
@@ -314,7 +314,7 @@ class Nights:
             )
         )
         predictions = self.store.publish(
-            Predictions(identity=PredictionsIdentity(plan=plan.id, files=(), counts=counts, rows=rows))
+            Predictions(content=PredictionsContent(plan=plan.id, files=(), counts=counts, rows=rows))
         )
         self.end(night, "predict", "done", f"{rows} rows", predictions.id)
         return predictions
@@ -322,13 +322,13 @@ class Nights:
     def compile(self, night: date, plans: Any = PLANS[:1]) -> Blueprint:
         prompt = self.store.publish(
             Prompt(
-                identity=PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),)),
-                record=PromptRecord(name="support_triage/1"),
+                content=PromptContent(messages=(PromptMessage(role="user", content="{{ text }}"),)),
+                provenance=PromptProvenance(name="support_triage/1"),
             )
         )
         return self.store.publish(
             Blueprint(
-                identity=BlueprintIdentity(
+                content=BlueprintSpec(
                     recipe=self.recipe,
                     snapshot=digest("snapshot", str(night)),
                     base=BASE,
@@ -353,23 +353,23 @@ class Nights:
                     code={},
                     packages={},
                 ),
-                record=BlueprintRecord(night=str(night), packages={}, python="3.11", machine="x86_64"),
+                provenance=BlueprintProvenance(night=str(night), packages={}, python="3.11", machine="x86_64"),
             )
         )
 
     def rank(self, blueprint: Blueprint, *, to_the_end: bool = True) -> None:
         """Rank the trials by losses that fall with the number of their draw; half of the draws goes on."""
-        plans, draws = blueprint.identity.trials, number_draws(blueprint.identity.trials)
+        plans, draws = blueprint.content.trials, number_draws(blueprint.content.trials)
         going_on = sorted(range(len(plans)), key=lambda number: (-draws[number], number))
         kept = [number for number in going_on if draws[number] >= (max(draws) + 1) / 2]
-        rungs = [(going_on, kept), (kept, kept[:1])] if blueprint.identity.pruning else [(going_on, going_on[:1])]
+        rungs = [(going_on, kept), (kept, kept[:1])] if blueprint.content.pruning else [(going_on, going_on[:1])]
         for rung, (ranked, left) in enumerate(rungs if to_the_end else rungs[:1]):
             standings = tuple(
                 Standing(trial=number, draw=draws[number], held_out=held_out(75 + 225 * rung, draws[number], number))
                 for number in ranked
             )
-            record = Ranking.Record(standings=standings, going_on=tuple(sorted(left)))
-            self.store.publish(Ranking(identity=Ranking.Identity(blueprint=blueprint.id, rung=rung), record=record))
+            record = Ranking.Result(standings=standings, going_on=tuple(sorted(left)))
+            self.store.publish(Ranking(key=Ranking.Key(blueprint=blueprint.id, rung=rung), result=record))
         for number in range(len(plans)):
             self._note_progress(blueprint, number, 74.2 if number in kept else 20.4)
 
@@ -377,11 +377,11 @@ class Nights:
         moment = datetime(2026, 11, 23, 1)  # noqa: DTZ001  # as the registry keeps it
         line = {"step": 300, "steps": 300, "device": "NVIDIA H100 80GB HBM3", "started_at": moment, "seen_at": moment}
         with self.database.transaction() as session:
-            trial = Trial.id_of(identify_trial(blueprint.identity, number))
+            trial = Trial.id_of(identify_trial(blueprint.content, number))
             session.merge(TrialRow(trial=trial, seconds=seconds, finished_at=moment, **line))
 
     def _train(self, blueprint: Blueprint, adapter: str) -> Trial:
-        draws = number_draws(blueprint.identity.trials)
+        draws = number_draws(blueprint.content.trials)
         winner = draws.index(max(draws))
         curve = tuple(
             LossPoint(
@@ -391,8 +391,8 @@ class Nights:
         )
         return self.store.publish(
             Trial(
-                identity=identify_trial(blueprint.identity, winner),
-                record=TrialRecord(
+                key=identify_trial(blueprint.content, winner),
+                result=TrialResult(
                     adapter=adapter,
                     steps=300,
                     kept_step=225,

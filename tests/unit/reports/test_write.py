@@ -44,7 +44,7 @@ def full(nights, night):
 
 
 def read_facts(store: ObjectStore, report) -> ReportFacts:
-    return ReportFacts.model_validate_json(store.get_blob(report.identity.facts))
+    return ReportFacts.model_validate_json(store.get_blob(report.content.facts))
 
 
 class Page(HTMLParser):
@@ -83,18 +83,18 @@ class Page(HTMLParser):
 
 
 def read_page(store: ObjectStore, report) -> Page:
-    return Page(store.get_blob(report.record.html).decode())
+    return Page(store.get_blob(report.provenance.html).decode())
 
 
 def test_facts_are_those_of_the_golden_file(store, full, write) -> None:
-    facts = json.loads(store.get_blob(write().identity.facts))
+    facts = json.loads(store.get_blob(write().content.facts))
     # The ids are those of manifests, which have tests of their own.
     facts["provenance"] = [each["name"] for each in facts["provenance"]]
     assert facts == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
 def test_page_tells_what_was_measured_of_the_batch(store, full, write) -> None:
-    page = store.get_blob(write().record.html).decode()
+    page = store.get_blob(write().provenance.html).decode()
     assert '<td class="n">1.0214</td><td>at least 0.5 and at most 3</td>' in page
 
 
@@ -103,7 +103,7 @@ def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) ->
         ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same"),
         ParityCheck(name="merge", passed=False, value=0.4, tolerance=1e-4, n=32, sentence="logits differ by 0.4"),
     ]
-    identity = Parity.Identity(
+    identity = Parity.Key(
         model=ModelRef(base="b" * 64, adapter="a" * 64),
         task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
         max_new_tokens=8,
@@ -111,10 +111,10 @@ def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) ->
         code="",
         packages={},
     )
-    parity = store.publish(Parity(identity=identity, record=Parity.Record(checks=tuple(checks), seconds=1)))
+    parity = store.publish(Parity(key=identity, result=Parity.Result(checks=tuple(checks), seconds=1)))
     nights.prepare(night)
     nights.finetune(night, "BETTER", move=False, parity=parity.id)
-    page = store.get_blob(write().record.html).decode()
+    page = store.get_blob(write().provenance.html).decode()
     assert "1 of 2 proofs that what was compared is what is served did not hold, so nothing is promoted." in page
     assert "in team, 640 items), but parity fails; there is no champion yet." in page
     assert '<td class="bad">fails</td><th scope="row">merge</th><td>logits differ by 0.4</td>' in page
@@ -128,8 +128,8 @@ def test_copies_lie_under_the_var_folder(store, night, full, write, var_dir) -> 
     report = write()
     path = report_path("support_triage", night)
     assert path == var_dir / "reports" / "support_triage" / "2026-11-23.html"
-    assert path.read_bytes() == store.get_blob(report.record.html)
-    assert path.with_suffix(".json").read_bytes() == store.get_blob(report.identity.facts)
+    assert path.read_bytes() == store.get_blob(report.provenance.html)
+    assert path.with_suffix(".json").read_bytes() == store.get_blob(report.content.facts)
     assert sorted(each.name for each in path.parent.iterdir()) == ["2026-11-23.html", "2026-11-23.json"]
 
 
@@ -246,7 +246,7 @@ def test_each_rule_has_recall_and_precision_on_planted_faults(store, full, write
 
 
 def test_page_needs_nothing_from_outside(store, full, write) -> None:
-    source = store.get_blob(write().record.html).decode()
+    source = store.get_blob(write().provenance.html).decode()
     assert re.findall(r"https?:|//[a-z]|url\((?!#)|@import|<script|<link|<img|<iframe", source) == []
     assert 'name="viewport"' in source
     assert "prefers-color-scheme: dark" in source

@@ -93,7 +93,7 @@ def test_the_difference_is_that_of_the_rows(store: ObjectStore, before: dict[str
 
 def test_erased_row_was_removed_unless_both_have_lost_it(store: ObjectStore, freeze: Freeze) -> None:
     before, after = freeze(ROWS), freeze(ROWS[:7] + ROWS[8:])
-    for file in store.load(Snapshot, before).record.files:
+    for file in store.load(Snapshot, before).provenance.files:
         rewrite_blob(store, file.sha256, "examples", ["T7"])
     assert diff_snapshots(store, before, after).rows() == [("T7", None, "removed")]
     assert diff_snapshots(store, before, freeze(ROWS[:19])).rows() == [("T19", "mail", "removed")]

@@ -5,10 +5,10 @@ import pytest
 from nightloom.artifacts.data import (
     Curated,
     Records,
-    RecordsIdentity,
+    RecordsContent,
     Snapshot,
-    SnapshotIdentity,
-    SnapshotRecord,
+    SnapshotContent,
+    SnapshotProvenance,
 )
 from nightloom.artifacts.frames import EXAMPLES, LABELS, RECORDS, TOKENS, get_frame, put_frame
 from nightloom.artifacts.reading import read_records, read_tokens
@@ -26,8 +26,8 @@ from .test_garbage import NIGHT, put_tokens, put_trial
 
 def put_records(store: ObjectStore, registry: Database, recipe: str | None, text: str) -> Records:
     frame = pl.DataFrame([("T1", "v", text, "{}", None, None, False)], RECORDS, orient="row")
-    identity = RecordsIdentity(rows=1, new_rows=1, parts=(put_frame(store, frame, RECORDS),))
-    records = store.publish(Records(identity=identity))
+    identity = RecordsContent(rows=1, new_rows=1, parts=(put_frame(store, frame, RECORDS),))
+    records = store.publish(Records(content=identity))
     if recipe:
         index_manifest(registry, "records", records.id, recipe, NIGHT)
     return records
@@ -35,7 +35,7 @@ def put_records(store: ObjectStore, registry: Database, recipe: str | None, text
 
 def put_curated(store: ObjectStore, registry: Database, recipe: str, records: str) -> Curated:
     examples = pl.DataFrame([("T1", "c", "train", f"{recipe} reads", "{}", None, None)], EXAMPLES, orient="row")
-    identity = Curated.Identity(
+    identity = Curated.Content(
         records=records,
         eval_sets=(),
         parent=None,
@@ -50,15 +50,15 @@ def put_curated(store: ObjectStore, registry: Database, recipe: str, records: st
         expectations=(),
         refusal=None,
     )
-    curated = store.publish(Curated(identity=identity))
+    curated = store.publish(Curated(content=identity))
     index_manifest(registry, "curated", curated.id, recipe, NIGHT)
     return curated
 
 
 def put_snapshot(store: ObjectStore, registry: Database, recipe: str) -> Snapshot:
-    identity = SnapshotIdentity(rows_root="r" * 64, columns=(), splits={})
-    record = SnapshotRecord(files=(), recipe=recipe, night="2026-11-23", parent=None)
-    snapshot = store.publish(Snapshot(identity=identity, record=record))
+    identity = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
+    record = SnapshotProvenance(files=(), recipe=recipe, night="2026-11-23", parent=None)
+    snapshot = store.publish(Snapshot(content=identity, provenance=record))
     index_manifest(registry, "snapshot", snapshot.id, recipe, NIGHT)
     return snapshot
 

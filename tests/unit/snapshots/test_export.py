@@ -60,7 +60,7 @@ def test_pandas_reads_it(folder: Path) -> None:
 def test_datasets_reads_it_by_the_list_of_the_manifest(folder: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
 
-    listed = json.loads((folder / "snapshot.json").read_bytes())["record"]["files"]
+    listed = json.loads((folder / "snapshot.json").read_bytes())["provenance"]["files"]
     files = [str(next(folder.glob(f"*-{file['sha256'][:12]}.parquet"))) for file in listed]
     loaded = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "datasets"))
     assert sorted(loaded["row_id"]) == sorted(row["row_id"] for row in ROWS)
@@ -77,7 +77,7 @@ def test_exporting_again_changes_nothing_and_mends_what_is_damaged(
 
 
 def test_exporting_again_takes_out_what_was_erased(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
-    for file in snapshot.record.files:
+    for file in snapshot.provenance.files:
         rewrite_blob(store, file.sha256, "examples", ["T7"])
     export_snapshot(store, snapshot.id, folder)
     assert set(pl.read_parquet(folder / "*.parquet")["row_id"]) == {row["row_id"] for row in ROWS} - {"T7"}

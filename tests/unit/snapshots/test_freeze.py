@@ -28,7 +28,7 @@ NIGHT = date(2026, 11, 23)
 
 
 def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
-    identity = Curated.Identity(
+    identity = Curated.Content(
         records="0" * 64,
         eval_sets=(),
         parent=None,
@@ -43,7 +43,7 @@ def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
         expectations=(),
         refusal=refusal,
     )
-    return store.publish(Curated(identity=identity)).id
+    return store.publish(Curated(content=identity)).id
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def freeze(store: ObjectStore, tmp_path: Path) -> Freeze:
 
 def test_files_cover_the_rows_in_the_order_in_which_they_came(freeze: Freeze) -> None:
     snapshot = freeze(ROWS[4:] + ROWS[:4])
-    files = [(file.rows, file.first_id, file.last_id) for file in snapshot.record.files]
+    files = [(file.rows, file.first_id, file.last_id) for file in snapshot.provenance.files]
     assert files == [(3, "T4", "T6"), (3, "T0", "T2"), (1, "T3", "T3")]
-    assert snapshot.identity.splits == {"test": 1, "train": 6}
+    assert snapshot.content.splits == {"test": 1, "train": 6}
 
 
 def test_rows_are_read_back_by_split(freeze: Freeze, store: ObjectStore) -> None:
@@ -108,7 +108,7 @@ def test_memory_changes_nothing_but_the_time(freeze: Freeze, s3: Any, most: int)
 @pytest.mark.parametrize("again", [{"rows": ROWS[:-1]}, {"memory": "none"}], ids=["other rows", "no memory"])
 def test_a_file_that_was_lost_is_sent_again(freeze: Freeze, store: ObjectStore, s3: Any, again: dict[str, Any]) -> None:
     snapshot = freeze()
-    sha256 = snapshot.record.files[0].sha256
+    sha256 = snapshot.provenance.files[0].sha256
     del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
     freeze(**again)
     assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
@@ -117,7 +117,7 @@ def test_a_file_that_was_lost_is_sent_again(freeze: Freeze, store: ObjectStore, 
 def test_memory_that_cannot_be_written_is_believed_no_more(
     freeze: Freeze, store: ObjectStore, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sha256 = freeze().record.files[0].sha256
+    sha256 = freeze().provenance.files[0].sha256
     del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
 
     def refuse(_: Path) -> None:
@@ -135,7 +135,7 @@ def test_an_id_that_stands_twice_is_a_fault(freeze: Freeze) -> None:
 
 def test_no_rows_make_a_snapshot_without_files(freeze: Freeze, store: ObjectStore) -> None:
     snapshot = freeze([])
-    assert snapshot.record.files == ()
+    assert snapshot.provenance.files == ()
     assert read_snapshot(store, snapshot.id).rows() == []
 
 
@@ -158,7 +158,7 @@ def test_sound_snapshot_is_verified(freeze: Freeze, store: ObjectStore) -> None:
 
 def test_changed_byte_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
     snapshot = freeze()
-    sha256 = snapshot.record.files[1].sha256
+    sha256 = snapshot.provenance.files[1].sha256
     key = f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"
     s3.objects[key] = s3.objects[key][:-1] + b"?"
     with pytest.raises(ManifestError, match=f"blob {sha256} is damaged"):
@@ -167,7 +167,7 @@ def test_changed_byte_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> N
 
 def test_missing_file_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
     snapshot = freeze()
-    sha256 = snapshot.record.files[0].sha256
+    sha256 = snapshot.provenance.files[0].sha256
     del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
     with pytest.raises(ManifestError, match=f"blob {sha256} is not in the store"):
         verify_snapshot(store, snapshot.id)
@@ -175,9 +175,9 @@ def test_missing_file_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> N
 
 def test_files_of_other_rows_are_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
     snapshot, other = freeze(), freeze(ROWS[:-1])
-    forged = snapshot.model_copy(update={"record": other.record})
+    forged = snapshot.model_copy(update={"provenance": other.provenance})
     emptied = ObjectStore(type(s3)(), "bucket", "prefix/")
-    for file in other.record.files:
+    for file in other.provenance.files:
         emptied.put_blob(store.get_blob(file.sha256))
     emptied.publish(forged)
     with pytest.raises(ManifestError, match="are not those that its manifest names"):

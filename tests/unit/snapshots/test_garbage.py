@@ -5,25 +5,25 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from nightloom.artifacts.blueprints import Blueprint, BlueprintIdentity, BlueprintRecord, TrialPlan
-from nightloom.artifacts.data import Records, RecordsIdentity, Snapshot, SnapshotIdentity, SnapshotRecord
+from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, TrialPlan
+from nightloom.artifacts.data import Records, RecordsContent, Snapshot, SnapshotContent, SnapshotProvenance
 from nightloom.artifacts.kinds import KINDS
 from nightloom.artifacts.models import (
     Adapter,
-    AdapterIdentity,
-    AdapterRecord,
-    BaseModelIdentity,
+    AdapterContent,
+    AdapterProvenance,
+    BaseModelContent,
     BaseModelManifest,
-    BaseModelRecord,
+    BaseModelProvenance,
     ModelFile,
     Origin,
     TaskSpec,
 )
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
-from nightloom.artifacts.results import Report, ReportIdentity, ReportRecord
-from nightloom.artifacts.training import Checkpoint, Tokens, Trial, TrialIdentity, TrialRecord
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
+from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
+from nightloom.artifacts.training import Checkpoint, Tokens, Trial, TrialKey, TrialResult
 from nightloom.core.errors import InputError, ManifestError
-from nightloom.core.manifests import Manifest
+from nightloom.core.manifests import Artifact, CachedResult
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.replacements import Replacement
@@ -60,18 +60,18 @@ PLAN = TrialPlan(trainer="dummy", method="lora", lora={}, settings={}, seed=20)
 
 
 def put_records(store: ObjectStore, text: bytes = b"rows") -> Records:
-    return store.publish(Records(identity=RecordsIdentity(rows=1, new_rows=1, parts=(store.put_blob(text),))))
+    return store.publish(Records(content=RecordsContent(rows=1, new_rows=1, parts=(store.put_blob(text),))))
 
 
 def put_adapter(store: ObjectStore, blueprint: str = "b" * 64) -> Adapter:
     file = ModelFile(path="a.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
-    identity = AdapterIdentity(base="c" * 64, method="lora", files=(file,))
-    record = AdapterRecord(task=TASK, max_new_tokens=8, blueprint=blueprint, trial=0)
-    return store.publish(Adapter(identity=identity, record=record))
+    identity = AdapterContent(base="c" * 64, method="lora", files=(file,))
+    record = AdapterProvenance(task=TASK, max_new_tokens=8, blueprint=blueprint, trial=0)
+    return store.publish(Adapter(content=identity, provenance=record))
 
 
 def put_trial(store: ObjectStore, snapshot: str, sample: str | None = None) -> Trial:
-    record = TrialRecord(
+    record = TrialResult(
         adapter=put_adapter(store).id,
         steps=1,
         kept_step=1,
@@ -87,8 +87,8 @@ def put_trial(store: ObjectStore, snapshot: str, sample: str | None = None) -> T
     )
     return store.publish(
         Trial(
-            identity=TrialIdentity(snapshot=snapshot, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={}),
-            record=record,
+            key=TrialKey(snapshot=snapshot, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={}),
+            result=record,
         )
     )
 
@@ -143,17 +143,17 @@ def test_what_the_registry_names_is_kept(
 
 
 def put_checkpoint(store: ObjectStore, step: int) -> Checkpoint:
-    trial = TrialIdentity(snapshot="5" * 64, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={})
+    trial = TrialKey(snapshot="5" * 64, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={})
     file = ModelFile(path="adapter_model.safetensors", sha256=store.put_blob(b"step %d" % step), size_bytes=6)
-    identity = Checkpoint.Identity(trial=trial, step=step, halvings=0)
-    return store.publish(Checkpoint(identity=identity, record=Checkpoint.Record(files=(file,), seconds=1)))
+    identity = Checkpoint.Key(trial=trial, step=step, halvings=0)
+    return store.publish(Checkpoint(key=identity, result=Checkpoint.Result(files=(file,), seconds=1)))
 
 
 def test_of_a_trial_that_may_go_on_the_last_checkpoint_is_kept(
     store: ObjectStore, registry: Database, collect: Collect, s3: Any
 ) -> None:
     superseded, last = put_checkpoint(store, 1), put_checkpoint(store, 2)
-    trial = Trial.id_of(last.identity.trial)
+    trial = Trial.id_of(last.key.trial)
     begin_trial(registry, trial, device="cpu")
     for one in (superseded, last):
         point_to_checkpoint(registry, trial, one.id)
@@ -167,19 +167,17 @@ def test_of_a_trial_that_may_go_on_the_last_checkpoint_is_kept(
 
 def test_a_base_model_that_was_fetched_is_kept_before_any_night(store: ObjectStore, collect: Collect) -> None:
     file = ModelFile(path="model.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
-    identity, record = BaseModelIdentity(files=(file,)), BaseModelRecord(source="org/name@main")
-    base = store.publish(BaseModelManifest(identity=identity, record=record))
-    origin = Origin.Identity(source="org/name", revision="a" * 40)
-    store.publish(Origin(identity=origin, record=Origin.Record(base=base.id)))
+    identity, record = BaseModelContent(files=(file,)), BaseModelProvenance(source="org/name@main")
+    base = store.publish(BaseModelManifest(content=identity, provenance=record))
+    origin = Origin.Key(source="org/name", revision="a" * 40)
+    store.publish(Origin(key=origin, result=Origin.Result(base=base.id)))
     assert collect(3) == {"kept": 3}
 
 
 def test_what_a_report_tells_of_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
     records = put_records(store)
-    identity = ReportIdentity(
-        recipe="t", night="2026-11-23", facts=store.put_blob(b'{"id":"%s"}' % records.id.encode())
-    )
-    report = store.publish(Report(identity=identity, record=ReportRecord(html=store.put_blob(b"<p>"))))
+    identity = ReportContent(recipe="t", night="2026-11-23", facts=store.put_blob(b'{"id":"%s"}' % records.id.encode()))
+    report = store.publish(Report(content=identity, provenance=ReportProvenance(html=store.put_blob(b"<p>"))))
     end_stage(registry, "t", NIGHT, "report", "done", "done", report.id)
     assert collect(3) == {"kept": 5}
 
@@ -191,7 +189,7 @@ def test_memo_goes_with_what_determines_it(store: ObjectStore, collect: Collect)
 
 def test_memo_of_what_is_kept_is_kept(store: ObjectStore, collect: Collect) -> None:
     put_trial(store, snapshot="b" * 64)
-    identity = BlueprintIdentity(
+    identity = BlueprintSpec(
         recipe="t",
         snapshot="b" * 64,
         base="c" * 64,
@@ -206,13 +204,13 @@ def test_memo_of_what_is_kept_is_kept(store: ObjectStore, collect: Collect) -> N
         code={},
         packages={},
     )
-    record = BlueprintRecord(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
-    store.publish(Blueprint(identity=identity, record=record))
+    record = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    store.publish(Blueprint(content=identity, provenance=record))
     assert collect(3) == {"kept": 4}
 
 
 def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> Tokens:
-    identity = Tokens.Identity(
+    identity = Tokens.Key(
         snapshot=snapshot,
         tokenizer="a" * 64,
         template="b" * 64,
@@ -222,24 +220,24 @@ def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> To
         code="",
         packages={},
     )
-    record = Tokens.Record(frames=(frame,), examples=1, tokens=3, learned_tokens=2)
-    return store.publish(Tokens(identity=identity, record=record))
+    record = Tokens.Result(frames=(frame,), examples=1, tokens=3, learned_tokens=2)
+    return store.publish(Tokens(key=identity, result=record))
 
 
 def test_token_ids_live_as_long_as_their_snapshot(store: ObjectStore, registry: Database, collect: Collect) -> None:
-    identity = SnapshotIdentity(rows_root="r" * 64, columns=(), splits={})
-    record = SnapshotRecord(files=(), recipe="t", night="2026-11-23", parent=None)
-    snapshot = store.publish(Snapshot(identity=identity, record=record))
-    messages = PromptIdentity(messages=(PromptMessage(role="user", content="{{ text }}"),))
-    prompt = store.publish(Prompt(identity=messages, record=PromptRecord(name="t/1")))
+    identity = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
+    record = SnapshotProvenance(files=(), recipe="t", night="2026-11-23", parent=None)
+    snapshot = store.publish(Snapshot(content=identity, provenance=record))
+    messages = PromptContent(messages=(PromptMessage(role="user", content="{{ text }}"),))
+    prompt = store.publish(Prompt(content=messages, provenance=PromptProvenance(name="t/1")))
     tokens = put_tokens(store, snapshot.id, prompt.id, store.put_blob(b"ids"))
     name_by_ref(registry, prompt.id)
     name_by_night(registry, snapshot.id)
     assert collect(3) == {"kept": 4}
-    assert store.find(Tokens, tokens.identity) == tokens
+    assert store.find(Tokens, tokens.key) == tokens
     name_by_night(registry, put_records(store).id)
     assert collect(3) == {"kept": 3, "into trash": 3}
-    assert store.find(Tokens, tokens.identity) is None
+    assert store.find(Tokens, tokens.key) is None
 
 
 def test_prefix_of_another_registry_is_refused(store: ObjectStore, collect: Collect, s3: Any) -> None:
@@ -281,7 +279,7 @@ def test_writer_that_was_quicker_loses_nothing(
     monkeypatch.setattr(s3, "copy", copy)
     assert collect(3) == {"into trash": 1}
     assert not store.has_blob(blob)
-    assert store.get_blob(written[0].identity.parts[0]) == b"rows"
+    assert store.get_blob(written[0].content.parts[0]) == b"rows"
     assert collect(6) == {"kept": 1, "restored": 1}
     assert store.has_blob(blob)
 
@@ -289,9 +287,9 @@ def test_writer_that_was_quicker_loses_nothing(
 def test_blob_in_the_trash_goes_after_the_manifest_that_names_it(store: ObjectStore, collect: Collect, s3: Any) -> None:
     """Whoever finds the manifest takes it for sound, and may name it until it has waited in the trash too."""
     records = put_records(store)
-    move_to_trash(store, blob_key(records.identity.parts[0]))
+    move_to_trash(store, blob_key(records.content.parts[0]))
     assert collect(3) == {"into trash": 1, "waits in trash": 1}
-    assert store.get_blob(store.load(Records, records.id).identity.parts[0]) == b"rows"
+    assert store.get_blob(store.load(Records, records.id).content.parts[0]) == b"rows"
     assert collect(6) == {"deleted": 2}
     assert list(s3.objects) == ["prefix/owner.json"]
 
@@ -308,20 +306,25 @@ def test_result_that_waits_in_the_trash_is_not_found_again(store: ObjectStore, c
     """Whoever found it would name what is about to be deleted."""
     records = put_records(store)
     collect(3)
-    assert store.find(Records, records.identity) is None
+    assert store.find(Records, records.content) is None
     assert store.load(Records, records.id) == records
 
 
 def test_blob_that_was_replaced_is_deleted_at_once(store: ObjectStore, registry: Database, collect: Collect) -> None:
     records = put_records(store)
     name_by_night(registry, records.id)
-    old, new = records.identity.parts[0], store.put_blob(b"fewer rows")
-    record = Replacement.Record(blob=new, erased=())
-    store.publish(Replacement(identity=Replacement.Identity(blob=old), record=record))
+    old, new = records.content.parts[0], store.put_blob(b"fewer rows")
+    record = Replacement.Result(blob=new, erased=())
+    store.publish(Replacement(key=Replacement.Key(blob=old), result=record))
     assert collect(3) == {"kept": 3, "erased": 1}
     assert store.get_blob(old) == b"fewer rows"
 
 
 def test_every_kind_of_manifest_is_known() -> None:
-    ours = {kind for kind in Manifest.__subclasses__() if kind.__module__.startswith("nightloom.")}
+    ours = {
+        kind
+        for base in (Artifact, CachedResult)
+        for kind in base.__subclasses__()
+        if kind.__module__.startswith("nightloom.")
+    }
     assert ours == set(KINDS.values())

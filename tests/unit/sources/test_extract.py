@@ -82,7 +82,7 @@ def test_a_file_is_cut_to_the_nights_window(store: ObjectStore, csv_file: MakeCs
     source = csv_file("\n".join(["id,updated_at,body,team", *lines]).encode())
     records = extract_records(store, source, KEYED, TEAM, night=NIGHT, window_days=30)
     assert read_records(store, records.id)["row_id"].to_list() == ["T1", "T2"]
-    assert records.identity.new_rows == 1
+    assert records.content.new_rows == 1
 
 
 def test_a_time_that_is_none_is_refused_without_showing_it(store: ObjectStore, tickets: sa.Engine) -> None:
@@ -96,7 +96,7 @@ def test_a_time_that_is_none_is_refused_without_showing_it(store: ObjectStore, t
 
 def test_only_versions_within_the_cut_are_new(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-21 23:59:59", "a", "sales"), ("T1", "2026-11-22 00:00:00", "b", "sales"))
-    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).identity
+    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
     assert (identity.rows, identity.new_rows) == (2, 1)
 
 
@@ -148,7 +148,7 @@ def test_version_that_is_no_time_names_its_column(store: ObjectStore, tickets: s
 
 
 def test_empty_source_gives_no_records(store: ObjectStore, tickets: sa.Engine) -> None:
-    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).identity
+    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
     assert (identity.rows, identity.new_rows) == (0, 0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.folders import put_folder
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance
 from nightloom.artifacts.training import Trial
 from nightloom.base_models.freeze import freeze_base
 from nightloom.core.errors import DivergenceError, InputError
@@ -56,7 +56,7 @@ def test_the_rows_of_a_batch_are_dealt_out_once(rows: int, processes: int) -> No
 @pytest.fixture
 def base(s3_store: ObjectStore, tiny_model: Path) -> str:
     manifest = BaseModelManifest(
-        identity=BaseModelIdentity(files=put_folder(s3_store, tiny_model)), record=BaseModelRecord(source="tiny")
+        content=BaseModelContent(files=put_folder(s3_store, tiny_model)), provenance=BaseModelProvenance(source="tiny")
     )
     return s3_store.publish(manifest).id
 
@@ -75,8 +75,8 @@ def test_two_processes_come_to_the_losses_of_one(
     together = plan(base, make_plan(4, run_name="together"), ROWS)
     with point_settings(tmp_path):
         trial = in_child(run_trial, processes=2)(blueprint=together, trial=0)
-        two = s3_store.load(Trial, trial).record
-        one = train_trial(s3_store, plan(base, make_plan(4, run_name="alone"), ROWS), 0).record
+        two = s3_store.load(Trial, trial).result
+        one = train_trial(s3_store, plan(base, make_plan(4, run_name="alone"), ROWS), 0).result
     assert [point.step for point in two.curve] == [1, 2, 3, 4, 5, 6]
     assert [point.loss for point in two.curve] == pytest.approx([point.loss for point in one.curve], abs=1e-5)
     assert (two.steps, two.examples, two.tokens) == (one.steps, one.examples, one.tokens)
@@ -87,7 +87,7 @@ def test_the_others_do_not_wait_for_a_first_one_that_has_no_course(
 ) -> None:
     blueprint = plan(freeze_base(s3_store, "dummy"), make_plan(2).model_copy(update={"trainer": "dummy"}), ROWS)
     with point_settings(tmp_path):
-        note_divergence(s3_store, s3_store.load(Blueprint, blueprint).identity, 0, DivergenceError("it diverged"))
+        note_divergence(s3_store, s3_store.load(Blueprint, blueprint).content, 0, DivergenceError("it diverged"))
         with pytest.raises(DivergenceError, match="it diverged"):
             in_child(run_trial, processes=2)(blueprint=blueprint, trial=0)
 

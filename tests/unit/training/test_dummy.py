@@ -29,7 +29,7 @@ def plan(seed: int = 1, **settings: Any) -> TrialPlan:
 @pytest.fixture
 def train(store: ObjectStore, plan_trials: Callable[..., str], tmp_path: Path) -> Train:
     blueprint = plan_trials(freeze_base(store, "dummy"), (plan(),), selection=8, rows=ROWS)
-    identity = store.load(Blueprint, blueprint).identity
+    identity = store.load(Blueprint, blueprint).content
     return lambda plan, halt=None: train_dummy(store, identity, plan, tmp_path, Course(halt=halt))
 
 
@@ -78,10 +78,10 @@ def test_a_rung_is_reached_once(store: ObjectStore, plan_trials: Callable[..., s
     base, pruning = freeze_base(store, "dummy"), Pruning(rungs=(0.5,))
     blueprint = plan_trials(base, (plan(1), plan(2)), pruning=pruning, selection=8, rows=ROWS)
     rung = train_to_rung(store, blueprint, 1, 0)
-    assert (rung.identity.share, rung.record.held_out.step) == (0.5, 16)
+    assert (rung.key.share, rung.result.held_out.step) == (0.5, 16)
     assert train_to_rung(store, blueprint, 1, 0) == rung
     # Halting on the way changes no weight.
-    assert train_trial(store, blueprint, 1).record.examples == 32
+    assert train_trial(store, blueprint, 1).result.examples == 32
 
 
 def test_without_rows_to_rank_by_no_rung_is_reached(store: ObjectStore, plan_trials: Callable[..., str]) -> None:

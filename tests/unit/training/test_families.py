@@ -54,7 +54,7 @@ def test_a_family_learns_an_answer_and_where_it_ends(
 ) -> None:
     base = freeze_base(store, str(family_model))
     trial = train_trial(store, plan_trial(base, make_plan("lora"), ROWS), 0)
-    tuned = ModelRef(base=base, adapter=trial.record.adapter)
+    tuned = ModelRef(base=base, adapter=trial.result.adapter)
     (answer,) = open_engine(store, tuned).generate([CHAT], 30)
     assert (answer.text, answer.finished) == ('{"team": "billing"}', True)
     check_merged(store, tuned)
@@ -94,7 +94,7 @@ def test_all_weights_of_a_model_with_tied_embeddings_are_tuned(
 ) -> None:
     base = freeze_base(store, str(write_model(tmp_path / "model", "qwen3")))
     trial = train_trial(store, plan_trial(base, make_plan("full"), ROWS), 0)
-    (answer,) = open_engine(store, ModelRef(base=base, adapter=trial.record.adapter)).generate([CHAT], 30)
+    (answer,) = open_engine(store, ModelRef(base=base, adapter=trial.result.adapter)).generate([CHAT], 30)
     assert (answer.text, answer.finished) == ('{"team": "billing"}', True)
 
 

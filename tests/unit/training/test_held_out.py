@@ -223,23 +223,23 @@ def make_plan(early_stopping: EarlyStopping | None = None, **settings: object) -
 
 
 def weights_of(store: ObjectStore, trial: Trial) -> list[str]:
-    return [file.sha256 for file in store.load(Adapter, trial.record.adapter).identity.files]
+    return [file.sha256 for file in store.load(Adapter, trial.result.adapter).content.files]
 
 
 def test_training_is_the_same_whether_or_not_one_looks(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     blind = train_trial(store, plan_trial(tiny_base, make_plan(), selection=2), 0)
     plan = make_plan(EarlyStopping(every=0.25, patience=4))
     seeing = train_trial(store, plan_trial(tiny_base, plan, selection=2), 0)
-    assert [look.step for look in seeing.record.held_out] == [1, 2, 3, 4]
-    assert blind.record.held_out == seeing.record.held_out[-1:]
-    assert (blind.record.examples, seeing.record.kept_step) == (6, 4)
+    assert [look.step for look in seeing.result.held_out] == [1, 2, 3, 4]
+    assert blind.result.held_out == seeing.result.held_out[-1:]
+    assert (blind.result.examples, seeing.result.kept_step) == (6, 4)
     assert weights_of(store, blind) == weights_of(store, seeing)
 
 
 def test_best_weights_are_those_that_are_kept(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     plan = make_plan(EarlyStopping(every=0.05, patience=2), learning_rate=0.5, max_steps=20)
     trial = train_trial(store, plan_trial(tiny_base, plan, selection=2), 0)
-    done = trial.record
+    done = trial.result
     assert done.kept_step == done.held_out[-1].step == done.steps - 2
     short = make_plan(learning_rate=0.5, max_steps=20)
     short = short.model_copy(update={"early_stopping": EarlyStopping(every=0.05, patience=1)})
@@ -249,7 +249,7 @@ def test_best_weights_are_those_that_are_kept(store: ObjectStore, tiny_base: str
 
 
 def test_without_a_selection_split_nothing_is_measured(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
-    assert train_trial(store, plan_trial(tiny_base, make_plan()), 0).record.held_out == ()
+    assert train_trial(store, plan_trial(tiny_base, make_plan()), 0).result.held_out == ()
 
 
 def test_early_stopping_needs_a_selection_split(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:

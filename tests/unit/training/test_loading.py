@@ -135,7 +135,7 @@ def test_what_peft_offers_is_right_on_the_untouched_base(
 
     trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora)), 0)
     base = fetch_model(store, BaseModelManifest, tiny_base)[1]
-    adapter = fetch_model(store, Adapter, trial.record.adapter)[1]
+    adapter = fetch_model(store, Adapter, trial.result.adapter)[1]
     tokens = torch.arange(5, 25)[None]
     with quiet_about_old_names(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits

@@ -184,7 +184,7 @@ def test_trial_that_was_halved_makes_the_same_steps(
 ) -> None:
     settings = {"max_steps": 3, "per_device_train_batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}
     plan = TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings=settings, seed=3)
-    whole = train_trial(store, plan_trial(tiny_base, plan), 0).record
+    whole = train_trial(store, plan_trial(tiny_base, plan), 0).result
     choose = sft.choose_trainer
 
     def choose_limited() -> type[Any]:
@@ -199,7 +199,7 @@ def test_trial_that_was_halved_makes_the_same_steps(
 
     monkeypatch.setattr(sft, "choose_trainer", choose_limited)
     again = plan.model_copy(update={"settings": {**settings, "logging_steps": 1.0}})
-    halved = train_trial(store, plan_trial(tiny_base, again), 0).record
+    halved = train_trial(store, plan_trial(tiny_base, again), 0).result
     told = "the memory of cpu did not suffice at step 2 with a batch of 4: 2 with accumulation 2 since"
     assert halved.adjustments == (told,)
     assert halved.steps == 3
@@ -219,7 +219,7 @@ def test_trial_whose_batch_did_not_fit_begins_anew_with_half_of_it(
     told: list[int] = []
     original = Run.tell
     monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (told.append(step), original(self, step, *rest)))
-    record = train_trial(store, blueprint, 0, halvings=1).record
+    record = train_trial(store, blueprint, 0, halvings=1).result
     assert told[0] == 0
     assert record.adjustments == (
         "a batch of 4 did not fit the memory in an earlier attempt: 2 with accumulation 2 since",

@@ -111,13 +111,13 @@ def killed_at(step: int) -> Iterator[None]:
 
 
 def weights_of(store: ObjectStore, trial: Trial) -> list[tuple[str, str]]:
-    return [(file.path, file.sha256) for file in store.load(Adapter, trial.record.adapter).identity.files]
+    return [(file.path, file.sha256) for file in store.load(Adapter, trial.result.adapter).content.files]
 
 
 def checkpoints_of(store: ObjectStore, s3: Any) -> dict[int, str]:
     """Give the id of the checkpoint of each step."""
     names = [key.rpartition("/")[2].removesuffix(".json") for key in s3.objects if "/checkpoint/" in key]
-    return {store.load(Checkpoint, name).identity.step: name for name in names}
+    return {store.load(Checkpoint, name).key.step: name for name in names}
 
 
 def forget(s3: Any, kind: str = "trial") -> None:
@@ -158,8 +158,8 @@ def test_trial_that_goes_on_has_the_same_bits(
         forget(s3)
         point_to_checkpoint(registry, whole.id, checkpoints[step])
         gone_on = train_trial(store, blueprint, 0)
-        assert gone_on.record.curve == whole.record.curve
-        assert gone_on.record.held_out == whole.record.held_out
+        assert gone_on.result.curve == whole.result.curve
+        assert gone_on.result.held_out == whole.result.held_out
         assert weights_of(store, gone_on) == weights_of(store, whole)
 
 
@@ -170,15 +170,15 @@ def test_trial_that_stops_early_goes_on_to_the_same_bits(
     snapshot = publish_rows(store, [*ROWS, *ROWS[:3]], selection=3)
     blueprint = publish_blueprint(store, tiny_base, plan, snapshot=snapshot)
     whole = train_trial(store, blueprint, 0)
-    assert whole.record.kept_step == whole.record.steps - 3 < 6
+    assert whole.result.kept_step == whole.result.steps - 3 < 6
     checkpoints = checkpoints_of(store, s3)
-    assert max(checkpoints) == whole.record.steps
-    for step in (whole.record.kept_step + 1, whole.record.steps):  # past the best look, and after the last
+    assert max(checkpoints) == whole.result.steps
+    for step in (whole.result.kept_step + 1, whole.result.steps):  # past the best look, and after the last
         forget(s3)
         point_to_checkpoint(registry, whole.id, checkpoints[step])
         gone_on = train_trial(store, blueprint, 0)
-        assert gone_on.record.held_out == whole.record.held_out
-        assert gone_on.record.steps == whole.record.steps
+        assert gone_on.result.held_out == whole.result.held_out
+        assert gone_on.result.steps == whole.result.steps
         assert weights_of(store, gone_on) == weights_of(store, whole)
 
 
@@ -202,8 +202,8 @@ def test_killed_trial_goes_on_from_its_last_checkpoint(
     gone_on = train_trial(store, blueprint, 0)
     assert made[0] == 4
     assert weights_of(store, gone_on) == weights_of(store, whole)
-    assert gone_on.record.curve == whole.record.curve
-    assert read_curve(registry, whole.id, "loss") == [(point.step, point.loss) for point in whole.record.curve]
+    assert gone_on.result.curve == whole.result.curve
+    assert read_curve(registry, whole.id, "loss") == [(point.step, point.loss) for point in whole.result.curve]
     finished = read_trial(registry, whole.id)
     assert finished
     assert (finished.step, finished.steps) == (9, 9)
@@ -224,18 +224,18 @@ def test_halted_trial_goes_on_to_the_same_bits(
     whole = train_trial(store, blueprint, 0)
     forget(s3)
     first, second = (train_to_rung(store, blueprint, 0, rung) for rung in (0, 1))
-    assert [rung.record.held_out.step for rung in (first, second)] == [3, 6]
+    assert [rung.result.held_out.step for rung in (first, second)] == [3, 6]
     assert sorted(checkpoints_of(store, s3)) == [3, 6]
-    assert first.record.held_out.n == 3
+    assert first.result.held_out.n == 3
     gone_on = train_trial(store, blueprint, 0)
     assert weights_of(store, gone_on) == weights_of(store, whole)
-    assert gone_on.record.curve == whole.record.curve
+    assert gone_on.result.curve == whole.result.curve
 
     # From the same checkpoint, without a step, and from nothing where the checkpoint is past the rung.
     forget(s3, "rung")
-    assert train_to_rung(store, blueprint, 0, 1).record == second.record
+    assert train_to_rung(store, blueprint, 0, 1).result == second.result
     forget(s3, "rung")
-    assert train_to_rung(store, blueprint, 0, 0).record == first.record
+    assert train_to_rung(store, blueprint, 0, 0).result == first.result
     monkeypatch.setattr(trials, "TRAINERS", {})
     assert train_to_rung(store, blueprint, 0, 0) == first
 
@@ -292,7 +292,7 @@ def test_spent_budget_trains_nothing(
 ) -> None:
     plans = (make_plan(), make_plan(learning_rate=2e-2))
     blueprint = publish_blueprint(store, tiny_base, plans[0], ROWS, trials=plans, budget=Budget(gpu_minutes=1))
-    other = Trial.id_of(identify_trial(store.load(Blueprint, blueprint).identity, 1))
+    other = Trial.id_of(identify_trial(store.load(Blueprint, blueprint).content, 1))
     begin_trial(registry, other, device="cpu")
     tell_trial(registry, other, step=5, steps=9, seconds=60)
     monkeypatch.setattr(trials, "TRAINERS", {})
@@ -347,7 +347,7 @@ def test_full_disk_while_a_checkpoint_is_saved_costs_the_checkpoint_alone(
         trial = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=4), ROWS), 0)
     assert "a checkpoint could not be written to disk" in caplog.text
     assert sorted(checkpoints_of(store, s3)) == [1, 3]
-    assert trial.record.steps == 4
+    assert trial.result.steps == 4
 
 
 def test_full_disk_while_the_adapter_is_saved_is_a_fault_and_goes_on(
@@ -362,7 +362,7 @@ def test_full_disk_while_the_adapter_is_saved_is_a_fault_and_goes_on(
     told: list[int] = []
     original = Run.tell
     monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (told.append(step), original(self, step, *rest)))
-    assert train_trial(store, blueprint, 0).record.steps == 4
+    assert train_trial(store, blueprint, 0).result.steps == 4
     assert told[0] == 3
 
 
@@ -381,7 +381,7 @@ def test_store_that_fails_while_training_goes_on_costs_checkpoints_alone(
     refused: list[str] = []
     s3.put_object = put
     trial = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=4), ROWS), 0)
-    assert trial.record.steps == 4
+    assert trial.result.steps == 4
     assert sorted(checkpoints_of(store, s3)) == [3]  # of each of the two before, five tries failed
 
 
@@ -429,7 +429,7 @@ def test_registry_that_is_away_at_the_end_is_a_fault(
         patch.setattr(telling, "tell_trial", lambda *_, **__: (_ for _ in ()).throw(RegistryError("away")))
         with pytest.raises(RegistryError, match="away"):
             train_trial(store, blueprint, 0)
-    assert train_trial(store, blueprint, 0).record.steps == 1
+    assert train_trial(store, blueprint, 0).result.steps == 1
 
 
 def test_trainer_that_waited_finds_what_the_other_trained(

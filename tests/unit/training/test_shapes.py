@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from nightloom.artifacts.blueprints import TrialPlan
-from nightloom.artifacts.training import TrialRecord
+from nightloom.artifacts.training import TrialResult
 from nightloom.base_models.loading import load_model
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
@@ -16,7 +16,7 @@ from nightloom.trials.train import train_trial
 
 pytestmark = pytest.mark.torch
 
-Train = Callable[..., TrialRecord]
+Train = Callable[..., TrialResult]
 
 ROWS = [
     ("the invoice is wrong", "billing"),
@@ -30,16 +30,16 @@ ROWS = [
 def train(store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str]) -> Train:
     """Trains three steps, each on all rows unless it is said otherwise."""
 
-    def train(**settings: object) -> TrialRecord:
+    def train(**settings: object) -> TrialResult:
         given = {"max_steps": 3, "per_device_train_batch_size": 16, "learning_rate": 1e-2, "logging_steps": 1}
         plan = TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings={**given, **settings}, seed=3)
-        return train_trial(store, plan_trial(tiny_base, plan, ROWS), 0).record
+        return train_trial(store, plan_trial(tiny_base, plan, ROWS), 0).result
 
     return train
 
 
 @pytest.fixture(scope="module")
-def plain_records() -> dict[str, TrialRecord]:
+def plain_records() -> dict[str, TrialResult]:
     """What plain batches came to, by what changes it: each is trained once for all tests here."""
     return {}
 
@@ -57,7 +57,7 @@ def plain_records() -> dict[str, TrialRecord]:
     ],
 )
 def test_losses_are_those_of_plain_batches(
-    train: Train, plain_records: dict[str, TrialRecord], settings: dict[str, object]
+    train: Train, plain_records: dict[str, TrialResult], settings: dict[str, object]
 ) -> None:
     same = {name: settings[name] for name in ("bf16", "loss_type") if name in settings}
     plain = plain_records.get(str(same)) or plain_records.setdefault(str(same), train(**same))

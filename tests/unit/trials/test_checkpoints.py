@@ -13,7 +13,7 @@ import torch
 from botocore.exceptions import EndpointConnectionError
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.models import ModelFile, TaskSpec
-from nightloom.artifacts.training import Checkpoint, Trial, TrialIdentity
+from nightloom.artifacts.training import Checkpoint, Trial, TrialKey
 from nightloom.core.errors import FaultError, StoreError
 from nightloom.core.store import ObjectStore, blob_key
 from nightloom.registry.database import Database
@@ -21,7 +21,7 @@ from nightloom.registry.trials import begin_trial, read_trial
 from nightloom.trials.checkpoints import Checkpoints, fetch_checkpoint, put_state
 from safetensors.torch import save_file
 
-IDENTITY = TrialIdentity(
+IDENTITY = TrialKey(
     snapshot="5" * 64,
     base="b" * 64,
     task=TaskSpec(prompt="a" * 64, output="text", answer={"team": None}, field_order=("team",)),
@@ -68,9 +68,9 @@ def kept(store: ObjectStore, tmp_path: Path) -> Checkpoint:
 
 
 def keep(store: ObjectStore, folder: Path) -> Checkpoint:
-    identity = Checkpoint.Identity(trial=IDENTITY, step=3, halvings=0)
-    record = Checkpoint.Record(files=put_state(store, folder), seconds=1.5)
-    return store.publish(Checkpoint(identity=identity, record=record))
+    identity = Checkpoint.Key(trial=IDENTITY, step=3, halvings=0)
+    record = Checkpoint.Result(files=put_state(store, folder), seconds=1.5)
+    return store.publish(Checkpoint(key=identity, result=record))
 
 
 def point_of(registry: Database) -> str | None:
@@ -92,7 +92,7 @@ def test_what_was_kept_is_fetched(
     assert pointed
     found = fetch_checkpoint(store, pointed, IDENTITY, tmp_path / "fetched")
     assert found
-    assert (found.identity.step, found.identity.halvings, found.record.seconds) == (3, 1, 1.5)
+    assert (found.key.step, found.key.halvings, found.result.seconds) == (3, 1, 1.5)
     fetched = {path.name: path.read_bytes() for path in (tmp_path / "fetched").iterdir()}
     assert sorted(fetched) == ["adapter_model.safetensors", "optimizer.pt", "trainer_state.json"]
     assert fetched.items() <= bytes_of.items()
@@ -168,7 +168,7 @@ def fetched(store: ObjectStore, checkpoint: Checkpoint, folder: Path) -> Checkpo
 def test_torn_checkpoint_is_not_used(
     store: ObjectStore, s3: Any, kept: Checkpoint, tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    key = "prefix/" + blob_key(kept.record.files[-1].sha256)
+    key = "prefix/" + blob_key(kept.result.files[-1].sha256)
     if harm == "gone":
         del s3.objects[key]
     else:
@@ -212,9 +212,9 @@ def test_file_of_no_kind_of_ours_is_not_fetched(
     store: ObjectStore, kept: Checkpoint, tmp_path: Path, path: str
 ) -> None:
     planted = ModelFile(path=path, sha256=store.put_blob(b"planted"), size_bytes=7)
-    identity = kept.identity.model_copy(update={"step": 4})
-    record = Checkpoint.Record(files=(*kept.record.files, planted), seconds=1)
-    checkpoint = store.publish(Checkpoint(identity=identity, record=record))
+    identity = kept.key.model_copy(update={"step": 4})
+    record = Checkpoint.Result(files=(*kept.result.files, planted), seconds=1)
+    checkpoint = store.publish(Checkpoint(key=identity, result=record))
     assert fetched(store, checkpoint, tmp_path) is None
     assert b"planted" not in [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
 

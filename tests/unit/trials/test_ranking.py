@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan, number_draws
 from nightloom.artifacts.models import BaseModelManifest
-from nightloom.artifacts.training import HeldOutLoss, Ranking, Rung, Trial, TrialRecord, identify_trial
+from nightloom.artifacts.training import HeldOutLoss, Ranking, Rung, Trial, TrialResult, identify_trial
 from nightloom.base_models.freeze import freeze_base
 from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.store import ObjectStore
@@ -31,19 +31,17 @@ class Nights:
 
     def __init__(self, store: ObjectStore, blueprint: str) -> None:
         self.store, self.id = store, blueprint
-        self.identity = store.load(Blueprint, blueprint).identity
+        self.identity = store.load(Blueprint, blueprint).content
 
     def reach(self, rung: int, losses: dict[int, float]) -> None:
         assert self.identity.pruning is not None
         for number, value in losses.items():
-            identity = Rung.Identity(
-                trial=identify_trial(self.identity, number), share=self.identity.pruning.rungs[rung]
-            )
-            self.store.publish(Rung(identity=identity, record=Rung.Record(held_out=loss(value))))
+            identity = Rung.Key(trial=identify_trial(self.identity, number), share=self.identity.pruning.rungs[rung])
+            self.store.publish(Rung(key=identity, result=Rung.Result(held_out=loss(value))))
 
     def end(self, losses: dict[int, float | None]) -> None:
         for number, value in losses.items():
-            record = TrialRecord(
+            record = TrialResult(
                 adapter="a" * 64,
                 steps=10,
                 kept_step=10,
@@ -57,14 +55,14 @@ class Nights:
                 curve=(),
                 held_out=() if value is None else (loss(9.0), loss(value)),
             )
-            self.store.publish(Trial(identity=identify_trial(self.identity, number), record=record))
+            self.store.publish(Trial(key=identify_trial(self.identity, number), result=record))
 
     def diverge(self, *numbers: int) -> None:
         for number in numbers:
             note_divergence(self.store, self.identity, number, DivergenceError(f"trial {number} diverged by step 3"))
 
-    def rank(self, rung: int) -> Ranking.Record:
-        return rank_trials(self.store, self.id, rung).record
+    def rank(self, rung: int) -> Ranking.Result:
+        return rank_trials(self.store, self.id, rung).result
 
 
 @pytest.fixture
@@ -185,8 +183,8 @@ def test_of_three_learning_rates_the_one_that_learns_goes_on_and_one_diverges(
         train_to_rung(store, blueprint, number, 0)
     with pytest.raises(DivergenceError, match=r"training diverged by step \d") as told:
         train_to_rung(store, blueprint, 1, 0)
-    note_divergence(store, store.load(Blueprint, blueprint).identity, 1, told.value)
-    ranking = rank_trials(store, blueprint, 0).record
+    note_divergence(store, store.load(Blueprint, blueprint).content, 1, told.value)
+    ranking = rank_trials(store, blueprint, 0).result
     assert ranking.going_on == (2,)
     assert [each.trial for each in ranking.standings] == [2, 0, 1]
     assert ranking.standings[-1].diverged == str(told.value)

@@ -32,7 +32,7 @@ def make_plan(method: str = "lora", trainer: str = "trl", lora: object = None, *
 
 
 def weights_of(store: ObjectStore, trial: Trial) -> list[tuple[str, str]]:
-    return [(file.path, file.sha256) for file in store.load(Adapter, trial.record.adapter).identity.files]
+    return [(file.path, file.sha256) for file in store.load(Adapter, trial.result.adapter).content.files]
 
 
 def ask(store: ObjectStore, model: ModelRef, text: str) -> str:
@@ -42,7 +42,7 @@ def ask(store: ObjectStore, model: ModelRef, text: str) -> str:
 def test_the_dummy_learns_and_answers(store: ObjectStore, plan_trial: Plan) -> None:
     base = freeze_base(store, "dummy")
     trial = train_trial(store, plan_trial(base, make_plan(trainer="dummy")), 0)
-    assert ask(store, ModelRef(base=base, adapter=trial.record.adapter), "an invoice") == '{"team": "billing"}'
+    assert ask(store, ModelRef(base=base, adapter=trial.result.adapter), "an invoice") == '{"team": "billing"}'
     assert ask(store, ModelRef(base=base), "an invoice") == ""
 
 
@@ -72,20 +72,20 @@ def test_training_twice_gives_the_same_bytes(store: ObjectStore, tiny_base: str,
     first = train_trial(store, plan_trial(tiny_base, make_plan(method, logging_steps=1)), 0)
     again = train_trial(store, plan_trial(tiny_base, make_plan(method, logging_steps=2)), 0)
     assert weights_of(store, first) == weights_of(store, again)
-    assert [point.step for point in first.record.curve] == [1, 2, 3]
+    assert [point.step for point in first.result.curve] == [1, 2, 3]
 
 
 @pytest.mark.torch
 def test_an_adapter_holds_safetensors_and_no_path(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     trial = train_trial(store, plan_trial(tiny_base, make_plan()), 0)
-    adapter, folder = fetch_model(store, Adapter, trial.record.adapter)
-    assert [file.path for file in adapter.identity.files] == ["adapter_config.json", "adapter_model.safetensors"]
+    adapter, folder = fetch_model(store, Adapter, trial.result.adapter)
+    assert [file.path for file in adapter.content.files] == ["adapter_config.json", "adapter_model.safetensors"]
     assert '"base_model_name_or_path": null' in (folder / "adapter_config.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.torch
 def test_the_account_counts_tokens_and_labels(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
-    record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).record
+    record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).result
     assert (record.steps, record.examples, record.left_out) == (3, 8, 0)
     assert 8 < record.label_tokens < record.tokens
 
@@ -95,7 +95,7 @@ def test_an_example_is_kept_as_the_model_saw_it(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "nightloom"):
-        record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).record
+        record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).result
     assert record.sample
     sample = get_frame(store, record.sample, LABELS)
     assert "".join(sample["token"]) == '<|user|>the invoice is wrong<|end|><|assistant|>{"team": "billing"}<|end|>'
@@ -115,7 +115,7 @@ def test_progress_is_logged(
 @pytest.mark.torch
 def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     trial = train_trial(store, plan_trial(tiny_base, make_plan("full", max_steps=20)), 0)
-    tuned = ModelRef(base=tiny_base, adapter=trial.record.adapter)
+    tuned = ModelRef(base=tiny_base, adapter=trial.result.adapter)
     assert ask(store, tuned, "the invoice is wrong") != ask(store, ModelRef(base=tiny_base), "the invoice is wrong")
 
 
@@ -147,7 +147,7 @@ def test_a_wrong_setting_is_named(
 @pytest.mark.torch
 def test_one_long_example_in_many_is_left_out(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     rows = [("the invoice is wrong", "billing")] * 100 + [("word " * 80, "login")]
-    record = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=1), rows), 0).record
+    record = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=1), rows), 0).result
     assert (record.examples, record.left_out) == (100, 1)
 
 
@@ -172,7 +172,7 @@ def test_a_trial_is_found_again_though_peft_writes_into_its_settings(
 ) -> None:
     blueprint = plan_trial(tiny_base, make_plan(lora=WITH_EMBEDDINGS, max_steps=1))
     trained = train_trial(store, blueprint, 0)
-    assert store.find(Trial, identify_trial(store.load(Blueprint, blueprint).identity, 0)) == trained
+    assert store.find(Trial, identify_trial(store.load(Blueprint, blueprint).content, 0)) == trained
 
 
 @pytest.mark.torch
@@ -184,7 +184,7 @@ def test_a_merged_adapter_gives_the_same_logits(
 
     trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora, max_steps=10)), 0)
     base = fetch_model(store, BaseModelManifest, tiny_base)[1]
-    adapter = fetch_model(store, Adapter, trial.record.adapter)[1]
+    adapter = fetch_model(store, Adapter, trial.result.adapter)[1]
     tokens = torch.arange(20)[None]
     with quiet_about_old_names(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits
@@ -200,7 +200,7 @@ def test_an_adapter_that_changes_nothing_is_refused(
 ) -> None:
     trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora, learning_rate=0.0)), 0)
     with pytest.raises(InputError, match="changes nothing"):
-        open_engine(store, ModelRef(base=tiny_base, adapter=trial.record.adapter))
+        open_engine(store, ModelRef(base=tiny_base, adapter=trial.result.adapter))
 
 
 @pytest.mark.torch
@@ -208,7 +208,7 @@ def test_an_adapter_of_another_base_is_refused(store: ObjectStore, tiny_base: st
     dummy = freeze_base(store, "dummy")
     trial = train_trial(store, plan_trial(dummy, make_plan(trainer="dummy")), 0)
     with pytest.raises(InputError, match="was trained on base model"):
-        open_engine(store, ModelRef(base=tiny_base, adapter=trial.record.adapter))
+        open_engine(store, ModelRef(base=tiny_base, adapter=trial.result.adapter))
 
 
 CONVERSATION = [
@@ -220,14 +220,14 @@ CONVERSATION = [
 
 def test_an_example_shows_what_was_said_before(store: ObjectStore, plan_trial: Plan) -> None:
     blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"), history=CONVERSATION)
-    conversation = read_conversations(store, store.load(Blueprint, blueprint).identity)[0]
+    conversation = read_conversations(store, store.load(Blueprint, blueprint).content)[0]
     assert [message["role"] for message in conversation] == ["system", "user", "assistant", "user", "assistant"]
     assert [message["content"] for message in conversation[-2:]] == ["the invoice is wrong", '{"team": "billing"}']
 
 
 @pytest.mark.torch
 def test_the_last_answer_alone_is_learned(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
-    alone = train_trial(store, plan_trial(tiny_base, make_plan("full")), 0).record
-    after = train_trial(store, plan_trial(tiny_base, make_plan("full"), history=CONVERSATION), 0).record
+    alone = train_trial(store, plan_trial(tiny_base, make_plan("full")), 0).result
+    after = train_trial(store, plan_trial(tiny_base, make_plan("full"), history=CONVERSATION), 0).result
     assert after.tokens > alone.tokens
     assert after.label_tokens == alone.label_tokens

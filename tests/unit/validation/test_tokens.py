@@ -13,8 +13,8 @@ from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
 from nightloom.artifacts.histories import mark_no_chat
-from nightloom.artifacts.models import BaseModelIdentity, BaseModelManifest, BaseModelRecord
-from nightloom.artifacts.prompts import Prompt, PromptIdentity, PromptMessage, PromptRecord
+from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance
+from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Prepare
@@ -37,11 +37,13 @@ LONG = "x y z " * 39 + "x y z"
 def freeze(store: ObjectStore, folder: Path, content: str = "{{ text }}") -> TokenBudget:
     base = store.publish(
         BaseModelManifest(
-            identity=BaseModelIdentity(files=put_folder(store, folder)), record=BaseModelRecord(source="tiny")
+            content=BaseModelContent(files=put_folder(store, folder)), provenance=BaseModelProvenance(source="tiny")
         )
     ).id
     message = PromptMessage(role="user", content=content)
-    prompt = store.publish(Prompt(identity=PromptIdentity(messages=(message,)), record=PromptRecord(name="triage/1")))
+    prompt = store.publish(
+        Prompt(content=PromptContent(messages=(message,)), provenance=PromptProvenance(name="triage/1"))
+    )
     return TokenBudget(base=base, prompt=prompt.id, output="json", field_order=("team",), most=None)
 
 
