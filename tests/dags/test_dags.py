@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
 
 from .conftest import ROOT, read_dags
 
-STAGES = ("prepare", "finetune", "predict", "report")
 HOUSE = {
     "nightwatch": "reports every night that is late, and alerts its team",
     "example_tickets": "writes the example's tickets of the coming days",
@@ -140,16 +140,31 @@ def test_only_what_trains_or_generates_waits_for_the_gpu_pool(facts: dict[str, A
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_task_is_a_function_of_the_night_and_gives_it_what_it_asks_for(facts: dict[str, Any], stage: str) -> None:
+def test_steps_of_the_table_are_functions(stage: Stage) -> None:
     module = import_module(f"nightloom.nightly.{stage}")
-    steps = {name: task for name, task in facts["dags"][f"triage__{stage}"]["tasks"].items() if task["step"]}
-    assert steps
-    for name, task in steps.items():
-        parameters = inspect.signature(getattr(module, task["step"])).parameters
-        asked = {each for each, parameter in parameters.items() if parameter.default is parameter.empty}
-        given = {*task["arguments"], task["over"]} - {None}
-        assert asked - {"recipe", "night"} <= given <= set(parameters)
-        assert task["step"] == name or "_rung_" in name
+    for step in STEPS[stage]:
+        parameters = list(inspect.signature(getattr(module, step.name)).parameters.values())[1:]
+        optional = {one.name for one in parameters if one.default is not one.empty}
+        assert {one.name for one in parameters} - {"night"} == set(step.parameters)
+        assert optional - {"night"} <= {"rung", "stored"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_arrows_are_those_of_the_table(facts: dict[str, Any], stage: Stage) -> None:
+    tasks = {name: task for name, task in facts["dags"][f"triage__{stage}"]["tasks"].items() if task["step"]}
+    steps = list(unroll(STEPS[stage], lambda: 2))
+    names = [_task_id(step, rung) for step, rung in steps]
+    assert list(tasks) == names
+    for before, after in pairwise(names):
+        assert before in tasks[after]["upstream"]
+    for (step, rung), name in zip(steps, names, strict=True):
+        given = {*tasks[name]["arguments"], tasks[name]["over"]} - {None}
+        assert given == set(step.parameters) - ({"rung"} if rung is None else set())
+        assert (tasks[name]["pool"] == "gpu") == step.uses_gpu
+
+
+def _task_id(step: Step, rung: int | None) -> str:
+    return step.name if rung is None else f"{step.name.split('_')[0]}_{'to_' if step.each else ''}rung_{rung + 1}"
 
 
 def test_trials_are_trained_to_each_rung_ranked_and_the_best_trained_on(facts: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ from nightloom.artifacts.data import (
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.core import errors
-from nightloom.core.nights import compute_night
+from nightloom.core.nights import compute_cut
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
+from nightloom.nightly.context import describe_recipe
 from nightloom.processes.child import run_function
 from nightloom.processes.parent import in_child, name_function
+from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.nights import end_stage, record_night
+from nightloom.registry.nights import end_stage, pin_recipe, record_night
 
 
 @pytest.fixture
@@ -84,6 +86,7 @@ class PreparedNight:
     store: ObjectStore
     registry: Database
     night: date = NIGHT
+    nights: list[date] = field(default_factory=list)
 
     @property
     def recipe_file(self) -> Path:
@@ -93,6 +96,8 @@ class PreparedNight:
         text = self.recipe_file.read_text(encoding="utf-8")
         assert old in text
         self.recipe_file.write_text(text.replace(old, new), encoding="utf-8")
+        for night in self.nights:
+            pin_recipe(self.registry, "triage", night, describe_recipe(load_recipe("triage")))
 
     def prepare(self, night: date, rows: Sequence[tuple[str, str, str]]) -> None:
         """Leave what the prepare stage of a night leaves; rows are split, text and team."""
@@ -104,7 +109,7 @@ class PreparedNight:
             content=EvalSetContent(name="gold", rows_root=rows_root(frame), items=len(frame)),
             provenance=EvalSetProvenance(frame=put_frame(self.store, frame, EVAL_ITEMS), refused=0),
         )
-        cut = compute_night("triage", night, "UTC")
+        cut = compute_cut("triage", night, "UTC")
         prepared = Preparation(
             content=PreparationContent(
                 recipe="triage",
@@ -123,6 +128,8 @@ class PreparedNight:
             )
         )
         record_night(self.registry, cut)
+        pin_recipe(self.registry, "triage", night, describe_recipe(load_recipe("triage")))
+        self.nights.append(night)
         end_stage(self.registry, "triage", night, "prepare", "done", "rows", self.store.publish(prepared).id)
 
 

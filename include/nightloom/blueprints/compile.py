@@ -22,10 +22,9 @@ from nightloom.core.store import ObjectStore
 from nightloom.processes.packages import worker_packages
 from nightloom.processes.parent import in_child
 from nightloom.prompts.templates import read_prompt
-from nightloom.recipes.check import load_recipe
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.registry.nights import index_manifest, list_manifests, read_outcome, read_outcomes
+from nightloom.registry.nights import list_manifests, read_outcome, read_outcomes
 from nightloom.statistics.power import minimum_detectable_effect
 from nightloom.trials.ranking import count_rungs
 
@@ -39,22 +38,18 @@ class Frozen:
     template: str | None
 
 
-def compile_recipe(store: ObjectStore, database: Database, recipe: str, night: date) -> Blueprint | Stop:
+def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night: date) -> Blueprint | Stop:
     """Compile a recipe for a night that was prepared, and store the blueprint; base models are frozen first.
 
     Raises:
-        InputError: The recipe, its prompt or its base model cannot be used.
+        InputError: The recipe's prompt or its base model cannot be used.
     """
-    prepared = find_preparation(store, database, recipe, night)
+    prepared = find_preparation(store, database, recipe.name, night)
     if isinstance(prepared, Stop):
         return prepared
-    settings = load_recipe(recipe)
-    frozen = Frozen(**in_child(run_freeze)(base=settings.train.base))
-    draft = draft_recipe(store, settings, night, prepared, frozen)
-    prompt = read_prompt(get_settings().prompts_dir, settings.task.prompt)
-    blueprint = publish_blueprint(store, draft, prompt)
-    index_manifest(database, "blueprint", blueprint.id, recipe, night)
-    return blueprint
+    frozen = Frozen(**in_child(run_freeze)(base=recipe.train.base))
+    draft = draft_recipe(store, recipe, night, prepared, frozen)
+    return publish_blueprint(store, draft, read_prompt(get_settings().prompts_dir, recipe.task.prompt))
 
 
 def draft_recipe(store: ObjectStore, recipe: Recipe, night: date, prepared: Preparation, frozen: Frozen) -> Blueprint:

@@ -44,12 +44,15 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
     from nightloom.core.errors import InputError
     from nightloom.core.nights import Stop
     from nightloom.core.store import open_store
+    from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
+    from nightloom.registry.nights import index_manifest
 
-    date = _find_night(recipe, night)
-    blueprint = compile_recipe(open_store(), open_database(), recipe, date)
+    settings, date = load_recipe(recipe), _find_night(recipe, night)
+    blueprint = compile_recipe(open_store(), open_database(), settings, date)
     if isinstance(blueprint, Stop):
         raise InputError(blueprint.sentence)
+    index_manifest(open_database(), blueprint.kind, blueprint.id, recipe, date)
     identity = blueprint.content
     pairs = [
         ("blueprint", blueprint.id),

@@ -12,9 +12,9 @@ from nightloom.core.nights import parse_night
 
 if TYPE_CHECKING:
     from nightloom.core.manifests import Manifest
+    from nightloom.core.stages import Stage
     from nightloom.core.store import ObjectStore
     from nightloom.registry.database import Database
-    from nightloom.registry.nights import Stage
 
 M = TypeVar("M", bound="Manifest")
 

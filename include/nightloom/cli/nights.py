@@ -13,7 +13,8 @@ from nightloom.core.errors import InputError, NightloomError
 if TYPE_CHECKING:
     from datetime import date
 
-    from nightloom.registry.nights import Stage, StageOutcome
+    from nightloom.core.stages import Stage
+    from nightloom.registry.nights import StageOutcome
 
 app = typer.Typer(name="night", help="What the nights came to.", no_args_is_help=True)
 
@@ -53,8 +54,9 @@ def list_nights(recipe: RecipeName, *, limit: Limit = 14, as_json: AsJson = Fals
     """List a recipe's nights, newest first, with what each stage came to."""
     from datetime import date
 
+    from nightloom.core.stages import STAGES
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import STAGES, read_outcomes
+    from nightloom.registry.nights import read_outcomes
 
     nights: dict[date, dict[str, str]] = {}
     for outcome in read_outcomes(open_database(), recipe, date.max, limit):
@@ -67,8 +69,9 @@ def list_nights(recipe: RecipeName, *, limit: Limit = 14, as_json: AsJson = Fals
 @app.command("show")
 def show_night(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
     """Show what each stage of a night came to, its verdict, and where its report is."""
+    from nightloom.core.stages import STAGES
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import STAGES, read_outcome
+    from nightloom.registry.nights import read_outcome
 
     database = open_database()
     date = find_night(database, recipe, night)

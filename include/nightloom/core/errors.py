@@ -8,13 +8,14 @@ NightloomError                  one sentence: what was wrong, where, what to do
 │   ├── SchemaError             a source that has other columns than the recipe asks for: the night is refused
 │   └── ManifestError           a manifest or file that is not what its name or digest says
 ├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
+│   └── NightBusyError          another night of the recipe runs, and nights take turns
 └── FaultError                  exit 3: something outside failed; trying again may help
     ├── SourceError             a source or a table that cannot be read or written
     ├── StoreError              the object store refused or did not answer
     ├── RegistryError           the registry's database refused or did not answer
     ├── OutOfMemoryError        the device's memory is too small, and no smaller batch can be tried
     │   └── OutOfBatchMemoryError   a batch did not fit it: half of one may
-    └── ChildError             a child process ended without a result
+    └── ChildError              a child process ended without a result
 """
 
 
@@ -55,6 +56,10 @@ class ManifestError(InputError):
 
 class ConflictError(NightloomError):
     """Somebody else moved a ref or took a lease first: read again and decide anew."""
+
+
+class NightBusyError(ConflictError):
+    """Another night of the recipe runs: nights take turns."""
 
 
 class FaultError(NightloomError):

@@ -14,7 +14,7 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
+class NightCut:
     """One night of one recipe. The cut holds what was written at or after `cut_from` and before `cut_to` (UTC)."""
 
     recipe: str
@@ -27,13 +27,13 @@ class Night:
         return self.cut_to - timedelta(days=days)
 
 
-def compute_night(recipe: str, night: date, timezone: str) -> Night:
+def compute_cut(recipe: str, night: date, timezone: str) -> NightCut:
     """Give the night whose cut is the calendar day before its date: all of it is over when the night begins."""
     zone = ZoneInfo(timezone)
     cut_from, cut_to = (
         datetime.combine(day, time.min, zone).astimezone(UTC) for day in (night - timedelta(days=1), night)
     )
-    return Night(recipe, night, cut_from, cut_to)
+    return NightCut(recipe, night, cut_from, cut_to)
 
 
 def night_of(moment: datetime, timezone: str) -> date:

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from nightloom.core.errors import FaultError
 from nightloom.core.nights import night_of
+from nightloom.core.stages import STAGES
 from nightloom.embedded.airflow_api import AirflowApi, DagRun, TaskRun
-from nightloom.registry.nights import STAGES
 
 _LOG_S = 3.0
 # From the end of one run to the beginning of the next; measured at 1 to 2 s on a quiet machine.

@@ -1,16 +1,22 @@
 """The whole night in one process, as `nightloom run` has it: the steps that Airflow runs as tasks, in their order."""
 
+import logging
+import time
 from collections.abc import Callable
-from datetime import date
+from importlib import import_module
+from typing import Any
 
 from nightloom.artifacts.blueprints import Blueprint
-from nightloom.core.errors import FaultError
+from nightloom.core.errors import FaultError, NightBusyError
 from nightloom.core.nights import Stop, parse_night
+from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
 from nightloom.core.store import open_store
-from nightloom.nightly import finetune, predict, prepare, report
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import STAGES, Stage, StageOutcome, read_outcome
+from nightloom.registry.nights import StageOutcome, read_outcome
+from nightloom.registry.turns import give_turn_back
 from nightloom.trials.ranking import count_rungs
+
+logger = logging.getLogger(__name__)
 
 OnStep = Callable[[str, str], None]
 """Is told stage and step as each begins."""
@@ -18,116 +24,132 @@ OnStep = Callable[[str, str], None]
 OnFailure = Callable[[Exception], None]
 """Is told why a stage failed."""
 
+_OPENS = "open_night"
+_ASKS_AGAIN_S = 2.0
+
 
 def run_night(
     recipe: str, night: str | None, on_step: OnStep, on_failure: OnFailure = lambda _: None
 ) -> list[StageOutcome]:
-    """Run one night of a recipe and give what each stage came to.
+    """Run one night of a recipe and return what each stage came to.
 
     A stage that fails does not keep the later ones from running, just as in Airflow: the report is always written.
-    The registry holds the outcomes.
+    The registry holds the outcomes. While another night of the recipe runs, this one waits.
 
     Args:
         recipe: Name of the recipe.
-        night: A date; none: tonight.
+        night: A date, or None for tonight.
         on_step: Is told of each step.
         on_failure: Is told why a stage failed.
 
     Raises:
         NightloomError: The night could not be opened, or its report could not be written.
     """
-    on_step("prepare", "open_night")
-    opened = prepare.open_night(recipe, night)
-    for run_stage in (_prepare, run_finetune, _predict):
+    on_step("prepare", _OPENS)
+    opened: str = _run("prepare", _OPENS, recipe, night)
+    for stage in STAGES[:-1]:
         try:
-            run_stage(recipe, opened, on_step)
+            run_steps(stage, recipe, opened, on_step)
         except Exception as error:  # written down as the stage's outcome by its step, whatever it is
             on_failure(error)
-    _report(recipe, opened, on_step)
-    database = open_database()
-    outcomes = (read_outcome(database, recipe, date.fromisoformat(opened), stage) for stage in STAGES)
+    run_steps(STAGES[-1], recipe, opened, on_step)
+    registry = open_database()
+    outcomes = (read_outcome(registry, recipe, parse_night(opened), stage) for stage in STAGES)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
 def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOutcome:
-    """Run one stage of a night that was opened, and give what it came to.
+    """Run one stage of a night that was opened, by itself, and return what it came to.
 
     Raises:
         NightloomError: The stage failed.
     """
-    runners = {"prepare": _prepare, "finetune": run_finetune, "predict": _predict, "report": _report}
-    runners[stage](recipe, night, on_step)
-    outcome = read_outcome(open_database(), recipe, parse_night(night), stage)
+    registry, date = open_database(), parse_night(night)
+    try:
+        run_steps(stage, recipe, night, on_step)
+    finally:
+        give_turn_back(registry, recipe, date)
+    outcome = read_outcome(registry, recipe, date, stage)
     if outcome is None:
         msg = f"{stage} of night {night} left no outcome; run it again"
         raise FaultError(msg)
     return outcome
 
 
-def _prepare(recipe: str, night: str, on_step: OnStep) -> None:
-    on_step("prepare", "extract_records")
-    records = prepare.extract_records(recipe, night)
-    if isinstance(records, Stop):
-        return
-    on_step("prepare", "curate_records")
-    curated = prepare.curate_records(recipe, night, records)
-    if isinstance(curated, Stop):
-        return
-    on_step("prepare", "build_snapshot")
-    prepare.build_snapshot(recipe, night, curated)
+def run_steps(
+    stage: Stage,
+    recipe: str,
+    night: str,
+    on_step: OnStep,
+    *,
+    given: dict[str, Any] | None = None,
+    first: str | None = None,
+    last: str | None = None,
+) -> dict[str, Any] | Stop:
+    """Run the steps of a stage of a night that was opened, and return what they made, by name, or what stopped them.
 
-
-def run_finetune(recipe: str, night: str, on_step: OnStep, stored: str | None = None) -> None:
-    """Run the finetune stage of a night that was opened; `stored` names a blueprint to run instead of compiling one.
+    Args:
+        stage: The stage.
+        recipe: Name of the recipe.
+        night: Its night.
+        on_step: Is told of each step.
+        given: What the first step takes, such as `stored`, the id of a blueprint to run instead of compiling one.
+        first: The step to begin with, or None for the stage's first.
+        last: The step to end with, or None for the stage's last.
 
     Raises:
         NightloomError: The stage failed.
     """
-    on_step("finetune", "compile_blueprint")
-    blueprint = finetune.compile_blueprint(recipe, night, stored)
-    if isinstance(blueprint, Stop) or train_trials(recipe, night, blueprint, on_step):
-        return
-    _, verdict = compare_trials(recipe, night, blueprint, on_step)
-    on_step("finetune", "promote_candidate")
-    finetune.promote_candidate(recipe, night, verdict, stored)
+    made = dict(given or {})
+    steps = [step for step in STEPS[stage] if step.name != _OPENS]
+    names = [step.name for step in steps]
+    begin = names.index(first) if first else 0
+    end = names.index(last) + 1 if last else len(steps)
+    for step, rung in unroll(steps[begin:end], lambda: _count_rungs(made["blueprint"])):
+        if isinstance(stopped := _run_step(stage, step, rung, recipe, night, made, on_step), Stop):
+            return stopped
+    return made
 
 
-def train_trials(recipe: str, night: str, blueprint: str, on_step: OnStep) -> Stop | None:
-    """Train to each rung and then to the end those trials that go on; give what stopped them, if anything did."""
-    going_on = finetune.list_trials(recipe, night, blueprint)
-    for rung in (*range(count_rungs(open_store().load(Blueprint, blueprint).content)), None):
-        for trial in going_on:
-            on_step("finetune", f"train_trial {trial}" if rung is None else f"train_trial {trial} to rung {rung + 1}")
-            reached = finetune.train_trial(recipe, night, blueprint, trial, rung)
-            if isinstance(reached, Stop):
-                return reached
-        if rung is not None:
-            on_step("finetune", f"rank_trials at rung {rung + 1}")
-            going_on = finetune.rank_trials(recipe, night, blueprint, rung)
+def _run_step(
+    stage: Stage, step: Step, rung: int | None, recipe: str, night: str, made: dict[str, Any], on_step: OnStep
+) -> Stop | None:
+    """Run a step once, or for each item of its list, and keep what it makes."""
+    arguments = {name: made[name] for name in step.takes if name in made}
+    if step.at_rungs and rung is not None:
+        arguments["rung"] = rung
+    items = made[step.each[0]] if step.each else [None]
+    for item in items:
+        on_step(stage, _describe(step, item, rung))
+        each = {step.each[1]: item} if step.each else {}
+        result = _run(stage, step.name, recipe, night, **arguments, **each)
+        if isinstance(result, Stop):
+            return result
+        if step.makes:
+            made[step.makes] = result
     return None
 
 
-def compare_trials(recipe: str, night: str, blueprint: str, on_step: OnStep) -> tuple[str, str]:
-    """Pick the candidate of the trials that were trained, and compare it; give adapter and verdict."""
-    on_step("finetune", "pick_candidate")
-    candidate = str(finetune.pick_candidate(recipe, night, blueprint))
-    on_step("finetune", "prove_parity")
-    parity = finetune.prove_parity(recipe, night, blueprint, candidate)
-    on_step("finetune", "compare_candidate")
-    return candidate, str(finetune.compare_candidate(recipe, night, blueprint, candidate, parity))
+def _run(stage: Stage, name: str, recipe: str, night: str | None, **arguments: Any) -> Any:
+    """Call a step, when it is its night's turn."""
+    function = getattr(import_module(f"nightloom.nightly.{stage}"), name)
+    is_told = False
+    while True:
+        try:
+            return function(recipe, night, **arguments)
+        except NightBusyError as error:
+            if not is_told:
+                logger.info("%s", error)
+            is_told = True
+            time.sleep(_ASKS_AGAIN_S)
 
 
-def _predict(recipe: str, night: str, on_step: OnStep) -> None:
-    on_step("predict", "plan_shards")
-    plan = predict.plan_shards(recipe, night)
-    if isinstance(plan, Stop):
-        return
-    on_step("predict", "predict_shards")
-    predict.predict_shards(recipe, night, plan, "0")
-    on_step("predict", "commit_predictions")
-    predict.commit_predictions(recipe, night, plan)
+def _count_rungs(blueprint: str) -> int:
+    return count_rungs(open_store().load(Blueprint, blueprint).content)
 
 
-def _report(recipe: str, night: str, on_step: OnStep) -> None:
-    on_step("report", "write_report")
-    report.write_report(recipe, night)
+def _describe(step: Step, item: object, rung: int | None) -> str:
+    words = [step.name, *([] if item is None else [str(item)])]
+    if rung is not None:
+        words.append(f"{'to' if step.each else 'at'} rung {rung + 1}")
+    return " ".join(words)

@@ -13,15 +13,14 @@ from nightloom.blueprints.compile import compile_recipe
 from nightloom.blueprints.verify import open_stored, refuse_other, verify_code
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
-from nightloom.core.nights import Stop, parse_night
+from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import open_store
 from nightloom.evaluation.verdict import Role, decide
-from nightloom.nightly.stops import night_step
+from nightloom.nightly.context import Night
+from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
 from nightloom.promotion.promote import promote
-from nightloom.registry.database import open_database
-from nightloom.registry.nights import end_stage, index_manifest
 from nightloom.registry.refs import read_ref_before
 from nightloom.registry.trials import finish_trial
 from nightloom.trials.ranking import count_rungs, list_contenders, note_divergence
@@ -32,39 +31,43 @@ logger = logging.getLogger(__name__)
 
 
 @night_step("finetune", first=True)
-def compile_blueprint(recipe: str, night: str, stored: str | None = None) -> str | Stop:
+def compile_blueprint(night: Night, stored: str | None = None) -> str | Stop:
     """Pin all that training and comparing will use, and store it before anything trains; or take one that is stored.
 
     Args:
-        recipe: Name of the recipe.
-        night: Its night.
+        night: The night.
         stored: Id of a blueprint of this recipe to run instead.
 
     Raises:
         InputError: The stored one is of another recipe, or cannot run here.
     """
     if stored:
-        return _open_stored(open_store(), recipe, stored)
-    blueprint = compile_recipe(open_store(), open_database(), recipe, parse_night(night))
+        owner = open_stored(night.store, stored).content.recipe
+        if owner != night.recipe.name:
+            msg = f"blueprint {short(stored)} is of recipe {owner}, not of {night.recipe.name}; choose one of its own"
+            raise InputError(msg)
+        return stored
+    blueprint = compile_recipe(night.store, night.registry, night.recipe, night.date)
     if isinstance(blueprint, Stop):
         return blueprint
+    night.keep(blueprint.kind, blueprint.id)
     logger.info("blueprint %s: %d trial(s)", short(blueprint.id), len(blueprint.content.trials))
     return blueprint.id
 
 
 @night_step("finetune")
-def list_trials(recipe: str, night: str, blueprint: str) -> list[int]:
-    """Give the numbers of the trials that a blueprint begins with.
+def list_trials(night: Night, blueprint: str) -> list[int]:
+    """Return the numbers of the trials that a blueprint begins with.
 
     Raises:
         InputError: There are several, and nothing to choose between them by.
     """
-    return list_contenders(open_store(), blueprint)
+    return list_contenders(night.store, blueprint)
 
 
 @night_step("finetune")
-def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int | None = None) -> str | Stop | None:
-    """Train one trial of a blueprint to a rung or to its end, or find what it gave before; give the id of that.
+def train_trial(night: Night, blueprint: str, trial: int, rung: int | None = None) -> str | None:
+    """Train one trial of a blueprint to a rung or to its end, or find what it gave before; return the id of that.
 
     A rung that the blueprint does not have, as when the recipe was edited since, is none to train to. One of several
     trials that diverges is no failure: that it did is kept, and the others go on.
@@ -73,8 +76,7 @@ def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int |
         InputError: Code or packages are not those that the blueprint was compiled by, as after an upgrade.
         DivergenceError: The blueprint's only trial diverged.
     """
-    store, database = open_store(), open_database()
-    planned = store.load(Blueprint, blueprint)
+    planned = night.store.load(Blueprint, blueprint)
     if rung is not None and rung >= count_rungs(planned.content):
         return None
     refuse_other(planned, verify_code(planned.content))
@@ -84,87 +86,85 @@ def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int |
         if len(planned.content.trials) == 1:
             raise
         logger.warning("trial %d of %d is out: %s", trial, len(planned.content.trials), error)
-        return note_divergence(store, planned.content, trial, error).id
+        return note_divergence(night.store, planned.content, trial, error).id
     if rung is None:
-        index_manifest(database, "trial", reached, recipe, parse_night(night))
-        index_manifest(database, "adapter", store.load(Trial, reached).result.adapter, recipe, parse_night(night))
+        night.keep("trial", reached)
+        night.keep("adapter", night.store.load(Trial, reached).result.adapter)
     return reached
 
 
 @night_step("finetune")
-def rank_trials(recipe: str, night: str, blueprint: str, rung: int) -> list[int]:
-    """Give the numbers of the trials that go on from a rung, by the selection split; those that do not are over.
+def rank_trials(night: Night, blueprint: str, rung: int) -> list[int]:
+    """Return the numbers of the trials that go on from a rung, by the selection split; those that do not are over.
 
     From a rung that the blueprint does not have, all go on.
     """
-    store = open_store()
-    identity = store.load(Blueprint, blueprint).content
-    if rung >= count_rungs(identity):
-        return list_contenders(store, blueprint, count_rungs(identity))
-    ranking = rank_and_publish(store, blueprint, rung)
-    _finish_trials(identity, {standing.trial for standing in ranking.result.standings} - set(ranking.result.going_on))
+    spec = night.store.load(Blueprint, blueprint).content
+    if rung >= count_rungs(spec):
+        return list_contenders(night.store, blueprint, count_rungs(spec))
+    ranking = rank_and_publish(night.store, blueprint, rung)
+    ranked = {standing.trial for standing in ranking.result.standings}
+    _finish_trials(night, spec, ranked - set(ranking.result.going_on))
     return list(ranking.result.going_on)
 
 
 @night_step("finetune")
-def pick_candidate(recipe: str, night: str, blueprint: str) -> str | Stop:
-    """Give the adapter of the trial that is best on the selection split."""
-    store = open_store()
-    identity = store.load(Blueprint, blueprint).content
-    ranking = rank_and_publish(store, blueprint, count_rungs(identity))
-    _finish_trials(identity, {standing.trial for standing in ranking.result.standings})
+def pick_candidate(night: Night, blueprint: str) -> str:
+    """Return the adapter of the trial that is best on the selection split."""
+    spec = night.store.load(Blueprint, blueprint).content
+    ranking = rank_and_publish(night.store, blueprint, count_rungs(spec))
+    _finish_trials(night, spec, {standing.trial for standing in ranking.result.standings})
     (winner,) = ranking.result.going_on
-    trial = store.find(Trial, identify_trial(identity, winner))
+    trial = night.store.find(Trial, identify_trial(spec, winner))
     if trial is None:
         msg = f"trial {winner} of blueprint {short(blueprint)} was ranked first and is gone; clear its training"
         raise FaultError(msg)
-    logger.info("candidate %s: trial %d of %d", short(trial.result.adapter), winner, len(identity.trials))
+    logger.info("candidate %s: trial %d of %d", short(trial.result.adapter), winner, len(spec.trials))
     return trial.result.adapter
 
 
 @night_step("finetune")
-def prove_parity(recipe: str, night: str, blueprint: str, candidate: str) -> str | None:
-    """Prove that the candidate is one model in training, evaluation and batch; nothing where it has no weights."""
-    if is_dummy(open_store().load(Adapter, candidate).content.files):
+def prove_parity(night: Night, blueprint: str, candidate: str) -> str | None:
+    """Prove that the candidate is one model in training, evaluation and batch; None where it has no weights."""
+    if is_dummy(night.store.load(Adapter, candidate).content.files):
         return None
     return on_device(prove_model)(blueprint=blueprint, candidate=candidate)
 
 
 @night_step("finetune")
-def compare_candidate(recipe: str, night: str, blueprint: str, candidate: str, parity: str | None) -> str | Stop:
+def compare_candidate(night: Night, blueprint: str, candidate: str, parity: str | None) -> str:
     """Score candidate, champion, baseline and reference on the same items, and decide."""
-    store, database = open_store(), open_database()
+    store = night.store
     # What the nights before it left, so that running a night again decides on the same ground.
-    champion = read_ref_before(database, recipe, "champion", parse_night(night))
+    champion = read_ref_before(night.registry, night.recipe.name, "champion", night.date)
     scored = on_device(score_models)(blueprint=blueprint, candidate=candidate, champion=champion, parity=parity)
     verdict = decide(
         store,
-        night=parse_night(night),
+        night=night.date,
         blueprint_id=blueprint,
         candidate=candidate,
         champion=champion,
         parity=parity,
         scores=[(role, eval_set, store.load(Scores, scores)) for role, eval_set, scores in scored],
     )
-    index_manifest(database, "verdict", verdict.id, recipe, parse_night(night))
+    night.keep(verdict.kind, verdict.id)
     logger.info("verdict %s: %s", short(verdict.id), verdict.content.reason)
     return verdict.id
 
 
 @night_step("finetune")
-def promote_candidate(recipe: str, night: str, verdict: str, stored: str | None = None) -> str | Stop:
+def promote_candidate(night: Night, verdict: str, stored: str | None = None) -> str:
     """Make the candidate the champion if the verdict says so, no later night has begun, and none was stored before.
 
     A run of a stored blueprint moves no ref: it is not what the night brought.
     """
-    database, store = open_database(), open_store()
-    decided = store.load(Verdict, verdict)
+    decided = night.store.load(Verdict, verdict)
     if stored:
-        sentence = f"{decided.content.reason}; blueprint {short(stored)} was chosen by hand, so no ref moves"
+        message = f"{decided.content.reason}; blueprint {short(stored)} was chosen by hand, so no ref moves"
     else:
-        sentence = promote(database, decided, night=parse_night(night), who=getuser()).sentence
-    logger.info("%s", sentence)
-    end_stage(database, recipe, parse_night(night), "finetune", "done", sentence, verdict)
+        message = promote(night.registry, decided, night=night.date, who=getuser()).sentence
+    logger.info("%s", message)
+    night.end("finetune", "done", message, verdict)
     return verdict
 
 
@@ -212,14 +212,6 @@ def score_models(
     return scored
 
 
-def _open_stored(store: ObjectStore, recipe: str, stored: str) -> str:
-    owner = open_stored(store, stored).content.recipe
-    if owner != recipe:
-        msg = f"blueprint {short(stored)} is of recipe {owner}, not of {recipe}; choose one of {recipe}"
-        raise InputError(msg)
-    return stored
-
-
 def _train(blueprint: str, trial: int, rung: int | None) -> str:
     """Train a trial in workers, and give the id of what it came to.
 
@@ -234,7 +226,6 @@ def _train(blueprint: str, trial: int, rung: int | None) -> str:
             logger.warning("%s", error)
 
 
-def _finish_trials(blueprint: BlueprintSpec, numbers: Iterable[int]) -> None:
-    database = open_database()
+def _finish_trials(night: Night, blueprint: BlueprintSpec, numbers: Iterable[int]) -> None:
     for number in numbers:
-        finish_trial(database, Trial.id_of(identify_trial(blueprint, number)))
+        finish_trial(night.registry, Trial.id_of(identify_trial(blueprint, number)))

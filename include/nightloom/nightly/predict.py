@@ -5,19 +5,15 @@ import logging
 from nightloom.artifacts.models import Adapter, ModelRef
 from nightloom.core.connections import resolve_connection
 from nightloom.core.digests import short
-from nightloom.core.nights import Stop, parse_night
-from nightloom.core.store import open_store
-from nightloom.nightly.prepare import get_night
-from nightloom.nightly.stops import night_step
+from nightloom.core.nights import Stop
+from nightloom.nightly.context import Night
+from nightloom.nightly.steps import night_step
 from nightloom.prediction.commit import commit_predictions as add_up
 from nightloom.prediction.plan import plan_shards as cut_into_shards
 from nightloom.prediction.run import run_predictions
 from nightloom.prediction.table import write_predictions_table
 from nightloom.processes.device_leases import on_device
-from nightloom.recipes.check import load_recipe
-from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
-from nightloom.registry.nights import end_stage, index_manifest
 from nightloom.registry.refs import read_ref
 from nightloom.sources.extract import extract_records
 
@@ -25,62 +21,62 @@ logger = logging.getLogger(__name__)
 
 
 @night_step("predict", first=True)
-def plan_shards(recipe: str, night: str) -> str | Stop:
+def plan_shards(night: Night) -> str | Stop:
     """Read the rows that wait for an answer at the night's cut, and cut them into shards."""
-    settings, store, database = load_recipe(recipe), open_store(), open_database()
-    if settings.predict is None:
+    recipe, store = night.recipe, night.store
+    if recipe.predict is None:
         return Stop("nothing_new", "the recipe predicts nothing")
-    champion = read_ref(database, recipe, "champion")
+    champion = read_ref(night.registry, recipe.name, "champion")
     if champion is None:
         return Stop("nothing_new", "no model has been promoted yet, so nothing is predicted")
     records = extract_records(
         store,
-        settings.predict.source,
-        settings.task.columns,
+        recipe.predict.source,
+        recipe.task.columns,
         {},
-        night=get_night(recipe, night),
-        window_days=settings.prepare.window_days,
-        erased=read_erasures(database, recipe),
+        night=night.cut,
+        window_days=recipe.prepare.window_days,
+        erased=read_erasures(night.registry, recipe.name),
     )
-    index_manifest(database, "records", records.id, recipe, parse_night(night))
+    night.keep(records.kind, records.id)
     if not records.content.rows:
         return Stop("nothing_new", "no row waits for an answer")
     adapter = store.load(Adapter, champion)
-    planned = cut_into_shards(
+    plan = cut_into_shards(
         store,
-        settings,
-        night=parse_night(night),
+        recipe,
+        night=night.date,
         records=records.id,
         model=ModelRef(base=adapter.content.base, adapter=champion),
         task=adapter.provenance.task,
     )
-    index_manifest(database, "prediction_plan", planned.id, recipe, parse_night(night))
-    logger.info("plan %s: %d rows in %d shards", short(planned.id), planned.content.rows, len(planned.content.shards))
-    return planned.id
+    night.keep(plan.kind, plan.id)
+    logger.info("plan %s: %d rows in %d shards", short(plan.id), plan.content.rows, len(plan.content.shards))
+    return plan.id
 
 
-def list_workers(recipe: str) -> list[str]:
-    """Give the names of the workers that share the shards of a recipe."""
-    predict = load_recipe(recipe).predict
+@night_step("predict")
+def list_workers(night: Night) -> list[str]:
+    """Return the names of the workers that share the shards of a recipe."""
+    predict = night.recipe.predict
     return [str(number) for number in range(predict.workers if predict else 0)]
 
 
 @night_step("predict")
-def predict_shards(recipe: str, night: str, plan: str, worker: str) -> str | Stop:
-    """Predict shards until none is free; give how many rows were done by this worker."""
-    return str(on_device(run_predictions)(plan=plan, worker=f"{recipe}/{night}/{worker}"))
+def predict_shards(night: Night, plan: str, worker: str) -> str:
+    """Predict shards until none is free; return how many rows were done by this worker."""
+    return str(on_device(run_predictions)(plan=plan, worker=f"{night.recipe.name}/{night}/{worker}"))
 
 
 @night_step("predict")
-def commit_predictions(recipe: str, night: str, plan: str) -> str | Stop:
+def commit_predictions(night: Night, plan: str) -> str:
     """Add the shards up, put the answers back into the table, and say what came of the batch."""
-    settings, store, database = load_recipe(recipe), open_store(), open_database()
-    predictions = add_up(store, plan)
-    if settings.predict and settings.predict.table and settings.predict.table_connection:
-        url = resolve_connection(settings.predict.table_connection)
-        write_predictions_table(store, predictions.id, url, settings.predict.table)
-    index_manifest(database, "predictions", predictions.id, recipe, parse_night(night))
+    predict = night.recipe.predict
+    predictions = add_up(night.store, plan)
+    if predict and predict.table and predict.table_connection:
+        url = resolve_connection(predict.table_connection)
+        write_predictions_table(night.store, predictions.id, url, predict.table)
+    night.keep(predictions.kind, predictions.id)
     counts = ", ".join(f"{rows} {status}" for status, rows in predictions.content.counts.items() if rows)
-    sentence = f"{predictions.content.rows} rows: {counts}"
-    end_stage(database, recipe, parse_night(night), "predict", "done", sentence, predictions.id)
+    night.end("predict", "done", f"{predictions.content.rows} rows: {counts}", predictions.id)
     return predictions.id

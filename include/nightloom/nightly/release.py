@@ -11,7 +11,7 @@ from nightloom.artifacts.data import Preparation, PreparationContent
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame
 from nightloom.artifacts.parts import find_lines
 from nightloom.core.errors import InputError
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcomes
@@ -85,7 +85,7 @@ def release_rows(
 
 
 def find_released_records(
-    store: ObjectStore, database: Database, recipe: str, *, night: Night, window_days: int
+    store: ObjectStore, database: Database, recipe: str, *, night: NightCut, window_days: int
 ) -> pl.DataFrame:
     """Give the released rows that have left the source's window, as they were received (RECORDS).
 

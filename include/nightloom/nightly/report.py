@@ -1,19 +1,18 @@
 """Report: what the night came to, written whatever it came to."""
 
-from nightloom.core.nights import Stop, parse_night
-from nightloom.core.store import open_store
-from nightloom.nightly.stops import night_step
-from nightloom.recipes.check import load_recipe
-from nightloom.registry.database import open_database
-from nightloom.registry.nights import end_stage, index_manifest
+from nightloom.nightly.context import Night
+from nightloom.nightly.steps import night_step
+from nightloom.registry.nights import is_running
+from nightloom.registry.turns import give_turn_back
 from nightloom.reports import write
 
 
 @night_step("report", first=True)
-def write_report(recipe: str, night: str) -> str | Stop:
-    """Write the report of a night, and give its id."""
-    database, date = open_database(), parse_night(night)
-    report = write.write_report(open_store(), database, load_recipe(recipe), night=date)
-    index_manifest(database, "report", report.id, recipe, date)
-    end_stage(database, recipe, date, "report", "done", f"report of night {night}", report.id)
+def write_report(night: Night) -> str:
+    """Write the report of a night, and return its id. The next night may begin, unless a stage of this one runs."""
+    report = write.write_report(night.store, night.registry, night.recipe, night=night.date)
+    night.keep(report.kind, report.id)
+    night.end("report", "done", f"report of night {night}", report.id)
+    if not is_running(night.registry, night.recipe.name, night.date):
+        give_turn_back(night.registry, night.recipe.name, night.date)
     return report.id

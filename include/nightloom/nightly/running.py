@@ -1,6 +1,5 @@
 """Running: a stored blueprint out of Airflow, by the steps of its night, beside that night."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from nightloom.artifacts.blueprints import BlueprintSpec
@@ -10,8 +9,8 @@ from nightloom.core.errors import BudgetError, DivergenceError
 from nightloom.core.nights import Stop
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import finetune
-from nightloom.nightly.chain import compare_trials, train_trials
-from nightloom.nightly.stops import without_outcome
+from nightloom.nightly.chain import OnStep, run_steps
+from nightloom.nightly.steps import without_outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +28,7 @@ class Ran:
     verdict: str | None = None
 
 
-def run_blueprint(
-    store: ObjectStore, blueprint_id: str, on_step: Callable[[str, str], None], trial: int | None = None
-) -> Ran:
+def run_blueprint(store: ObjectStore, blueprint_id: str, on_step: OnStep, trial: int | None = None) -> Ran:
     """Train, pick and compare as the blueprint's night does, to the same ids; no ref moves, no outcome is written.
 
     Args:
@@ -54,9 +51,18 @@ def run_blueprint(
             if lost := store.find(Divergence, identify_trial(blueprint.content, trial)):
                 raise DivergenceError(lost.result.reason)
             return Ran(_list_finished(store, blueprint.content))
-        _refuse_stop(train_trials(recipe, night, blueprint_id, on_step))
-        candidate, verdict = compare_trials(recipe, night, blueprint_id, on_step)
-        return Ran(_list_finished(store, blueprint.content), candidate, verdict)
+        made = run_steps(
+            "finetune",
+            recipe,
+            night,
+            on_step,
+            given={"blueprint": blueprint_id},
+            first="list_trials",
+            last="compare_candidate",
+        )
+        if isinstance(made, Stop):
+            raise BudgetError(made.sentence)
+        return Ran(_list_finished(store, blueprint.content), made["candidate"], made["verdict"])
 
 
 def _refuse_stop(result: object) -> None:

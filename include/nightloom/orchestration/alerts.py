@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from nightloom.core.errors import FaultError, InputError, NightloomError
 from nightloom.core.nights import parse_night
 from nightloom.core.settings import get_settings
+from nightloom.core.stages import STAGES
 from nightloom.orchestration.dags import dag_id_of
 from nightloom.orchestration.links import report_path
 from nightloom.orchestration.steps import NightOperator
 from nightloom.recipes.check import load_recipe
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import STAGES, read_outcome
+from nightloom.registry.nights import read_outcome
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context

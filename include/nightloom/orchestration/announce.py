@@ -13,9 +13,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nightloom.core.errors import RegistryError
 from nightloom.core.nights import parse_night, utc_now
+from nightloom.core.stages import Stage
 from nightloom.orchestration.steps import NightOperator
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.nights import Stage, StageOutcome, end_stage, read_outcome
+from nightloom.registry.nights import StageOutcome, end_stage, read_outcome
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

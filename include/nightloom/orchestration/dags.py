@@ -18,10 +18,10 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from nightloom.core.errors import ConflictError, FaultError, InputError, OutOfMemoryError, RecipeError
+from nightloom.core.stages import Stage
 from nightloom.orchestration.steps import RETRIES
 from nightloom.recipes.check import format_mistakes, load_recipes
 from nightloom.recipes.schema import Recipe
-from nightloom.registry.nights import Stage
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[

@@ -1,21 +1,21 @@
 """Steps: the functions of `nightloom.nightly` as Airflow tasks. A task's id is its function's name."""
 
-import inspect
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRescheduleException, AirflowSkipException
 from sqlalchemy import URL
 
 from nightloom.core.connections import resolving_with
-from nightloom.core.errors import NightloomError
-from nightloom.core.nights import choose_night
+from nightloom.core.errors import NightBusyError, NightloomError
+from nightloom.core.nights import choose_night, utc_now
+from nightloom.core.stages import Stage, check_arguments
 from nightloom.orchestration.links import DataDocsLink, ReportLink
 from nightloom.processes.parent import terminate_children
-from nightloom.registry.nights import Stage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,6 +34,8 @@ TRAINING_RETRIES = 7
 
 VALIDATES = "curate_records"
 """The step that publishes Great Expectations' page."""
+
+_ASKS_AGAIN = timedelta(seconds=20)
 
 # What SQLAlchemy calls otherwise than Airflow does.
 _DIALECTS = {"postgres": "postgresql"}
@@ -99,9 +101,14 @@ class StepOperator(NightOperator):
         from nightloom.core.nights import Stop
 
         function = getattr(import_module(f"nightloom.nightly.{self.stage}"), self.step)
+        each = {self.over: self.item} if self.over else {}
         try:
             with resolving_with(find_airflow_connection):
-                result = function(**self._arguments_for(function, self.night_of(context)))
+                result = function(self.recipe, self.night_of(context), **self.arguments, **each)
+        except NightBusyError as error:
+            # Nights take turns. The task leaves its slot to them meanwhile.
+            logger.info("%s", error)
+            raise AirflowRescheduleException(utc_now() + _ASKS_AGAIN) from None  # type: ignore[no-untyped-call]  # theirs
         except NightloomError as error:
             # The sentence on a line of its own, above the traceback that Airflow writes.
             logger.error("%s", error)
@@ -114,15 +121,14 @@ class StepOperator(NightOperator):
         """End what this task started."""
         terminate_children()
 
-    def _arguments_for(self, function: Callable[..., Any], night: str) -> dict[str, Any]:
-        known = {"recipe": self.recipe, "night": night, **self.arguments}
-        if self.over:
-            known[self.over] = self.item
-        return {name: known[name] for name in inspect.signature(function).parameters if name in known}
-
 
 def step(name: str, *, task_id: str | None = None, pool: str = "default_pool", **arguments: Any) -> StepOperator:
-    """Make a task of a step; arguments that are tasks stand for the ids that they return."""
+    """Return a task of a step; arguments that are tasks stand for the ids that they return.
+
+    Raises:
+        ValueError: There is no such step, or it has no such parameter.
+    """
+    check_arguments(name, arguments)
     return StepOperator(task_id=task_id or name, step=name, pool=pool, arguments=_outputs(arguments))
 
 
@@ -136,7 +142,12 @@ def mapped_step(
     retries: int = RETRIES,
     **arguments: Any,
 ) -> "MappedOperator":
-    """Make a task for each item of the list that another task returns; `over` names the argument that it is."""
+    """Return a task for each item of the list that another task returns; `over` names the argument that it is.
+
+    Raises:
+        ValueError: There is no such step, or it has no such parameter.
+    """
+    check_arguments(name, [*arguments, over])
     return StepOperator.partial(
         task_id=task_id or name,
         step=name,

@@ -6,12 +6,12 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from nightloom.core.nights import Night, utc_now
+from nightloom.core.digests import digest_bytes
+from nightloom.core.nights import NightCut, utc_now
+from nightloom.core.stages import STAGES, Stage
 from nightloom.registry.database import Database
-from nightloom.registry.tables import ManifestRow, NightRow, OutcomeRow
+from nightloom.registry.tables import ManifestRow, NightRow, OutcomeRow, RecipeRow
 
-Stage = Literal["prepare", "finetune", "predict", "report"]
-STAGES: tuple[Stage, ...] = ("prepare", "finetune", "predict", "report")
 Status = Literal["running", "done", "nothing_new", "refused", "failed"]
 
 
@@ -29,7 +29,7 @@ class StageOutcome:
     ended_at: datetime | None
 
 
-def record_night(database: Database, night: Night) -> Night:
+def record_night(database: Database, night: NightCut) -> NightCut:
     """Write a night's cut down unless it is, and give the one that stands."""
     with database.transaction() as session:
         row = session.get(NightRow, (night.recipe, night.night))
@@ -44,11 +44,39 @@ def record_night(database: Database, night: Night) -> Night:
         return _as_night(row)
 
 
-def read_night(database: Database, recipe: str, night: date) -> Night | None:
+def read_night(database: Database, recipe: str, night: date) -> NightCut | None:
     """Give the recorded night, or nothing."""
     with database.transaction() as session:
         row = session.get(NightRow, (recipe, night))
         return None if row is None else _as_night(row)
+
+
+def pin_recipe(database: Database, recipe: str, night: date, document: bytes) -> str:
+    """Write down by which recipe a night goes on, whatever becomes of its file, and return its digest.
+
+    Args:
+        database: The registry.
+        recipe: Name of the recipe.
+        night: A night that was recorded.
+        document: The recipe as canonical JSON.
+    """
+    digest = digest_bytes(document)
+    with database.transaction() as session:
+        session.merge(RecipeRow(digest=digest, document=document.decode()))
+        session.get_one(NightRow, (recipe, night)).recipe_digest = digest
+    return digest
+
+
+def read_pinned_recipe(database: Database, recipe: str, night: date) -> bytes | None:
+    """Return the recipe that a night is pinned to as canonical JSON, or None if the night was never opened."""
+    query = (
+        sa.select(RecipeRow.document)
+        .join(NightRow, NightRow.recipe_digest == RecipeRow.digest)
+        .where(NightRow.recipe == recipe, NightRow.night == night)
+    )
+    with database.transaction() as session:
+        document = session.scalar(query)
+    return None if document is None else document.encode()
 
 
 def is_latest_night(database: Database, recipe: str, night: date) -> bool:
@@ -113,6 +141,15 @@ def read_outcomes(database: Database, recipe: str, until: date, limit: int) -> l
         return [_as_outcome(row) for row in session.scalars(query)]
 
 
+def is_running(database: Database, recipe: str, night: date) -> bool:
+    """Whether a stage of a night runs, or was killed and has not been run again."""
+    query = sa.select(OutcomeRow.stage).where(
+        OutcomeRow.recipe == recipe, OutcomeRow.night == night, OutcomeRow.status == "running"
+    )
+    with database.transaction() as session:
+        return session.scalar(query.limit(1)) is not None
+
+
 def list_unfinished_nights(database: Database, recipe: str) -> list[str]:
     """Give the nights of a recipe of which a stage is running, or was killed."""
     query = sa.select(OutcomeRow.night).where(OutcomeRow.recipe == recipe, OutcomeRow.status == "running").distinct()
@@ -146,8 +183,8 @@ def list_manifests(
         return [(row.manifest, row.recipe, row.night) for row in session.scalars(query)]
 
 
-def _as_night(row: NightRow) -> Night:
-    return Night(row.recipe, row.night, row.cut_from.replace(tzinfo=UTC), row.cut_to.replace(tzinfo=UTC))
+def _as_night(row: NightRow) -> NightCut:
+    return NightCut(row.recipe, row.night, row.cut_from.replace(tzinfo=UTC), row.cut_to.replace(tzinfo=UTC))
 
 
 def _as_outcome(row: OutcomeRow) -> StageOutcome:

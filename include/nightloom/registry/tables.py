@@ -19,6 +19,16 @@ class NightRow(Base):
     night: Mapped[date] = mapped_column(Date, primary_key=True)
     cut_from: Mapped[datetime] = mapped_column(DateTime)
     cut_to: Mapped[datetime] = mapped_column(DateTime)
+    recipe_digest: Mapped[str | None] = mapped_column(String(64))
+
+
+class RecipeRow(Base):
+    """A recipe as it was when a night began, as JSON: the night goes on by it when the file changes."""
+
+    __tablename__ = "recipes"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    document: Mapped[str] = mapped_column(Text)
 
 
 class OutcomeRow(Base):

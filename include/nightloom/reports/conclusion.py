@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from nightloom.artifacts.results import Comparison
 from nightloom.core.digests import short
-from nightloom.registry.nights import Stage, StageOutcome
+from nightloom.core.stages import Stage
+from nightloom.registry.nights import StageOutcome
 from nightloom.reports.facts import ChampionFacts, ComparisonFacts, Conclusion
 
 Outcomes = Mapping[Stage, StageOutcome | None]

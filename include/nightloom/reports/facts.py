@@ -13,7 +13,8 @@ from nightloom.artifacts.data import CanaryResult, Expectation, RuleCount
 from nightloom.artifacts.results import Comparison, Finding, Metric, ParityCheck, PredictionStatus
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.manifests import Plain
-from nightloom.registry.nights import Stage, Status
+from nightloom.core.stages import Stage
+from nightloom.registry.nights import Status
 
 Conclusion = Literal["promoted", "not_promoted", "nothing_new", "refused", "failed", "unfinished", "not_run"]
 Role = Literal["candidate", "champion", "baseline", "reference"]

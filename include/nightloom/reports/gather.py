@@ -5,10 +5,11 @@ from datetime import date
 
 from nightloom.artifacts.data import Preparation, Records
 from nightloom.artifacts.results import Predictions, Verdict
+from nightloom.core.stages import STAGES, Stage
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.registry.nights import STAGES, Stage, StageOutcome, read_night, read_outcomes
+from nightloom.registry.nights import StageOutcome, read_night, read_outcomes
 from nightloom.registry.refs import RefMove, read_log
 from nightloom.reports import telling
 from nightloom.reports.conclusion import Outcomes, conclude

@@ -7,7 +7,7 @@ import polars as pl
 from nightloom.artifacts.data import CanaryResult
 from nightloom.artifacts.results import Metric, Verdict
 from nightloom.core.manifests import Manifest
-from nightloom.registry.nights import STAGES
+from nightloom.core.stages import STAGES
 from nightloom.registry.refs import RefMove
 from nightloom.reports.conclusion import Outcomes
 from nightloom.reports.facts import (

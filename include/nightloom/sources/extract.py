@@ -9,7 +9,7 @@ from nightloom.artifacts.data import Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import cut_into_parts, put_parts
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Canaries, Columns
 from nightloom.recipes.sources import Source
@@ -24,7 +24,7 @@ def extract_records(
     columns: Columns,
     answer: Mapping[str, AnswerField],
     *,
-    night: Night | None,
+    night: NightCut | None,
     window_days: int,
     added: pl.DataFrame | None = None,
     erased: Collection[str] = (),
@@ -66,7 +66,7 @@ def extract_records(
     return store.publish(Records(content=RecordsContent(rows=sum(rows), new_rows=sum(new_rows), parts=parts)))
 
 
-def read_canaries(canaries: Canaries, *, night: Night, window_days: int) -> pl.DataFrame:
+def read_canaries(canaries: Canaries, *, night: NightCut, window_days: int) -> pl.DataFrame:
     """Read the table of planted rows: row_id, kind, outcome and rule of each.
 
     Raises:

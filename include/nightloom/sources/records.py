@@ -10,7 +10,7 @@ from nightloom.artifacts.histories import make_histories
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError, SchemaError
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import Source, SqlSource
 from nightloom.sources.chats import chat_columns, read_chat
@@ -43,7 +43,7 @@ def plain_columns(columns: Columns, answer: Answer) -> list[str]:
 
 
 def make_records(
-    table: pl.DataFrame, source: Source, columns: Columns, answer: Answer, night: Night | None, window_days: int
+    table: pl.DataFrame, source: Source, columns: Columns, answer: Answer, night: NightCut | None, window_days: int
 ) -> pl.DataFrame:
     """Give the records (KEYED_RECORDS) of a table of text that lie within the night's window.
 
@@ -114,7 +114,7 @@ def _unless_blank(value: pl.Expr) -> pl.Expr:
     return pl.when(value.str.strip_chars() != "").then(value)
 
 
-def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, night: Night | None) -> pl.Series:
+def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, night: NightCut | None) -> pl.Series:
     """Tell of each row whether it was deleted before the night's cut ended."""
     times = _read_times(table, column, source)
     return (times != "") & (times < utc_text(night.cut_to)) if night else times != ""
@@ -156,7 +156,7 @@ def spell_times(values: pl.Series) -> pl.Series:
     return joined.select(pl.coalesce("spelled", "read", pl.lit("")).alias(values.name)).to_series()
 
 
-def _refuse_later(records: pl.DataFrame, night: Night, source: Source) -> None:
+def _refuse_later(records: pl.DataFrame, night: NightCut, source: Source) -> None:
     later = int((records["version"] >= utc_text(night.cut_to)).sum())
     if later:
         msg = (

@@ -7,7 +7,7 @@ import polars as pl
 
 from nightloom.core.errors import NightloomError, SchemaError, SourceError
 from nightloom.core.extensions import SOURCES, load_extension
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.recipes.sources import DeltaSource, FilesSource, OtherSource, Source, SqlSource
 from nightloom.sources.base import Batch, Cut, Reader
 from nightloom.sources.columns import describe_source
@@ -17,7 +17,7 @@ from nightloom.sources.spelling import find_nested, spell_batch
 from nightloom.sources.sql import read_query
 
 
-def read_table(source: Source, columns: Sequence[str], night: Night | None, window_days: int) -> pl.DataFrame:
+def read_table(source: Source, columns: Sequence[str], night: NightCut | None, window_days: int) -> pl.DataFrame:
     """Give these columns of a small source whole, as `read_batches` gives them."""
     return pl.concat(
         [pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), *read_batches(source, columns, night, window_days)]
@@ -27,7 +27,7 @@ def read_table(source: Source, columns: Sequence[str], night: Night | None, wind
 def read_batches(
     source: Source,
     columns: Sequence[str],
-    night: Night | None,
+    night: NightCut | None,
     window_days: int,
     *,
     plain: Collection[str] = (),

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import psutil
 from nightloom.core.nights import night_of, utc_now
+from nightloom.core.stages import STAGES
 from nightloom.embedded.instance import ADMIN, Instance
 from nightloom.embedded.lifecycle import up
 from nightloom.registry.database import Database
-from nightloom.registry.nights import STAGES
 from nightloom.registry.refs import read_ref
 
 # Where it is about noon now: no test runs into midnight, and a night is not a date in UTC.

@@ -7,9 +7,10 @@ import httpx
 import pytest
 from nightloom.artifacts.training import Ranking
 from nightloom.core.nights import parse_night
+from nightloom.core.stages import STAGES
 from nightloom.core.store import connect_store
 from nightloom.nightly.chain import run_night
-from nightloom.registry.nights import STAGES, StageOutcome, list_manifests, read_outcome
+from nightloom.registry.nights import StageOutcome, list_manifests, read_outcome
 from nightloom.registry.refs import read_log
 
 from tests.conftest import point_settings_to

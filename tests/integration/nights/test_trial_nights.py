@@ -10,7 +10,7 @@ from nightloom.core.errors import BudgetError, FaultError, InputError
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.store import open_store
 from nightloom.nightly import finetune
-from nightloom.nightly.chain import run_finetune, run_night
+from nightloom.nightly.chain import run_night, run_steps
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import StageOutcome, begin_stage, list_manifests, read_outcome
 from nightloom.registry.refs import read_log
@@ -85,6 +85,7 @@ def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], b
     going_on = find_ranking(blueprint, 0).going_on
     assert night[1] == [
         "compile_blueprint",
+        "list_trials",
         *(f"train_trial {number} to rung 1" for number in range(6)),
         "rank_trials at rung 1",
         *(f"train_trial {number}" for number in going_on),
@@ -97,7 +98,7 @@ def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], b
 
 def test_a_blueprint_that_is_run_again_finds_all_and_moves_no_ref(blueprint: Blueprint) -> None:
     moves, before = read_log(open_database(), "triage"), outcome()
-    run_finetune("triage", back(0), lambda *_: None, blueprint.id)
+    run_steps("finetune", "triage", back(0), lambda *_: None, given={"stored": blueprint.id})
     assert read_log(open_database(), "triage") == moves
     assert outcome().manifest == before.manifest
     assert outcome().sentence.endswith(f"; blueprint {blueprint.id[:12]} was chosen by hand, so no ref moves")

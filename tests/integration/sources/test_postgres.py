@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.errors import SchemaError, SourceError
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import SqlSource
@@ -26,9 +26,9 @@ def query(sql: str) -> SqlSource:
     return SqlSource(kind="sql", connection="tickets", query=sql)
 
 
-def night_of(day: int) -> Night:
+def night_of(day: int) -> NightCut:
     cut_to = MIDNIGHT + timedelta(days=day)
-    return Night("triage", date(2026, 11, 23) + timedelta(days=day), cut_to - timedelta(days=1), cut_to)
+    return NightCut("triage", date(2026, 11, 23) + timedelta(days=day), cut_to - timedelta(days=1), cut_to)
 
 
 @pytest.fixture(params=["psycopg2", "psycopg"])

@@ -22,7 +22,8 @@ from nightloom.core.manifests import manifest_key
 from nightloom.core.nights import Stop
 from nightloom.nightly import finetune
 from nightloom.nightly.running import Ran, run_blueprint
-from nightloom.registry.nights import read_outcome
+from nightloom.recipes.check import load_recipe
+from nightloom.registry.nights import index_manifest, read_outcome
 from nightloom.registry.refs import read_ref
 
 from tests.factories.nights import NIGHT, ROWS, PreparedNight
@@ -38,8 +39,9 @@ def _no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compile_night(prepared: PreparedNight, night: date = NIGHT) -> Blueprint:
-    compiled = compile_recipe(prepared.store, prepared.registry, "triage", night)
+    compiled = compile_recipe(prepared.store, prepared.registry, load_recipe("triage"), night)
     assert isinstance(compiled, Blueprint)
+    index_manifest(prepared.registry, "blueprint", compiled.id, "triage", night)
     return compiled
 
 
@@ -93,7 +95,7 @@ def test_compiled_by_hand_it_is_the_blueprint_of_the_night(prepared: PreparedNig
 
 def test_night_without_rows_is_compiled_to_nothing(prepared: PreparedNight) -> None:
     later = NIGHT + timedelta(days=1)
-    stopped = compile_recipe(prepared.store, prepared.registry, "triage", later)
+    stopped = compile_recipe(prepared.store, prepared.registry, load_recipe("triage"), later)
     assert stopped == Stop("nothing_new", "nothing to train on: night 2026-11-24 was not prepared")
 
 

@@ -33,7 +33,7 @@ from nightloom.artifacts.results import (
 from nightloom.artifacts.training import Trial, TrialResult, identify_trial
 from nightloom.cli.main import main
 from nightloom.core.manifests import Manifest
-from nightloom.core.nights import compute_night
+from nightloom.core.nights import compute_cut
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, open_store
 from nightloom.prediction.lines import Outcome, ResultLine, dump_lines
@@ -98,7 +98,7 @@ class PastNight:
 
     def __init__(self, store: ObjectStore, registry: Database) -> None:
         self._store, self._registry = store, registry
-        record_night(registry, compute_night("triage", NIGHT, "UTC"))
+        record_night(registry, compute_cut("triage", NIGHT, "UTC"))
         self.snapshot = self.keep(_snapshot(store))
         self.preparation = self.keep(_preparation(store, self.snapshot.id))
         self.blueprint = self.keep(_blueprint(self.snapshot.id))
@@ -154,7 +154,7 @@ def _snapshot(store: ObjectStore) -> Snapshot:
 
 
 def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
-    night = compute_night("triage", NIGHT, "UTC")
+    night = compute_cut("triage", NIGHT, "UTC")
     ledger = [
         ("r1", "v1", "repaired", "pii", "1", "0", None, "c1", "train", "redact_pii", "d1", "d2"),
         ("r2", "v1", "kept", None, None, None, None, "c2", "test", "", "d3", "d3"),

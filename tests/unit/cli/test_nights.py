@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from nightloom.artifacts.data import Curated, CuratedProvenance
 from nightloom.core.errors import InputError, NightloomError, SourceError
+from nightloom.core.stages import Stage
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import Stage, StageOutcome, Status, end_stage, index_manifest
+from nightloom.registry.nights import StageOutcome, Status, end_stage, index_manifest
 
 from .conftest import NIGHT, Command, PastNight
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.core.errors import InputError
-from nightloom.core.nights import compute_night, night_of, parse_night
+from nightloom.core.nights import compute_cut, night_of, parse_night
 
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Pacific/Auckland", "Asia/Kolkata"])
 
 
 def test_cut_is_the_day_before_the_night() -> None:
-    night = compute_night("triage", date(2026, 11, 23), "UTC")
+    night = compute_cut("triage", date(2026, 11, 23), "UTC")
     assert (night.cut_from, night.cut_to) == (
         datetime(2026, 11, 22, tzinfo=UTC),
         datetime(2026, 11, 23, tzinfo=UTC),
@@ -20,14 +20,14 @@ def test_cut_is_the_day_before_the_night() -> None:
 
 
 def test_cut_of_a_day_of_25_hours_has_25_hours() -> None:
-    night = compute_night("triage", date(2026, 10, 26), "Europe/Berlin")
+    night = compute_cut("triage", date(2026, 10, 26), "Europe/Berlin")
     assert (night.cut_to - night.cut_from).total_seconds() == 25 * 3600
 
 
 @given(st.dates(date(2020, 1, 2), date(2035, 1, 1)), ZONES)
 def test_cuts_of_following_nights_meet(day: date, zone: str) -> None:
-    following = compute_night("triage", date.fromordinal(day.toordinal() + 1), zone)
-    assert compute_night("triage", day, zone).cut_to == following.cut_from
+    following = compute_cut("triage", date.fromordinal(day.toordinal() + 1), zone)
+    assert compute_cut("triage", day, zone).cut_to == following.cut_from
 
 
 def test_night_is_the_date_in_the_time_zone() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from nightloom.artifacts.reading import read_records
-from nightloom.core.nights import compute_night
+from nightloom.core.nights import compute_cut
 from nightloom.core.store import ObjectStore
 from nightloom.examples.support_triage.feed import feed
 from nightloom.examples.support_triage.grammar import TEAMS, URGENCIES
@@ -36,7 +36,7 @@ def test_planted_faults_are_found_and_sound_rows_left_alone(
 ) -> None:
     monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", f"sqlite:///{tmp_path / 'tickets.db'}")
     feed(f"sqlite:///{tmp_path / 'tickets.db'}", seed=seed, first_day=DAY - timedelta(days=21), last_day=DAY)
-    night = compute_night("support_triage", DAY, "UTC")
+    night = compute_cut("support_triage", DAY, "UTC")
     settings = Prepare(source=query(TICKETS))
     records = extract_records(store, settings.source, COLUMNS, ANSWER, night=night, window_days=30)
     curation = curate(read_records(store, records.id), ANSWER, settings)

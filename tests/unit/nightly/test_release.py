@@ -7,7 +7,7 @@ import pytest
 from nightloom.artifacts.data import Preparation, PreparationContent
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, put_frame
 from nightloom.core.errors import InputError
-from nightloom.core.nights import Night, compute_night
+from nightloom.core.nights import NightCut, compute_cut
 from nightloom.core.store import ObjectStore
 from nightloom.nightly.release import find_released_records, has_new_releases, release_rows
 from nightloom.registry.database import Database
@@ -28,13 +28,13 @@ REFUSED = [
 ]
 
 
-def night(day: int, month: int = 11) -> Night:
-    return compute_night("triage", date(2026, month, day), "UTC")
+def night(day: int, month: int = 11) -> NightCut:
+    return compute_cut("triage", date(2026, month, day), "UTC")
 
 
 @pytest.fixture
 def preparation(store: ObjectStore, registry: Database) -> str:
-    """Night 2026-11-23, in which three rows were refused and one repaired."""
+    """NightCut 2026-11-23, in which three rows were refused and one repaired."""
     identity = PreparationContent(
         recipe="triage",
         night="2026-11-23",
@@ -97,7 +97,7 @@ def test_what_cannot_be_released_is_refused_whole(
     ],
 )
 def test_released_row_is_added_where_the_window_has_left_it(
-    store: ObjectStore, registry: Database, preparation: str, of: Night, rows: list[str]
+    store: ObjectStore, registry: Database, preparation: str, of: NightCut, rows: list[str]
 ) -> None:
     release(store, registry, preparation, "T-100", "T-101")
     found = find_released_records(store, registry, "triage", night=of, window_days=7)

@@ -9,7 +9,7 @@ from nightloom.blueprints.compile import compile_recipe
 from nightloom.blueprints.planner import plan_blueprint
 from nightloom.core.errors import DivergenceError, OutOfBatchMemoryError
 from nightloom.nightly import finetune
-from nightloom.nightly.chain import run_finetune
+from nightloom.nightly.chain import run_steps
 from nightloom.nightly.running import run_blueprint
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.nights import read_outcome
@@ -43,14 +43,14 @@ def blueprint(prepared: PreparedNight) -> Blueprint:
     """Three trials on rows of which some are there to choose by."""
     prepared.prepare(NIGHT, [*ROWS, *SELECTION])
     prepared.change_recipe("base: dummy}", f"base: dummy, trials: {TRIALS}}}")
-    compiled = compile_recipe(prepared.store, prepared.registry, "triage", NIGHT)
+    compiled = compile_recipe(prepared.store, prepared.registry, load_recipe("triage"), NIGHT)
     assert isinstance(compiled, Blueprint)
     return compiled
 
 
 def run(steps: list[str] | None = None) -> None:
     steps = [] if steps is None else steps
-    run_finetune("triage", str(NIGHT), lambda _, step: steps.append(step))
+    run_steps("finetune", "triage", str(NIGHT), lambda _, step: steps.append(step))
 
 
 def test_trials_that_diverge_are_out_and_the_others_go_on(

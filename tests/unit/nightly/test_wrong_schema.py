@@ -13,9 +13,10 @@ from nightloom.core.errors import NightloomError
 from nightloom.core.nights import Stop, night_of, utc_now
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import prepare, report
-from nightloom.registry.database import Database
+from nightloom.registry.database import Database, open_database
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.refs import move_ref, read_ref
+from nightloom.registry.turns import give_turn_back
 
 RECIPE = """\
 name: triage
@@ -82,7 +83,10 @@ def write_recipe(folder: Path, source: str) -> None:
 
 
 def extract(night: date) -> str | Stop:
-    return prepare.extract_records("triage", prepare.open_night("triage", str(night)))
+    try:
+        return prepare.extract_records("triage", prepare.open_night("triage", str(night)))
+    finally:
+        give_turn_back(open_database(), "triage", night)
 
 
 def expect_refusal(registry: Database, night: date, sentence: str) -> None:

@@ -57,7 +57,7 @@ def test_a_stop_skips_what_would_follow(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_step_finds_airflows_connections_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", "sqlite:///from_environment.db")
     monkeypatch.setattr(steps, "find_airflow_connection", lambda name: f"sqlite:///{name}_of_airflow.db")
-    monkeypatch.setattr(finetune, "list_trials", lambda: resolve_connection("tickets"))
+    monkeypatch.setattr(finetune, "list_trials", lambda *_: resolve_connection("tickets"))
     assert make_step("list_trials").execute(make_context()) == "sqlite:///tickets_of_airflow.db"  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ import pytest
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, ParityCheck, Verdict, VerdictContent
 from nightloom.core.errors import InputError
-from nightloom.core.nights import compute_night
+from nightloom.core.nights import compute_cut
 from nightloom.promotion.promote import promote, refuse_mismatched, roll_back_champion
 from nightloom.registry.nights import record_night
 from nightloom.registry.refs import read_log, read_ref
@@ -36,7 +36,7 @@ def promote_on(registry):
     """Promote on a night that has begun."""
 
     def promote_on(candidate, champion, night=MONDAY, **verdict):
-        record_night(registry, compute_night("triage", night, "UTC"))
+        record_night(registry, compute_cut("triage", night, "UTC"))
         return promote(registry, make_verdict(candidate, champion, night=night, **verdict), night=night, who="cron")
 
     return promote_on
@@ -57,7 +57,7 @@ def test_a_refusal_moves_nothing(registry, promote_on):
 
 
 def test_an_older_night_moves_nothing(registry, promote_on):
-    record_night(registry, compute_night("triage", TUESDAY, "UTC"))
+    record_night(registry, compute_cut("triage", TUESDAY, "UTC"))
     promotion = promote_on("A", None, MONDAY)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, None)
     assert promotion.sentence == "it is better; night 2026-11-23 is not the latest, so no ref moves"

@@ -1,7 +1,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from nightloom.core.nights import Night, compute_night
+from nightloom.core.nights import NightCut, compute_cut
 from nightloom.registry.nights import (
     begin_stage,
     end_stage,
@@ -22,19 +22,19 @@ def test_a_night_that_has_not_begun_is_nothing(registry):
 
 
 def test_a_cut_is_written_once(registry):
-    first = record_night(registry, compute_night("triage", MONDAY, "Europe/Berlin"))
-    again = record_night(registry, compute_night("triage", MONDAY, "America/New_York"))
+    first = record_night(registry, compute_cut("triage", MONDAY, "Europe/Berlin"))
+    again = record_night(registry, compute_cut("triage", MONDAY, "America/New_York"))
     assert first == again == read_night(registry, "triage", MONDAY)
-    assert first == Night(
+    assert first == NightCut(
         "triage", MONDAY, datetime(2026, 11, 21, 23, tzinfo=UTC), datetime(2026, 11, 22, 23, tzinfo=UTC)
     )
 
 
 @pytest.mark.parametrize(("begun", "latest"), [(None, True), (MONDAY, True), (TUESDAY, False)], ids=str)
 def test_a_night_is_the_latest_until_a_later_one_begins(registry, begun, latest):
-    record_night(registry, compute_night("banking", date(2026, 12, 1), "UTC"))
+    record_night(registry, compute_cut("banking", date(2026, 12, 1), "UTC"))
     if begun:
-        record_night(registry, compute_night("triage", begun, "UTC"))
+        record_night(registry, compute_cut("triage", begun, "UTC"))
     assert is_latest_night(registry, "triage", MONDAY) is latest
 
 

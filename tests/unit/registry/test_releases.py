@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from nightloom.core.nights import compute_night
+from nightloom.core.nights import compute_cut
 from nightloom.registry.database import Database
 from nightloom.registry.nights import record_night
 from nightloom.registry.releases import list_releases, read_releases, record_releases
@@ -15,7 +15,7 @@ def release(registry: Database, row_id: str, why: str = "it is no secret") -> No
 
 
 def test_release_holds_from_the_night_after_the_latest(registry: Database) -> None:
-    record_night(registry, compute_night("triage", MONDAY, "UTC"))
+    record_night(registry, compute_cut("triage", MONDAY, "UTC"))
     release(registry, "T2")
     release(registry, "T1")
     assert read_releases(registry, "triage", MONDAY).rows() == []
@@ -24,9 +24,9 @@ def test_release_holds_from_the_night_after_the_latest(registry: Database) -> No
 
 
 def test_release_again_changes_nothing(registry: Database) -> None:
-    record_night(registry, compute_night("triage", MONDAY, "UTC"))
+    record_night(registry, compute_cut("triage", MONDAY, "UTC"))
     release(registry, "T1")
-    record_night(registry, compute_night("triage", TUESDAY, "UTC"))
+    record_night(registry, compute_cut("triage", TUESDAY, "UTC"))
     release(registry, "T1", why="again")
     (only,) = list_releases(registry, "triage")
     assert (only.from_night, only.why) == (TUESDAY, "it is no secret")

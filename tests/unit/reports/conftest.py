@@ -48,7 +48,7 @@ from nightloom.artifacts.results import (
 )
 from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, Standing, Trial, TrialResult, identify_trial
 from nightloom.core.digests import digest_json
-from nightloom.core.nights import compute_night
+from nightloom.core.nights import compute_cut
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
@@ -148,7 +148,7 @@ class Nights:
         self.champion: str | None = None
 
     def open(self, night: date) -> None:
-        record_night(self.database, compute_night(self.recipe, night, "Europe/Berlin"))
+        record_night(self.database, compute_cut(self.recipe, night, "Europe/Berlin"))
 
     def begin(self, night: date, stage: Any) -> None:
         begin_stage(self.database, self.recipe, night, stage)

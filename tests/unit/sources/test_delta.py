@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core.errors import InputError, SourceError
-from nightloom.core.nights import Night, utc_now
+from nightloom.core.nights import NightCut, utc_now
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import DeltaSource
@@ -21,8 +21,8 @@ deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed"
 ROWS = {"id": [1, 2], "body": ["a", None], "tags": [["x", "y"], None]}
 
 
-def night_until(moment: datetime) -> Night:
-    return Night("triage", date(2026, 11, 23), moment - timedelta(days=1), moment)
+def night_until(moment: datetime) -> NightCut:
+    return NightCut("triage", date(2026, 11, 23), moment - timedelta(days=1), moment)
 
 
 def write(folder: Path | str, rows: dict[str, list[Any]], **options: Any) -> datetime:
@@ -34,7 +34,9 @@ def write(folder: Path | str, rows: dict[str, list[Any]], **options: Any) -> dat
     return after
 
 
-def read(folder: Path, night: Night | None, columns: tuple[str, ...] = ("id", "body")) -> list[tuple[str | None, ...]]:
+def read(
+    folder: Path, night: NightCut | None, columns: tuple[str, ...] = ("id", "body")
+) -> list[tuple[str | None, ...]]:
     return read_table(DeltaSource(kind="delta", path=str(folder)), columns, night, 30).rows()
 
 

@@ -10,7 +10,7 @@ import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core import extensions
 from nightloom.core.errors import InputError, SchemaError, SourceError
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.check import check_recipe
@@ -21,7 +21,7 @@ from nightloom.sources.tables import read_table
 
 ROOT = Path(__file__).parents[3]
 DOC = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-NIGHT = Night("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
+NIGHT = NightCut("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
 # What the example leaves to its reader: two pages, of which the second holds a row of tomorrow.
 FETCH_PAGES = """
 def fetch_pages(url, since):

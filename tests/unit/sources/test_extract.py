@@ -13,13 +13,13 @@ from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.reading import read_records
 from nightloom.core.digests import digest_bytes, digest_json
 from nightloom.core.errors import InputError
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Canaries, Columns
 from nightloom.recipes.sources import FilesSource, SqlSource
 from nightloom.sources.extract import extract_records, read_canaries
 
-NIGHT = Night("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
+NIGHT = NightCut("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
 TEAM = {"team": AnswerField(column="team")}
 KEYED = Columns(key="id", updated_at="updated_at", text="body")
 SELECT = SqlSource(kind="sql", connection="tickets", query="SELECT * FROM tickets")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from nightloom.core.errors import InputError, SchemaError, SourceError
-from nightloom.core.nights import Night
+from nightloom.core.nights import NightCut
 from nightloom.recipes.sources import FilesSource, SqlSource
 from nightloom.sources.tables import read_table
 
-NIGHT = Night("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
+NIGHT = NightCut("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
 
 MakeCsv = Callable[[bytes], FilesSource]
 

@@ -1,0 +1,111 @@
+"""Stages: what a night consists of, declared once: its stages, their steps, and what each step takes and makes.
+
+The chain runs these steps, a plan goes through them, and a Dag's arguments are checked against them.
+"""
+
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+Stage = Literal["prepare", "finetune", "predict", "report"]
+STAGES: tuple[Stage, ...] = ("prepare", "finetune", "predict", "report")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: a function of that name in `nightloom.nightly.<stage>`. Its first parameter is the night.
+
+    Attributes:
+        name: The function, and the id of its task.
+        takes: Its other parameters: what steps before it made, or what the trigger form gives.
+        makes: The name under which later steps take what it returns, or None.
+        each: Run once for each item of a list: which list, and which parameter the item is.
+        at_rungs: Run at each rung of the training, with the rung's number as `rung`: `too`, or `only` there.
+        uses_gpu: It takes a slot of the pool of GPUs.
+    """
+
+    name: str
+    takes: tuple[str, ...] = ()
+    makes: str | None = None
+    each: tuple[str, str] | None = None
+    at_rungs: Literal["too", "only"] | None = None
+    uses_gpu: bool = False
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """All of its parameters but the night."""
+        each = (self.each[1],) if self.each else ()
+        return (*self.takes, *each, *(("rung",) if self.at_rungs else ()))
+
+
+STEPS: Mapping[Stage, tuple[Step, ...]] = {
+    "prepare": (
+        Step("open_night"),
+        Step("extract_records", makes="records"),
+        Step("curate_records", takes=("records",), makes="curated"),
+        Step("build_snapshot", takes=("curated",), makes="preparation"),
+    ),
+    "finetune": (
+        Step("compile_blueprint", takes=("stored",), makes="blueprint"),
+        Step("list_trials", takes=("blueprint",), makes="trials"),
+        Step("train_trial", takes=("blueprint",), each=("trials", "trial"), at_rungs="too", uses_gpu=True),
+        Step("rank_trials", takes=("blueprint",), makes="trials", at_rungs="only"),
+        Step("pick_candidate", takes=("blueprint",), makes="candidate"),
+        Step("prove_parity", takes=("blueprint", "candidate"), makes="parity", uses_gpu=True),
+        Step("compare_candidate", takes=("blueprint", "candidate", "parity"), makes="verdict", uses_gpu=True),
+        Step("promote_candidate", takes=("verdict", "stored")),
+    ),
+    "predict": (
+        Step("plan_shards", makes="plan"),
+        Step("list_workers", makes="workers"),
+        Step("predict_shards", takes=("plan",), each=("workers", "worker"), uses_gpu=True),
+        Step("commit_predictions", takes=("plan",), makes="predictions"),
+    ),
+    "report": (Step("write_report", makes="report"),),
+}
+"""The steps of each stage, in their order."""
+
+
+def unroll(steps: Sequence[Step], count_rungs: Callable[[], int]) -> Iterator[tuple[Step, int | None]]:
+    """Return steps as they run, each with its rung or None: those of the training for each rung, and then to its end.
+
+    Args:
+        steps: Some of a stage's, in their order.
+        count_rungs: Returns how many rungs there are; asked when the training begins.
+    """
+    for is_repeated, group in groupby(steps, key=lambda step: step.at_rungs is not None):
+        block = list(group)
+        if is_repeated:
+            yield from ((step, rung) for rung in range(count_rungs()) for step in block)
+        yield from ((step, None) for step in block if step.at_rungs != "only")
+
+
+def find_step(name: str) -> Step:
+    """Return a step by its name, which no two stages share.
+
+    Raises:
+        ValueError: There is no such step.
+    """
+    steps = {step.name: step for stage in STAGES for step in STEPS[stage]}
+    if name not in steps:
+        close = difflib.get_close_matches(name, steps, n=1)
+        msg = f"there is no step {name!r}; " + (
+            f"did you mean {close[0]!r}?" if close else f"known: {', '.join(steps)}"
+        )
+        raise ValueError(msg)
+    return steps[name]
+
+
+def check_arguments(name: str, given: Collection[str]) -> None:
+    """Check that a step is given arguments which it has.
+
+    Raises:
+        ValueError: There is no such step, or it has no such parameter.
+    """
+    parameters = find_step(name).parameters
+    unknown = sorted(set(given) - set(parameters))
+    if unknown:
+        msg = f"step {name} has no parameter {', '.join(unknown)}; it has {', '.join(parameters) or 'none'}"
+        raise ValueError(msg)
