@@ -13,6 +13,8 @@ ResultLines = Annotated[str, Names(BLOB, "lines")]
 PredictionPlanId = Annotated[str, Names("prediction_plan")]
 
 Finding = Literal["BETTER", "NOT_WORSE", "WORSE", "INCONCLUSIVE"]
+ScoreKind = Literal["binary", "real"]
+Direction = Literal["higher", "lower"]
 PredictionStatus = Literal["succeeded", "invalid_output", "blocked", "failed", "expired"]
 PREDICTION_STATUSES: tuple[PredictionStatus, ...] = (
     "succeeded",

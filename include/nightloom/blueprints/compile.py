@@ -25,7 +25,7 @@ from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import list_manifests, read_outcome, read_outcomes
-from nightloom.statistics.power import minimum_detectable_effect
+from nightloom.statistics.paired import minimum_detectable_effect
 from nightloom.trials.ranking import count_rungs
 
 

@@ -12,8 +12,8 @@ from nightloom.artifacts.results import Comparison, Metric, ModelScores, Parity,
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.statistics.findings import judge_difference
-from nightloom.statistics.paired import compare_paired
+from nightloom.statistics.intervals import Interval
+from nightloom.statistics.paired import compare_rates, judge_difference
 
 Role = Literal["baseline", "champion", "candidate", "reference"]
 Against = Literal["baseline", "champion", "reference"]
@@ -102,7 +102,7 @@ def _compare(
 ) -> Comparison:
     ours, theirs = (_require(by_place, role, eval_set) for role in ("candidate", against))
     pairs = _join(store, blueprint.primary, eval_set, ours, theirs)
-    paired = compare_paired(
+    paired = compare_rates(
         pairs["ours"].to_list(),
         pairs["theirs"].to_list(),
         pairs["cluster_id"].to_list(),
@@ -110,20 +110,20 @@ def _compare(
         seed=_BOOTSTRAP_SEED,
     )
     # Rounded before it is judged: what is printed and what decides are one, on any machine.
-    low, high = round(paired.low, 6), round(paired.high, 6)
+    low, high = round(paired.interval.low, 6), round(paired.interval.high, 6)
     return Comparison(
         against=against,
         eval_set=eval_set,
         metric=blueprint.primary,
         n=paired.n,
-        only_candidate=paired.only_a,
-        only_other=paired.only_b,
+        only_candidate=paired.only_a or 0,
+        only_other=paired.only_b or 0,
         difference=round(paired.difference, 6),
         low=low,
         high=high,
         p_value=float(f"{paired.p_value:.6g}"),
         margin=blueprint.margin,
-        finding=judge_difference(low, high, blueprint.margin),
+        finding=judge_difference(Interval(low, high), blueprint.margin),
     )
 
 

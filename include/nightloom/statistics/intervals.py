@@ -18,6 +18,11 @@ class Interval:
     high: float
 
 
+def hull(one: Interval, other: Interval) -> Interval:
+    """Return the narrowest interval that holds both."""
+    return Interval(min(one.low, other.low), max(one.high, other.high))
+
+
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """Give the score interval of a rate (Wilson 1927); all of [0, 1] where there is no item."""
     if n == 0:
