@@ -72,7 +72,7 @@ prepare: {source: {kind: files, path: /tickets.csv}}
 train: {trainer: dummy, base: dummy}
 evaluate:
   sets: [{name: gold, source: {kind: files, path: /gold.csv}, columns: {text: body}}]
-  reference: false
+  linear_classifier: false
 """
 NIGHT = date(2026, 11, 23)
 ROWS = [("train", "the invoice is wrong", "billing"), ("train", "where is my parcel", "shipping")] * 3

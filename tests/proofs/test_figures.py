@@ -51,7 +51,7 @@ def test_support_triage_learns_what_was_meant(triage_night: dict[str, StageOutco
     baseline, candidate = (read_metrics(verdict, role) for role in ("baseline", "candidate"))
     show("baseline", baseline)
     show("candidate", candidate)
-    show("reference", read_metrics(verdict, "reference"))
+    show("linear classifier", read_metrics(verdict, "linear_classifier"))
     assert candidate["team", None].n >= 500
     assert baseline["team", None].value <= 0.25
     assert candidate["team", None].value >= 0.85
@@ -77,5 +77,5 @@ def test_banking77_is_answered_right(point_settings, tmp_path: Path) -> None:
         verdict = open_store().load(Verdict, str(run("banking77")["finetune"].manifest))
         candidate = read_metrics(verdict, "candidate")
         show("candidate", candidate)
-        show("reference", read_metrics(verdict, "reference"))
+        show("linear classifier", read_metrics(verdict, "linear_classifier"))
     assert candidate["intent", None].value >= 0.80

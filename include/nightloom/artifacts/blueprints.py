@@ -49,8 +49,8 @@ class BlueprintSpec(Plain):
     primary: str
     eval_sets: tuple[EvalSetUse, ...]
     max_new_tokens: int
-    reference: bool = Field(
-        default=True, description="A plain classifier is scored beside the models; it decides nothing."
+    linear_classifier: bool = Field(
+        default=True, description="TF-IDF and logistic regression are scored beside the models; they decide nothing."
     )
     promote_on: Literal["better", "not_worse"]
     margin: float

@@ -53,7 +53,7 @@ ANSWERS = Fingerprint((*_LOADING, "engines", *_RENDERING), _GENERATION)
 # How answers are compared is not among them: what a model answered does not change with what is made of it.
 SCORES = Fingerprint((*ANSWERS.modules, "evaluation.metrics", "evaluation.scorers", "evaluation.scoring"), _GENERATION)
 LINEAR_CLASSIFIER = Fingerprint(
-    ("evaluation.metrics", "evaluation.reference", "evaluation.scorers"), ("numpy", "scikit-learn", "scipy")
+    ("evaluation.linear_classifier", "evaluation.metrics", "evaluation.scorers"), ("numpy", "scikit-learn", "scipy")
 )
 PARITY = Fingerprint((*ANSWERS.modules, "promotion.parity"), _GENERATION)
 # What writes the table is not among them: it changes no result.

@@ -15,6 +15,9 @@ PredictionPlanId = Annotated[str, Names("prediction_plan")]
 Finding = Literal["BETTER", "NOT_WORSE", "WORSE", "INCONCLUSIVE"]
 ScoreKind = Literal["binary", "real"]
 Direction = Literal["higher", "lower"]
+Against = Literal["champion", "baseline", "linear_classifier"]
+Role = Literal["candidate", Against]
+ROLES: tuple[Role, ...] = ("candidate", "champion", "baseline", "linear_classifier")
 PredictionStatus = Literal["succeeded", "invalid_output", "blocked", "failed", "expired"]
 PREDICTION_STATUSES: tuple[PredictionStatus, ...] = (
     "succeeded",
@@ -28,9 +31,9 @@ PREDICTION_STATUSES: tuple[PredictionStatus, ...] = (
 class ScoresKey(Plain):
     """All that determines what a model answers on an eval set."""
 
-    model: ModelRef | None = Field(description="None for the reference classifier.")
-    reference: SnapshotId | None = Field(
-        default=None, description="Snapshot that the reference classifier learned from."
+    model: ModelRef | None = Field(description="None for the linear classifier.")
+    linear_classifier: SnapshotId | None = Field(
+        default=None, description="Snapshot that the linear classifier learned from."
     )
     evalset: EvalSetId
     task: TaskSpec
@@ -119,7 +122,7 @@ class Parity(CachedResult):
 class Comparison(Plain):
     """A paired comparison of the candidate on the same items, clusters respected."""
 
-    against: Literal["baseline", "champion", "reference"]
+    against: Against
     eval_set: str
     metric: str
     n: int
@@ -138,7 +141,7 @@ class Comparison(Plain):
 class ModelScores(Plain):
     """Whose scores a verdict rests on."""
 
-    role: Literal["baseline", "champion", "candidate", "reference"]
+    role: Role
     eval_set: str
     scores: Annotated[str, Names("scores")]
     metrics: tuple[Metric, ...]

@@ -19,7 +19,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "task": ("task",),
     "base model": ("base", "tokenizer", "template"),
     "trials": ("trials", "pruning", "budget"),
-    "gate": ("primary", "promote_on", "margin", "confidence", "max_new_tokens", "reference"),
+    "gate": ("primary", "promote_on", "margin", "confidence", "max_new_tokens", "linear_classifier"),
     "code": ("code",),
     "packages": ("packages",),
 }

@@ -173,7 +173,7 @@ def draft_blueprint(
         primary=recipe.task.primary,
         eval_sets=tuple(_plan_use(eval_set, recipe.gate.confidence) for eval_set in eval_sets),
         max_new_tokens=recipe.evaluate.max_new_tokens,
-        reference=recipe.evaluate.reference,
+        linear_classifier=recipe.evaluate.linear_classifier,
         promote_on=recipe.gate.promote_on,
         margin=recipe.gate.margin,
         confidence=recipe.gate.confidence,

@@ -28,7 +28,7 @@ FOLLOWS_FROM = {
     "parity": ("snapshot", "base", "task", "max_new_tokens", *_code(PARITY), *_libraries(PARITY)),
     "scores": ("base", "task", "max_new_tokens", *_ANSWERS),
     "scores of an adapter": _ANSWERS,
-    "scores of the reference": ("snapshot", "primary", "task.answer", "eval_sets", "code.evaluation"),
+    "scores of the linear classifier": ("snapshot", "primary", "task.answer", "eval_sets", "code.evaluation"),
 }
 """The fields of a blueprint that a result follows from, by what they begin with."""
 

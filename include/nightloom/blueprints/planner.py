@@ -38,7 +38,7 @@ from nightloom.core.manifests import Manifest
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.evaluation.reference import identify_reference
+from nightloom.evaluation.linear_classifier import identify_linear_classifier
 from nightloom.evaluation.scoring import identify_scores
 from nightloom.processes.packages import worker_packages
 from nightloom.promotion.parity import identify_parity
@@ -254,10 +254,13 @@ class _Planner:
                 yield self._plan_scores(
                     "champion", use, ModelRef(base=served.content.base, adapter=champion), as_served
                 )
-            if identity.reference:
-                scores = self.store.find(Scores, identify_reference(self._here, use.evalset, worker_packages()))
+            if identity.linear_classifier:
+                scores = self.store.find(Scores, identify_linear_classifier(self._here, use.evalset, worker_packages()))
                 yield self._plan_memo(
-                    f"scores of reference on {use.name}", scores, "scores of the reference", "not scored yet"
+                    f"scores of linear classifier on {use.name}",
+                    scores,
+                    "scores of the linear classifier",
+                    "not scored yet",
                 )
         yield self._plan_verdict(candidate, champion)
 

@@ -1,26 +1,32 @@
-"""Verdict: the candidate compared in pairs with baseline, champion and reference, and whether it is promoted."""
+"""Verdict: the candidate compared in pairs with the other models, and whether it is promoted."""
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal
 
 import polars as pl
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.frames import SCORES, get_frame
-from nightloom.artifacts.results import Comparison, Metric, ModelScores, Parity, Scores, Verdict, VerdictContent
+from nightloom.artifacts.results import (
+    Against,
+    Comparison,
+    Metric,
+    ModelScores,
+    Parity,
+    Role,
+    Scores,
+    Verdict,
+    VerdictContent,
+)
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.statistics.intervals import Interval
 from nightloom.statistics.paired import compare_rates, judge_difference
 
-Role = Literal["baseline", "champion", "candidate", "reference"]
-Against = Literal["baseline", "champion", "reference"]
-
 _Scores = dict[tuple[Role, str], Scores]
 
-_OPTIONAL: tuple[Against, ...] = ("reference",)
+_OPTIONAL: tuple[Against, ...] = ("linear_classifier",)
 _BOOTSTRAP_SEED = 0
 
 
@@ -50,7 +56,7 @@ def decide(
         champion: Adapter that the `champion` ref holds now; a promotion is valid against this one only.
         parity: Proof that the candidate is one model everywhere; none: it has no weights to prove it of.
         scores: Whose, on which eval set, and what: of baseline, candidate and champion on every eval set, and of the
-            reference where there is one.
+            linear classifier where there is one.
 
     Raises:
         InputError: Scores are missing, or were not made on the same items.

@@ -6,7 +6,7 @@ from getpass import getuser
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
-from nightloom.artifacts.results import Parity, Scores, Verdict
+from nightloom.artifacts.results import Parity, Role, Scores, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.dummy import is_dummy
 from nightloom.blueprints.compile import compile_recipe
@@ -16,7 +16,7 @@ from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOf
 from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
 from nightloom.core.store import open_store
-from nightloom.evaluation.verdict import Role, decide
+from nightloom.evaluation.verdict import decide
 from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
@@ -133,7 +133,7 @@ def prove_parity(night: Night, blueprint: str, candidate: str) -> str | None:
 
 @night_step("finetune")
 def compare_candidate(night: Night, blueprint: str, candidate: str, parity: str | None) -> str:
-    """Score candidate, champion, baseline and reference on the same items, and decide."""
+    """Score candidate, champion, baseline and linear classifier on the same items, and decide."""
     store = night.store
     # What the nights before it left, so that running a night again decides on the same ground.
     champion = read_ref_before(night.registry, night.recipe.name, "champion", night.date)
@@ -186,7 +186,7 @@ def score_models(
 
     No engine opens an adapter without effect: what it answers is what its base model does.
     """
-    from nightloom.evaluation.reference import score_reference
+    from nightloom.evaluation.linear_classifier import score_linear_classifier
     from nightloom.evaluation.scoring import score_model
 
     store = open_store()
@@ -207,8 +207,9 @@ def score_models(
         for role, model, (task, max_new_tokens) in models:
             scores = score_model(store, task, max_new_tokens, model, eval_set.evalset)
             scored.append((role, eval_set.name, scores.id))
-        if identity.reference:
-            scored.append(("reference", eval_set.name, score_reference(store, blueprint, eval_set.evalset).id))
+        if identity.linear_classifier:
+            scores = score_linear_classifier(store, blueprint, eval_set.evalset)
+            scored.append(("linear_classifier", eval_set.name, scores.id))
     return scored
 
 

@@ -210,7 +210,7 @@ class Evaluate(Plain):
 
     sets: tuple[EvalSet, ...] = Field(min_length=1, description="The first one decides.")
     max_new_tokens: int = Field(default=64, ge=1)
-    reference: bool = Field(
+    linear_classifier: bool = Field(
         default=True,
         description="Also score a TF-IDF and logistic-regression classifier on the primary field.",
     )

@@ -20,7 +20,7 @@ _VARIABLES = (
     "candidate",
     "champion",
     "baseline",
-    "reference",
+    "linear_classifier",
     "kept",
     "repaired",
     "merged",

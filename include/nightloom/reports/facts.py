@@ -10,15 +10,13 @@ from pydantic import Field
 
 from nightloom.artifacts.blueprints import EvalSetUse
 from nightloom.artifacts.data import CanaryResult, Expectation, RuleCount
-from nightloom.artifacts.results import Comparison, Finding, Metric, ParityCheck, PredictionStatus
+from nightloom.artifacts.results import Comparison, Finding, Metric, ParityCheck, PredictionStatus, Role
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.manifests import Plain
 from nightloom.core.stages import Stage
 from nightloom.registry.nights import Status
 
 Conclusion = Literal["promoted", "not_promoted", "nothing_new", "refused", "failed", "unfinished", "not_run"]
-Role = Literal["candidate", "champion", "baseline", "reference"]
-ROLES: tuple[Role, ...] = ("candidate", "champion", "baseline", "reference")
 
 
 class StageFact(Plain):

@@ -5,13 +5,14 @@ from datetime import date
 from typing import Any
 
 from nightloom.artifacts.data import Outcome, RuleCount
-from nightloom.artifacts.results import Comparison, Metric
+from nightloom.artifacts.results import ROLES, Comparison, Metric, Role
+from nightloom.artifacts.showing import show_role
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.reports.drawing import COLOURS, Margins, draw, label
-from nightloom.reports.facts import ROLES, NightFact, Role, ScoreFact
+from nightloom.reports.facts import NightFact, ScoreFact
 
 OUTCOMES: tuple[Outcome, ...] = ("kept", "repaired", "merged", "superseded", "quarantined")
-_MARKERS: dict[Role, str] = {"candidate": "o", "champion": "D", "baseline": "s", "reference": "^"}
+_MARKERS: dict[Role, str] = {"candidate": "o", "champion": "D", "baseline": "s", "linear_classifier": "^"}
 _MOST_SLICES = 8
 _LINE = 17
 _ON_CARD = {"facecolor": COLOURS["card"], "edgecolor": "none", "pad": 1}
@@ -190,7 +191,9 @@ def _draw_rate(axes: Any, y: float, role: Role, rate: Metric) -> None:
 
 def _draw_difference(axes: Any, y: float, each: Comparison) -> None:
     colour, place = COLOURS[each.against], axes.get_yaxis_transform()
-    axes.text(0, y - 0.45, f"against {each.against}: {each.finding}", transform=place, va="center", bbox=_ON_CARD)
+    axes.text(
+        0, y - 0.45, f"against {show_role(each.against)}: {each.finding}", transform=place, va="center", bbox=_ON_CARD
+    )
     axes.plot([0, 0], [y - 0.22, y + 0.22], color=COLOURS["ink"], linewidth=1)
     axes.plot([-each.margin * 100] * 2, [y - 0.22, y + 0.22], color=COLOURS["ink"], linewidth=1, linestyle=(0, (3, 2)))
     axes.plot([each.low * 100, each.high * 100], [y, y], color=colour, solid_capstyle="round")

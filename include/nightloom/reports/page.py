@@ -29,7 +29,7 @@ _SHAPES: dict[str, str] = {
     "candidate": "M5 .5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9z",
     "champion": "M5 0 10 5 5 10 0 5z",
     "baseline": "M1 1h8v8h-8z",
-    "reference": "M5 .5 10 9.5H0z",
+    "linear_classifier": "M5 .5 10 9.5H0z",
     **dict.fromkeys(OUTCOMES, "M0 0h10v10h-10z"),
 }
 _FIGURES: dict[str, Callable[..., str]] = {

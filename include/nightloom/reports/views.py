@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nightloom.artifacts.results import Comparison, Metric
+from nightloom.artifacts.results import ROLES, Comparison, Metric, Role
+from nightloom.artifacts.showing import show_role
 from nightloom.reports.conclusion import find_deciding
-from nightloom.reports.facts import ROLES, ComparisonFacts, DataFacts, PredictionFacts, ReportFacts, Role, ScoreFact
+from nightloom.reports.facts import ComparisonFacts, DataFacts, PredictionFacts, ReportFacts, ScoreFact
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ def show_comparison(comparison: Comparison, metric: Metric | None) -> str:
     else:
         ours = f"{metric.name} {metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
     difference = f"{comparison.difference:+.3f} [{comparison.low:+.3f}, {comparison.high:+.3f}]"
-    return f"{ours}  vs {comparison.against} {difference} margin {comparison.margin:.3f}: {comparison.finding}"
+    return (
+        f"{ours}  vs {show_role(comparison.against)} {difference} margin {comparison.margin:.3f}: {comparison.finding}"
+    )
 
 
 def find_metric(scores: Sequence[ScoreFact], role: Role, name: str, part: str | None = None) -> Metric | None:

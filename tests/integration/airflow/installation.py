@@ -53,7 +53,7 @@ prepare:
     query: SELECT id, updated_at, body, team FROM tickets WHERE team IS NOT NULL AND updated_at < :cut_to
 {train}
 evaluate:
-  reference: false
+  linear_classifier: false
   sets:
     - name: gold
       source: {{kind: sql, connection: {connection}, query: "SELECT id, body, team FROM gold"}}

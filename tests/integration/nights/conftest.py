@@ -45,7 +45,7 @@ evaluate:
     - name: gold
       source: {kind: sql, connection: tickets, query: "SELECT id, body, team FROM gold"}
       columns: {key: id, text: body}
-  reference: false
+  linear_classifier: false
 predict:
   source:
     kind: sql

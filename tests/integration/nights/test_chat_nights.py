@@ -35,7 +35,7 @@ evaluate:
     - name: gold
       source: {kind: files, path: FOLDER/gold.jsonl}
       columns: {key: id, chat: messages}
-  reference: false
+  linear_classifier: false
 predict:
   source: {kind: files, path: FOLDER/open.jsonl}
 """

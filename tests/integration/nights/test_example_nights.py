@@ -26,7 +26,7 @@ pytestmark = pytest.mark.torch
 PointSettings = Callable[..., AbstractContextManager[None]]
 
 INTENTS = ("card_arrival", "lost_card", "exchange_rate", "top_up_failed", "refund_not_showing_up", "pin_blocked")
-ROLES = {"baseline", "candidate", "reference"}
+ROLES = {"baseline", "candidate", "linear_classifier"}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def check_night(outcomes: dict[str, StageOutcome], rows: int) -> None:
     assert (parity.result.checks[0].n, parity.mismatch) == (32, None)
     assert store.load(Adapter, verdict.candidate).provenance.blueprint
     page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).provenance.html).decode()
-    assert "reference" in page.lower()
+    assert "linear classifier" in page.lower()
     # Nothing was promoted: the model has learned nothing in two steps, and the night says so.
     assert outcomes["predict"].status == "nothing_new"
 

@@ -70,7 +70,7 @@ def test_plan_names_every_step(command: Command, ask: Ask, night: PastNight) -> 
         "ranking": "would run",
         "scores of baseline on clean": "would run",
         "scores of candidate on clean": "would run",
-        "scores of reference on clean": "would run",
+        "scores of linear classifier on clean": "would run",
         "verdict": "exists",
     }
     code, out, _ = command("blueprint", "plan", night.blueprint.id)

@@ -114,9 +114,12 @@ def test_the_champion_itself_is_not_promoted_again(compare):
     assert verdict.reason.endswith("it is the same adapter as the champion, which stays")
 
 
-def test_the_reference_is_compared_and_decides_nothing(compare):
-    verdict = compare(baseline=0, candidate=30, reference=40).content
-    assert [(c.against, c.finding) for c in verdict.comparisons] == [("baseline", "BETTER"), ("reference", "WORSE")]
+def test_the_linear_classifier_is_compared_and_decides_nothing(compare):
+    verdict = compare(baseline=0, candidate=30, linear_classifier=40).content
+    assert [(c.against, c.finding) for c in verdict.comparisons] == [
+        ("baseline", "BETTER"),
+        ("linear_classifier", "WORSE"),
+    ]
     assert verdict.promote
 
 

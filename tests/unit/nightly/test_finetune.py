@@ -33,7 +33,7 @@ def test_an_adapter_without_effect_is_not_promoted_and_the_verdict_says_why(
     prepared: PreparedNight, tiny_model: Path
 ) -> None:
     prepared.change_recipe("base: dummy", f"base: {tiny_model}")
-    prepared.change_recipe("reference: false", "reference: false\n  max_new_tokens: 8")
+    prepared.change_recipe("linear_classifier: false", "linear_classifier: false\n  max_new_tokens: 8")
     night = NIGHT.isoformat()
     blueprint = prepared.store.load(Blueprint, str(finetune.compile_blueprint("triage", night)))
     candidate = publish_adapter_without_effect(prepared, blueprint, tiny_model)

@@ -81,7 +81,7 @@ prepare:
 train: {{trainer: dummy, base: dummy}}
 evaluate:
   sets: [{{name: gold, source: {{kind: files, path: "{folder}/gold.csv"}}, columns: {{key: id, text: body}}}}]
-  reference: false
+  linear_classifier: false
 """
 
 

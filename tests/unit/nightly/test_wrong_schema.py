@@ -30,7 +30,7 @@ prepare: {{source: {source}}}
 train: {{trainer: dummy, base: dummy}}
 evaluate:
   sets: [{{name: gold, source: {{kind: files, path: "{folder}/gold.csv"}}, columns: {{text: body}}}}]
-  reference: false
+  linear_classifier: false
 """
 SOURCES = {
     "sql": '{kind: sql, connection: tickets, query: "'

@@ -412,11 +412,11 @@ class Nights:
         )
 
     def _scores(self, slices: Any) -> Iterator[ModelScores]:
-        right = {"candidate": 584, "champion": 569, "baseline": 78, "reference": 560}
+        right = {"candidate": 584, "champion": 569, "baseline": 78, "linear_classifier": 560}
         for role, correct in right.items():
             if role == "champion" and self.champion is None:
                 continue
-            names = ("team",) if role == "reference" else ("team", "urgency", "exact", "valid")
+            names = ("team",) if role == "linear_classifier" else ("team", "urgency", "exact", "valid")
             metrics = []
             for name in names:
                 hits = {"team": correct, "urgency": min(640, correct + 20), "exact": correct - 14, "valid": 638}[name]
@@ -429,10 +429,10 @@ class Nights:
         spans = {
             "champion": (finding, low, high),
             "baseline": ("BETTER", 0.74, 0.83),
-            "reference": ("NOT_WORSE", -0.01, 0.07),
+            "linear_classifier": ("NOT_WORSE", -0.01, 0.07),
         }
         if self.champion is None:
-            spans = {"baseline": (finding, low, high), "reference": spans["reference"]}
+            spans = {"baseline": (finding, low, high), "linear_classifier": spans["linear_classifier"]}
         for against, (found, lower, upper) in spans.items():
             yield Comparison(
                 against=against,

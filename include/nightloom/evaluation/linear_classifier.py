@@ -1,4 +1,4 @@
-"""The reference: a TF-IDF and logistic-regression classifier of the primary field, to see what a model is worth."""
+"""The linear classifier: TF-IDF and logistic regression on the primary field, to see what a model is worth."""
 
 import json
 import logging
@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 _MOST_FEATURES = 20_000  # of each sort: memory and time grow with features times labels
 
 
-def score_reference(store: ObjectStore, blueprint_id: str, evalset_id: str) -> Scores:
-    """Give the reference's scores on the primary field, from the store where the same was scored before.
+def score_linear_classifier(store: ObjectStore, blueprint_id: str, evalset_id: str) -> Scores:
+    """Return the linear classifier's scores on the primary field, from the store where the same was scored before.
 
     It learns from the rows that the trials learn from: the train split of the blueprint's snapshot.
 
@@ -33,10 +33,10 @@ def score_reference(store: ObjectStore, blueprint_id: str, evalset_id: str) -> S
         InputError: The snapshot has no row to learn from.
     """
     blueprint = store.load(Blueprint, blueprint_id).content
-    identity = identify_reference(blueprint, evalset_id, fingerprints.LINEAR_CLASSIFIER.versions())
+    identity = identify_linear_classifier(blueprint, evalset_id, fingerprints.LINEAR_CLASSIFIER.versions())
     kept = store.find(Scores, identity)
     if kept:
-        logger.info("reference scores %s of an earlier run stand", short(kept.id))
+        logger.info("scores %s of the linear classifier are in the store: reused", short(kept.id))
         return kept
     began = time.monotonic()
     frame = _score(store, blueprint, evalset_id)
@@ -65,11 +65,11 @@ def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str])
     return [str(label) for label in pipeline.fit(texts, labels).predict(unseen)]
 
 
-def identify_reference(blueprint: BlueprintSpec, evalset_id: str, packages: Mapping[str, str]) -> ScoresKey:
-    """Give what determines the reference's scores; the packages are those of the interpreter that scores."""
+def identify_linear_classifier(blueprint: BlueprintSpec, evalset_id: str, packages: Mapping[str, str]) -> ScoresKey:
+    """Return what determines the linear classifier's scores; the packages are those of the interpreter that scores."""
     return ScoresKey(
         model=None,
-        reference=blueprint.snapshot,
+        linear_classifier=blueprint.snapshot,
         evalset=evalset_id,
         task=TaskSpec(
             prompt="",  # it is not asked: it reads the bare text

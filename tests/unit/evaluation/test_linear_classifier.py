@@ -1,23 +1,25 @@
 import pytest
 from nightloom.artifacts.frames import SCORES, get_frame
 from nightloom.core.errors import InputError
-from nightloom.evaluation.reference import classify, score_reference
+from nightloom.evaluation.linear_classifier import classify, score_linear_classifier
 
 TICKETS = [("please refund my invoice", "billing"), ("I want a quote for ten seats", "sales")] * 3
 
 
-def test_the_reference_learns_the_primary_field(store, make_eval_set, make_snapshot, make_blueprint):
+def test_the_linear_classifier_learns_the_primary_field(store, make_eval_set, make_snapshot, make_blueprint):
     evalset = make_eval_set([("refund this invoice", "billing", None), ("a quote for two seats", "sales", None)])
     blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
-    scores = score_reference(store, blueprint.id, evalset.id)
+    scores = score_linear_classifier(store, blueprint.id, evalset.id)
     assert get_frame(store, scores.result.frame, SCORES)["output"].to_list() == ["billing", "sales"]
     assert [(m.name, m.correct, m.n) for m in scores.result.metrics] == [("team", 2, 2)]
 
 
-def test_the_reference_of_an_unchanged_snapshot_is_kept(store, make_eval_set, make_snapshot, make_blueprint):
+def test_the_linear_classifier_of_an_unchanged_snapshot_is_kept(store, make_eval_set, make_snapshot, make_blueprint):
     evalset = make_eval_set([("refund", "billing", None)])
     blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
-    assert score_reference(store, blueprint.id, evalset.id) == score_reference(store, blueprint.id, evalset.id)
+    assert score_linear_classifier(store, blueprint.id, evalset.id) == score_linear_classifier(
+        store, blueprint.id, evalset.id
+    )
 
 
 def test_one_label_is_the_answer_to_all():
@@ -32,12 +34,12 @@ def test_an_empty_snapshot_is_refused(store, make_eval_set, make_snapshot, make_
     evalset = make_eval_set([("refund", "billing", None)])
     blueprint = make_blueprint(evalset, snapshot=make_snapshot([]).id)
     with pytest.raises(InputError, match="no row to train on"):
-        score_reference(store, blueprint.id, evalset.id)
+        score_linear_classifier(store, blueprint.id, evalset.id)
 
 
-def test_the_reference_reads_what_was_said_before(store, make_eval_set, make_snapshot, make_blueprint):
+def test_the_linear_classifier_reads_what_was_said_before(store, make_eval_set, make_snapshot, make_blueprint):
     history = [{"content": "I want a quote for ten seats", "role": "user"}, {"content": "Sure.", "role": "assistant"}]
     evalset = make_eval_set([("please", "sales", None)], history=history)
     blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
-    scores = score_reference(store, blueprint.id, evalset.id)
+    scores = score_linear_classifier(store, blueprint.id, evalset.id)
     assert get_frame(store, scores.result.frame, SCORES)["output"].to_list() == ["sales"]
