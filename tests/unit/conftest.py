@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +23,45 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     pretrain_starter(settings, folder, tell=lambda line: None)
     return folder
+
+
+@pytest.fixture
+def put_scores(store: Any) -> Callable[..., Any]:
+    """Publish scores of a model by its values on items i000, i001, …; None: the item could not be scored."""
+    import polars as pl
+    from nightloom.artifacts.frames import OUTPUTS, SCORES, put_frame
+    from nightloom.artifacts.models import ModelRef, TaskSpec
+    from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
+    from nightloom.evaluation.metrics import sum_up
+    from nightloom.evaluation.scorers import ExactMatch, identify_scorer
+
+    def put(
+        model: str,
+        values: Sequence[float | None],
+        *,
+        clusters: int | None = None,
+        scorer: Any = None,
+        field: str = "team",
+    ) -> Scores:
+        scorer, count = scorer or ExactMatch(), clusters or len(values)
+        name = identify_scorer(scorer)
+        lines = [(f"i{n:03}", f"c{n % count:03}", None, name, field, value, None) for n, value in enumerate(values)]
+        frame = pl.DataFrame(lines, schema=SCORES, orient="row")
+        key = ScoresKey(
+            model=ModelRef(base=model),
+            evalset=f"{len(values)} in {clusters}",
+            task=TaskSpec(prompt="", output="json", answer={field: None}, field_order=(field,)),
+            max_new_tokens=8,
+            scorers=(name,),
+            code="",
+            packages={},
+        )
+        result = ScoresResult(
+            frame=put_frame(store, frame, SCORES),
+            outputs=put_frame(store, pl.DataFrame(schema=OUTPUTS), OUTPUTS),
+            metrics=sum_up(frame, [scorer], [field]),
+            seconds=0.1,
+        )
+        return store.publish(Scores(key=key, result=result))
+
+    return put

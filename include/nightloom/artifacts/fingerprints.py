@@ -41,6 +41,10 @@ class Fingerprint:
 
 _RENDERING = ("prompts", "rendering")
 _LOADING = ("base_models.dummy", "base_models.loading")  # the types of weights, attention and device
+_SCORING = (
+    *("evaluation.items", "evaluation.metrics", "evaluation.scorers"),
+    *("statistics.clusters", "statistics.intervals"),  # of the intervals of single models
+)
 _GENERATION = ("peft", "tokenizers", "torch", "transformers")
 
 STARTER = Fingerprint(
@@ -51,17 +55,25 @@ TOKENS = Fingerprint(_RENDERING, ("tokenizers", "transformers"))
 TRIAL = Fingerprint(("base_models.determinism", *_LOADING, *_RENDERING, "training"), (*_GENERATION, "trl"))
 ANSWERS = Fingerprint((*_LOADING, "engines", *_RENDERING), _GENERATION)
 # How answers are compared is not among them: what a model answered does not change with what is made of it.
-SCORES = Fingerprint((*ANSWERS.modules, "evaluation.metrics", "evaluation.scorers", "evaluation.scoring"), _GENERATION)
-LINEAR_CLASSIFIER = Fingerprint(
-    ("evaluation.linear_classifier", "evaluation.metrics", "evaluation.scorers"), ("numpy", "scikit-learn", "scipy")
-)
+SCORES = Fingerprint((*ANSWERS.modules, *_SCORING, "evaluation.scoring"), _GENERATION)
+LINEAR_CLASSIFIER = Fingerprint(("evaluation.linear_classifier", *_SCORING), ("numpy", "scikit-learn", "scipy"))
 PARITY = Fingerprint((*ANSWERS.modules, "promotion.parity"), _GENERATION)
 # What writes the table is not among them: it changes no result.
 PREDICTIONS = Fingerprint(
     (*ANSWERS.modules, "prediction.answering", "prediction.lines", "prediction.screening", "scanners"), _GENERATION
 )
 VERDICT = Fingerprint(
-    ("base_models.determinism", *_LOADING, "engines", "evaluation", *_RENDERING, "statistics", "training"),
+    (
+        "base_models.determinism",
+        *_LOADING,
+        "engines",
+        "evaluation",
+        "promotion.gates",
+        "promotion.verdict",
+        *_RENDERING,
+        "statistics",
+        "training",
+    ),
     TRIAL.libraries,
 )
 """All that turns rows into weights, weights into answers, and answers into a verdict: what a blueprint names."""

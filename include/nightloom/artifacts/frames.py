@@ -109,11 +109,15 @@ SCORES: Schema = {
     "item_id": pl.String,
     "cluster_id": pl.String,
     "slice": pl.String,
-    "output": pl.String,
-    "valid": pl.Boolean,  # the output has the form that the recipe asks for
-    "correct": pl.List(pl.String),  # names of the answer's fields that are right
+    "scorer": pl.String,  # name/version
+    "field": pl.String,  # of the answer; null: the answer as a whole
+    "value": pl.Float64,  # null: the item could not be scored, which is not the same as wrong
+    "explanation": pl.String,  # why, where the value does not say it; it may quote the answer
 }
-"""What one model answered on one eval set."""
+"""Scores of one model on one eval set: a line an item, scorer and field."""
+
+OUTPUTS: Schema = {"item_id": pl.String, "output": pl.String}
+"""What one model wrote to each item of an eval set."""
 
 FRAMES: dict[str, Schema] = {
     "records": RECORDS,
@@ -126,6 +130,7 @@ FRAMES: dict[str, Schema] = {
     "releases": RELEASES,
     "contamination": CONTAMINATION,
     "scores": SCORES,
+    "outputs": OUTPUTS,
 }
 """What the type of a field calls the blob that it names."""
 

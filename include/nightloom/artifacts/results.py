@@ -38,30 +38,40 @@ class ScoresKey(Plain):
     evalset: EvalSetId
     task: TaskSpec
     max_new_tokens: int
+    scorers: tuple[str, ...] = Field(description="Name and version of each, as in `exact_match/1`.")
     code: str
     packages: dict[str, str]
 
 
+class Scale(Plain):
+    """What the scores of a scorer mean."""
+
+    kind: ScoreKind = Field(description="`binary`: 1 or 0, which has exact statistics. `real`: any number.")
+    unit: str = Field(description="Of a real value, as `ms`, or empty. What an item with 1 is, as `right`.")
+    direction: Direction = Field(description="Whether the higher or the lower value is better.")
+    least: float | None = Field(description="The least value that there can be; None if there is no bound.")
+    most: float | None = Field(description="The largest value that there can be; None if there is no bound.")
+
+
 class Metric(Plain):
-    """A rate with its Wilson interval. `value` is correct / n."""
+    """The mean of one scorer's values over items, with its 95 % interval."""
 
-    name: str = Field(description="A field of the answer, `exact` (all fields) or `valid`.")
+    name: str = Field(description="A field of the answer, or the scorer's name where it scores the whole answer.")
+    scorer: str = Field(description="Name and version.")
+    scale: Scale
     slice: str | None = None
-    correct: int
-    n: int
-    low: float
-    high: float
-
-    @property
-    def value(self) -> float | None:
-        """The rate; none where there is no item (0/0 is undefined, not 0)."""
-        return self.correct / self.n if self.n else None
+    value: float | None = Field(description="None if no item was scored: 0/0 is undefined, not 0.")
+    low: float | None = Field(description="None if there is too little to say.")
+    high: float | None = Field(description="None if there is too little to say.")
+    n: int = Field(description="Items that were scored.")
+    unscored: int = Field(default=0, description="Items that could not be scored; they count as nothing.")
 
 
 class ScoresResult(Plain):
     """What came out."""
 
     frame: Annotated[str, Names(BLOB, "scores")] = Field(description="Blob of a SCORES frame.")
+    outputs: Annotated[str, Names(BLOB, "outputs")] = Field(description="Blob of an OUTPUTS frame.")
     metrics: tuple[Metric, ...]
     seconds: float
 
@@ -124,17 +134,23 @@ class Comparison(Plain):
 
     against: Against
     eval_set: str
-    metric: str
-    n: int
-    only_candidate: int = Field(description="Items that only the candidate has right.")
-    only_other: int = Field(description="Items that only the other has right.")
-    difference: float
-    low: float
-    high: float
-    p_value: float = Field(
-        description="Two-sided mid-p of swapping the models within clusters: McNemar's where items have none."
+    metric: str = Field(description="Its name, as in `Metric`.")
+    scorer: str = Field(description="Name and version.")
+    scale: Scale
+    n: int = Field(description="Items that were scored for both models.")
+    clusters: int = Field(description="Clusters of these items.")
+    unscored: int = Field(default=0, description="Items that could not be scored for one of them; left out.")
+    only_candidate: int | None = Field(
+        default=None, description="Items that only the candidate has right; None if scores are not binary."
     )
-    margin: float
+    only_other: int | None = Field(default=None, description="Items that only the other has right; likewise.")
+    difference: float = Field(description="Candidate minus other, in the scale's unit.")
+    low: float | None = Field(description="None if there is too little to say.")
+    high: float | None = Field(description="None if there is too little to say.")
+    p_value: float = Field(
+        description="Two-sided, of swapping the models within clusters. Binary: mid-p, McNemar's where items have none."
+    )
+    margin: float = Field(description="In the scale's unit: a loss up to it counts as not worse.")
     finding: Finding
 
 
@@ -145,6 +161,14 @@ class ModelScores(Plain):
     eval_set: str
     scores: Annotated[str, Names("scores")]
     metrics: tuple[Metric, ...]
+
+
+class GateResult(Plain):
+    """What one gate says of a candidate."""
+
+    name: str
+    passed: bool
+    sentence: str = Field(description="Why the candidate is not promoted; empty if the gate lets it through.")
 
 
 class VerdictContent(Plain):
@@ -162,9 +186,29 @@ class VerdictContent(Plain):
     )
     scores: tuple[ModelScores, ...]
     comparisons: tuple[Comparison, ...]
-    finding: Finding = Field(description="Of the comparison that decides: champion, else baseline.")
-    promote: bool
+    deciding: int | None = Field(
+        description="Which of the comparisons decides, from 0: that with the champion, or with the baseline if there "
+        "is no champion. None if nothing was compared."
+    )
+    finding: Finding = Field(description="Of the comparison that decides.")
+    gates: tuple[GateResult, ...] = Field(description="In the order in which they are asked.")
+    promote: bool = Field(description="Every gate let the candidate through.")
     reason: str = Field(description="One sentence for people.")
+
+    @property
+    def deciding_comparison(self) -> Comparison | None:
+        """The comparison that decides."""
+        return None if self.deciding is None else self.comparisons[self.deciding]
+
+    @property
+    def deciding_metric(self) -> Metric | None:
+        """The candidate's metric that the deciding comparison is of; None if it was not scored by it."""
+        comparison = self.deciding_comparison
+        if comparison is None:
+            return None
+        scores = (one for one in self.scores if (one.role, one.eval_set) == ("candidate", comparison.eval_set))
+        metrics = (metric for one in scores for metric in one.metrics)
+        return next((one for one in metrics if (one.name, one.slice) == (comparison.metric, None)), None)
 
 
 class Verdict(Artifact):

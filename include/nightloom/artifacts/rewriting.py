@@ -18,10 +18,12 @@ from nightloom.core.replacements import ErasedRow, Replacement
 from nightloom.core.store import TRASH, ObjectStore, blob_key
 from nightloom.core.trash import delete_object
 
-HOLDING_TEXT = ("records", "examples", "tokens", "labels", "quarantine", "lines", "eval_items", "scores")
+HOLDING_TEXT = ("records", "examples", "tokens", "labels", "quarantine", "lines", "eval_items", "scores", "outputs")
 """Blobs in which words of a row lie: the row itself, what a model said to it, and what it said to an item."""
 
-_OF_ITEMS = ("eval_items", "scores")
+OF_ITEMS = ("eval_items", "scores", "outputs")
+"""Of those, the ones whose rows are evaluation items."""
+
 _IN_ROOT = {"examples": EXAMPLES, "eval_items": EVAL_ITEMS}
 
 
@@ -137,4 +139,4 @@ def _holds(content: str, row_ids: Collection[str]) -> pl.Expr:
 
 
 def _id_column(content: str) -> str:
-    return "item_id" if content in _OF_ITEMS else "row_id"
+    return "item_id" if content in OF_ITEMS else "row_id"

@@ -21,14 +21,15 @@ def _libraries(fingerprint: Fingerprint) -> tuple[str, ...]:
     return tuple(f"packages.{name}" for name in fingerprint.libraries)
 
 
-_ANSWERS = (*_code(SCORES), "code.evaluation", *_libraries(SCORES), "eval_sets")
+_SCORING = ("code.evaluation", "code.statistics", "eval_sets")
+_ANSWERS = (*_code(SCORES), *_libraries(SCORES), *_SCORING)
 
 FOLLOWS_FROM = {
     "tokens": ("snapshot", "tokenizer", "template", "task", *_code(TOKENS), *_libraries(TOKENS)),
     "parity": ("snapshot", "base", "task", "max_new_tokens", *_code(PARITY), *_libraries(PARITY)),
     "scores": ("base", "task", "max_new_tokens", *_ANSWERS),
     "scores of an adapter": _ANSWERS,
-    "scores of the linear classifier": ("snapshot", "primary", "task.answer", "eval_sets", "code.evaluation"),
+    "scores of the linear classifier": ("snapshot", "primary", "task.answer", *_SCORING),
 }
 """The fields of a blueprint that a result follows from, by what they begin with."""
 

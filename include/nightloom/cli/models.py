@@ -149,16 +149,10 @@ def _describe_origin(blueprint: str | None, source: str | None) -> str:
 
 def _describe_score(lineage: "Lineage") -> str | None:
     """Give the metric that decided the last verdict, with its interval."""
-    if not lineage.verdicts or not lineage.verdicts[-1].content.comparisons:
-        return None
-    decided = lineage.verdicts[-1].content
-    first = decided.comparisons[0]
-    scores = (one for one in decided.scores if (one.role, one.eval_set) == ("candidate", first.eval_set))
-    metrics = (one for each in scores for one in each.metrics if (one.name, one.slice) == (first.metric, None))
-    metric = next(metrics, None)
-    if metric is None or metric.value is None:
-        return None
-    return f"{metric.name} {metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
+    from nightloom.artifacts.showing import show_metric
+
+    metric = lineage.verdicts[-1].content.deciding_metric if lineage.verdicts else None
+    return show_metric(metric) if metric else None
 
 
 def _describe_parity(lineage: "Lineage") -> str | None:

@@ -9,6 +9,9 @@ from nightloom.core.errors import InputError
 SOURCES = "nightloom.sources"
 """Kinds of sources: each a function of the Protocol `nightloom.sources.base.Reader`."""
 
+SCORERS = "nightloom.scorers"
+"""Scorers: each an object of the Protocol `nightloom.evaluation.scorers.Scorer`."""
+
 
 def list_extensions(group: str) -> list[str]:
     """Give the names that installed packages register in a group."""

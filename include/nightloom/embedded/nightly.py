@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from nightloom.artifacts.results import Report
-from nightloom.artifacts.showing import show_role
+from nightloom.artifacts.showing import show_metric, show_role
 from nightloom.base_models.freeze import run_freeze
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import FaultError
@@ -133,6 +133,5 @@ def _describe(facts: ReportFacts, primary: str) -> Iterator[str]:
             for metric in score.metrics:
                 if metric.name == primary and metric.value is not None:
                     of = f" in {metric.slice}" if metric.slice else ""
-                    interval = f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
-                    yield f"  {show_role(score.role):17} {primary} {interval} on {score.eval_set}{of}"
+                    yield f"  {show_role(score.role):17} {show_metric(metric)} on {score.eval_set}{of}"
     yield from (f"to do         {advice}" for advice in facts.advice)

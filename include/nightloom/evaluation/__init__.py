@@ -1,1 +1,1 @@
-"""Evaluation: every model scored on the same items, compared in pairs, and a verdict."""
+"""Evaluation: every model scored on the same items, and compared in pairs."""

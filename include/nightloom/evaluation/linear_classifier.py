@@ -9,18 +9,20 @@ import polars as pl
 
 from nightloom.artifacts import fingerprints
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
-from nightloom.artifacts.frames import SCORES, put_frame
+from nightloom.artifacts.frames import OUTPUTS, SCORES, put_frame
 from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.reading import read_eval_set, read_split
 from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
+from nightloom.evaluation.items import score_items
 from nightloom.evaluation.metrics import sum_up
-from nightloom.evaluation.scorers import SCORERS
+from nightloom.evaluation.scorers import ExactMatch, identify_scorer
 
 logger = logging.getLogger(__name__)
 
+_SCORERS = (ExactMatch(),)
 _MOST_FEATURES = 20_000  # of each sort: memory and time grow with features times labels
 
 
@@ -39,10 +41,14 @@ def score_linear_classifier(store: ObjectStore, blueprint_id: str, evalset_id: s
         logger.info("scores %s of the linear classifier are in the store: reused", short(kept.id))
         return kept
     began = time.monotonic()
-    frame = _score(store, blueprint, evalset_id)
+    items, labels = _label_items(store, blueprint, evalset_id)
+    fields = (blueprint.primary,)
+    frame = score_items(items, [{blueprint.primary: label} for label in labels], _SCORERS, fields)
+    outputs = items.select("item_id", pl.Series("output", labels, dtype=pl.String))
     record = ScoresResult(
         frame=put_frame(store, frame, SCORES),
-        metrics=sum_up(frame, (blueprint.primary,), form=False),
+        outputs=put_frame(store, outputs, OUTPUTS),
+        metrics=sum_up(frame, _SCORERS, fields),
         seconds=round(time.monotonic() - began, 3),
     )
     return store.publish(Scores(key=identity, result=record))
@@ -78,25 +84,20 @@ def identify_linear_classifier(blueprint: BlueprintSpec, evalset_id: str, packag
             field_order=(blueprint.primary,),
         ),
         max_new_tokens=0,
+        scorers=tuple(identify_scorer(scorer) for scorer in _SCORERS),
         code=fingerprints.LINEAR_CLASSIFIER.code(),
         packages=fingerprints.LINEAR_CLASSIFIER.versions(packages),
     )
 
 
-def _score(store: ObjectStore, blueprint: BlueprintSpec, evalset_id: str) -> pl.DataFrame:
+def _label_items(store: ObjectStore, blueprint: BlueprintSpec, evalset_id: str) -> tuple[pl.DataFrame, list[str]]:
+    """Return the items of an eval set, and the label that the classifier gives each."""
     rows, items = read_split(store, blueprint.snapshot, "train"), read_eval_set(store, evalset_id)
     if rows.is_empty():
         msg = f"snapshot {short(blueprint.snapshot)} has no row to train on; raise `prepare.window_days`"
         raise InputError(msg)
-    field, matches = blueprint.primary, SCORERS["exact_match"]
-    labels, expected = ([json.loads(answer)[field] for answer in frame["answer"]] for frame in (rows, items))
-    given = classify(_list_texts(rows), labels, _list_texts(items))
-    correct = [[field] if matches(g, e) else [] for g, e in zip(given, expected, strict=True)]
-    return items.select("item_id", "cluster_id", "slice").with_columns(
-        pl.Series("output", given, dtype=pl.String),
-        pl.lit(value=True).alias("valid"),
-        pl.Series("correct", correct, dtype=pl.List(pl.String)),
-    )
+    labels = [json.loads(answer)[blueprint.primary] for answer in rows["answer"]]
+    return items, classify(_list_texts(rows), labels, _list_texts(items))
 
 
 def _list_texts(rows: pl.DataFrame) -> list[str]:

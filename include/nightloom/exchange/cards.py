@@ -7,7 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from nightloom.artifacts.data import Snapshot
-from nightloom.artifacts.results import Metric, Verdict
+from nightloom.artifacts.results import Comparison, Metric, Verdict
+from nightloom.artifacts.showing import show_difference, show_metric, show_number, show_role, style_of
 from nightloom.exchange.lineage import Lineage
 
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -75,8 +76,8 @@ def _write_front(lineage: Lineage, *, whole: bool) -> str:
             task_type="text-generation",
             dataset_type=_plain(eval_set),
             dataset_name=_plain(eval_set),
-            metric_type="accuracy",
-            metric_name=f"{metric.name} {_show_rate(metric)}",
+            metric_type="accuracy" if metric.scale.kind == "binary" else metric.scorer.partition("/")[0],
+            metric_name=show_metric(metric),
             metric_value=round(metric.value, 6),
         )
         for eval_set, metric in (_list_metrics(lineage.verdicts[-1]) if lineage.verdicts else ())
@@ -101,9 +102,8 @@ def _list_metrics(verdict: Verdict) -> list[tuple[str, Metric]]:
     return [(one.eval_set, metric) for one in scores for metric in one.metrics if metric.slice is None]
 
 
-def _show_rate(metric: Metric) -> str:
-    value = "undefined" if metric.value is None else f"{metric.value:.3f}"
-    return f"{value} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
+def _show_difference(comparison: Comparison) -> str:
+    return show_difference(comparison, style_of(comparison.scale).signed)
 
 
 def _name(lineage: Lineage) -> str:
@@ -129,5 +129,5 @@ def _open_template() -> Template:
         autoescape=False,  # noqa: S701  # `finalize` takes out what Markdown or HTML would read
         finalize=lambda value: value if isinstance(value, int) else _plain(value),
     )
-    environment.filters["rate"] = _show_rate
+    environment.filters |= {"difference": _show_difference, "number": show_number, "role": show_role}
     return environment.get_template("card.md.j2")

@@ -1,1 +1,1 @@
-"""Promotion: the champion ref moved on a verdict, and moved back."""
+"""Promotion: parity, gates and the verdict; the champion ref moved on it, and moved back."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nightloom.artifacts.results import Comparison
+from nightloom.artifacts.showing import show_difference, show_role, style_difference
 from nightloom.core.digests import short
 from nightloom.core.stages import Stage
 from nightloom.registry.nights import StageOutcome
@@ -59,18 +59,6 @@ def conclude(
     return Concluded(conclusion, sentence, detail, (*_advise_on_verdict(comparison, champion), *batch))
 
 
-def find_deciding(comparisons: tuple[Comparison, ...]) -> Comparison | None:
-    """Give the comparison that decided: on the first eval set, with the champion, or the baseline where is none."""
-    first = {c.against: c for c in comparisons if c.eval_set == comparisons[0].eval_set}
-    return first.get("champion", first.get("baseline"))
-
-
-def show_points(comparison: Comparison) -> str:
-    """Give a difference in percentage points with its interval."""
-    points = [f"{value * 100:+.1f}" for value in (comparison.difference, comparison.low, comparison.high)]
-    return f"{points[0]} points [{points[1]}, {points[2]}]"
-
-
 def _first_undone(outcomes: Outcomes) -> Stage | None:
     stages: tuple[Stage, ...] = ("prepare", "finetune")
     return next((s for s in stages if (o := outcomes[s]) is None or o.status != "done"), None)
@@ -84,11 +72,11 @@ def _conclude_stop(stage: Stage, outcome: StageOutcome | None) -> tuple[Conclusi
 
 
 def _conclude_verdict(comparison: ComparisonFacts | None, champion: ChampionFacts | None) -> tuple[Conclusion, str]:
-    deciding = find_deciding(comparison.comparisons) if comparison and comparison.comparisons else None
+    deciding = comparison.deciding_comparison if comparison else None
     if comparison is None or deciding is None:
         return "not_promoted", f"Not known: the verdict of this night cannot be read{_goes_on(champion)}."
-    size = f"{show_points(deciding)} in {deciding.metric}, {deciding.n:,} items"
-    found = f"{_FINDINGS[deciding.finding].format(against=deciding.against)} ({size})"
+    size = f"{show_difference(deciding, style_difference(deciding.scale))} in {deciding.metric}, {deciding.n:,} items"
+    found = f"{_FINDINGS[deciding.finding].format(against=show_role(deciding.against))} ({size})"
     if comparison.moved:
         return "promoted", f"Promoted: {found}."
     if _is_mismatched(comparison):

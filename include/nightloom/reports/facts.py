@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nightloom.artifacts.blueprints import EvalSetUse
 from nightloom.artifacts.data import CanaryResult, Expectation, RuleCount
-from nightloom.artifacts.results import Comparison, Finding, Metric, ParityCheck, PredictionStatus, Role
+from nightloom.artifacts.results import Comparison, Finding, GateResult, Metric, ParityCheck, PredictionStatus, Role
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.manifests import Plain
 from nightloom.core.stages import Stage
@@ -142,7 +142,14 @@ class ComparisonFacts(Plain):
     eval_sets: tuple[EvalSetUse, ...] = Field(description="The first one decides.")
     scores: tuple[ScoreFact, ...]
     comparisons: tuple[Comparison, ...]
+    deciding: int | None = Field(description="Which of the comparisons decided, from 0.")
+    gates: tuple[GateResult, ...]
     parity: tuple[ParityCheck, ...] = Field(description="Empty: the candidate has no weights to prove it of.")
+
+    @property
+    def deciding_comparison(self) -> Comparison | None:
+        """The comparison that decided."""
+        return None if self.deciding is None else self.comparisons[self.deciding]
 
 
 class PredictionFacts(Plain):

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 from nightloom.artifacts.data import Outcome, RuleCount
-from nightloom.artifacts.results import ROLES, Comparison, Metric, Role
-from nightloom.artifacts.showing import show_role
+from nightloom.artifacts.results import ROLES, Comparison, Metric, Role, Scale
+from nightloom.artifacts.showing import show_role, style_alone, style_difference
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.reports.drawing import COLOURS, Margins, draw, label
 from nightloom.reports.facts import NightFact, ScoreFact
@@ -24,31 +24,34 @@ def draw_scores(scores: Sequence[ScoreFact], metric: str) -> str:
     lines = sum(len(rows) + 1.4 for _, rows in groups)
     with draw(f"scores on {scores[0].eval_set}", 28 + lines * _LINE, Margins(14, 58, 4, 24)) as figure:
         axes, y = figure.axes, 0.0
+        place = axes.get_yaxis_transform()
         for name, rows in groups:
-            axes.text(0, y, name, weight="bold", va="center", bbox=_ON_CARD)
+            axes.text(0, y, name, transform=place, weight="bold", va="center", bbox=_ON_CARD)
             for role, found in rows:
                 y += 1
-                _draw_rate(axes, y, role, found)
+                _draw_metric(axes, y, role, found)
             y += 1.4
-        axes.set(xlim=(0, 1), ylim=(y - 0.6, -0.8), yticks=[])
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25", "50", "75", "100%"])
+        axes.set(ylim=(y - 0.6, -0.8), yticks=[])
+        _show_scale(axes, [found for _, rows in groups for _, found in rows])
         axes.grid(axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
     return figure.svg
 
 
 def draw_differences(comparisons: Sequence[Comparison]) -> str:
-    """Draw candidate minus other, in points, with its interval beside no difference and beside the margin."""
-    margin = comparisons[0].margin * 100
+    """Draw candidate minus other, rates in points, with its interval beside no difference and beside the margin."""
+    scale = comparisons[0].scale
+    times = style_difference(scale).times
     with draw(
         f"differences on {comparisons[0].eval_set}", 40 + 2.4 * _LINE * len(comparisons), Margins(14, 14, 4, 36)
     ) as figure:
         axes = figure.axes
         for y, each in enumerate(comparisons):
-            _draw_difference(axes, y, each)
-        reach = max(1.5 * margin, *(abs(bound) * 100 for each in comparisons for bound in (each.low, each.high)))
+            _draw_difference(axes, y, each, times)
+        numbers = [each for one in comparisons for each in (one.low, one.high, one.difference) if each is not None]
+        reach = times * max(1.5 * comparisons[0].margin, *(abs(number) for number in numbers))
         axes.set(xlim=(-1.1 * reach, 1.1 * reach), ylim=(len(comparisons) - 0.5, -0.75), yticks=[])
-        axes.set_xlabel("points more right than the other")
+        axes.set_xlabel(f"points more {scale.unit} than the other" if scale.kind == "binary" else _name_gain(scale))
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:+g}" if value else "0")
         axes.grid(axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -129,10 +132,12 @@ def draw_history(nights: Sequence[NightFact]) -> str:
             day, score = _day_of(night), night.score
             if score is None or score.value is None:
                 continue
-            axes.plot([day, day], [score.low, score.high], color=COLOURS["candidate"])
+            if score.low is not None and score.high is not None:
+                axes.plot([day, day], [score.low, score.high], color=COLOURS["candidate"])
             face = COLOURS["candidate" if night.promoted else "card"]
             axes.plot(day, score.value, "o", ms=6, color=face, mec=COLOURS["candidate"], mew=1.5)
-        axes.yaxis.set_major_formatter(lambda value, _position: f"{value:.0%}")
+        if all(night.score is None or night.score.scale.kind == "binary" for night in nights):
+            axes.yaxis.set_major_formatter(lambda value, _position: f"{value:.0%}")
         axes.locator_params(axis="y", nbins=4)
         _show_days(axes, [_day_of(night) for night in nights])
     return figure.svg
@@ -179,25 +184,45 @@ def _group_metrics(scores: Sequence[ScoreFact], metric: str) -> Iterator[tuple[s
             yield f"{'all items' if name is None else label(name)}, n = {rows[0][1].n:,}", rows
 
 
-def _draw_rate(axes: Any, y: float, role: Role, rate: Metric) -> None:
-    if rate.value is None:
-        axes.text(1.02, y, "no item", va="center", color=COLOURS["muted"])
+def _draw_metric(axes: Any, y: float, role: Role, metric: Metric) -> None:
+    place = axes.get_yaxis_transform()
+    if metric.value is None:
+        axes.text(1.02, y, "no item", transform=place, va="center", color=COLOURS["muted"])
         return
-    colour = COLOURS[role]
-    axes.plot([rate.low, rate.high], [y, y], color=colour, solid_capstyle="round", clip_on=False)
-    axes.plot(rate.value, y, _MARKERS[role], color=colour, ms=7, mec=COLOURS["card"], clip_on=False)
-    axes.text(1.04, y, f"{rate.value:.1%}", va="center")
+    colour, style = COLOURS[role], style_alone(metric.scale)
+    if metric.low is not None and metric.high is not None:
+        axes.plot([metric.low, metric.high], [y, y], color=colour, solid_capstyle="round", clip_on=False)
+    axes.plot(metric.value, y, _MARKERS[role], color=colour, ms=7, mec=COLOURS["card"], clip_on=False)
+    axes.text(1.04, y, f"{style.show(metric.value)}{style.unit}", transform=place, va="center")
 
 
-def _draw_difference(axes: Any, y: float, each: Comparison) -> None:
+def _show_scale(axes: Any, metrics: Sequence[Metric]) -> None:
+    """Show all of a rate's scale from 0 to 100 %, and of others what there is."""
+    if all(metric.scale.kind == "binary" for metric in metrics):
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25", "50", "75", "100%"])
+        return
+    numbers = [each for one in metrics for each in (one.low, one.value, one.high) if each is not None] or [0.0]
+    space = 0.05 * (max(numbers) - min(numbers)) or 1.0
+    axes.set_xlim(min(numbers) - space, max(numbers) + space)
+    axes.locator_params(axis="x", nbins=5)
+
+
+def _draw_difference(axes: Any, y: float, each: Comparison, times: float) -> None:
     colour, place = COLOURS[each.against], axes.get_yaxis_transform()
-    axes.text(
-        0, y - 0.45, f"against {show_role(each.against)}: {each.finding}", transform=place, va="center", bbox=_ON_CARD
-    )
+    text = f"against {show_role(each.against)}: {each.finding}"
+    axes.text(0, y - 0.45, text, transform=place, va="center", bbox=_ON_CARD)
     axes.plot([0, 0], [y - 0.22, y + 0.22], color=COLOURS["ink"], linewidth=1)
-    axes.plot([-each.margin * 100] * 2, [y - 0.22, y + 0.22], color=COLOURS["ink"], linewidth=1, linestyle=(0, (3, 2)))
-    axes.plot([each.low * 100, each.high * 100], [y, y], color=colour, solid_capstyle="round")
-    axes.plot(each.difference * 100, y, _MARKERS[each.against], color=colour, ms=7, mec=COLOURS["card"])
+    loss = times * (-each.margin if each.scale.direction == "higher" else each.margin)
+    axes.plot([loss, loss], [y - 0.22, y + 0.22], color=COLOURS["ink"], linewidth=1, linestyle=(0, (3, 2)))
+    if each.low is not None and each.high is not None:
+        axes.plot([each.low * times, each.high * times], [y, y], color=colour, solid_capstyle="round")
+    axes.plot(each.difference * times, y, _MARKERS[each.against], color=colour, ms=7, mec=COLOURS["card"])
+
+
+def _name_gain(scale: Scale) -> str:
+    unit = f"{scale.unit} " if scale.unit else ""
+    return f"{unit}more than the other; {scale.direction} is better"
 
 
 def _draw_whole(axes: Any, counts: Sequence[RuleCount]) -> None:

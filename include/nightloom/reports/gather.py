@@ -92,6 +92,6 @@ def _read_nights(store: ObjectStore, history: Mapping[date, Outcomes], moves: Se
             night=str(night),
             new_rows=records.content.new_rows if records else None,
             predicted=predictions.content.rows if predictions else None,
-            score=telling.tell_candidate_score(verdict) if verdict else None,
+            score=verdict.content.deciding_metric if verdict else None,
             promoted=verdict is not None and telling.has_promoted(verdict, moves),
         )

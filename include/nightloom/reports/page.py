@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nightloom.artifacts.results import PREDICTION_STATUSES
+from nightloom.artifacts.showing import PER_CENT, show_interval, show_value
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 from nightloom.reports.facts import CanaryFact, ReportFacts
@@ -23,7 +24,7 @@ from nightloom.reports.figures import (
     draw_volume,
 )
 from nightloom.reports.trial_views import SHOWN, show_loss, view_trials
-from nightloom.reports.views import list_key_numbers, list_scores, show_rate
+from nightloom.reports.views import list_key_numbers, list_scores
 
 _SHAPES: dict[str, str] = {
     "candidate": "M5 .5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9z",
@@ -70,7 +71,7 @@ def _environment() -> Environment:
         "money": "{:,.2f}".format,
         "points": lambda share: f"{share * 100:.1f}",
         "prose": _mark_commands,
-        "rate": show_rate,
+        "value": lambda metric: show_value(metric) if metric else "",
         "is_trusted": _is_trusted,
         "recall": _show_recall,
         "precision": _show_precision,
@@ -116,7 +117,7 @@ def _show_recall(canary: CanaryFact) -> str:
     result = canary.result
     if not result.planted:
         return "none planted"
-    return _show_rate(result.as_expected / result.planted, canary.low, canary.high)
+    return show_interval(result.as_expected / result.planted, canary.low, canary.high, PER_CENT)
 
 
 def _show_precision(canary: CanaryFact) -> str:
@@ -124,7 +125,7 @@ def _show_precision(canary: CanaryFact) -> str:
     if canary.precision_low is None or canary.precision_high is None or result.sound_taken is None:
         return ""
     rate = result.as_expected / (result.as_expected + result.sound_taken)
-    return _show_rate(rate, canary.precision_low, canary.precision_high)
+    return show_interval(rate, canary.precision_low, canary.precision_high, PER_CENT)
 
 
 def _is_trusted(canary: CanaryFact) -> bool:
@@ -132,10 +133,6 @@ def _is_trusted(canary: CanaryFact) -> bool:
     result = canary.result
     taken = result.as_expected + (result.sound_taken or 0)
     return result.as_expected >= _TRUSTED * max(result.planted, taken)
-
-
-def _show_rate(rate: float, low: float, high: float) -> str:
-    return f"{rate * 100:.1f}% [{low * 100:.1f}, {high * 100:.1f}]"
 
 
 def _show_share(part: int, whole: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from nightloom.artifacts.data import CanaryResult
-from nightloom.artifacts.results import Metric, Verdict
+from nightloom.artifacts.results import Verdict
 from nightloom.core.manifests import Manifest
 from nightloom.core.stages import STAGES
 from nightloom.registry.refs import RefMove
@@ -94,6 +94,8 @@ def tell_comparison(made: Made, moves: Sequence[RefMove]) -> ComparisonFacts | N
         scores=tuple(ScoreFact(role=s.role, eval_set=s.eval_set, metrics=s.metrics) for s in decided.scores),
         comparisons=decided.comparisons,
         parity=made.parity.result.checks if made.parity else (),
+        deciding=decided.deciding,
+        gates=decided.gates,
     )
 
 
@@ -101,15 +103,6 @@ def has_promoted(verdict: Verdict, moves: Sequence[RefMove]) -> bool:
     """Tell whether a verdict's candidate became champion in its night, by this verdict or by an equal one."""
     decided = (verdict.content.candidate, verdict.content.night)
     return verdict.content.promote and any((move.new, str(move.night)) == decided for move in moves)
-
-
-def tell_candidate_score(verdict: Verdict) -> Metric | None:
-    """Tell the candidate's score on the metric and eval set that decided."""
-    if not verdict.content.comparisons:
-        return None
-    first = verdict.content.comparisons[0]
-    scores = (s for s in verdict.content.scores if (s.role, s.eval_set) == ("candidate", first.eval_set))
-    return next((m for s in scores for m in s.metrics if (m.name, m.slice) == (first.metric, None)), None)
 
 
 def tell_predictions(made: Made, champion: ChampionFacts | None) -> PredictionFacts | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nightloom.artifacts.showing import PLAIN, show_interval
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.reports.facts import BestDrawFact, TrialFact, TrialsFacts
 
@@ -56,7 +57,7 @@ def show_share(share: float) -> str:
 
 def show_loss(held_out: HeldOutLoss) -> str:
     """Give a loss with its interval."""
-    return f"{held_out.loss:.3f} [{held_out.low:.3f}, {held_out.high:.3f}]"
+    return show_interval(held_out.loss, held_out.low, held_out.high)
 
 
 def _view_trial(trial: TrialFact, facts: TrialsFacts, *, has_draws: bool) -> TrialLine:
@@ -111,7 +112,7 @@ def _describe_finding(best: BestDrawFact) -> str:
             f"{beginning}. Whether its lead over draw {best.next_draw} is more than seeds differ is not known: list "
             f"two or more `seeds` under `train.trials` to learn it."
         )
-    interval = f"{best.difference:+.3f} [{best.difference_low:+.3f}, {best.difference_high:+.3f}]"
+    interval = show_interval(best.difference, best.difference_low, best.difference_high, PLAIN.signed)
     verdict = "it is better by more than seeds differ" if best.is_distinct else "seeds alone may explain that"
     beside = f"Against draw {best.next_draw}, the next, {interval}, paired by seed, n = {best.pairs}"
     return f"{beginning}. {beside}: {verdict}."
@@ -120,7 +121,7 @@ def _describe_finding(best: BestDrawFact) -> str:
 def _show_mean(best: BestDrawFact) -> str:
     if best.low is None or best.high is None:
         return f"{best.loss:.3f} with one seed"
-    return f"{best.loss:.3f} [{best.low:.3f}, {best.high:.3f}] over {best.seeds} seeds"
+    return f"{show_interval(best.loss, best.low, best.high)} over {best.seeds} seeds"
 
 
 def _shorten(places: Sequence[str]) -> Iterator[str]:

@@ -4,8 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nightloom.artifacts.results import ROLES, Comparison, Metric, Role
-from nightloom.artifacts.showing import show_role
-from nightloom.reports.conclusion import find_deciding
+from nightloom.artifacts.showing import (
+    name_measure,
+    show_bounds,
+    show_difference,
+    show_metric,
+    show_role,
+    style_alone,
+    style_difference,
+    style_of,
+)
 from nightloom.reports.facts import ComparisonFacts, DataFacts, PredictionFacts, ReportFacts, ScoreFact
 
 
@@ -33,6 +41,7 @@ class ScoreView:
     """One eval set."""
 
     eval_set: str
+    measured: str
     smallest: float | None
     scores: tuple[ScoreFact, ...]
     roles: tuple[Role, ...]
@@ -59,25 +68,12 @@ def list_scores(comparison: ComparisonFacts) -> list[ScoreView]:
     ]
 
 
-def show_rate(metric: Metric | None) -> str:
-    """Give a rate in per cent with its interval."""
-    if metric is None:
-        return ""
-    if metric.value is None:
-        return "no item"
-    return f"{metric.value * 100:.1f}% [{metric.low * 100:.1f}, {metric.high * 100:.1f}]"
-
-
-def show_comparison(comparison: Comparison, metric: Metric | None) -> str:
-    """Give a comparison on one line: the candidate's score, then the difference and what it shows."""
-    if metric is None or metric.value is None:
-        ours = comparison.metric
-    else:
-        ours = f"{metric.name} {metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
-    difference = f"{comparison.difference:+.3f} [{comparison.low:+.3f}, {comparison.high:+.3f}]"
-    return (
-        f"{ours}  vs {show_role(comparison.against)} {difference} margin {comparison.margin:.3f}: {comparison.finding}"
-    )
+def show_line(comparison: Comparison, metric: Metric | None) -> str:
+    """Return a comparison on one line: the candidate's metric, the difference, the margin and what it shows."""
+    ours, style = show_metric(metric) if metric else comparison.metric, style_of(comparison.scale)
+    difference = show_difference(comparison, style.signed)
+    against = f"vs {show_role(comparison.against)} {difference} margin {style.show(comparison.margin)}"
+    return f"{ours}  {against}: {comparison.finding}"
 
 
 def find_metric(scores: Sequence[ScoreFact], role: Role, name: str, part: str | None = None) -> Metric | None:
@@ -93,13 +89,14 @@ def _view_eval_set(comparison: ComparisonFacts, name: str, scores: tuple[ScoreFa
     comparisons = tuple(c for c in comparison.comparisons if c.eval_set == name)
     return ScoreView(
         eval_set=name,
+        measured=name_measure(ours) if ours else comparison.primary,
         smallest=uses[name].minimum_detectable_effect if name in uses else None,
         scores=scores,
         roles=roles,
         rows=tuple(_list_rows(comparison.primary, scores, roles)),
         # Beside a champion the baseline is far off: drawn on one scale, it would hide what is close.
         differences=tuple(c for c in comparisons if c.against != "baseline" or "champion" not in roles),
-        lines=tuple(show_comparison(c, ours) for c in comparisons),
+        lines=tuple(show_line(c, ours) for c in comparisons),
     )
 
 
@@ -113,17 +110,18 @@ def _list_rows(primary: str, scores: Sequence[ScoreFact], roles: Sequence[Role])
 
 
 def _number_comparison(comparison: ComparisonFacts) -> Iterator[KeyNumber]:
-    deciding = find_deciding(comparison.comparisons)
+    deciding = comparison.deciding_comparison
     if deciding is None:
         return
     scores = [score for score in comparison.scores if score.eval_set == deciding.eval_set]
     ours = find_metric(scores, "candidate", comparison.primary)
     if ours and ours.value is not None:
-        interval = f"[{ours.low * 100:.1f}, {ours.high * 100:.1f}] of {ours.n:,} held-out items"
-        yield KeyNumber(f"{comparison.primary} right", f"{ours.value * 100:.1f}%", interval)
-    low, high = deciding.low * 100, deciding.high * 100
-    note = f"[{low:+.1f}, {high:+.1f}] points: {deciding.finding}"
-    yield KeyNumber(f"against {deciding.against}", f"{deciding.difference * 100:+.1f}", note)
+        style = style_alone(ours.scale)
+        note = f"{show_bounds(ours.low, ours.high, style)} of {ours.n:,} held-out items"
+        yield KeyNumber(name_measure(ours), f"{style.show(ours.value)}{style.unit}", note)
+    style = style_difference(deciding.scale)
+    note = f"{show_bounds(deciding.low, deciding.high, style)}{style.unit}: {deciding.finding}"
+    yield KeyNumber(f"against {show_role(deciding.against)}", style.show(deciding.difference), note)
 
 
 def _number_data(data: DataFacts) -> Iterator[KeyNumber]:

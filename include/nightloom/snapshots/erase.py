@@ -14,7 +14,7 @@ from nightloom.artifacts.frames import EXAMPLES, RECORDS, get_frame
 from nightloom.artifacts.histories import item_id
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import find_part
-from nightloom.artifacts.rewriting import HOLDING_TEXT, Rewritten, find_rows, rewrite_blob
+from nightloom.artifacts.rewriting import HOLDING_TEXT, OF_ITEMS, Rewritten, find_rows, rewrite_blob
 from nightloom.artifacts.training import Trial
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.manifests import Manifest
@@ -153,7 +153,7 @@ def _find_holdings(
                 ours.add(blob)
     items = {row_id}
     for content in HOLDING_TEXT:
-        ids = tuple(sorted(items)) if content in ("eval_items", "scores") else (row_id,)
+        ids = tuple(sorted(items)) if content in OF_ITEMS else (row_id,)
         for digest, _ in sorted(blob for blob in ours if blob[1] == content):
             found = find_rows(store, digest, content, ids)
             if found is not None:

@@ -1,1 +1,1 @@
-"""Intervals, paired tests and power: what stands between two scores and a verdict."""
+"""Statistics: intervals, paired comparisons and what they show, as values."""

@@ -248,7 +248,9 @@ def _verdict(blueprint: str, adapter: str) -> Verdict:
             baseline="b" * 64,
             scores=(),
             comparisons=(),
+            deciding=None,
             finding="BETTER",
+            gates=(),
             promote=True,
             reason="better than the baseline",
         )

@@ -17,15 +17,12 @@ from nightloom.artifacts.data import (
     SnapshotFile,
     SnapshotProvenance,
 )
-from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, SCORES, get_frame, put_frame
+from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
-from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Generation
-from nightloom.evaluation.metrics import sum_up
 from nightloom.recipes.schema import Recipe
 from nightloom.rendering.messages import Conversation
 
@@ -142,33 +139,3 @@ def make_blueprint(store: ObjectStore) -> MakeBlueprint:
 @pytest.fixture
 def scripted() -> type[ScriptedEngine]:
     return ScriptedEngine
-
-
-@pytest.fixture
-def put_scores(store: ObjectStore) -> Callable[..., Scores]:
-    """Keep scores of a model that has just these items of n right on `team`."""
-
-    def put(model: str, right: int | Sequence[int], n: int = 40, clusters: int | None = None) -> Scores:
-        chosen = range(right) if isinstance(right, int) else right
-        frame = pl.DataFrame(
-            [
-                (f"i{i:03}", f"c{i % (clusters or n):03}", None, "", True, ["team"] if i in chosen else [])
-                for i in range(n)
-            ],
-            schema=SCORES,
-            orient="row",
-        )
-        identity = ScoresKey(
-            model=ModelRef(base=model),
-            evalset=f"{n} in {clusters}",
-            task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
-            max_new_tokens=8,
-            code="",
-            packages={},
-        )
-        record = ScoresResult(
-            frame=put_frame(store, frame, SCORES), metrics=sum_up(frame, ("team",), form=True), seconds=0.1
-        )
-        return store.publish(Scores(key=identity, result=record))
-
-    return put

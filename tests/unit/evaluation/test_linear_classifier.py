@@ -1,5 +1,5 @@
 import pytest
-from nightloom.artifacts.frames import SCORES, get_frame
+from nightloom.artifacts.frames import OUTPUTS, get_frame
 from nightloom.core.errors import InputError
 from nightloom.evaluation.linear_classifier import classify, score_linear_classifier
 
@@ -10,8 +10,8 @@ def test_the_linear_classifier_learns_the_primary_field(store, make_eval_set, ma
     evalset = make_eval_set([("refund this invoice", "billing", None), ("a quote for two seats", "sales", None)])
     blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
     scores = score_linear_classifier(store, blueprint.id, evalset.id)
-    assert get_frame(store, scores.result.frame, SCORES)["output"].to_list() == ["billing", "sales"]
-    assert [(m.name, m.correct, m.n) for m in scores.result.metrics] == [("team", 2, 2)]
+    assert get_frame(store, scores.result.outputs, OUTPUTS)["output"].to_list() == ["billing", "sales"]
+    assert [(m.name, m.value, m.n) for m in scores.result.metrics] == [("team", 1.0, 2)]
 
 
 def test_the_linear_classifier_of_an_unchanged_snapshot_is_kept(store, make_eval_set, make_snapshot, make_blueprint):
@@ -42,4 +42,4 @@ def test_the_linear_classifier_reads_what_was_said_before(store, make_eval_set, 
     evalset = make_eval_set([("please", "sales", None)], history=history)
     blueprint = make_blueprint(evalset, snapshot=make_snapshot(TICKETS).id)
     scores = score_linear_classifier(store, blueprint.id, evalset.id)
-    assert get_frame(store, scores.result.frame, SCORES)["output"].to_list() == ["sales"]
+    assert get_frame(store, scores.result.outputs, OUTPUTS)["output"].to_list() == ["sales"]

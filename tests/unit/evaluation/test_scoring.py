@@ -1,9 +1,9 @@
-import polars as pl
 import pytest
-from nightloom.artifacts.frames import SCORES, get_frame
+from nightloom.artifacts.frames import OUTPUTS, SCORES, get_frame
 from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.results import Scale
 from nightloom.engines.base import Generation
-from nightloom.evaluation.metrics import sum_up
+from nightloom.evaluation.scorers import BUILT_IN, ExactMatch, Score
 from nightloom.evaluation.scoring import score_model
 
 BASELINE = ModelRef(base="b" * 64)
@@ -28,8 +28,10 @@ def test_each_field_of_each_item_is_scored(store, make_eval_set, make_blueprint,
     )
     scores = score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda _store, _model: engine)
     frame = get_frame(store, scores.result.frame, SCORES)
-    assert frame["correct"].to_list() == [["team", "urgency"], ["urgency"], []]
-    assert frame["valid"].to_list() == [True, True, False]
+    assert frame["scorer"].to_list() == ["exact_match/1", "exact_match/1", "exact/1", "valid/1"] * 3
+    assert frame["field"].to_list() == ["team", "urgency", None, None] * 3
+    assert frame["value"].to_list() == [1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 0, 0]
+    assert get_frame(store, scores.result.outputs, OUTPUTS)["output"][2] == "billing, I think"
 
 
 def test_metrics_are_given_overall_and_by_slice(store, make_eval_set, make_blueprint, scripted):
@@ -37,7 +39,7 @@ def test_metrics_are_given_overall_and_by_slice(store, make_eval_set, make_bluep
     right = '{"team": "billing", "urgency": "low"}'
     engine = scripted({"refund": right, "quote": right})
     scores = score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda _store, _model: engine)
-    assert {(m.name, m.slice): (m.correct, m.n) for m in scores.result.metrics} == {
+    assert {(m.name, m.slice): (round(m.value * m.n), m.n) for m in scores.result.metrics} == {
         ("team", None): (1, 2),
         ("urgency", None): (2, 2),
         ("exact", None): (1, 2),
@@ -88,9 +90,39 @@ def test_another_prompt_is_scored_again(store, make_eval_set, make_blueprint, sc
     assert engine.asked == 2
 
 
-def test_no_item_gives_no_rate():
-    metrics = sum_up(pl.DataFrame(schema=SCORES), ("team",), form=False)
-    assert [(m.value, m.low, m.high) for m in metrics] == [(None, 0.0, 1.0)]
+class OutputTokens:
+    """How long an answer is."""
+
+    name = "output_tokens"
+    version = "1"
+    scope = "answer"
+    scale = Scale(kind="real", unit="tokens", direction="lower", least=0, most=None)
+
+    def score(self, response, target):
+        return Score(response.generation.output_tokens)
+
+
+def test_a_scorer_of_numbers_is_kept_beside(store, make_eval_set, make_blueprint, scripted, monkeypatch):
+    evalset = make_eval_set([("refund", "billing", None), ("quote", "sales", None)])
+    engine = scripted({"refund": "billing", "quote": "sales"})
+    monkeypatch.setitem(BUILT_IN, "output_tokens", OutputTokens())
+    task, length = asked(make_blueprint(evalset))
+    names = ("exact_match", "output_tokens")
+    scores = score_model(store, task, length, BASELINE, evalset.id, lambda _store, _model: engine, names)
+    metrics = {metric.name: metric for metric in scores.result.metrics}
+    assert scores.key.scorers == ("exact_match/1", "output_tokens/1")
+    assert (metrics["output_tokens"].value, metrics["output_tokens"].scale.unit) == (1.0, "tokens")
+    assert metrics["team"].value == 0.0
+
+
+def test_a_new_version_of_a_scorer_scores_again(store, make_eval_set, make_blueprint, scripted, monkeypatch):
+    evalset = make_eval_set([("refund", "billing", None)])
+    blueprint = make_blueprint(evalset)
+    engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
+    for version in ("1", "2"):
+        monkeypatch.setattr(ExactMatch, "version", version)
+        score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
+    assert engine.asked == 2
 
 
 class ListeningEngine:

@@ -25,6 +25,7 @@ from nightloom.base_models.loading import quiet_about_old_names
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
+from nightloom.evaluation.scorers import RIGHT
 from nightloom.exchange.cards import write_card
 from nightloom.exchange.exporting import Exported, export_model
 from nightloom.exchange.importing import adopt_model, read_folder
@@ -100,7 +101,7 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
     """An adapter that was trained, proved and found better."""
     adapter = make_adapter()
     model = ModelRef(base=adapter.content.base, adapter=adapter.id)
-    metric = Metric(name="team", correct=365, n=400, low=0.88, high=0.936)
+    metric = Metric(name="team", scorer="exact_match/1", scale=RIGHT, value=0.9125, low=0.88, high=0.936, n=400)
     check = ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same")
     parity = Parity(
         key=Parity.Key(
@@ -128,7 +129,10 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
                     against="baseline",
                     eval_set="gold",
                     metric="team",
+                    scorer="exact_match/1",
+                    scale=RIGHT,
                     n=400,
+                    clusters=400,
                     only_candidate=300,
                     only_other=2,
                     difference=0.745,
@@ -139,7 +143,9 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
                     finding="BETTER",
                 ),
             ),
+            deciding=0,
             finding="BETTER",
+            gates=(),
             promote=True,
             reason="team 0.912 [0.880, 0.936] n=400 against baseline: BETTER",
         )

@@ -24,7 +24,9 @@ def make_verdict(candidate, champion, *, night=MONDAY, promoted=True):
             baseline="base",
             scores=(),
             comparisons=(),
+            deciding=None,
             finding="BETTER",
+            gates=(),
             promote=promoted,
             reason="it is better",
         )

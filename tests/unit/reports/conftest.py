@@ -37,6 +37,7 @@ from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, Pr
 from nightloom.artifacts.results import (
     Comparison,
     Finding,
+    GateResult,
     Metric,
     ModelScores,
     PredictionPlan,
@@ -51,6 +52,7 @@ from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_cut
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
+from nightloom.evaluation.scorers import RIGHT, Valid
 from nightloom.recipes.schema import Recipe
 from nightloom.recipes.training import Pruning
 from nightloom.registry.database import Database
@@ -273,7 +275,11 @@ class Nights:
                     parity=parity,
                     scores=tuple(self._scores(slices)),
                     comparisons=tuple(self._comparisons(finding, low, high)),
+                    deciding=0,
                     finding=finding,
+                    gates=(
+                        GateResult(name="primary", passed=promote, sentence="" if promote else "the champion stays"),
+                    ),
                     promote=promote,
                     reason=reason,
                 )
@@ -438,7 +444,10 @@ class Nights:
                 against=against,
                 eval_set="held_out",
                 metric="team",
+                scorer="exact_match/1",
+                scale=RIGHT,
                 n=640,
+                clusters=640,
                 only_candidate=31,
                 only_other=16,
                 difference=round((lower + upper) / 2, 4),
@@ -455,8 +464,10 @@ def rate(name: str, part: str | None, correct: int, n: int) -> Metric:
     half = 1.96 * math.sqrt(value * (1 - value) / n) + 0.004
     return Metric(
         name=name,
+        scorer="valid/1" if name == "valid" else "exact_match/1",
+        scale=Valid.scale if name == "valid" else RIGHT,
         slice=part,
-        correct=correct,
+        value=value,
         n=n,
         low=round(max(0, value - half), 4),
         high=round(min(1, value + half), 4),

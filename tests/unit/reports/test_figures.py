@@ -4,10 +4,11 @@ import re
 
 import pytest
 from nightloom.artifacts.data import RuleCount
-from nightloom.artifacts.results import Metric
+from nightloom.artifacts.results import Comparison, Metric, Scale
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
+from nightloom.evaluation.scorers import RIGHT
 from nightloom.reports.facts import NightFact, ScoreFact
-from nightloom.reports.figures import draw_history, draw_loss, draw_rows, draw_scores, draw_volume
+from nightloom.reports.figures import draw_differences, draw_history, draw_loss, draw_rows, draw_scores, draw_volume
 
 
 def scores(*metrics: Metric) -> list[ScoreFact]:
@@ -15,7 +16,8 @@ def scores(*metrics: Metric) -> list[ScoreFact]:
 
 
 def rate(part: str | None, correct: int, n: int) -> Metric:
-    return Metric(name="team", slice=part, correct=correct, n=n, low=0.1, high=0.9)
+    value = correct / n if n else None
+    return Metric(name="team", scorer="exact_match/1", scale=RIGHT, slice=part, value=value, n=n, low=0.1, high=0.9)
 
 
 def words(svg: str) -> list[str]:
@@ -36,6 +38,40 @@ def test_colours_are_variables_of_the_page() -> None:
 def test_rates_and_counts_are_text() -> None:
     drawn = words(draw_scores(scores(rate(None, 584, 640), rate("unseen", 109, 128)), "team"))
     assert drawn[-4:] == ["all items, n = 640", "91.2%", "unseen, n = 128", "85.2%"]
+
+
+MS = Scale(kind="real", unit="ms", direction="lower", least=0, most=None)
+LATENCY = Metric(name="latency", scorer="latency/1", scale=MS, value=412.34, low=398, high=431, n=640)
+
+
+def test_real_scores_are_drawn_in_their_unit() -> None:
+    svg = draw_scores(scores(LATENCY), "latency")
+    assert "412.3 ms" in words(svg)
+    assert "100%" not in words(svg)
+
+
+def test_a_score_without_an_interval_is_a_mark() -> None:
+    alone = LATENCY.model_copy(update={"low": None, "high": None, "n": 1})
+    assert "412.3 ms" in words(draw_scores(scores(alone), "latency"))
+
+
+def test_differences_of_real_scores_say_what_is_better() -> None:
+    comparison = Comparison(
+        against="champion",
+        eval_set="held_out",
+        metric="latency",
+        scorer="latency/1",
+        scale=MS,
+        n=640,
+        clusters=640,
+        difference=-12.5,
+        low=None,
+        high=None,
+        p_value=0.1,
+        margin=20,
+        finding="INCONCLUSIVE",
+    )
+    assert "ms more than the other; lower is better" in words(draw_differences([comparison]))
 
 
 def test_slice_without_items_has_no_rate() -> None:

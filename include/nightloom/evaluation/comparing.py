@@ -1,0 +1,132 @@
+"""Comparing: two models' scores of the same items, paired, as one comparison with its finding."""
+
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from nightloom.artifacts.frames import SCORES, get_frame
+from nightloom.artifacts.results import Against, Comparison, Metric, Scores
+from nightloom.core.digests import short
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+from nightloom.evaluation.metrics import bounds_of, round_number
+from nightloom.statistics.intervals import Interval
+from nightloom.statistics.paired import compare_paired, judge_difference
+
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What is compared, and what counts.
+
+    Attributes:
+        metric: Name of the metric.
+        margin: A loss up to it counts as not worse, in the metric's unit.
+        confidence: Of the interval that decides.
+    """
+
+    metric: str
+    margin: float
+    confidence: float
+
+
+def compare_scores(
+    store: ObjectStore,
+    candidate: Scores,
+    other: Scores,
+    criterion: Criterion,
+    *,
+    against: Against,
+    eval_set: str,
+) -> Comparison:
+    """Compare the candidate with another model on one metric of one eval set.
+
+    Items that could not be scored for one of the two are left out, and counted.
+
+    Args:
+        store: Where scores are.
+        candidate: Scores of the candidate.
+        other: Scores of the other model.
+        criterion: What is compared.
+        against: What the other model is.
+        eval_set: Name of the eval set.
+
+    Raises:
+        InputError: The two were scored by other scorers or on other items, or no item was scored for both.
+    """
+    ours, theirs = find_metric(candidate, criterion.metric), find_metric(other, criterion.metric)
+    if (ours.scorer, ours.scale) != (theirs.scorer, theirs.scale):
+        msg = f"{ours.name} was scored by {ours.scorer} and by {theirs.scorer}; score both models again by one scorer"
+        raise InputError(msg)
+    pairs = _pair_items(store, candidate, other, ours, eval_set)
+    scored = pairs.drop_nulls(["ours", "theirs"])
+    if scored.is_empty():
+        msg = f"{ours.scorer} could score no item of eval set {eval_set!r} for both models; see its explanations"
+        raise InputError(msg)
+    scale, bounds = ours.scale, bounds_of(ours.scale)
+    paired = compare_paired(
+        scored["ours"].to_list(),
+        scored["theirs"].to_list(),
+        scored["cluster_id"].to_list(),
+        kind=scale.kind,
+        width=bounds.high - bounds.low,
+        confidence=criterion.confidence,
+        seed=_SEED,
+    )
+    # Rounded before it is judged: what is printed and what decides are one, on any machine.
+    difference, low, high = (
+        round_number(each, scale) for each in (paired.difference, paired.interval.low, paired.interval.high)
+    )
+    rounded = Interval(-math.inf if low is None else low, math.inf if high is None else high)
+    return Comparison(
+        against=against,
+        eval_set=eval_set,
+        metric=ours.name,
+        scorer=ours.scorer,
+        scale=scale,
+        n=paired.n,
+        clusters=paired.clusters,
+        unscored=pairs.height - scored.height,
+        only_candidate=paired.only_a,
+        only_other=paired.only_b,
+        difference=difference or 0.0,
+        low=low,
+        high=high,
+        p_value=float(f"{paired.p_value:.6g}"),
+        margin=criterion.margin,
+        finding=judge_difference(rounded, criterion.margin, scale.direction),
+    )
+
+
+def find_metric(scores: Scores, name: str) -> Metric:
+    """Return a metric over all items.
+
+    Raises:
+        InputError: The model was not scored by it.
+    """
+    for metric in scores.result.metrics:
+        if (metric.name, metric.slice) == (name, None):
+            return metric
+    known = ", ".join(metric.name for metric in scores.result.metrics if metric.slice is None)
+    msg = f"scores {short(scores.id)} have no metric {name!r}, only {known}; score the model again"
+    raise InputError(msg)
+
+
+def _pair_items(store: ObjectStore, candidate: Scores, other: Scores, metric: Metric, eval_set: str) -> pl.DataFrame:
+    """Return each item's cluster and both scores, by item id."""
+    left, right = (
+        get_frame(store, scores.result.frame, SCORES)
+        .filter(pl.col("scorer") == metric.scorer, pl.coalesce("field", pl.lit(metric.name)) == metric.name)
+        .select("item_id", "cluster_id", pl.col("value").alias(name))
+        .sort("item_id")
+        for name, scores in (("ours", candidate), ("theirs", other))
+    )
+    if left["item_id"].to_list() != right["item_id"].to_list() or left["item_id"].n_unique() != left.height:
+        msg = (
+            f"scores {short(candidate.id)} and {short(other.id)} on eval set {eval_set!r} are not of the same items, "
+            f"each once; score both models on one eval set again"
+        )
+        raise InputError(msg)
+    return left.with_columns(right["theirs"])

@@ -1,0 +1,72 @@
+"""Items: the scores of one model's answers, item by item, as a frame."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+
+from nightloom.artifacts.frames import SCORES
+from nightloom.engines.base import Generation
+from nightloom.evaluation.scorers import Response, Score, Scorer, identify_scorer, score_response
+
+Answer = Mapping[str, str]
+"""Field → value."""
+
+
+def list_measures(scorers: Sequence[Scorer], fields: Sequence[str]) -> list[tuple[Scorer, str | None]]:
+    """Return each scorer with each field that it scores; None: it scores the answer as a whole."""
+    return [(scorer, field) for scorer in scorers for field in (fields if scorer.scope == "field" else (None,))]
+
+
+def score_items(
+    items: pl.DataFrame,
+    answers: Sequence[Answer | None],
+    scorers: Sequence[Scorer],
+    fields: Sequence[str],
+    generations: Sequence[Generation] | None = None,
+) -> pl.DataFrame:
+    """Return the SCORES frame of one model.
+
+    Args:
+        items: An EVAL_ITEMS frame.
+        answers: Of the model to each item, in their order; None where an output has not the form asked for.
+        scorers: In the order in which their metrics are listed.
+        fields: Those of the answer that are scored.
+        generations: What the answers were read from; None if no model was asked.
+
+    Raises:
+        InputError: A scorer failed, or gave what is no score.
+    """
+    measures = list_measures(scorers, fields)
+    read_from: Sequence[Generation | None] = generations or [None] * len(answers)
+    rows = [
+        (item_id, cluster_id, part, identify_scorer(scorer), field, score.value, score.explanation)
+        for (item_id, cluster_id, part, expected), answer, generation in zip(
+            items.select("item_id", "cluster_id", "slice", "answer").iter_rows(),
+            answers,
+            read_from,
+            strict=True,
+        )
+        for (scorer, field), score in zip(
+            measures, _score_item(item_id, json.loads(expected), answer, generation, measures, fields), strict=True
+        )
+    ]
+    return pl.DataFrame(rows, schema=SCORES, orient="row")
+
+
+def _score_item(
+    item_id: str,
+    expected: Answer,
+    answer: Answer | None,
+    generation: Generation | None,
+    measures: Sequence[tuple[Scorer, str | None]],
+    fields: Sequence[str],
+) -> Iterator[Score]:
+    for scorer, field in measures:
+        value = None if answer is None else _read(answer, field, fields)
+        yield score_response(scorer, Response(value, generation), _read(expected, field, fields), item_id)
+
+
+def _read(answer: Answer, field: str | None, fields: Sequence[str]) -> str:
+    """Return one field of an answer, or all of them as JSON."""
+    return answer[field] if field else json.dumps({name: answer[name] for name in fields}, sort_keys=True)

@@ -1,0 +1,115 @@
+"""Verdict: the candidate compared with the other models on every eval set, and whether it passes the gates."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
+from nightloom.artifacts.results import (
+    Against,
+    Comparison,
+    ModelScores,
+    Parity,
+    Role,
+    Scores,
+    Verdict,
+    VerdictContent,
+)
+from nightloom.artifacts.showing import show_comparison
+from nightloom.core.errors import InputError
+from nightloom.core.store import ObjectStore
+from nightloom.evaluation.comparing import Criterion, compare_scores, find_metric
+from nightloom.promotion.gates import Case, apply_gates, describe_consequence
+
+ModelOn = tuple[Role, str]
+"""A model and the name of the eval set that it was scored on."""
+
+
+def decide(
+    store: ObjectStore,
+    *,
+    night: date,
+    blueprint_id: str,
+    candidate: str,
+    champion: str | None,
+    parity: str | None,
+    scores: Sequence[tuple[Role, str, Scores]],
+) -> Verdict:
+    """Compare the candidate on every eval set, ask the gates, and publish what follows.
+
+    The first eval set of the blueprint decides, on the primary field.
+
+    Args:
+        store: Where scores are and the verdict goes.
+        night: The night that decides.
+        blueprint_id: What the candidate was trained by; it has the gate's settings.
+        candidate: Adapter.
+        champion: Adapter that the `champion` ref holds now; a promotion is valid against this one only.
+        parity: Proof that the candidate is one model everywhere; None if it has no weights to prove it of.
+        scores: Whose, on which eval set, and what: of baseline, candidate and champion on every eval set, and of the
+            linear classifier where there is one.
+
+    Raises:
+        InputError: Scores are missing, or were not made on the same items.
+    """
+    blueprint = store.load(Blueprint, blueprint_id).content
+    scored = {(role, eval_set): made for role, eval_set, made in scores}
+    comparisons = _compare_all(store, blueprint, scored, has_champion=champion is not None)
+    case = Case(
+        candidate=candidate,
+        champion=champion,
+        promote_on=blueprint.promote_on,
+        deciding=comparisons[0],
+        baseline=next(one for one in comparisons if one.against == "baseline"),
+        mismatch=store.load(Parity, parity).mismatch if parity else None,
+    )
+    gates = apply_gates(case)
+    ours = find_metric(scored["candidate", case.deciding.eval_set], case.deciding.metric)
+    identity = VerdictContent(
+        recipe=blueprint.recipe,
+        night=night.isoformat(),
+        blueprint=blueprint_id,
+        candidate=candidate,
+        champion=champion,
+        baseline=blueprint.base,
+        parity=parity,
+        scores=tuple(
+            ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.result.metrics)
+            for role, eval_set, made in scores
+        ),
+        comparisons=tuple(comparisons),
+        deciding=0,
+        finding=case.deciding.finding,
+        gates=gates,
+        promote=all(gate.passed for gate in gates),
+        reason=f"{show_comparison(case.deciding, ours)}, {describe_consequence(case, gates)}",
+    )
+    return store.publish(Verdict(content=identity))
+
+
+def _compare_all(
+    store: ObjectStore, blueprint: BlueprintSpec, scored: Mapping[ModelOn, Scores], *, has_champion: bool
+) -> list[Comparison]:
+    """Return the comparisons with each model on each eval set; the one that decides comes first."""
+    criterion = Criterion(metric=blueprint.primary, margin=blueprint.margin, confidence=blueprint.confidence)
+    required: tuple[Against, ...] = ("champion", "baseline") if has_champion else ("baseline",)
+    return [
+        compare_scores(
+            store,
+            _require(scored, "candidate", use.name),
+            _require(scored, against, use.name),
+            criterion,
+            against=against,
+            eval_set=use.name,
+        )
+        for use in blueprint.eval_sets
+        for against in (*required, "linear_classifier")
+        if against in required or (against, use.name) in scored
+    ]
+
+
+def _require(scored: Mapping[ModelOn, Scores], role: Role, eval_set: str) -> Scores:
+    try:
+        return scored[role, eval_set]
+    except KeyError:
+        msg = f"the {role} has no scores on eval set {eval_set!r}; score it before a verdict is asked for"
+        raise InputError(msg) from None
