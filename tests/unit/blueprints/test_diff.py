@@ -17,6 +17,7 @@ from nightloom.blueprints.changes import (
     list_new_trials,
     tell_changes,
 )
+from nightloom.core.digests import canonical_json
 
 VALUES = st.one_of(st.booleans(), st.integers(-2, 2), st.sampled_from([1.0, 0.5]), st.sampled_from([(), ("a",), {}]))
 SETTINGS = st.dictionaries(st.sampled_from(["learning_rate", "packing", "x.y"]), VALUES, max_size=2)
@@ -79,7 +80,7 @@ def sentences(before: BlueprintSpec, after: BlueprintSpec) -> list[str]:
 @given(blueprints(), blueprints())
 def test_nothing_differs_exactly_in_one_blueprint(before: BlueprintSpec, after: BlueprintSpec) -> None:
     assert diff_blueprints(before, before) == []
-    is_same = before.model_dump_json() == after.model_dump_json()
+    is_same = canonical_json(before.model_dump(mode="json")) == canonical_json(after.model_dump(mode="json"))
     assert (diff_blueprints(before, after) == []) == is_same
 
 
