@@ -11,7 +11,13 @@ from itertools import product
 import numpy as np
 import pytest
 from nightloom.statistics.intervals import tango_interval, wilson_interval
-from nightloom.statistics.paired import compare_rates, judge_difference, mid_p_mcnemar, minimum_detectable_effect
+from nightloom.statistics.paired import (
+    compare_means,
+    compare_rates,
+    judge_difference,
+    mid_p_mcnemar,
+    minimum_detectable_effect,
+)
 from scipy.stats import binom, multinomial
 
 DRAWS = int(os.environ.get("NIGHTLOOM_PROOF_DRAWS", "60"))
@@ -96,6 +102,38 @@ def test_cluster_intervals_cover_at_least_93_percent(clusters, size, alike, shar
 def test_intervals_that_ignore_clusters_cover_far_too_little():
     _, _, naive = simulate(clusters=29, size=10, alike=0.4, share_a=0.25, share_b=0.15)
     assert naive < 0.75
+
+
+def draw_scores(random, clusters, size, alike, shape):
+    """Differences of scores within [-1, 1] with mean 0; two of one cluster correlate by `alike`."""
+    common, own = random.normal(0, alike**0.5, (clusters, 1)), random.normal(0, (1 - alike) ** 0.5, (clusters, size))
+    normal = common + own
+    if shape == "skewed":  # most items lose a little, a few gain much
+        return ((np.exp(0.8 * normal) - np.exp(0.32)) / 20).clip(-1, 1).ravel()
+    return (normal / 6).clip(-1, 1).ravel()
+
+
+@pytest.mark.parametrize("shape", ["even", "skewed"])
+@pytest.mark.parametrize("alike", [0, 0.4])
+@pytest.mark.parametrize(("clusters", "size"), [(10, 20), (29, 10), (40, 10), (300, 1)])
+def test_intervals_of_mean_differences_cover_at_least_92_percent(clusters, size, alike, shape):
+    random, held = np.random.default_rng(20), 0
+    for _ in range(DRAWS):
+        differences = draw_scores(random, clusters, size, alike, shape)
+        members = np.repeat(np.arange(clusters), size)
+        paired = compare_means(differences, np.zeros(len(differences)), members, width=2.0)
+        held += paired.interval.low <= 0 <= paired.interval.high
+    assert held / DRAWS > 0.92 - chance(0.08)
+
+
+@pytest.mark.parametrize("differing", [0.002, 0.01])
+def test_models_that_rarely_differ_are_seldom_called_better(differing):
+    random, wrong = np.random.default_rng(20), 0
+    for _ in range(DRAWS):
+        differences = (random.random(300) < differing) * random.choice([-1.0, 1.0], 300)
+        paired = compare_means(differences, np.zeros(300), np.arange(300), width=1.0)
+        wrong += judge_difference(paired.interval, margin=0.02) in ("BETTER", "WORSE")
+    assert wrong / DRAWS < 0.03 + chance(0.03)
 
 
 @cache
