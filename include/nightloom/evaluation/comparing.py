@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightloom.artifacts.frames import SCORES, get_frame
-from nightloom.artifacts.results import Against, Comparison, Metric, Scores
+from nightloom.artifacts.results import Against, Comparison, Metric, Scale, Scores
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.metrics import bounds_of, round_number
 from nightloom.statistics.intervals import Interval
-from nightloom.statistics.paired import compare_paired, judge_difference
+from nightloom.statistics.paired import PairedDifference, compare_paired, judge_difference
 
 _SEED = 0
 
@@ -56,47 +56,33 @@ def compare_scores(
     Raises:
         InputError: The two were scored by other scorers or on other items, or no item was scored for both.
     """
-    ours, theirs = find_metric(candidate, criterion.metric), find_metric(other, criterion.metric)
-    if (ours.scorer, ours.scale) != (theirs.scorer, theirs.scale):
-        msg = f"{ours.name} was scored by {ours.scorer} and by {theirs.scorer}; score both models again by one scorer"
-        raise InputError(msg)
+    ours = _find_common_metric(candidate, other, criterion.metric)
     pairs = _pair_items(store, candidate, other, ours, eval_set)
     scored = pairs.drop_nulls(["ours", "theirs"])
     if scored.is_empty():
         msg = f"{ours.scorer} could score no item of eval set {eval_set!r} for both models; see its explanations"
         raise InputError(msg)
-    scale, bounds = ours.scale, bounds_of(ours.scale)
-    paired = compare_paired(
-        scored["ours"].to_list(),
-        scored["theirs"].to_list(),
-        scored["cluster_id"].to_list(),
-        kind=scale.kind,
-        width=bounds.high - bounds.low,
-        confidence=criterion.confidence,
-        seed=_SEED,
-    )
+    paired = _compare(scored, ours.scale, criterion.confidence)
+    low, high = (round_number(bound, ours.scale) for bound in (paired.interval.low, paired.interval.high))
     # Rounded before it is judged: what is printed and what decides are one, on any machine.
-    difference, low, high = (
-        round_number(each, scale) for each in (paired.difference, paired.interval.low, paired.interval.high)
-    )
     rounded = Interval(-math.inf if low is None else low, math.inf if high is None else high)
     return Comparison(
         against=against,
         eval_set=eval_set,
         metric=ours.name,
         scorer=ours.scorer,
-        scale=scale,
+        scale=ours.scale,
         n=paired.n,
         clusters=paired.clusters,
         unscored=pairs.height - scored.height,
         only_candidate=paired.only_a,
         only_other=paired.only_b,
-        difference=difference or 0.0,
+        difference=round_number(paired.difference, ours.scale) or 0.0,
         low=low,
         high=high,
         p_value=float(f"{paired.p_value:.6g}"),
         margin=criterion.margin,
-        finding=judge_difference(rounded, criterion.margin, scale.direction),
+        finding=judge_difference(rounded, criterion.margin, ours.scale.direction),
     )
 
 
@@ -130,3 +116,24 @@ def _pair_items(store: ObjectStore, candidate: Scores, other: Scores, metric: Me
         )
         raise InputError(msg)
     return left.with_columns(right["theirs"])
+
+
+def _find_common_metric(candidate: Scores, other: Scores, name: str) -> Metric:
+    ours, theirs = find_metric(candidate, name), find_metric(other, name)
+    if (ours.scorer, ours.scale) != (theirs.scorer, theirs.scale):
+        msg = f"{name} was scored by {ours.scorer} and by {theirs.scorer}; score both models again by one scorer"
+        raise InputError(msg)
+    return ours
+
+
+def _compare(scored: pl.DataFrame, scale: Scale, confidence: float) -> PairedDifference:
+    bounds = bounds_of(scale)
+    return compare_paired(
+        scored["ours"].to_list(),
+        scored["theirs"].to_list(),
+        scored["cluster_id"].to_list(),
+        kind=scale.kind,
+        width=bounds.high - bounds.low,
+        confidence=confidence,
+        seed=_SEED,
+    )

@@ -15,17 +15,25 @@ class Case:
         candidate: Adapter.
         champion: Adapter that the candidate would replace; None if there is none.
         promote_on: What the recipe asks of the comparison with the champion.
-        deciding: The primary comparison: with the champion, or with the baseline if there is no champion.
-        baseline: The comparison with the baseline on the same metric.
+        comparisons: The one that decides comes first: with the champion, or with the baseline if there is no champion.
         mismatch: What is not the same wherever the candidate is used; None if all is, or it has no weights.
     """
 
     candidate: str
     champion: str | None
     promote_on: Literal["better", "not_worse"]
-    deciding: Comparison
-    baseline: Comparison
+    comparisons: tuple[Comparison, ...]
     mismatch: str | None
+
+    @property
+    def deciding(self) -> Comparison:
+        """The comparison that decides."""
+        return self.comparisons[0]
+
+    @property
+    def baseline(self) -> Comparison:
+        """The comparison with the baseline on the same eval set."""
+        return next(one for one in self.comparisons if one.against == "baseline")
 
 
 Gate = Callable[[Case], str | None]

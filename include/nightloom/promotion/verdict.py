@@ -54,14 +54,8 @@ def decide(
     blueprint = store.load(Blueprint, blueprint_id).content
     scored = {(role, eval_set): made for role, eval_set, made in scores}
     comparisons = _compare_all(store, blueprint, scored, has_champion=champion is not None)
-    case = Case(
-        candidate=candidate,
-        champion=champion,
-        promote_on=blueprint.promote_on,
-        deciding=comparisons[0],
-        baseline=next(one for one in comparisons if one.against == "baseline"),
-        mismatch=store.load(Parity, parity).mismatch if parity else None,
-    )
+    mismatch = store.load(Parity, parity).mismatch if parity else None
+    case = Case(candidate, champion, blueprint.promote_on, comparisons, mismatch)
     gates = apply_gates(case)
     ours = find_metric(scored["candidate", case.deciding.eval_set], case.deciding.metric)
     identity = VerdictContent(
@@ -76,7 +70,7 @@ def decide(
             ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.result.metrics)
             for role, eval_set, made in scores
         ),
-        comparisons=tuple(comparisons),
+        comparisons=comparisons,
         deciding=0,
         finding=case.deciding.finding,
         gates=gates,
@@ -88,11 +82,11 @@ def decide(
 
 def _compare_all(
     store: ObjectStore, blueprint: BlueprintSpec, scored: Mapping[ModelOn, Scores], *, has_champion: bool
-) -> list[Comparison]:
+) -> tuple[Comparison, ...]:
     """Return the comparisons with each model on each eval set; the one that decides comes first."""
     criterion = Criterion(metric=blueprint.primary, margin=blueprint.margin, confidence=blueprint.confidence)
     required: tuple[Against, ...] = ("champion", "baseline") if has_champion else ("baseline",)
-    return [
+    return tuple(
         compare_scores(
             store,
             _require(scored, "candidate", use.name),
@@ -104,7 +98,7 @@ def _compare_all(
         for use in blueprint.eval_sets
         for against in (*required, "linear_classifier")
         if against in required or (against, use.name) in scored
-    ]
+    )
 
 
 def _require(scored: Mapping[ModelOn, Scores], role: Role, eval_set: str) -> Scores:

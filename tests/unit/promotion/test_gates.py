@@ -4,9 +4,9 @@ from nightloom.evaluation.scorers import RIGHT
 from nightloom.promotion.gates import Case, apply_gates, describe_consequence
 
 
-def compare(finding):
+def compare(against, finding):
     return Comparison(
-        against="baseline",
+        against=against,
         eval_set="gold",
         metric="team",
         scorer="exact_match/1",
@@ -27,14 +27,8 @@ def ask():
     """Which gates refuse, and what follows."""
 
     def ask(deciding, baseline="BETTER", *, champion="d" * 64, candidate="c" * 64, promote_on="better", mismatch=None):
-        case = Case(
-            candidate=candidate,
-            champion=champion,
-            promote_on=promote_on,
-            deciding=compare(deciding),
-            baseline=compare(baseline),
-            mismatch=mismatch,
-        )
+        comparisons = (compare("champion", deciding), compare("baseline", baseline))
+        case = Case(candidate, champion, promote_on, comparisons if champion else comparisons[1:], mismatch)
         gates = apply_gates(case)
         return [gate.name for gate in gates if not gate.passed], describe_consequence(case, gates)
 
@@ -49,7 +43,7 @@ def test_gates_are_asked_in_order(ask):
 
 def test_a_candidate_passes_all_gates(ask):
     assert ask("BETTER") == ([], "the candidate becomes the champion")
-    assert ask("BETTER", champion=None) == ([], "the candidate becomes the first champion")
+    assert ask("BETTER", "BETTER", champion=None) == ([], "the candidate becomes the first champion")
 
 
 @pytest.mark.parametrize("finding", ["NOT_WORSE", "WORSE", "INCONCLUSIVE"])
