@@ -86,7 +86,8 @@ def test_predicted_row_is_erased_with_its_answer(nights: Installation) -> None:
 def test_eval_item_is_erased_with_the_row_that_it_was(nights: Installation) -> None:
     words = words_of(nights, "gold-7", table="gold")
     blobs, _ = erase("gold-7")
-    assert (blobs["eval_items"], blobs["scores"] >= 2, count_objects_with(words)) == (1, True, 0)
+    assert (blobs["eval_items"], count_objects_with(words)) == (1, 0)
+    assert min(blobs["scores"], blobs["outputs"]) >= 2
 
 
 def test_erased_rows_do_not_come_back_when_the_night_is_run_again(nights: Installation) -> None:
