@@ -84,8 +84,8 @@ def fetch_docs(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson
     """Put Great Expectations' Data Docs of a night where a browser can open them."""
     from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
-    from nightloom.reports.made import find_docs
     from nightloom.reports.write import report_path
+    from nightloom.validation.docs import find_docs
 
     database, store = open_database(), open_store()
     date = find_night(database, recipe, night)

@@ -22,7 +22,7 @@ from nightloom.core.store import open_store
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
-from nightloom.reports.made import find_docs
+from nightloom.validation.docs import find_docs
 
 # A report is one file and runs no script; it is shown inside Airflow's own pages and nowhere else.
 _HEADERS = {

@@ -183,6 +183,12 @@ def list_manifests(
         return [(row.manifest, row.recipe, row.night) for row in session.scalars(query)]
 
 
+def find_made(database: Database, kind: str, recipe: str, night: date) -> str | None:
+    """Return the newest manifest of a kind that a night was the first to make, or None."""
+    made = [manifest for manifest, _, made_in in list_manifests(database, kind, recipe) if made_in == night]
+    return made[-1] if made else None
+
+
 def _as_night(row: NightRow) -> NightCut:
     return NightCut(row.recipe, row.night, row.cut_from.replace(tzinfo=UTC), row.cut_to.replace(tzinfo=UTC))
 

@@ -11,9 +11,8 @@ from nightloom.artifacts.data import Curated, EvalSetManifest, Preparation, Reco
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity, PredictionPlan, Predictions, Verdict
 from nightloom.artifacts.training import Ranking, Trial, identify_trial
-from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import StageOutcome, list_manifests, read_outcome
+from nightloom.registry.nights import StageOutcome, find_made
 from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.reports.conclusion import Outcomes
 from nightloom.reports.shelf import Shelf
@@ -88,27 +87,6 @@ def read_made(shelf: Shelf, database: Database, recipe: str, night: date, outcom
 def manifest_of(outcome: StageOutcome | None) -> str | None:
     """Give the manifest that a stage names."""
     return outcome.manifest if outcome else None
-
-
-def find_made(database: Database, kind: str, recipe: str, night: date) -> str | None:
-    """Give the newest manifest of a kind that this night was the first to make."""
-    made = [manifest for manifest, _, made_in in list_manifests(database, kind, recipe) if made_in == night]
-    return made[-1] if made else None
-
-
-def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) -> str | None:
-    """Give the blob of the Data Docs of a night's validation, whatever the night came to; nothing where there is none.
-
-    Raises:
-        StoreError: The store cannot be read.
-        ManifestError: A manifest is not what it was.
-    """
-    prepared = manifest_of(read_outcome(database, recipe, night, "prepare"))
-    if prepared:
-        curated: str | None = store.load(Preparation, prepared).content.curated
-    else:
-        curated = find_made(database, "curated", recipe, night)
-    return store.load(Curated, curated).provenance.docs if curated else None
 
 
 def list_trial_ids(blueprint: BlueprintSpec) -> list[str]:

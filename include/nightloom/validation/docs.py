@@ -6,11 +6,16 @@ style and scripts from the network.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nightloom.artifacts.data import Curated, Preparation
+from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
+from nightloom.registry.nights import find_made, read_outcome
 from nightloom.validation.judging import Result, quietly
 
 
@@ -22,6 +27,21 @@ class _SuitePart:
     met: int
     expectations: int
     sections: tuple[Markup, ...]
+
+
+def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) -> str | None:
+    """Return the blob of the Data Docs of a night's validation, whatever the night came to; None if there is none.
+
+    Raises:
+        StoreError: The store cannot be read.
+        ManifestError: A manifest is not what it was.
+    """
+    prepared = read_outcome(database, recipe, night, "prepare")
+    if prepared and prepared.manifest:
+        curated: str | None = store.load(Preparation, prepared.manifest).content.curated
+    else:
+        curated = find_made(database, "curated", recipe, night)
+    return store.load(Curated, curated).provenance.docs if curated else None
 
 
 def render_docs(results: Iterable[Result], title: str) -> bytes:
