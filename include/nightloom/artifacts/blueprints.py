@@ -81,3 +81,21 @@ def number_draws(plans: Sequence[TrialPlan]) -> list[int]:
     drawn = [plan.model_copy(update={"seed": 0}).model_dump_json() for plan in plans]
     numbers = {draw: number for number, draw in enumerate(dict.fromkeys(drawn))}
     return [numbers[draw] for draw in drawn]
+
+
+def list_differing_settings(plans: Sequence[TrialPlan]) -> list[dict[str, Any]]:
+    """Return each plan's settings in which plans differ, by their place; the seed is none of them."""
+    flat = [_flatten(plan) for plan in plans]
+    places = dict.fromkeys(name for one in flat for name in one)
+    differing = [place for place in places if len({repr(one.get(place)) for one in flat}) > 1]
+    return [{place: one.get(place) for place in differing} for one in flat]
+
+
+def _flatten(plan: TrialPlan) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for section, value in plan.model_dump(mode="json", exclude={"seed"}).items():
+        if isinstance(value, dict):
+            flat |= {f"{section}.{name}": setting for name, setting in value.items()}
+        elif value is not None:
+            flat[section] = value
+    return flat

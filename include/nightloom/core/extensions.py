@@ -12,6 +12,9 @@ SOURCES = "nightloom.sources"
 SCORERS = "nightloom.scorers"
 """Scorers: each an object of the Protocol `nightloom.evaluation.scorers.Scorer`."""
 
+REPORT_SECTIONS = "nightloom.report_sections"
+"""Sections of the report: each a `nightloom.reports.sections.base.Section`."""
+
 
 def list_extensions(group: str) -> list[str]:
     """Give the names that installed packages register in a group."""

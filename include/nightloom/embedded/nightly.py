@@ -31,7 +31,8 @@ from nightloom.recipes.schema import Recipe
 from nightloom.recipes.sources import DeltaSource, FilesSource, SqlSource
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
-from nightloom.reports.facts import ReportFacts
+from nightloom.reports.document import ReportFacts, read_facts
+from nightloom.reports.sections import comparison, stages
 from nightloom.reports.write import report_path
 
 _PARSED_S = 120
@@ -113,8 +114,8 @@ def _tell_report(instance: Instance, recipe: Recipe, night: date, console: Conso
         raise FaultError(msg)
     store = open_store()
     report = store.load(Report, outcome.manifest)
-    facts = ReportFacts.model_validate_json(store.get_blob(report.content.facts))
-    console.print(f"\n[bold]{escape(facts.answer)}[/]")
+    facts = read_facts(store, report)
+    console.print(f"\n[bold]{escape(facts.headline)}[/]")
     for line in _describe(facts, recipe.task.primary):
         console.print(line, markup=False)
     path = store.fetch_file(report.provenance.html, report_path(recipe.name, night))
@@ -125,13 +126,14 @@ def _tell_report(instance: Instance, recipe: Recipe, night: date, console: Conso
 
 
 def _describe(facts: ReportFacts, primary: str) -> Iterator[str]:
-    for stage in facts.stages:
-        yield f"  {stage.stage:9} {stage.status or 'not run':12} {stage.sentence}"
-    if facts.comparison is not None:
-        yield f"verdict       {facts.comparison.finding}: {facts.comparison.reason}"
-        for score in facts.comparison.scores:
+    if told := facts.of(stages.SECTION):
+        for stage in told.stages:
+            yield f"  {stage.stage:9} {stage.status or 'not run':12} {stage.sentence}"
+    if compared := facts.of(comparison.SECTION):
+        yield f"verdict       {compared.verdict.finding}: {compared.verdict.reason}"
+        for score in compared.verdict.scores:
             for metric in score.metrics:
                 if metric.name == primary and metric.value is not None:
                     of = f" in {metric.slice}" if metric.slice else ""
                     yield f"  {show_role(score.role):17} {show_metric(metric)} on {score.eval_set}{of}"
-    yield from (f"to do         {advice}" for advice in facts.advice)
+    yield from (f"to do         {step}" for step in facts.next_steps)

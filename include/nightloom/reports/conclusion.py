@@ -1,15 +1,16 @@
 """Conclusion: the night in one sentence, and what a person should do about it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from nightloom.artifacts.showing import show_difference, show_role, style_difference
 from nightloom.core.digests import short
 from nightloom.core.stages import Stage
 from nightloom.registry.nights import StageOutcome
-from nightloom.reports.facts import ChampionFacts, ComparisonFacts, Conclusion
+from nightloom.registry.refs import RefMove
+from nightloom.reports.night import NightManifests, Outcomes
 
-Outcomes = Mapping[Stage, StageOutcome | None]
+Conclusion = Literal["promoted", "not_promoted", "nothing_new", "refused", "failed", "unfinished", "not_run"]
 
 _FINDINGS = {
     "BETTER": "the candidate is better than the {against}",
@@ -23,6 +24,14 @@ _STOPS: dict[str, tuple[Conclusion, str]] = {
     "failed": ("failed", "Failed: {stage} ended with a fault"),
     "running": ("unfinished", "Unfinished: {stage} has begun and not said how it ended"),
 }
+_ADVICE = {
+    "failed": "Mend what the sentence above names. Then clear the failed task of {dag} in Airflow, or run {again}: the "
+    "same cut is read, and what was done is kept.",
+    "refused": "Mend what the sentence above names, at the source or in the recipe. Then run {again}; otherwise the "
+    "next night reads the whole window again.",
+    "unfinished": "If {dag} is at work in Airflow, wait: the report is written again when it ends. If not, it was "
+    "killed: run {again}, which goes on from the last commit.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +39,19 @@ class Concluded:
     """What a night came to."""
 
     conclusion: Conclusion
-    answer: str
+    headline: str
     detail: str | None
-    advice: tuple[str, ...]
+    next_steps: tuple[str, ...]
 
 
-def conclude(
-    recipe: str, night: str, outcomes: Outcomes, comparison: ComparisonFacts | None, champion: ChampionFacts | None
-) -> Concluded:
-    """Say what a night came to: the first stage up to the verdict that was not done decides, else the verdict does."""
-    again = f"`nightloom run {recipe} --night {night}`"
+def conclude(night: NightManifests) -> Concluded:
+    """Return what a night came to: the first stage up to the verdict that was not done decides, else the verdict."""
+    recipe, outcomes, champion = night.recipe.name, night.outcomes, night.champion
+    again = f"`nightloom run {recipe} --night {night.date}`"
     if not any(outcomes.values()):
         look = (
             f"Look whether the scheduler is up (`nightloom doctor`) and {recipe}__prepare is not paused; "
-            f"then trigger it with night {night}, or run {again}."
+            f"then trigger it with night {night.date}, or run {again}."
         )
         return Concluded("not_run", f"Not run: nothing of this night has begun{_goes_on(champion)}.", None, (look,))
     batch = _advise_on_batch(recipe, outcomes, again)
@@ -52,11 +60,12 @@ def conclude(
         outcome = outcomes[stopped]
         conclusion, sentence = _conclude_stop(stopped, outcome)
         detail = outcome.sentence if outcome and outcome.status != "running" else None
-        advice = (*_advise_on_stop(recipe, stopped, conclusion, again), *batch)
-        return Concluded(conclusion, f"{sentence}{_goes_on(champion)}.", detail, advice)
-    conclusion, sentence = _conclude_verdict(comparison, champion)
+        advice = _ADVICE.get(conclusion, "").format(dag=f"{recipe}__{stopped}", again=again)
+        next_steps = (*filter(None, [advice]), *batch)
+        return Concluded(conclusion, f"{sentence}{_goes_on(champion)}.", detail, next_steps)
+    conclusion, sentence = _conclude_verdict(night)
     detail = outcomes["finetune"].sentence if outcomes["finetune"] else None
-    return Concluded(conclusion, sentence, detail, (*_advise_on_verdict(comparison, champion), *batch))
+    return Concluded(conclusion, sentence, detail, (*_advise_on_verdict(night), *batch))
 
 
 def _first_undone(outcomes: Outcomes) -> Stage | None:
@@ -71,60 +80,41 @@ def _conclude_stop(stage: Stage, outcome: StageOutcome | None) -> tuple[Conclusi
     return conclusion, sentence.format(stage=stage)
 
 
-def _conclude_verdict(comparison: ComparisonFacts | None, champion: ChampionFacts | None) -> tuple[Conclusion, str]:
-    deciding = comparison.deciding_comparison if comparison else None
-    if comparison is None or deciding is None:
-        return "not_promoted", f"Not known: the verdict of this night cannot be read{_goes_on(champion)}."
+def _conclude_verdict(night: NightManifests) -> tuple[Conclusion, str]:
+    deciding = night.verdict.content.deciding_comparison if night.verdict else None
+    if night.verdict is None or deciding is None:
+        return "not_promoted", f"Not known: the verdict of this night cannot be read{_goes_on(night.champion)}."
     size = f"{show_difference(deciding, style_difference(deciding.scale))} in {deciding.metric}, {deciding.n:,} items"
     found = f"{_FINDINGS[deciding.finding].format(against=show_role(deciding.against))} ({size})"
-    if comparison.moved:
+    if night.has_promoted(night.verdict):
         return "promoted", f"Promoted: {found}."
-    if _is_mismatched(comparison):
+    if _is_mismatched(night):
         found = f"{found}, but parity fails"
-    elif comparison.promote:
+    elif night.verdict.content.promote:
         found = f"{found}, but the champion was not changed"
-    return "not_promoted", f"Not promoted: {found}{_goes_on(champion)}."
+    return "not_promoted", f"Not promoted: {found}{_goes_on(night.champion)}."
 
 
-def _is_mismatched(comparison: ComparisonFacts) -> bool:
-    """Tell whether a proof failed that the candidate is one and the same model wherever it is used."""
-    return any(not check.passed for check in comparison.parity)
+def _is_mismatched(night: NightManifests) -> bool:
+    """Whether a proof failed that the candidate is one and the same model wherever it is used."""
+    return night.parity is not None and night.parity.mismatch is not None
 
 
-def _goes_on(champion: ChampionFacts | None) -> str:
-    return f"; champion {short(champion.adapter)} goes on working" if champion else "; there is no champion yet"
+def _goes_on(champion: RefMove | None) -> str:
+    return f"; champion {short(champion.new)} goes on working" if champion else "; there is no champion yet"
 
 
-def _advise_on_stop(recipe: str, stage: Stage, conclusion: Conclusion, again: str) -> tuple[str, ...]:
-    if conclusion == "failed":
-        return (
-            f"Mend what the sentence above names. Then clear the failed task of {recipe}__{stage} in Airflow, "
-            f"or run {again}: the same cut is read, and what was done is kept.",
-        )
-    if conclusion == "refused":
-        return (
-            f"Mend what the sentence above names, at the source or in the recipe. Then run {again}; "
-            f"otherwise the next night reads the whole window again.",
-        )
-    if conclusion == "unfinished":
-        return (
-            f"If {recipe}__{stage} is at work in Airflow, wait: the report is written again when it ends. "
-            f"If not, it was killed: run {again}, which goes on from the last commit.",
-        )
-    return ()
-
-
-def _advise_on_verdict(comparison: ComparisonFacts | None, champion: ChampionFacts | None) -> tuple[str, ...]:
-    if comparison is None:
+def _advise_on_verdict(night: NightManifests) -> tuple[str, ...]:
+    if night.verdict is None:
         return ("Run `nightloom doctor`: the store does not give what the registry names.",)
-    if _is_mismatched(comparison):
+    if _is_mismatched(night):
         return ("Mend what fails under Parity below: until then no candidate that is made like this one is promoted.",)
-    if champion is None:
+    if night.champion is None:
         return (
             "Nothing is predicted until a candidate is BETTER than the base model alone: look at the rows, the "
             "loss and the training settings below.",
         )
-    if comparison.promote and not comparison.moved:
+    if night.verdict.content.promote and not night.has_promoted(night.verdict):
         return ("Compare again with the present champion, or promote by hand with `nightloom model promote`.",)
     return ()
 

@@ -5,29 +5,28 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, get_args
+
+from markupsafe import Markup
+
+from nightloom.artifacts.data import Outcome
+from nightloom.artifacts.results import ROLES
 
 # As wide as a telephone: text that is drawn at eleven units is read at eleven pixels there.
 _WIDTH = 360
 
 # Colours that no figure has otherwise stand for the page's variables, so that a figure follows light and dark.
-_VARIABLES = (
-    "ink",
-    "muted",
-    "rule",
-    "card",
-    "candidate",
-    "champion",
-    "baseline",
-    "linear_classifier",
-    "kept",
-    "repaired",
-    "merged",
-    "superseded",
-    "quarantined",
-)
+_VARIABLES = ("ink", "muted", "rule", "card", *ROLES, *get_args(Outcome))
 COLOURS = {name: f"#{number:02x}0000" for number, name in enumerate(_VARIABLES, start=1)}
+
+_MARKS = {
+    "candidate": "M5 .5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9z",
+    "champion": "M5 0 10 5 5 10 0 5z",
+    "baseline": "M1 1h8v8h-8z",
+    "linear_classifier": "M5 .5 10 9.5H0z",
+}
+_SQUARE = "M0 0h10v10h-10z"
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -67,7 +66,7 @@ class Drawing:
     """A figure while it is drawn; `svg` is there when it is done."""
 
     axes: Any
-    svg: str = ""
+    svg: Markup = field(default_factory=Markup)
 
 
 @contextmanager
@@ -103,7 +102,13 @@ def label(text: str, most: int = 30) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-def _embed(svg: str) -> str:
+def draw_mark(name: str) -> Markup:
+    """Draw the mark that stands for a role, or for anything else that has a colour, in the key of a figure."""
+    mark = '<svg viewBox="0 0 10 10" aria-hidden="true"><path d="{}" fill="var(--{})"/></svg>'
+    return Markup(mark).format(_MARKS.get(name, _SQUARE), name)  # noqa: S704  # what is filled in is escaped
+
+
+def _embed(svg: str) -> Markup:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg, count=1)
@@ -113,4 +118,4 @@ def _embed(svg: str) -> str:
     svg = re.sub(r' transform="rotate\(-?0 [^)]*\)"', "", svg)
     for name, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{name})")
-    return svg.strip()
+    return Markup(svg.strip())  # noqa: S704  # drawn here; matplotlib escapes the text in it

@@ -1,56 +1,109 @@
-"""Page: the facts as one self-contained HTML file."""
+"""Page: the sections in their order, put together as one self-contained HTML file."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nightloom.artifacts.results import PREDICTION_STATUSES
 from nightloom.artifacts.showing import PER_CENT, show_interval, show_value
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
-from nightloom.reports.facts import CanaryFact, ReportFacts
-from nightloom.reports.figures import (
-    OUTCOMES,
-    draw_differences,
-    draw_history,
-    draw_loss,
-    draw_rows,
-    draw_scores,
-    draw_volume,
+from nightloom.core.errors import InputError
+from nightloom.core.extensions import REPORT_SECTIONS, list_extensions, load_extension
+from nightloom.reports.document import ReportFacts
+from nightloom.reports.drawing import draw_mark
+from nightloom.reports.sections import (
+    comparison,
+    contamination,
+    expectations,
+    nights,
+    planted_faults,
+    predictions,
+    provenance,
+    rows,
+    stages,
+    training,
+    trials,
 )
-from nightloom.reports.trial_views import SHOWN, show_loss, view_trials
-from nightloom.reports.views import list_key_numbers, list_scores
+from nightloom.reports.sections.base import KeyNumber, Section
 
-_SHAPES: dict[str, str] = {
-    "candidate": "M5 .5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9z",
-    "champion": "M5 0 10 5 5 10 0 5z",
-    "baseline": "M1 1h8v8h-8z",
-    "linear_classifier": "M5 .5 10 9.5H0z",
-    **dict.fromkeys(OUTCOMES, "M0 0h10v10h-10z"),
-}
-_FIGURES: dict[str, Callable[..., str]] = {
-    "differences": draw_differences,
-    "history": draw_history,
-    "loss": draw_loss,
-    "rows": draw_rows,
-    "scores": draw_scores,
-    "volume": draw_volume,
-}
-_TRUSTED = 0.99
+logger = logging.getLogger(__name__)
+
+_ABOVE = (comparison, trials, rows, training, predictions, nights, contamination, planted_faults, expectations)
+_BELOW = (stages, provenance)
+_COLUMNS = (("training", "predictions"), ("rows",))
 _CONTROL = {code: "\ufffd" for code in range(32) if chr(code) not in "\t\n"}
 
 
-def render_page(facts: ReportFacts) -> str:
-    """Give the page, with its figures."""
-    scores = list_scores(facts.comparison) if facts.comparison else []
-    page = _environment().get_template("page.html.j2")
-    trials = view_trials(facts.trials) if facts.trials else None
-    return page.render(facts=facts, numbers=list_key_numbers(facts), scores=scores, trials=trials, shown=SHOWN)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A section as the page has it."""
+
+    name: str
+    title: str
+    body: Markup
+    numbers: tuple[KeyNumber, ...]
+
+
+def list_sections() -> list[Section[Any]]:
+    """Return the sections in their order; those that installed packages add stand before how the night went."""
+    added = [section for name in list_extensions(REPORT_SECTIONS) if (section := _load_added(name))]
+    return [*(module.SECTION for module in _ABOVE), *added, *(module.SECTION for module in _BELOW)]
+
+
+def render_page(report: ReportFacts) -> str:
+    """Return the page, with its figures."""
+    shown = [each for section in list_sections() if (each := _show(section, report))]
+    numbers = [number for each in shown for number in each.numbers]
+    return _environment().get_template("page.html.j2").render(report=report, numbers=numbers, rows=_lay_out(shown))
+
+
+def _load_added(name: str) -> Section[Any] | None:
+    try:
+        section: Section[Any] = load_extension(REPORT_SECTIONS, name)
+    except InputError as error:
+        # A package that is broken must not keep the night from being reported.
+        logger.warning("report without section %s: %s", name, error)
+        return None
+    return section
+
+
+def _show(section: Section[Any], report: ReportFacts) -> _Shown | None:
+    facts = report.of(section)
+    if facts is None:
+        return None
+    try:
+        return _render(section, facts, report)
+    except Exception as error:
+        # A section may be somebody's program; what it raised may quote a row.
+        reason = f"This section cannot be shown: {type(error).__name__}."
+        logger.warning("report section %s cannot be shown: %s", section.name, type(error).__name__)
+        return _Shown(section.name, section.title, Markup('<p class="bad">{}</p>').format(reason), ())
+
+
+def _render(section: Section[Any], facts: Any, report: ReportFacts) -> _Shown:
+    template = _environment().from_string(section.template)
+    body = Markup(template.render(facts=facts, report=report, **section.view(facts)))  # noqa: S704  # it escapes
+    return _Shown(section.name, section.title, body, tuple(section.key_numbers(facts)))
+
+
+def _lay_out(shown: Iterable[_Shown]) -> Iterator[list[list[_Shown]]]:
+    """Return rows of columns of sections: most sections have a row of their own."""
+    beside = {name for column in _COLUMNS for name in column}
+    for are_beside, group in groupby(shown, lambda each: each.name in beside):
+        sections = list(group)
+        if are_beside:
+            columns = [[each for each in sections if each.name in column] for column in _COLUMNS]
+            yield [column for column in columns if column]
+        else:
+            yield from ([[each]] for each in sections)
 
 
 @cache
@@ -64,39 +117,21 @@ def _environment() -> Environment:
         finalize=_without_control_characters,
     )
     environment.filters |= {
-        "count": "{:,}".format,
+        "count": lambda number: "" if number is None else f"{number:,}",
         "duration": show_duration,
-        "loss": show_loss,
+        "loss": lambda each: show_interval(each.loss, each.low, each.high) if each else "",
         "moment": _show_moment,
         "money": "{:,.2f}".format,
+        "per_cent": lambda each: show_interval(each.value, each.low, each.high, PER_CENT) if each else "",
         "points": lambda share: f"{share * 100:.1f}",
         "prose": _mark_commands,
-        "value": lambda metric: show_value(metric) if metric else "",
-        "is_trusted": _is_trusted,
-        "recall": _show_recall,
-        "precision": _show_precision,
         "short": short,
         "significant": "{:.3g}".format,
+        "value": lambda metric: show_value(metric) if metric else "",
         "words": lambda name: name.replace("_", " "),
     }
-    environment.globals |= {
-        "figures": {name: _as_markup(draw) for name, draw in _FIGURES.items()},
-        "marks": {name: _draw_mark(name, path) for name, path in _SHAPES.items()},
-        "outcomes": OUTCOMES,
-        "share": _show_share,
-        "statuses": PREDICTION_STATUSES,
-    }
+    environment.globals |= {"mark": draw_mark, "share": _show_share}
     return environment
-
-
-def _as_markup(draw: Callable[..., str]) -> Callable[..., Markup]:
-    return lambda *facts: Markup(draw(*facts))  # noqa: S704  # drawn here; matplotlib escapes the text in it
-
-
-def _draw_mark(name: str, path: str) -> Markup:
-    return Markup('<svg viewBox="0 0 10 10" aria-hidden="true"><path d="{}" fill="var(--{})"/></svg>').format(
-        path, name
-    )
 
 
 def _without_control_characters(value: Any) -> Any:
@@ -104,35 +139,15 @@ def _without_control_characters(value: Any) -> Any:
 
 
 def _mark_commands(text: str) -> Markup:
-    """Give text as HTML in which what stands between backticks is code."""
+    """Return text as HTML in which what stands between backticks is code."""
     parts = text.translate(_CONTROL).split("`")
-    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 def _show_moment(moment: datetime, timezone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
-
-
-def _show_recall(canary: CanaryFact) -> str:
-    result = canary.result
-    if not result.planted:
-        return "none planted"
-    return show_interval(result.as_expected / result.planted, canary.low, canary.high, PER_CENT)
-
-
-def _show_precision(canary: CanaryFact) -> str:
-    result = canary.result
-    if canary.precision_low is None or canary.precision_high is None or result.sound_taken is None:
-        return ""
-    rate = result.as_expected / (result.as_expected + result.sound_taken)
-    return show_interval(rate, canary.precision_low, canary.precision_high, PER_CENT)
-
-
-def _is_trusted(canary: CanaryFact) -> bool:
-    """Tell whether recall and precision are at least 99 %."""
-    result = canary.result
-    taken = result.as_expected + (result.sound_taken or 0)
-    return result.as_expected >= _TRUSTED * max(result.planted, taken)
 
 
 def _show_share(part: int, whole: int) -> str:

@@ -13,8 +13,8 @@ from nightloom.nightly.chain import run_steps
 from nightloom.nightly.running import run_blueprint
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.nights import read_outcome
-from nightloom.reports.gather import gather_facts
-from nightloom.reports.trial_views import view_trials
+from nightloom.reports.night import NightManifests
+from nightloom.reports.sections import trials as told
 from nightloom.training.dummy import train_dummy
 from nightloom.trials import train as trials
 
@@ -67,17 +67,18 @@ def test_trials_that_diverge_are_out_and_the_others_go_on(
         "train_trial 1",
     ]
 
-    facts = gather_facts(prepared.store, prepared.registry, load_recipe("triage"), night=NIGHT, prices={}).trials
+    facts = told.read(NightManifests(prepared.store, prepared.registry, load_recipe("triage"), NIGHT, prices={}))
     assert facts
     assert facts.winner == 1
     assert [(each.trial, each.diverged, each.pruned_at) for each in facts.trials] == [
         (1, None, None),
         *((number, diverging[number + 1], None) for number in (0, 2)),
     ]
-    view = view_trials(facts)
-    assert [line.fate for line in view.lines] == ["the candidate", "diverged", "diverged"]
-    assert view.divergence == "2 of 3 trials diverged. Trial 0: training diverged by step 2 (loss nan); lower it."
-    assert "was the only one" in str(view.finding)
+    view = told.view(facts)
+    assert [fate for _, fate in view["lines"]] == ["the candidate", "diverged", "diverged"]
+    best, divergence = view["notes"]
+    assert "was the only one" in best
+    assert divergence == "2 of 3 trials diverged. Trial 0: training diverged by step 2 (loss nan); lower it."
 
     planned = plan_blueprint(prepared.store, prepared.registry, blueprint.id).steps
     assert [(step.status, step.reason) for step in planned if step.name == "trial 0 to 50% of its steps"] == [

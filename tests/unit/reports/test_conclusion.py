@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from nightloom.reports.gather import gather_facts
+from nightloom.reports.night import NightManifests
+from nightloom.reports.write import gather_facts
 
 
 @pytest.fixture
 def tell(store, registry, recipe, night):
-    return lambda: gather_facts(store, registry, recipe, night=night, prices={})
+    return lambda: gather_facts(NightManifests(store, registry, recipe, night, prices={}))
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def test_better_candidate_is_promoted(nights, night, champion, tell) -> None:
     nights.predict(night)
     facts = tell()
     assert facts.conclusion == "promoted"
-    assert facts.answer == (
+    assert facts.headline == (
         "Promoted: the candidate is better than the champion (+2.4 points [+0.6, +4.1] in team, 640 items)."
     )
-    assert facts.advice == ()
+    assert facts.next_steps == ()
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def test_other_findings_leave_the_champion(nights, night, champion, tell, findin
     nights.predict(night)
     facts = tell()
     assert facts.conclusion == "not_promoted"
-    assert facts.answer.startswith(f"Not promoted: {phrase}")
-    assert facts.answer.endswith(f"; champion {champion} goes on working.")
+    assert facts.headline.startswith(f"Not promoted: {phrase}")
+    assert facts.headline.endswith(f"; champion {champion} goes on working.")
 
 
 def test_verdict_for_promotion_that_moved_nothing_says_so(nights, night, champion, tell) -> None:
@@ -56,8 +57,8 @@ def test_verdict_for_promotion_that_moved_nothing_says_so(nights, night, champio
     nights.predict(night)
     facts = tell()
     assert facts.conclusion == "not_promoted"
-    assert ", but the champion was not changed; champion" in facts.answer
-    assert facts.advice[0].startswith("Compare again with the present champion")
+    assert ", but the champion was not changed; champion" in facts.headline
+    assert facts.next_steps[0].startswith("Compare again with the present champion")
 
 
 def test_night_that_is_run_again_is_still_promoted(nights, night, tell) -> None:
@@ -74,8 +75,8 @@ def test_first_candidate_that_is_refused_leaves_no_champion(nights, night, tell)
     nights.finetune(night, "INCONCLUSIVE")
     nights.end(night, "predict", "nothing_new", "no model has been promoted yet, so nothing is predicted")
     facts = tell()
-    assert facts.answer.endswith("; there is no champion yet.")
-    assert facts.advice[0].startswith("Nothing is predicted until a candidate is BETTER than the base model alone")
+    assert facts.headline.endswith("; there is no champion yet.")
+    assert facts.next_steps[0].startswith("Nothing is predicted until a candidate is BETTER than the base model alone")
 
 
 @pytest.mark.parametrize("stage", ["prepare", "finetune"])
@@ -95,8 +96,8 @@ def test_stage_that_stopped_decides(nights, night, champion, tell, stage, status
     nights.predict(night)
     facts = tell()
     assert (facts.conclusion, facts.detail) == (conclusion, "the source did not answer")
-    assert facts.answer.startswith(start.format(stage=stage))
-    assert [advice.startswith(advised or "") for advice in facts.advice] == ([True] if advised else [])
+    assert facts.headline.startswith(start.format(stage=stage))
+    assert [step.startswith(advised or "") for step in facts.next_steps] == ([True] if advised else [])
 
 
 def test_killed_stage_is_not_mistaken_for_success(nights, night, champion, tell) -> None:
@@ -104,20 +105,20 @@ def test_killed_stage_is_not_mistaken_for_success(nights, night, champion, tell)
     nights.begin(night, "finetune")
     facts = tell()
     assert facts.conclusion == "unfinished"
-    assert facts.answer.startswith("Unfinished: finetune has begun and not said how it ended; champion")
-    assert "`nightloom run support_triage --night 2026-11-23`" in facts.advice[0]
+    assert facts.headline.startswith("Unfinished: finetune has begun and not said how it ended; champion")
+    assert "`nightloom run support_triage --night 2026-11-23`" in facts.next_steps[0]
 
 
 def test_stage_that_never_began_is_named(nights, night, champion, tell) -> None:
     nights.prepare(night)
-    assert tell().answer.startswith("Unfinished: finetune has not begun; champion")
+    assert tell().headline.startswith("Unfinished: finetune has not begun; champion")
 
 
 def test_night_that_never_ran_says_how_to_run_it(night, tell) -> None:
     facts = tell()
     assert facts.conclusion == "not_run"
-    assert facts.answer == "Not run: nothing of this night has begun; there is no champion yet."
-    assert "support_triage__prepare is not paused" in facts.advice[0]
+    assert facts.headline == "Not run: nothing of this night has begun; there is no champion yet."
+    assert "support_triage__prepare is not paused" in facts.next_steps[0]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_batch_that_did_not_end_well_asks_for_a_person(nights, night, champion, 
         nights.end(night, "predict", status, "the table is gone")
     facts = tell()
     assert facts.conclusion == "promoted"
-    assert facts.advice[0].startswith(advised)
+    assert facts.next_steps[0].startswith(advised)
 
 
 def test_later_nights_are_not_told(nights, night, tell) -> None:

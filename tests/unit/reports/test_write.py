@@ -1,123 +1,17 @@
-"""Reports: written for every kind of night, whole, self-contained, and the same when written again."""
+"""Reports: written for every kind of night, and the same when written again."""
 
-import itertools
-import json
-import os
-import re
-from datetime import timedelta
-from html.parser import HTMLParser
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from nightloom.artifacts.models import ModelRef, TaskSpec
-from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.core.errors import StoreError
 from nightloom.core.manifests import manifest_key
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.registry.nights import index_manifest
-from nightloom.reports.facts import ReportFacts
+from nightloom.reports.document import ReportFacts, read_facts
 from nightloom.reports.write import report_path, write_report
 
-from .conftest import PLANS
-
-GOLDEN = Path(__file__).parents[2] / "golden" / "report_facts.json"
-BLNS = Path(os.environ.get("NIGHTLOOM_TEST_DATA", "missing")) / "naughty-strings" / "blns.json"
-
-
-@pytest.fixture
-def write(store, registry, recipe, night):
-    return lambda: write_report(store, registry, recipe, night=night)
-
-
-@pytest.fixture
-def full(nights, night):
-    """A promoted night of eight trials after one of a single trial, which had promoted the first champion."""
-    for each, plans in ((night - timedelta(days=1), PLANS[:1]), (night, PLANS)):
-        nights.prepare(each)
-        nights.finetune(each, plans=plans)
-        nights.predict(each)
-    return nights
-
-
-def read_facts(store: ObjectStore, report) -> ReportFacts:
-    return ReportFacts.model_validate_json(store.get_blob(report.content.facts))
-
-
-class Page(HTMLParser):
-    """The elements of a page in their order; a tag that is left open, or closed twice, is refused."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.elements: list[SimpleNamespace] = []
-        self._open: list[SimpleNamespace] = []
-        self.feed(source)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_startendtag(tag, attrs)
-        if tag not in ("meta", "br"):
-            self._open.append(self.elements[-1])
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        parents = [each.tag for each in self._open]
-        self.elements.append(SimpleNamespace(tag=tag, attributes=dict(attrs), parents=parents, text=""))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop().tag == tag
-        self.handle_data(" ")
-
-    def handle_data(self, data: str) -> None:
-        for element in self._open:
-            element.text += data
-
-    def texts(self, tag: str) -> list[str]:
-        return [" ".join(each.text.split()) for each in self.elements if each.tag == tag]
-
-    def attributes(self, name: str) -> list[str]:
-        return [each.attributes[name] for each in self.elements if name in each.attributes]
-
-
-def read_page(store: ObjectStore, report) -> Page:
-    return Page(store.get_blob(report.provenance.html).decode())
-
-
-def test_facts_are_those_of_the_golden_file(store, full, write) -> None:
-    facts = json.loads(store.get_blob(write().content.facts))
-    # The ids are those of manifests, which have tests of their own.
-    facts["provenance"] = [each["name"] for each in facts["provenance"]]
-    assert facts == json.loads(GOLDEN.read_text(encoding="utf-8"))
-
-
-def test_page_tells_what_was_measured_of_the_batch(store, full, write) -> None:
-    page = store.get_blob(write().provenance.html).decode()
-    assert '<td class="n">1.0214</td><td>at least 0.5 and at most 3</td>' in page
-
-
-def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) -> None:
-    checks = [
-        ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same"),
-        ParityCheck(name="merge", passed=False, value=0.4, tolerance=1e-4, n=32, sentence="logits differ by 0.4"),
-    ]
-    identity = Parity.Key(
-        model=ModelRef(base="b" * 64, adapter="a" * 64),
-        task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
-        max_new_tokens=8,
-        snapshot="5" * 64,
-        code="",
-        packages={},
-    )
-    parity = store.publish(Parity(key=identity, result=Parity.Result(checks=tuple(checks), seconds=1)))
-    nights.prepare(night)
-    nights.finetune(night, "BETTER", move=False, parity=parity.id)
-    page = store.get_blob(write().provenance.html).decode()
-    assert "1 of 2 proofs that what was compared is what is served did not hold, so nothing is promoted." in page
-    assert "in team, 640 items), but parity fails; there is no champion yet." in page
-    assert '<td class="bad">fails</td><th scope="row">merge</th><td>logits differ by 0.4</td>' in page
+from tests.factories.report_nights import PLANS
 
 
 def test_report_is_the_same_when_written_again(full, write) -> None:
@@ -133,138 +27,14 @@ def test_copies_lie_under_the_var_folder(store, night, full, write, var_dir) -> 
     assert sorted(each.name for each in path.parent.iterdir()) == ["2026-11-23.html", "2026-11-23.json"]
 
 
-def test_page_begins_with_the_answer(store, full, write) -> None:
-    page = read_page(store, write())
-    assert page.texts("h1") == [
-        "Promoted: the candidate is better than the champion (+2.4 points [+0.6, +4.1] in team, 640 items)."
-    ]
-    assert page.texts("h2") == [
-        "Candidate compared",
-        "Trials",
-        "Training",
-        "Predictions",
-        "Rows in and out",
-        "The last nights",
-        "Contamination",
-        "Planted faults",
-        "Expectations",
-        "The night's stages",
-        "Provenance",
-    ]
-
-
-def test_page_shows_comparisons_as_lines(store, full, write) -> None:
-    (lines,) = [each.text for each in read_page(store, write()).elements if each.tag == "pre"]
-    assert lines.splitlines()[0] == (
-        "team 0.912 [0.887, 0.938] n=640  vs champion +0.024 [+0.006, +0.041] margin 0.020: BETTER"
-    )
-
-
-def test_page_tells_trials_the_best_first(store, full, write) -> None:
-    page = read_page(store, write())
-    fates = ("the candidate", "trained to the end", "pruned at 25%")
-    rows = [row for row in page.texts("tr") if row.endswith(fates)]
-    assert [row.split()[0] for row in rows] == ["6", "7", "4", "5", "2", "3", "0", "1"]
-    assert rows[0] == "6 3 20 0.002 0.415 [0.375, 0.455] 0.340 [0.300, 0.380] the candidate"
-    assert rows[-1] == "1 0 21 0.0002 0.605 [0.565, 0.645] pruned at 25%"
-
-
-def test_page_says_whether_seeds_explain_the_best_draw(store, full, write) -> None:
-    (note,) = [each for each in read_page(store, write()).texts("p") if "draw " in each and "seeds" in each]
-    assert note.startswith("Of 2 draws at the end, draw 3 had the lowest mean loss, 0.346 [0.267, 0.426] over 2 seeds.")
-    assert "the next, -0.059 [-0.075, -0.043], paired" in note
-    assert note.endswith("paired by seed, n = 2: it is better by more than seeds differ.")
-
-
-def test_a_night_of_one_trial_tells_of_no_others(store, nights, night, write) -> None:
-    nights.prepare(night)
-    nights.finetune(night)
-    report = write()
-    assert read_facts(store, report).trials is None
-    assert "Trials" not in read_page(store, report).texts("h2")
-
-
-def test_trials_of_a_night_that_ended_on_the_way_are_told_as_far_as_they_came(store, nights, night, write) -> None:
-    nights.prepare(night)
-    blueprint = nights.compile(night, PLANS)
-    index_manifest(nights.database, "blueprint", blueprint.id, nights.recipe, night)
-    nights.rank(blueprint, to_the_end=False)
-    nights.end(night, "finetune", "refused", "training has taken 20 of 20 minutes")
-    report = write()
-    facts = read_facts(store, report)
-    assert (facts.conclusion, facts.training) == ("refused", None)
-    assert facts.trials is not None
-    assert (facts.trials.winner, [each.pruned_at for each in facts.trials.trials].count(0.25)) == (None, 4)
-    assert any(row.endswith("not decided") for row in read_page(store, report).texts("tr"))
-
-
-def test_of_many_trials_the_best_are_shown_and_the_rest_can_be_opened(store, nights, night, write) -> None:
-    nights.prepare(night)
-    rates = [round(1e-4 * (1 + n), 6) for n in range(30)]
-    nights.finetune(night, plans=[PLANS[0].model_copy(update={"settings": {"learning_rate": rate}}) for rate in rates])
-    page = read_page(store, write())
-    (opened,) = [each for each in page.texts("summary") if each.startswith("The other")]
-    assert opened == "The other 18"
-    assert len([row for row in page.texts("tr") if row.endswith(("pruned at 25%", "end", "candidate"))]) >= 30
-
-
 def test_what_training_cost_is_told_by_the_device(store, nights, night, write, monkeypatch) -> None:
     nights.prepare(night)
     nights.finetune(night, plans=PLANS)
     monkeypatch.setenv("NIGHTLOOM_PRICES", '{"NVIDIA H100": 3.6, "NVIDIA": 1}')
     get_settings.cache_clear()
     facts = read_facts(store, write())
-    assert facts.training is not None
-    assert facts.trials is not None
-    assert (facts.training.cost, facts.trials.cost, facts.trials.seconds) == (0.0742, 0.3784, 378.4)
-
-
-def test_page_says_what_was_done_otherwise_and_which_step_was_kept(store, full, write) -> None:
-    page = read_page(store, write())
-    assert "the batch was halved to 8 and accumulation doubled: 16 did not fit the memory" in page.texts("li")
-    assert "kept the weights of step 225: the held-out loss fell no more" in page.texts("tr")
-    (time,) = [row for row in page.texts("tr") if row.startswith("time ")]
-    assert time == "time 300 steps in 1 min 14 s on NVIDIA H100 80GB HBM3, 8,246 tokens/s"
-
-
-def test_page_says_which_items_the_examples_repeat(store, full, write) -> None:
-    page = read_page(store, write())
-    rows = [row for row in page.texts("tr") if row.startswith(("held_out ", "chats "))]
-    assert rows == ["held_out 640 633 7 1.1%", "chats 20 20 0 0.0%"]
-    assert any(note.startswith("9 rows were refused because they are") for note in page.texts("p"))
-
-
-def test_each_rule_has_recall_and_precision_on_planted_faults(store, full, write) -> None:
-    page = read_page(store, write())
-    rows = [row for row in page.texts("tr") if row.startswith(("near duplicate 59", "pii 80"))]
-    assert rows == [
-        "near duplicate 59 of 60 98.3% [91.1, 99.7] 1 98.3% [91.1, 99.7] missed near duplicate: merged",
-        "pii 80 of 80 100.0% [95.4, 100.0] 1 98.8% [93.3, 99.8] missed card number, mail address: repaired",
-    ]
-    assert any(row.startswith("none 90 of 90 100.0%") and "reached" in row for row in page.texts("tr"))
-    assert any("A wrong label without a twin" in note for note in page.texts("p"))
-
-
-def test_page_needs_nothing_from_outside(store, full, write) -> None:
-    source = store.get_blob(write().provenance.html).decode()
-    assert re.findall(r"https?:|//[a-z]|url\((?!#)|@import|<script|<link|<img|<iframe", source) == []
-    assert 'name="viewport"' in source
-    assert "prefers-color-scheme: dark" in source
-
-
-def test_figures_have_names_and_headings_are_in_order(store, full, write) -> None:
-    page = read_page(store, write())
-    figures = [each for each in page.elements if each.attributes.get("role") == "img"]
-    assert page.elements[0].attributes == {"lang": "en"}
-    assert [bool(each.attributes["aria-label"]) for each in figures] == [True] * 6
-    levels = [int(each.tag[1]) for each in page.elements if each.tag in ("h1", "h2", "h3")]
-    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
-
-
-def test_ids_are_unlike(store, full, write) -> None:
-    ids = read_page(store, write()).attributes("id")
-    assert len(ids) > 20
-    assert len(ids) == len(set(ids))
+    assert [facts.sections[name]["cost"] for name in ("training", "trials")] == [0.0742, 0.3784]
+    assert facts.sections["trials"]["seconds"] == 378.4
 
 
 @pytest.mark.parametrize("until", ["nothing", "prepare", "finetune"])
@@ -273,9 +43,9 @@ def test_report_of_a_night_that_ended_early_has_what_there_is(store, nights, nig
         nights.prepare(night)
     if until == "finetune":
         nights.finetune(night, "INCONCLUSIVE")
-    facts = read_facts(store, write())
-    has = (facts.data is not None, facts.comparison is not None, facts.predictions is not None)
-    assert has == (until != "nothing", until == "finetune", False)
+    sections = read_facts(store, write()).sections
+    has = [name in sections for name in ("rows", "comparison", "predictions")]
+    assert has == [until != "nothing", until == "finetune", False]
 
 
 def test_manifest_that_is_gone_is_named_and_costs_nothing_else(store, s3, nights, night, write) -> None:
@@ -284,7 +54,7 @@ def test_manifest_that_is_gone_is_named_and_costs_nothing_else(store, s3, nights
     del s3.objects["prefix/" + manifest_key("preparation", preparation.id)]
     facts = read_facts(store, write())
     assert facts.conclusion == "promoted"
-    assert facts.data is None
+    assert "expectations" not in facts.sections
     assert facts.unreadable[0].startswith(f"preparation {preparation.id[:12]}: preparation {preparation.id} is not")
 
 
@@ -301,7 +71,7 @@ def test_store_that_is_down_leaves_the_copy(s3, registry, recipe, night, full) -
         write_report(ObjectStore(Down(), "bucket"), registry, recipe, night=night)
     facts = ReportFacts.model_validate_json(report_path("support_triage", night).with_suffix(".json").read_bytes())
     assert facts.conclusion == "not_promoted"
-    assert facts.unreadable[0].startswith("the object store could not read manifests/preparation/")
+    assert facts.unreadable[0].startswith("the object store could not read manifests/")
     assert Down.asked < 8
 
 
@@ -310,21 +80,3 @@ def test_full_disk_does_not_keep_the_report_from_the_store(store, full, write, v
     (var_dir / "reports").write_text("a file where the folder should be")
     assert read_facts(store, write()).conclusion == "promoted"
     assert "no copy of the report" in caplog.text
-
-
-@pytest.mark.skipif(not BLNS.is_file(), reason="NIGHTLOOM_TEST_DATA has no naughty strings")
-def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, night) -> None:
-    naughty = list(dict.fromkeys(text for text in json.loads(BLNS.read_text(encoding="utf-8")) if text.strip()))
-    everything = " ".join(naughty)
-    nights.prepare(night, canaries=[(text, "kept", text, 1, 1) for text in naughty])
-    nights.finetune(night, "INCONCLUSIVE", slices=(naughty[7], "<script>alert(1)</script>$x^"))
-    nights.end(night, "predict", "failed", everything)
-    loud = recipe.model_copy(update={"description": everything, "owner": everything})
-    report = write_report(store, registry, loud, night=night)
-    page = read_page(store, report)
-    assert {"script", "img", "iframe", "object", "embed", "link", "a"} & {each.tag for each in page.elements} == set()
-    assert [name for each in page.elements for name in each.attributes if name.startswith("on")] == []
-    assert len(
-        [row for row in page.texts("tr") if "1 of 1 100.0% [20.7, 100.0] 1 50.0% [9.5, 90.5] missed" in row]
-    ) == len(naughty)
-    assert page.texts("footer")[0].endswith("the facts stand beside it as JSON.")

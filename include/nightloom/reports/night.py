@@ -1,0 +1,151 @@
+"""Night: what one night left in registry and store. Each part is read when a section asks for it, as far as it came."""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from typing import TypeVar
+
+from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
+from nightloom.artifacts.results import Parity, PredictionPlan, Predictions, Verdict
+from nightloom.artifacts.training import Ranking, Trial, identify_trial
+from nightloom.core.manifests import Manifest
+from nightloom.core.stages import STAGES, Stage
+from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import Recipe
+from nightloom.registry.database import Database
+from nightloom.registry.nights import StageOutcome, find_made, read_outcomes
+from nightloom.registry.refs import RefMove, read_log
+from nightloom.reports.shelf import Shelf
+
+Outcomes = Mapping[Stage, StageOutcome | None]
+M = TypeVar("M", bound=Manifest)
+
+_NIGHTS = 30
+
+
+class NightManifests:
+    """The manifests of one night; None if the night did not come so far, or if there is one that cannot be read.
+
+    Attributes:
+        store: Where manifests are.
+        database: The registry.
+        recipe: Whose night it is.
+        date: The night.
+        prices: Money an hour, by the beginning of a device's name.
+        shelf: Reads other manifests, and notes what cannot be read.
+    """
+
+    def __init__(
+        self, store: ObjectStore, database: Database, recipe: Recipe, night: date, prices: Mapping[str, float]
+    ) -> None:
+        self.store, self.database, self.recipe, self.date, self.prices = store, database, recipe, night, prices
+        self.shelf = Shelf(store)
+
+    @cached_property
+    def history(self) -> dict[date, Outcomes]:
+        """The outcomes of the last nights up to this one, oldest first."""
+        history: dict[date, dict[Stage, StageOutcome | None]] = {}
+        for outcome in read_outcomes(self.database, self.recipe.name, self.date, _NIGHTS):
+            history.setdefault(outcome.night, dict.fromkeys(STAGES))[outcome.stage] = outcome
+        return dict(sorted(history.items())[-_NIGHTS:])
+
+    @cached_property
+    def moves(self) -> list[RefMove]:
+        """The champion's moves up to this night, oldest first."""
+        log = read_log(self.database, self.recipe.name)
+        return [move for move in log if move.name == "champion" and move.night <= self.date]
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """What each stage came to."""
+        return self.history.get(self.date) or dict.fromkeys(STAGES)
+
+    @property
+    def champion(self) -> RefMove | None:
+        """The move that made the champion that this night left."""
+        return self.moves[-1] if self.moves else None
+
+    @cached_property
+    def preparation(self) -> Preparation | None:
+        """What the night was prepared to."""
+        return self.shelf.load(Preparation, manifest_of(self.outcomes["prepare"]))
+
+    @cached_property
+    def curated(self) -> Curated | None:
+        """The curation, also of a night that was refused after it."""
+        return self._load_of(Curated, self.preparation.content.curated if self.preparation else None)
+
+    @property
+    def rows(self) -> Preparation | Curated | None:
+        """What says where the rows went: of a night that was refused, the curation."""
+        return self.preparation or self.curated
+
+    @cached_property
+    def records(self) -> Records | None:
+        """The rows as they were received."""
+        return self.shelf.load(Records, self.rows.content.records if self.rows else None)
+
+    @cached_property
+    def snapshot(self) -> Snapshot | None:
+        """The examples."""
+        return self.shelf.load(Snapshot, self.preparation.content.snapshot if self.preparation else None)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """The verdict."""
+        return self.shelf.load(Verdict, manifest_of(self.outcomes["finetune"]))
+
+    def has_promoted(self, verdict: Verdict) -> bool:
+        """Whether a verdict's candidate became champion in its night, by this verdict or by an equal one."""
+        decided = (verdict.content.candidate, verdict.content.night)
+        return verdict.content.promote and any((move.new, str(move.night)) == decided for move in self.moves)
+
+    @cached_property
+    def parity(self) -> Parity | None:
+        """The proof that what was compared is what is served."""
+        return self.shelf.load(Parity, self.verdict.content.parity if self.verdict else None)
+
+    @cached_property
+    def blueprint(self) -> Blueprint | None:
+        """The blueprint, also of a night that ended before its verdict."""
+        return self._load_of(Blueprint, self.verdict.content.blueprint if self.verdict else None)
+
+    @cached_property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """Of the blueprint's trials at each rung and at the end, up to the last that was made."""
+        rankings: list[Ranking] = []
+        while self.blueprint:
+            ranking = self.shelf.find(Ranking, Ranking.Key(blueprint=self.blueprint.id, rung=len(rankings)))
+            if ranking is None:
+                break
+            rankings.append(ranking)
+        return tuple(rankings)
+
+    @cached_property
+    def trial(self) -> Trial | None:
+        """The trial that made the candidate; of a night without a verdict, the last one that was trained."""
+        if self.verdict is None:
+            return self._load_of(Trial, None)
+        if self.blueprint is None or not self.rankings:
+            return None
+        return self.shelf.find(Trial, identify_trial(self.blueprint.content, self.rankings[-1].result.going_on[0]))
+
+    @cached_property
+    def predictions(self) -> Predictions | None:
+        """The batch."""
+        return self.shelf.load(Predictions, manifest_of(self.outcomes["predict"]))
+
+    @cached_property
+    def plan(self) -> PredictionPlan | None:
+        """What was to be predicted."""
+        return self.shelf.load(PredictionPlan, self.predictions.content.plan if self.predictions else None)
+
+    def _load_of(self, kind: type[M], named: str | None) -> M | None:
+        """Load the manifest of that id; None: the last one of its kind that the registry knows the night made."""
+        return self.shelf.load(kind, named or find_made(self.database, kind.kind, self.recipe.name, self.date))
+
+
+def manifest_of(outcome: StageOutcome | None) -> str | None:
+    """Return the id of the manifest that a stage left."""
+    return outcome.manifest if outcome else None

@@ -1,0 +1,80 @@
+"""Planted faults: how many of them each rule found, and how many sound rows it took."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from nightloom.artifacts.data import CanaryResult
+from nightloom.core.manifests import Plain
+from nightloom.reports.night import NightManifests
+from nightloom.reports.sections.base import Estimate, Section, estimate
+from nightloom.statistics.intervals import wilson_interval
+
+_TRUSTED = 0.99
+
+
+class RuleFacts(Plain):
+    """How the planted faults that one rule is to find fared."""
+
+    result: CanaryResult = Field(description="Of all kinds of fault with this outcome and rule together.")
+    recall: Estimate | None = Field(description="None if no fault was planted.")
+    precision: Estimate | None = Field(description="None if no row was taken.")
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether recall and precision are at least 99 %."""
+        taken = self.result.as_expected + (self.result.sound_taken or 0)
+        return self.result.as_expected >= _TRUSTED * max(self.result.planted, taken)
+
+
+class Facts(Plain):
+    """The planted faults."""
+
+    rules: tuple[RuleFacts, ...]
+    sound_rows: int | None = Field(description="Rows that were not planted.")
+    sound_rows_touched: int | None
+
+
+def read(night: NightManifests) -> Facts | None:
+    """Return how the planted faults fared."""
+    if night.preparation is None or not night.preparation.content.canaries:
+        return None
+    content = night.preparation.content
+    return Facts(
+        rules=tuple(_measure(result) for result in _add_kinds(content.canaries)),
+        sound_rows=content.sound_rows,
+        sound_rows_touched=content.sound_rows_touched,
+    )
+
+
+def _measure(result: CanaryResult) -> RuleFacts:
+    taken = 0 if result.sound_taken is None else result.as_expected + result.sound_taken
+    return RuleFacts(
+        result=result,
+        recall=_estimate_rate(result.as_expected, result.planted),
+        precision=_estimate_rate(result.as_expected, taken),
+    )
+
+
+def _estimate_rate(part: int, whole: int) -> Estimate | None:
+    return estimate(part / whole, wilson_interval(part, whole), whole) if whole else None
+
+
+def _add_kinds(results: Sequence[CanaryResult]) -> Iterator[CanaryResult]:
+    """Add up the kinds of fault that one rule is to treat in one way; each has the same sound rows."""
+    together: dict[tuple[str, str], list[CanaryResult]] = {}
+    for result in results:
+        together.setdefault((result.rule, result.outcome), []).append(result)
+    for (rule, outcome), each in together.items():
+        yield CanaryResult(
+            kind=", ".join(result.kind for result in each),
+            outcome=outcome,
+            rule=rule,
+            planted=sum(result.planted for result in each),
+            as_expected=sum(result.as_expected for result in each),
+            sound_taken=each[0].sound_taken,
+        )
+
+
+SECTION = Section(Path(__file__), "Planted faults", Facts, read)

@@ -1,0 +1,44 @@
+"""Predictions: what the night's batch came to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionStatus
+from nightloom.core.manifests import Plain
+from nightloom.reports.night import NightManifests
+from nightloom.reports.sections.base import KeyNumber, Section
+
+
+class Facts(Plain):
+    """The batch."""
+
+    rows: int
+    counts: dict[PredictionStatus, int] = Field(description="They add up to rows.")
+    model: str
+    is_champion: bool = Field(description="It was made with the champion that stands after this night.")
+
+
+def read(night: NightManifests) -> Facts | None:
+    """Return what the batch came to."""
+    if night.predictions is None or night.plan is None:
+        return None
+    done, model = night.predictions.content, night.plan.content.model.adapter or night.plan.content.model.base
+    is_champion = night.champion is not None and model == night.champion.new
+    return Facts(rows=done.rows, counts=done.counts, model=model, is_champion=is_champion)
+
+
+def list_key_numbers(facts: Facts) -> Iterator[KeyNumber]:
+    """Return how many rows have an answer."""
+    yield KeyNumber("rows answered", f"{facts.counts['succeeded']:,}", f"of {facts.rows:,} in the batch")
+
+
+SECTION = Section(
+    Path(__file__),
+    "Predictions",
+    Facts,
+    read,
+    view=lambda _facts: {"statuses": PREDICTION_STATUSES},
+    key_numbers=list_key_numbers,
+)

@@ -1,0 +1,14 @@
+"""Blueprints: what their trials have in common and what not."""
+
+from nightloom.artifacts.blueprints import TrialPlan, list_differing_settings
+
+
+def test_only_settings_that_differ_are_listed() -> None:
+    plans = [
+        TrialPlan(trainer="trl", method=method, lora={"r": 8}, settings=settings, seed=seed)
+        for method, settings, seed in (("lora", {"lr": 1, "warmup": 2}, 1), ("full", {"lr": 1}, 2))
+    ]
+    assert list_differing_settings(plans) == [
+        {"method": "lora", "settings.warmup": 2},
+        {"method": "full", "settings.warmup": None},
+    ]
