@@ -14,8 +14,6 @@ from nightloom.artifacts.data import (
     EvalSetContent,
     EvalSetManifest,
     EvalSetProvenance,
-    Preparation,
-    PreparationContent,
     Snapshot,
     SnapshotContent,
     SnapshotFile,
@@ -33,6 +31,8 @@ from nightloom.processes.parent import in_child, name_function
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.nights import end_stage, pin_recipe, record_night
+
+from tests.factories.manifests import make_preparation
 
 
 @pytest.fixture
@@ -110,22 +110,11 @@ class PreparedNight:
             provenance=EvalSetProvenance(frame=put_frame(self.store, frame, EVAL_ITEMS), refused=0),
         )
         cut = compute_cut("triage", night, "UTC")
-        prepared = Preparation(
-            content=PreparationContent(
-                recipe="triage",
-                night=night.isoformat(),
-                cut_from=cut.cut_from,
-                cut_to=cut.cut_to,
-                records="0" * 64,
-                eval_sets=(self.store.publish(eval_set).id,),
-                snapshot=self.store.publish(_freeze(self.store, night, rows)).id,
-                curated="0" * 64,
-                ledger=(),
-                quarantine=(),
-                rows_in=len(rows),
-                counts=(),
-                expectations=(),
-            )
+        prepared = make_preparation(
+            night=night.isoformat(),
+            eval_sets=(self.store.publish(eval_set).id,),
+            snapshot=self.store.publish(_freeze(self.store, night, rows)).id,
+            rows_in=len(rows),
         )
         record_night(self.registry, cut)
         pin_recipe(self.registry, "triage", night, describe_recipe(load_recipe("triage")))

@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 
 import polars as pl
 import pytest
-from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, EvalSetUse, TrialPlan
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import (
     Preparation,
-    PreparationContent,
     RuleCount,
     Snapshot,
     SnapshotContent,
@@ -20,17 +19,15 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import EXAMPLES, LABELS, LEDGER, QUARANTINE, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelRef, TaskSpec
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelRef
 from nightloom.artifacts.results import (
     Predictions,
     PredictionsContent,
     Report,
     ReportContent,
     ReportProvenance,
-    Verdict,
-    VerdictContent,
 )
-from nightloom.artifacts.training import Trial, TrialResult, identify_trial
+from nightloom.artifacts.training import Trial
 from nightloom.cli.main import main
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import compute_cut
@@ -40,6 +37,8 @@ from nightloom.prediction.lines import Outcome, ResultLine, dump_lines
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.nights import end_stage, index_manifest, record_night
 from nightloom.registry.refs import move_ref
+
+from tests.factories.manifests import make_blueprint, make_preparation, make_trial, make_verdict
 
 NIGHT = date(2026, 11, 23)
 
@@ -101,10 +100,10 @@ class PastNight:
         record_night(registry, compute_cut("triage", NIGHT, "UTC"))
         self.snapshot = self.keep(_snapshot(store))
         self.preparation = self.keep(_preparation(store, self.snapshot.id))
-        self.blueprint = self.keep(_blueprint(self.snapshot.id))
+        self.blueprint = self.keep(make_blueprint(snapshot=self.snapshot.id))
         self.adapter = self.keep(_adapter(store, self.blueprint))
         self.trial = self.keep(_trial(store, self.blueprint, self.adapter.id))
-        self.verdict = self.keep(_verdict(self.blueprint.id, self.adapter.id))
+        self.verdict = self.keep(make_verdict(blueprint=self.blueprint.id, candidate=self.adapter.id))
         self.predictions = self.keep(_predictions(store))
         self.report = self.keep(_report(store))
         ended = {
@@ -154,56 +153,21 @@ def _snapshot(store: ObjectStore) -> Snapshot:
 
 
 def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
-    night = compute_cut("triage", NIGHT, "UTC")
     ledger = [
         ("r1", "v1", "repaired", "pii", "1", "0", None, "c1", "train", "redact_pii", "d1", "d2"),
         ("r2", "v1", "kept", None, None, None, None, "c2", "test", "", "d3", "d3"),
         ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, None, None, "", "d4", None),
     ]
     refused = [("r3", "v1", "a long text\x1b[2J", None, None, None, False, "too_long", "2001", "2000")]
-    counts = (
-        RuleCount(outcome="kept", rule=None, rows=1),
-        RuleCount(outcome="quarantined", rule="too_long", rows=1),
-        RuleCount(outcome="repaired", rule="pii", rows=1),
-    )
-    return Preparation(
-        content=PreparationContent(
-            recipe="triage",
-            night="2026-11-23",
-            cut_from=night.cut_from,
-            cut_to=night.cut_to,
-            records="0" * 64,
-            eval_sets=(),
-            snapshot=snapshot,
-            curated="0" * 64,
-            ledger=(put_frame(store, pl.DataFrame(ledger, schema=LEDGER, orient="row"), LEDGER),),
-            quarantine=(put_frame(store, pl.DataFrame(refused, schema=QUARANTINE, orient="row"), QUARANTINE),),
-            rows_in=3,
-            counts=counts,
-            expectations=(),
-        )
-    )
-
-
-def _blueprint(snapshot: str) -> Blueprint:
-    return Blueprint(
-        content=BlueprintSpec(
-            recipe="triage",
-            snapshot=snapshot,
-            base="b" * 64,
-            task=TaskSpec(prompt="c" * 64, output="json", answer={"team": None}, field_order=("team",)),
-            primary="team",
-            eval_sets=(EvalSetUse(name="clean", evalset="e" * 64, items=500, minimum_detectable_effect=0.04),),
-            max_new_tokens=16,
-            trials=(TrialPlan(trainer="dummy", method="lora", lora={}, settings={}, seed=20),),
-            promote_on="better",
-            margin=0.02,
-            confidence=0.95,
-            code={"training": "d" * 64},
-            packages={"torch": "2.13.0"},
-        ),
-        provenance=BlueprintProvenance(
-            night="2026-11-23", packages={}, python="3.11.7", machine="Linux x86_64, 2 CPUs"
+    return make_preparation(
+        snapshot=snapshot,
+        ledger=(put_frame(store, pl.DataFrame(ledger, schema=LEDGER, orient="row"), LEDGER),),
+        quarantine=(put_frame(store, pl.DataFrame(refused, schema=QUARANTINE, orient="row"), QUARANTINE),),
+        rows_in=3,
+        counts=(
+            RuleCount(outcome="kept", rule=None, rows=1),
+            RuleCount(outcome="quarantined", rule="too_long", rows=1),
+            RuleCount(outcome="repaired", rule="pii", rows=1),
         ),
     )
 
@@ -218,43 +182,7 @@ def _adapter(store: ObjectStore, blueprint: Blueprint) -> Adapter:
 def _trial(store: ObjectStore, blueprint: Blueprint, adapter: str) -> Trial:
     tokens = [("T1", 0, "the invoice", False), ("T1", 1, "\n", False), ("T1", 2, "billing", True)]
     sample = put_frame(store, pl.DataFrame(tokens, LABELS, orient="row"), LABELS)
-    return Trial(
-        key=identify_trial(blueprint.content, 0),
-        result=TrialResult(
-            adapter=adapter,
-            steps=9,
-            kept_step=9,
-            examples=1,
-            tokens=40,
-            label_tokens=8,
-            left_out=0,
-            final_loss=0.25,
-            seconds=1.5,
-            tokens_per_second=26.7,
-            curve=(),
-            sample=sample,
-        ),
-    )
-
-
-def _verdict(blueprint: str, adapter: str) -> Verdict:
-    return Verdict(
-        content=VerdictContent(
-            recipe="triage",
-            night="2026-11-23",
-            blueprint=blueprint,
-            candidate=adapter,
-            champion=None,
-            baseline="b" * 64,
-            scores=(),
-            comparisons=(),
-            deciding=None,
-            finding="BETTER",
-            gates=(),
-            promote=True,
-            reason="better than the baseline",
-        )
-    )
+    return make_trial(blueprint, adapter, sample=sample)
 
 
 def _predictions(store: ObjectStore) -> Predictions:

@@ -1,9 +1,9 @@
 """Earlier nights, read from the registry and the store as the nights left them."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
-from nightloom.artifacts.data import Preparation, PreparationContent, Records, RecordsContent
+from nightloom.artifacts.data import Preparation, Records, RecordsContent
 from nightloom.core.store import ObjectStore
 from nightloom.nightly.earlier import read_earlier
 from nightloom.recipes.schema import Limits, Volume
@@ -11,29 +11,18 @@ from nightloom.registry.database import Database
 from nightloom.registry.nights import end_stage
 from nightloom.validation.limits import FIRST_NIGHT
 
+from tests.factories.manifests import make_preparation
+
 LABELS = {"team": {"billing": 3, "sales": 5}}
 
 
 def prepare(store: ObjectStore, registry: Database, day: int, rows: int, new_rows: int) -> Preparation:
     records = store.publish(Records(content=RecordsContent(rows=rows, new_rows=new_rows, parts=(f"{day}",))))
-    identity = PreparationContent(
-        recipe="triage",
-        night=f"2026-11-{day}",
-        cut_from=datetime(2026, 11, day - 1, tzinfo=UTC),
-        cut_to=datetime(2026, 11, day, tzinfo=UTC),
-        records=records.id,
-        eval_sets=(),
-        snapshot="s",
-        curated="c",
-        ledger=(),
-        quarantine=(),
-        rows_in=rows,
-        counts=(),
-        expectations=(),
-        labels=LABELS,
-        text_lengths={"00000016": day},
+    made = store.publish(
+        make_preparation(
+            night=f"2026-11-{day}", records=records.id, rows_in=rows, labels=LABELS, text_lengths={"00000016": day}
+        )
     )
-    made = store.publish(Preparation(content=identity))
     end_stage(registry, "triage", date(2026, 11, day), "prepare", "done", "done", made.id)
     return made
 

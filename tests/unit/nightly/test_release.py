@@ -4,7 +4,6 @@ from datetime import date
 
 import polars as pl
 import pytest
-from nightloom.artifacts.data import Preparation, PreparationContent
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, put_frame
 from nightloom.core.errors import InputError
 from nightloom.core.nights import NightCut, compute_cut
@@ -12,6 +11,8 @@ from nightloom.core.store import ObjectStore
 from nightloom.nightly.release import find_released_records, has_new_releases, release_rows
 from nightloom.registry.database import Database
 from nightloom.registry.nights import record_night
+
+from tests.factories.manifests import make_preparation
 
 VERSION = "2026-11-20T08:00:00.000000+00:00"
 LINES = [
@@ -35,23 +36,13 @@ def night(day: int, month: int = 11) -> NightCut:
 @pytest.fixture
 def preparation(store: ObjectStore, registry: Database) -> str:
     """NightCut 2026-11-23, in which three rows were refused and one repaired."""
-    identity = PreparationContent(
-        recipe="triage",
-        night="2026-11-23",
-        cut_from=night(23).cut_from,
-        cut_to=night(23).cut_to,
-        records="0" * 64,
-        eval_sets=(),
-        snapshot="0" * 64,
-        curated="0" * 64,
+    made = make_preparation(
         ledger=(put_frame(store, pl.DataFrame(LINES, LEDGER, orient="row"), LEDGER),),
         quarantine=(put_frame(store, pl.DataFrame(REFUSED, QUARANTINE, orient="row"), QUARANTINE),),
         rows_in=5,
-        counts=(),
-        expectations=(),
     )
     record_night(registry, night(23))
-    return store.publish(Preparation(content=identity)).id
+    return store.publish(made).id
 
 
 def release(store: ObjectStore, registry: Database, preparation: str, *rows: str, rule: str | None = None) -> list[str]:

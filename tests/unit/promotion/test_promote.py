@@ -3,34 +3,16 @@ from datetime import date
 
 import pytest
 from nightloom.artifacts.models import ModelRef, TaskSpec
-from nightloom.artifacts.results import Parity, ParityCheck, Verdict, VerdictContent
+from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.core.errors import InputError
 from nightloom.core.nights import compute_cut
 from nightloom.promotion.promote import promote, refuse_mismatched, roll_back_champion
 from nightloom.registry.nights import record_night
 from nightloom.registry.refs import read_log, read_ref
 
+from tests.factories.manifests import make_verdict
+
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
-
-
-def make_verdict(candidate, champion, *, night=MONDAY, promoted=True):
-    return Verdict(
-        content=VerdictContent(
-            recipe="triage",
-            night=night.isoformat(),
-            blueprint="blueprint",
-            candidate=candidate,
-            champion=champion,
-            baseline="base",
-            scores=(),
-            comparisons=(),
-            deciding=None,
-            finding="BETTER",
-            gates=(),
-            promote=promoted,
-            reason="it is better",
-        )
-    )
 
 
 @pytest.fixture
@@ -39,22 +21,23 @@ def promote_on(registry):
 
     def promote_on(candidate, champion, night=MONDAY, **verdict):
         record_night(registry, compute_cut("triage", night, "UTC"))
-        return promote(registry, make_verdict(candidate, champion, night=night, **verdict), night=night, who="cron")
+        made = make_verdict(candidate=candidate, champion=champion, night=str(night), **verdict)
+        return promote(registry, made, night=night, who="cron")
 
     return promote_on
 
 
 def test_a_verdict_moves_the_champion_and_is_cited(registry, promote_on):
     promotion = promote_on("A", None)
-    assert (promotion.moved, promotion.sentence) == (True, "it is better")
+    assert (promotion.moved, promotion.sentence) == (True, "better than the baseline")
     assert read_ref(registry, "triage", "champion") == "A"
     (move,) = read_log(registry)
-    assert (move.old, move.new, move.who, move.why) == (None, "A", "cron", "it is better")
-    assert move.verdict == make_verdict("A", None).id
+    assert (move.old, move.new, move.who, move.why) == (None, "A", "cron", "better than the baseline")
+    assert move.verdict == make_verdict(candidate="A").id
 
 
 def test_a_refusal_moves_nothing(registry, promote_on):
-    assert not promote_on("A", None, promoted=False).moved
+    assert not promote_on("A", None, promote=False).moved
     assert read_ref(registry, "triage", "champion") is None
 
 
@@ -62,7 +45,7 @@ def test_an_older_night_moves_nothing(registry, promote_on):
     record_night(registry, compute_cut("triage", TUESDAY, "UTC"))
     promotion = promote_on("A", None, MONDAY)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, None)
-    assert promotion.sentence == "it is better; night 2026-11-23 is not the latest, so no ref moves"
+    assert promotion.sentence == "better than the baseline; night 2026-11-23 is not the latest, so no ref moves"
 
 
 def test_a_champion_that_moved_meanwhile_is_left(registry, promote_on):
@@ -108,7 +91,10 @@ def test_no_night_brings_back_what_a_person_took_back(registry, promote_on, nigh
     roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
     promotion = promote_on("B", "A", night)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, "A")
-    assert promotion.sentence == "it is better; but ada took this adapter back (complaints), so the champion stays"
+    assert (
+        promotion.sentence
+        == "better than the baseline; but ada took this adapter back (complaints), so the champion stays"
+    )
 
 
 def test_a_champion_that_was_beaten_may_come_back(registry, promote_on):
