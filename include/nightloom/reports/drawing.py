@@ -97,7 +97,7 @@ def draw(name: str, height: float, margins: Margins) -> Iterator[Drawing]:
 
 
 def label(text: str, most: int = 30) -> str:
-    """Give a name as a figure shows it: on one line, of bounded length."""
+    """Return a name as a figure shows it: on one line, of bounded length."""
     shown = "".join(c if c.isprintable() else " " for c in text).strip()
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Shelf:
-    """Manifests by id or identity, and frames; nothing where there is none, or none that can be read."""
+    """Manifests by id or key, and frames; None where there is none, or none that can be read."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -24,17 +24,17 @@ class Shelf:
         self.unreadable: list[str] = []
 
     def load(self, kind: type[M], manifest_id: str | None) -> M | None:
-        """Give the manifest of that id; one that is missing or damaged is noted."""
+        """Return the manifest of that id; one that is missing or damaged is noted."""
         if manifest_id is None:
             return None
         return self._ask(f"{kind.kind} {short(manifest_id)}", lambda: self._store.load(kind, manifest_id))
 
-    def find(self, kind: type[M], identity: Plain) -> M | None:
-        """Give the manifest with that identity; that there is none is nothing to note."""
-        return self._ask(kind.kind, lambda: self._store.find(kind, identity))
+    def find(self, kind: type[M], key: Plain) -> M | None:
+        """Return the manifest with that key; that there is none is nothing to note."""
+        return self._ask(kind.kind, lambda: self._store.find(kind, key))
 
     def read(self, content: str, digest: str | None) -> pl.DataFrame | None:
-        """Give the frame of that digest; one that is missing or damaged is noted.
+        """Return the frame of that digest; one that is missing or damaged is noted.
 
         Args:
             content: What it holds, a key of `FRAMES`.

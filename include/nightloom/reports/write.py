@@ -77,7 +77,7 @@ def _read(section: Section[Any], night: NightManifests) -> Plain | None:
 
 
 def report_path(recipe: str, night: date) -> Path:
-    """Give where the page of a night lies; the facts lie beside it, as JSON."""
+    """Return where the page of a night lies; the facts lie beside it, as JSON."""
     return get_settings().var_dir / "reports" / recipe / f"{night}.html"
 
 

@@ -47,7 +47,7 @@ class Section(Generic[F]):
 
     @property
     def name(self) -> str:
-        """Names its facts in the document and its place on the page."""
+        """The name of its facts in the document and of its place on the page."""
         return self.module.stem
 
     @property

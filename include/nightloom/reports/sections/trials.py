@@ -115,14 +115,14 @@ def describe_fate(trial: TrialFacts, facts: Facts) -> str:
 
 
 def describe_divergence(trials: Sequence[TrialFacts]) -> Iterator[str]:
-    """Say how many diverged, and why the first did: what ails one mostly ails all."""
+    """Return how many diverged, and why the first did: what ails one mostly ails all."""
     diverged = [each for each in trials if each.diverged]
     if diverged:
         yield f"{len(diverged)} of {len(trials)} trials diverged. Trial {diverged[0].trial}: {diverged[0].diverged}."
 
 
 def describe_best(best: BestDraw | None) -> Iterator[str]:
-    """Say which draw is best, and whether seeds alone may explain it."""
+    """Return which draw is best, and whether seeds alone may explain it."""
     if best is None:
         return
     where = "at the end" if best.share == 1 else f"after {show_share(best.share)} of the training"
