@@ -1,5 +1,6 @@
 """An installation in a folder, whose store is in memory."""
 
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -138,7 +139,8 @@ def prepared(folder: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) 
     """Night 2026-11-23 of a recipe with dummy model and trainer was prepared; workers run in this process."""
 
     def run_here(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
-        def run(**given: Any) -> Any:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            given = inspect.signature(function).bind(*args, **kwargs).arguments
             document = json.loads(json.dumps(run_function(name_function(function), json.loads(json.dumps(given)))))
             if "error" in document:
                 raise getattr(errors, document["error"])(document["message"])

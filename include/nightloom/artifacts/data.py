@@ -1,11 +1,11 @@
 """Data manifests: extracted records, eval sets, snapshots, and what preparing a night came to."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.core.manifests import Artifact, Plain
+from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
 RecordsId = Annotated[str, Names("records")]
@@ -194,6 +194,36 @@ class Curated(Artifact):
     kind: ClassVar[str] = "curated"
     content: Content
     provenance: CuratedProvenance = CuratedProvenance()
+
+
+class Curation(CachedResult):
+    """Which curated rows came of records: a night that is run again curates nothing anew."""
+
+    class Key(Plain):
+        """All that the outcomes of rows follow from."""
+
+        records: RecordsId
+        eval_sets: tuple[EvalSetId, ...]
+        parent: PreparationId | None
+        releases: Annotated[str, Names(BLOB, "releases")] | None
+        erased: str = Field(description="Digest of the ids of erased rows.")
+        tokens: TokenBudget | None
+        answer: dict[str, Any] = Field(description="Fields of the answer, as the recipe has them.")
+        rules: dict[str, Any] = Field(description="The recipe's `prepare`.")
+        suites: dict[str, str] = Field(description="Digests of Great Expectations suites.")
+        earlier: str = Field(description="Digest of what limits compare with, of the nights before.")
+        cut_to: datetime = Field(description="End of the cut: how old the newest row may be.")
+        code: str
+        packages: dict[str, str]
+
+    class Result(Plain):
+        """What came out."""
+
+        curated: CuratedId
+
+    kind: ClassVar[str] = "curation"
+    key: Key
+    result: Result
 
 
 class PreparationContent(Plain):

@@ -7,8 +7,15 @@ from nightloom.core.replacements import Replacement
 KINDS: dict[str, type[Manifest]] = {
     kind.kind: kind
     for kind in (
-        *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Preparation),
-        *(models.BaseModelManifest, models.Starter, models.Origin, models.Adapter, blueprints.Blueprint),
+        *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Curation, data.Preparation),
+        *(
+            models.BaseModelManifest,
+            models.Starter,
+            models.Origin,
+            models.Rendering,
+            models.Adapter,
+            blueprints.Blueprint,
+        ),
         *(training.Tokens, training.Trial, training.Checkpoint),
         *(training.Rung, training.Divergence, training.Ranking),
         *(

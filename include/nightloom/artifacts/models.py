@@ -84,6 +84,27 @@ class Origin(CachedResult):
     result: Result
 
 
+class Rendering(CachedResult):
+    """How an interpreter reads a base model's tokenizer and chat template."""
+
+    class Key(Plain):
+        """A base model, and what reads it."""
+
+        base: BaseId
+        code: str
+        packages: dict[str, str]
+
+    class Result(Plain):
+        """What it read."""
+
+        tokenizer: str | None = Field(description="Digest of the tokenizer, or None if the model has none.")
+        template: str | None = Field(description="Digest of the chat template's text, or None.")
+
+    kind: ClassVar[str] = "rendering"
+    key: Key
+    result: Result
+
+
 class TaskSpec(Plain):
     """What a model is asked, and which form its answer has: the same in training, evaluation, batch and serving."""
 

@@ -14,10 +14,10 @@ from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Divergence, Ranking, Rung, Tokens, Trial, identify_trial
+from nightloom.base_models.freeze import find_frozen
 from nightloom.blueprints.changes import diff_blueprints
 from nightloom.blueprints.compile import (
     draft_recipe,
-    find_frozen,
     find_preparation,
     installed_code,
     installed_versions,
@@ -68,7 +68,7 @@ def plan_recipe(store: ObjectStore, database: Database, recipe: str, night: date
     if isinstance(prepared, Stop):
         raise InputError(prepared.sentence)
     earlier = list_earlier(store, database, recipe)
-    frozen = find_frozen(store, settings.train.base, earlier)
+    frozen = find_frozen(store, settings.train.base)
     if frozen is None:
         base = Step("base model", "would run", reason=f"{settings.train.base} has to be made or fetched first")
         rest = ("tokens", "trials", "scores", "verdict")

@@ -177,11 +177,11 @@ def _find_night(database: "Database", recipe: "Recipe") -> date:
 def _freeze(recipe: "Recipe", base: str | None = None) -> tuple[str, "Prompt", "TaskSpec"]:
     """Give the id of a recipe's base model, its prompt, and what it asks."""
     from nightloom.artifacts.models import specify_task
-    from nightloom.base_models.freeze import run_freeze
+    from nightloom.base_models.freeze import freeze_in_child
     from nightloom.core.settings import get_settings
-    from nightloom.processes.parent import in_child
+    from nightloom.core.store import open_store
     from nightloom.prompts.templates import read_prompt
 
     prompt = read_prompt(get_settings().prompts_dir, recipe.task.prompt)
-    frozen = in_child(run_freeze)(base=base or recipe.train.base)
+    frozen = freeze_in_child(open_store(), base or recipe.train.base)
     return frozen["base"], prompt, specify_task(recipe.task, prompt.id)

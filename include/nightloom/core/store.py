@@ -19,13 +19,14 @@ from typing import IO, Any, TypeVar
 
 from nightloom.core.digests import LISTED_BY, digest_bytes, digest_file, short
 from nightloom.core.errors import ManifestError, StoreError
-from nightloom.core.manifests import Manifest, Plain, manifest_key
+from nightloom.core.manifests import CachedResult, Manifest, Plain, manifest_key
 from nightloom.core.replacements import Replacement
 from nightloom.core.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Manifest)
+C = TypeVar("C", bound=CachedResult)
 
 TRASH = "trash/"
 """Where an object's key begins that nothing named when garbage was collected."""
@@ -47,6 +48,7 @@ class ObjectStore:
         self._client = client
         self.bucket = bucket
         self.prefix = prefix
+        self._loaded: dict[str, Manifest] = {}
 
     def put_blob(self, data: bytes) -> str:
         """Keep the bytes and return their digest; bytes already there are not sent again."""
@@ -132,13 +134,31 @@ class ObjectStore:
         Raises:
             ManifestError: There is none, or it is damaged.
         """
+        if (loaded := self._loaded.get(manifest_id)) and isinstance(loaded, kind):
+            return loaded
         data = self._get(manifest_key(kind.kind, manifest_id))
         if data is None:
             group = LISTED_BY.get(kind.kind)
             remedy = f"`nightloom {group} list` shows what is" if group else "restore it from a backup"
             msg = f"{kind.kind} {manifest_id} is not in the store; {remedy}"
             raise ManifestError(msg)
-        return kind.from_bytes(data, manifest_id)
+        manifest = kind.from_bytes(data, manifest_id)
+        if kind.stays_in_memory:
+            self._loaded[manifest_id] = manifest
+        return manifest
+
+    def find_or_make(self, kind: type[C], key: Plain, make: Callable[[], C]) -> C:
+        """Return the cached result of a key: the one that is kept, else one that is made and published now.
+
+        Args:
+            kind: Kind of the result.
+            key: All that determines it.
+            make: Makes it; it has this key.
+        """
+        if kept := self.find(kind, key):
+            logger.info("%s %s is in the store: reused", kind.kind, short(kept.id))
+            return kept
+        return self.publish(make())
 
     def find_replacement(self, digest: str) -> Replacement | None:
         """Give what stands in for a blob from which rows were erased; nothing where none were."""

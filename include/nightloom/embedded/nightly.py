@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from nightloom.artifacts.results import Report
 from nightloom.artifacts.showing import show_metric, show_role
-from nightloom.base_models.freeze import run_freeze
+from nightloom.base_models.freeze import freeze_in_child
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import FaultError
 from nightloom.core.nights import night_of, parse_night, utc_now
@@ -25,7 +25,6 @@ from nightloom.embedded.follow import dag_ids, find_running, follow_night
 from nightloom.embedded.instance import EXAMPLE_CONNECTION, Instance, example_url
 from nightloom.embedded.lifecycle import describe_login, up
 from nightloom.embedded.supervisor import wait_until
-from nightloom.processes.parent import in_child
 from nightloom.recipes.check import load_recipe
 from nightloom.recipes.schema import Recipe
 from nightloom.recipes.sources import DeltaSource, FilesSource, SqlSource
@@ -78,7 +77,7 @@ def _make_inputs(instance: Instance, recipe: Recipe, night: date) -> None:
     """Feed the example's ticket system, where the recipe reads it, and make the base model beforehand."""
     if _reads_the_example(instance, recipe):
         _feed_example(night)
-    in_child(run_freeze)(base=recipe.train.base)
+    freeze_in_child(open_store(), recipe.train.base)
 
 
 def _reads_the_example(instance: Instance, recipe: Recipe) -> bool:

@@ -70,6 +70,12 @@ def predict_shards(
     return progress.done
 
 
+def are_done(store: ObjectStore, plan_id: str) -> bool:
+    """Whether every shard of a plan was predicted."""
+    plan = store.load(PredictionPlan, plan_id)
+    return all(store.find(PredictionShard, shard_identity(plan_id, n)) for n in range(len(plan.content.shards)))
+
+
 def shard_identity(plan_id: str, number: int) -> PredictionShard.Key:
     """Give what a finished shard is found by."""
     return PredictionShard.Key(plan=plan_id, shard=number)

@@ -55,6 +55,20 @@ def run_trial(blueprint: str, trial: int, rung: int | None = None, halvings: int
     return train_to_rung(open_store(), blueprint, trial, rung, halvings=halvings).id
 
 
+def find_trained(store: ObjectStore, blueprint_id: str, trial: int, rung: int | None) -> str | None:
+    """Return the id of a trial that came to its end, or to a rung, or None if it has to be trained."""
+    blueprint = store.load(Blueprint, blueprint_id).content
+    if not 0 <= trial < len(blueprint.trials):
+        return None
+    key = identify_trial(blueprint, trial)
+    if rung is None:
+        made = store.find(Trial, key)
+        return made.id if made else None
+    rungs = blueprint.pruning.rungs if blueprint.pruning else ()
+    reached = store.find(Rung, Rung.Key(trial=key, share=rungs[rung])) if rung < len(rungs) else None
+    return reached.id if reached else None
+
+
 def train_trial(
     store: ObjectStore, blueprint_id: str, trial: int, database: Database | None = None, *, halvings: int = 0
 ) -> Trial:
