@@ -107,7 +107,7 @@ class RuleCount(Plain):
     rows: int
 
 
-class CanaryResult(Plain):
+class PlantedResult(Plain):
     """How one kind of planted fault fared against its expected outcome."""
 
     kind: str
@@ -116,7 +116,7 @@ class CanaryResult(Plain):
     planted: int
     as_expected: int
     sound_taken: int | None = Field(
-        description="Rows that are no canary, and that the same rule treated; none: no rule must decide."
+        description="Rows that were not planted, and that the same rule treated; none: no rule must decide."
     )
 
 
@@ -223,8 +223,8 @@ class PreparationContent(Plain):
         default_factory=dict,
         description="Examples by the length of their texts, under the greatest power of two that is not longer.",
     )
-    canaries: tuple[CanaryResult, ...] = ()
-    sound_rows: int | None = Field(default=None, description="Rows that are no canary; none: no canaries.")
+    planted: tuple[PlantedResult, ...] = ()
+    sound_rows: int | None = Field(default=None, description="Rows that were not planted; none: no row is known to be.")
     sound_rows_touched: int | None = Field(
         default=None, description="Of those, how many were merged, repaired or quarantined."
     )

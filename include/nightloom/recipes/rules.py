@@ -19,7 +19,7 @@ from nightloom.recipes.training import RESERVED_SETTINGS
 _TIMES = ("window_from", "cut_from", "cut_to")
 # The same expression as sqlalchemy.text(), so that what passes here binds there.
 _PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
-_CANARIES: Place = ("prepare", "canaries", "source")
+_PLANTED: Place = ("prepare", "planted_rows", "source")
 _POSITIVE: dict[tuple[str, str], Any] = {
     **dict.fromkeys((("settings", "per_device_train_batch_size"), ("settings", "gradient_accumulation_steps")), int),
     **dict.fromkeys((("settings", "num_train_epochs"), ("settings", "learning_rate")), int | float),
@@ -137,7 +137,7 @@ def queries_name_known_times(recipe: dict[str, Any], _path: Path) -> Findings:
             for name in sorted(names & set(_TIMES)):
                 problem = f"an eval set belongs to no night, so `:{name}` has no value"
                 yield Finding((*place, "query"), problem, "read all of it, or write a fixed date")
-        elif place != _CANARIES and "cut_to" not in _PLACEHOLDER.findall(_COMMENT.sub("", query)):
+        elif place != _PLANTED and "cut_to" not in _PLACEHOLDER.findall(_COMMENT.sub("", query)):
             problem = "the query does not end at the night's cut, so a night read again would give other rows"
             yield Finding((*place, "query"), problem, "add `WHERE <time column> < :cut_to`")
 
@@ -255,7 +255,7 @@ def suggest(word: str, known: tuple[str, ...] | list[str], before: str = "") -> 
 
 def _sources(recipe: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
     sets = _get(recipe, "evaluate", "sets")
-    places: list[Place] = [("prepare", "source"), _CANARIES, ("predict", "source")]
+    places: list[Place] = [("prepare", "source"), _PLANTED, ("predict", "source")]
     places += [("evaluate", "sets", number, "source") for number in range(len(sets) if isinstance(sets, list) else 0)]
     for place in places:
         source = _get(recipe, *place)

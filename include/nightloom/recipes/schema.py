@@ -115,7 +115,7 @@ class Split(Plain):
         return test
 
 
-class Canaries(Plain):
+class PlantedRows(Plain):
     """A table of rows whose outcome is known beforehand: the report measures every check against it."""
 
     source: Source
@@ -194,7 +194,7 @@ class Prepare(Plain):
     )
     limits: Limits = Field(default_factory=Limits)
     split: Split = Field(default_factory=Split)
-    canaries: Canaries | None = None
+    planted_rows: PlantedRows | None = None
 
 
 class EvalSet(Plain):

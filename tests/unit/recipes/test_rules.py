@@ -98,8 +98,8 @@ def test_eval_set_has_no_cut() -> None:
     assert problems({"evaluate": {"sets": [{"source": {"query": CUT}}]}}) == [problem]
 
 
-def test_canaries_need_no_cut() -> None:
-    assert problems({"prepare": {"canaries": {"source": {"query": "SELECT * FROM planted"}}}}) == []
+def test_planted_rows_need_no_cut() -> None:
+    assert problems({"prepare": {"planted_rows": {"source": {"query": "SELECT * FROM planted"}}}}) == []
 
 
 def test_path_with_an_unknown_name_is_refused() -> None:
