@@ -176,6 +176,7 @@ class Curated(Artifact):
             description="Blob of a RELEASES frame: rows that people let through; none: none."
         )
         operations: dict[str, int] = Field(description="Operations that cleaned the texts, with their versions.")
+        scanners: dict[str, int] = Field(description="Scanners that looked into the texts, with their versions.")
         tokens: TokenBudget | None = Field(description="What tokens were counted by; none: the base model has none.")
         examples: tuple[Annotated[str, Names(BLOB, "examples")], ...] = Field(
             description="Blobs of EXAMPLES frames, one after the other in the order in which the rows came."

@@ -43,7 +43,7 @@ from nightloom.registry.refs import move_ref, read_ref, read_ref_before
 from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
 from nightloom.registry.turns import take_turn
-from nightloom.scanners.normalise import operation_versions
+from nightloom.scanners.registry import make_checks
 from nightloom.snapshots import freeze
 from nightloom.snapshots.erase import refuse_erased
 from nightloom.sources.extract import extract_records as extract_and_publish
@@ -148,7 +148,7 @@ def curate_records(night: Night, records: str) -> str | Stop:
         eval_sets,
         curation,
         inputs,
-        operations=operation_versions(rules.normalise.operations),
+        checks=make_checks(rules),
         expectations=[result.expectation for result in results],
         refusal=refusal,
         record=counted.model_copy(update={"docs": docs}),

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from nightloom.core.extensions import SCANNERS, list_extensions
 from nightloom.core.settings import get_settings
 from nightloom.recipes.documents import Place
 from nightloom.recipes.training import RESERVED_SETTINGS
@@ -20,6 +21,13 @@ _TIMES = ("window_from", "cut_from", "cut_to")
 # The same expression as sqlalchemy.text(), so that what passes here binds there.
 _PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 _PLANTED: Place = ("prepare", "planted_rows", "source")
+_SCANNER_FIELDS = {
+    "pii": "pii",
+    "secret": "secrets",
+    "secrets": "secrets",
+    **dict.fromkeys(("prompt_injection", "prompt_injections"), "prompt_injections"),
+}
+"""The fields of our own scanners, by what a recipe's author may take for their names."""
 _POSITIVE: dict[tuple[str, str], Any] = {
     **dict.fromkeys((("settings", "per_device_train_batch_size"), ("settings", "gradient_accumulation_steps")), int),
     **dict.fromkeys((("settings", "num_train_epochs"), ("settings", "learning_rate")), int | float),
@@ -112,6 +120,19 @@ def suite_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
         known = sorted(p.stem for p in directory.glob("*.json"))
         remedy = suggest(suite, known) or f"create {directory.name}/{suite}.json"
         yield Finding(("prepare", "suite"), f"the suite {suite[:60]!r} has no file in {directory.name}", remedy)
+
+
+def scanners_are_installed(recipe: dict[str, Any], _path: Path) -> Findings:
+    """A scanner that the recipe names is added by an installed package; ours have fields of their own."""
+    given, known = _get(recipe, "prepare", "scanners"), list_extensions(SCANNERS)
+    for name in given if isinstance(given, dict) else ():
+        place: Place = ("prepare", "scanners", name)
+        field = _SCANNER_FIELDS.get(name)
+        if field:
+            yield Finding(place, f"{name!r} has a field of its own", f"write `{field}` under `prepare` instead")
+        elif isinstance(name, str) and name not in known:
+            remedy = suggest(name, known) or "install the package that adds it, or remove the line"
+            yield Finding(place, f"no installed package adds a scanner {name[:60]!r}", remedy)
 
 
 def freshness_has_times(recipe: dict[str, Any], _path: Path) -> Findings:
@@ -232,6 +253,7 @@ RULES: tuple[Rule, ...] = (
     answers_can_be_found,
     prompt_has_a_file,
     suite_has_a_file,
+    scanners_are_installed,
     freshness_has_times,
     queries_name_known_times,
     paths_lead_somewhere,

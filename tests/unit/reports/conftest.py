@@ -32,7 +32,7 @@ from nightloom.artifacts.data import (
     SnapshotProvenance,
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
-from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import (
     Comparison,
@@ -222,6 +222,7 @@ class Nights:
             parent=None,
             releases=None,
             operations={},
+            scanners={},
             tokens=None,
             examples=(),
             ledger=(),
@@ -311,7 +312,7 @@ class Nights:
                     model=ModelRef(base=BASE, adapter=self.champion),
                     task=TaskSpec(prompt=digest("prompt"), output="json", answer={"team": None}, field_order=("team",)),
                     max_new_tokens=64,
-                    checks={},
+                    checks=Checks(max_characters=2000, operations={}, actions={}, scanners={}),
                     shards=(),
                     rows=rows,
                     code=digest("code"),
