@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BlobId, Names
-from nightloom.recipes.schema import Task
+from nightloom.recipes.schema import Action, Task
 
 BaseId = Annotated[str, Names("base")]
 AdapterId = Annotated[str, Names("adapter")]
@@ -103,6 +103,17 @@ class Rendering(CachedResult):
     kind: ClassVar[str] = "rendering"
     key: Key
     result: Result
+
+
+class Checks(Plain):
+    """What a text goes through before a model learns from it or sees it."""
+
+    max_characters: int = Field(description="Length beyond which a text, as received, is refused.")
+    operations: dict[str, int] = Field(description="Operations that normalise it, with their versions.")
+    actions: dict[str, Action] = Field(
+        description="What becomes of a text in which a scanner finds something, by the scanner's name."
+    )
+    scanners: dict[str, int] = Field(description="Versions of those scanners that are asked; the others are `keep`.")
 
 
 class TaskSpec(Plain):

@@ -189,5 +189,5 @@ def _connections_of(recipe: Recipe) -> list[str]:
     sources = [recipe.prepare.source, *(eval_set.source for eval_set in recipe.evaluate.sets)]
     named = [recipe.predict.table_connection] if recipe.predict else []
     sources += [recipe.predict.source] if recipe.predict else []
-    sources += [recipe.prepare.canaries.source] if recipe.prepare.canaries else []
+    sources += [recipe.prepare.planted_rows.source] if recipe.prepare.planted_rows else []
     return [source.connection for source in sources if isinstance(source, SqlSource)] + [n for n in named if n]

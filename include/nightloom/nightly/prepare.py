@@ -31,6 +31,7 @@ from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.curation.inputs import CurationInputs
+from nightloom.curation.planted import PlantedReport, measure_planted
 from nightloom.nightly.context import Night, describe_recipe
 from nightloom.nightly.earlier import read_earlier
 from nightloom.nightly.release import find_released_records, has_new_releases
@@ -45,12 +46,11 @@ from nightloom.registry.refs import move_ref, read_ref, read_ref_before
 from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
 from nightloom.registry.turns import take_turn
-from nightloom.scanners.normalise import operation_versions
+from nightloom.scanners.registry import make_checks
 from nightloom.snapshots import freeze
-from nightloom.snapshots.canaries import CanaryReport, measure_canaries
 from nightloom.snapshots.erase import refuse_erased
 from nightloom.sources.extract import extract_records as extract_and_publish
-from nightloom.sources.extract import read_canaries
+from nightloom.sources.extract import read_planted_rows
 from nightloom.validation.checks import validate_examples, validate_records
 from nightloom.validation.docs import render_docs
 from nightloom.validation.limits import Earlier
@@ -168,6 +168,7 @@ def _identify_curation(
         tokens=inputs.tokens,
         answer={name: field.model_dump(mode="json") for name, field in night.recipe.task.answer.items()},
         rules=rules.model_dump(mode="json"),
+        checks=make_checks(rules),
         suites=digest_suites(rules, folder),
         earlier=digest_json(asdict(earlier)),
         cut_to=night.cut.cut_to,
@@ -214,7 +215,7 @@ def _curate(
         eval_sets,
         curation,
         inputs,
-        operations=operation_versions(rules.normalise.operations),
+        checks=make_checks(rules),
         expectations=[result.expectation for result in results],
         refusal=refusal,
         record=counted.model_copy(update={"docs": docs}),
@@ -284,7 +285,7 @@ def _freeze_eval_sets(night: Night) -> list[str]:
 def _publish_preparation(night: Night, curated_id: str, snapshot: Snapshot) -> Preparation:
     made = night.store.load(Curated, curated_id)
     curated, counted = made.content, made.provenance
-    canaries = _measure_canaries(night, curated.ledger)
+    planted = _measure_planted(night, curated.ledger)
     content = PreparationContent(
         recipe=night.recipe.name,
         night=str(night),
@@ -301,16 +302,16 @@ def _publish_preparation(night: Night, curated_id: str, snapshot: Snapshot) -> P
         expectations=curated.expectations,
         labels=counted.labels,
         text_lengths=counted.text_lengths,
-        canaries=canaries.results if canaries else (),
-        sound_rows=canaries.sound_rows if canaries else None,
-        sound_rows_touched=canaries.sound_rows_touched if canaries else None,
+        planted=planted.results if planted else (),
+        sound_rows=planted.sound_rows if planted else None,
+        sound_rows_touched=planted.sound_rows_touched if planted else None,
     )
     return night.publish(Preparation(content=content))
 
 
-def _measure_canaries(night: Night, ledger: Sequence[str]) -> CanaryReport | None:
+def _measure_planted(night: Night, ledger: Sequence[str]) -> PlantedReport | None:
     rules = night.recipe.prepare
-    if rules.canaries is None:
+    if rules.planted_rows is None:
         return None
-    planted = read_canaries(rules.canaries, night=night.cut, window_days=rules.window_days)
-    return measure_canaries(read_parts(night.store, ledger, LEDGER), planted)
+    planted = read_planted_rows(rules.planted_rows, night=night.cut, window_days=rules.window_days)
+    return measure_planted(read_parts(night.store, ledger, LEDGER), planted)

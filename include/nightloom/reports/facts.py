@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nightloom.artifacts.blueprints import EvalSetUse
-from nightloom.artifacts.data import CanaryResult, Expectation, RuleCount
+from nightloom.artifacts.data import Expectation, PlantedResult, RuleCount
 from nightloom.artifacts.results import Comparison, Finding, GateResult, Metric, ParityCheck, PredictionStatus, Role
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
 from nightloom.core.manifests import Plain
@@ -27,10 +27,10 @@ class StageFact(Plain):
     sentence: str
 
 
-class CanaryFact(Plain):
+class PlantedFact(Plain):
     """How the planted faults that one rule is to find fared."""
 
-    result: CanaryResult = Field(description="Of all kinds of fault with this outcome and rule together.")
+    result: PlantedResult = Field(description="Of all kinds of fault with this outcome and rule together.")
     low: float = Field(description="Wilson interval of the recall.")
     high: float
     precision_low: float | None = Field(description="Wilson interval of the precision; none: no row was taken.")
@@ -54,7 +54,7 @@ class DataFacts(Plain):
     splits: dict[str, int] = Field(description="Rows of the snapshot by split; empty: there is none.")
     expectations: tuple[Expectation, ...]
     eval_sets: tuple[EvalSetFact, ...] = Field(description="As the recipe orders them; empty: not measured.")
-    canaries: tuple[CanaryFact, ...]
+    planted: tuple[PlantedFact, ...]
     sound_rows: int | None
     sound_rows_touched: int | None
 

@@ -13,7 +13,7 @@ from nightloom.artifacts.results import PREDICTION_STATUSES
 from nightloom.artifacts.showing import PER_CENT, show_interval, show_value
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
-from nightloom.reports.facts import CanaryFact, ReportFacts
+from nightloom.reports.facts import PlantedFact, ReportFacts
 from nightloom.reports.figures import (
     OUTCOMES,
     draw_differences,
@@ -113,24 +113,24 @@ def _show_moment(moment: datetime, timezone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
 
 
-def _show_recall(canary: CanaryFact) -> str:
-    result = canary.result
+def _show_recall(fact: PlantedFact) -> str:
+    result = fact.result
     if not result.planted:
         return "none planted"
-    return show_interval(result.as_expected / result.planted, canary.low, canary.high, PER_CENT)
+    return show_interval(result.as_expected / result.planted, fact.low, fact.high, PER_CENT)
 
 
-def _show_precision(canary: CanaryFact) -> str:
-    result = canary.result
-    if canary.precision_low is None or canary.precision_high is None or result.sound_taken is None:
+def _show_precision(fact: PlantedFact) -> str:
+    result = fact.result
+    if fact.precision_low is None or fact.precision_high is None or result.sound_taken is None:
         return ""
     rate = result.as_expected / (result.as_expected + result.sound_taken)
-    return show_interval(rate, canary.precision_low, canary.precision_high, PER_CENT)
+    return show_interval(rate, fact.precision_low, fact.precision_high, PER_CENT)
 
 
-def _is_trusted(canary: CanaryFact) -> bool:
+def _is_trusted(fact: PlantedFact) -> bool:
     """Tell whether recall and precision are at least 99 %."""
-    result = canary.result
+    result = fact.result
     taken = result.as_expected + (result.sound_taken or 0)
     return result.as_expected >= _TRUSTED * max(result.planted, taken)
 

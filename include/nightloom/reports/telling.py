@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from nightloom.artifacts.data import CanaryResult
+from nightloom.artifacts.data import PlantedResult
 from nightloom.artifacts.results import Verdict
 from nightloom.core.manifests import Manifest
 from nightloom.core.stages import STAGES
 from nightloom.registry.refs import RefMove
 from nightloom.reports.conclusion import Outcomes
 from nightloom.reports.facts import (
-    CanaryFact,
     ChampionFacts,
     ComparisonFacts,
     DataFacts,
     EvalSetFact,
+    PlantedFact,
     PredictionFacts,
     Provenance,
     ScoreFact,
@@ -62,7 +62,7 @@ def tell_data(made: Made) -> DataFacts | None:
         splits=made.snapshot.content.splits if made.snapshot else {},
         expectations=source.content.expectations,
         eval_sets=_tell_eval_sets(made),
-        canaries=_tell_canaries(told.canaries) if told else (),
+        planted=_tell_planted(told.planted) if told else (),
         sound_rows=told.sound_rows if told else None,
         sound_rows_touched=told.sound_rows_touched if told else None,
     )
@@ -153,14 +153,14 @@ def _tell_eval_sets(made: Made) -> tuple[EvalSetFact, ...]:
     )
 
 
-def _tell_canaries(results: Sequence[CanaryResult]) -> tuple[CanaryFact, ...]:
+def _tell_planted(results: Sequence[PlantedResult]) -> tuple[PlantedFact, ...]:
     facts = []
     for result in _add_kinds(results):
         recall = wilson_interval(result.as_expected, result.planted)
         taken = 0 if result.sound_taken is None else result.as_expected + result.sound_taken
         precision = wilson_interval(result.as_expected, taken) if taken else None
         facts.append(
-            CanaryFact(
+            PlantedFact(
                 result=result,
                 low=round(recall.low, 6),
                 high=round(recall.high, 6),
@@ -171,13 +171,13 @@ def _tell_canaries(results: Sequence[CanaryResult]) -> tuple[CanaryFact, ...]:
     return tuple(facts)
 
 
-def _add_kinds(results: Sequence[CanaryResult]) -> Iterator[CanaryResult]:
+def _add_kinds(results: Sequence[PlantedResult]) -> Iterator[PlantedResult]:
     """Add up the kinds of fault that one rule is to treat in one way; each tells of the same sound rows."""
-    together: dict[tuple[str, str], list[CanaryResult]] = {}
+    together: dict[tuple[str, str], list[PlantedResult]] = {}
     for result in results:
         together.setdefault((result.rule, result.outcome), []).append(result)
     for (rule, outcome), each in together.items():
-        yield CanaryResult(
+        yield PlantedResult(
             kind=", ".join(result.kind for result in each),
             outcome=outcome,
             rule=rule,

@@ -119,6 +119,7 @@ def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: O
         parent=None,
         releases=None,
         operations={},
+        scanners={},
         tokens=None,
         examples=(),
         ledger=(),

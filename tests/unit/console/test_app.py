@@ -66,6 +66,7 @@ def test_data_docs_are_shown_of_a_night_and_of_a_run(
         parent=None,
         releases=None,
         operations={},
+        scanners={},
         tokens=None,
         examples=(),
         ledger=(),

@@ -72,8 +72,8 @@ task:
 prepare:
   source: {{kind: files, path: "{folder}/rows.parquet"}}
   suite: triage
-  canaries:
-    source: {{kind: files, path: "{folder}/canaries.csv"}}
+  planted_rows:
+    source: {{kind: files, path: "{folder}/planted.csv"}}
     key: id
     kind: kind
     outcome: outcome
@@ -93,7 +93,7 @@ def write_rows(folder: Path) -> None:
     moment = f"{TONIGHT - timedelta(days=2)} 08:00:00"
     rows.with_columns(updated_at=pl.lit(moment)).write_parquet(folder / "rows.parquet")
     (folder / "gold.csv").write_text(f"id,body,team\ngold,{TEXTS['an item'].format(WORDS['an item'])},sales\n")
-    (folder / "canaries.csv").write_text("id,kind,outcome,rule\nsecret,secret,quarantined,secret\n")
+    (folder / "planted.csv").write_text("id,kind,outcome,rule\nsecret,secret,quarantined,secret\n")
 
 
 def find_words(data: bytes) -> set[str]:

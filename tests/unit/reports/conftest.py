@@ -16,12 +16,12 @@ from nightloom.artifacts.blueprints import (
     number_draws,
 )
 from nightloom.artifacts.data import (
-    CanaryResult,
     Curated,
     EvalSetContent,
     EvalSetManifest,
     EvalSetProvenance,
     Expectation,
+    PlantedResult,
     Preparation,
     PreparationContent,
     Records,
@@ -32,7 +32,7 @@ from nightloom.artifacts.data import (
     SnapshotProvenance,
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
-from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import (
     Comparison,
@@ -95,7 +95,7 @@ COUNTS = (
     ("quarantined", "secret", 22),
     ("quarantined", "too_long", 8),
 )
-CANARIES = (
+PLANTED = (
     ("broken_encoding", "repaired", "fix_encoding", 24, 24),
     ("contradicting_labels", "quarantined", "contradicting_labels", 40, 40),
     ("empty_text", "quarantined", "empty_text", 12, 12),
@@ -158,7 +158,7 @@ class Nights:
     def end(self, night: date, stage: Any, status: Any, sentence: str, manifest: str | None = None) -> None:
         end_stage(self.database, self.recipe, night, stage, status, sentence, manifest)
 
-    def prepare(self, night: date, *, new_rows: int = 812, canaries: Any = CANARIES) -> Preparation:
+    def prepare(self, night: date, *, new_rows: int = 812, planted: Any = PLANTED) -> Preparation:
         self.open(night)
         records = self.store.publish(
             Records(content=RecordsContent(rows=11559, new_rows=new_rows, parts=(digest("records", str(night)),)))
@@ -196,9 +196,9 @@ class Nights:
                         ),
                         VOLUME,
                     ),
-                    canaries=tuple(
-                        CanaryResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, sound_taken=1 if r else None)
-                        for k, o, r, p, a in canaries
+                    planted=tuple(
+                        PlantedResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, sound_taken=1 if r else None)
+                        for k, o, r, p, a in planted
                     ),
                     sound_rows=10950,
                     sound_rows_touched=14,
@@ -222,6 +222,7 @@ class Nights:
             parent=None,
             releases=None,
             operations={},
+            scanners={},
             tokens=None,
             examples=(),
             ledger=(),
@@ -311,7 +312,7 @@ class Nights:
                     model=ModelRef(base=BASE, adapter=self.champion),
                     task=TaskSpec(prompt=digest("prompt"), output="json", answer={"team": None}, field_order=("team",)),
                     max_new_tokens=64,
-                    checks={},
+                    checks=Checks(max_characters=2000, operations={}, actions={}, scanners={}),
                     shards=(),
                     rows=rows,
                     code=digest("code"),

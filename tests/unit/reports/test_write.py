@@ -316,7 +316,7 @@ def test_full_disk_does_not_keep_the_report_from_the_store(store, full, write, v
 def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, night) -> None:
     naughty = list(dict.fromkeys(text for text in json.loads(BLNS.read_text(encoding="utf-8")) if text.strip()))
     everything = " ".join(naughty)
-    nights.prepare(night, canaries=[(text, "kept", text, 1, 1) for text in naughty])
+    nights.prepare(night, planted=[(text, "kept", text, 1, 1) for text in naughty])
     nights.finetune(night, "INCONCLUSIVE", slices=(naughty[7], "<script>alert(1)</script>$x^"))
     nights.end(night, "predict", "failed", everything)
     loud = recipe.model_copy(update={"description": everything, "owner": everything})

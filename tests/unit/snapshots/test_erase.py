@@ -41,6 +41,7 @@ def put_curated(store: ObjectStore, registry: Database, recipe: str, records: st
         parent=None,
         releases=None,
         operations={},
+        scanners={},
         tokens=None,
         examples=(put_frame(store, examples, EXAMPLES),),
         ledger=(),
