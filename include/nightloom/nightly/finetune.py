@@ -15,13 +15,13 @@ from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
 from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
 from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
 from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
 from nightloom.registry.refs import read_ref_before
+from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
 from nightloom.trials.ranking import count_rungs, list_contenders, note_divergence
 from nightloom.trials.ranking import rank_trials as rank_and_publish
