@@ -66,6 +66,8 @@ def running(programs: Path) -> Iterator[Server]:
         server = Server(programs, folder, found.getsockname()[1])
     server.create()
     server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
