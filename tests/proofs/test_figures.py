@@ -9,10 +9,10 @@ import pytest
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.results import Metric, Verdict
 from nightloom.core.nights import night_of, utc_now
-from nightloom.core.store import open_store
 from nightloom.examples.support_triage.feed import feed
 from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import StageOutcome
+from nightloom.registry.store import open_store
 
 pytestmark = pytest.mark.proof
 

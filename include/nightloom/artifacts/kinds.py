@@ -1,6 +1,6 @@
 """Kinds: the one list of manifests that there are."""
 
-from nightloom.artifacts import blueprints, data, models, prompts, results, training
+from nightloom.artifacts import blueprints, data, models, prompts, results, stages, training
 from nightloom.core.manifests import Manifest
 from nightloom.core.replacements import Replacement
 
@@ -26,7 +26,7 @@ KINDS: dict[str, type[Manifest]] = {
             results.PredictionShard,
             results.Predictions,
         ),
-        *(results.Report, prompts.Prompt, Replacement),
+        *(results.Report, prompts.Prompt, Replacement, stages.StageResult),
     )
 }
 """By name. A store with manifests of another kind was written by another version."""

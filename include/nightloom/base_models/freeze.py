@@ -35,9 +35,10 @@ from nightloom.base_models.starter import StarterSettings, identify_starter, mak
 from nightloom.core.digests import digest_bytes, digest_json, short
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.processes.packages import worker_packages
 from nightloom.processes.parent import in_child
+from nightloom.registry.store import open_store
 from nightloom.rendering.encode import digest_tokenizer
 from nightloom.rendering.tokens import open_encoder
 

@@ -22,7 +22,8 @@ from nightloom.processes.packages import worker_packages
 from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.registry.nights import list_manifests, read_outcome, read_outcomes
+from nightloom.registry.members import list_newest
+from nightloom.registry.nights import read_outcome, read_outcomes
 from nightloom.statistics.paired import minimum_detectable_effect
 from nightloom.trials.ranking import count_rungs
 
@@ -93,11 +94,11 @@ def find_winner(store: ObjectStore, blueprint_id: str) -> int | None:
 def list_earlier(store: ObjectStore, database: Database, recipe: str, most: int = 10) -> list[Blueprint]:
     """Give the last blueprints of a recipe that the store still has, the newest last."""
     found: list[Blueprint] = []
-    for manifest, _, _ in reversed(list_manifests(database, "blueprint", recipe)):
+    for member in list_newest(database, "blueprint", recipe):
         if len(found) == most:
             break
         try:
-            found.append(store.load(Blueprint, manifest))
+            found.append(store.load(Blueprint, member.manifest))
         except ManifestError:
             continue  # it is for comparison only
     return found[::-1]

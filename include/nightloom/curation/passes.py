@@ -17,7 +17,7 @@ from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame, p
 from nightloom.artifacts.models import Checks
 from nightloom.artifacts.parts import overlapping_parts
 from nightloom.core.manifests import Plain
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.curation import contamination, steps
 from nightloom.curation.clusters import choose_splits, list_settled
 from nightloom.curation.outcomes import (
@@ -34,6 +34,7 @@ from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import sketch_texts
 from nightloom.curation.texts import clean_rows
 from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.registry.store import open_store
 from nightloom.rendering.token_budget import TokenBound, find_bound
 
 logger = logging.getLogger(__name__)

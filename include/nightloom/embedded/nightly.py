@@ -18,7 +18,6 @@ from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import FaultError
 from nightloom.core.nights import night_of, parse_night, utc_now
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
 from nightloom.embedded.airflow_api import AirflowApi
 from nightloom.embedded.display import Display
 from nightloom.embedded.follow import dag_ids, find_running, follow_night
@@ -30,6 +29,7 @@ from nightloom.recipes.schema import Recipe
 from nightloom.recipes.sources import DeltaSource, FilesSource, SqlSource
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
+from nightloom.registry.store import open_store
 from nightloom.reports.facts import ReportFacts
 from nightloom.reports.write import report_path
 

@@ -15,7 +15,7 @@ from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
 from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.evaluation.linear_classifier import identify_linear_classifier
 from nightloom.evaluation.scoring import identify_scores
 from nightloom.nightly.context import Night
@@ -26,6 +26,7 @@ from nightloom.promotion.parity import identify_parity
 from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
 from nightloom.registry.refs import read_ref_before
+from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
 from nightloom.trials.ranking import count_rungs, list_contenders, note_divergence
 from nightloom.trials.ranking import rank_trials as rank_and_publish

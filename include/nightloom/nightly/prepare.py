@@ -26,7 +26,6 @@ from nightloom.core.errors import InputError, StoreError
 from nightloom.core.nights import Stop, compute_cut, night_of, parse_night, utc_now
 from nightloom.core.ownership import claim_prefix
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
@@ -45,6 +44,7 @@ from nightloom.registry.nights import begin_stage, is_latest_night, pin_recipe, 
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
 from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
+from nightloom.registry.store import open_store
 from nightloom.registry.turns import take_turn
 from nightloom.scanners.registry import make_checks
 from nightloom.snapshots import freeze

@@ -15,13 +15,14 @@ from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, PredictionShard
 from nightloom.core.digests import short
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
 from nightloom.prediction.answering import Batch, answer_rows
 from nightloom.prediction.lines import dump_lines
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.leases import drop_lease, take_lease
+from nightloom.registry.store import open_store
 
 logger = logging.getLogger(__name__)
 

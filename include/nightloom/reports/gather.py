@@ -10,7 +10,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import StageOutcome, read_night, read_outcomes
-from nightloom.registry.refs import RefMove, read_log
+from nightloom.registry.refs import RefMove, read_log_tail
 from nightloom.reports import telling
 from nightloom.reports.conclusion import Outcomes, conclude
 from nightloom.reports.facts import NightFact, ReportFacts
@@ -77,7 +77,7 @@ def _read_history(database: Database, recipe: str, night: date) -> dict[date, Ou
 
 def _read_moves(database: Database, recipe: str, night: date) -> list[RefMove]:
     """Give the champion's moves up to the night, oldest first."""
-    return [move for move in read_log(database, recipe) if move.name == "champion" and move.night <= night]
+    return [move for move in read_log_tail(database, recipe, "champion") if move.night <= night]
 
 
 def _read_nights(store: ObjectStore, history: Mapping[date, Outcomes], moves: Sequence[RefMove]) -> Iterator[NightFact]:

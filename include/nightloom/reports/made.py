@@ -13,7 +13,8 @@ from nightloom.artifacts.results import Parity, PredictionPlan, Predictions, Ver
 from nightloom.artifacts.training import Ranking, Trial, identify_trial
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import StageOutcome, list_manifests, read_outcome
+from nightloom.registry.members import list_night
+from nightloom.registry.nights import StageOutcome, read_outcome
 from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.reports.conclusion import Outcomes
 from nightloom.reports.shelf import Shelf
@@ -91,9 +92,9 @@ def manifest_of(outcome: StageOutcome | None) -> str | None:
 
 
 def find_made(database: Database, kind: str, recipe: str, night: date) -> str | None:
-    """Give the newest manifest of a kind that this night was the first to make."""
-    made = [manifest for manifest, _, made_in in list_manifests(database, kind, recipe) if made_in == night]
-    return made[-1] if made else None
+    """Return the manifest of a kind that a night made or used last."""
+    members = list_night(database, recipe, night, kind)
+    return members[-1].manifest if members else None
 
 
 def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) -> str | None:

@@ -24,8 +24,9 @@ from nightloom.core.errors import DivergenceError, InputError
 from nightloom.core.manifests import Manifest, Plain
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database, open_database
+from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
 from nightloom.training.base import Course, Trainer, Training
 from nightloom.training.distributed import count_processes, follow_course, is_first, share_course, share_no_course

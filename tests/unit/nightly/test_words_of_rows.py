@@ -17,7 +17,8 @@ from nightloom.core.store import ObjectStore
 from nightloom.nightly import prepare, report
 from nightloom.nightly.chain import run_stage
 from nightloom.registry.database import Database
-from nightloom.registry.nights import list_manifests, read_outcome
+from nightloom.registry.members import list_newest
+from nightloom.registry.nights import read_outcome
 from nightloom.snapshots.erase import erase_row
 
 from tests.conftest import MemoryS3
@@ -125,10 +126,10 @@ def test_docs_and_report_hold_no_words_and_erasure_leaves_none(
     assert outcome.status == "done"
     found = {key: find_words(data) for key, data in s3.objects.items()}
     assert set().union(*found.values()) == set(WORDS)
-    ((curated, _, _),) = list_manifests(registry, "curated", "triage")
-    docs = store.get_blob(str(store.load(Curated, curated).provenance.docs))
-    ((made, _, _),) = list_manifests(registry, "report", "triage")
-    told = store.load(Report, made)
+    (curated,) = list_newest(registry, "curated", "triage")
+    docs = store.get_blob(str(store.load(Curated, curated.manifest).provenance.docs))
+    (made,) = list_newest(registry, "report", "triage")
+    told = store.load(Report, made.manifest)
     pages = [docs, store.get_blob(told.provenance.html), store.get_blob(told.content.facts)]
     pages += [path.read_bytes() for path in (folder / "var" / "reports").rglob("*.*")]
     assert len(pages) == 5

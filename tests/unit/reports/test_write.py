@@ -18,7 +18,7 @@ from nightloom.core.errors import StoreError
 from nightloom.core.manifests import manifest_key
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.registry.nights import index_manifest
+from nightloom.registry.members import add_member
 from nightloom.reports.facts import ReportFacts
 from nightloom.reports.write import report_path, write_report
 
@@ -187,7 +187,7 @@ def test_a_night_of_one_trial_tells_of_no_others(store, nights, night, write) ->
 def test_trials_of_a_night_that_ended_on_the_way_are_told_as_far_as_they_came(store, nights, night, write) -> None:
     nights.prepare(night)
     blueprint = nights.compile(night, PLANS)
-    index_manifest(nights.database, "blueprint", blueprint.id, nights.recipe, night)
+    add_member(nights.database, nights.recipe, night, "blueprint", blueprint.id)
     nights.rank(blueprint, to_the_end=False)
     nights.end(night, "finetune", "refused", "training has taken 20 of 20 minutes")
     report = write()
