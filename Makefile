@@ -38,7 +38,7 @@ gpu: $(INSTALLED) ## Measure training on a GPU, a sample of which is in `make te
 	@$(BIN)/python -m pytest -q -rs -m "gpu or not gpu" --timeout 1800 tests/gpu
 
 bench: $(INSTALLED) ## Measure speed beside a peer's, in one run: ONLY=beginning of a name
-	@$(BIN)/python tests/benchmarks/run.py $(ONLY)
+	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/run.py $(ONLY)
 
 up: $(INSTALLED) ## Start Airflow and the object store in the background
 	@$(SERVICES) up

@@ -17,10 +17,11 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, connect_store, open_store
+from nightloom.core.store import ObjectStore, connect_store
 from nightloom.embedded.instance import Instance
 from nightloom.embedded.lifecycle import down, up
 from nightloom.registry.database import Database, open_database
+from nightloom.registry.store import open_store
 
 # Two processes test on two cores: threads of theirs that wait for each other would take several times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

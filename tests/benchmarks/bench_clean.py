@@ -8,29 +8,26 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import polars as pl
 from nightloom.examples.support_triage.faults import pii
 from nightloom.examples.support_triage.grammar import make_random, write_problem
+from nightloom.recipes.schema import Prepare
+from nightloom.recipes.sources import FilesSource
 from nightloom.scanners.clean import clean_text, clean_texts
+from nightloom.scanners.registry import make_checks
 
 ROWS = 65_536
 ONE_BY_ONE = 4_096
-_POLICIES: dict[str, Any] = {
-    "pii": "redact",
-    "secrets": "quarantine",
-    "prompt_injections": "quarantine",
-    "max_characters": 2000,
-}
 
 
 def measure(_names: set[str], _folder: Path) -> Iterator[tuple[str, float, float]]:
     """Measure microseconds a row, of both ways."""
     texts = pl.Series([_write_text(make_random("clean", 1, row)) for row in range(ROWS)])
-    clean_texts(texts[:ONE_BY_ONE], **_POLICIES)  # loads what is loaded once
-    many = _time(lambda: clean_texts(texts, **_POLICIES)) / ROWS
-    one = _time(lambda: [clean_text(text, **_POLICIES) for text in texts[:ONE_BY_ONE]]) / ONE_BY_ONE
+    checks = make_checks(Prepare(source=FilesSource(kind="files", path="/rows.csv")))
+    clean_texts(texts[:ONE_BY_ONE], checks)  # loads what is loaded once
+    many = _time(lambda: clean_texts(texts, checks)) / ROWS
+    one = _time(lambda: [clean_text(text, checks) for text in texts[:ONE_BY_ONE]]) / ONE_BY_ONE
     yield "clean_texts", many * 1e6, one * 1e6
 
 

@@ -22,7 +22,7 @@ from bench_prepare import make_words
 from nightloom.curation.passes import write_sketches
 from nightloom.curation.relatives import find_relatives
 from nightloom.curation.scratch import Scratch
-from nightloom.curation.similarity import jaccard, shingle
+from nightloom.curation.similarity import jaccard, shingle_texts
 from nightloom.curation.steps import KEY
 
 TEXTS = 20_000
@@ -71,7 +71,7 @@ def make_texts() -> tuple[list[str], dict[tuple[int, int], float]]:
         drawn[TEXTS - 1 - copy, changed] = rng.integers(0, len(words), len(changed))
     texts = words.gather(drawn.reshape(-1)).reshape((TEXTS, 75)).arr.join(" ").to_list()
     pairs = [(int(copy), TEXTS - 1 - int(copy)) for copy in copies]
-    return texts, {pair: jaccard(shingle(texts[pair[0]]), shingle(texts[pair[1]])) for pair in pairs}
+    return texts, {pair: jaccard(*shingle_texts([texts[place] for place in pair])) for pair in pairs}
 
 
 def _find(texts: list[str], scratch: Scratch) -> tuple[float, set[tuple[int, int]]]:

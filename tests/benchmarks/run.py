@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 MODULES = {
     "clean": "bench_clean",
     "duplicates": "bench_duplicates",
+    "index": "bench_index",
     "prepare": "bench_prepare",
     "snapshot": "bench_snapshots",
     "training": "bench_training",

@@ -1,5 +1,6 @@
 """An installation in a folder, whose store is in memory."""
 
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +25,14 @@ from nightloom.artifacts.leaves import rows_root
 from nightloom.core import errors
 from nightloom.core.nights import compute_cut
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.nightly.context import describe_recipe
 from nightloom.processes.child import run_function
 from nightloom.processes.parent import in_child, name_function
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.nights import end_stage, pin_recipe, record_night
+from nightloom.registry.store import open_store
 
 from tests.factories.manifests import make_preparation
 
@@ -51,7 +53,7 @@ def folder(tmp_path: Path, store: ObjectStore, registry: Database, monkeypatch: 
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"NIGHTLOOM_{name}", str(value))
-    monkeypatch.setattr("nightloom.core.store.connect_store", lambda _: store)
+    monkeypatch.setattr("nightloom.registry.store.connect_store", lambda _: store)
     for cached in (get_settings, open_database, open_store):
         cached.cache_clear()
     yield tmp_path
@@ -127,7 +129,8 @@ def prepared(folder: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) 
     """Night 2026-11-23 of a recipe with dummy model and trainer was prepared; workers run in this process."""
 
     def run_here(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
-        def run(**given: Any) -> Any:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            given = inspect.signature(function).bind(*args, **kwargs).arguments
             document = json.loads(json.dumps(run_function(name_function(function), json.loads(json.dumps(given)))))
             if "error" in document:
                 raise getattr(errors, document["error"])(document["message"])

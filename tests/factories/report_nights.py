@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 from nightloom.artifacts.blueprints import Blueprint, EvalSetUse, TrialPlan, number_draws
 from nightloom.artifacts.data import (
-    CanaryResult,
     Curated,
     EvalSetContent,
     EvalSetManifest,
     EvalSetProvenance,
     Expectation,
+    PlantedResult,
     Preparation,
     Records,
     RecordsContent,
@@ -24,7 +24,7 @@ from nightloom.artifacts.data import (
     SnapshotProvenance,
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
-from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.models import Checks, ModelRef
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import (
     Comparison,
@@ -99,7 +99,7 @@ COUNTS = (
     ("quarantined", "secret", 22),
     ("quarantined", "too_long", 8),
 )
-CANARIES = (
+PLANTED = (
     ("broken_encoding", "repaired", "fix_encoding", 24, 24),
     ("contradicting_labels", "quarantined", "contradicting_labels", 40, 40),
     ("empty_text", "quarantined", "empty_text", 12, 12),
@@ -153,7 +153,7 @@ class Nights:
     def end(self, night: date, stage: Any, status: Any, sentence: str, manifest: str | None = None) -> None:
         end_stage(self.database, NAME, night, stage, status, sentence, manifest)
 
-    def prepare(self, night: date, *, new_rows: int = 812, canaries: Any = CANARIES) -> Preparation:
+    def prepare(self, night: date, *, new_rows: int = 812, planted: Any = PLANTED) -> Preparation:
         record_night(self.database, compute_cut(NAME, night, "Europe/Berlin"))
         content = RecordsContent(rows=11559, new_rows=new_rows, parts=(digest("records", str(night)),))
         records = self.store.publish(Records(content=content))
@@ -171,9 +171,9 @@ class Nights:
                 *(Expectation(suite=s, name=n, column=c, success=ok, unexpected=u) for s, n, c, ok, u in EXPECTATIONS),
                 VOLUME,
             ),
-            canaries=tuple(
-                CanaryResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, sound_taken=1 if r else None)
-                for k, o, r, p, a in canaries
+            planted=tuple(
+                PlantedResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, sound_taken=1 if r else None)
+                for k, o, r, p, a in planted
             ),
             sound_rows=10950,
             sound_rows_touched=14,
@@ -261,7 +261,7 @@ class Nights:
             model=ModelRef(base=BASE, adapter=self.champion),
             task=TASK,
             max_new_tokens=64,
-            checks={},
+            checks=Checks(max_characters=2000, operations={}, actions={}, scanners={}),
             shards=(),
             rows=rows,
             code=digest("code"),
@@ -292,6 +292,7 @@ class Nights:
             parent=None,
             releases=None,
             operations={},
+            scanners={},
             tokens=None,
             examples=(),
             ledger=(),

@@ -22,9 +22,9 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from nightloom.core.errors import NightloomError
 from nightloom.core.nights import utc_now
-from nightloom.core.store import open_store
 from nightloom.nightly import prepare
 from nightloom.registry.database import open_database
+from nightloom.registry.store import open_store
 from nightloom.snapshots.erase import erase_row
 from nightloom.snapshots.garbage import collect_garbage, count_by_reason
 

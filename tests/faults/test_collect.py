@@ -2,8 +2,8 @@
 
 import pytest
 from nightloom.artifacts.data import Preparation
-from nightloom.core.store import open_store
 from nightloom.core.trash import list_objects
+from nightloom.registry.store import open_store
 from nightloom.snapshots.verify import verify_snapshot
 
 from .conftest import NIGHT, Child, Fresh

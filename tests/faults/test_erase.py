@@ -3,9 +3,9 @@
 import pytest
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.reading import read_records, read_snapshot
-from nightloom.core.store import open_store
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import find_erasure
+from nightloom.registry.store import open_store
 from nightloom.snapshots.verify import verify_snapshot
 
 from .conftest import NIGHT, Child, Fresh

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcomes
-from nightloom.registry.refs import read_log
+from nightloom.registry.refs import read_log_tail
 
 from .conftest import NIGHT, WRITES, Child, Ended, Fresh
 
@@ -29,7 +29,7 @@ def check_night(preparation: str) -> None:
     """The night was prepared once: it has one outcome, and `latest` moved once."""
     (outcome,) = read_outcomes(open_database(), "triage", until=date.max, limit=9)
     assert (outcome.status, outcome.manifest) == ("done", preparation)
-    assert [move.name for move in read_log(open_database())] == ["latest"]
+    assert [move.name for move in read_log_tail(open_database())] == ["latest"]
 
 
 def check_passing_fault(

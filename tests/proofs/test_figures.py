@@ -9,10 +9,10 @@ import pytest
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.results import Metric, Verdict
 from nightloom.core.nights import night_of, utc_now
-from nightloom.core.store import open_store
 from nightloom.examples.support_triage.feed import feed
 from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import StageOutcome
+from nightloom.registry.store import open_store
 
 pytestmark = pytest.mark.proof
 
@@ -62,11 +62,11 @@ def test_support_triage_learns_what_was_meant(triage_night: dict[str, StageOutco
 
 def test_planted_faults_meet_their_outcome(triage_night: dict[str, StageOutcome]) -> None:
     prepared = open_store().load(Preparation, str(triage_night["prepare"].manifest)).content
-    for canary in prepared.canaries:
-        print(canary.kind, canary.outcome, canary.rule, f"{canary.as_expected}/{canary.planted}")  # noqa: T201  # likewise
+    for row in prepared.planted:
+        print(row.kind, row.outcome, row.rule, f"{row.as_expected}/{row.planted}")  # noqa: T201  # likewise
     print("sound rows touched", prepared.sound_rows_touched, "of", prepared.sound_rows)  # noqa: T201  # likewise
-    assert len(prepared.canaries) == 10
-    missed = [c for c in prepared.canaries if c.kind != "wrong_label" and c.as_expected < 0.99 * c.planted]
+    assert len(prepared.planted) == 10
+    missed = [c for c in prepared.planted if c.kind != "wrong_label" and c.as_expected < 0.99 * c.planted]
     assert missed == []
     assert prepared.sound_rows_touched <= 0.005 * prepared.sound_rows
 

@@ -24,9 +24,10 @@ from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.training import Checkpoint, Trial, identify_trial
 from nightloom.base_models.starter import StarterSettings, pretrain_starter
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.processes.parent import SHARING_CORES
 from nightloom.registry.database import open_database
+from nightloom.registry.store import open_store
 from nightloom.registry.trials import TrialProgress, read_trial
 
 from tests.factories.trials import publish_base, publish_blueprint

@@ -18,6 +18,8 @@ from nightloom.scanners.injections import find_injections
 from nightloom.scanners.normalise import normalise
 from nightloom.statistics.intervals import wilson_interval
 
+from tests.factories.checks import make_checks
+
 from .planted import FAULTS, put
 from .sound_tickets import NEAR_MISSES, write_ticket
 
@@ -52,13 +54,7 @@ def write_rows(seed: str, each: int) -> list[Row]:
 def treated() -> list[tuple[Row, frozenset[str], bool]]:
     """Every row with the rules that treated it, and whether what became of it is right."""
     rows = write_rows("planted", ROWS)
-    table = clean_texts(
-        pl.Series([row.text for row in rows]),
-        pii="redact",
-        secrets="quarantine",
-        prompt_injections="quarantine",
-        max_characters=2000,
-    )
+    table = clean_texts(pl.Series([row.text for row in rows]), make_checks(max_characters=2000))
     return [
         (row, frozenset({rule} if rule else repairs.split(",")), row.clean in (None, clean))
         for row, (clean, repairs, rule) in zip(rows, table.select("clean", "repairs", "rule").iter_rows(), strict=True)

@@ -17,7 +17,7 @@ from nightloom.artifacts.frames import LEDGER, RECORDS
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import curate_records
-from nightloom.curation.similarity import comparable, jaccard, shingle
+from nightloom.curation.similarity import comparable, jaccard, shingle_texts
 from nightloom.recipes.schema import AnswerField, Prepare
 from nightloom.recipes.sources import FilesSource
 from nightloom.statistics.intervals import wilson_interval
@@ -60,7 +60,7 @@ def slip(random: Random, text: str) -> str:
 
 
 def similarity(first: str, second: str) -> float:
-    return jaccard(shingle(comparable(first)), shingle(comparable(second)))
+    return jaccard(*shingle_texts([comparable(first), comparable(second)]))
 
 
 def near(random: Random, text: str) -> str:

@@ -72,6 +72,7 @@ class Blueprint(Artifact):
     """What will be trained and compared, stored before anything trains."""
 
     kind: ClassVar[str] = "blueprint"
+    stays_in_memory: ClassVar[bool] = True
     content: BlueprintSpec
     provenance: BlueprintProvenance
 

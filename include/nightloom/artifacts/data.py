@@ -1,11 +1,12 @@
 """Data manifests: extracted records, eval sets, snapshots, and what preparing a night came to."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.core.manifests import Artifact, Plain
+from nightloom.artifacts.models import Checks
+from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
 RecordsId = Annotated[str, Names("records")]
@@ -107,7 +108,7 @@ class RuleCount(Plain):
     rows: int
 
 
-class CanaryResult(Plain):
+class PlantedResult(Plain):
     """How one kind of planted fault fared against its expected outcome."""
 
     kind: str
@@ -116,7 +117,7 @@ class CanaryResult(Plain):
     planted: int
     as_expected: int
     sound_taken: int | None = Field(
-        description="Rows that are no canary, and that the same rule treated; none: no rule must decide."
+        description="Rows that were not planted, and that the same rule treated; none: no rule must decide."
     )
 
 
@@ -176,6 +177,7 @@ class Curated(Artifact):
             description="Blob of a RELEASES frame: rows that people let through; none: none."
         )
         operations: dict[str, int] = Field(description="Operations that cleaned the texts, with their versions.")
+        scanners: dict[str, int] = Field(description="Scanners that looked into the texts, with their versions.")
         tokens: TokenBudget | None = Field(description="What tokens were counted by; none: the base model has none.")
         examples: tuple[Annotated[str, Names(BLOB, "examples")], ...] = Field(
             description="Blobs of EXAMPLES frames, one after the other in the order in which the rows came."
@@ -194,6 +196,37 @@ class Curated(Artifact):
     kind: ClassVar[str] = "curated"
     content: Content
     provenance: CuratedProvenance = CuratedProvenance()
+
+
+class Curation(CachedResult):
+    """Which curated rows came of records: a night that is run again curates nothing anew."""
+
+    class Key(Plain):
+        """All that the outcomes of rows follow from."""
+
+        records: RecordsId
+        eval_sets: tuple[EvalSetId, ...]
+        parent: PreparationId | None
+        releases: Annotated[str, Names(BLOB, "releases")] | None
+        erased: str = Field(description="Digest of the ids of erased rows.")
+        tokens: TokenBudget | None
+        answer: dict[str, Any] = Field(description="Fields of the answer, as the recipe has them.")
+        rules: dict[str, Any] = Field(description="The recipe's `prepare`.")
+        checks: Checks = Field(description="Names the versions of operations and scanners.")
+        suites: dict[str, str] = Field(description="Digests of Great Expectations suites.")
+        earlier: str = Field(description="Digest of what limits compare with, of the nights before.")
+        cut_to: datetime = Field(description="End of the cut: how old the newest row may be.")
+        code: str
+        packages: dict[str, str]
+
+    class Result(Plain):
+        """What came out."""
+
+        curated: CuratedId
+
+    kind: ClassVar[str] = "curation"
+    key: Key
+    result: Result
 
 
 class PreparationContent(Plain):
@@ -223,8 +256,8 @@ class PreparationContent(Plain):
         default_factory=dict,
         description="Examples by the length of their texts, under the greatest power of two that is not longer.",
     )
-    canaries: tuple[CanaryResult, ...] = ()
-    sound_rows: int | None = Field(default=None, description="Rows that are no canary; none: no canaries.")
+    planted: tuple[PlantedResult, ...] = ()
+    sound_rows: int | None = Field(default=None, description="Rows that were not planted; none: no row is known to be.")
     sound_rows_touched: int | None = Field(
         default=None, description="Of those, how many were merged, repaired or quarantined."
     )

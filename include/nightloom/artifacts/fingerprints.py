@@ -51,6 +51,13 @@ STARTER = Fingerprint(
     ("base_models.determinism", "base_models.starter", "base_models.starter_text"),
     ("tokenizers", "torch", "transformers"),
 )
+CURATION = Fingerprint(
+    ("base_models.dummy", "curation", *_RENDERING, "scanners", "validation"),
+    (
+        *("ftfy", "great-expectations", "numpy", "polars", "presidio-analyzer", "pyarrow", "rensa", "spacy"),
+        *("tokenizers", "transformers"),
+    ),
+)
 TOKENS = Fingerprint(_RENDERING, ("tokenizers", "transformers"))
 TRIAL = Fingerprint(("base_models.determinism", *_LOADING, *_RENDERING, "training"), (*_GENERATION, "trl"))
 ANSWERS = Fingerprint((*_LOADING, "engines", *_RENDERING), _GENERATION)

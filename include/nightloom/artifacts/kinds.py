@@ -1,14 +1,21 @@
 """Kinds: the one list of manifests that there are."""
 
-from nightloom.artifacts import blueprints, data, models, prompts, results, training
+from nightloom.artifacts import blueprints, data, models, prompts, results, stages, training
 from nightloom.core.manifests import Manifest
 from nightloom.core.replacements import Replacement
 
 KINDS: dict[str, type[Manifest]] = {
     kind.kind: kind
     for kind in (
-        *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Preparation),
-        *(models.BaseModelManifest, models.Starter, models.Origin, models.Adapter, blueprints.Blueprint),
+        *(data.Records, data.EvalSetManifest, data.Snapshot, data.Curated, data.Curation, data.Preparation),
+        *(
+            models.BaseModelManifest,
+            models.Starter,
+            models.Origin,
+            models.Rendering,
+            models.Adapter,
+            blueprints.Blueprint,
+        ),
         *(training.Tokens, training.Trial, training.Checkpoint),
         *(training.Rung, training.Divergence, training.Ranking),
         *(
@@ -19,7 +26,7 @@ KINDS: dict[str, type[Manifest]] = {
             results.PredictionShard,
             results.Predictions,
         ),
-        *(results.Report, prompts.Prompt, Replacement),
+        *(results.Report, prompts.Prompt, Replacement, stages.StageResult),
     )
 }
 """By name. A store with manifests of another kind was written by another version."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BlobId, Names
-from nightloom.recipes.schema import Task
+from nightloom.recipes.schema import Action, Task
 
 BaseId = Annotated[str, Names("base")]
 AdapterId = Annotated[str, Names("adapter")]
@@ -82,6 +82,38 @@ class Origin(CachedResult):
     kind: ClassVar[str] = "origin"
     key: Key
     result: Result
+
+
+class Rendering(CachedResult):
+    """How an interpreter reads a base model's tokenizer and chat template."""
+
+    class Key(Plain):
+        """A base model, and what reads it."""
+
+        base: BaseId
+        code: str
+        packages: dict[str, str]
+
+    class Result(Plain):
+        """What it read."""
+
+        tokenizer: str | None = Field(description="Digest of the tokenizer, or None if the model has none.")
+        template: str | None = Field(description="Digest of the chat template's text, or None.")
+
+    kind: ClassVar[str] = "rendering"
+    key: Key
+    result: Result
+
+
+class Checks(Plain):
+    """What a text goes through before a model learns from it or sees it."""
+
+    max_characters: int = Field(description="Length beyond which a text, as received, is refused.")
+    operations: dict[str, int] = Field(description="Operations that normalise it, with their versions.")
+    actions: dict[str, Action] = Field(
+        description="What becomes of a text in which a scanner finds something, by the scanner's name."
+    )
+    scanners: dict[str, int] = Field(description="Versions of those scanners that are asked; the others are `keep`.")
 
 
 class TaskSpec(Plain):

@@ -1,11 +1,11 @@
 """Result manifests: scores, verdicts, predictions, reports."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from nightloom.artifacts.data import Empty, EvalSetId, RecordsPart, SnapshotId
-from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelRef, TaskSpec
+from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, Checks, ModelRef, TaskSpec
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
@@ -227,7 +227,7 @@ class PredictionPlanContent(Plain):
     model: ModelRef
     task: TaskSpec
     max_new_tokens: int
-    checks: dict[str, Any] = Field(description="The recipe's settings that decide what is redacted or blocked.")
+    checks: Checks = Field(description="What decides which rows are redacted, blocked or refused.")
     shards: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames.")
     rows: int
     code: str

@@ -10,6 +10,7 @@ from typing import Protocol, TypedDict
 
 import yaml
 
+from nightloom.artifacts.fingerprints import TOKENS
 from nightloom.artifacts.folders import (
     digest_folder,
     fetch_model,
@@ -24,6 +25,7 @@ from nightloom.artifacts.models import (
     BaseModelProvenance,
     ModelFile,
     Origin,
+    Rendering,
     Starter,
 )
 from nightloom.base_models.check import WEIGHTS, check_kind, check_weights, list_weights
@@ -33,7 +35,10 @@ from nightloom.base_models.starter import StarterSettings, identify_starter, mak
 from nightloom.core.digests import digest_bytes, digest_json, short
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
+from nightloom.processes.packages import worker_packages
+from nightloom.processes.parent import in_child
+from nightloom.registry.store import open_store
 from nightloom.rendering.encode import digest_tokenizer
 from nightloom.rendering.tokens import open_encoder
 
@@ -59,33 +64,76 @@ class Distant(Protocol):
         ...
 
 
-class Rendering(TypedDict):
-    """Digests of a base model's tokenizer and chat template; None of a model that has neither."""
+class FrozenBase(TypedDict):
+    """A base model as a blueprint names it, with the digests of its tokenizer and chat template, where it has them."""
 
+    base: str
     tokenizer: str | None
     template: str | None
 
 
-class FrozenBase(Rendering):
-    """A base model as a blueprint names it."""
+def freeze_in_child(store: ObjectStore, base: str) -> FrozenBase:
+    """Freeze a base model in a child process, unless it was frozen as it is now.
 
-    base: str
+    Raises:
+        InputError: There is no such model, it is not plain data, or it cannot be trained or asked.
+        FaultError: It cannot be fetched just now.
+    """
+    return find_frozen(store, base) or in_child(run_freeze)(base=base)
+
+
+def find_frozen(store: ObjectStore, base: str) -> FrozenBase | None:
+    """Return a base model as it is now, or None if it has to be made, fetched or read first. Nothing is written.
+
+    Raises:
+        InputError: There is no such model, or it is not plain data.
+        FaultError: Where it lies does not answer just now.
+    """
+    packages = worker_packages()
+    described = describe_base(store, base, packages)
+    if described is None or store.find(BaseModelManifest, described) is None:
+        return None
+    base_id = BaseModelManifest.id_of(described)
+    if is_dummy(described.files):
+        return FrozenBase(base=base_id, tokenizer=None, template=None)
+    rendering = store.find(Rendering, identify_rendering(base_id, packages))
+    return _describe(rendering) if rendering else None
 
 
 def run_freeze(base: str) -> FrozenBase:
     """Freeze a base model in this process: for a child process."""
-    base_id = freeze_base(open_store(), base)
-    return {"base": base_id, **run_describe(base_id)}
-
-
-def run_describe(base: str) -> Rendering:
-    """Return how this interpreter reads a frozen base model's tokenizer and chat template: for a child process."""
     store = open_store()
-    if is_dummy(store.load(BaseModelManifest, base).content.files):
-        return {"tokenizer": None, "template": None}
-    manifest, folder = fetch_model(store, BaseModelManifest, base)
-    encoder = open_encoder(folder)
-    return {"tokenizer": digest_tokenizer(manifest.content.files, encoder), "template": encoder.template}
+    return _describe(read_rendering(store, freeze_base(store, base)))
+
+
+def run_describe(base: str) -> FrozenBase:
+    """Return a frozen base model as this interpreter reads it: for a child process."""
+    return _describe(read_rendering(open_store(), base))
+
+
+def read_rendering(store: ObjectStore, base: str) -> Rendering:
+    """Return how this interpreter reads a frozen base model's tokenizer and chat template."""
+    key = identify_rendering(base, TOKENS.versions())
+
+    def read() -> Rendering:
+        if is_dummy(store.load(BaseModelManifest, base).content.files):
+            return Rendering(key=key, result=Rendering.Result(tokenizer=None, template=None))
+        manifest, folder = fetch_model(store, BaseModelManifest, base)
+        encoder = open_encoder(folder)
+        tokenizer = digest_tokenizer(manifest.content.files, encoder)
+        return Rendering(key=key, result=Rendering.Result(tokenizer=tokenizer, template=encoder.template))
+
+    return store.find_or_make(Rendering, key, read)
+
+
+def _describe(rendering: Rendering) -> FrozenBase:
+    read = rendering.result
+    return FrozenBase(base=rendering.key.base, tokenizer=read.tokenizer, template=read.template)
+
+
+def identify_rendering(base: str, packages: Mapping[str, str]) -> Rendering.Key:
+    """Return what determines how a base model's tokenizer and chat template are read."""
+    return Rendering.Key(base=base, code=TOKENS.code(), packages=TOKENS.versions(packages))
 
 
 def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelContent | None:

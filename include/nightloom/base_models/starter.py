@@ -22,8 +22,9 @@ from nightloom.core.digests import digest_file, digest_json, short
 from nightloom.core.durations import describe_progress
 from nightloom.core.manifests import Plain
 from nightloom.core.scratch import scratch_folder
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.processes.parent import SHARING_CORES
+from nightloom.registry.store import open_store
 
 logger = logging.getLogger(__name__)
 

@@ -3,16 +3,15 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, EvalSetUse
 from nightloom.artifacts.data import EvalSetManifest, Preparation
-from nightloom.artifacts.fingerprints import TOKENS, VERDICT
-from nightloom.artifacts.models import BaseModelManifest, specify_task
+from nightloom.artifacts.fingerprints import VERDICT
+from nightloom.artifacts.models import specify_task
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.training import Ranking
-from nightloom.base_models.freeze import describe_base, run_describe, run_freeze
+from nightloom.base_models.freeze import FrozenBase, freeze_in_child
 from nightloom.blueprints.draw import draw_trials
 from nightloom.core.digests import code_digest
 from nightloom.core.errors import InputError, ManifestError
@@ -20,22 +19,13 @@ from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.processes.packages import worker_packages
-from nightloom.processes.parent import in_child
 from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.registry.nights import list_manifests, read_outcome, read_outcomes
+from nightloom.registry.members import list_newest
+from nightloom.registry.nights import read_outcome, read_outcomes
 from nightloom.statistics.paired import minimum_detectable_effect
 from nightloom.trials.ranking import count_rungs
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """A base model as a blueprint names it."""
-
-    base: str
-    tokenizer: str | None
-    template: str | None
 
 
 def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night: date) -> Blueprint | Stop:
@@ -47,20 +37,22 @@ def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night
     prepared = find_preparation(store, database, recipe.name, night)
     if isinstance(prepared, Stop):
         return prepared
-    frozen = Frozen(**in_child(run_freeze)(base=recipe.train.base))
+    frozen = freeze_in_child(store, recipe.train.base)
     draft = draft_recipe(store, recipe, night, prepared, frozen)
     return publish_blueprint(store, draft, read_prompt(get_settings().prompts_dir, recipe.task.prompt))
 
 
-def draft_recipe(store: ObjectStore, recipe: Recipe, night: date, prepared: Preparation, frozen: Frozen) -> Blueprint:
+def draft_recipe(
+    store: ObjectStore, recipe: Recipe, night: date, prepared: Preparation, frozen: FrozenBase
+) -> Blueprint:
     """Give what a recipe is compiled to, as it stands now, on what a night prepared."""
     return draft_blueprint(
         recipe,
         night=night,
         snapshot=prepared.content.snapshot,
-        base=frozen.base,
-        tokenizer=frozen.tokenizer,
-        template=frozen.template,
+        base=frozen["base"],
+        tokenizer=frozen["tokenizer"],
+        template=frozen["template"],
         prompt=read_prompt(get_settings().prompts_dir, recipe.task.prompt),
         eval_sets=[store.load(EvalSetManifest, evalset) for evalset in prepared.content.eval_sets],
     )
@@ -91,24 +83,6 @@ def find_prepared_night(database: Database, recipe: str, night: date | None) -> 
     return found
 
 
-def find_frozen(store: ObjectStore, base: str, earlier: Sequence[Blueprint]) -> Frozen | None:
-    """Give a base model, where that can be told at once; nothing: it has to be frozen first.
-
-    How its tokenizer is read is taken from an earlier blueprint that was compiled by the same code and packages.
-    """
-    packages = worker_packages()
-    described = describe_base(store, base, packages)
-    if described is None or store.find(BaseModelManifest, described) is None:
-        return None
-    base_id = BaseModelManifest.id_of(described)
-    for one in reversed(earlier):
-        known = one.content
-        reads_alike = all(known.code.get(name) == code_digest(name) for name in TOKENS.modules)
-        if known.base == base_id and reads_alike and TOKENS.versions(known.packages) == TOKENS.versions(packages):
-            return Frozen(base_id, known.tokenizer, known.template)
-    return Frozen(base_id, **in_child(run_describe)(base=base_id))
-
-
 def find_winner(store: ObjectStore, blueprint_id: str) -> int | None:
     """Give the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
     identity = store.load(Blueprint, blueprint_id).content
@@ -120,11 +94,11 @@ def find_winner(store: ObjectStore, blueprint_id: str) -> int | None:
 def list_earlier(store: ObjectStore, database: Database, recipe: str, most: int = 10) -> list[Blueprint]:
     """Give the last blueprints of a recipe that the store still has, the newest last."""
     found: list[Blueprint] = []
-    for manifest, _, _ in reversed(list_manifests(database, "blueprint", recipe)):
+    for member in list_newest(database, "blueprint", recipe):
         if len(found) == most:
             break
         try:
-            found.append(store.load(Blueprint, manifest))
+            found.append(store.load(Blueprint, member.manifest))
         except ManifestError:
             continue  # it is for comparison only
     return found[::-1]

@@ -7,13 +7,12 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.artifacts.training import identify_trial
+from nightloom.base_models.freeze import find_frozen
 from nightloom.blueprints.changes import Change, diff_blueprints, diff_trials, list_new_trials, tell_changes
 from nightloom.blueprints.compile import (
     draft_recipe,
-    find_frozen,
     find_preparation,
     find_prepared_night,
-    list_earlier,
 )
 from nightloom.blueprints.explain import tell_rows
 from nightloom.core.digests import short
@@ -76,7 +75,7 @@ def diff_with_recipe(store: ObjectStore, database: Database, before: str, recipe
     prepared = find_preparation(store, database, recipe, night)
     if isinstance(prepared, Stop):
         raise InputError(prepared.sentence)
-    frozen = find_frozen(store, settings.train.base, list_earlier(store, database, recipe))
+    frozen = find_frozen(store, settings.train.base)
     if frozen is None:
         msg = f"base model {settings.train.base} is not frozen yet; `nightloom blueprint compile {recipe}` does that"
         raise InputError(msg)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import islice
 from typing import TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse, number_draws
@@ -14,10 +15,10 @@ from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Divergence, Ranking, Rung, Tokens, Trial, identify_trial
+from nightloom.base_models.freeze import find_frozen
 from nightloom.blueprints.changes import diff_blueprints
 from nightloom.blueprints.compile import (
     draft_recipe,
-    find_frozen,
     find_preparation,
     installed_code,
     installed_versions,
@@ -44,7 +45,8 @@ from nightloom.processes.packages import worker_packages
 from nightloom.promotion.parity import identify_parity
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import Database
-from nightloom.registry.nights import list_manifests
+from nightloom.registry.members import list_newest
+from nightloom.registry.questions import list_children
 from nightloom.registry.refs import read_ref_before
 from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.rendering.encode import identify_tokens
@@ -68,7 +70,7 @@ def plan_recipe(store: ObjectStore, database: Database, recipe: str, night: date
     if isinstance(prepared, Stop):
         raise InputError(prepared.sentence)
     earlier = list_earlier(store, database, recipe)
-    frozen = find_frozen(store, settings.train.base, earlier)
+    frozen = find_frozen(store, settings.train.base)
     if frozen is None:
         base = Step("base model", "would run", reason=f"{settings.train.base} has to be made or fetched first")
         rest = ("tokens", "trials", "scores", "verdict")
@@ -143,8 +145,9 @@ class _Planner:
     @cached_property
     def _trained(self) -> list[Trial]:
         """The recipe's last trials, the newest last."""
-        indexed = list_manifests(self.database, "trial", self.blueprint.content.recipe)[-_MOST_TRIALS:]
-        return [trial for one, _, _ in indexed if (trial := _load(self.store, Trial, one))]
+        newest = islice(list_newest(self.database, "trial", self.blueprint.content.recipe), _MOST_TRIALS)
+        found = [trial for one in newest if (trial := _load(self.store, Trial, one.manifest))]
+        return found[::-1]
 
     @cached_property
     def _explainer(self) -> Explainer:
@@ -288,7 +291,7 @@ class _Planner:
     def _plan_verdict(self, candidate: str | None, champion: str | None) -> Step:
         if candidate is None:
             return Step("verdict", "unknown", reason="until the candidate is scored")
-        for one, _, _ in reversed(list_manifests(self.database, "verdict", self.blueprint.content.recipe)):
+        for one in reversed(list_children(self.database, candidate, "verdict", "candidate")):
             verdict = _load(self.store, Verdict, one)
             decided = verdict and (
                 *(verdict.content.blueprint, verdict.content.candidate),

@@ -17,9 +17,10 @@ from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.processes.device_leases import on_device
 from nightloom.processes.packages import worker_packages
+from nightloom.registry.store import open_store
 from nightloom.training.distributed import count_processes, lead
 from nightloom.trials.train import train_anew
 

@@ -11,7 +11,7 @@ from nightloom.artifacts.data import EvalSetManifest
 from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, ModelFile
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
-from nightloom.base_models.freeze import Rendering, describe_base, run_describe
+from nightloom.base_models.freeze import FrozenBase, describe_base, run_describe
 from nightloom.blueprints.changes import diff_blueprints
 from nightloom.blueprints.compile import draft_blueprint, installed_code, installed_versions
 from nightloom.core.digests import short
@@ -101,7 +101,7 @@ def verify_inputs(store: ObjectStore, blueprint: BlueprintSpec) -> list[str]:
 
 
 def verify_installation(
-    blueprint: BlueprintSpec, described: Rendering | None, environment: Mapping[str, str]
+    blueprint: BlueprintSpec, described: FrozenBase | None, environment: Mapping[str, str]
 ) -> list[str]:
     """Say for what reasons this installation would not give what the blueprint says.
 
@@ -169,7 +169,7 @@ def _verify_libraries(blueprint: BlueprintSpec) -> Iterator[str]:
             yield f"{package} is {found or 'not installed'}, not {wanted}; install {package}=={wanted}"
 
 
-def _verify_reading(blueprint: BlueprintSpec, described: Rendering | None) -> Iterator[str]:
+def _verify_reading(blueprint: BlueprintSpec, described: FrozenBase | None) -> Iterator[str]:
     if described is None:
         return
     for name, wanted, found in (

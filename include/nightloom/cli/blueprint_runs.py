@@ -26,9 +26,9 @@ def run(blueprint: BlueprintId, *, trial: TrialNumber = None, as_json: AsJson = 
     """Train, pick and compare out of Airflow, to the same ids. No ref moves; what exists is not made again."""
     from nightloom.artifacts.results import Verdict
     from nightloom.cli.progress import following_steps
-    from nightloom.core.store import open_store
     from nightloom.nightly.running import run_blueprint
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
     with following_steps() as on_step:
@@ -46,8 +46,8 @@ def run(blueprint: BlueprintId, *, trial: TrialNumber = None, as_json: AsJson = 
 def verify(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
     """Recompute every digest, and look for inputs that the blueprint does not declare. Exit 1 when it is not sound."""
     from nightloom.blueprints.verify import verify_blueprint
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     blueprint_id = find_id(open_database(), "blueprint", blueprint)
     found = verify_blueprint(open_store(), blueprint_id)
@@ -76,8 +76,8 @@ def replay(
     """Train a trial anew and compare its weights with those that stand. Exit 1 when they are different."""
     from nightloom.blueprints.replay import choose_trial, list_surroundings, replay_on_device
     from nightloom.cli.progress import following_steps
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
     number = choose_trial(store, blueprint_id, trial)
@@ -104,8 +104,8 @@ def diff(
 ) -> None:
     """Tell what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
     from nightloom.blueprints.diff import diff_stored, diff_with_recipe
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
     first = find_id(database, "blueprint", before)

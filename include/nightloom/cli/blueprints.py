@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.lookup import find_id, newest
+from nightloom.cli.lookup import find_id
 from nightloom.cli.output import (
     AsJson,
     Limit,
@@ -43,16 +44,16 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
     from nightloom.blueprints.compile import compile_recipe
     from nightloom.core.errors import InputError
     from nightloom.core.nights import Stop
-    from nightloom.core.store import open_store
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import index_manifest
+    from nightloom.registry.members import add_member
+    from nightloom.registry.store import open_store
 
     settings, date = load_recipe(recipe), _find_night(recipe, night)
     blueprint = compile_recipe(open_store(), open_database(), settings, date)
     if isinstance(blueprint, Stop):
         raise InputError(blueprint.sentence)
-    index_manifest(open_database(), blueprint.kind, blueprint.id, recipe, date)
+    add_member(open_database(), recipe, date, blueprint.kind, blueprint.id)
     identity = blueprint.content
     pairs = [
         ("blueprint", blueprint.id),
@@ -77,8 +78,8 @@ def plan(
 ) -> None:
     """Tell every step, whether its result exists, which field made it differ, and the time and cost. Runs nothing."""
     from nightloom.blueprints.planner import plan_blueprint, plan_recipe
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
     if is_recipe(target):
@@ -96,21 +97,19 @@ def list_blueprints(
     as_json: AsJson = False,
 ) -> None:
     """List the blueprints, newest first, with what the last verdict on each found."""
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import list_manifests
+    from nightloom.registry.members import list_newest
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    found = newest(list_manifests(database, "blueprint", recipe), limit)
-    verdicts = _find_verdicts(store, database, recipe, {manifest for manifest, _, _ in found})
     documents = []
-    for manifest, of_recipe, night in found:
-        verdict = verdicts.get(manifest)
+    for one in islice(list_newest(database, "blueprint", recipe), limit):
+        verdict = _find_verdict(store, database, one.manifest)
         told = {"finding": verdict.content.finding, "promote": verdict.content.promote} if verdict else {}
-        document = {"id": manifest, "recipe": of_recipe, "night": night, "finding": None, "promote": None}
+        document = {"id": one.manifest, "recipe": one.recipe, "night": one.night, "finding": None, "promote": None}
         documents.append({**document, **told})
     rows = [[d["id"], d["recipe"], d["night"], _tell_verdict(d)] for d in documents]
-    text = table(["blueprint", "recipe", "first compiled", "verdict"], rows, empty="there is no blueprint yet")
+    text = table(["blueprint", "recipe", "night", "verdict"], rows, empty="there is no blueprint yet")
     show(documents, text, as_json=as_json)
 
 
@@ -119,12 +118,12 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
     """Show what a blueprint pins, its trials, and the time that they would take."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.planner import plan_blueprint
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
     manifest = store.load(Blueprint, find_id(database, "blueprint", blueprint))
-    verdict = _find_verdicts(store, database, manifest.content.recipe, {manifest.id}).get(manifest.id)
+    verdict = _find_verdict(store, database, manifest.id)
     planned = plan_blueprint(store, database, manifest.id)
     text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_tell_trials(store, manifest.content)}"
     document = {**manifest_document(manifest), "verdict": verdict.id if verdict else None}
@@ -200,15 +199,13 @@ def is_recipe(target: str) -> bool:
     return target in names or bool(set(target) - set("0123456789abcdef"))
 
 
-def _find_verdicts(
-    store: "ObjectStore", database: "Database", recipe: str | None, blueprints: set[str]
-) -> "dict[str, Verdict]":
-    """Give the last verdict on each of these blueprints."""
+def _find_verdict(store: "ObjectStore", database: "Database", blueprint: str) -> "Verdict | None":
+    """Return the last verdict on a blueprint."""
     from nightloom.artifacts.results import Verdict
-    from nightloom.registry.nights import list_manifests
+    from nightloom.registry.questions import list_children
 
-    verdicts = [store.load(Verdict, manifest) for manifest, _, _ in list_manifests(database, "verdict", recipe)]
-    return {one.content.blueprint: one for one in verdicts if one.content.blueprint in blueprints}
+    verdicts = list_children(database, blueprint, "verdict", "blueprint")
+    return store.load(Verdict, verdicts[-1]) if verdicts else None
 
 
 def _tell_verdict(document: dict[str, Any]) -> str | None:

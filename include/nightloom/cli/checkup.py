@@ -18,7 +18,7 @@ from nightloom.recipes.check import load_recipes
 from nightloom.recipes.schema import Recipe
 from nightloom.recipes.sources import SqlSource
 from nightloom.registry.database import Database
-from nightloom.registry.refs import read_log
+from nightloom.registry.refs import verify_log
 
 _LEAST_FREE_GB = 5
 _TIMEOUT_S = 5
@@ -91,10 +91,10 @@ def registry() -> Finding:
     """The registry answers, has this version's tables, and its log is whole."""
     database = Database(get_settings().registry_address)
     try:
-        moves = read_log(database)
+        moves = verify_log(database)
     finally:
         database.close()
-    return Finding("registry", ok=True, sentence=f"the log of {len(moves)} moves is whole")
+    return Finding("registry", ok=True, sentence=f"the log of {moves} moves is whole")
 
 
 def recipes() -> Finding:
@@ -189,5 +189,5 @@ def _connections_of(recipe: Recipe) -> list[str]:
     sources = [recipe.prepare.source, *(eval_set.source for eval_set in recipe.evaluate.sets)]
     named = [recipe.predict.table_connection] if recipe.predict else []
     sources += [recipe.predict.source] if recipe.predict else []
-    sources += [recipe.prepare.canaries.source] if recipe.prepare.canaries else []
+    sources += [recipe.prepare.planted_rows.source] if recipe.prepare.planted_rows else []
     return [source.connection for source in sources if isinstance(source, SqlSource)] + [n for n in named if n]

@@ -1,7 +1,6 @@
 """Lookup: from what people type (part of an id, a recipe, a night or none) to what is meant."""
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +19,7 @@ M = TypeVar("M", bound="Manifest")
 
 _MOST_NAMED = 5
 _FEWEST_DIGITS = 4
+_MOST_COMPARED = 1000
 
 
 def find_id(database: "Database", kind: str, given: str) -> str:
@@ -28,24 +28,25 @@ def find_id(database: "Database", kind: str, given: str) -> str:
     Raises:
         InputError: None does, or several.
     """
-    from nightloom.registry.nights import list_manifests
+    from nightloom.registry.questions import complete_id
 
     if re.fullmatch("[0-9a-f]{64}", given):
         return given
-    every = {manifest for manifest, _, _ in list_manifests(database, kind)}
-    known = {manifest for manifest in every if manifest.startswith(given)}
-    if len(known) != 1 or not given:
-        msg = _explain_lookup(kind, given, sorted(every), sorted(known))
-        raise InputError(msg)
-    return known.pop()
+    found = complete_id(database, kind, given, limit=_MOST_NAMED + 1) if re.fullmatch("[0-9a-f]+", given) else []
+    if len(found) != 1:
+        raise InputError(_explain_lookup(database, kind, given, found))
+    return found[0]
 
 
-def _explain_lookup(kind: str, given: str, every: list[str], known: list[str]) -> str:
-    if known:
-        some = ", ".join(short(one) for one in known[:_MOST_NAMED])
-        more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-        return f"{len(known)} {kind}s begin with {given!r}: {some}{more}; give more digits"
-    beginnings = {one[: max(len(given), _FEWEST_DIGITS)]: one for one in every}
+def _explain_lookup(database: "Database", kind: str, given: str, found: list[str]) -> str:
+    if found:
+        some = ", ".join(short(one) for one in found[:_MOST_NAMED])
+        count = str(len(found)) if len(found) <= _MOST_NAMED else f"more than {_MOST_NAMED}"
+        return f"{count} {kind}s begin with {given!r}: {some}; give more digits"
+    from nightloom.registry.members import list_members
+
+    newest = {one.manifest for one in list_members(database, kind, limit=_MOST_COMPARED)}
+    beginnings = {one[: max(len(given), _FEWEST_DIGITS)]: one for one in newest}
     close = get_close_matches(given, beginnings, n=1)
     hint = f"did you mean {short(beginnings[close[0]])}?" if close else f"`nightloom {LISTED_BY[kind]} list` shows all"
     return f"no {kind} begins with {given!r}; {hint}"
@@ -86,10 +87,3 @@ def load_result(
         msg = f"night {night} of {recipe} left no {kind.kind}: {why}; `nightloom night list {recipe}` shows all nights"
         raise InputError(msg)
     return store.load(kind, outcome.manifest)
-
-
-def newest(
-    items: Iterable[tuple[str, str | None, date | None]], limit: int
-) -> list[tuple[str, str | None, date | None]]:
-    """Give the last items of an index, newest first."""
-    return list(reversed(list(items)))[:limit]

@@ -28,25 +28,24 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
     """Make an adapter the champion by hand. Predictions of the next night come from it."""
     from nightloom.artifacts.models import Adapter
     from nightloom.core.errors import InputError
-    from nightloom.core.store import open_store
-    from nightloom.exchange.lineage import list_verdicts, read_lineage
+    from nightloom.exchange.lineage import read_lineage
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched, refuse_unfit
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import list_manifests
+    from nightloom.registry.members import list_owners
+    from nightloom.registry.store import open_store
 
     store, database, settings = open_store(), open_database(), load_recipe(recipe)
     manifest = store.load(Adapter, find_id(database, "adapter", adapter))
-    owners = {owner for one, owner, _ in list_manifests(database, "adapter") if one == manifest.id}
+    owners = list_owners(database, manifest.id)
     if recipe not in owners:
-        of = ", ".join(sorted(owner for owner in owners if owner)) or "no recipe"
+        of = ", ".join(owners) or "no recipe"
         msg = f"adapter {short(manifest.id)} is of {of}, not of {recipe}; `nightloom model list {recipe}` shows its own"
         raise InputError(msg)
     base, _, task = _freeze(settings)
     refuse_unfit(settings, manifest, base, task)
-    known = list_verdicts(store, database)
-    refuse_mismatched(manifest.id, read_lineage(store, manifest, known).parities)
-    verdicts = [one for one in known if one.content.candidate == manifest.id]
+    lineage = read_lineage(store, database, manifest)
+    refuse_mismatched(manifest.id, lineage.parities)
     done = promote_by_hand(
         database,
         recipe,
@@ -54,7 +53,7 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
         night=_find_night(database, settings),
         who=getuser(),
         why=reason,
-        verdict=verdicts[-1] if verdicts else None,
+        verdict=lineage.verdicts[-1] if lineage.verdicts else None,
     )
     show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.sentence, as_json=as_json)
 
@@ -91,9 +90,9 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write an adapter into a folder that transformers, peft and vLLM read, with its card and its lineage."""
-    from nightloom.core.store import open_store
     from nightloom.exchange.exporting import export_model
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     database = open_database()
     found = find_id(database, "adapter", adapter)
@@ -112,12 +111,12 @@ def import_model(
     as_json: AsJson = False,
 ) -> None:
     """Adopt an adapter that was trained elsewhere, with the verdict and lineage that came with it."""
-    from nightloom.core.store import open_store
     from nightloom.exchange.importing import adopt_model, read_folder
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import index_manifest
+    from nightloom.registry.stages import record_import
+    from nightloom.registry.store import open_store
 
     store, database, settings = open_store(), open_database(), load_recipe(recipe)
     if champion:
@@ -128,7 +127,7 @@ def import_model(
     frozen, prompt, task = _freeze(settings, base)
     store.publish(prompt)
     adapter, told = adopt_model(store, found, settings, base=frozen, task=task, source=folder.resolve().name)
-    index_manifest(database, "adapter", adapter.id, recipe, None)
+    record_import(store, database, recipe, adapter.id, f"imported from {folder.resolve().name}")
     notes = [*told, *_note_base(found, settings, base)]
     lines = [f"adapter {short(adapter.id)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
     if champion:
@@ -177,11 +176,11 @@ def _find_night(database: "Database", recipe: "Recipe") -> date:
 def _freeze(recipe: "Recipe", base: str | None = None) -> tuple[str, "Prompt", "TaskSpec"]:
     """Give the id of a recipe's base model, its prompt, and what it asks."""
     from nightloom.artifacts.models import specify_task
-    from nightloom.base_models.freeze import run_freeze
+    from nightloom.base_models.freeze import freeze_in_child
     from nightloom.core.settings import get_settings
-    from nightloom.processes.parent import in_child
     from nightloom.prompts.templates import read_prompt
+    from nightloom.registry.store import open_store
 
     prompt = read_prompt(get_settings().prompts_dir, recipe.task.prompt)
-    frozen = in_child(run_freeze)(base=base or recipe.train.base)
+    frozen = freeze_in_child(open_store(), base or recipe.train.base)
     return frozen["base"], prompt, specify_task(recipe.task, prompt.id)

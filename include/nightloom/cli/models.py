@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import asdict
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.lookup import find_id, newest
+from nightloom.cli.lookup import find_id
 from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
 from nightloom.core.digests import short
 
@@ -25,25 +25,24 @@ OfRecipe = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Of thi
 def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson = False) -> None:
     """List the adapters, newest first, where each came from and how it scored; `*` marks a champion."""
     from nightloom.artifacts.models import Adapter
-    from nightloom.core.store import open_store
-    from nightloom.exchange.lineage import list_verdicts, read_lineage
+    from nightloom.exchange.lineage import read_lineage
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import list_manifests
+    from nightloom.registry.members import list_newest
     from nightloom.registry.refs import read_ref
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    verdicts = list_verdicts(store, database)
     documents: list[dict[str, Any]] = []
-    for adapter_id, of_recipe, night in newest(list_manifests(database, "adapter", recipe), limit):
-        adapter = store.load(Adapter, adapter_id)
-        lineage = read_lineage(store, adapter, verdicts)
+    for one in islice(list_newest(database, "adapter", recipe), limit):
+        adapter = store.load(Adapter, one.manifest)
+        lineage = read_lineage(store, database, adapter)
         documents.append(
             {
-                "id": adapter_id,
-                "recipe": of_recipe,
-                "night": night,
+                "id": one.manifest,
+                "recipe": one.recipe,
+                "night": one.night,
                 "blueprint": adapter.provenance.blueprint,
-                "champion": of_recipe is not None and read_ref(database, of_recipe, "champion") == adapter_id,
+                "champion": read_ref(database, one.recipe, "champion") == one.manifest,
                 "source": adapter.provenance.source,
                 "score": _describe_score(lineage),
                 "parity": _describe_parity(lineage),
@@ -72,13 +71,13 @@ def show_model(
 ) -> None:
     """Show an adapter: where it came from, what it stands on, how it was trained, what was decided about it."""
     from nightloom.artifacts.models import Adapter
-    from nightloom.core.store import open_store
-    from nightloom.exchange.lineage import list_verdicts, read_lineage
+    from nightloom.exchange.lineage import read_lineage
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
     manifest = store.load(Adapter, find_id(database, "adapter", adapter))
-    lineage = read_lineage(store, manifest, list_verdicts(store, database))
+    lineage = read_lineage(store, database, manifest)
     trial, blueprint = lineage.trial, lineage.blueprint
     if sample:
         _show_sample(store, trial, as_json=as_json)
@@ -115,11 +114,11 @@ def show_model(
 
 @app.command()
 def log(recipe: OfRecipe = None, *, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Show who moved which ref when, why and on which verdict, newest first; the chain of hashes is checked."""
+    """Show who moved which ref when, why and on which verdict, newest first; `nightloom doctor` checks its hashes."""
     from nightloom.registry.database import open_database
-    from nightloom.registry.refs import read_log
+    from nightloom.registry.refs import read_log_tail
 
-    moves = list(reversed(read_log(open_database(), recipe)))[:limit]
+    moves = read_log_tail(open_database(), recipe, limit=limit)[::-1]
     columns = ["number", "moved_at", "recipe", "name", "old", "new", "night", "who", "verdict", "why"]
     documents = [asdict(move) for move in moves]
     rows = [[_shown(document[column]) for column in columns] for document in documents]

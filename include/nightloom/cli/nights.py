@@ -82,8 +82,8 @@ def show_night(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson
 @app.command("docs")
 def fetch_docs(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
     """Put Great Expectations' Data Docs of a night where a browser can open them."""
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
     from nightloom.reports.write import report_path
     from nightloom.validation.docs import find_docs
 
@@ -137,7 +137,7 @@ def _read_verdict(recipe: str, night: "date", outcomes: "list[StageOutcome]") ->
 def _fetch_report(recipe: str, night: "date", outcomes: "list[StageOutcome]") -> Path | None:
     """Put the night's report where a browser can open it."""
     from nightloom.artifacts.results import Report
-    from nightloom.core.store import open_store
+    from nightloom.registry.store import open_store
     from nightloom.reports.write import report_path
 
     found = _load_stage(recipe, night, outcomes, "report", Report)
@@ -145,8 +145,8 @@ def _fetch_report(recipe: str, night: "date", outcomes: "list[StageOutcome]") ->
 
 
 def _load_stage(recipe: str, night: "date", outcomes: "list[StageOutcome]", stage: Any, kind: Any) -> Any:
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     if not any(outcome.stage == stage and outcome.manifest for outcome in outcomes):
         return None

@@ -65,9 +65,9 @@ def release(
     from getpass import getuser
 
     from nightloom.artifacts.data import Preparation
-    from nightloom.core.store import open_store
     from nightloom.nightly.release import release_rows
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
     date = find_night(database, recipe, night)
@@ -92,8 +92,8 @@ def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:
     from nightloom.artifacts.data import Preparation
     from nightloom.artifacts.frames import QUARANTINE
     from nightloom.artifacts.parts import read_parts
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
     date = find_night(database, recipe, night)

@@ -23,8 +23,8 @@ def show_row(
 ) -> None:
     """Tell a row's story: every night's outcome, what people decided on it, and which adapters learned from it."""
     from nightloom.core.nights import parse_night
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
     from nightloom.snapshots.lineage import find_prepared, list_decisions, list_learners
 
     store, database = open_store(), open_database()
@@ -38,7 +38,7 @@ def show_row(
         msg = f"no row {row_id!r} came in {'that night' if night else 'any of the nights'} of {recipe}; check its key"
         raise InputError(msg)
     snapshots = {one.snapshot for one in prepared if one.was_trained_on and asked in (None, one.night)}
-    adapters = list_learners(store, database, recipe, row_id, snapshots)
+    adapters = list_learners(database, recipe, row_id, snapshots)
     columns = ["night", "stage", "outcome", "rule", "measured", "threshold", "into", "repairs", "cluster_id", "split"]
     lines = [[event.get(column) for column in columns] for event in [*story, *decisions]]
     learned = [f"learned from by {adapter}" for adapter in adapters]
@@ -59,8 +59,8 @@ def erase(
     """Erase a row from all that was ever made of it, for good; no night takes it in again."""
     from getpass import getuser
 
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
     from nightloom.snapshots.erase import erase_row
 
     if not yes and as_json:

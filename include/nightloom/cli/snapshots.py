@@ -1,11 +1,12 @@
 """`nightloom snapshot`: what the models were trained on."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nightloom.cli.lookup import find_id, newest
+from nightloom.cli.lookup import find_id
 from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
 
 app = typer.Typer(name="snapshot", help="Training data, frozen.", no_args_is_help=True)
@@ -22,20 +23,20 @@ def list_snapshots(
 ) -> None:
     """List the snapshots, newest first."""
     from nightloom.artifacts.data import Snapshot
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
-    from nightloom.registry.nights import list_manifests
+    from nightloom.registry.members import list_newest
+    from nightloom.registry.store import open_store
 
     store = open_store()
     documents: list[dict[str, Any]] = []
-    for manifest, of_recipe, night in newest(list_manifests(open_database(), "snapshot", recipe), limit):
-        splits = store.load(Snapshot, manifest).content.splits
-        documents.append({"id": manifest, "recipe": of_recipe, "night": night, "splits": splits})
+    for one in islice(list_newest(open_database(), "snapshot", recipe), limit):
+        splits = store.load(Snapshot, one.manifest).content.splits
+        documents.append({"id": one.manifest, "recipe": one.recipe, "night": one.night, "splits": splits})
     rows = [
         [document["id"], document["recipe"], document["night"], *_shown_splits(document["splits"])]
         for document in documents
     ]
-    headings = ["snapshot", "recipe", "first made", "train", "selection", "test"]
+    headings = ["snapshot", "recipe", "night", "train", "selection", "test"]
     show(documents, table(headings, rows, empty="there is no snapshot yet"), as_json=as_json)
 
 
@@ -48,19 +49,21 @@ def show_snapshot(
 ) -> None:
     """Show what a snapshot holds and where it came from."""
     from nightloom.artifacts.data import Snapshot
+    from nightloom.artifacts.training import Tokens
     from nightloom.core.digests import short
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.questions import list_children
+    from nightloom.registry.store import open_store
     from nightloom.snapshots.export import list_addresses
-    from nightloom.snapshots.inventory import list_tokens
 
-    store = open_store()
-    manifest = store.load(Snapshot, find_id(open_database(), "snapshot", snapshot))
+    store, database = open_store(), open_database()
+    manifest = store.load(Snapshot, find_id(database, "snapshot", snapshot))
     if files:
         addresses = list_addresses(store, manifest)
         show({"id": manifest.id, "files": addresses}, "\n".join(addresses), as_json=as_json)
         return
-    encoded = {tokens.id: tokens.result for tokens in list_tokens(store, manifest.id)}
+    every = list_children(database, manifest.id, "tokens", "snapshot")
+    encoded = {one: store.load(Tokens, one).result for one in every}
     text = facts(
         [
             ("snapshot", manifest.id),
@@ -87,8 +90,8 @@ def show_snapshot(
 def verify(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
     """Recompute every digest of a snapshot. Exit 1 when something is not as it was frozen, but for erased rows."""
     from nightloom.core.errors import ManifestError
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
     from nightloom.snapshots.verify import verify_snapshot
 
     snapshot_id = find_id(open_database(), "snapshot", snapshot)
@@ -113,8 +116,8 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of the rows from one snapshot to another: how many by slice, and which."""
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
     from nightloom.snapshots.diff import CHANGES, diff_snapshots
 
     first, second = (find_id(open_database(), "snapshot", one) for one in (before, after))
@@ -139,8 +142,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a snapshot as Parquet files that DuckDB, Polars, pandas and `datasets` read."""
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
     from nightloom.snapshots.export import export_snapshot
 
     snapshot_id = find_id(open_database(), "snapshot", snapshot)
@@ -162,8 +165,8 @@ def collect_garbage(
     from datetime import timedelta
 
     from nightloom.core.nights import utc_now
-    from nightloom.core.store import open_store
     from nightloom.registry.database import open_database
+    from nightloom.registry.store import open_store
     from nightloom.snapshots.garbage import collect_garbage as collect
     from nightloom.snapshots.garbage import count_by_reason
 

@@ -18,10 +18,10 @@ from nightloom.artifacts.results import Report
 from nightloom.core.errors import NightloomError
 from nightloom.core.nights import choose_night
 from nightloom.core.stages import STAGES
-from nightloom.core.store import open_store
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
+from nightloom.registry.store import open_store
 from nightloom.validation.docs import find_docs
 
 # A report is one file and runs no script; it is shown inside Airflow's own pages and nowhere else.

@@ -7,6 +7,7 @@ NightloomError                  one sentence: what was wrong, where, what to do
 │   ├── DivergenceError         training whose loss became no number: of several trials, the others go on
 │   ├── SchemaError             a source that has other columns than the recipe asks for: the night is refused
 │   └── ManifestError           a manifest or file that is not what its name or digest says
+├── InternalError               exit 3: a fault of Nightloom itself, which should be reported
 ├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
 │   └── NightBusyError          another night of the recipe runs, and nights take turns
 └── FaultError                  exit 3: something outside failed; trying again may help
@@ -52,6 +53,10 @@ class DivergenceError(InputError):
 
 class ManifestError(InputError):
     """A manifest or file that is not what its name or digest says."""
+
+
+class InternalError(NightloomError):
+    """What Nightloom asserts of its own work does not hold: a fault that should be reported."""
 
 
 class ConflictError(NightloomError):

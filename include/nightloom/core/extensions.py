@@ -6,6 +6,9 @@ from typing import Any
 
 from nightloom.core.errors import InputError
 
+SCANNERS = "nightloom.scanners"
+"""Scanners: each a value of the class `nightloom.scanners.base.Scanner`."""
+
 SOURCES = "nightloom.sources"
 """Kinds of sources: each a function of the Protocol `nightloom.sources.base.Reader`."""
 

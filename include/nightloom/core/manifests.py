@@ -26,6 +26,7 @@ class Manifest(Plain):
     kind: ClassVar[str]
     schema_version: ClassVar[int] = 1
     named_by: ClassVar[str]
+    stays_in_memory: ClassVar[bool] = False  # many steps of a process ask for it, and it is small
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ Whoever collects garbage or erases a row follows these and nothing else: a diges
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, GetJsonSchemaHandler
@@ -31,11 +31,19 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something that a manifest names."""
+    """Something that a manifest names.
+
+    Attributes:
+        kind: Kind of the manifest, or `blob`.
+        digest: Its id, or the digest of the blob's bytes.
+        content: What the blob holds, where that matters.
+        path: Fields that lead to it, such as `model.adapter`.
+    """
 
     kind: str
     digest: str
     content: str | None = None
+    path: str = field(default="", compare=False)
 
 
 BlobId = Annotated[str, Names(BLOB)]
@@ -43,15 +51,15 @@ BlobId = Annotated[str, Names(BLOB)]
 
 def list_names(value: BaseModel) -> list[Named]:
     """Give all that a manifest, or a part of one, names."""
-    return list(_walk_model(value))
+    return list(_walk_model(value, ""))
 
 
-def _walk_model(value: BaseModel) -> Iterator[Named]:
-    for name, field in type(value).model_fields.items():
-        yield from _walk(getattr(value, name), field.annotation, tuple(field.metadata))
+def _walk_model(value: BaseModel, path: str) -> Iterator[Named]:
+    for name, info in type(value).model_fields.items():
+        yield from _walk(getattr(value, name), info.annotation, tuple(info.metadata), f"{path}.{name}".lstrip("."))
 
 
-def _walk(value: Any, annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Named]:
+def _walk(value: Any, annotation: Any, metadata: tuple[Any, ...], path: str) -> Iterator[Named]:
     if value is None:
         return
     if get_origin(annotation) is Annotated:
@@ -59,17 +67,17 @@ def _walk(value: Any, annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Na
         metadata = (*metadata, *inner)
     if isinstance(value, str):
         names = [one for one in metadata if isinstance(one, Names)] or list(_find_names(annotation))
-        yield from (Named(one.kind, value, one.content) for one in names)
+        yield from (Named(one.kind, value, one.content, path) for one in names)
     elif isinstance(value, BaseModel):
-        yield from _walk_model(value)
+        yield from _walk_model(value, path)
     elif isinstance(value, (tuple, list)):
         inside = next((one for one in _choices(annotation) if get_origin(one) in (tuple, list)), None)
         for item in value:
-            yield from _walk(item, get_args(inside)[0] if inside else Any, ())
+            yield from _walk(item, get_args(inside)[0] if inside else Any, (), path)
     elif isinstance(value, dict):
         inside = next((one for one in _choices(annotation) if get_origin(one) is dict), None)
         for item in value.values():
-            yield from _walk(item, get_args(inside)[1] if inside else Any, ())
+            yield from _walk(item, get_args(inside)[1] if inside else Any, (), path)
 
 
 def _find_names(annotation: Any) -> Iterator[Names]:

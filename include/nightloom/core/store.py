@@ -13,19 +13,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from nightloom.core.digests import LISTED_BY, digest_bytes, digest_file, short
 from nightloom.core.errors import ManifestError, StoreError
-from nightloom.core.manifests import Manifest, Plain, manifest_key
+from nightloom.core.manifests import CachedResult, Manifest, Plain, manifest_key
 from nightloom.core.replacements import Replacement
-from nightloom.core.settings import Settings, get_settings
+from nightloom.core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Manifest)
+C = TypeVar("C", bound=CachedResult)
 
 TRASH = "trash/"
 """Where an object's key begins that nothing named when garbage was collected."""
@@ -41,12 +42,17 @@ class ObjectStore:
         client: A boto3 S3 client.
         bucket: The bucket; it exists.
         prefix: What every key begins with; empty or ending in a slash.
+        on_manifest: Is called with every manifest that is published or found, as it lies in the store.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+    def __init__(
+        self, client: Any, bucket: str, prefix: str = "", on_manifest: Callable[[Manifest], None] | None = None
+    ) -> None:
         self._client = client
         self.bucket = bucket
         self.prefix = prefix
+        self._loaded: dict[str, Manifest] = {}
+        self.on_manifest = on_manifest
 
     def put_blob(self, data: bytes) -> str:
         """Keep the bytes and return their digest; bytes already there are not sent again."""
@@ -117,14 +123,23 @@ class ObjectStore:
         key = manifest_key(manifest.kind, manifest.id)
         if self._put_conditionally(key, manifest.to_bytes()):
             logger.info("%s %s published", manifest.kind, short(manifest.id))
-            return manifest
-        return self.load(type(manifest), manifest.id)
+        else:
+            manifest = self.load(type(manifest), manifest.id)
+        # Also when it stood already: whoever wrote it may have been killed before it was heard of.
+        if self.on_manifest:
+            self.on_manifest(manifest)
+        return manifest
 
     def find(self, kind: type[M], identity: Plain) -> M | None:
         """Give the manifest with this identity, or nothing."""
         manifest_id = kind.id_of(identity)
         data = self._read(manifest_key(kind.kind, manifest_id))
-        return None if data is None else kind.from_bytes(data, manifest_id)
+        if data is None:
+            return None
+        manifest = kind.from_bytes(data, manifest_id)
+        if self.on_manifest:
+            self.on_manifest(manifest)
+        return manifest
 
     def load(self, kind: type[M], manifest_id: str) -> M:
         """Give the manifest of that id.
@@ -132,13 +147,31 @@ class ObjectStore:
         Raises:
             ManifestError: There is none, or it is damaged.
         """
+        if (loaded := self._loaded.get(manifest_id)) and isinstance(loaded, kind):
+            return loaded
         data = self._get(manifest_key(kind.kind, manifest_id))
         if data is None:
             group = LISTED_BY.get(kind.kind)
             remedy = f"`nightloom {group} list` shows what is" if group else "restore it from a backup"
             msg = f"{kind.kind} {manifest_id} is not in the store; {remedy}"
             raise ManifestError(msg)
-        return kind.from_bytes(data, manifest_id)
+        manifest = kind.from_bytes(data, manifest_id)
+        if kind.stays_in_memory:
+            self._loaded[manifest_id] = manifest
+        return manifest
+
+    def find_or_make(self, kind: type[C], key: Plain, make: Callable[[], C]) -> C:
+        """Return the cached result of a key: the one that is kept, else one that is made and published now.
+
+        Args:
+            kind: Kind of the result.
+            key: All that determines it.
+            make: Makes it; it has this key.
+        """
+        if kept := self.find(kind, key):
+            logger.info("%s %s is in the store: reused", kind.kind, short(kept.id))
+            return kept
+        return self.publish(make())
 
     def find_replacement(self, digest: str) -> Replacement | None:
         """Give what stands in for a blob from which rows were erased; nothing where none were."""
@@ -278,12 +311,6 @@ class ObjectStore:
     def _explain(self, what: str, error: Exception | None) -> str:
         where = f"bucket {self.bucket!r} at {self._client.meta.endpoint_url}"
         return f"the object store could not {what} in {where}: {error}; `nightloom doctor` checks the store"
-
-
-@cache
-def open_store() -> ObjectStore:
-    """Open the store that this process's settings name; one client a process."""
-    return connect_store(get_settings())
 
 
 def connect_store(settings: Settings) -> ObjectStore:

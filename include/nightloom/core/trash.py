@@ -4,13 +4,18 @@ An object is moved, not marked: a writer that looks for a blob does not see it a
 quicker than the collector still finds it. So no writer has to know of the collector.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from nightloom.core.store import TRASH, ObjectStore
+from nightloom.core.manifests import manifest_key
+from nightloom.core.names import BLOB, Named
+from nightloom.core.store import TRASH, ObjectStore, blob_key
 
+_MANIFEST = re.compile(r"manifests/([a-z_]+)/([0-9a-f]{64})\.json")
+_BLOB = re.compile(r"objects/sha256/([0-9a-f]{2})/([0-9a-f]{62})")
 _MISSING = ("404", "NoSuchKey", "NotFound")
 
 
@@ -21,6 +26,20 @@ class StoredObject:
     key: str
     size_bytes: int
     modified_at: datetime
+
+
+def name_of(key: str) -> Named | None:
+    """Return what lies under a key of the store, in the trash or not; None for what is no blob and no manifest."""
+    place = key.removeprefix(TRASH)
+    if found := _BLOB.fullmatch(place):
+        return Named(BLOB, found[1] + found[2])
+    found = _MANIFEST.fullmatch(place)
+    return Named(found[1], found[2]) if found else None
+
+
+def key_of(name: Named) -> str:
+    """Return the key under which something lies when it is not in the trash."""
+    return blob_key(name.digest) if name.kind == BLOB else manifest_key(name.kind, name.digest)
 
 
 def list_objects(store: ObjectStore, folder: str) -> Iterator[StoredObject]:
@@ -34,6 +53,11 @@ def list_objects(store: ObjectStore, folder: str) -> Iterator[StoredObject]:
 
     for item in store._ask(f"list {folder}", list_all):
         yield StoredObject(item["Key"].removeprefix(store.prefix), item["Size"], item["LastModified"])
+
+
+def lies(store: ObjectStore, key: str) -> bool:
+    """Whether an object lies under a key."""
+    return store._has(key)
 
 
 def move_to_trash(store: ObjectStore, key: str) -> None:

@@ -14,9 +14,11 @@ import polars as pl
 from nightloom.artifacts.data import Curated, CuratedProvenance, Records, RuleCount
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
 from nightloom.artifacts.leaves import sha256
+from nightloom.artifacts.models import Checks
 from nightloom.artifacts.parts import put_parts
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.digests import short
+from nightloom.core.errors import InternalError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 from nightloom.curation import contamination, steps
@@ -40,6 +42,7 @@ from nightloom.curation.texts import whole_text
 from nightloom.processes.parent import in_child
 from nightloom.recipes.schema import AnswerField, Prepare
 from nightloom.rendering.token_budget import TokenBound
+from nightloom.scanners.registry import make_checks
 
 logger = logging.getLogger(__name__)
 
@@ -93,9 +96,10 @@ def curate_records(
         failures: Newest rows that a suite refused (FAILURES).
 
     Raises:
-        InputError: The base model has no tokenizer with a chat template.
+        InputError: The base model has no tokenizer with a chat template, or a scanner is not there.
         ManifestError: A blob is missing or damaged.
         StoreError: The store does not answer.
+        InternalError: A row was lost.
         ChildError: A process was killed.
     """
     with scratch_folder() as folder:
@@ -104,6 +108,7 @@ def curate_records(
             before=inputs.before,
             answer=dict(answer),
             settings=settings,
+            checks=make_checks(settings),
             tokens=inputs.tokens,
         )
         batch = Batch(store, Scratch(folder), job)
@@ -294,7 +299,7 @@ def _account_for_all(curation: Curation, rows_in: int) -> None:
     settled = sum(count.rows for count in curation.counts)
     if settled != rows_in:
         msg = f"curation lost rows: {rows_in} came in and {settled} have an outcome; report this fault"
-        raise AssertionError(msg)
+        raise InternalError(msg)
 
 
 def _spell_counts(counts: Iterable[RuleCount]) -> str:
@@ -308,7 +313,7 @@ def publish_curated(
     curation: Curation,
     inputs: CurationInputs,
     *,
-    operations: Mapping[str, int],
+    checks: Checks,
     expectations: Sequence[Any],
     refusal: str | None,
     record: CuratedProvenance,
@@ -321,7 +326,7 @@ def publish_curated(
         eval_sets: Eval sets that no example repeats, as the recipe orders them.
         curation: What they came to.
         inputs: What was taken over from earlier nights and from people.
-        operations: Operations that cleaned the texts, with their versions.
+        checks: What the texts went through.
         expectations: Results of the suites, in their order.
         refusal: Why the whole batch is refused; none: it is sound.
         record: What was seen besides.
@@ -331,7 +336,8 @@ def publish_curated(
         eval_sets=tuple(eval_sets),
         parent=inputs.parent,
         releases=put_frame(store, inputs.releases, RELEASES) if len(inputs.releases) else None,
-        operations=dict(operations),
+        operations=checks.operations,
+        scanners=checks.scanners,
         tokens=inputs.tokens,
         examples=curation.examples,
         ledger=curation.ledger,

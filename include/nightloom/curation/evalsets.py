@@ -19,6 +19,7 @@ from nightloom.curation.relatives import find_relatives
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import clean_rows
 from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.scanners.registry import make_checks
 
 
 def freeze_eval_set(
@@ -36,13 +37,13 @@ def freeze_eval_set(
         settings: How texts are cleaned, and how alike near-duplicates are.
 
     Raises:
-        InputError: Not one row can be an item.
+        InputError: Not one row can be an item, or a scanner is not there.
     """
     records = keep_newest(read_records(store, records_id))
     rows = clean_rows(
         steps.refuse_answers(steps.refuse_no_chats(open_rows(records)), answer),
         answer,
-        settings,
+        make_checks(settings),
         pl.DataFrame(schema=RELEASES),
     )
     rows = _assign_clusters(steps.compare_by(rows, answer), settings.near_duplicate_similarity)

@@ -12,8 +12,9 @@ from nightloom.artifacts.leaves import sha256
 
 OPEN = pl.col("outcome").is_null()
 
-# What a repaired row is counted under, where several operations changed it: the weightiest.
-_REPAIR_WEIGHT = ("pii", "html", "fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
+# What a repaired row is counted under, where several operations changed it: the weightiest. Redactions by scanners,
+# which come last among the repairs, weigh more than all of them.
+_REPAIR_WEIGHT = ("html", "fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
 
 
 def open_rows(records: pl.DataFrame) -> pl.DataFrame:
@@ -47,9 +48,9 @@ def settle(
     return rows.with_columns(pl.when(chosen).then(value).otherwise(name).alias(name) for name, value in reason.items())
 
 
-def quarantine(rows: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine the open rows of which something was found; rule, measured and threshold, or nothing, for each row."""
-    found = findings.select(found="rule", was="measured", asked="threshold")
+def quarantine(rows: pl.DataFrame, reasons: pl.DataFrame) -> pl.DataFrame:
+    """Quarantine the open rows that have a reason; rule, measured and threshold, or nothing, for each row."""
+    found = reasons.select(found="rule", was="measured", asked="threshold")
     settled = settle(
         rows.hstack(found),
         pl.col("found").is_not_null(),
@@ -64,7 +65,9 @@ def quarantine(rows: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
 def close_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """Settle what is still open: repaired where an operation changed the text, else kept."""
     done = pl.col("repairs").str.split(",")
-    weightiest = pl.coalesce(pl.when(done.list.contains(name)).then(pl.lit(name)) for name in _REPAIR_WEIGHT)
+    last = done.list.last()
+    operations = (pl.when(done.list.contains(name)).then(pl.lit(name)) for name in _REPAIR_WEIGHT)
+    weightiest = pl.coalesce(pl.when(~last.is_in(_REPAIR_WEIGHT)).then(last), *operations)
     repaired = settle(rows, pl.col("repairs") != "", "repaired", weightiest)
     return settle(repaired, pl.lit(True), "kept", pl.lit(None, pl.String))
 

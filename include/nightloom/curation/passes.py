@@ -14,9 +14,10 @@ import polars as pl
 
 from nightloom.artifacts.data import RuleCount, TokenBudget
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame, put_frame
+from nightloom.artifacts.models import Checks
 from nightloom.artifacts.parts import overlapping_parts
 from nightloom.core.manifests import Plain
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.curation import contamination, steps
 from nightloom.curation.clusters import choose_splits, list_settled
 from nightloom.curation.outcomes import (
@@ -33,6 +34,7 @@ from nightloom.curation.scratch import Scratch
 from nightloom.curation.similarity import sketch_texts
 from nightloom.curation.texts import clean_rows
 from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.registry.store import open_store
 from nightloom.rendering.token_budget import TokenBound, find_bound
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Job(Plain):
     before: tuple[str, ...]
     answer: dict[str, AnswerField]
     settings: Prepare
+    checks: Checks
     tokens: TokenBudget | None
 
 
@@ -94,7 +97,7 @@ class Batch:
         releases = self.scratch.read("releases")
         rows = steps.refuse_failures(rows, self.scratch.read("failures"), releases)
         rows = steps.refuse_answers(steps.refuse_no_chats(rows), answer)
-        rows = clean_rows(rows, answer, settings, releases)
+        rows = clean_rows(rows, answer, self.job.checks, releases)
         bound = find_bound(self.store, self.job.tokens) if self.job.tokens else None
         if self.job.tokens and bound:
             rows = steps.refuse_tokens(self.store, rows, self.job.tokens, bound, releases)

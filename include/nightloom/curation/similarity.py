@@ -59,13 +59,8 @@ def comparable_texts(texts: pl.Series) -> pl.Series:
     return frame["key"].scatter(others["place"], pl.Series(keys, dtype=pl.String)) if keys else frame["key"]
 
 
-def shingle(text: str) -> Shingles:
-    """Give the 5-grams of a comparable text; a shorter text is its own only one."""
-    return shingle_texts([text])[0]
-
-
 def shingle_texts(texts: Sequence[str]) -> list[Shingles]:
-    """Give the 5-grams of comparable texts."""
+    """Give the 5-grams of comparable texts; a shorter text is its own only one."""
     grams, ends = _shingle_all(texts)
     return [_once_each(grams[start:end]) for start, end in pairwise(ends.tolist())]
 

@@ -13,24 +13,23 @@ from rich.markup import escape
 
 from nightloom.artifacts.results import Report
 from nightloom.artifacts.showing import show_metric, show_role
-from nightloom.base_models.freeze import run_freeze
+from nightloom.base_models.freeze import freeze_in_child
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import FaultError
 from nightloom.core.nights import night_of, parse_night, utc_now
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
 from nightloom.embedded.airflow_api import AirflowApi
 from nightloom.embedded.display import Display
 from nightloom.embedded.follow import dag_ids, find_running, follow_night
 from nightloom.embedded.instance import EXAMPLE_CONNECTION, Instance, example_url
 from nightloom.embedded.lifecycle import describe_login, up
 from nightloom.embedded.supervisor import wait_until
-from nightloom.processes.parent import in_child
 from nightloom.recipes.check import load_recipe
 from nightloom.recipes.schema import Recipe
 from nightloom.recipes.sources import DeltaSource, FilesSource, SqlSource
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
+from nightloom.registry.store import open_store
 from nightloom.reports.document import ReportFacts, read_facts
 from nightloom.reports.sections import comparison, stages
 from nightloom.reports.write import report_path
@@ -79,7 +78,7 @@ def _make_inputs(instance: Instance, recipe: Recipe, night: date) -> None:
     """Feed the example's ticket system, where the recipe reads it, and make the base model beforehand."""
     if _reads_the_example(instance, recipe):
         _feed_example(night)
-    in_child(run_freeze)(base=recipe.train.base)
+    freeze_in_child(open_store(), recipe.train.base)
 
 
 def _reads_the_example(instance: Instance, recipe: Recipe) -> bool:

@@ -13,13 +13,14 @@ from nightloom.artifacts.models import Adapter, BaseModelManifest
 from nightloom.base_models.dummy import is_dummy
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError, ManifestError
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import open_transformers
 from nightloom.exchange.cards import split_source, write_card
-from nightloom.exchange.lineage import LINEAGE_FILE, Lineage, dump_lineage, list_verdicts, read_lineage
+from nightloom.exchange.lineage import LINEAGE_FILE, Lineage, dump_lineage, read_lineage
 from nightloom.processes.devices import NO_DEVICE
 from nightloom.processes.parent import in_child
 from nightloom.registry.database import Database
+from nightloom.registry.store import open_store
 from nightloom.rendering.tokenizer import load_tokenizer
 from nightloom.rendering.tokens import list_tokenizer_files
 
@@ -60,7 +61,7 @@ def export_model(
     if is_dummy(adapter.content.files):
         msg = f"adapter {short(adapter_id)} is the dummy trainer's and has no weights; train one with `trainer: trl`"
         raise InputError(msg)
-    lineage = read_lineage(store, adapter, list_verdicts(store, database))
+    lineage = read_lineage(store, database, adapter)
     form = "merged" if merged and adapter.content.method == "lora" else "adapter"
     document = dump_lineage(lineage, form)
     _refuse_other(folder, document, force=force)

@@ -4,7 +4,7 @@ From another installation they come as one document. Each is checked against its
 the document is kept as it came: these manifests are not this store's own, so no night ever finds them in place of work.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from nightloom.core.errors import ManifestError
 from nightloom.core.manifests import Manifest
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import list_manifests
+from nightloom.registry.questions import list_children
 
 LINEAGE_FILE = "nightloom.json"
 
@@ -55,18 +55,18 @@ class Lineage:
         return [*(one for one in single if one), *self.parities, *self.verdicts, self.adapter]
 
 
-def read_lineage(store: ObjectStore, adapter: Adapter, verdicts: Iterable[Verdict]) -> Lineage:
+def read_lineage(store: ObjectStore, database: Database, adapter: Adapter) -> Lineage:
     """Give the lineage of an adapter: that which came with it, or what this installation knows.
 
     Args:
         store: Holds it.
+        database: Knows the verdicts on it.
         adapter: The adapter.
-        verdicts: All that there are here, oldest first.
     """
     if adapter.provenance.lineage:
         return parse_lineage(store.get_blob(adapter.provenance.lineage))[0]
     blueprint = _try_to_load(store, Blueprint, adapter.provenance.blueprint)
-    given = tuple(one for one in verdicts if one.content.candidate == adapter.id)
+    given = tuple(list_verdicts(store, database, adapter.id))
     parities = (_try_to_load(store, Parity, one) for one in dict.fromkeys(one.content.parity for one in given))
     return Lineage(
         adapter=adapter,
@@ -79,9 +79,9 @@ def read_lineage(store: ObjectStore, adapter: Adapter, verdicts: Iterable[Verdic
     )
 
 
-def list_verdicts(store: ObjectStore, database: Database) -> list[Verdict]:
-    """Give all verdicts of all recipes, oldest first."""
-    found = (_try_to_load(store, Verdict, one) for one, _, _ in list_manifests(database, "verdict"))
+def list_verdicts(store: ObjectStore, database: Database, candidate: str) -> list[Verdict]:
+    """Return the verdicts of all recipes on an adapter, oldest first."""
+    found = (_try_to_load(store, Verdict, one) for one in list_children(database, candidate, "verdict", "candidate"))
     return [verdict for verdict in found if verdict]
 
 

@@ -8,8 +8,8 @@ from nightloom.artifacts.folders import fetch_folder, fetch_model
 from nightloom.artifacts.models import AdapterContent, BaseModelManifest
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
-from nightloom.core.store import open_store
 from nightloom.engines.transformers import open_transformers
+from nightloom.registry.store import open_store
 from nightloom.rendering.tokenizer import load_tokenizer
 
 _SHAPES = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")

@@ -10,11 +10,14 @@ from nightloom.core.errors import InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import NightCut
 from nightloom.core.stages import Stage
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.recipes.check import load_recipe
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.nights import Status, end_stage, index_manifest, read_night, read_pinned_recipe
+from nightloom.registry.members import add_member
+from nightloom.registry.nights import read_night, read_pinned_recipe
+from nightloom.registry.stages import Ending, finish_stage
+from nightloom.registry.store import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +55,12 @@ class Night:
 
     def keep(self, kind: str, manifest_id: str) -> None:
         """Note that a manifest is one of this night's: it was published by a child process, or before."""
-        index_manifest(self.registry, kind, manifest_id, self.recipe.name, self.date)
+        add_member(self.registry, self.recipe.name, self.date, kind, manifest_id)
 
-    def end(self, stage: Stage, status: Status, message: str, manifest_id: str | None = None) -> None:
+    def end(self, stage: Stage, status: Ending, message: str, manifest_id: str | None = None) -> None:
         """Write down what a stage came to."""
         if self.is_recorded:
-            end_stage(self.registry, self.recipe.name, self.date, stage, status, message, manifest_id)
+            finish_stage(self.store, self.registry, self.recipe.name, self.date, stage, status, message, manifest_id)
 
 
 def open_night(recipe: str, night: date, *, is_recorded: bool = True) -> Night:

@@ -6,7 +6,7 @@ from getpass import getuser
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
-from nightloom.artifacts.results import Parity, Role, Scores, Verdict
+from nightloom.artifacts.results import Parity, Role, Scores, ScoresKey, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.dummy import is_dummy
 from nightloom.blueprints.compile import compile_recipe
@@ -15,17 +15,22 @@ from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
 from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
+from nightloom.core.store import ObjectStore
+from nightloom.evaluation.linear_classifier import identify_linear_classifier
+from nightloom.evaluation.scoring import identify_scores
 from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
+from nightloom.processes.packages import worker_packages
+from nightloom.promotion.parity import identify_parity
 from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
 from nightloom.registry.refs import read_ref_before
+from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
 from nightloom.trials.ranking import count_rungs, list_contenders, note_divergence
 from nightloom.trials.ranking import rank_trials as rank_and_publish
-from nightloom.trials.train import run_trial
+from nightloom.trials.train import find_trained, run_trial
 
 logger = logging.getLogger(__name__)
 
@@ -81,13 +86,14 @@ def train_trial(night: Night, blueprint: str, trial: int, rung: int | None = Non
         return None
     refuse_other(planned, verify_code(planned.content))
     try:
-        reached = _train(blueprint, trial, rung)
+        reached = _train(night, blueprint, trial, rung)
     except DivergenceError as error:
         if len(planned.content.trials) == 1:
             raise
         logger.warning("trial %d of %d is out: %s", trial, len(planned.content.trials), error)
         return note_divergence(night.store, planned.content, trial, error).id
     if rung is None:
+        finish_trial(night.registry, reached)
         night.keep("trial", reached)
         night.keep("adapter", night.store.load(Trial, reached).result.adapter)
     return reached
@@ -128,6 +134,12 @@ def prove_parity(night: Night, blueprint: str, candidate: str) -> str | None:
     """Prove that the candidate is one model in training, evaluation and batch; None where it has no weights."""
     if is_dummy(night.store.load(Adapter, candidate).content.files):
         return None
+    spec = night.store.load(Blueprint, blueprint).content
+    model = ModelRef(base=spec.base, adapter=candidate)
+    key = identify_parity(model, spec.task, spec.max_new_tokens, spec.snapshot, worker_packages())
+    if kept := night.store.find(Parity, key):
+        logger.info("parity %s is in the store: reused", short(kept.id))
+        return kept.id
     return on_device(prove_model)(blueprint=blueprint, candidate=candidate)
 
 
@@ -137,7 +149,8 @@ def compare_candidate(night: Night, blueprint: str, candidate: str, parity: str 
     store = night.store
     # What the nights before it left, so that running a night again decides on the same ground.
     champion = read_ref_before(night.registry, night.recipe.name, "champion", night.date)
-    scored = on_device(score_models)(blueprint=blueprint, candidate=candidate, champion=champion, parity=parity)
+    asked = (blueprint, candidate, champion, parity)
+    scored = _find_scores(night, *asked) or on_device(score_models)(*asked)
     verdict = decide(
         store,
         night=night.date,
@@ -182,42 +195,72 @@ def prove_model(blueprint: str, candidate: str) -> str:
 def score_models(
     blueprint: str, candidate: str, champion: str | None, parity: str | None
 ) -> list[tuple[Role, str, str]]:
-    """Score all models of a verdict in one process: for a child process. Return role, eval set and scores.
-
-    No engine opens an adapter without effect: what it answers is what its base model does.
-    """
+    """Score all models of a verdict in one process: for a child process. Return role, eval set and scores."""
     from nightloom.evaluation.linear_classifier import score_linear_classifier
     from nightloom.evaluation.scoring import score_model
 
     store = open_store()
-    identity = store.load(Blueprint, blueprint).content
-    asked = (identity.task, identity.max_new_tokens)
+    spec = store.load(Blueprint, blueprint).content
+    models = _list_models(store, spec, candidate, champion, parity)
+    scored: list[tuple[Role, str, str]] = []
+    for use in spec.eval_sets:
+        for role, model, (task, max_new_tokens) in models:
+            scored.append((role, use.name, score_model(store, task, max_new_tokens, model, use.evalset).id))
+        if spec.linear_classifier:
+            scores = score_linear_classifier(store, blueprint, use.evalset)
+            scored.append(("linear_classifier", use.name, scores.id))
+    return scored
+
+
+def _find_scores(
+    night: Night, blueprint: str, candidate: str, champion: str | None, parity: str | None
+) -> list[tuple[Role, str, str]] | None:
+    """Return what `score_models` returns, or None if something has to be scored."""
+    store, packages = night.store, worker_packages()
+    spec = store.load(Blueprint, blueprint).content
+    models = _list_models(store, spec, candidate, champion, parity)
+    keys: list[tuple[Role, str, ScoresKey]] = []
+    for use in spec.eval_sets:
+        for role, model, (task, max_new_tokens) in models:
+            keys.append((role, use.name, identify_scores(task, max_new_tokens, model, use.evalset, packages)))
+        if spec.linear_classifier:
+            keys.append(("linear_classifier", use.name, identify_linear_classifier(spec, use.evalset, packages)))
+    found = [(role, name, store.find(Scores, key)) for role, name, key in keys]
+    kept = [(role, name, scores.id) for role, name, scores in found if scores]
+    if len(kept) < len(found):
+        return None
+    logger.info("all %d scores are in the store: reused", len(kept))
+    return kept
+
+
+def _list_models(
+    store: ObjectStore, blueprint: BlueprintSpec, candidate: str, champion: str | None, parity: str | None
+) -> list[tuple[Role, ModelRef, tuple[TaskSpec, int]]]:
+    """Return the models of a verdict, and what each is asked.
+
+    No engine opens an adapter without effect: what it answers is what its base model does.
+    """
+    asked = (blueprint.task, blueprint.max_new_tokens)
     is_without_effect = parity is not None and store.load(Parity, parity).is_without_effect
     models: list[tuple[Role, ModelRef, tuple[TaskSpec, int]]] = [
-        ("baseline", ModelRef(base=identity.base), asked),
-        ("candidate", ModelRef(base=identity.base, adapter=None if is_without_effect else candidate), asked),
+        ("baseline", ModelRef(base=blueprint.base), asked),
+        ("candidate", ModelRef(base=blueprint.base, adapter=None if is_without_effect else candidate), asked),
     ]
     if champion:
         adapter = store.load(Adapter, champion)
         # A champion is asked as it is served: with the prompt that it was trained by.
         as_served = (adapter.provenance.task, adapter.provenance.max_new_tokens)
         models.append(("champion", ModelRef(base=adapter.content.base, adapter=champion), as_served))
-    scored: list[tuple[Role, str, str]] = []
-    for eval_set in identity.eval_sets:
-        for role, model, (task, max_new_tokens) in models:
-            scores = score_model(store, task, max_new_tokens, model, eval_set.evalset)
-            scored.append((role, eval_set.name, scores.id))
-        if identity.linear_classifier:
-            scores = score_linear_classifier(store, blueprint, eval_set.evalset)
-            scored.append(("linear_classifier", eval_set.name, scores.id))
-    return scored
+    return models
 
 
-def _train(blueprint: str, trial: int, rung: int | None) -> str:
+def _train(night: Night, blueprint: str, trial: int, rung: int | None) -> str:
     """Train a trial in workers, and give the id of what it came to.
 
     Where a batch did not fit one of several processes, all of them begin again with half of it.
     """
+    if kept := find_trained(night.store, blueprint, trial, rung):
+        return kept
     train, halvings = on_device(run_trial, processes=get_settings().processes), 0
     while True:
         try:

@@ -10,7 +10,7 @@ from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.prediction.commit import commit_predictions as add_up
 from nightloom.prediction.plan import plan_shards as cut_into_shards
-from nightloom.prediction.run import run_predictions
+from nightloom.prediction.run import are_done, run_predictions
 from nightloom.prediction.table import write_predictions_table
 from nightloom.processes.device_leases import on_device
 from nightloom.registry.erasures import read_erasures
@@ -65,6 +65,9 @@ def list_workers(night: Night) -> list[str]:
 @night_step("predict")
 def predict_shards(night: Night, plan: str, worker: str) -> str:
     """Predict shards until none is free; return how many rows were done by this worker."""
+    if are_done(night.store, plan):
+        logger.info("all shards of plan %s are done", short(plan))
+        return "0"
     return str(on_device(run_predictions)(plan=plan, worker=f"{night.recipe.name}/{night}/{worker}"))
 
 

@@ -3,36 +3,39 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import timedelta
 
 from nightloom.artifacts.data import (
     Curated,
     CuratedProvenance,
+    Curation,
     Preparation,
     PreparationContent,
     Records,
     Snapshot,
     TokenBudget,
 )
-from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, get_frame
+from nightloom.artifacts.fingerprints import CURATION
+from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, RELEASES, get_frame, put_frame
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import has_added
-from nightloom.base_models.freeze import run_freeze
-from nightloom.core.digests import short
+from nightloom.base_models.freeze import freeze_in_child
+from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import InputError, StoreError
 from nightloom.core.nights import Stop, compute_cut, night_of, parse_night, utc_now
 from nightloom.core.ownership import claim_prefix
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
 from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.curation.inputs import CurationInputs
+from nightloom.curation.planted import PlantedReport, measure_planted
 from nightloom.nightly.context import Night, describe_recipe
 from nightloom.nightly.earlier import read_earlier
 from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.steps import night_step
-from nightloom.processes.parent import in_child
+from nightloom.processes.packages import worker_packages
 from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
@@ -41,15 +44,17 @@ from nightloom.registry.nights import begin_stage, is_latest_night, pin_recipe, 
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
 from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
+from nightloom.registry.store import open_store
 from nightloom.registry.turns import take_turn
-from nightloom.scanners.normalise import operation_versions
+from nightloom.scanners.registry import make_checks
 from nightloom.snapshots import freeze
-from nightloom.snapshots.canaries import CanaryReport, measure_canaries
 from nightloom.snapshots.erase import refuse_erased
 from nightloom.sources.extract import extract_records as extract_and_publish
-from nightloom.sources.extract import read_canaries
+from nightloom.sources.extract import read_planted_rows
 from nightloom.validation.checks import validate_examples, validate_records
 from nightloom.validation.docs import render_docs
+from nightloom.validation.limits import Earlier
+from nightloom.validation.suites import digest_suites
 
 logger = logging.getLogger(__name__)
 
@@ -110,51 +115,18 @@ def extract_records(night: Night) -> str | Stop:
 @night_step("prepare")
 def curate_records(night: Night, records: str) -> str | Stop:
     """Validate the records, give each an outcome, and validate the examples that remain."""
-    recipe, store = night.recipe, night.store
-    answer, rules, suites = recipe.task.answer, recipe.prepare, get_settings().expectations_dir
-    earlier = read_earlier(store, night.registry, recipe.name, night.date, rules.limits)
-    rows, inputs = store.load(Records, records), _gather_inputs(night)
-    received = validate_records(
-        lambda: (get_frame(store, part, RECORDS) for part in rows.content.parts),
-        answer,
-        rules,
-        suites,
-        cut_to=night.cut.cut_to,
-        new_rows=rows.content.new_rows,
-        tokens=inputs.tokens,
-        earlier=earlier,
-    )
-    eval_sets = _freeze_eval_sets(night)
-    curation = curate_parts(
-        store, rows, answer, rules, inputs, items=read_items(store, eval_sets), failures=received.failures
-    )
-    refusal, results, counted = received.refusal, received.results, CuratedProvenance()
-    if refusal is None:
-        remaining = validate_examples(
-            lambda: (get_frame(store, part, EXAMPLES) for part in curation.examples),
-            answer,
-            rules,
-            suites,
-            tokens=inputs.tokens,
-            bound=curation.bound,
-            earlier=earlier,
-        )
-        refusal, results = remaining.refusal, results + remaining.results
-        counted = CuratedProvenance(labels=remaining.labels, text_lengths=remaining.text_lengths)
-    docs = store.put_blob(render_docs(results, f"{recipe.name}, night {night}"))
-    curated = publish_curated(
-        store,
-        records,
-        eval_sets,
-        curation,
-        inputs,
-        operations=operation_versions(rules.normalise.operations),
-        expectations=[result.expectation for result in results],
-        refusal=refusal,
-        record=counted.model_copy(update={"docs": docs}),
-    )
-    night.keep(curated.kind, curated.id)
-    return curated.id if refusal is None else Stop("refused", refusal)
+    rows, inputs, eval_sets = night.store.load(Records, records), _gather_inputs(night), _freeze_eval_sets(night)
+    earlier = read_earlier(night.store, night.registry, night.recipe.name, night.date, night.recipe.prepare.limits)
+    key = _identify_curation(night, records, eval_sets, inputs, earlier)
+
+    def curate() -> Curation:
+        curated = _curate(night, rows, eval_sets, inputs, earlier)
+        return Curation(key=key, result=Curation.Result(curated=curated.id))
+
+    made = night.store.find_or_make(Curation, key, curate).result.curated
+    night.keep(Curated.kind, made)
+    refusal = night.store.load(Curated, made).content.refusal
+    return made if refusal is None else Stop("refused", refusal)
 
 
 @night_step("prepare")
@@ -181,6 +153,73 @@ def build_snapshot(night: Night, curated: str) -> str:
     message = f"{preparation.content.rows_in} rows in, {sum(snapshot.content.splits.values())} examples ({splits})"
     night.end("prepare", "done", message, preparation.id)
     return preparation.id
+
+
+def _identify_curation(
+    night: Night, records: str, eval_sets: Sequence[str], inputs: CurationInputs, earlier: Earlier
+) -> Curation.Key:
+    rules, folder = night.recipe.prepare, get_settings().expectations_dir
+    return Curation.Key(
+        records=records,
+        eval_sets=tuple(eval_sets),
+        parent=inputs.parent,
+        releases=put_frame(night.store, inputs.releases, RELEASES) if len(inputs.releases) else None,
+        erased=digest_json(sorted(inputs.erased)),
+        tokens=inputs.tokens,
+        answer={name: field.model_dump(mode="json") for name, field in night.recipe.task.answer.items()},
+        rules=rules.model_dump(mode="json"),
+        checks=make_checks(rules),
+        suites=digest_suites(rules, folder),
+        earlier=digest_json(asdict(earlier)),
+        cut_to=night.cut.cut_to,
+        code=CURATION.code(),
+        packages=CURATION.versions(worker_packages()),
+    )
+
+
+def _curate(
+    night: Night, records: Records, eval_sets: Sequence[str], inputs: CurationInputs, earlier: Earlier
+) -> Curated:
+    store, answer, rules = night.store, night.recipe.task.answer, night.recipe.prepare
+    suites = get_settings().expectations_dir
+    received = validate_records(
+        lambda: (get_frame(store, part, RECORDS) for part in records.content.parts),
+        answer,
+        rules,
+        suites,
+        cut_to=night.cut.cut_to,
+        new_rows=records.content.new_rows,
+        tokens=inputs.tokens,
+        earlier=earlier,
+    )
+    curation = curate_parts(
+        store, records, answer, rules, inputs, items=read_items(store, eval_sets), failures=received.failures
+    )
+    refusal, results, counted = received.refusal, received.results, CuratedProvenance()
+    if refusal is None:
+        remaining = validate_examples(
+            lambda: (get_frame(store, part, EXAMPLES) for part in curation.examples),
+            answer,
+            rules,
+            suites,
+            tokens=inputs.tokens,
+            bound=curation.bound,
+            earlier=earlier,
+        )
+        refusal, results = remaining.refusal, results + remaining.results
+        counted = CuratedProvenance(labels=remaining.labels, text_lengths=remaining.text_lengths)
+    docs = store.put_blob(render_docs(results, f"{night.recipe.name}, night {night}"))
+    return publish_curated(
+        store,
+        records.id,
+        eval_sets,
+        curation,
+        inputs,
+        checks=make_checks(rules),
+        expectations=[result.expectation for result in results],
+        refusal=refusal,
+        record=counted.model_copy(update={"docs": docs}),
+    )
 
 
 def _holds_all_before(night: Night, records: Records) -> bool:
@@ -223,7 +262,7 @@ def _freeze_tokenizer(night: Night) -> TokenBudget | None:
     if recipe.train.base == "dummy":
         return None
     return TokenBudget(
-        base=in_child(run_freeze)(base=recipe.train.base)["base"],
+        base=freeze_in_child(night.store, recipe.train.base)["base"],
         prompt=night.store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt)).id,
         output=recipe.task.output,
         field_order=tuple(recipe.task.answer),
@@ -246,7 +285,7 @@ def _freeze_eval_sets(night: Night) -> list[str]:
 def _publish_preparation(night: Night, curated_id: str, snapshot: Snapshot) -> Preparation:
     made = night.store.load(Curated, curated_id)
     curated, counted = made.content, made.provenance
-    canaries = _measure_canaries(night, curated.ledger)
+    planted = _measure_planted(night, curated.ledger)
     content = PreparationContent(
         recipe=night.recipe.name,
         night=str(night),
@@ -263,16 +302,16 @@ def _publish_preparation(night: Night, curated_id: str, snapshot: Snapshot) -> P
         expectations=curated.expectations,
         labels=counted.labels,
         text_lengths=counted.text_lengths,
-        canaries=canaries.results if canaries else (),
-        sound_rows=canaries.sound_rows if canaries else None,
-        sound_rows_touched=canaries.sound_rows_touched if canaries else None,
+        planted=planted.results if planted else (),
+        sound_rows=planted.sound_rows if planted else None,
+        sound_rows_touched=planted.sound_rows_touched if planted else None,
     )
     return night.publish(Preparation(content=content))
 
 
-def _measure_canaries(night: Night, ledger: Sequence[str]) -> CanaryReport | None:
+def _measure_planted(night: Night, ledger: Sequence[str]) -> PlantedReport | None:
     rules = night.recipe.prepare
-    if rules.canaries is None:
+    if rules.planted_rows is None:
         return None
-    planted = read_canaries(rules.canaries, night=night.cut, window_days=rules.window_days)
-    return measure_canaries(read_parts(night.store, ledger, LEDGER), planted)
+    planted = read_planted_rows(rules.planted_rows, night=night.cut, window_days=rules.window_days)
+    return measure_planted(read_parts(night.store, ledger, LEDGER), planted)

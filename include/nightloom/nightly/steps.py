@@ -15,7 +15,9 @@ from nightloom.core.nights import Stop, parse_night
 from nightloom.core.stages import Stage
 from nightloom.nightly.context import Night, open_night
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import begin_stage, end_stage, read_outcome
+from nightloom.registry.nights import begin_stage, read_outcome
+from nightloom.registry.stages import finish_stage
+from nightloom.registry.store import open_store
 from nightloom.registry.turns import keeping_turn
 
 logger = logging.getLogger(__name__)
@@ -90,4 +92,4 @@ def _end_as_failed(recipe: str, night: str, stage: Stage, message: str) -> None:
         return
     outcome = read_outcome(open_database(), recipe, parse_night(night), stage)
     if outcome is None or outcome.status != "refused":
-        end_stage(open_database(), recipe, parse_night(night), stage, "failed", message)
+        finish_stage(open_store(), open_database(), recipe, parse_night(night), stage, "failed", message)

@@ -55,10 +55,10 @@ class AnnounceChampionOperator(NightOperator):
 
     def execute(self, context: "Context") -> None:
         """Look the move up in the log of refs."""
-        from nightloom.registry.refs import read_log
+        from nightloom.registry.refs import read_log_tail
 
         night = self.night_of(context)
-        moves = [move for move in read_log(open_database(), self.recipe) if move.name == "champion"]
+        moves = read_log_tail(open_database(), self.recipe, "champion", limit=1)
         is_narrowed = bool(context["params"].get("blueprint"))
         # A move without a verdict was made by a person, who has told whom it concerns.
         if is_narrowed or not moves or moves[-1].night.isoformat() != night or moves[-1].verdict is None:

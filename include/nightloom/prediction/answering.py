@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightloom.artifacts.histories import History
 from nightloom.artifacts.prompts import PromptContent
 from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import ChildError, InputError
 from nightloom.engines.base import Engine, Generation
 from nightloom.prediction.lines import ChatCompletion, Choice, LineError, Message, Outcome, Response, ResultLine, Usage
-from nightloom.prediction.screening import Refusal, screen_text
+from nightloom.prediction.screening import Refusal, Screened, screen_rows
 from nightloom.prompts.templates import parse_output, render_prompt
 from nightloom.rendering.messages import Conversation
 
@@ -50,16 +49,17 @@ def answer_rows(batch: Batch, frame: pl.DataFrame, on_rows: OnRows) -> list[Resu
 
     Raises:
         ChildError: The engine failed on every row that it was given: it is broken, not they.
+        InputError: A scanner is not there, or another version of it than was planned.
     """
-    rows = [_read_row(batch, *row) for row in frame.select("row_id", "text", "history").iter_rows()]
+    screened = screen_rows(frame, batch.plan.checks)
+    rows = [_read_row(batch, *row) for row in zip(frame["row_id"], screened, strict=True)]
     asked = [row.asked for row in rows if not isinstance(row.asked, Refusal)]
     on_rows(len(rows) - len(asked))
     answers = _generate_all(batch, asked, on_rows)
     return [_as_line(batch, row, row.asked if isinstance(row.asked, Refusal) else next(answers)) for row in rows]
 
 
-def _read_row(batch: Batch, row_id: str, text: str | None, history: History | None) -> _Row:
-    screened = screen_text(text, batch.plan.checks, history)
+def _read_row(batch: Batch, row_id: str, screened: Screened) -> _Row:
     if screened.refusal:
         return _Row(row_id, screened.flags, screened.refusal)
     try:

@@ -12,8 +12,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.prediction.table import table_columns
 from nightloom.processes.packages import worker_packages
 from nightloom.recipes.schema import Predict, Recipe
-
-_CHECKS = ("max_characters", "pii", "secrets", "prompt_injections")
+from nightloom.scanners.registry import make_checks
 
 
 def plan_shards(
@@ -22,7 +21,7 @@ def plan_shards(
     """Cut the newest version of every row into shards, and commit them as the night's plan.
 
     Raises:
-        InputError: The recipe predicts nothing, or into a table that cannot be.
+        InputError: The recipe predicts nothing, or into a table that cannot be, or a scanner is not there.
     """
     settings = _settings(recipe)
     if settings.table:
@@ -35,10 +34,7 @@ def plan_shards(
         model=model,
         task=task,
         max_new_tokens=settings.max_new_tokens,
-        checks={
-            **{name: getattr(recipe.prepare, name) for name in _CHECKS},
-            "operations": list(recipe.prepare.normalise.operations),
-        },
+        checks=make_checks(recipe.prepare),
         shards=shards if rows.height else (),
         rows=rows.height,
         code=PREDICTIONS.code(),

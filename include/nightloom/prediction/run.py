@@ -15,13 +15,14 @@ from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, PredictionShard
 from nightloom.core.digests import short
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
 from nightloom.prediction.answering import Batch, answer_rows
 from nightloom.prediction.lines import dump_lines
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.leases import drop_lease, take_lease
+from nightloom.registry.store import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,12 @@ def predict_shards(
         store.publish(_predict_shard(store, batch, number, tell))
     logger.info("plan %s: worker %s did %d of %d rows", short(plan_id), worker, progress.done, plan.content.rows)
     return progress.done
+
+
+def are_done(store: ObjectStore, plan_id: str) -> bool:
+    """Whether every shard of a plan was predicted."""
+    plan = store.load(PredictionPlan, plan_id)
+    return all(store.find(PredictionShard, shard_identity(plan_id, n)) for n in range(len(plan.content.shards)))
 
 
 def shard_identity(plan_id: str, number: int) -> PredictionShard.Key:

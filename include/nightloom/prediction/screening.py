@@ -1,15 +1,14 @@
-"""Screening: what training rows go through, a row to be predicted goes through too, before a model sees it."""
+"""Screening: what training rows go through, rows to be predicted go through too, before a model sees them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from nightloom.artifacts.histories import History, Turn, chat_fault
+import polars as pl
+
+from nightloom.artifacts.histories import Turn, chat_fault
+from nightloom.artifacts.models import Checks
 from nightloom.artifacts.results import PredictionStatus
-from nightloom.scanners.clean import Finding, clean_text
-from nightloom.scanners.turns import clean_history
-
-_BLOCKING = {"secret", "prompt_injection", "pii"}
+from nightloom.scanners.clean import Reason
+from nightloom.scanners.conversations import clean_conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A text as the model may see it, or why it may not."""
+    """A row as the model may see it, or why it may not."""
 
     text: str
     history: list[Turn] | None
@@ -31,23 +30,26 @@ class Screened:
     refusal: Refusal | None
 
 
-def screen_text(text: str | None, checks: Mapping[str, Any], history: History | None = None) -> Screened:
-    """Mend a text, redact it, and decide whether a model may see it: `checks` are the settings of `clean_text`.
-
-    What was said before it goes through the same.
-    """
-    fault = chat_fault(history)
-    if fault:
-        return Screened(text or "", None, (), Refusal("failed", "not_a_chat", fault))
-    cleaned, before = clean_text(text, **checks), clean_history(history, checks)
-    finding = cleaned.finding or before.finding
-    found = {*cleaned.repairs, *before.repairs, finding.rule if finding else ""}
-    refusal = _refuse(finding) if finding else None
-    return Screened(cleaned.text, before.turns, tuple(sorted(found & _BLOCKING)), refusal)
+def screen_rows(rows: pl.DataFrame, checks: Checks) -> list[Screened]:
+    """Clean rows (RECORDS), and decide which of them a model may see."""
+    faults = [chat_fault(history) for history in rows["history"].to_list()]
+    cleaned = clean_conversations(rows.select("text", "history"), checks)
+    return [
+        Screened("", None, (), Refusal("failed", "not_a_chat", fault)) if fault else _screen_row(checks, *row)
+        for fault, row in zip(faults, cleaned.iter_rows(), strict=True)
+    ]
 
 
-def _refuse(finding: Finding) -> Refusal:
-    if finding.rule in _BLOCKING:
-        return Refusal("blocked", finding.rule, f"found in the text: {finding.measured}")
-    message = f"the text has {finding.measured} characters; the threshold is {finding.threshold}"
-    return Refusal("failed", finding.rule, message)
+def _screen_row(
+    checks: Checks, text: str, history: list[Turn] | None, repairs: str, rule: str | None, *measured: str
+) -> Screened:
+    found = {*repairs.split(","), rule or ""} & checks.actions.keys()
+    refusal = None if rule is None else _refuse(checks, Reason(rule, *measured))
+    return Screened(text, history, tuple(sorted(found)), refusal)
+
+
+def _refuse(checks: Checks, reason: Reason) -> Refusal:
+    if reason.rule in checks.actions:
+        return Refusal("blocked", reason.rule, f"found in the text: {reason.measured}")
+    message = f"the text has {reason.measured} characters; the threshold is {reason.threshold}"
+    return Refusal("failed", reason.rule, message)

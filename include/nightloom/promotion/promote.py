@@ -11,7 +11,7 @@ from nightloom.core.errors import ConflictError, InputError
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import is_latest_night
-from nightloom.registry.refs import RefMove, move_ref, read_log, read_ref
+from nightloom.registry.refs import RefMove, move_ref, read_log_tail, read_ref
 
 CHAMPION = "champion"
 
@@ -147,7 +147,7 @@ def roll_back_champion(database: Database, recipe: str, *, night: date, who: str
 
 def _list_moves(database: Database, recipe: str) -> list[RefMove]:
     """Give the moves of the champion, oldest first."""
-    return [move for move in read_log(database, recipe) if move.name == CHAMPION]
+    return read_log_tail(database, recipe, CHAMPION)
 
 
 def _find_undoing(moves: Sequence[RefMove], adapter: str) -> RefMove | None:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from nightloom.core.extensions import SCANNERS, list_extensions
 from nightloom.core.settings import get_settings
 from nightloom.recipes.documents import Place
 from nightloom.recipes.training import RESERVED_SETTINGS
@@ -19,7 +20,14 @@ from nightloom.recipes.training import RESERVED_SETTINGS
 _TIMES = ("window_from", "cut_from", "cut_to")
 # The same expression as sqlalchemy.text(), so that what passes here binds there.
 _PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
-_CANARIES: Place = ("prepare", "canaries", "source")
+_PLANTED: Place = ("prepare", "planted_rows", "source")
+_SCANNER_FIELDS = {
+    "pii": "pii",
+    "secret": "secrets",
+    "secrets": "secrets",
+    **dict.fromkeys(("prompt_injection", "prompt_injections"), "prompt_injections"),
+}
+"""The fields of our own scanners, by what a recipe's author may take for their names."""
 _POSITIVE: dict[tuple[str, str], Any] = {
     **dict.fromkeys((("settings", "per_device_train_batch_size"), ("settings", "gradient_accumulation_steps")), int),
     **dict.fromkeys((("settings", "num_train_epochs"), ("settings", "learning_rate")), int | float),
@@ -114,6 +122,19 @@ def suite_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
         yield Finding(("prepare", "suite"), f"the suite {suite[:60]!r} has no file in {directory.name}", remedy)
 
 
+def scanners_are_installed(recipe: dict[str, Any], _path: Path) -> Findings:
+    """A scanner that the recipe names is added by an installed package; ours have fields of their own."""
+    given, known = _get(recipe, "prepare", "scanners"), list_extensions(SCANNERS)
+    for name in given if isinstance(given, dict) else ():
+        place: Place = ("prepare", "scanners", name)
+        field = _SCANNER_FIELDS.get(name)
+        if field:
+            yield Finding(place, f"{name!r} has a field of its own", f"write `{field}` under `prepare` instead")
+        elif isinstance(name, str) and name not in known:
+            remedy = suggest(name, known) or "install the package that adds it, or remove the line"
+            yield Finding(place, f"no installed package adds a scanner {name[:60]!r}", remedy)
+
+
 def freshness_has_times(recipe: dict[str, Any], _path: Path) -> Findings:
     """How fresh rows are is known only where they tell when they were written."""
     if _get(recipe, "prepare", "limits", "freshness_hours") is None:
@@ -137,7 +158,7 @@ def queries_name_known_times(recipe: dict[str, Any], _path: Path) -> Findings:
             for name in sorted(names & set(_TIMES)):
                 problem = f"an eval set belongs to no night, so `:{name}` has no value"
                 yield Finding((*place, "query"), problem, "read all of it, or write a fixed date")
-        elif place != _CANARIES and "cut_to" not in _PLACEHOLDER.findall(_COMMENT.sub("", query)):
+        elif place != _PLANTED and "cut_to" not in _PLACEHOLDER.findall(_COMMENT.sub("", query)):
             problem = "the query does not end at the night's cut, so a night read again would give other rows"
             yield Finding((*place, "query"), problem, "add `WHERE <time column> < :cut_to`")
 
@@ -232,6 +253,7 @@ RULES: tuple[Rule, ...] = (
     answers_can_be_found,
     prompt_has_a_file,
     suite_has_a_file,
+    scanners_are_installed,
     freshness_has_times,
     queries_name_known_times,
     paths_lead_somewhere,
@@ -255,7 +277,7 @@ def suggest(word: str, known: tuple[str, ...] | list[str], before: str = "") -> 
 
 def _sources(recipe: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
     sets = _get(recipe, "evaluate", "sets")
-    places: list[Place] = [("prepare", "source"), _CANARIES, ("predict", "source")]
+    places: list[Place] = [("prepare", "source"), _PLANTED, ("predict", "source")]
     places += [("evaluate", "sets", number, "source") for number in range(len(sets) if isinstance(sets, list) else 0)]
     for place in places:
         source = _get(recipe, *place)

@@ -84,6 +84,10 @@ class Task(Plain):
         return primary
 
 
+Action = Literal["redact", "quarantine", "keep"]
+"""What becomes of a text in which a scanner finds something."""
+
+
 class Normalise(Plain):
     """Which operations change how a text is written, in the order in which they are done."""
 
@@ -115,7 +119,7 @@ class Split(Plain):
         return test
 
 
-class Canaries(Plain):
+class PlantedRows(Plain):
     """A table of rows whose outcome is known beforehand: the report measures every check against it."""
 
     source: Source
@@ -188,13 +192,27 @@ class Prepare(Plain):
     pii: Literal["redact", "quarantine", "keep"] = "redact"
     secrets: Literal["quarantine", "keep"] = "quarantine"
     prompt_injections: Literal["quarantine", "keep"] = "quarantine"
+    scanners: dict[Name, Action] = Field(
+        default_factory=dict,
+        description="Scanners that packages add, by name, and what becomes of a text in which they find something.",
+    )
     suite: str | None = Field(
         default=None,
         description="A Great Expectations suite under include/expectations, besides the standard one.",
     )
     limits: Limits = Field(default_factory=Limits)
     split: Split = Field(default_factory=Split)
-    canaries: Canaries | None = None
+    planted_rows: PlantedRows | None = None
+
+    @property
+    def actions(self) -> dict[str, Action]:
+        """What becomes of a text in which a scanner finds something, by the scanner's name: of ours and of others."""
+        ours: dict[str, Action] = {
+            "pii": self.pii,
+            "secret": self.secrets,
+            "prompt_injection": self.prompt_injections,
+        }
+        return ours | self.scanners
 
 
 class EvalSet(Plain):

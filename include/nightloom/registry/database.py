@@ -23,6 +23,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = _create_engine(url)
+        self._reader = self._engine.execution_options(reads=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -31,8 +32,23 @@ class Database:
         Raises:
             RegistryError: The database refused or did not answer.
         """
+        with self._session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Run a block that only reads: it waits for no writer, and none waits for it.
+
+        Raises:
+            RegistryError: The database refused or did not answer.
+        """
+        with self._session(self._reader) as session:
+            yield session
+
+    @contextmanager
+    def _session(self, engine: sa.Engine) -> Iterator[Session]:
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except SQLAlchemyError as error:
             where = self._engine.url.render_as_string(hide_password=True)
@@ -97,6 +113,8 @@ def _bound_waiting(connection: Any, _record: Any) -> None:
 
 
 def _take_turns(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("reads"):
+        return
     # Serialisable transactions that cross are refused, most of those of many trials that begin at once. They are short:
     # one after the other, as in SQLite, none is.
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
@@ -109,4 +127,5 @@ def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: sa.Connection) -> None:
     # A deferred transaction that turns into a writer fails at once when another has written meanwhile.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get("reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

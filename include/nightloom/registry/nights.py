@@ -10,7 +10,7 @@ from nightloom.core.digests import digest_bytes
 from nightloom.core.nights import NightCut, utc_now
 from nightloom.core.stages import STAGES, Stage
 from nightloom.registry.database import Database
-from nightloom.registry.tables import ManifestRow, NightRow, OutcomeRow, RecipeRow
+from nightloom.registry.tables import NightRow, OutcomeRow, RecipeRow
 
 Status = Literal["running", "done", "nothing_new", "refused", "failed"]
 
@@ -126,7 +126,7 @@ def read_outcome(database: Database, recipe: str, night: date, stage: Stage) -> 
     """Give what a stage of a night came to, or nothing."""
     with database.transaction() as session:
         row = session.get(OutcomeRow, (recipe, night, stage))
-        return None if row is None else _as_outcome(row)
+        return None if row is None else as_outcome(row)
 
 
 def read_outcomes(database: Database, recipe: str, until: date, limit: int) -> list[StageOutcome]:
@@ -138,7 +138,7 @@ def read_outcomes(database: Database, recipe: str, until: date, limit: int) -> l
         .limit(limit * len(STAGES))
     )
     with database.transaction() as session:
-        return [_as_outcome(row) for row in session.scalars(query)]
+        return [as_outcome(row) for row in session.scalars(query)]
 
 
 def is_running(database: Database, recipe: str, night: date) -> bool:
@@ -157,43 +157,12 @@ def list_unfinished_nights(database: Database, recipe: str) -> list[str]:
         return sorted(night.isoformat() for night in session.scalars(query))
 
 
-def index_manifest(database: Database, kind: str, manifest: str, recipe: str | None, night: date | None) -> None:
-    """Note where a manifest was made first."""
-    with database.transaction() as session:
-        if session.get(ManifestRow, (kind, manifest)) is None:
-            session.add(
-                ManifestRow(
-                    kind=kind,
-                    manifest=manifest,
-                    recipe=recipe,
-                    night=night,
-                    made_at=utc_now().replace(tzinfo=None),
-                )
-            )
-
-
-def list_manifests(
-    database: Database, kind: str, recipe: str | None = None
-) -> list[tuple[str, str | None, date | None]]:
-    """Give id, recipe and night of the indexed manifests of a kind, oldest first."""
-    query = sa.select(ManifestRow).where(ManifestRow.kind == kind).order_by(ManifestRow.made_at)
-    if recipe is not None:
-        query = query.where(ManifestRow.recipe == recipe)
-    with database.transaction() as session:
-        return [(row.manifest, row.recipe, row.night) for row in session.scalars(query)]
-
-
-def find_made(database: Database, kind: str, recipe: str, night: date) -> str | None:
-    """Return the newest manifest of a kind that a night was the first to make, or None."""
-    made = [manifest for manifest, _, made_in in list_manifests(database, kind, recipe) if made_in == night]
-    return made[-1] if made else None
-
-
 def _as_night(row: NightRow) -> NightCut:
     return NightCut(row.recipe, row.night, row.cut_from.replace(tzinfo=UTC), row.cut_to.replace(tzinfo=UTC))
 
 
-def _as_outcome(row: OutcomeRow) -> StageOutcome:
+def as_outcome(row: OutcomeRow) -> StageOutcome:
+    """Return a row of the table as a value."""
     return StageOutcome(
         recipe=row.recipe,
         night=row.night,

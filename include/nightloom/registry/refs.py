@@ -13,6 +13,7 @@ from nightloom.registry.database import Database
 from nightloom.registry.tables import RefMoveRow, RefRow
 
 _GENESIS = "0" * 64
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +90,46 @@ def move_ref(
         _append(session, recipe, name, present, value, night, who, why, verdict)
 
 
-def read_log(database: Database, recipe: str | None = None) -> list[RefMove]:
-    """Give the log, oldest first.
+def verify_log(database: Database) -> int:
+    """Check the whole chain of the log, and that the refs stand where it ends; return how many moves it has.
 
     Raises:
         RegistryError: A line was altered or removed, or a ref was moved without one.
     """
-    with database.transaction() as session:
-        rows = list(session.scalars(sa.select(RefMoveRow).order_by(RefMoveRow.number)))
+    with database.reading() as session:
         refs = {(row.recipe, row.name): row.value for row in session.scalars(sa.select(RefRow))}
-    previous = _GENESIS
-    for number, row in enumerate(rows, start=1):
-        if (row.number, row.previous_hash, row.line_hash) != (number, previous, _hash(row)):
-            msg = f"line {number} of the ref log was altered; restore the registry from a backup"
-            raise RegistryError(msg)
-        previous = row.line_hash
+        previous, number, ends = _GENESIS, 0, dict[tuple[str, str], str]()
+        lines = session.scalars(sa.select(RefMoveRow).order_by(RefMoveRow.number).execution_options(yield_per=_PAGE))
+        for number, row in enumerate(lines, start=1):
+            if (row.number, row.previous_hash, row.line_hash) != (number, previous, _hash(row)):
+                msg = f"line {number} of the ref log was altered; restore the registry from a backup"
+                raise RegistryError(msg)
+            previous, ends[row.recipe, row.name] = row.line_hash, row.new
     # The chain alone does not show that its last lines are gone.
-    if refs != {(row.recipe, row.name): row.new for row in rows}:
+    if refs != ends:
         msg = "the ref log does not end where the refs stand; restore the registry from a backup"
         raise RegistryError(msg)
-    return [_as_move(row) for row in rows if recipe in (None, row.recipe)]
+    return number
+
+
+def read_log_tail(
+    database: Database, recipe: str | None = None, name: str | None = None, *, limit: int | None = None
+) -> list[RefMove]:
+    """Return the last lines of the log, oldest first; its chain is not checked.
+
+    Args:
+        database: The registry.
+        recipe: None for moves of all recipes.
+        name: Of the ref; None for all of them.
+        limit: Lines; None for all there are.
+    """
+    query = sa.select(RefMoveRow).order_by(RefMoveRow.number.desc()).limit(limit)
+    if recipe is not None:
+        query = query.where(RefMoveRow.recipe == recipe)
+    if name is not None:
+        query = query.where(RefMoveRow.name == name)
+    with database.reading() as session:
+        return [_as_move(row) for row in reversed(session.scalars(query).all())]
 
 
 def _is_cited(session: Session, recipe: str, name: str, verdict: str) -> bool:

@@ -45,6 +45,11 @@ class OutcomeRow(Base):
     started_at: Mapped[datetime] = mapped_column(DateTime)
     ended_at: Mapped[datetime | None] = mapped_column(DateTime)
 
+    __table_args__ = (
+        Index("ix_outcomes_status", "status", "night", "recipe", "stage"),
+        Index("ix_outcomes_manifest", "manifest"),
+    )
+
 
 class RefRow(Base):
     """A pointer that moves: per recipe `champion`, `deployed`, `latest`."""
@@ -75,21 +80,61 @@ class RefMoveRow(Base):
     previous_hash: Mapped[str] = mapped_column(String(64))
     line_hash: Mapped[str] = mapped_column(String(64), unique=True)
 
-    __table_args__ = (Index("ix_ref_log_ref", "recipe", "name", "number"),)
+    __table_args__ = (
+        Index("ix_ref_log_ref", "recipe", "name", "number"),
+        Index("ix_ref_log_recipe", "recipe", "number"),
+        Index("ix_ref_log_new", "new"),
+        Index("ix_ref_log_verdict", "verdict"),
+    )
 
 
 class ManifestRow(Base):
-    """Where a manifest of the store was made. `nightloom registry rebuild` can make these again."""
+    """A manifest of the store. `nightloom registry rebuild` makes this and the next two tables again."""
 
     __tablename__ = "manifests"
 
-    kind: Mapped[str] = mapped_column(String(40), primary_key=True)
     manifest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    recipe: Mapped[str | None] = mapped_column(String(40))
-    night: Mapped[date | None] = mapped_column(Date)
+    kind: Mapped[str] = mapped_column(String(40))
     made_at: Mapped[datetime] = mapped_column(DateTime)
 
-    __table_args__ = (Index("ix_manifests_recipe_night", "recipe", "night"),)
+    __table_args__ = (Index("ix_manifests_kind", "kind", "manifest"),)
+
+
+class EdgeRow(Base):
+    """From a manifest to one that was made from it. One of the two names the other, in the field of that path.
+
+    It is the child, but where a cached result names what it came to: there `part` is `result`, and the parent does.
+    """
+
+    __tablename__ = "edges"
+
+    parent: Mapped[str] = mapped_column(String(64), primary_key=True)
+    child_kind: Mapped[str] = mapped_column(String(40), primary_key=True)
+    child: Mapped[str] = mapped_column(String(64), primary_key=True)
+    part: Mapped[str] = mapped_column(String(10), primary_key=True)
+    path: Mapped[str] = mapped_column(String(100), primary_key=True)
+    parent_kind: Mapped[str] = mapped_column(String(40))
+
+    __table_args__ = (Index("ix_edges_child", "child", "parent_kind", "parent"), {"sqlite_with_rowid": False})
+
+
+class MemberRow(Base):
+    """That a night of a recipe made or used a manifest: the same one may be of several. Imports: see `members`."""
+
+    __tablename__ = "members"
+
+    recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
+    night: Mapped[date] = mapped_column(Date, primary_key=True)
+    manifest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    noted_at: Mapped[datetime] = mapped_column(DateTime)
+
+    __table_args__ = (
+        Index("ix_members_recipe_kind", "recipe", "kind", "noted_at", "manifest", "night"),
+        Index("ix_members_kind", "kind", "noted_at", "manifest", "recipe", "night"),
+        Index("ix_members_manifest", "manifest", "recipe"),
+        Index("ix_members_night", "night", "kind", "manifest"),
+    )
 
 
 class TrialRow(Base):

@@ -17,8 +17,9 @@ from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.core.manifests import Plain
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import render_example
+from nightloom.registry.store import open_store
 from nightloom.rendering.messages import Conversation
 from nightloom.rendering.tokens import TokenEncoder, open_encoder
 

@@ -14,8 +14,9 @@ from nightloom.core.stages import STAGES, Stage
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.registry.nights import StageOutcome, find_made, read_outcomes
-from nightloom.registry.refs import RefMove, read_log
+from nightloom.registry.members import find_last
+from nightloom.registry.nights import StageOutcome, read_outcomes
+from nightloom.registry.refs import RefMove, read_log_tail
 from nightloom.reports.shelf import Shelf
 
 Outcomes = Mapping[Stage, StageOutcome | None]
@@ -53,8 +54,8 @@ class NightManifests:
     @cached_property
     def moves(self) -> list[RefMove]:
         """The champion's moves up to this night, oldest first."""
-        log = read_log(self.database, self.recipe.name)
-        return [move for move in log if move.name == "champion" and move.night <= self.date]
+        log = read_log_tail(self.database, self.recipe.name, "champion")
+        return [move for move in log if move.night <= self.date]
 
     @property
     def outcomes(self) -> Outcomes:
@@ -142,8 +143,8 @@ class NightManifests:
         return self.shelf.load(PredictionPlan, self.predictions.content.plan if self.predictions else None)
 
     def _load_of(self, kind: type[M], named: str | None) -> M | None:
-        """Load the manifest of that id; None: the last one of its kind that the registry knows the night made."""
-        return self.shelf.load(kind, named or find_made(self.database, kind.kind, self.recipe.name, self.date))
+        """Load the manifest of that id; None: the last one of its kind that the night made or used."""
+        return self.shelf.load(kind, named or find_last(self.database, self.recipe.name, self.date, kind.kind))
 
 
 def manifest_of(outcome: StageOutcome | None) -> str | None:

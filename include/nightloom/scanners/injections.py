@@ -5,7 +5,7 @@ import unicodedata
 
 import polars as pl
 
-from nightloom.scanners.spans import Pattern, Span, find_patterns, may_match
+from nightloom.scanners.base import Match, Pattern, find_patterns, may_match
 
 _NEAR = r"[^.!?]{0,40}?"
 _RULES = (
@@ -259,7 +259,7 @@ _BLANKS = r"[\s\x1c-\x1f]+"
 _NOT_ONE_BLANK = r"[\s\x1c-\x1f--[ ]]|  "
 
 
-def find_injections(text: str) -> list[Span]:
+def find_injections(text: str) -> list[Match]:
     """Find phrases of prompt injection; offsets are those of the text in compatibility form (NFKC) without joiners."""
     plain = text if text.isascii() else _JOINERS.sub("", unicodedata.normalize("NFKC", text))
     return find_patterns(re.sub(_BLANKS, " ", plain), _PHRASES) + find_patterns(plain, _MARKS)

@@ -13,9 +13,9 @@ from typing import Any
 
 import polars as pl
 
+from nightloom.scanners.base import Match, blank_out, drop_overlapping
 from nightloom.scanners.lookalikes import is_no_card, is_no_mailbox, is_no_network, is_no_phone
 from nightloom.scanners.phones import MAY_BE_PHONE, find_candidates
-from nightloom.scanners.spans import Span, blank_out, drop_overlapping
 
 # Presidio's own, but for Canada, whose numbers are those of the United States.
 _COUNTRIES = ("US", "GB", "DE", "FR", "IL", "IN", "BR")
@@ -42,20 +42,14 @@ _LOOKALIKES: dict[str, Callable[[str, int, int], bool]] = {
 }
 
 
-def find_pii(text: str) -> list[Span]:
+def find_pii(text: str) -> list[Match]:
     """Find personal data that has a pattern."""
     found = drop_overlapping(
-        span for kind, worth_asking in _WORTH_ASKING.items() if worth_asking.search(text) for span in _ask(kind, text)
+        match for kind, worth_asking in _WORTH_ASKING.items() if worth_asking.search(text) for match in _ask(kind, text)
     )
     # What is known to be an account or a card is no telephone number, and takes long to be seen not to be one.
     rest = blank_out(text, found)
-    return sorted([*found, *_find_phones(rest)], key=lambda span: span.start) if MAY_BE_PHONE.search(rest) else found
-
-
-def kinds_worth_asking(text: str) -> set[str]:
-    """Give the kinds of which a recogniser is asked at all: what the cheap expressions leave of them."""
-    kinds = {kind for kind, worth_asking in _WORTH_ASKING.items() if worth_asking.search(text)}
-    return kinds | {"PHONE_NUMBER"} if find_candidates(text) else kinds
+    return sorted([*found, *_find_phones(rest)], key=lambda match: match.start) if MAY_BE_PHONE.search(rest) else found
 
 
 def may_hold_pii(texts: pl.Series) -> pl.Series:
@@ -65,15 +59,15 @@ def may_hold_pii(texts: pl.Series) -> pl.Series:
     return texts.str.contains("|".join(f"(?:{worth_asking.pattern})" for worth_asking in asked))
 
 
-def _ask(kind: str, text: str) -> Iterator[Span]:
+def _ask(kind: str, text: str) -> Iterator[Match]:
     """Give what a recogniser finds, without what only looks like it."""
     for result in _recognisers()[kind].analyze(text, [kind], None):
         if not _LOOKALIKES[kind](text, result.start, result.end):
-            yield Span(result.start, result.end, kind)
+            yield Match(result.start, result.end, kind)
 
 
-def _find_phones(text: str) -> list[Span]:
-    found: list[Span] = []
+def _find_phones(text: str) -> list[Match]:
+    found: list[Match] = []
     for candidate in find_candidates(text):
         part = text[candidate.start : candidate.end]
         recogniser = _recognisers()["INTERNATIONAL_NUMBER" if candidate.international else "PHONE_NUMBER"]
@@ -82,7 +76,7 @@ def _find_phones(text: str) -> list[Span]:
             # A bracket around the whole is not part of it.
             start += text[start:end].count("(") > text[start:end].count(")")
             if not is_no_phone(text, start, end):
-                found.append(Span(start, end, "PHONE_NUMBER"))
+                found.append(Match(start, end, "PHONE_NUMBER"))
     return drop_overlapping(found)
 
 

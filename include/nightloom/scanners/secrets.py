@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 
-from nightloom.scanners.spans import Pattern, Span, find_patterns, may_match
+from nightloom.scanners.base import Match, Pattern, find_patterns, may_match
 
 _LONG_NAMES = (
     r"(?:password|passwd|passphrase|passwort|kennwort|pwd|contraseña|senha|wachtwoord|hasło|mot de passe|secret"
@@ -81,7 +81,7 @@ PATTERNS = tuple(
 )
 
 
-def find_secrets(text: str) -> list[Span]:
+def find_secrets(text: str) -> list[Match]:
     """Find secrets that have a known form or are named as such."""
     return find_patterns(text, PATTERNS)
 

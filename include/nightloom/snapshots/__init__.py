@@ -1,1 +1,1 @@
-"""Snapshots: training data and eval sets, frozen, checked, and measured against what was planted in them."""
+"""Snapshots: training data and eval sets, frozen and checked."""

@@ -4,18 +4,20 @@ Ids and digests stay: the ledger's lines, and the leaf by which a snapshot can s
 were is told by none of them, though who has the words can prove by a digest that they were here.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
 from nightloom.artifacts.frames import EXAMPLES, RECORDS, get_frame
 from nightloom.artifacts.histories import item_id
+from nightloom.artifacts.kinds import KINDS
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import find_part
 from nightloom.artifacts.rewriting import HOLDING_TEXT, OF_ITEMS, Rewritten, find_rows, rewrite_blob
-from nightloom.artifacts.training import Trial
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.names import BLOB, Named, list_names
@@ -23,9 +25,12 @@ from nightloom.core.ownership import claim_prefix
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.erasures import begin_erasure, find_erasure, finish_erasure
+from nightloom.registry.members import list_ids_by_recipe
 from nightloom.registry.nights import list_unfinished_nights
-from nightloom.registry.roots import list_manifest_recipes, read_registry_id
-from nightloom.snapshots.inventory import Inventory, take_inventory
+from nightloom.registry.questions import list_learners
+from nightloom.registry.reach import find_reachable
+from nightloom.registry.roots import read_registry_id
+from nightloom.snapshots.inventory import read_manifests, take_inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,16 @@ class _Holding:
     recipes: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """That a manifest, which belongs to some recipes, names a blob that may hold the row."""
+
+    manifest: Named
+    blob: str
+    content: str
+    recipes: frozenset[str]
+
+
 def erase_row(store: ObjectStore, database: Database, recipe: str, row_id: str, *, who: str, why: str) -> Erased:
     """Erase a row, or an evaluation item by its id. Killed at any place, it goes on when it is run again.
 
@@ -55,14 +70,16 @@ def erase_row(store: ObjectStore, database: Database, recipe: str, row_id: str, 
         ManifestError: A manifest or a blob is damaged, so that nobody can say what is in it.
     """
     claim_prefix(store, read_registry_id(database))
-    inventory = take_inventory(store)
-    owners = _find_owners(inventory, list_manifest_recipes(database))
-    recipes, holdings = _find_all_holdings(store, inventory, owners, recipe, row_id)
+    uses = _list_uses(store, database, row_id)
+    recipes, holdings = _find_all_holdings(store, uses, recipe, row_id)
     before = find_erasure(database, recipe, row_id)
     if not holdings and before is None:
         msg = f"no night of {recipe} has a row {row_id!r}; check its key with `nightloom row show {recipe} {row_id}`"
         raise InputError(msg)
-    adapters = find_adapters(inventory, {holding.found.blob for holding in holdings if "train" in holding.found.splits})
+    shards = {holding.found.blob for holding in holdings if "train" in holding.found.splits}
+    adapters = list_learners(
+        database, {use.manifest.digest for use in uses if use.blob in shards and use.manifest.kind == Snapshot.kind}
+    )
     for one in recipes:
         begin_erasure(database, one, row_id, adapters=adapters, who=who, why=why)
     for holding in holdings:
@@ -99,31 +116,28 @@ def refuse_erased(store: ObjectStore, curated_id: str, erased: Collection[str]) 
             raise FaultError(msg)
 
 
-def find_adapters(inventory: Inventory, shards: Collection[str]) -> list[str]:
-    """Give the adapters that were trained on a snapshot with one of these shards, sorted."""
-    manifests = inventory.manifests.items()
-    snapshots = {
-        name.digest
-        for name, one in manifests
-        if isinstance(one, Snapshot) and any(file.sha256 in shards for file in one.provenance.files)
-    }
-    trials = (one for _, one in manifests if isinstance(one, Trial) and one.key.snapshot in snapshots)
-    return sorted({trial.result.adapter for trial in trials})
+def _list_uses(store: ObjectStore, database: Database, row_id: str) -> list[_Use]:
+    """Return which manifests name blobs that may hold a row, and the recipes that made them or what leads to them."""
+    owners: dict[str, set[str]] = {}
+    for recipe, members in list_ids_by_recipe(database).items():
+        for manifest_id in find_reachable(database, dict.fromkeys(members, "made")):
+            owners.setdefault(manifest_id, set()).add(recipe)
+    manifests = (name for name in take_inventory(store).list_manifests() if _may_hold_text(name.kind))
+    return [
+        _Use(name, blob, content, frozenset(owners.get(name.digest, ())))
+        for name, manifest in read_manifests(store, manifests)
+        for blob, content in _list_blobs(manifest, row_id)
+    ]
 
 
-def _find_owners(inventory: Inventory, recipes: Mapping[str, Collection[str]]) -> dict[Named, frozenset[str]]:
-    """Give the recipes that each manifest belongs to: those that made it, or anything that leads to it."""
-    roots: dict[str, dict[Named, str]] = {}
-    for name, manifest in inventory.manifests.items():
-        told = {getattr(part, "recipe", None) for _, part in manifest}
-        for recipe in {*recipes.get(name.digest, ()), *told} - {None}:
-            roots.setdefault(str(recipe), {})[name] = "made"
-    reached = {recipe: inventory.reach(found) for recipe, found in roots.items()}
-    return {name: frozenset(recipe for recipe in reached if name in reached[recipe]) for name in inventory.manifests}
+@cache
+def _may_hold_text(kind: str) -> bool:
+    schema = json.dumps(KINDS[kind].model_json_schema())
+    return any(f"digest of {BLOB} of {content}" in schema for content in HOLDING_TEXT)
 
 
 def _find_all_holdings(
-    store: ObjectStore, inventory: Inventory, owners: Mapping[Named, frozenset[str]], recipe: str, row_id: str
+    store: ObjectStore, uses: Collection[_Use], recipe: str, row_id: str
 ) -> tuple[list[str], list[_Holding]]:
     """Give the blobs that hold a row, of a recipe and of all that share one of them, and those recipes, sorted."""
     recipes: frozenset[str] = frozenset()
@@ -131,33 +145,28 @@ def _find_all_holdings(
     holdings: list[_Holding] = []
     while found != recipes:
         recipes = found
-        holdings = list(_find_holdings(store, inventory, owners, recipes, row_id))
+        holdings = list(_find_holdings(store, uses, recipes, row_id))
         found = recipes.union(*(holding.recipes for holding in holdings))
     return sorted(recipes), holdings
 
 
 def _find_holdings(
-    store: ObjectStore,
-    inventory: Inventory,
-    owners: Mapping[Named, frozenset[str]],
-    recipes: frozenset[str],
-    row_id: str,
+    store: ObjectStore, uses: Collection[_Use], recipes: frozenset[str], row_id: str
 ) -> Iterator[_Holding]:
     """Give the blobs of some recipes, and of nobody, that hold a row or an item that it became."""
-    of_blobs: dict[tuple[str, str], set[str]] = {}
+    owners: dict[tuple[str, str], set[str]] = {}
     ours: set[tuple[str, str]] = set()
-    for name, manifest in inventory.manifests.items():
-        for blob in _list_blobs(manifest, row_id):
-            of_blobs.setdefault(blob, set()).update(owners[name])
-            if recipes & owners[name] or not owners[name]:
-                ours.add(blob)
+    for use in uses:
+        owners.setdefault((use.blob, use.content), set()).update(use.recipes)
+        if recipes & use.recipes or not use.recipes:
+            ours.add((use.blob, use.content))
     items = {row_id}
     for content in HOLDING_TEXT:
         ids = tuple(sorted(items)) if content in OF_ITEMS else (row_id,)
         for digest, _ in sorted(blob for blob in ours if blob[1] == content):
             found = find_rows(store, digest, content, ids)
             if found is not None:
-                yield _Holding(found, ids, frozenset(of_blobs[digest, content]))
+                yield _Holding(found, ids, frozenset(owners[digest, content]))
             if found is not None and content == "records":
                 items |= set(_list_items(store, digest, row_id))
 

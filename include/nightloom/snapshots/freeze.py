@@ -15,7 +15,7 @@ import pyarrow as pa
 from nightloom.artifacts.data import Curated, Snapshot, SnapshotContent, SnapshotProvenance
 from nightloom.artifacts.frames import EXAMPLES, get_frame
 from nightloom.core.digests import merkle_root, short
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, InternalError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.snapshots.shards import (
@@ -90,7 +90,7 @@ def freeze_rows(
         size: How large shards are.
 
     Raises:
-        AssertionError: A row id stands twice.
+        InternalError: A row id stands twice.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         shards = list(_freeze(store, cache, cut_tables(read_tables(), size), pool))
@@ -174,7 +174,7 @@ def _rank(ids: pl.Series) -> npt.NDArray[np.uint32]:
     doubles = int((in_order == in_order.shift(1)).sum())
     if doubles:
         msg = f"{doubles} rows of the snapshot have an id that stands twice; report this fault"
-        raise AssertionError(msg)
+        raise InternalError(msg)
     ranks = np.empty(len(ids), np.uint32)
     ranks[order.to_numpy()] = np.arange(len(ids), dtype=np.uint32)
     return ranks

@@ -8,11 +8,11 @@ from typing import Any
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.frames import LEDGER
 from nightloom.artifacts.parts import find_lines
-from nightloom.artifacts.training import Trial
 from nightloom.core.store import ObjectStore
+from nightloom.registry import questions
 from nightloom.registry.database import Database
 from nightloom.registry.erasures import find_erasure
-from nightloom.registry.nights import list_manifests, read_outcomes
+from nightloom.registry.nights import read_outcomes
 from nightloom.registry.releases import list_releases
 
 
@@ -65,14 +65,7 @@ def list_decisions(database: Database, recipe: str, row_id: str) -> list[dict[st
     return sorted(decisions, key=lambda one: one["at"])
 
 
-def list_learners(
-    store: ObjectStore, database: Database, recipe: str, row_id: str, snapshots: Collection[str]
-) -> list[str]:
-    """Give the adapters that were trained on one of these snapshots, or that a row's erasure names; sorted."""
+def list_learners(database: Database, recipe: str, row_id: str, snapshots: Collection[str]) -> list[str]:
+    """Return the adapters that were trained on one of these snapshots, or that a row's erasure names; sorted."""
     erasure = find_erasure(database, recipe, row_id)
-    learners = set(erasure.adapters if erasure else ())
-    for trial_id, _, _ in list_manifests(database, "trial", recipe) if snapshots else ():
-        trial = store.load(Trial, trial_id)
-        if trial.key.snapshot in snapshots:
-            learners.add(trial.result.adapter)
-    return sorted(learners)
+    return sorted({*questions.list_learners(database, snapshots), *(erasure.adapters if erasure else ())})

@@ -11,7 +11,7 @@ from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import cut_into_parts, put_parts
 from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
-from nightloom.recipes.schema import AnswerField, Canaries, Columns
+from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
 from nightloom.recipes.sources import Source
 from nightloom.sources.records import KEYED_RECORDS, make_records, plain_columns, wanted_columns
 from nightloom.sources.spelling import utc_text
@@ -66,15 +66,15 @@ def extract_records(
     return store.publish(Records(content=RecordsContent(rows=sum(rows), new_rows=sum(new_rows), parts=parts)))
 
 
-def read_canaries(canaries: Canaries, *, night: NightCut, window_days: int) -> pl.DataFrame:
+def read_planted_rows(planted: PlantedRows, *, night: NightCut, window_days: int) -> pl.DataFrame:
     """Read the table of planted rows: row_id, kind, outcome and rule of each.
 
     Raises:
         SchemaError: A column is missing.
         SourceError: The source cannot be read.
     """
-    columns = {"row_id": canaries.key, "kind": canaries.kind, "outcome": canaries.outcome, "rule": canaries.rule}
-    table = read_table(canaries.source, list(dict.fromkeys(columns.values())), night, window_days)
+    columns = {"row_id": planted.key, "kind": planted.kind, "outcome": planted.outcome, "rule": planted.rule}
+    table = read_table(planted.source, list(dict.fromkeys(columns.values())), night, window_days)
     return table.select(pl.col(column).alias(name) for name, column in columns.items())
 
 

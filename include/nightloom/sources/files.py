@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from nightloom.core.digests import parse_json, parse_json_prefix
 from nightloom.core.errors import InputError, SchemaError, SourceError
-from nightloom.core.store import open_store
 from nightloom.recipes.sources import FilesSource
+from nightloom.registry.store import open_store
 from nightloom.sources.base import Batch, Cut, Row
 from nightloom.sources.columns import find_columns
 

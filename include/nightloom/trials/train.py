@@ -24,8 +24,9 @@ from nightloom.core.errors import DivergenceError, InputError
 from nightloom.core.manifests import Manifest, Plain
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database, open_database
+from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
 from nightloom.training.base import Course, Trainer, Training
 from nightloom.training.distributed import count_processes, follow_course, is_first, share_course, share_no_course
@@ -53,6 +54,20 @@ def run_trial(blueprint: str, trial: int, rung: int | None = None, halvings: int
     if rung is None:
         return train_trial(open_store(), blueprint, trial, halvings=halvings).id
     return train_to_rung(open_store(), blueprint, trial, rung, halvings=halvings).id
+
+
+def find_trained(store: ObjectStore, blueprint_id: str, trial: int, rung: int | None) -> str | None:
+    """Return the id of a trial that came to its end, or to a rung, or None if it has to be trained."""
+    blueprint = store.load(Blueprint, blueprint_id).content
+    if not 0 <= trial < len(blueprint.trials):
+        return None
+    key = identify_trial(blueprint, trial)
+    if rung is None:
+        made = store.find(Trial, key)
+        return made.id if made else None
+    rungs = blueprint.pruning.rungs if blueprint.pruning else ()
+    reached = store.find(Rung, Rung.Key(trial=key, share=rungs[rung])) if rung < len(rungs) else None
+    return reached.id if reached else None
 
 
 def train_trial(

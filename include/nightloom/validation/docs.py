@@ -15,7 +15,8 @@ from markupsafe import Markup
 from nightloom.artifacts.data import Curated, Preparation
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import find_made, read_outcome
+from nightloom.registry.members import find_last
+from nightloom.registry.nights import read_outcome
 from nightloom.validation.judging import Result, quietly
 
 
@@ -40,7 +41,7 @@ def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) 
     if prepared and prepared.manifest:
         curated: str | None = store.load(Preparation, prepared.manifest).content.curated
     else:
-        curated = find_made(database, "curated", recipe, night)
+        curated = find_last(database, recipe, night, "curated")
     return store.load(Curated, curated).provenance.docs if curated else None
 
 

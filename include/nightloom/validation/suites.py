@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nightloom.core.digests import digest_json
 from nightloom.core.errors import InputError
+from nightloom.recipes.schema import Prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,13 @@ def load_suite(name: str, folder: Path) -> Suite:
         msg = f"suite {name!r} is not JSON with a list of `expectations` ({type(error).__name__}); correct {path.name}"
         raise InputError(msg) from error
     return Suite(name, expectations)
+
+
+def digest_suites(settings: Prepare, folder: Path) -> dict[str, str]:
+    """Return the digest of each suite that a batch is validated by, by its name.
+
+    Raises:
+        InputError: A suite is missing, or is none.
+    """
+    names = ("records", "records_batch", "examples", "examples_batch", *((settings.suite,) if settings.suite else ()))
+    return {name: digest_json([*load_suite(name, folder).expectations]) for name in names}

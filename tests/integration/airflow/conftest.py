@@ -10,7 +10,7 @@ from datetime import timedelta
 import psutil
 import pytest
 from nightloom.embedded.lifecycle import down
-from nightloom.registry.nights import list_manifests
+from nightloom.registry.members import list_newest
 
 from .browser import trigger_in_a_browser
 from .installation import DEVICES, Installation, install, tonight, wait_until, write_recipe
@@ -83,8 +83,8 @@ def _kill_training_of_tonight(installation: Installation) -> None:
         installation.ask("PATCH", task, json={"new_state": "failed"})
     wait_until(lambda: not installation.held_workers(), timeout_s=180)
 
-    ((blueprint, _, _),) = list_manifests(installation.database, "blueprint", "by_hand")
-    installation.trigger("by_hand__finetune", blueprint=blueprint)
+    (blueprint,) = list_newest(installation.database, "blueprint", "by_hand")
+    installation.trigger("by_hand__finetune", blueprint=blueprint.manifest)
     wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=180)
     installation.release_workers()
     for worker in installation.held_workers():

@@ -10,8 +10,9 @@ from nightloom.core.nights import parse_night
 from nightloom.core.stages import STAGES
 from nightloom.core.store import connect_store
 from nightloom.nightly.chain import run_night
-from nightloom.registry.nights import StageOutcome, list_manifests, read_outcome
-from nightloom.registry.refs import read_log
+from nightloom.registry.members import list_newest
+from nightloom.registry.nights import StageOutcome, read_outcome
+from nightloom.registry.refs import read_log_tail
 
 from tests.conftest import point_settings_to
 from tests.integration.nights.conftest import steps_in_this_process
@@ -48,7 +49,7 @@ def find_ranking(nights: Installation, blueprint: str, rung: int) -> Ranking.Res
 
 
 def manifests_by_night(nights: Installation, kind: str, recipe: str) -> list[str]:
-    return sorted(str(night) for _, _, night in list_manifests(nights.database, kind, recipe))
+    return sorted(str(one.night) for one in list_newest(nights.database, kind, recipe))
 
 
 def test_a_night_is_told_task_by_task(nights: Installation, told: Told) -> None:
@@ -100,7 +101,7 @@ def test_a_night_leaves_one_of_each(nights: Installation, kind: str, asset: str)
 
 
 def test_the_champion_never_goes_back(nights: Installation) -> None:
-    moves = [move for move in read_log(nights.database, "by_cron") if move.name == "champion"]
+    moves = [move for move in read_log_tail(nights.database, "by_cron") if move.name == "champion"]
     assert [str(move.night) for move in moves] == [TONIGHT]
     (event,) = nights.events("by_cron", "champion")
     assert (event["partition_key"], event["extra"]["champion"]) == (TONIGHT, moves[0].new)
@@ -115,8 +116,8 @@ def test_an_event_tells_how_the_stage_ended(nights: Installation) -> None:
 def test_trials_are_trained_to_a_rung_and_the_better_half_to_the_end(nights: Installation) -> None:
     run = nights.runs("by_hand", "finetune")[0]
     assert nights.labels(run, "train_to_rung_1") == {f"trial {number}": "success" for number in range(4)}
-    ((blueprint, _, _),) = list_manifests(nights.database, "blueprint", "by_hand")
-    rankings = [find_ranking(nights, blueprint, rung) for rung in (0, 1)]
+    (blueprint,) = list_newest(nights.database, "blueprint", "by_hand")
+    rankings = [find_ranking(nights, blueprint.manifest, rung) for rung in (0, 1)]
     assert nights.labels(run, "train_trial") == {f"trial {number}": "success" for number in rankings[0].going_on}
     assert [len(ranking.going_on) for ranking in rankings] == [2, 1]
 
@@ -153,7 +154,7 @@ def test_a_worker_that_the_kernel_kills_is_started_again(nights: Installation) -
     logs = [nights.log(run, "train_to_rung_1", map_index=number) for number in range(4)]
     assert sum("was killed by SIGKILL" in log for log in logs) == 2
     assert outcomes(nights, "by_hand", TONIGHT) == dict.fromkeys(STAGES, "done")
-    assert len([move for move in read_log(nights.database, "by_hand") if move.name == "champion"]) == 1
+    assert len([move for move in read_log_tail(nights.database, "by_hand") if move.name == "champion"]) == 1
 
 
 def test_a_run_of_a_stored_blueprint_moves_no_ref(nights: Installation) -> None:

@@ -12,11 +12,11 @@ from nightloom.artifacts.data import Preparation
 from nightloom.core.errors import InputError, StoreError
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.settings import get_settings
-from nightloom.core.store import open_store
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import StageOutcome, read_night, read_outcome
 from nightloom.registry.refs import read_ref
+from nightloom.registry.store import open_store
 
 from .conftest import Installation, back, harmed
 

@@ -11,8 +11,8 @@ from nightloom.artifacts.histories import chat_fault
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import read_eval_set, read_snapshot
 from nightloom.artifacts.results import Predictions, Verdict
-from nightloom.core.store import open_store
 from nightloom.nightly.chain import run_night
+from nightloom.registry.store import open_store
 
 from .conftest import TEAMS, Installation, write_text
 

@@ -11,11 +11,11 @@ from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.frames import LEDGER
 from nightloom.artifacts.parts import find_lines
 from nightloom.artifacts.reading import read_snapshot
-from nightloom.core.store import open_store
 from nightloom.core.trash import list_objects
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
 from nightloom.registry.refs import read_ref
+from nightloom.registry.store import open_store
 from nightloom.snapshots.erase import erase_row
 from nightloom.snapshots.verify import verify_snapshot
 

@@ -14,10 +14,10 @@ from nightloom.artifacts.results import Parity, Report, Verdict
 from nightloom.base_models.starter import StarterSettings, pretrain_starter
 from nightloom.core.nights import night_of, utc_now
 from nightloom.core.settings import PROJECT_ROOT
-from nightloom.core.store import open_store
 from nightloom.examples.support_triage.feed import feed
 from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import StageOutcome
+from nightloom.registry.store import open_store
 
 from .conftest import steps_in_this_process
 

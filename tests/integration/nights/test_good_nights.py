@@ -8,13 +8,15 @@ import pytest
 import sqlalchemy as sa
 from nightloom.artifacts.results import Predictions, Verdict
 from nightloom.core.nights import utc_now
-from nightloom.core.store import open_store
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import StageOutcome
-from nightloom.registry.refs import read_log, read_ref
+from nightloom.registry.rebuild import rebuild_index
+from nightloom.registry.refs import read_log_tail, read_ref
+from nightloom.registry.store import open_store
+from nightloom.registry.tables import EdgeRow, ManifestRow, MemberRow
 from nightloom.snapshots.garbage import collect_garbage
-from nightloom.snapshots.inventory import take_inventory
+from nightloom.snapshots.inventory import list_named, read_manifests, take_inventory
 
 from .conftest import Installation, PointSettings, back, install, steps_in_this_process
 
@@ -61,15 +63,40 @@ def test_predictions_go_back_into_the_table(of_tonight: tuple[Installation, Nigh
 @pytest.mark.usefixtures("tonight")
 def test_garbage_collection_finds_all_that_a_night_names() -> None:
     inventory = take_inventory(open_store())
-    there = {one.digest: one for one in inventory.objects}
-    for name, manifest in inventory.manifests.items():
-        digests = set(re.findall(r'"([0-9a-f]{64})"', manifest.model_dump_json()))
-        forgotten = (digests & there.keys()) - {one.digest for one in inventory.names[name]} - {name.digest}
-        assert forgotten == set(), name
+    there = {one.digest for one in inventory.objects}
+    gone: list[str] = []
     decisions = collect_garbage(open_store(), open_database(), now=utc_now() + timedelta(days=3), dry_run=True)
-    gone = [inventory.manifests[one.name] for one in decisions if one.fate != "kept" and one.name.kind != "blob"]
+    fates = {one.name: one.fate for one in decisions}
+    for name, manifest in read_manifests(open_store(), inventory.list_manifests()):
+        digests = set(re.findall(r'"([0-9a-f]{64})"', manifest.model_dump_json()))
+        named = {one.digest for one in list_named(open_store(), manifest)}
+        # The end of a stage tells what it made, and keeps nothing alive.
+        assert manifest.kind == "stage" or (digests & there) - named - {name.digest} == set(), name
+        gone += [manifest.kind] if fates[name] != "kept" else []
     # What was read of eval sets and of the rows to predict has become eval sets and shards.
-    assert {manifest.kind for manifest in gone} == {"records"}
+    assert set(gone) == {"records"}
+
+
+@pytest.mark.usefixtures("tonight")
+def test_index_of_a_night_is_made_again_from_the_store() -> None:
+    database, before = open_database(), dump_index()
+    assert [bool(table) for table in before] == [True, True, True]
+    with database.transaction() as session:
+        for table in (ManifestRow, EdgeRow, MemberRow):
+            session.execute(sa.delete(table))
+    rebuild_index(open_store(), database)
+    assert dump_index() == before
+
+
+def dump_index() -> list[list[tuple[object, ...]]]:
+    """All of the index but its times."""
+    columns = (
+        (ManifestRow.manifest, ManifestRow.kind),
+        (EdgeRow.parent_kind, EdgeRow.parent, EdgeRow.child_kind, EdgeRow.child, EdgeRow.part, EdgeRow.path),
+        (MemberRow.recipe, MemberRow.night, MemberRow.kind, MemberRow.manifest),
+    )
+    with open_database().reading() as session:
+        return [sorted(tuple(row) for row in session.execute(sa.select(*each))) for each in columns]
 
 
 def test_the_same_night_again_changes_nothing(of_tonight: tuple[Installation, Night]) -> None:
@@ -79,7 +106,7 @@ def test_the_same_night_again_changes_nothing(of_tonight: tuple[Installation, Ni
     assert {stage: outcome.manifest for stage, outcome in second.items()} == {
         stage: outcome.manifest for stage, outcome in first.items()
     }
-    assert len(read_log(open_database())) == 2  # latest and champion, once each
+    assert len(read_log_tail(open_database())) == 2  # latest and champion, once each
 
 
 @pytest.mark.usefixtures("tonight")

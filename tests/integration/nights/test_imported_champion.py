@@ -11,10 +11,10 @@ from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
 from nightloom.cli.main import main
 from nightloom.core.nights import utc_now
-from nightloom.core.store import open_store
 from nightloom.nightly.chain import run_night, run_stage
 from nightloom.registry.database import open_database
-from nightloom.registry.refs import read_log, read_ref
+from nightloom.registry.refs import read_log_tail, read_ref
+from nightloom.registry.store import open_store
 from nightloom.snapshots.garbage import collect_garbage
 
 from .conftest import PointSettings, back, install
@@ -74,7 +74,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 
 
 def test_the_first_night_compares_with_it_and_replaces_it(champion: str) -> None:
-    moves = [move for move in read_log(open_database(), "triage") if move.name == "champion"]
+    moves = [move for move in read_log_tail(open_database(), "triage") if move.name == "champion"]
     assert (moves[0].new, moves[0].why) == (champion, "it served until now")
     verdict = open_store().load(Verdict, str(moves[1].verdict)).content
     assert (verdict.champion, verdict.finding, verdict.promote) == (champion, "BETTER", True)
@@ -101,7 +101,7 @@ def test_it_predicts_when_it_is_champion_again(champion: str, ask: Ask) -> None:
     code, done = ask("model", "promote", str(candidate), "triage", "--reason", "late is better than wrong")
     assert (code, done["moved"]) == (0, True)
     assert done["sentence"] == f"{str(candidate)[:12]} is the champion of triage now; no verdict is cited"
-    assert read_log(open_database(), "triage")[-1].why == "late is better than wrong"
+    assert read_log_tail(open_database(), "triage")[-1].why == "late is better than wrong"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 from markupsafe import escape
 from nightloom.artifacts.data import Curated, Preparation
 from nightloom.artifacts.results import Report
-from nightloom.core.store import open_store
 from nightloom.nightly.chain import run_night, run_stage
 from nightloom.nightly.prepare import open_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import StageOutcome
 from nightloom.registry.refs import read_ref
+from nightloom.registry.store import open_store
 
 from .conftest import Installation, PointSettings, back, harmed, install
 

@@ -6,8 +6,8 @@ from nightloom.artifacts import parts
 from nightloom.artifacts.data import Preparation, Snapshot
 from nightloom.artifacts.frames import LEDGER
 from nightloom.artifacts.parts import read_parts
-from nightloom.core.store import open_store
 from nightloom.nightly import prepare
+from nightloom.registry.store import open_store
 
 from .conftest import Installation
 

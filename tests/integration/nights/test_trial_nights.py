@@ -8,12 +8,13 @@ from nightloom.artifacts.results import Verdict
 from nightloom.artifacts.training import Ranking, Rung, Trial, identify_trial
 from nightloom.core.errors import BudgetError, FaultError, InputError
 from nightloom.core.nights import Stop, parse_night
-from nightloom.core.store import open_store
 from nightloom.nightly import finetune
 from nightloom.nightly.chain import run_night, run_steps
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import StageOutcome, begin_stage, list_manifests, read_outcome
-from nightloom.registry.refs import read_log
+from nightloom.registry.members import list_newest
+from nightloom.registry.nights import StageOutcome, begin_stage, read_outcome
+from nightloom.registry.refs import read_log_tail
+from nightloom.registry.store import open_store
 from nightloom.registry.tables import TrialRow
 
 from .conftest import Installation, PointSettings, back, install
@@ -52,8 +53,8 @@ def outcome() -> StageOutcome:
 
 @pytest.fixture
 def blueprint(night: object) -> Blueprint:
-    ((blueprint, _, _),) = list_manifests(open_database(), "blueprint", "triage")
-    return open_store().load(Blueprint, blueprint)
+    (blueprint,) = list_newest(open_database(), "blueprint", "triage")
+    return open_store().load(Blueprint, blueprint.manifest)
 
 
 def find_ranking(blueprint: Blueprint, rung: int) -> Ranking.Result:
@@ -97,9 +98,9 @@ def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], b
 
 
 def test_a_blueprint_that_is_run_again_finds_all_and_moves_no_ref(blueprint: Blueprint) -> None:
-    moves, before = read_log(open_database(), "triage"), outcome()
+    moves, before = read_log_tail(open_database(), "triage"), outcome()
     run_steps("finetune", "triage", back(0), lambda *_: None, given={"stored": blueprint.id})
-    assert read_log(open_database(), "triage") == moves
+    assert read_log_tail(open_database(), "triage") == moves
     assert outcome().manifest == before.manifest
     assert outcome().sentence.endswith(f"; blueprint {blueprint.id[:12]} was chosen by hand, so no ref moves")
 

@@ -7,12 +7,19 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from nightloom.core.errors import RegistryError
-from nightloom.registry import database
+from nightloom.core.store import ObjectStore
+from nightloom.registry import database, questions
 from nightloom.registry.database import Database
 from nightloom.registry.leases import take_lease
+from nightloom.registry.members import list_members
+from nightloom.registry.reach import find_reachable
+from nightloom.registry.rebuild import rebuild_index
+from nightloom.registry.roots import list_roots
+from nightloom.registry.store import index_store
 from nightloom.registry.trials import begin_trial, read_trial, tell_trial
 
-from tests.integration.conftest import Server
+from tests.postgres import Server
+from tests.unit.registry.conftest import MONDAY, TUESDAY, World
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +56,28 @@ def test_many_that_begin_at_once_all_succeed_and_share_nothing(registry: Databas
     assert failures == []
     assert sorted(taken) == sorted(holders * 5)
     assert all(read_trial(registry, holder) for holder in holders)
+
+
+def test_index_answers_as_on_sqlite(registry: Database, store: ObjectStore) -> None:
+    world = World(index_store(store, registry), registry)
+    first = world.run_night("triage", MONDAY, "rows")
+    second = world.run_night("triage", TUESDAY, "more rows", first)
+    lineage = questions.read_champion_lineage(registry, "triage")
+    assert lineage
+    assert {one.kind for one in lineage.ancestors} == {"snapshot", "blueprint", "trial"}
+    assert {one.kind for one in lineage.descendants} == {"verdict", "prediction_plan", "predictions", "report"}
+    assert questions.list_learners(registry, [first["snapshot"]]) == [first["adapter"]]
+    (newest,) = list_members(registry, "verdict", "triage", limit=1)
+    (older,) = list_members(registry, "verdict", "triage", limit=9, after=newest)
+    assert (newest.manifest, older.manifest) == (second["verdict"], first["verdict"])
+    roots = list_roots(registry, limit=100)
+    assert {second["adapter"]: "ref", first["adapter"]: "earlier ref"}.items() <= {
+        root.manifest: root.reason for root in roots
+    }.items()
+    assert {first["curated"], second["snapshot"]} <= find_reachable(
+        registry, {one.manifest: "" for one in roots}
+    ).keys()
+    assert rebuild_index(store, registry).added == 0
 
 
 def test_who_waits_too_long_for_its_turn_hears_so(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from nightloom.recipes.sources import SqlSource
 from nightloom.sources.extract import extract_records
 from nightloom.sources.tables import read_batches, read_table
 
-from tests.integration.conftest import Server
+from tests.postgres import Server
 
 CUT = "SELECT * FROM tickets WHERE updated_at >= :window_from AND updated_at < :cut_to"
 COLUMNS = Columns(key="id", updated_at="updated_at", deleted_at="deleted_at", text="body")

@@ -23,7 +23,8 @@ from nightloom.core.nights import Stop
 from nightloom.nightly import finetune
 from nightloom.nightly.running import Ran, run_blueprint
 from nightloom.recipes.check import load_recipe
-from nightloom.registry.nights import index_manifest, read_outcome
+from nightloom.registry.members import add_member
+from nightloom.registry.nights import read_outcome
 from nightloom.registry.refs import read_ref
 
 from tests.factories.nights import NIGHT, ROWS, PreparedNight
@@ -41,7 +42,7 @@ def _no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def compile_night(prepared: PreparedNight, night: date = NIGHT) -> Blueprint:
     compiled = compile_recipe(prepared.store, prepared.registry, load_recipe("triage"), night)
     assert isinstance(compiled, Blueprint)
-    index_manifest(prepared.registry, "blueprint", compiled.id, "triage", night)
+    add_member(prepared.registry, "triage", night, "blueprint", compiled.id)
     return compiled
 
 

@@ -32,13 +32,16 @@ from nightloom.cli.main import main
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import compute_cut
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore, open_store
+from nightloom.core.store import ObjectStore
 from nightloom.prediction.lines import Outcome, ResultLine, dump_lines
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.nights import end_stage, index_manifest, record_night
+from nightloom.registry.members import add_member
+from nightloom.registry.nights import end_stage, record_night
 from nightloom.registry.refs import move_ref
+from nightloom.registry.store import open_store
 
 from tests.factories.manifests import make_blueprint, make_preparation, make_trial, make_verdict
+from tests.factories.stores import indexed_store  # noqa: F401
 
 NIGHT = date(2026, 11, 23)
 
@@ -53,7 +56,7 @@ def _installation(
     """An installation of its own: folders under tmp_path, the registry there, the store in memory."""
     monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path))
     monkeypatch.setenv("NIGHTLOOM_RECIPES_DIR", str(tmp_path / "recipes"))
-    monkeypatch.setattr("nightloom.core.store.open_store", lambda: store)
+    monkeypatch.setattr("nightloom.registry.store.open_store", lambda: store)
     (tmp_path / "recipes").mkdir()
     for cached in (get_settings, open_database):
         cached.cache_clear()
@@ -117,7 +120,7 @@ class PastNight:
         self.promote(self.adapter.id, None, self.verdict.id)
 
     def keep(self, manifest: M) -> M:
-        index_manifest(self._registry, manifest.kind, manifest.id, "triage", NIGHT)
+        add_member(self._registry, "triage", NIGHT, manifest.kind, manifest.id)
         return self._store.publish(manifest)
 
     def promote(self, adapter: str, expected: str | None, verdict: str) -> None:

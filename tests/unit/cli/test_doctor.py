@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from nightloom.cli import checkup
 from nightloom.cli.checkup import Finding
 from nightloom.core.errors import StoreError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
 
 from .conftest import Command
 
@@ -53,6 +55,18 @@ def test_check_that_fails_stops_no_other(ask: Callable[..., Any], checks: Callab
     assert [finding["ok"] for finding in document["findings"]] == [False, True]
     assert document["findings"][0]["sentence"] == "the store is away"
     assert document["findings"][0]["remedy"] == "make up, or correct the NIGHTLOOM_STORE_ settings"
+
+
+@pytest.mark.usefixtures("night")
+def test_log_that_was_altered_is_found(
+    checks: Callable[..., None], ask: Callable[..., Any], registry: Database
+) -> None:
+    with registry.transaction() as session:
+        session.execute(sa.text("UPDATE ref_log SET who = 'nobody'"))
+    checks(checkup.registry)
+    (finding,) = ask("doctor")["findings"]
+    assert not finding["ok"]
+    assert finding["sentence"] == "line 1 of the ref log was altered; restore the registry from a backup"
 
 
 def test_registry_without_tables_is_found(checks: Callable[..., None], ask: Callable[..., Any], tmp_path: Path) -> None:

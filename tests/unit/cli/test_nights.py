@@ -12,7 +12,8 @@ from nightloom.core.errors import InputError, NightloomError, SourceError
 from nightloom.core.stages import Stage
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import StageOutcome, Status, end_stage, index_manifest
+from nightloom.registry.members import add_member
+from nightloom.registry.nights import StageOutcome, Status, end_stage
 
 from .conftest import NIGHT, Command, PastNight
 
@@ -119,6 +120,7 @@ def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: O
         parent=None,
         releases=None,
         operations={},
+        scanners={},
         tokens=None,
         examples=(),
         ledger=(),
@@ -133,6 +135,6 @@ def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: O
     curated = store.publish(
         Curated(content=identity, provenance=CuratedProvenance(docs=store.put_blob(b"<h1>Docs</h1>")))
     )
-    index_manifest(registry, "curated", curated.id, "triage", NIGHT)
+    add_member(registry, "triage", NIGHT, "curated", curated.id)
     code, out, _ = command("night", "docs", "triage", "--json")
     assert (code, Path(json.loads(out)["docs"]).read_bytes()) == (0, b"<h1>Docs</h1>")

@@ -14,6 +14,7 @@ from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
+from nightloom.registry.members import add_member
 from nightloom.registry.nights import end_stage
 from nightloom.registry.releases import list_releases
 
@@ -272,11 +273,7 @@ def test_rollback_of_the_first_champion_is_bad_input(command: Command, night: Pa
     assert "triage has no earlier champion to go back to" in err
 
 
-@pytest.mark.usefixtures("night")
-def test_ref_log_that_was_altered_is_a_fault(command: Command, registry: Database) -> None:
-    from sqlalchemy import text
-
-    with registry.transaction() as session:
-        session.execute(text("UPDATE ref_log SET who = 'nobody'"))
-    code, _, err = command("model", "log")
-    assert (code, err) == (3, "error: line 1 of the ref log was altered; restore the registry from a backup\n")
+def test_copied_recipe_has_the_same_model(ask: Callable[..., Any], night: PastNight, registry: Database) -> None:
+    add_member(registry, "squad", NIGHT, "adapter", night.adapter.id)
+    for recipe in ("triage", "squad"):
+        assert [(one["id"], one["recipe"]) for one in ask("model", "list", recipe)] == [(night.adapter.id, recipe)]

@@ -12,7 +12,8 @@ from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.console import app as console
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.nights import end_stage, index_manifest
+from nightloom.registry.members import add_member
+from nightloom.registry.nights import end_stage
 
 NIGHT = date(2026, 11, 23)
 
@@ -66,6 +67,7 @@ def test_data_docs_are_shown_of_a_night_and_of_a_run(
         parent=None,
         releases=None,
         operations={},
+        scanners={},
         tokens=None,
         examples=(),
         ledger=(),
@@ -77,7 +79,7 @@ def test_data_docs_are_shown_of_a_night_and_of_a_run(
     )
     docs = CuratedProvenance(docs=store.put_blob(b"<h1>Data Docs</h1>"))
     curated = store.publish(Curated(content=identity, provenance=docs))
-    index_manifest(registry, "curated", curated.id, "triage", NIGHT)
+    add_member(registry, "triage", NIGHT, "curated", curated.id)
     assert client.get("/dags/triage__prepare/nights/2026-11-23/docs").text == "<h1>Data Docs</h1>"
     assert show_run(monkeypatch, client, "docs", partition_key="2026-11-23") == "<h1>Data Docs</h1>"
 

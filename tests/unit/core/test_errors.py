@@ -18,7 +18,7 @@ def test_the_tree_in_the_docstring_is_the_tree_of_classes():
         path[len(branch)] = name
         if branch:
             drawn[name] = path[len(branch) - 4]
-    assert len(drawn) == 15
+    assert len(drawn) == 16
     assert drawn == parents(NightloomError)
 
 

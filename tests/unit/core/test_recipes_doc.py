@@ -26,7 +26,7 @@ SECTIONS = {
     "`prepare.limits`": recipes.Limits,
     "`prepare.limits.volume` and `prepare.limits.new_rows`": recipes.Volume,
     "`prepare.split`": recipes.Split,
-    "`prepare.canaries`": recipes.Canaries,
+    "`prepare.planted_rows`": recipes.PlantedRows,
     "A source: `kind: sql`": recipe_sources.SqlSource,
     "A source: `kind: files`": recipe_sources.FilesSource,
     "A source: `kind: delta`": recipe_sources.DeltaSource,

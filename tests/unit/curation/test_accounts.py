@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 from nightloom.artifacts.data import RuleCount
+from nightloom.core.errors import InternalError
 from nightloom.curation import passes
 from nightloom.recipes.schema import AnswerField, Prepare
 
@@ -29,5 +30,5 @@ def test_step_that_loses_a_row_is_noticed(
     records: MakeRecords, answer: dict[str, AnswerField], settings: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passes, "close_rows", lambda rows: rows.head(1).with_columns(outcome=pl.lit("kept")))
-    with pytest.raises(AssertionError, match="curation lost rows: 2 came in and 1 have an outcome"):
+    with pytest.raises(InternalError, match="curation lost rows: 2 came in and 1 have an outcome"):
         curate(records(("T1", "", "first", SALES), ("T2", "", "second", SALES)), answer, settings)

@@ -7,12 +7,12 @@ import pytest
 from nightloom.artifacts.reading import read_records
 from nightloom.core.nights import compute_cut
 from nightloom.core.store import ObjectStore
+from nightloom.curation.planted import measure_planted
 from nightloom.examples.support_triage.feed import feed
 from nightloom.examples.support_triage.grammar import TEAMS, URGENCIES
-from nightloom.recipes.schema import AnswerField, Canaries, Columns, Prepare
+from nightloom.recipes.schema import AnswerField, Columns, PlantedRows, Prepare
 from nightloom.recipes.sources import SqlSource
-from nightloom.snapshots.canaries import measure_canaries
-from nightloom.sources.extract import extract_records, read_canaries
+from nightloom.sources.extract import extract_records, read_planted_rows
 
 from .conftest import curate
 
@@ -40,10 +40,10 @@ def test_planted_faults_are_found_and_sound_rows_left_alone(
     settings = Prepare(source=query(TICKETS))
     records = extract_records(store, settings.source, COLUMNS, ANSWER, night=night, window_days=30)
     curation = curate(read_records(store, records.id), ANSWER, settings)
-    canaries = Canaries(
+    planted = PlantedRows(
         source=query("SELECT * FROM planted_faults"), key="ticket_id", kind="kind", outcome="outcome", rule="rule"
     )
-    report = measure_canaries(curation.ledger, read_canaries(canaries, night=night, window_days=30))
+    report = measure_planted(curation.ledger, read_planted_rows(planted, night=night, window_days=30))
     assert len(report.results) == 10
     assert [result.kind for result in report.results if result.as_expected < 0.99 * result.planted] == []
     assert report.sound_rows > 1000

@@ -11,7 +11,7 @@ from nightloom.curation import relatives as module
 from nightloom.curation.passes import write_sketches
 from nightloom.curation.relatives import Relatives, find_relatives
 from nightloom.curation.scratch import Scratch
-from nightloom.curation.similarity import jaccard, shingle
+from nightloom.curation.similarity import jaccard, shingle_texts
 from nightloom.curation.steps import KEY
 
 CARD = "my card has not arrived although i ordered it more than two weeks ago"
@@ -57,7 +57,7 @@ def test_all_pairs_of_brute_force_are_found_over_parts(tmp_path: Path) -> None:
     words = ["".join(chance.choices("abcdefgh", k=5)) for _ in range(60)]
     bases = [chance.sample(words, 14) for _ in range(40)]
     texts = [" ".join([*base[: 14 - n % 3], *chance.sample(words, n % 3)]) for n in range(6) for base in bases]
-    shingles = [shingle(text) for text in texts]
+    shingles = shingle_texts(texts)
     expected = {
         (one, two)
         for one, two in combinations(range(len(texts)), 2)

@@ -6,7 +6,14 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.curation.similarity import comparable, comparable_texts, jaccard, may_be_similar, shingle, sketch_texts
+from nightloom.curation.similarity import (
+    comparable,
+    comparable_texts,
+    jaccard,
+    may_be_similar,
+    shingle_texts,
+    sketch_texts,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,13 +30,14 @@ def test_comparable_form_keeps_letters_and_digits(text: str, form: str) -> None:
 
 
 def test_shingles_are_runs_of_five_characters() -> None:
-    assert set(shingle("my card")) == {*shingle("my ca"), *shingle("y car"), *shingle(" card")}
-    assert [len(shingle(text)) for text in ("hi", "hello", "aaaaaaaaa", "my card")] == [1, 1, 1, 3]
+    whole, *runs = shingle_texts(["my card", "my ca", "y car", " card"])
+    assert set(whole) == {gram for run in runs for gram in run}
+    assert [len(grams) for grams in shingle_texts(["hi", "hello", "aaaaaaaaa", "my card"])] == [1, 1, 1, 3]
 
 
 def test_similarity_is_the_share_of_common_shingles() -> None:
     # 6 and 7 shingles, of which 6 are common.
-    assert jaccard(shingle("where card"), shingle("where cards")) == pytest.approx(6 / 7)
+    assert jaccard(*shingle_texts(["where card", "where cards"])) == pytest.approx(6 / 7)
 
 
 @given(st.lists(st.none() | st.text(max_size=30), max_size=12))
@@ -52,7 +60,7 @@ def test_sketches_propose_nearly_all_pairs_of_the_similarity_asked_for() -> None
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(4000)]
     first = [" ".join(chance.sample(words, 30)) for _ in range(2000)]
     second = [f"{text} {' '.join(chance.sample(words, 7))}" for text in first]
-    near = [jaccard(shingle(one), shingle(two)) for one, two in zip(first, second, strict=True)]
+    near = [jaccard(*shingle_texts(pair)) for pair in zip(first, second, strict=True)]
     assert 0.78 < min(near) < 0.81 < max(near) < 0.83
     one, two = sketch_texts(first, min(near)), sketch_texts(second, min(near))
     proposed = (one.bands == two.bands).any(axis=0) & may_be_similar(one.marks, two.marks, min(near))

@@ -32,7 +32,6 @@ from nightloom.exchange.importing import adopt_model, read_folder
 from nightloom.exchange.lineage import read_lineage
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.registry.nights import index_manifest
 from nightloom.rendering.tokenizer import load_tokenizer
 
 from tests.factories.adapters import MakeAdapter, write_adapter
@@ -168,7 +167,6 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
     )
     for manifest in (parity, verdict, trial):
         store.publish(manifest)
-    index_manifest(registry, "verdict", verdict.id, "triage", None)
     return adapter
 
 
@@ -290,15 +288,17 @@ def test_a_card_tells_what_people_have_to_know(judged: Adapter, export: Export) 
     assert "invoice" not in "".join(path.read_text(errors="replace") for path in folder.glob("*.[jR][sE]*"))
 
 
-def test_a_card_says_where_vllm_serves_an_adapter_only_merged(store: ObjectStore, make_adapter: MakeAdapter) -> None:
+def test_a_card_says_where_vllm_serves_an_adapter_only_merged(
+    store: ObjectStore, registry: Database, make_adapter: MakeAdapter
+) -> None:
     lora = {"r": 4, "use_dora": True, "alpha_pattern": {"q_proj": 2}, "rank_pattern": {}}
-    card = write_card(read_lineage(store, make_adapter(), []), None, merged=False, lora=lora)
+    card = write_card(read_lineage(store, registry, make_adapter()), None, merged=False, lora=lora)
     assert "vLLM serves no adapter with `use_dora`, `alpha_pattern` beside a base model: export with `--merged`" in card
     assert "--enable-lora" not in card
 
 
 def test_what_was_exported_comes_back_with_verdict_and_lineage(
-    store: ObjectStore, judged: Adapter, export: Export, adopt: Adopt, s3: Any
+    store: ObjectStore, registry: Database, judged: Adapter, export: Export, adopt: Adopt, s3: Any
 ) -> None:
     folder = export(judged).folder
     kept = {key for key in s3.objects if not key.startswith("prefix/manifests/")}
@@ -308,7 +308,7 @@ def test_what_was_exported_comes_back_with_verdict_and_lineage(
     adapter, notes = adopt(folder)
     assert (adapter.id, notes) == (judged.id, [])
     assert (adapter.provenance.blueprint, adapter.provenance.source) == (None, "out")
-    lineage = read_lineage(store, adapter, [])
+    lineage = read_lineage(store, registry, adapter)
     assert [one.content.finding for one in lineage.verdicts] == ["BETTER"]
     assert lineage.trial is not None
     assert lineage.trial.result.final_loss == 0.25

@@ -17,7 +17,8 @@ from nightloom.core.store import ObjectStore
 from nightloom.nightly import prepare, report
 from nightloom.nightly.chain import run_stage
 from nightloom.registry.database import Database
-from nightloom.registry.nights import list_manifests, read_outcome
+from nightloom.registry.members import list_newest
+from nightloom.registry.nights import read_outcome
 from nightloom.snapshots.erase import erase_row
 
 from tests.conftest import MemoryS3
@@ -72,8 +73,8 @@ task:
 prepare:
   source: {{kind: files, path: "{folder}/rows.parquet"}}
   suite: triage
-  canaries:
-    source: {{kind: files, path: "{folder}/canaries.csv"}}
+  planted_rows:
+    source: {{kind: files, path: "{folder}/planted.csv"}}
     key: id
     kind: kind
     outcome: outcome
@@ -93,7 +94,7 @@ def write_rows(folder: Path) -> None:
     moment = f"{TONIGHT - timedelta(days=2)} 08:00:00"
     rows.with_columns(updated_at=pl.lit(moment)).write_parquet(folder / "rows.parquet")
     (folder / "gold.csv").write_text(f"id,body,team\ngold,{TEXTS['an item'].format(WORDS['an item'])},sales\n")
-    (folder / "canaries.csv").write_text("id,kind,outcome,rule\nsecret,secret,quarantined,secret\n")
+    (folder / "planted.csv").write_text("id,kind,outcome,rule\nsecret,secret,quarantined,secret\n")
 
 
 def find_words(data: bytes) -> set[str]:
@@ -125,10 +126,10 @@ def test_docs_and_report_hold_no_words_and_erasure_leaves_none(
     assert outcome.status == "done"
     found = {key: find_words(data) for key, data in s3.objects.items()}
     assert set().union(*found.values()) == set(WORDS)
-    ((curated, _, _),) = list_manifests(registry, "curated", "triage")
-    docs = store.get_blob(str(store.load(Curated, curated).provenance.docs))
-    ((made, _, _),) = list_manifests(registry, "report", "triage")
-    told = store.load(Report, made)
+    (curated,) = list_newest(registry, "curated", "triage")
+    docs = store.get_blob(str(store.load(Curated, curated.manifest).provenance.docs))
+    (made,) = list_newest(registry, "report", "triage")
+    told = store.load(Report, made.manifest)
     pages = [docs, store.get_blob(told.provenance.html), store.get_blob(told.content.facts)]
     pages += [path.read_bytes() for path in (folder / "var" / "reports").rglob("*.*")]
     assert len(pages) == 5

@@ -2,6 +2,7 @@
 
 import pytest
 from nightloom.artifacts.frames import RECORDS, get_frame
+from nightloom.artifacts.models import Checks
 from nightloom.core.errors import InputError
 from nightloom.recipes.schema import Recipe
 
@@ -23,13 +24,13 @@ def test_plan_holds_how_the_model_is_asked_and_guarded(make_plan) -> None:
     identity = make_plan(["text"]).content
     assert identity.task.field_order == ("team", "reply")
     assert identity.task.answer == {"team": ("billing", "sales"), "reply": None}
-    assert identity.checks == {
-        "max_characters": 200,
-        "pii": "redact",
-        "secrets": "quarantine",
-        "prompt_injections": "quarantine",
-        "operations": ["fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace"],
-    }
+    operations = ("fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
+    assert identity.checks == Checks(
+        max_characters=200,
+        operations=dict.fromkeys(operations, 1),
+        actions={"pii": "redact", "secret": "quarantine", "prompt_injection": "quarantine"},
+        scanners={"pii": 1, "secret": 1, "prompt_injection": 1},
+    )
 
 
 def test_equal_rows_are_the_same_plan(make_plan) -> None:

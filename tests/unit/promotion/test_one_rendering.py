@@ -8,7 +8,7 @@ import pytest
 from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetProvenance
 from nightloom.artifacts.frames import EVAL_ITEMS, RECORDS, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.store import ObjectStore
@@ -62,7 +62,7 @@ def test_evaluation_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpe
 
 def test_batch_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) -> None:
     rows = [(f"r{n}", "", text, None, None, history, False) for n, (text, history) in enumerate(TEXTS)]
-    checks = {"operations": [], "max_characters": 2000, "pii": "keep", "secrets": "keep", "prompt_injections": "keep"}
+    checks = Checks(max_characters=2000, operations={}, actions={}, scanners={})
     plan = PredictionPlanContent(
         recipe="triage",
         night="2026-11-23",

@@ -8,7 +8,7 @@ from nightloom.core.errors import InputError
 from nightloom.core.nights import compute_cut
 from nightloom.promotion.promote import promote, refuse_mismatched, roll_back_champion
 from nightloom.registry.nights import record_night
-from nightloom.registry.refs import read_log, read_ref
+from nightloom.registry.refs import read_log_tail, read_ref
 
 from tests.factories.manifests import make_verdict
 
@@ -31,7 +31,7 @@ def test_a_verdict_moves_the_champion_and_is_cited(registry, promote_on):
     promotion = promote_on("A", None)
     assert (promotion.moved, promotion.sentence) == (True, "better than the baseline")
     assert read_ref(registry, "triage", "champion") == "A"
-    (move,) = read_log(registry)
+    (move,) = read_log_tail(registry)
     assert (move.old, move.new, move.who, move.why) == (None, "A", "cron", "better than the baseline")
     assert move.verdict == make_verdict(candidate="A").id
 
@@ -57,7 +57,7 @@ def test_a_champion_that_moved_meanwhile_is_left(registry, promote_on):
 
 def test_promoting_again_moves_nothing_twice(registry, promote_on):
     assert promote_on("A", None) == promote_on("A", None)
-    assert len(read_log(registry)) == 1
+    assert len(read_log_tail(registry)) == 1
 
 
 def test_a_promotion_of_a_night_before_stays_one_when_it_is_run_again(registry, promote_on):
@@ -73,7 +73,7 @@ def test_a_rollback_restores_the_champion_before(registry, promote_on):
     promotion = roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
     assert promotion.sentence == "champion of triage is A again, not B"
     assert read_ref(registry, "triage", "champion") == "A"
-    assert (read_log(registry)[-1].who, read_log(registry)[-1].why) == ("ada", "complaints")
+    assert (read_log_tail(registry)[-1].who, read_log_tail(registry)[-1].why) == ("ada", "complaints")
 
 
 def test_two_rollbacks_go_back_two_steps(registry, promote_on):

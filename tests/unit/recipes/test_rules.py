@@ -67,6 +67,11 @@ def test_suite_without_file_gets_the_closest() -> None:
     assert finding.remedy == "write `tickets`; known: tickets"
 
 
+def test_scanner_without_package_is_refused() -> None:
+    (finding,) = check_rules({"prepare": {"scanners": {"serials": "redact"}}}, FILE)
+    assert finding.remedy == "install the package that adds it, or remove the line"
+
+
 @pytest.mark.parametrize(("columns", "found"), [({"text": "body"}, 1), ({"updated_at": "at"}, 0)])
 def test_freshness_needs_times(columns: dict[str, str], found: int) -> None:
     recipe = {"task": {"columns": columns}, "prepare": {"limits": {"freshness_hours": 24}}}
@@ -98,8 +103,8 @@ def test_eval_set_has_no_cut() -> None:
     assert problems({"evaluate": {"sets": [{"source": {"query": CUT}}]}}) == [problem]
 
 
-def test_canaries_need_no_cut() -> None:
-    assert problems({"prepare": {"canaries": {"source": {"query": "SELECT * FROM planted"}}}}) == []
+def test_planted_rows_need_no_cut() -> None:
+    assert problems({"prepare": {"planted_rows": {"source": {"query": "SELECT * FROM planted"}}}}) == []
 
 
 def test_path_with_an_unknown_name_is_refused() -> None:
@@ -216,7 +221,7 @@ def test_settings_read_from_source_are_those_of_the_libraries() -> None:
     assert problems({"train": {**settings, **lora}}) == []
 
 
-_WORDS = ["task", "prompt", "prepare", "predict", "source", "query", "path", "evaluate", "sets", "name"]
+_WORDS = ["task", "prompt", "prepare", "predict", "source", "query", "path", "evaluate", "sets", "name", "scanners"]
 _json = st.recursive(
     st.none() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=4),
@@ -226,7 +231,7 @@ _json = st.recursive(
 
 @given(recipe=st.dictionaries(st.sampled_from([*_WORDS, "schedule", "deadline"]), _json, max_size=5))
 def test_rules_bear_any_shape(recipe: dict[str, Any]) -> None:
-    assert len(RULES) == 15
+    assert len(RULES) == 16
     problems(recipe)
 
 

@@ -11,6 +11,19 @@ def test_migrations_make_the_tables_that_the_code_knows(registry):
         made = {name: {c["name"] for c in inspector.get_columns(name)} for name in inspector.get_table_names()}
     del made["nightloom_version"]
     assert made == {table.name: set(table.columns.keys()) for table in Base.metadata.sorted_tables}
+    assert len(made) == 14
+
+
+def test_migrations_make_the_indexes_that_the_code_knows(registry):
+    with registry.reading() as session:
+        inspector = sa.inspect(session.connection())
+        made = {
+            index["name"]: index["column_names"]
+            for name in inspector.get_table_names()
+            for index in inspector.get_indexes(name)
+        }
+    known = (index for table in Base.metadata.sorted_tables for index in table.indexes)
+    assert made == {index.name: list(index.columns.keys()) for index in known}
     assert len(made) == 12
 
 

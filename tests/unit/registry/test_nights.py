@@ -5,9 +5,7 @@ from nightloom.core.nights import NightCut, compute_cut
 from nightloom.registry.nights import (
     begin_stage,
     end_stage,
-    index_manifest,
     is_latest_night,
-    list_manifests,
     read_night,
     read_outcome,
     read_outcomes,
@@ -66,11 +64,3 @@ def test_outcomes_are_read_newest_night_first(registry):
         (23, "prepare"),
         (23, "report"),
     ]
-
-
-def test_a_manifest_is_indexed_where_it_was_made_first(registry):
-    index_manifest(registry, "snapshot", "s" * 64, "triage", MONDAY)
-    index_manifest(registry, "snapshot", "s" * 64, "triage", TUESDAY)
-    index_manifest(registry, "snapshot", "t" * 64, "banking", TUESDAY)
-    assert list_manifests(registry, "snapshot", "triage") == [("s" * 64, "triage", MONDAY)]
-    assert len(list_manifests(registry, "snapshot")) == 2

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from nightloom.core.errors import ConflictError, RegistryError
 from nightloom.registry.database import Database
-from nightloom.registry.refs import move_ref, read_log, read_ref, read_ref_before
+from nightloom.registry.refs import move_ref, read_log_tail, read_ref, read_ref_before, verify_log
 from nightloom.registry.tables import RefMoveRow, RefRow
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
@@ -32,7 +32,7 @@ def test_a_ref_that_was_never_set_is_nothing(registry):
 
 def test_a_move_is_seen_and_logged(registry):
     move(registry, None, "A", verdict="v1")
-    (line,) = read_log(registry)
+    (line,) = read_log_tail(registry)
     assert read_ref(registry, "triage", "champion") == "A"
     assert (line.number, line.recipe, line.name, line.old, line.new) == (1, "triage", "champion", None, "A")
     assert (line.night, line.who, line.why, line.verdict) == (MONDAY, "ada", "it is better", "v1")
@@ -44,7 +44,7 @@ def test_a_move_decided_on_another_value_is_refused(registry):
     with pytest.raises(ConflictError, match="champion of triage is A, not unset as when this was decided"):
         move(registry, None, "B")
     assert read_ref(registry, "triage", "champion") == "A"
-    assert len(read_log(registry)) == 1
+    assert len(read_log_tail(registry)) == 1
 
 
 def test_an_older_night_moves_nothing_back(registry):
@@ -56,7 +56,7 @@ def test_an_older_night_moves_nothing_back(registry):
 def test_moving_to_where_it_is_is_no_move(registry):
     move(registry, None, "A")
     move(registry, None, "A")
-    assert len(read_log(registry)) == 1
+    assert len(read_log_tail(registry)) == 1
 
 
 def test_a_verdict_moves_a_ref_once(registry):
@@ -73,7 +73,21 @@ def test_refs_of_other_recipes_and_names_stay(registry):
     move(registry, None, "X", recipe="banking")
     refs = (("triage", "champion"), ("triage", "latest"), ("banking", "champion"))
     assert [read_ref(registry, *ref) for ref in refs] == ["A", "S", "X"]
-    assert [line.new for line in read_log(registry, "triage")] == ["A", "S"]
+    assert [line.new for line in read_log_tail(registry, "triage")] == ["A", "S"]
+
+
+def test_tail_of_the_log_is_of_one_ref(registry):
+    for old, new in ((None, "A"), ("A", "B"), ("B", "C")):
+        move(registry, old, new)
+    move(registry, None, "S", name="latest")
+    move(registry, None, "X", recipe="banking")
+    assert [line.new for line in read_log_tail(registry, "triage", "champion", limit=2)] == ["B", "C"]
+
+
+def test_a_whole_log_is_verified(registry):
+    move(registry, None, "A")
+    move(registry, "A", "B")
+    assert verify_log(registry) == 2
 
 
 def test_what_the_nights_before_left_is_known_later(registry):
@@ -99,7 +113,7 @@ def test_an_altered_log_is_found_out(registry, change):
     with registry.transaction() as session:
         session.execute(change)
     with pytest.raises(RegistryError, match=r"line [23] of the ref log was altered"):
-        read_log(registry, "triage")
+        verify_log(registry)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +131,7 @@ def test_refs_that_are_not_where_the_log_ends_are_found_out(registry, change):
     with registry.transaction() as session:
         session.execute(change)
     with pytest.raises(RegistryError, match="the ref log does not end where the refs stand"):
-        read_log(registry)
+        verify_log(registry)
 
 
 def test_one_of_many_threads_moves_a_ref(registry):
@@ -135,7 +149,7 @@ def test_one_of_many_threads_moves_a_ref(registry):
         thread.start()
     for thread in threads:
         thread.join()
-    (line,) = read_log(registry)
+    (line,) = read_log_tail(registry)
     assert sorted([line.new, *conflicts]) == [f"A{n}" for n in range(8)]
 
 
@@ -162,7 +176,7 @@ def test_moves_of_many_processes_are_one_chain(tmp_path):
         worker.start()
     for worker in workers:
         worker.join()
-    log = read_log(registry)
+    log = read_log_tail(registry)
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert len(log) == 10
     assert [line.old for line in log] == [None, *(line.new for line in log[:-1])]
@@ -179,4 +193,4 @@ def test_a_transaction_that_fails_changes_nothing(registry):
     move(registry, None, "A")
     with pytest.raises(RegistryError, match="no such table: nowhere"):
         delete_the_log_and_fail(registry)
-    assert len(read_log(registry)) == 1
+    assert len(read_log_tail(registry)) == 1

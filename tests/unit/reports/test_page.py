@@ -12,7 +12,7 @@ import pytest
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.core.store import ObjectStore
-from nightloom.registry.nights import index_manifest
+from nightloom.registry.members import add_member
 from nightloom.reports.document import read_facts
 from nightloom.reports.sections import training, trials
 from nightloom.reports.write import write_report
@@ -142,7 +142,7 @@ def test_a_night_of_one_trial_tells_of_no_others(store, nights, night, write) ->
 def test_trials_of_a_night_that_ended_on_the_way_are_told_as_far_as_they_came(store, nights, night, write) -> None:
     nights.prepare(night)
     blueprint = nights.compile(night, PLANS)
-    index_manifest(nights.database, "blueprint", blueprint.id, nights.recipe, night)
+    add_member(nights.database, nights.recipe, night, "blueprint", blueprint.id)
     nights.rank(blueprint, to_the_end=False)
     nights.end(night, "finetune", "refused", "training has taken 20 of 20 minutes")
     report = write()
@@ -216,7 +216,7 @@ def test_ids_are_unlike(store, full, write) -> None:
 def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, night) -> None:
     naughty = list(dict.fromkeys(text for text in json.loads(BLNS.read_text(encoding="utf-8")) if text.strip()))
     everything = " ".join(naughty)
-    nights.prepare(night, canaries=[(text, "kept", text, 1, 1) for text in naughty])
+    nights.prepare(night, planted=[(text, "kept", text, 1, 1) for text in naughty])
     nights.finetune(night, "INCONCLUSIVE", slices=(naughty[7], "<script>alert(1)</script>$x^"))
     nights.end(night, "predict", "failed", everything)
     loud = recipe.model_copy(update={"description": everything, "owner": everything})

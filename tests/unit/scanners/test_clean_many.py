@@ -3,33 +3,30 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from nightloom.artifacts.models import Checks
+from nightloom.recipes.schema import Normalise
 from nightloom.scanners.clean import clean_text, clean_texts
 from nightloom.scanners.injections import find_injections, may_hold_injections
 from nightloom.scanners.normalise import OPERATIONS, may_change
 from nightloom.scanners.pii import find_pii, may_hold_pii
 from nightloom.scanners.secrets import find_secrets, may_hold_secrets
 
+from tests.factories.checks import make_checks
+
 from .pieces import texts
 
-POLICIES: dict[str, Any] = {
-    "pii": "redact",
-    "secrets": "quarantine",
-    "prompt_injections": "quarantine",
-    "max_characters": 100,
-    "operations": tuple(OPERATIONS),
-}
+CHECKS = make_checks(max_characters=100, normalise=Normalise(html=True))
 
 
-def one_by_one(many: list[str | None], **policies: Any) -> list[tuple[str | None, ...]]:
+def one_by_one(many: list[str | None], checks: Checks) -> list[tuple[str | None, ...]]:
     lines = []
-    for cleaned in (clean_text(text, **policies) for text in many):
-        found = cleaned.finding
+    for cleaned in (clean_text(text, checks) for text in many):
+        found = cleaned.reason
         reason = (found.rule, found.measured, found.threshold) if found else (None, None, None)
         lines.append((cleaned.text, ",".join(cleaned.repairs), *reason))
     return lines
@@ -37,7 +34,7 @@ def one_by_one(many: list[str | None], **policies: Any) -> list[tuple[str | None
 
 def test_lines_stand_in_the_order_of_the_texts() -> None:
     many = ["fine", None, "a  b", "ann@example.com", "password: hunter2x", "x" * 101, " "]
-    table = clean_texts(pl.Series(many), **POLICIES)
+    table = clean_texts(pl.Series(many), CHECKS)
     assert table.columns == ["clean", "repairs", "rule", "measured", "threshold"]
     assert table.rows() == [
         ("fine", "", None, None, None),
@@ -52,14 +49,14 @@ def test_lines_stand_in_the_order_of_the_texts() -> None:
 
 @pytest.mark.parametrize("many", [[], [None], [None, None]], ids=["nothing", "one null", "nulls"])
 def test_no_text_at_all_is_no_fault(many: list[str | None]) -> None:
-    table = clean_texts(pl.Series(many, dtype=pl.String), **POLICIES)
-    assert table.rows() == one_by_one(many, **POLICIES)
+    table = clean_texts(pl.Series(many, dtype=pl.String), CHECKS)
+    assert table.rows() == one_by_one(many, CHECKS)
 
 
 @given(st.lists(texts | st.none(), max_size=6))
 def test_many_come_out_as_one_by_one(many: list[str | None]) -> None:
-    table = clean_texts(pl.Series(many, dtype=pl.String), **POLICIES)
-    assert table.rows() == one_by_one(many, **POLICIES)
+    table = clean_texts(pl.Series(many, dtype=pl.String), CHECKS)
+    assert table.rows() == one_by_one(many, CHECKS)
 
 
 @given(
@@ -69,11 +66,16 @@ def test_many_come_out_as_one_by_one(many: list[str | None]) -> None:
     st.sampled_from(["quarantine", "keep"]),
     st.sets(st.sampled_from(sorted(OPERATIONS))),
 )
-def test_every_policy_is_obeyed(many: list[str], pii: str, secrets: str, injections: str, operations: set[str]) -> None:
-    policies = {"pii": pii, "secrets": secrets, "prompt_injections": injections, "operations": operations}
-    policies["max_characters"] = 60
-    table = clean_texts(pl.Series(many, dtype=pl.String), **policies)
-    assert table.rows() == one_by_one(many, **policies)
+def test_every_action_is_obeyed(many: list[str], pii: str, secrets: str, injections: str, operations: set[str]) -> None:
+    checks = make_checks(
+        max_characters=60,
+        pii=pii,
+        secrets=secrets,
+        prompt_injections=injections,
+        normalise=Normalise(**{name: name in operations for name in OPERATIONS}),
+    )
+    table = clean_texts(pl.Series(many, dtype=pl.String), checks)
+    assert table.rows() == one_by_one(many, checks)
 
 
 def test_naughty_strings_come_out_as_one_by_one() -> None:
@@ -81,9 +83,10 @@ def test_naughty_strings_come_out_as_one_by_one() -> None:
     if folder is None:
         pytest.skip("NIGHTLOOM_TEST_DATA is not set: the folder that holds naughty-strings/blns.json")
     many = json.loads((Path(folder) / "naughty-strings" / "blns.json").read_text(encoding="utf-8"))
-    table = clean_texts(pl.Series(many), **{**POLICIES, "max_characters": 1000})
+    checks = CHECKS.model_copy(update={"max_characters": 1000})
+    table = clean_texts(pl.Series(many), checks)
     assert len(many) > 500
-    assert table.rows() == one_by_one(many, **{**POLICIES, "max_characters": 1000})
+    assert table.rows() == one_by_one(many, checks)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -116,7 +119,7 @@ def test_no_character_is_overlooked(name: str, around: str) -> None:
 
 def test_texts_that_are_given_stay_as_they_are() -> None:
     given = pl.Series(["½ \u212a", "ann@example.com", "a  b", "é  é"])
-    clean_texts(given, **POLICIES)
+    clean_texts(given, CHECKS)
     assert given.to_list() == ["½ \u212a", "ann@example.com", "a  b", "é  é"]
 
 

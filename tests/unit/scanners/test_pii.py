@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from nightloom.scanners.base import Match, drop_overlapping, redact
 from nightloom.scanners.pii import find_pii
-from nightloom.scanners.spans import Span, drop_overlapping, redact
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_no_network_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert [span.kind for span in find_pii("ann@example.co.uk")] == ["EMAIL_ADDRESS"]
+    assert [match.kind for match in find_pii("ann@example.co.uk")] == ["EMAIL_ADDRESS"]
 
 
 def test_no_library_for_training_is_loaded() -> None:
@@ -55,6 +55,6 @@ def test_no_library_for_training_is_loaded() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_of_two_overlapping_spans_the_first_stays() -> None:
-    spans = [Span(5, 9, "CARD"), Span(0, 3, "EMAIL"), Span(2, 6, "PHONE")]
-    assert drop_overlapping(spans) == [Span(0, 3, "EMAIL"), Span(5, 9, "CARD")]
+def test_of_two_overlapping_matches_the_first_stays() -> None:
+    matches = [Match(5, 9, "CARD"), Match(0, 3, "EMAIL"), Match(2, 6, "PHONE")]
+    assert drop_overlapping(matches) == [Match(0, 3, "EMAIL"), Match(5, 9, "CARD")]

@@ -18,7 +18,8 @@ from nightloom.core.errors import FaultError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.erasures import find_erasure, read_erasures
-from nightloom.registry.nights import begin_stage, index_manifest
+from nightloom.registry.members import add_member
+from nightloom.registry.nights import begin_stage
 from nightloom.snapshots.erase import Erased, erase_row, refuse_erased
 
 from .test_garbage import NIGHT, put_tokens, put_trial
@@ -29,7 +30,7 @@ def put_records(store: ObjectStore, registry: Database, recipe: str | None, text
     identity = RecordsContent(rows=1, new_rows=1, parts=(put_frame(store, frame, RECORDS),))
     records = store.publish(Records(content=identity))
     if recipe:
-        index_manifest(registry, "records", records.id, recipe, NIGHT)
+        add_member(registry, recipe, NIGHT, "records", records.id)
     return records
 
 
@@ -41,6 +42,7 @@ def put_curated(store: ObjectStore, registry: Database, recipe: str, records: st
         parent=None,
         releases=None,
         operations={},
+        scanners={},
         tokens=None,
         examples=(put_frame(store, examples, EXAMPLES),),
         ledger=(),
@@ -51,7 +53,7 @@ def put_curated(store: ObjectStore, registry: Database, recipe: str, records: st
         refusal=None,
     )
     curated = store.publish(Curated(content=identity))
-    index_manifest(registry, "curated", curated.id, recipe, NIGHT)
+    add_member(registry, recipe, NIGHT, "curated", curated.id)
     return curated
 
 
@@ -59,7 +61,7 @@ def put_snapshot(store: ObjectStore, registry: Database, recipe: str) -> Snapsho
     identity = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
     record = SnapshotProvenance(files=(), recipe=recipe, night="2026-11-23", parent=None)
     snapshot = store.publish(Snapshot(content=identity, provenance=record))
-    index_manifest(registry, "snapshot", snapshot.id, recipe, NIGHT)
+    add_member(registry, recipe, NIGHT, "snapshot", snapshot.id)
     return snapshot
 
 

@@ -11,7 +11,7 @@ import pytest
 from nightloom.artifacts.data import Curated, Snapshot
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.reading import read_snapshot, read_split
-from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.errors import InputError, InternalError, ManifestError
 from nightloom.core.store import ObjectStore
 from nightloom.snapshots.freeze import build_snapshot, freeze_rows
 from nightloom.snapshots.shards import ShardCache, ShardSize
@@ -34,6 +34,7 @@ def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
         parent=None,
         releases=None,
         operations={},
+        scanners={},
         tokens=None,
         examples=(put_frame(store, pl.DataFrame(ROWS[::-1], EXAMPLES, orient="row"), EXAMPLES, sort=False),),
         ledger=(),
@@ -129,7 +130,7 @@ def test_memory_that_cannot_be_written_is_believed_no_more(
 
 
 def test_an_id_that_stands_twice_is_a_fault(freeze: Freeze) -> None:
-    with pytest.raises(AssertionError, match="1 rows of the snapshot have an id that stands twice"):
+    with pytest.raises(InternalError, match="1 rows of the snapshot have an id that stands twice"):
         freeze([*ROWS, ROWS[0]])
 
 

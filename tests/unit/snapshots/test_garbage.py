@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, TrialPlan
 from nightloom.artifacts.data import Records, RecordsContent, Snapshot, SnapshotContent, SnapshotProvenance
 from nightloom.artifacts.kinds import KINDS
@@ -22,7 +23,7 @@ from nightloom.artifacts.models import (
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.artifacts.training import Checkpoint, Tokens, Trial, TrialKey, TrialResult
-from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.errors import InputError, ManifestError, RegistryError
 from nightloom.core.manifests import Artifact, CachedResult
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
@@ -30,9 +31,14 @@ from nightloom.core.replacements import Replacement
 from nightloom.core.store import ObjectStore, blob_key
 from nightloom.core.trash import move_to_trash
 from nightloom.registry.database import Database
+from nightloom.registry.index import find_known, forget_manifests
 from nightloom.registry.leases import take_lease
-from nightloom.registry.nights import begin_stage, end_stage, index_manifest
+from nightloom.registry.members import add_member
+from nightloom.registry.nights import begin_stage, end_stage
+from nightloom.registry.rebuild import rebuild_index
 from nightloom.registry.refs import move_ref
+from nightloom.registry.stages import finish_stage, record_import
+from nightloom.registry.tables import MemberRow
 from nightloom.registry.trials import begin_trial, finish_trial, point_to_checkpoint
 from nightloom.snapshots.garbage import collect_garbage, count_by_reason
 
@@ -125,7 +131,7 @@ def name_by_night(registry: Database, manifest: str) -> None:
 
 def name_by_unfinished_night(registry: Database, manifest: str) -> None:
     begin_stage(registry, "t", NIGHT, "prepare")
-    index_manifest(registry, "records", manifest, "t", NIGHT)
+    add_member(registry, "t", NIGHT, "records", manifest)
 
 
 def name_by_lease(registry: Database, manifest: str) -> None:
@@ -261,6 +267,65 @@ def test_half_of_the_truth_collects_nothing(store: ObjectStore, collect: Collect
     with pytest.raises((InputError, ManifestError), match=r"which this Nightloom does not know|is not readable"):
         collect(9)
     assert s3.objects == before
+
+
+def test_manifest_that_the_index_does_not_know_stops_the_collection(
+    store: ObjectStore, registry: Database, collect: Collect, s3: Any
+) -> None:
+    records = put_records(store)
+    forget_manifests(registry, [records.id])
+    before = dict(s3.objects)
+    with pytest.raises(RegistryError, match=f"records {records.id}, so nothing is deleted; `nightloom registry reb"):
+        collect(3)
+    assert {key: body for key, body in s3.objects.items() if "owner" not in key} == before
+    rebuild_index(store, registry)
+    assert collect(3) == {"into trash": 2}
+
+
+def test_manifest_whose_writer_is_not_done_is_indexed(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    records = put_records(store)
+    forget_manifests(registry, [records.id])
+    assert collect() == {"kept": 2}
+    assert find_known(registry, [records.id]) == {records.id}
+
+
+def test_deleted_manifest_leaves_the_index(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    records = put_records(store)
+    collect(3)
+    assert find_known(registry, [records.id]) == {records.id}
+    assert collect(6) == {"deleted": 2}
+    assert find_known(registry, [records.id]) == set()
+
+
+def test_entry_that_a_killed_collection_left_is_forgotten(
+    store: ObjectStore, registry: Database, collect: Collect, s3: Any
+) -> None:
+    records = put_records(store)
+    s3.objects.clear()
+    assert collect(3, dry_run=True) == {}
+    assert find_known(registry, [records.id]) == {records.id}
+    assert collect(3) == {}
+    assert find_known(registry, [records.id]) == set()
+
+
+def test_imported_adapter_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    record_import(store, registry, "t", put_adapter(store).id, "imported")
+    assert collect(3) == {"kept": 3}
+
+
+def test_end_of_a_stage_is_kept_with_a_member_or_as_the_last(
+    store: ObjectStore, registry: Database, collect: Collect
+) -> None:
+    """Three tries: what the first made is gone, what the second made is kept, the third is the last."""
+    for try_, status in enumerate(("failed", "refused", "nothing_new")):
+        records = put_records(store, b"rows of try %d" % try_)
+        with registry.transaction() as session:
+            session.execute(sa.delete(MemberRow))
+        add_member(registry, "t", NIGHT, "records", records.id)
+        finish_stage(store, registry, "t", NIGHT, "prepare", status, "-")  # type: ignore[arg-type]
+        if try_ == 1:
+            name_by_ref(registry, records.id)
+    assert collect(3) == {"kept": 4, "into trash": 5}
 
 
 def test_writer_that_was_quicker_loses_nothing(

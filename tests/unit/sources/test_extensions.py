@@ -39,7 +39,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     """Install a package with this source as the documentation's package."""
 
     def write(source: str) -> None:
-        (group, line) = re.findall(r'\[project\.entry-points\."(.*)"\]\n(.*) =', DOC)[0]
+        (group, line) = re.findall(r'\[project\.entry-points\."(nightloom\.sources)"\]\n(.*) =', DOC)[0]
         target = re.findall(rf'{line} = "(.*)"', DOC)[0]
         (tmp_path / f"{target.partition(':')[0]}.py").write_text(source, encoding="utf-8")
         (tmp_path / "helpdesk-1.dist-info").mkdir()

@@ -15,9 +15,9 @@ from nightloom.core.digests import digest_bytes, digest_json
 from nightloom.core.errors import InputError
 from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
-from nightloom.recipes.schema import AnswerField, Canaries, Columns
+from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
 from nightloom.recipes.sources import FilesSource, SqlSource
-from nightloom.sources.extract import extract_records, read_canaries
+from nightloom.sources.extract import extract_records, read_planted_rows
 
 NIGHT = NightCut("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
 TEAM = {"team": AnswerField(column="team")}
@@ -154,8 +154,8 @@ def test_empty_source_gives_no_records(store: ObjectStore, tickets: sa.Engine) -
 
 def test_planted_rows_are_read_by_the_names_of_the_recipe(csv_file: MakeCsv) -> None:
     source = csv_file(b"ticket_id,kind,outcome,rule\nT1,spam,kept,\n")
-    canaries = Canaries(source=source, key="ticket_id", kind="kind", outcome="outcome", rule="rule")
-    assert read_canaries(canaries, night=NIGHT, window_days=1).rows(named=True) == [
+    planted = PlantedRows(source=source, key="ticket_id", kind="kind", outcome="outcome", rule="rule")
+    assert read_planted_rows(planted, night=NIGHT, window_days=1).rows(named=True) == [
         {"row_id": "T1", "kind": "spam", "outcome": "kept", "rule": ""}
     ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from nightloom.artifacts.data import CanaryResult
+from nightloom.artifacts.data import PlantedResult
 from nightloom.core.manifests import Plain
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import Estimate, Section, estimate
@@ -17,7 +17,7 @@ _TRUSTED = 0.99
 class RuleFacts(Plain):
     """How the planted faults that one rule is to find fared."""
 
-    result: CanaryResult = Field(description="Of all kinds of fault with this outcome and rule together.")
+    result: PlantedResult = Field(description="Of all kinds of fault with this outcome and rule together.")
     recall: Estimate | None = Field(description="None if no fault was planted.")
     precision: Estimate | None = Field(description="None if no row was taken.")
 
@@ -38,17 +38,17 @@ class Facts(Plain):
 
 def read(night: NightManifests) -> Facts | None:
     """Return how the planted faults fared."""
-    if night.preparation is None or not night.preparation.content.canaries:
+    if night.preparation is None or not night.preparation.content.planted:
         return None
     content = night.preparation.content
     return Facts(
-        rules=tuple(_measure(result) for result in _add_kinds(content.canaries)),
+        rules=tuple(_measure(result) for result in _add_kinds(content.planted)),
         sound_rows=content.sound_rows,
         sound_rows_touched=content.sound_rows_touched,
     )
 
 
-def _measure(result: CanaryResult) -> RuleFacts:
+def _measure(result: PlantedResult) -> RuleFacts:
     taken = 0 if result.sound_taken is None else result.as_expected + result.sound_taken
     return RuleFacts(
         result=result,
@@ -61,13 +61,13 @@ def _estimate_rate(part: int, whole: int) -> Estimate | None:
     return estimate(part / whole, wilson_interval(part, whole), whole) if whole else None
 
 
-def _add_kinds(results: Sequence[CanaryResult]) -> Iterator[CanaryResult]:
+def _add_kinds(results: Sequence[PlantedResult]) -> Iterator[PlantedResult]:
     """Add up the kinds of fault that one rule is to treat in one way; each has the same sound rows."""
-    together: dict[tuple[str, str], list[CanaryResult]] = {}
+    together: dict[tuple[str, str], list[PlantedResult]] = {}
     for result in results:
         together.setdefault((result.rule, result.outcome), []).append(result)
     for (rule, outcome), each in together.items():
-        yield CanaryResult(
+        yield PlantedResult(
             kind=", ".join(result.kind for result in each),
             outcome=outcome,
             rule=rule,

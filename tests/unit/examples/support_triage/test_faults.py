@@ -11,6 +11,8 @@ from nightloom.scanners.injections import find_injections
 from nightloom.scanners.pii import find_pii
 from nightloom.scanners.secrets import find_secrets
 
+from tests.factories.checks import make_checks
+
 TEXT = "The parcel with the desk lamp is late. Thank you."
 
 
@@ -23,10 +25,8 @@ def damaged(kind: str, count: int = 60) -> list[str]:
 def test_a_fault_has_the_outcome_that_is_expected(kind: str):
     _, outcome, rule = faults.DAMAGES[kind]
     for text in damaged(kind):
-        clean = clean_text(
-            text, pii="redact", secrets="quarantine", prompt_injections="quarantine", max_characters=2000
-        )
-        found = ("quarantined", clean.finding.rule) if clean.finding else ("repaired", *clean.repairs)
+        clean = clean_text(text, make_checks(max_characters=2000))
+        found = ("quarantined", clean.reason.rule) if clean.reason else ("repaired", *clean.repairs)
 
         assert found == (outcome, rule)
 

@@ -12,6 +12,8 @@ from nightloom.examples.support_triage.tickets import born_on
 from nightloom.examples.support_triage.words import SLOTS, TEMPLATES, UNSEEN_TEMPLATES
 from nightloom.scanners.clean import CleanText, clean_text
 
+from tests.factories.checks import make_checks
+
 
 def test_every_team_keeps_a_fifth_of_its_templates_apart():
     assert TEAMS == ("billing", "shipping", "returns", "account", "technical", "security", "subscriptions", "sales")
@@ -53,9 +55,7 @@ def test_the_reply_follows_from_team_and_urgency(answer: Answer, reply: str):
 def test_a_sound_text_passes_every_scanner_as_it_is(seed: int, unseen: bool):
     text = write_problem(make_random(seed), unseen=unseen).text
 
-    assert clean_text(
-        text, pii="redact", secrets="quarantine", prompt_injections="quarantine", max_characters=400
-    ) == CleanText(text)
+    assert clean_text(text, make_checks(max_characters=400)) == CleanText(text)
 
 
 @given(st.integers(), st.booleans())

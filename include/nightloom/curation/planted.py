@@ -1,23 +1,23 @@
-"""Canaries: rows with a known fault, whose outcomes show what the checks are worth."""
+"""Planted rows: rows with a known fault, whose outcomes show what the checks are worth."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 import polars as pl
 
-from nightloom.artifacts.data import CanaryResult
+from nightloom.artifacts.data import PlantedResult
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryReport:
+class PlantedReport:
     """How planted faults fared, and what the same checks did to sound rows."""
 
-    results: tuple[CanaryResult, ...]
+    results: tuple[PlantedResult, ...]
     sound_rows: int
     sound_rows_touched: int
 
 
-def measure_canaries(ledger: pl.DataFrame, planted: pl.DataFrame) -> CanaryReport:
+def measure_planted(ledger: pl.DataFrame, planted: pl.DataFrame) -> PlantedReport:
     """Compare a ledger with what was planted.
 
     A row counts as treated as expected when any of its versions got the expected outcome by the expected rule. Planted
@@ -42,8 +42,8 @@ def measure_canaries(ledger: pl.DataFrame, planted: pl.DataFrame) -> CanaryRepor
     sound = ledger.join(planted, on="row_id", how="anti").filter(pl.col("outcome") != "superseded")
     taken = Counter(sound["rule"].drop_nulls())
     results = ({**line, "sound_taken": taken[line["rule"]] if line["rule"] else None} for line in fared.to_dicts())
-    return CanaryReport(
-        results=tuple(CanaryResult.model_validate(line) for line in results),
+    return PlantedReport(
+        results=tuple(PlantedResult.model_validate(line) for line in results),
         sound_rows=len(sound),
         sound_rows_touched=int((sound["outcome"] != "kept").sum()),
     )

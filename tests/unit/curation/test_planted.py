@@ -1,9 +1,9 @@
-"""Canaries: planted rows against the ledger, and sound rows that were touched."""
+"""Planted rows against the ledger, and sound rows that were touched."""
 
 import polars as pl
-from nightloom.artifacts.data import CanaryResult
+from nightloom.artifacts.data import PlantedResult
 from nightloom.artifacts.frames import LEDGER
-from nightloom.snapshots.canaries import measure_canaries
+from nightloom.curation.planted import measure_planted
 
 PLANTED = {"row_id": pl.String, "kind": pl.String, "outcome": pl.String, "rule": pl.String}
 
@@ -24,31 +24,31 @@ def test_each_kind_is_counted_apart() -> None:
         ("T2", "key", "quarantined", "secret"),
         ("T3", "address", "repaired", "pii"),
     )
-    assert measure_canaries(ledger, planted).results == (
-        CanaryResult(kind="address", outcome="repaired", rule="pii", planted=1, as_expected=1, sound_taken=0),
-        CanaryResult(kind="key", outcome="quarantined", rule="secret", planted=2, as_expected=1, sound_taken=0),
+    assert measure_planted(ledger, planted).results == (
+        PlantedResult(kind="address", outcome="repaired", rule="pii", planted=1, as_expected=1, sound_taken=0),
+        PlantedResult(kind="key", outcome="quarantined", rule="secret", planted=2, as_expected=1, sound_taken=0),
     )
 
 
 def test_right_outcome_by_another_rule_is_not_as_expected() -> None:
     ledger = make_ledger(("T1", "quarantined", "too_long"))
-    assert measure_canaries(ledger, make_planted(("T1", "key", "quarantined", "secret"))).results[0].as_expected == 0
+    assert measure_planted(ledger, make_planted(("T1", "key", "quarantined", "secret"))).results[0].as_expected == 0
 
 
 def test_planted_rows_outside_the_window_are_not_counted() -> None:
     planted = make_planted(("T1", "key", "quarantined", "secret"), ("T9", "key", "quarantined", "secret"))
-    assert measure_canaries(make_ledger(("T1", "quarantined", "secret")), planted).results[0].planted == 1
+    assert measure_planted(make_ledger(("T1", "quarantined", "secret")), planted).results[0].planted == 1
 
 
 def test_older_versions_of_a_planted_row_do_not_hide_its_outcome() -> None:
     ledger = make_ledger(("T1", "superseded", "newer_version"), ("T1", "merged", "exact_duplicate"))
     planted = make_planted(("T1", "copy", "merged", "exact_duplicate"))
-    assert measure_canaries(ledger, planted).results[0].as_expected == 1
+    assert measure_planted(ledger, planted).results[0].as_expected == 1
 
 
 def test_row_that_should_be_kept_has_no_rule() -> None:
-    assert measure_canaries(make_ledger(("T1", "kept", None)), make_planted(("T1", "noise", "kept", None))).results == (
-        CanaryResult(kind="noise", outcome="kept", rule="", planted=1, as_expected=1, sound_taken=None),
+    assert measure_planted(make_ledger(("T1", "kept", None)), make_planted(("T1", "noise", "kept", None))).results == (
+        PlantedResult(kind="noise", outcome="kept", rule="", planted=1, as_expected=1, sound_taken=None),
     )
 
 
@@ -60,7 +60,7 @@ def test_sound_rows_touched_leave_out_superseded_and_planted_ones() -> None:
         ("T4", "superseded", "newer_version"),
         ("T4", "repaired", "whitespace"),
     )
-    report = measure_canaries(ledger, make_planted(("T1", "key", "quarantined", "secret")))
+    report = measure_planted(ledger, make_planted(("T1", "key", "quarantined", "secret")))
     assert (report.sound_rows, report.sound_rows_touched) == (3, 2)
 
 
@@ -68,5 +68,5 @@ def test_sound_rows_are_counted_under_the_rule_that_took_them() -> None:
     ledger = make_ledger(
         ("T1", "repaired", "pii"), ("T2", "repaired", "pii"), ("T3", "quarantined", "secret"), ("T4", "kept", None)
     )
-    report = measure_canaries(ledger, make_planted(("T1", "address", "repaired", "pii")))
+    report = measure_planted(ledger, make_planted(("T1", "address", "repaired", "pii")))
     assert [result.sound_taken for result in report.results] == [1]

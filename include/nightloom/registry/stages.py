@@ -1,0 +1,81 @@
+"""Ends of stages: what a stage came to is told by the registry and, for whoever rebuilds it, by the store."""
+
+import logging
+from datetime import date, datetime
+from typing import Literal
+
+from nightloom.artifacts.stages import StageResult
+from nightloom.core.errors import StoreError
+from nightloom.core.nights import utc_now
+from nightloom.core.stages import Stage
+from nightloom.core.store import ObjectStore
+from nightloom.registry.database import Database
+from nightloom.registry.members import add_member, list_night
+from nightloom.registry.nights import end_stage, read_outcome
+
+logger = logging.getLogger(__name__)
+
+Ending = Literal["done", "nothing_new", "refused", "failed"]
+
+
+def finish_stage(
+    store: ObjectStore,
+    database: Database,
+    recipe: str,
+    night: date,
+    stage: Stage,
+    status: Ending,
+    sentence: str,
+    manifest: str | None = None,
+) -> None:
+    """Write down what a stage of a night came to, in the store first and then in the registry.
+
+    Of a stage that failed, the registry hears first, and perhaps alone: the store may be what failed.
+    """
+    outcome = read_outcome(database, recipe, night, stage)
+    content = StageResult.Content(
+        recipe=recipe,
+        night=night.isoformat(),
+        stage=stage,
+        status=status,
+        message=sentence,
+        manifest=manifest,
+        members=_gather_members(database, recipe, night),
+    )
+    began_at = outcome.started_at if outcome else utc_now()
+    if status != "failed":
+        _publish(store, content, began_at)
+    end_stage(database, recipe, night, stage, status, sentence, manifest)
+    if status == "failed":
+        try:
+            _publish(store, content, began_at)
+        except StoreError as error:
+            logger.warning("that %s of night %s failed is not in the store: %s", stage, night, error)
+
+
+def record_import(store: ObjectStore, database: Database, recipe: str, adapter: str, message: str) -> None:
+    """Write down that an adapter was imported for a recipe: a member of no night, which is kept."""
+    add_member(database, recipe, None, "adapter", adapter)
+    content = StageResult.Content(
+        recipe=recipe,
+        night=None,
+        stage="import",
+        status="done",
+        message=message,
+        manifest=adapter,
+        members={"adapter": (adapter,)},
+    )
+    _publish(store, content, utc_now())
+
+
+def _publish(store: ObjectStore, content: StageResult.Content, began_at: datetime) -> None:
+    store.publish(
+        StageResult(content=content, provenance=StageResult.Provenance(began_at=began_at, ended_at=utc_now()))
+    )
+
+
+def _gather_members(database: Database, recipe: str, night: date) -> dict[str, tuple[str, ...]]:
+    members: dict[str, tuple[str, ...]] = {}
+    for one in list_night(database, recipe, night):
+        members[one.kind] = (*members.get(one.kind, ()), one.manifest)
+    return members

@@ -1,0 +1,13 @@
+"""Checks: what texts go through by a recipe that says this of them, and nothing else."""
+
+from typing import Any
+
+from nightloom.artifacts.models import Checks
+from nightloom.recipes.schema import Prepare
+from nightloom.recipes.sources import FilesSource
+from nightloom.scanners import registry
+
+
+def make_checks(**settings: Any) -> Checks:
+    """Return the checks of a recipe with these fields under `prepare`."""
+    return registry.make_checks(Prepare(source=FilesSource(kind="files", path="/rows.csv"), **settings))

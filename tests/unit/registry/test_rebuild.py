@@ -1,0 +1,119 @@
+import pytest
+import sqlalchemy as sa
+from nightloom.core.errors import InputError, RegistryError
+from nightloom.core.ownership import take_over_prefix
+from nightloom.core.trash import list_objects, move_to_trash
+from nightloom.registry import rebuild
+from nightloom.registry.members import list_members
+from nightloom.registry.rebuild import rebuild_index
+from nightloom.registry.refs import read_ref
+from nightloom.registry.stages import record_import
+from nightloom.registry.tables import EdgeRow, ManifestRow, MemberRow
+
+from .conftest import MONDAY, TUESDAY, make_adapter
+
+TABLES = {
+    ManifestRow: (ManifestRow.manifest, ManifestRow.kind),
+    EdgeRow: (EdgeRow.parent_kind, EdgeRow.parent, EdgeRow.child_kind, EdgeRow.child, EdgeRow.part, EdgeRow.path),
+    MemberRow: (MemberRow.recipe, MemberRow.night, MemberRow.kind, MemberRow.manifest),
+}
+
+
+def dump_index(registry):
+    """Everything in the index but times."""
+    with registry.reading() as session:
+        return [sorted(map(tuple, session.execute(sa.select(*columns)))) for columns in TABLES.values()]
+
+
+def drop_index(registry):
+    with registry.transaction() as session:
+        for table in TABLES:
+            session.execute(sa.delete(table))
+
+
+@pytest.fixture
+def filled(world):
+    """Nights of two recipes that share their rows, and an import."""
+    first = world.run_night("triage", MONDAY, "rows")
+    world.run_night("squad", MONDAY, "rows")
+    world.run_night("triage", TUESDAY, "more rows", first)
+    imported = world.store.publish(make_adapter(world.put("weights from elsewhere"), "b" * 64))
+    record_import(world.store, world.registry, "squad", imported.id, "imported")
+    return world
+
+
+def test_dropped_index_is_made_again(filled, store, registry):
+    before = dump_index(registry)
+    assert all(before)
+    drop_index(registry)
+    made = rebuild_index(store, registry)
+    assert (made.manifests, made.added, made.forgotten, made.damaged) == (len(before[0]), len(before[0]), 0, ())
+    assert dump_index(registry) == before
+
+
+def test_members_keep_their_order(filled, store, registry):
+    before = [one.manifest for one in list_members(registry, "snapshot", "triage", limit=9)]
+    drop_index(registry)
+    rebuild_index(store, registry)
+    assert [one.manifest for one in list_members(registry, "snapshot", "triage", limit=9)] == before
+
+
+def test_whole_index_stays_as_it_is(filled, store, registry):
+    before = dump_index(registry)
+    made = rebuild_index(store, registry)
+    assert (made.added, made.forgotten) == (0, 0)
+    assert dump_index(registry) == before
+    assert read_ref(registry, "triage", "champion") == filled.made["triage", TUESDAY]["adapter"]
+
+
+def test_rebuild_that_was_killed_is_finished_by_the_next(filled, store, registry, monkeypatch):
+    before = dump_index(registry)
+    drop_index(registry)
+    monkeypatch.setattr(rebuild, "_BATCH", 7)
+
+    def die(done, _all):
+        if done > 14:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild_index(store, registry, die)
+    assert 0 < len(dump_index(registry)[0]) < len(before[0])
+    rebuild_index(store, registry)
+    assert dump_index(registry) == before
+
+
+def test_manifest_in_the_trash_stays_in_the_index(filled, store, registry):
+    before = dump_index(registry)
+    move_to_trash(store, next(one.key for one in list_objects(store, "manifests/records/")))
+    rebuild_index(store, registry)
+    assert dump_index(registry) == before
+
+
+def test_manifest_that_the_store_lost_is_forgotten(filled, store, registry, s3):
+    lost = filled.made["triage", MONDAY]["preparation"]
+    del s3.objects[f"prefix/manifests/preparation/{lost}.json"]
+    assert rebuild_index(store, registry).forgotten == 1
+    manifests, _, members = dump_index(registry)
+    assert lost not in str(manifests) + str(members)
+
+
+def test_damaged_manifest_is_named_and_the_rest_indexed(filled, store, registry, s3):
+    damaged = filled.made["triage", MONDAY]["snapshot"]
+    s3.objects[f"prefix/manifests/snapshot/{damaged}.json"] = b"{}"
+    drop_index(registry)
+    made = rebuild_index(store, registry)
+    assert made.damaged == (f"snapshot {damaged}",)
+    assert made.added == made.manifests - 1
+
+
+def test_store_of_another_registry_is_refused(filled, store, registry):
+    take_over_prefix(store, "another")
+    with pytest.raises(InputError, match="belongs under prefix 'prefix/' to another registry"):
+        rebuild_index(store, registry)
+
+
+def test_registry_that_is_away_is_told(filled, store, registry):
+    with registry.transaction() as session:
+        session.execute(sa.text("DROP TABLE manifests"))
+    with pytest.raises(RegistryError, match="no such table: manifests"):
+        rebuild_index(store, registry)

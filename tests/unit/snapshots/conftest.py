@@ -1,0 +1,3 @@
+"""Nothing lies in the store that the registry does not know."""
+
+from tests.factories.stores import indexed_store  # noqa: F401
