@@ -2,9 +2,10 @@ import pytest
 from nightloom.artifacts.frames import OUTPUTS, SCORES, get_frame
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.results import Scale
-from nightloom.engines.base import Generation
 from nightloom.evaluation.scorers import BUILT_IN, ExactMatch, Score
 from nightloom.evaluation.scoring import score_model
+
+from tests.factories.asking import ListeningEngine
 
 BASELINE = ModelRef(base="b" * 64)
 
@@ -99,7 +100,7 @@ class OutputTokens:
     scale = Scale(kind="real", unit="tokens", direction="lower", least=0, most=None)
 
     def score(self, response, target):
-        return Score(response.generation.output_tokens)
+        return Score(response.answer.completion_tokens)
 
 
 def test_a_scorer_of_numbers_is_kept_beside(store, make_eval_set, make_blueprint, scripted, monkeypatch):
@@ -115,22 +116,18 @@ def test_a_scorer_of_numbers_is_kept_beside(store, make_eval_set, make_blueprint
     assert metrics["team"].value == 0.0
 
 
-def test_a_new_version_of_a_scorer_scores_again(store, make_eval_set, make_blueprint, scripted, monkeypatch):
+def test_a_new_version_of_a_scorer_scores_again_and_asks_nobody(
+    store, make_eval_set, make_blueprint, scripted, monkeypatch
+):
     evalset = make_eval_set([("refund", "billing", None)])
     blueprint = make_blueprint(evalset)
     engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
+    scores = []
     for version in ("1", "2"):
         monkeypatch.setattr(ExactMatch, "version", version)
-        score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
-    assert engine.asked == 2
-
-
-class ListeningEngine:
-    """Keeps what it was asked."""
-
-    def generate(self, conversations, max_new_tokens):
-        self.heard = [list(conversation) for conversation in conversations]
-        return [Generation("", 1, 1, finished=True)] * len(conversations)
+        scores.append(score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine))
+    assert scores[0].id != scores[1].id
+    assert engine.asked == 1
 
 
 def test_a_conversation_is_asked_with_all_its_turns(store, make_eval_set, make_blueprint):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,33 +19,12 @@ from nightloom.prediction.lines import ResultLine, load_lines
 from nightloom.prediction.run import predict_shards
 from nightloom.registry.leases import take_lease
 
+from tests.factories.mortal import Killed, MortalS3
+
 BLNS = Path(os.environ.get("NIGHTLOOM_TEST_DATA", "missing")) / "naughty-strings" / "blns.json"
 TEXTS = ["billing", "poison", "prose", None, "sales", "the key is AKIAIOSFODNN7EXAMPLE", "refund", "invoice"]
 ROW_IDS = ["r000", "r001", "r002", "r003", "r004", "r005", "r006", "r007"]
 COUNTS = {"succeeded": 4, "invalid_output": 1, "blocked": 1, "failed": 2, "expired": 0}
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class MortalS3:
-    """An S3 client whose process dies before or after one of its calls."""
-
-    def __init__(self, inner: Any, call: int, *, after: bool) -> None:
-        self._inner, self.meta, self._left, self._after = inner, inner.meta, call, after
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and not self._after:
-                raise Killed
-            answer = getattr(self._inner, name)(**arguments)
-            if self._left == 0:
-                raise Killed
-            return answer
-
-        return call
 
 
 def lines_of(store: ObjectStore, predictions: Predictions) -> list[ResultLine]:
