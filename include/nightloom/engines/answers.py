@@ -23,6 +23,7 @@ from nightloom.engines.base import Engine
 logger = logging.getLogger(__name__)
 
 _COMMIT_AFTER_S = 5.0
+"""Once this time has passed since the last block, the answers that come next end a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,6 @@ class KeptAnswers:
         engine: What decides them besides the requests.
         source: Blob of the frame. They are kept for as long as it and the model, and erased with its rows.
         open_engine: Loads the engine; called when there is something to ask, and each time.
-        commit_after_s: Once this time has passed since the last block, the next answers end a new one.
     """
 
     def __init__(
@@ -50,11 +50,9 @@ class KeptAnswers:
         engine: EngineKey,
         source: str,
         open_engine: Callable[[], Engine],
-        commit_after_s: float = _COMMIT_AFTER_S,
     ) -> None:
         self._store, self._engine, self._source, self._open_engine = store, engine, source, open_engine
         self._digest = engine.digest
-        self._commit_after_s = commit_after_s
         self._answers: dict[str, Answer] = {}
         self._committed: set[tuple[str, str]] = set()  # row and call
         self._pending: dict[tuple[str, str], None] = {}
@@ -85,7 +83,7 @@ class KeptAnswers:
         for came in self._ask(unanswered) if unanswered else ():
             self._answers |= {call: answer for call, answer in came.items() if call not in self._settled}
             self._add(came, rows)
-            if time.monotonic() - self._committed_at >= self._commit_after_s:
+            if time.monotonic() - self._committed_at >= _COMMIT_AFTER_S:
                 self.commit()
         return [self._answers[call] for call in calls]
 

@@ -32,18 +32,13 @@ def question(row_id: str, text: str) -> Question:
     return Question(row_id, make_request(text))
 
 
-def keep(store: ObjectStore, loaded: Engine, **other: Any) -> KeptAnswers:
-    """Kept answers that end a block with every batch."""
-    return KeptAnswers(
-        **{
-            "store": store,
-            "engine": ENGINE,
-            "source": SOURCE,
-            "open_engine": lambda: loaded,
-            "commit_after_s": 0,
-            **other,
-        }
-    )
+@pytest.fixture(autouse=True)
+def block_with_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
+
+
+def keep(store: ObjectStore, loaded: Engine, engine: EngineKey = ENGINE) -> KeptAnswers:
+    return KeptAnswers(store, engine, SOURCE, lambda: loaded)
 
 
 def texts_of(answers: Sequence[Answer]) -> list[str]:
@@ -72,7 +67,7 @@ QUESTIONS = [question("r0", "a"), question("r1", "b"), question("r2", "c")]
 
 def test_second_time_opens_no_engine(store: ObjectStore) -> None:
     keep(store, ListeningEngine(echo)).answer(QUESTIONS)
-    again = keep(store, ListeningEngine(), open_engine=lambda: pytest.fail("opened"))
+    again = KeptAnswers(store, ENGINE, SOURCE, lambda: pytest.fail("opened"))
     assert texts_of(again.answer(QUESTIONS)) == ["A", "B", "C"]
 
 
@@ -102,8 +97,9 @@ def test_each_batch_of_the_engine_becomes_a_block_once_its_time_has_come(store: 
     assert [block.result.rows for block in list_blocks(store)] == [2, 1]
 
 
-def test_block_waits_for_its_time(store: ObjectStore) -> None:
-    kept = keep(store, ListeningEngine(echo, together=1), commit_after_s=1000)
+def test_block_waits_for_its_time(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 1000)
+    kept = keep(store, ListeningEngine(echo, together=1))
     kept.answer(QUESTIONS)
     assert list_blocks(store) == []
     kept.commit()

@@ -2,10 +2,12 @@ import pytest
 from nightloom.artifacts.frames import OUTPUTS, SCORES, get_frame
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.results import Scale
+from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scorers import BUILT_IN, ExactMatch, Score
 from nightloom.evaluation.scoring import score_model
 
 from tests.factories.asking import ListeningEngine
+from tests.factories.mortal import Killed, MortalS3
 
 BASELINE = ModelRef(base="b" * 64)
 
@@ -79,6 +81,35 @@ def test_a_kill_before_the_commit_leaves_nothing_to_be_found(
     monkeypatch.undo()
     score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
     assert engine.asked == 2
+
+
+def test_another_recipe_with_the_same_items_and_prompt_makes_no_call(store, make_eval_set, make_blueprint, scripted):
+    rows = [("refund", "billing", None), ("quote", "sales", None)]
+    ours, theirs = make_eval_set(rows), make_eval_set(rows, name="theirs")
+    engine = scripted({"refund": "{}", "quote": "{}"})
+    task, limit = asked(make_blueprint(ours))
+    other = task.model_copy(update={"field_order": ("urgency", "team")})
+    first = score_model(store, task, limit, BASELINE, ours.id, lambda _store, _model: engine)
+    second = score_model(store, other, limit, BASELINE, theirs.id, lambda _store, _model: pytest.fail("opened"))
+    assert first.id != second.id
+
+
+def test_killed_scoring_goes_on_at_the_item_where_it_was(
+    store, s3, make_eval_set, make_blueprint, scripted, monkeypatch
+):
+    monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
+    texts = [f"text {n}" for n in range(6)]
+    evalset = make_eval_set([(text, "billing", None) for text in texts])
+    task, limit = asked(make_blueprint(evalset))
+    engine = ListeningEngine(together=2)
+    # Its fourth write: a blob and a manifest of the first batch, a blob of the second.
+    mortal = ObjectStore(MortalS3(s3, 4, after=False, operation="put_object"), "bucket", "prefix/")
+    with pytest.raises(Killed):
+        score_model(mortal, task, limit, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert len(engine.asked) == 4
+    scores = score_model(store, task, limit, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert len(engine.asked) == 4 + 4
+    assert get_frame(store, scores.result.outputs, OUTPUTS).height == 6
 
 
 def test_another_prompt_is_scored_again(store, make_eval_set, make_blueprint, scripted):
