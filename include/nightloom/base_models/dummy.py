@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nightloom.artifacts.models import ModelFile
@@ -29,10 +29,10 @@ def read_votes(folder: Path) -> Votes:
     return votes
 
 
-def answer_by_votes(votes: Votes, text: str) -> str:
-    """Return the answer whose share among the votes of each of a text's words is greatest; without votes, nothing."""
+def answer_by_votes(votes: Votes, words: Iterable[str]) -> str:
+    """Return the answer whose share among the votes of each word is greatest; without votes, nothing."""
     shares: dict[str, float] = defaultdict(float)
-    for word in sorted(set(split_words(text))):
+    for word in sorted(set(words)):
         of_word = votes.get(word, {})
         total = sum(of_word.values())
         for answer, count in of_word.items():

@@ -23,13 +23,14 @@ class DummyEngine:
         }
 
     def _answer(self, text: str, limit: int) -> Answer:
-        answer = answer_by_votes(self._votes, text)
+        asked = split_words(text)
+        answer = answer_by_votes(self._votes, asked)
         words = answer.split()
         is_cut = len(words) > limit
         return Answer(
             text=" ".join(words[:limit]) if is_cut else answer,
             finish_reason="length" if is_cut else "stop",
-            prompt_tokens=len(split_words(text)),
+            prompt_tokens=len(asked),
             completion_tokens=min(len(words), limit),
             seconds=0,
         )

@@ -61,7 +61,9 @@ def _measure(votes: Votes, conversations: Sequence[Conversation], *, step: int) 
     if not conversations:
         return None
     turns = (conversation[-2:] for conversation in conversations)
-    wrong = sum(answer_by_votes(votes, question["content"]) != answer["content"] for question, answer in turns)
+    wrong = sum(
+        answer_by_votes(votes, split_words(question["content"])) != answer["content"] for question, answer in turns
+    )
     interval = wilson_interval(wrong, len(conversations))
     return HeldOutLoss(
         step=step, loss=wrong / len(conversations), low=interval.low, high=interval.high, n=len(conversations)
