@@ -44,13 +44,7 @@ class KeptAnswers:
         open_engine: Loads the engine; called when there is something to ask, and each time.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        engine: EngineKey,
-        source: str,
-        open_engine: Callable[[], Engine],
-    ) -> None:
+    def __init__(self, store: ObjectStore, engine: EngineKey, source: str, open_engine: Callable[[], Engine]) -> None:
         self._store, self._engine, self._source, self._open_engine = store, engine, source, open_engine
         self._digest = engine.digest
         self._answers: dict[str, Answer] = {}
