@@ -45,6 +45,8 @@ _SCORING = (
     *("evaluation.items", "evaluation.metrics", "evaluation.scorers"),
     *("statistics.clusters", "statistics.intervals"),  # of the intervals of single models
 )
+# Where answers are kept is not among them: it changes none.
+_ENGINES = ("engines.adapters", "engines.base", "engines.dummy", "engines.opening", "engines.transformers")
 _GENERATION = ("peft", "tokenizers", "torch", "transformers")
 
 STARTER = Fingerprint(
@@ -60,7 +62,7 @@ CURATION = Fingerprint(
 )
 TOKENS = Fingerprint(_RENDERING, ("tokenizers", "transformers"))
 TRIAL = Fingerprint(("base_models.determinism", *_LOADING, *_RENDERING, "training"), (*_GENERATION, "trl"))
-ANSWERS = Fingerprint((*_LOADING, "engines", *_RENDERING), _GENERATION)
+ANSWERS = Fingerprint((*_LOADING, *_ENGINES, *_RENDERING), _GENERATION)
 # How answers are compared is not among them: what a model answered does not change with what is made of it.
 SCORES = Fingerprint((*ANSWERS.modules, *_SCORING, "evaluation.scoring"), _GENERATION)
 LINEAR_CLASSIFIER = Fingerprint(("evaluation.linear_classifier", *_SCORING), ("numpy", "scikit-learn", "scipy"))
@@ -73,7 +75,7 @@ VERDICT = Fingerprint(
     (
         "base_models.determinism",
         *_LOADING,
-        "engines",
+        *_ENGINES,
         "evaluation",
         "promotion.gates",
         "promotion.verdict",

@@ -119,6 +119,13 @@ SCORES: Schema = {
 OUTPUTS: Schema = {"item_id": pl.String, "output": pl.String}
 """What one model wrote to each item of an eval set."""
 
+ANSWERS: Schema = {
+    "row_id": pl.String,  # of the row, or of the item, that was asked about
+    "call": pl.String,  # the call's key
+    "answer": pl.String,  # an `Answer` in JSON, without what is at its default
+}
+"""What one engine answered to rows of one frame."""
+
 FRAMES: dict[str, Schema] = {
     "records": RECORDS,
     "examples": EXAMPLES,
@@ -131,6 +138,7 @@ FRAMES: dict[str, Schema] = {
     "contamination": CONTAMINATION,
     "scores": SCORES,
     "outputs": OUTPUTS,
+    "answers": ANSWERS,
 }
 """What the type of a field calls the blob that it names."""
 

@@ -1,6 +1,6 @@
 """Kinds: the one list of manifests that there are."""
 
-from nightloom.artifacts import blueprints, data, models, prompts, results, stages, training
+from nightloom.artifacts import answers, blueprints, data, models, prompts, results, stages, training
 from nightloom.core.manifests import Manifest
 from nightloom.core.replacements import Replacement
 
@@ -19,6 +19,7 @@ KINDS: dict[str, type[Manifest]] = {
         *(training.Tokens, training.Trial, training.Checkpoint),
         *(training.Rung, training.Divergence, training.Ranking),
         *(
+            answers.Answers,
             results.Scores,
             results.Parity,
             results.Verdict,

@@ -18,7 +18,10 @@ from nightloom.core.replacements import ErasedRow, Replacement
 from nightloom.core.store import TRASH, ObjectStore, blob_key
 from nightloom.core.trash import delete_object
 
-HOLDING_TEXT = ("records", "examples", "tokens", "labels", "quarantine", "lines", "eval_items", "scores", "outputs")
+HOLDING_TEXT = (
+    *("records", "examples", "tokens", "labels", "quarantine", "lines"),
+    *("eval_items", "scores", "outputs", "answers"),
+)
 """Blobs in which words of a row lie: the row itself, what a model said to it, and what it said to an item."""
 
 OF_ITEMS = ("eval_items", "scores", "outputs")

@@ -1,7 +1,8 @@
 """The dummy model: one file of votes instead of weights, for tests, demos and dry runs."""
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nightloom.artifacts.models import ModelFile
@@ -26,3 +27,15 @@ def read_votes(folder: Path) -> Votes:
     """Read what the dummy trainer wrote; a base model's file is an empty mapping."""
     votes: Votes = json.loads((folder / DUMMY_FILE).read_text(encoding="utf-8"))
     return votes
+
+
+def answer_by_votes(votes: Votes, words: Iterable[str]) -> str:
+    """Return the answer whose share among the votes of each word is greatest; without votes, nothing."""
+    shares: dict[str, float] = defaultdict(float)
+    for word in sorted(set(words)):
+        of_word = votes.get(word, {})
+        total = sum(of_word.values())
+        for answer, count in of_word.items():
+            # Squared, so that one telling word outweighs many that occur with every answer.
+            shares[answer] += (count / total) ** 2
+    return min(shares, key=lambda answer: (-shares[answer], answer), default="")

@@ -1,33 +1,36 @@
 """The dummy engine: instant and deterministic. It answers what most words of a text voted for in training."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from nightloom.base_models.dummy import Votes, split_words
-from nightloom.engines.base import Generation
-from nightloom.rendering.messages import Conversation
+from nightloom.artifacts.answers import Answer, Request
+from nightloom.base_models.dummy import Votes, answer_by_votes, split_words
+from nightloom.engines.base import read_texts
 
 
 class DummyEngine:
-    """Answers with the answer whose share among each word's votes is greatest; without votes it says nothing."""
+    """Answers the last message of a request by votes; a token is a word here."""
 
     def __init__(self, votes: Votes) -> None:
         self._votes = votes
 
-    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
-        """Answer every conversation; a token is a word here."""
-        return [self._answer(conversation, max_new_tokens) for conversation in conversations]
+    def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
+        """Answer all requests at once."""
+        chats = read_texts(requests, "dummy", {"max_completion_tokens"})
+        limits = (request.parameters.max_completion_tokens for request in requests)
+        yield {
+            place: self._answer(chat[-1]["content"], limit)
+            for place, (chat, limit) in enumerate(zip(chats, limits, strict=True))
+        }
 
-    def _answer(self, conversation: Conversation, max_new_tokens: int) -> Generation:
-        words = split_words(conversation[-1]["content"])
-        shares: dict[str, float] = defaultdict(float)
-        for word in sorted(set(words)):
-            votes = self._votes.get(word, {})
-            total = sum(votes.values())
-            for answer, count in votes.items():
-                # Squared, so that one telling word outweighs many that occur with every answer.
-                shares[answer] += (count / total) ** 2
-        answer = min(shares, key=lambda text: (-shares[text], text), default="")
-        length = len(answer.split())
-        cut = " ".join(answer.split()[:max_new_tokens]) if length > max_new_tokens else answer
-        return Generation(cut, len(words), min(length, max_new_tokens), finished=length <= max_new_tokens)
+    def _answer(self, text: str, limit: int) -> Answer:
+        asked = split_words(text)
+        answer = answer_by_votes(self._votes, asked)
+        words = answer.split()
+        is_cut = len(words) > limit
+        return Answer(
+            text=" ".join(words[:limit]) if is_cut else answer,
+            finish_reason="length" if is_cut else "stop",
+            prompt_tokens=len(asked),
+            completion_tokens=min(len(words), limit),
+            seconds=0,
+        )

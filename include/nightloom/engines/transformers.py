@@ -1,15 +1,16 @@
 """The transformers engine: greedy generation in static batches of similar length, on CPU or one GPU."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from nightloom.artifacts.answers import Answer, Request
 from nightloom.base_models.loading import load_model
 from nightloom.engines.adapters import merge_adapter
-from nightloom.engines.base import Generation
+from nightloom.engines.base import read_texts
 from nightloom.rendering.chat import encode_chats, encode_texts, render_chats
-from nightloom.rendering.messages import Conversation
 from nightloom.rendering.tokenizer import list_ends, load_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -36,19 +37,41 @@ class TransformersEngine:
         self._ends = list_ends(model, tokenizer)
         self._opening = _read_opening(tokenizer)
 
-    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
-        """Answer every conversation; one that leaves no room for an answer gets an empty, unfinished one."""
-        prompts = encode_chats(self.tokenizer, conversations)
-        outputs = self.complete(prompts, max_new_tokens)
-        return [self._read(len(prompt), output) for prompt, output in zip(prompts, outputs, strict=True)]
+    def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
+        """Answer the longest prompts first, a batch at a time; one that leaves no room for an answer gets none."""
+        chats = read_texts(requests, "transformers", {"max_completion_tokens"})
+        prompts = encode_chats(self.tokenizer, chats)
+        limits = [request.parameters.max_completion_tokens for request in requests]
+        for limit in sorted(set(limits)):
+            places = [place for place, its_limit in enumerate(limits) if its_limit == limit]
+            yield from self._answer_alike(prompts, places, limit)
+
+    def _answer_alike(
+        self, prompts: Sequence[Sequence[int]], places: Sequence[int], limit: int
+    ) -> Iterator[Mapping[int, Answer]]:
+        unread = [place for place in places if len(prompts[place]) > self._context - limit]
+        if unread:
+            yield {place: self._read(prompts[place], [], 0) for place in unread}
+        began = time.monotonic()
+        for batch, outputs in self._complete([prompts[place] for place in places], limit):
+            seconds = (time.monotonic() - began) / len(batch)
+            alike = zip((places[index] for index in batch), outputs, strict=True)
+            yield {place: self._read(prompts[place], output, seconds) for place, output in alike}
+            began = time.monotonic()
 
     def complete(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
         """Give the tokens that follow each prompt, its end token included; none where no room is left for them."""
         outputs: list[list[int]] = [[] for _ in prompts]
-        for batch in _batches(prompts, max_new_tokens, self._context - max_new_tokens):
-            for index, output in zip(batch, self._run([prompts[i] for i in batch], max_new_tokens), strict=True):
+        for batch, completed in self._complete(prompts, max_new_tokens):
+            for index, output in zip(batch, completed, strict=True):
                 outputs[index] = output
         return outputs
+
+    def _complete(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int
+    ) -> Iterator[tuple[list[int], list[list[int]]]]:
+        for batch in _batches(prompts, max_new_tokens, self._context - max_new_tokens):
+            yield batch, list(self._run([prompts[i] for i in batch], max_new_tokens))
 
     def _run(self, prompts: list[Sequence[int]], max_new_tokens: int) -> Iterator[list[int]]:
         import torch
@@ -61,9 +84,14 @@ class TransformersEngine:
         for output in sequences[:, batch["input_ids"].shape[1] :].tolist():
             yield output[: next((at for at, token in enumerate(output, start=1) if token in self._ends), None)]
 
-    def _read(self, prompt_tokens: int, output: Sequence[int]) -> Generation:
-        text = self.tokenizer.decode(output, skip_special_tokens=True).removeprefix(self._opening)
-        return Generation(text, prompt_tokens, len(output), finished=bool(output) and output[-1] in self._ends)
+    def _read(self, prompt: Sequence[int], output: Sequence[int], seconds: float) -> Answer:
+        return Answer(
+            text=self.tokenizer.decode(output, skip_special_tokens=True).removeprefix(self._opening),
+            finish_reason="stop" if output and output[-1] in self._ends else "length",
+            prompt_tokens=len(prompt),
+            completion_tokens=len(output),
+            seconds=round(seconds, 6),
+        )
 
 
 def answer_greedily(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:

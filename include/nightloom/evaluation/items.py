@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
+from nightloom.artifacts.answers import Answer
 from nightloom.artifacts.frames import SCORES
-from nightloom.engines.base import Generation
 from nightloom.evaluation.scorers import Response, Score, Scorer, identify_scorer, score_response
 
-Answer = Mapping[str, str]
+Values = Mapping[str, str]
 """Field → value."""
 
 
@@ -20,35 +20,35 @@ def list_measures(scorers: Sequence[Scorer], fields: Sequence[str]) -> list[tupl
 
 def score_items(
     items: pl.DataFrame,
-    answers: Sequence[Answer | None],
+    values: Sequence[Values | None],
     scorers: Sequence[Scorer],
     fields: Sequence[str],
-    generations: Sequence[Generation] | None = None,
+    answers: Sequence[Answer] | None = None,
 ) -> pl.DataFrame:
     """Return the SCORES frame of one model.
 
     Args:
         items: An EVAL_ITEMS frame.
-        answers: Of the model to each item, in their order; None where an output has not the form asked for.
+        values: What the model answered to each item, in their order; None where it has not the form asked for.
         scorers: In the order in which their metrics are listed.
         fields: Those of the answer that are scored.
-        generations: What the answers were read from; None if no model was asked.
+        answers: What they were read from; None if no model was asked.
 
     Raises:
         InputError: A scorer failed, or gave what is no score.
     """
     measures = list_measures(scorers, fields)
-    read_from: Sequence[Generation | None] = generations or [None] * len(answers)
+    read_from: Sequence[Answer | None] = answers or [None] * len(values)
     rows = [
         (item_id, cluster_id, part, identify_scorer(scorer), field, score.value, score.explanation)
-        for (item_id, cluster_id, part, expected), answer, generation in zip(
+        for (item_id, cluster_id, part, expected), given, answer in zip(
             items.select("item_id", "cluster_id", "slice", "answer").iter_rows(),
-            answers,
+            values,
             read_from,
             strict=True,
         )
         for (scorer, field), score in zip(
-            measures, _score_item(item_id, json.loads(expected), answer, generation, measures, fields), strict=True
+            measures, _score_item(item_id, json.loads(expected), given, answer, measures, fields), strict=True
         )
     ]
     return pl.DataFrame(rows, schema=SCORES, orient="row")
@@ -56,17 +56,17 @@ def score_items(
 
 def _score_item(
     item_id: str,
-    expected: Answer,
+    expected: Values,
+    given: Values | None,
     answer: Answer | None,
-    generation: Generation | None,
     measures: Sequence[tuple[Scorer, str | None]],
     fields: Sequence[str],
 ) -> Iterator[Score]:
     for scorer, field in measures:
-        value = None if answer is None else _read(answer, field, fields)
-        yield score_response(scorer, Response(value, generation), _read(expected, field, fields), item_id)
+        value = None if given is None else _read(given, field, fields)
+        yield score_response(scorer, Response(value, answer), _read(expected, field, fields), item_id)
 
 
-def _read(answer: Answer, field: str | None, fields: Sequence[str]) -> str:
-    """Return one field of an answer, or all of them as JSON."""
-    return answer[field] if field else json.dumps({name: answer[name] for name in fields}, sort_keys=True)
+def _read(values: Values, field: str | None, fields: Sequence[str]) -> str:
+    """Return one field's value, or all of them as JSON."""
+    return values[field] if field else json.dumps({name: values[name] for name in fields}, sort_keys=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal, Protocol, runtime_checkable
 
+from nightloom.artifacts.answers import Answer
 from nightloom.artifacts.results import Scale
 from nightloom.core.errors import InputError
 from nightloom.core.extensions import SCORERS, list_extensions, load_extension
-from nightloom.engines.base import Generation
 
 Scope = Literal["field", "answer"]
 
@@ -23,11 +23,11 @@ class Response:
 
     Attributes:
         value: The field's value, or all fields as a JSON object; None if the output has not the form asked for.
-        generation: What came from the model, with its token counts; None if no model was asked.
+        answer: What came from the model, with its token counts; None if no model was asked.
     """
 
     value: str | None
-    generation: Generation | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

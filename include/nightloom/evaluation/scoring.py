@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import polars as pl
 
 from nightloom.artifacts import fingerprints
+from nightloom.artifacts.answers import Parameters, Request
+from nightloom.artifacts.data import EvalSetManifest
 from nightloom.artifacts.frames import OUTPUTS, SCORES, put_frame
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt
@@ -14,6 +16,7 @@ from nightloom.artifacts.reading import read_eval_set
 from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
+from nightloom.engines.answers import Question, answer_all
 from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
 from nightloom.evaluation.items import score_items
@@ -51,15 +54,17 @@ def score_model(
     began = time.monotonic()
     items = read_eval_set(store, evalset_id)
     prompt = store.load(Prompt, task.prompt).content
-    conversations = [
-        render_prompt(prompt, text, history) for text, history in items.select("text", "history").iter_rows()
+    parameters = Parameters(max_completion_tokens=max_new_tokens)
+    questions = [
+        Question(item_id, Request(messages=render_prompt(prompt, text, history), parameters=parameters))
+        for item_id, text, history in items.select("item_id", "text", "history").iter_rows()
     ]
-    engine = open_engine(store, model)
-    generations = engine.generate(conversations, max_new_tokens)
+    source = store.load(EvalSetManifest, evalset_id).provenance.frame
+    answers = answer_all(store, model, source, questions, lambda: open_engine(store, model))
     fields, scorers = task.field_order, [find_scorer(name) for name in scored_by]
-    answers = [parse_output(one.text, fields, task.answer, task.output) for one in generations]
-    frame = score_items(items, answers, scorers, fields, generations)
-    outputs = items.select("item_id", pl.Series("output", [one.text for one in generations], dtype=pl.String))
+    values = [parse_output(answer.text, fields, task.answer, task.output) for answer in answers]
+    frame = score_items(items, values, scorers, fields, answers)
+    outputs = items.select("item_id", pl.Series("output", [answer.text for answer in answers], dtype=pl.String))
     record = ScoresResult(
         frame=put_frame(store, frame, SCORES),
         outputs=put_frame(store, outputs, OUTPUTS),

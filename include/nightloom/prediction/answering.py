@@ -1,20 +1,21 @@
 """Answering: the rows of one shard become result lines, each with exactly one terminal status."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
+from nightloom.artifacts.answers import Answer, Parameters, Request
+from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.artifacts.prompts import PromptContent
 from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import ChildError, InputError
-from nightloom.engines.base import Engine, Generation
+from nightloom.core.store import ObjectStore
+from nightloom.engines.answers import KeptAnswers, Question, identify_engine
+from nightloom.engines.base import Engine
 from nightloom.prediction.lines import ChatCompletion, Choice, LineError, Message, Outcome, Response, ResultLine, Usage
 from nightloom.prediction.screening import Refusal, Screened, screen_rows
 from nightloom.prompts.templates import parse_output, render_prompt
-from nightloom.rendering.messages import Conversation
 
 logger = logging.getLogger(__name__)
 
@@ -24,56 +25,87 @@ _ENGINE_FAILURE = "engine_failure"
 OnRows = Callable[[int], None]
 """Is told how many more rows are done."""
 
-Result = Generation | Refusal
+Result = Answer | Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What all rows of a plan share."""
+    """What all rows of a plan share. The engine is opened when there is something to ask, and each time."""
 
     plan_id: str
     plan: PredictionPlanContent
     prompt: PromptContent
-    engine: Engine
+    store: ObjectStore
+    open_engine: Callable[[], Engine]
+
+
+class _EngineError(Exception):
+    """The engine failed, and not the store."""
+
+
+class _ToldApart:
+    """An engine whose errors are told from those of whoever keeps its answers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
+        try:
+            yield from self._engine.answer(requests)
+        except Exception as error:  # an engine may raise anything
+            raise _EngineError from error
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     row_id: str
     flags: tuple[str, ...]
-    asked: Conversation | Refusal
+    asked: Question | Refusal
 
 
-def answer_rows(batch: Batch, frame: pl.DataFrame, on_rows: OnRows) -> list[ResultLine]:
-    """Give the result line of every row of a RECORDS frame, in its order.
+def answer_rows(batch: Batch, shard: str, on_rows: OnRows) -> list[ResultLine]:
+    """Return the result line of every row of a shard, in their order; what the model answered to them is kept.
+
+    Args:
+        batch: What all rows share.
+        shard: Blob of a RECORDS frame.
+        on_rows: Is told how many more rows are done.
 
     Raises:
         ChildError: The engine failed on every row that it was given: it is broken, not they.
         InputError: A scanner is not there, or another version of it than was planned.
     """
+    parameters = Parameters(max_completion_tokens=batch.plan.max_new_tokens)
+    frame = get_frame(batch.store, shard, RECORDS)
     screened = screen_rows(frame, batch.plan.checks)
-    rows = [_read_row(batch, *row) for row in zip(frame["row_id"], screened, strict=True)]
+    rows = [_read_row(batch, parameters, *row) for row in zip(frame["row_id"], screened, strict=True)]
     asked = [row.asked for row in rows if not isinstance(row.asked, Refusal)]
     on_rows(len(rows) - len(asked))
-    answers = _generate_all(batch, asked, on_rows)
-    return [_as_line(batch, row, row.asked if isinstance(row.asked, Refusal) else next(answers)) for row in rows]
+    engine = identify_engine(batch.plan.model)
+    kept = KeptAnswers(batch.store, engine, shard, lambda: _ToldApart(batch.open_engine()))
+    answers = _answer_all(batch, kept, asked, on_rows)
+    lines = [_as_line(batch, row, row.asked if isinstance(row.asked, Refusal) else next(answers)) for row in rows]
+    kept.commit()
+    return lines
 
 
-def _read_row(batch: Batch, row_id: str, screened: Screened) -> _Row:
+def _read_row(batch: Batch, parameters: Parameters, row_id: str, screened: Screened) -> _Row:
     if screened.refusal:
         return _Row(row_id, screened.flags, screened.refusal)
     try:
-        return _Row(row_id, screened.flags, render_prompt(batch.prompt, screened.text, screened.history))
+        messages = render_prompt(batch.prompt, screened.text, screened.history)
     except InputError:
         # Not its message: the template may have quoted the text.
         refusal = Refusal("failed", "prompt_not_rendered", "the prompt could not be rendered with this text")
         return _Row(row_id, screened.flags, refusal)
+    request = Request(messages=messages, parameters=parameters)
+    return _Row(row_id, screened.flags, Question(row_id, request))
 
 
-def _generate_all(batch: Batch, asked: Sequence[Conversation], on_rows: OnRows) -> Iterator[Result]:
+def _answer_all(batch: Batch, kept: KeptAnswers, asked: Sequence[Question], on_rows: OnRows) -> Iterator[Result]:
     for start in range(0, len(asked), _BATCH_ROWS):
         part = asked[start : start + _BATCH_ROWS]
-        answers = _generate(batch, part)
+        answers = _answer(batch, kept, part)
         if len(part) > 1 and all(isinstance(answer, Refusal) and answer.code == _ENGINE_FAILURE for answer in answers):
             msg = (
                 f"the engine failed on all of {len(part)} rows of plan {short(batch.plan_id)}; nothing of this shard "
@@ -84,14 +116,15 @@ def _generate_all(batch: Batch, asked: Sequence[Conversation], on_rows: OnRows) 
         yield from answers
 
 
-def _generate(batch: Batch, asked: Sequence[Conversation]) -> list[Result]:
+def _answer(batch: Batch, kept: KeptAnswers, asked: Sequence[Question]) -> list[Result]:
     """Ask for all at once; where that fails, for either half, until what fails is a single row."""
     try:
-        answers = batch.engine.generate(asked, batch.plan.max_new_tokens)
-    except Exception as error:  # an engine may raise anything, and one row must not cost the others theirs
+        answers = kept.answer(asked)
+    except _EngineError as failure:  # one row must not cost the others theirs
+        error = failure.__cause__
         if len(asked) > 1:
             middle = len(asked) // 2
-            return _generate(batch, asked[:middle]) + _generate(batch, asked[middle:])
+            return _answer(batch, kept, asked[:middle]) + _answer(batch, kept, asked[middle:])
         # The class alone: an engine's message may quote the text.
         logger.warning("plan %s: the engine failed on a row: %s", short(batch.plan_id), type(error).__name__)
         code = "input_refused" if isinstance(error, InputError) else _ENGINE_FAILURE
@@ -99,8 +132,8 @@ def _generate(batch: Batch, asked: Sequence[Conversation]) -> list[Result]:
     return [_refuse_unread(answer) for answer in answers]
 
 
-def _refuse_unread(answer: Generation) -> Result:
-    if answer.output_tokens == 0 and not answer.finished:
+def _refuse_unread(answer: Answer) -> Result:
+    if answer.completion_tokens == 0 and answer.finish_reason == "length":
         message = f"the prompt of {answer.prompt_tokens} tokens leaves no room for an answer in the model's context"
         return Refusal("failed", "context_exceeded", message)
     return answer
@@ -110,7 +143,7 @@ def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
     plan = batch.plan
     digest = digest_json([batch.plan_id, row.row_id])[:32]
     answer = None
-    if isinstance(result, Generation):
+    if isinstance(result, Answer):
         answer = parse_output(result.text, plan.task.field_order, plan.task.answer, plan.task.output)
         status = "invalid_output" if answer is None else "succeeded"
     else:
@@ -118,7 +151,7 @@ def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
     return ResultLine(
         id=f"batch_req_{digest}",
         custom_id=row.row_id,
-        response=_as_response(plan, digest, result) if isinstance(result, Generation) else None,
+        response=_as_response(plan, digest, result) if isinstance(result, Answer) else None,
         error=LineError(code=result.code, message=result.message) if isinstance(result, Refusal) else None,
         nightloom=Outcome(
             status=status,
@@ -133,15 +166,15 @@ def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
     )
 
 
-def _as_response(plan: PredictionPlanContent, digest: str, answer: Generation) -> Response:
+def _as_response(plan: PredictionPlanContent, digest: str, answer: Answer) -> Response:
     body = ChatCompletion(
         id=f"chatcmpl-{digest}",
         model=plan.model.adapter or plan.model.base,
-        choices=(Choice(message=Message(content=answer.text), finish_reason="stop" if answer.finished else "length"),),
+        choices=(Choice(message=Message(content=answer.text), finish_reason=answer.finish_reason),),
         usage=Usage(
             prompt_tokens=answer.prompt_tokens,
-            completion_tokens=answer.output_tokens,
-            total_tokens=answer.prompt_tokens + answer.output_tokens,
+            completion_tokens=answer.completion_tokens,
+            total_tokens=answer.prompt_tokens + answer.completion_tokens,
         ),
     )
     return Response(request_id=f"req_{digest}", body=body)

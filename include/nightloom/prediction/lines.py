@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 
+from nightloom.artifacts.answers import FinishReason
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.results import PredictionStatus
 from nightloom.core.errors import ManifestError
@@ -28,7 +29,7 @@ class Choice(Plain):
     index: Literal[0] = 0
     message: Message
     logprobs: None = None
-    finish_reason: Literal["stop", "length"] = Field(description="length: max_new_tokens ended it.")
+    finish_reason: FinishReason = Field(description="length: max_new_tokens ended it.")
 
 
 class Usage(Plain):

@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cache
 
-from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, PredictionShard
@@ -47,7 +47,7 @@ def predict_shards(
         database: Holds the leases.
         plan_id: The plan.
         worker: Holder of the leases; a worker that runs again under its name takes up its own at once.
-        open_engine: Loads the plan's model; called once, and only when there is a shard to do.
+        open_engine: Loads the plan's model; called once, and only when there is a row to ask about.
 
     Raises:
         ChildError: The engine is broken.
@@ -55,18 +55,22 @@ def predict_shards(
     plan = store.load(PredictionPlan, plan_id)
     leases = _Leases(database, plan_id, worker)
     progress = _Progress(plan)
-    batch: Batch | None = None
+
+    @cache
+    def open_once() -> Engine:
+        engine = open_engine(store, plan.content.model)
+        progress.begin()
+        return engine
+
+    prompt = store.load(Prompt, plan.content.task.prompt).content
+    batch = Batch(plan_id, plan.content, prompt, store, open_once)
     for number in _free_shards(store, leases, plan, progress):
-        if batch is None:
-            prompt = store.load(Prompt, plan.content.task.prompt)
-            batch = Batch(plan_id, plan.content, prompt.content, open_engine(store, plan.content.model))
-            progress.begin()
 
         def tell(rows: int, number: int = number) -> None:
             leases.renew(number)
             progress.add(rows)
 
-        store.publish(_predict_shard(store, batch, number, tell))
+        store.publish(_predict_shard(batch, number, tell))
     logger.info("plan %s: worker %s did %d of %d rows", short(plan_id), worker, progress.done, plan.content.rows)
     return progress.done
 
@@ -96,13 +100,12 @@ def _free_shards(store: ObjectStore, leases: "_Leases", plan: PredictionPlan, pr
         leases.drop(number)
 
 
-def _predict_shard(store: ObjectStore, batch: Batch, number: int, on_rows: Callable[[int], None]) -> PredictionShard:
+def _predict_shard(batch: Batch, number: int, on_rows: Callable[[int], None]) -> PredictionShard:
     started = time.monotonic()
-    rows = get_frame(store, batch.plan.shards[number], RECORDS)
-    lines = answer_rows(batch, rows, on_rows)
+    lines = answer_rows(batch, batch.plan.shards[number], on_rows)
     counts = Counter(line.nightloom.status for line in lines)
     record = PredictionShard.Result(
-        lines=store.put_blob(dump_lines(lines)),
+        lines=batch.store.put_blob(dump_lines(lines)),
         counts={status: counts[status] for status in PREDICTION_STATUSES},
         rows=len(lines),
         seconds=round(time.monotonic() - started, 3),

@@ -162,7 +162,7 @@ def _find_holdings(
             ours.add((use.blob, use.content))
     items = {row_id}
     for content in HOLDING_TEXT:
-        ids = tuple(sorted(items)) if content in OF_ITEMS else (row_id,)
+        ids = tuple(sorted(items)) if content in (*OF_ITEMS, "answers") else (row_id,)
         for digest, _ in sorted(blob for blob in ours if blob[1] == content):
             found = find_rows(store, digest, content, ids)
             if found is not None:

@@ -14,11 +14,10 @@ from random import Random
 
 from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
 from nightloom.artifacts.training import HeldOutLoss, LossPoint
-from nightloom.base_models.dummy import DUMMY_FILE, Votes, split_words
+from nightloom.base_models.dummy import DUMMY_FILE, Votes, answer_by_votes, split_words
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.engines.dummy import DummyEngine
 from nightloom.rendering.encode import read_conversations
 from nightloom.rendering.messages import Conversation
 from nightloom.statistics.intervals import wilson_interval
@@ -61,9 +60,10 @@ def _measure(votes: Votes, conversations: Sequence[Conversation], *, step: int) 
     """Give the share of conversations whose answer is another than the votes give; nothing where there are none."""
     if not conversations:
         return None
-    answers = DummyEngine(votes).generate([conversation[:-1] for conversation in conversations], max_new_tokens=1000)
-    pairs = zip(answers, conversations, strict=True)
-    wrong = sum(answer.text != conversation[-1]["content"] for answer, conversation in pairs)
+    turns = (conversation[-2:] for conversation in conversations)
+    wrong = sum(
+        answer_by_votes(votes, split_words(question["content"])) != answer["content"] for question, answer in turns
+    )
     interval = wilson_interval(wrong, len(conversations))
     return HeldOutLoss(
         step=step, loss=wrong / len(conversations), low=interval.low, high=interval.high, n=len(conversations)

@@ -80,14 +80,14 @@ def test_snapshot_is_verified_though_a_row_was_erased(nights: Installation) -> N
 def test_predicted_row_is_erased_with_its_answer(nights: Installation) -> None:
     words = words_of(nights, "1-503")
     blobs, adapters = erase("1-503")
-    assert (blobs["lines"], adapters, count_objects_with(words)) == (1, (), 0)
+    assert (blobs["lines"], blobs["answers"], adapters, count_objects_with(words)) == (1, 1, (), 0)
 
 
 def test_eval_item_is_erased_with_the_row_that_it_was(nights: Installation) -> None:
     words = words_of(nights, "gold-7", table="gold")
     blobs, _ = erase("gold-7")
     assert (blobs["eval_items"], count_objects_with(words)) == (1, 0)
-    assert min(blobs["scores"], blobs["outputs"]) >= 2
+    assert min(blobs["scores"], blobs["outputs"], blobs["answers"]) >= 2
 
 
 def test_erased_rows_do_not_come_back_when_the_night_is_run_again(nights: Installation) -> None:

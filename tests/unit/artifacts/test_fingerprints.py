@@ -7,7 +7,7 @@ from pathlib import Path
 import nightloom
 import pytest
 from nightloom.artifacts import fingerprints
-from nightloom.artifacts.fingerprints import TRIAL, Fingerprint
+from nightloom.artifacts.fingerprints import ANSWERS, TRIAL, Fingerprint
 from nightloom.core.digests import digest_sources
 
 PACKAGE = Path(nightloom.__file__).parent
@@ -45,11 +45,11 @@ def change_constant(path):
     path.write_text(ast.unparse(tree), encoding="utf-8")
 
 
-def has_moved(package, module):
-    before = digest_sources(package, TRIAL.modules)
+def has_moved(package, module, fingerprint=TRIAL):
+    before = digest_sources(package, fingerprint.modules)
     kept = (package / module).read_text(encoding="utf-8")
     change_constant(package / module)
-    after = digest_sources(package, TRIAL.modules)
+    after = digest_sources(package, fingerprint.modules)
     (package / module).write_text(kept, encoding="utf-8")
     return before != after
 
@@ -62,6 +62,18 @@ def test_weights_follow_from(package, module):
 @pytest.mark.parametrize("module", list_modules(DECIDES_NONE))
 def test_weights_do_not_follow_from(package, module):
     assert not has_moved(package, module)
+
+
+@pytest.mark.parametrize(
+    "module", list_modules(("rendering/*.py", "prompts/*.py", "engines/[!a_]*.py", "engines/adapters.py"))
+)
+def test_answers_follow_from(package, module):
+    assert has_moved(package, module, ANSWERS)
+
+
+@pytest.mark.parametrize("module", ["engines/answers.py", "evaluation/scoring.py", "prediction/answering.py"])
+def test_answers_do_not_follow_from(package, module):
+    assert not has_moved(package, module, ANSWERS)
 
 
 @pytest.mark.parametrize("name", [name for name, one in vars(fingerprints).items() if isinstance(one, Fingerprint)])

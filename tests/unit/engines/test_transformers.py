@@ -12,6 +12,8 @@ from nightloom.engines.transformers import TransformersEngine, open_transformers
 from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.tokenizer import load_tokenizer
 
+from tests.factories.asking import ask, make_request
+
 pytestmark = pytest.mark.torch
 
 TEXTS = ["a", "a longer text than the others", "b c", "d"]
@@ -27,19 +29,41 @@ def engine(tiny_model: Path) -> TransformersEngine:
 
 
 def test_a_batch_answers_as_each_question_alone(engine: TransformersEngine) -> None:
-    together = engine.generate(chats(TEXTS), max_new_tokens=6)
-    alone = [engine.generate(chats([text]), max_new_tokens=6)[0] for text in TEXTS]
-    assert together == alone
+    together = ask(engine, chats(TEXTS), 6)
+    alone = [ask(engine, chats([text]), 6)[0] for text in TEXTS]
+    assert [one.model_copy(update={"seconds": 0}) for one in together] == [
+        one.model_copy(update={"seconds": 0}) for one in alone
+    ]
 
 
 def test_a_prompt_that_leaves_no_room_is_not_answered(engine: TransformersEngine) -> None:
-    long, short = engine.generate(chats(["word " * 60, "a"]), max_new_tokens=6)
-    assert (long.text, long.output_tokens, long.finished) == ("", 0, False)
-    assert short.output_tokens > 0
+    long, short = ask(engine, chats(["word " * 60, "a"]), 6)
+    assert (long.text, long.completion_tokens, long.finish_reason) == ("", 0, "length")
+    assert short.completion_tokens > 0
 
 
 def test_no_questions_have_no_answers(engine: TransformersEngine) -> None:
-    assert engine.generate([], max_new_tokens=6) == []
+    assert ask(engine, []) == []
+
+
+def test_what_is_left_after_a_kill_is_generated_in_the_same_batches(
+    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightloom.engines.transformers._BATCH_ROWS", 2)
+    requests = [make_request(text, 6) for text in ("a", "b c d e f", "b c", "d e f g", "c d e")]
+    whole = [sorted(batch) for batch in engine.answer(requests)]
+    assert whole == [[1, 3], [2, 4], [0]]
+    rest = [place for place in range(5) if place not in whole[0]]
+    assert [[rest[at] for at in sorted(batch)] for batch in engine.answer([requests[i] for i in rest])] == whole[1:]
+
+
+def test_requests_may_have_limits_of_their_own(engine: TransformersEngine) -> None:
+    answers = {
+        place: one
+        for batch in engine.answer([make_request("a", 6), make_request("a", 3)])
+        for place, one in batch.items()
+    }
+    assert [answers[place].completion_tokens for place in range(2)] == [6, 3]
 
 
 def test_an_answer_ends_at_the_end_token(tiny_model: Path) -> None:
@@ -48,11 +72,11 @@ def test_an_answer_ends_at_the_end_token(tiny_model: Path) -> None:
         # Of all tokens, only the end has an embedding in the direction that the model's last layer points to.
         model.model.norm.weight.zero_()
         model.lm_head.weight.zero_()
-    (answer,) = TransformersEngine(model, tokenizer).generate(chats(["a"]), max_new_tokens=6)
-    assert (answer.output_tokens, answer.finished) == (6, False)
+    (answer,) = ask(TransformersEngine(model, tokenizer), chats(["a"]), 6)
+    assert (answer.completion_tokens, answer.finish_reason) == (6, "length")
     model.generation_config.eos_token_id = 0
-    (answer,) = TransformersEngine(model, tokenizer).generate(chats(["a"]), max_new_tokens=6)
-    assert (answer.output_tokens, answer.finished) == (1, True)
+    (answer,) = ask(TransformersEngine(model, tokenizer), chats(["a"]), 6)
+    assert (answer.completion_tokens, answer.finish_reason) == (1, "stop")
 
 
 def test_a_text_cannot_end_its_own_turn(tiny_model: Path) -> None:

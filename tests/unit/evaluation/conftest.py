@@ -1,12 +1,13 @@
 """A world of two teams: an eval set, a snapshot, a blueprint, and models whose answers are written down."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import polars as pl
 import pytest
+from nightloom.artifacts.answers import Answer, Request
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import (
     EvalSetContent,
@@ -22,9 +23,9 @@ from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.blueprints.compile import draft_blueprint, publish_blueprint
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Generation
 from nightloom.recipes.schema import Recipe
-from nightloom.rendering.messages import Conversation
+
+from tests.factories.asking import make_answer
 
 RECIPE: dict[str, Any] = {
     "name": "triage",
@@ -53,9 +54,9 @@ class ScriptedEngine:
         self.answers = answers
         self.asked = 0
 
-    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
+    def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
         self.asked += 1
-        return [Generation(self.answers[c[-1]["content"]], 1, 1, finished=True) for c in conversations]
+        yield {n: make_answer(self.answers[str(one.messages[-1]["content"])]) for n, one in enumerate(requests)}
 
 
 def answer(team: str, urgency: str = "low") -> str:

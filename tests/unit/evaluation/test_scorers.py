@@ -4,7 +4,6 @@ from types import SimpleNamespace
 import pytest
 from nightloom.core import extensions
 from nightloom.core.errors import InputError
-from nightloom.engines.base import Generation
 from nightloom.evaluation.scorers import (
     RIGHT,
     Exact,
@@ -15,6 +14,8 @@ from nightloom.evaluation.scorers import (
     find_scorer,
     score_response,
 )
+
+from tests.factories.asking import make_answer
 
 PACKAGE = """
 from nightloom.artifacts.results import Scale
@@ -28,7 +29,7 @@ class Tokens:
     scale = Scale(kind="real", unit="tokens", direction="lower", least=0, most=None)
 
     def score(self, response, target):
-        return Score(response.generation.output_tokens)
+        return Score(response.answer.completion_tokens)
 
 
 tokens = Tokens()
@@ -91,7 +92,7 @@ def test_valid_looks_at_the_form_alone():
 
 def test_a_scorer_of_another_package_is_found(installed):
     tokens = find_scorer("tokens")
-    response = Response("{}", Generation("{}", 12, 3, finished=True))
+    response = Response("{}", make_answer("{}", prompt=12, completion=3))
     assert score_response(tokens, response, "{}", "i0") == Score(3.0)
 
 

@@ -2,9 +2,12 @@ import pytest
 from nightloom.artifacts.frames import OUTPUTS, SCORES, get_frame
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.results import Scale
-from nightloom.engines.base import Generation
+from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scorers import BUILT_IN, ExactMatch, Score
 from nightloom.evaluation.scoring import score_model
+
+from tests.factories.asking import ListeningEngine
+from tests.factories.mortal import Killed, MortalS3
 
 BASELINE = ModelRef(base="b" * 64)
 
@@ -80,6 +83,35 @@ def test_a_kill_before_the_commit_leaves_nothing_to_be_found(
     assert engine.asked == 2
 
 
+def test_another_recipe_with_the_same_items_and_prompt_makes_no_call(store, make_eval_set, make_blueprint, scripted):
+    rows = [("refund", "billing", None), ("quote", "sales", None)]
+    ours, theirs = make_eval_set(rows), make_eval_set(rows, name="theirs")
+    engine = scripted({"refund": "{}", "quote": "{}"})
+    task, limit = asked(make_blueprint(ours))
+    other = task.model_copy(update={"field_order": ("urgency", "team")})
+    first = score_model(store, task, limit, BASELINE, ours.id, lambda _store, _model: engine)
+    second = score_model(store, other, limit, BASELINE, theirs.id, lambda _store, _model: pytest.fail("opened"))
+    assert first.id != second.id
+
+
+def test_killed_scoring_goes_on_at_the_item_where_it_was(
+    store, s3, make_eval_set, make_blueprint, scripted, monkeypatch
+):
+    monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
+    texts = [f"text {n}" for n in range(6)]
+    evalset = make_eval_set([(text, "billing", None) for text in texts])
+    task, limit = asked(make_blueprint(evalset))
+    engine = ListeningEngine(together=2)
+    # Its fourth write: a blob and a manifest of the first batch, a blob of the second.
+    mortal = ObjectStore(MortalS3(s3, 4, after=False, operation="put_object"), "bucket", "prefix/")
+    with pytest.raises(Killed):
+        score_model(mortal, task, limit, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert len(engine.asked) == 4
+    scores = score_model(store, task, limit, BASELINE, evalset.id, lambda _store, _model: engine)
+    assert len(engine.asked) == 4 + 4
+    assert get_frame(store, scores.result.outputs, OUTPUTS).height == 6
+
+
 def test_another_prompt_is_scored_again(store, make_eval_set, make_blueprint, scripted):
     evalset = make_eval_set([("refund", "billing", None)])
     right = '{"team": "billing", "urgency": "low"}'
@@ -99,7 +131,7 @@ class OutputTokens:
     scale = Scale(kind="real", unit="tokens", direction="lower", least=0, most=None)
 
     def score(self, response, target):
-        return Score(response.generation.output_tokens)
+        return Score(response.answer.completion_tokens)
 
 
 def test_a_scorer_of_numbers_is_kept_beside(store, make_eval_set, make_blueprint, scripted, monkeypatch):
@@ -115,22 +147,18 @@ def test_a_scorer_of_numbers_is_kept_beside(store, make_eval_set, make_blueprint
     assert metrics["team"].value == 0.0
 
 
-def test_a_new_version_of_a_scorer_scores_again(store, make_eval_set, make_blueprint, scripted, monkeypatch):
+def test_a_new_version_of_a_scorer_scores_again_and_asks_nobody(
+    store, make_eval_set, make_blueprint, scripted, monkeypatch
+):
     evalset = make_eval_set([("refund", "billing", None)])
     blueprint = make_blueprint(evalset)
     engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
+    scores = []
     for version in ("1", "2"):
         monkeypatch.setattr(ExactMatch, "version", version)
-        score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine)
-    assert engine.asked == 2
-
-
-class ListeningEngine:
-    """Keeps what it was asked."""
-
-    def generate(self, conversations, max_new_tokens):
-        self.heard = [list(conversation) for conversation in conversations]
-        return [Generation("", 1, 1, finished=True)] * len(conversations)
+        scores.append(score_model(store, *asked(blueprint), BASELINE, evalset.id, lambda _store, _model: engine))
+    assert scores[0].id != scores[1].id
+    assert engine.asked == 1
 
 
 def test_a_conversation_is_asked_with_all_its_turns(store, make_eval_set, make_blueprint):

@@ -35,6 +35,7 @@ from nightloom.registry.database import Database
 from nightloom.rendering.tokenizer import load_tokenizer
 
 from tests.factories.adapters import MakeAdapter, write_adapter
+from tests.factories.asking import ask
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
@@ -172,7 +173,7 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
 
 def ask_engine(store: ObjectStore, adapter: Adapter) -> list[str]:
     engine = open_engine(store, ModelRef(base=adapter.content.base, adapter=adapter.id))
-    return [answer.text for answer in engine.generate(CHATS, 8)]
+    return [answer.text for answer in ask(engine, CHATS)]
 
 
 def ask_plainly(folder: Path, base: Path | None = None) -> list[str]:

@@ -1,21 +1,22 @@
 """A small batch to predict, and engines that fail on demand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 
 import polars as pl
 import pytest
+from nightloom.artifacts.answers import Answer, Request
 from nightloom.artifacts.data import Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.models import ModelRef, specify_task
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import PredictionPlan
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Generation
 from nightloom.prediction.plan import plan_shards
 from nightloom.prediction.run import OpenEngine
 from nightloom.recipes.schema import Recipe
-from nightloom.rendering.messages import Conversation
+
+from tests.factories.asking import make_answer
 
 MODEL = ModelRef(base="b" * 64, adapter="a" * 64)
 
@@ -80,19 +81,19 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
 class ScriptedEngine:
     """Answers what the text asks for: `prose` is no JSON, `long` is cut off, `poison` fails, `huge` does not fit."""
 
-    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
-        return [self._answer(conversation[-1]["content"]) for conversation in conversations]
+    def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
+        yield {place: self._answer(str(one.messages[-1]["content"])) for place, one in enumerate(requests)}
 
-    def _answer(self, text: str) -> Generation:
+    def _answer(self, text: str) -> Answer:
         if "poison" in text:
             raise RuntimeError(text)
         if "huge" in text:
-            return Generation("", 900, 0, finished=False)
+            return make_answer("", "length", 900, 0)
         if "prose" in text:
-            return Generation("I believe it is billing.", 4, 6, finished=True)
+            return make_answer("I believe it is billing.", "stop", 4, 6)
         if "long" in text:
-            return Generation('{"team": "bil', 4, 8, finished=False)
-        return Generation('{"team": "billing", "reply": "We look into it."}', 4, 9, finished=True)
+            return make_answer('{"team": "bil', "length", 4, 8)
+        return make_answer('{"team": "billing", "reply": "We look into it."}', "stop", 4, 9)
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """Answering: every row gets one terminal status, with its reason."""
 
-import polars as pl
 import pytest
-from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.artifacts.prompts import Prompt
 from nightloom.core.errors import ChildError
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Engine, Generation
+from nightloom.engines.base import Engine
 from nightloom.prediction.answering import Batch, answer_rows
 from nightloom.prediction.lines import ResultLine
+
+from tests.factories.asking import ListeningEngine
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def answer(store: ObjectStore, make_plan, engine: Engine):
     def run(*texts: str | None, history: list[dict[str, str]] | None = None) -> list[ResultLine]:
         plan = make_plan(texts, history=history)
         prompt = store.load(Prompt, plan.content.task.prompt).content
-        rows = pl.concat(get_frame(store, shard, RECORDS) for shard in plan.content.shards)
-        return answer_rows(Batch(plan.id, plan.content, prompt, engine), rows, lambda _rows: None)
+        batch = Batch(plan.id, plan.content, prompt, store, lambda: engine)
+        return [line for shard in plan.content.shards for line in answer_rows(batch, shard, lambda _rows: None)]
 
     return run
 
@@ -67,34 +67,21 @@ def test_single_poisonous_row_does_not_stop_the_batch_for_ever(answer) -> None:
 
 
 def test_personal_data_is_redacted_before_the_model_sees_it(store: ObjectStore, make_plan) -> None:
-    seen: list[str] = []
-
-    class Listening:
-        def generate(self, conversations, max_new_tokens):
-            seen.extend(conversation[-1]["content"] for conversation in conversations)
-            return [Generation("{}", 1, 1, finished=True) for _ in conversations]
-
-    plan = make_plan(["Write to jo@example.com"])
+    engine, plan = ListeningEngine(), make_plan(["Write to jo@example.com"])
     prompt = store.load(Prompt, plan.content.task.prompt).content
-    rows = get_frame(store, plan.content.shards[0], RECORDS)
-    answer_rows(Batch(plan.id, plan.content, prompt, Listening()), rows, lambda _rows: None)
-    assert len(seen) == 1
-    assert "jo@example.com" not in seen[0]
+    batch = Batch(plan.id, plan.content, prompt, store, lambda: engine)
+    answer_rows(batch, plan.content.shards[0], lambda _rows: None)
+    assert len(engine.heard) == 1
+    assert "jo@example.com" not in engine.heard[0][-1]["content"]
 
 
 def test_the_model_is_shown_what_was_said_before(store: ObjectStore, make_plan) -> None:
     history = [{"content": "I am jo@example.com", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
     plan = make_plan(["Where is it?"], history=history)
-    prompt, heard = store.load(Prompt, plan.content.task.prompt).content, []
-
-    class ListeningEngine:
-        def generate(self, conversations, max_new_tokens):
-            heard.extend(conversations)
-            return [Generation("", 1, 1, finished=True)] * len(conversations)
-
-    rows = get_frame(store, plan.content.shards[0], RECORDS)
-    (line,) = answer_rows(Batch(plan.id, plan.content, prompt, ListeningEngine()), rows, lambda _rows: None)
-    assert [message["content"] for message in heard[0]] == ["I am <EMAIL_ADDRESS>", "Hello.", "Where is it?"]
+    prompt, engine = store.load(Prompt, plan.content.task.prompt).content, ListeningEngine()
+    batch = Batch(plan.id, plan.content, prompt, store, lambda: engine)
+    (line,) = answer_rows(batch, plan.content.shards[0], lambda _rows: None)
+    assert [message["content"] for message in engine.heard[0]] == ["I am <EMAIL_ADDRESS>", "Hello.", "Where is it?"]
     assert line.nightloom.flags == ("pii",)
 
 

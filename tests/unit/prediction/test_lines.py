@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.artifacts.prompts import Prompt
 from nightloom.core.errors import ManifestError
 from nightloom.prediction.answering import Batch, answer_rows
@@ -16,8 +15,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "prediction_lines.jsonl"
 def lines(store, make_plan, engine):
     plan = make_plan(["My card\u2028was charged twice", "prose", "the key is AKIAIOSFODNN7EXAMPLE"]).content
     prompt = store.load(Prompt, plan.task.prompt).content
-    rows = get_frame(store, plan.shards[0], RECORDS)
-    return answer_rows(Batch("p" * 64, plan, prompt, engine), rows, lambda _rows: None)
+    return answer_rows(Batch("p" * 64, plan, prompt, store, lambda: engine), plan.shards[0], lambda _rows: None)
 
 
 def test_lines_are_those_of_the_golden_file(lines) -> None:

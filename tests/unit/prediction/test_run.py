@@ -7,46 +7,26 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightloom.artifacts.results import Predictions
-from nightloom.core.errors import ChildError
+from nightloom.artifacts.results import PredictionPlan, Predictions
+from nightloom.core.errors import ChildError, InputError, StoreError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.commit import commit_predictions
 from nightloom.prediction.lines import ResultLine, load_lines
 from nightloom.prediction.run import predict_shards
 from nightloom.registry.leases import take_lease
 
+from tests.conftest import s3_error
+from tests.factories.asking import ListeningEngine
+from tests.factories.mortal import Killed, MortalS3
+
 BLNS = Path(os.environ.get("NIGHTLOOM_TEST_DATA", "missing")) / "naughty-strings" / "blns.json"
 TEXTS = ["billing", "poison", "prose", None, "sales", "the key is AKIAIOSFODNN7EXAMPLE", "refund", "invoice"]
 ROW_IDS = ["r000", "r001", "r002", "r003", "r004", "r005", "r006", "r007"]
 COUNTS = {"succeeded": 4, "invalid_output": 1, "blocked": 1, "failed": 2, "expired": 0}
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class MortalS3:
-    """An S3 client whose process dies before or after one of its calls."""
-
-    def __init__(self, inner: Any, call: int, *, after: bool) -> None:
-        self._inner, self.meta, self._left, self._after = inner, inner.meta, call, after
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> Any:
-            self._left -= 1
-            if self._left == 0 and not self._after:
-                raise Killed
-            answer = getattr(self._inner, name)(**arguments)
-            if self._left == 0:
-                raise Killed
-            return answer
-
-        return call
 
 
 def lines_of(store: ObjectStore, predictions: Predictions) -> list[ResultLine]:
@@ -86,6 +66,51 @@ def test_finished_plan_opens_no_engine(store, registry, make_plan, open_engine) 
     plan = make_plan(TEXTS)
     assert predict_shards(store, registry, plan.id, "0", open_engine) == 8
     assert predict_shards(store, registry, plan.id, "0", lambda _store, _model: pytest.fail("opened")) == 0
+
+
+def test_next_night_with_the_same_rows_makes_no_call(store, registry, make_plan, open_engine) -> None:
+    plan = make_plan(["billing", "sales"])
+    predict_shards(store, registry, plan.id, "0", open_engine)
+    next_night = store.publish(PredictionPlan(content=plan.content.model_copy(update={"night": "2026-11-24"})))
+    assert predict_shards(store, registry, next_night.id, "0", lambda _store, _model: pytest.fail("opened")) == 2
+    lines = [lines_of(store, commit_predictions(store, one.id)) for one in (plan, next_night)]
+    assert [line.response.body.choices for line in lines[0]] == [line.response.body.choices for line in lines[1]]
+
+
+def test_killed_worker_asks_again_only_what_it_had_not_committed(store, s3, registry, make_plan, monkeypatch) -> None:
+    monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
+    plan = make_plan(["a", "b", "c"])
+    engine = ListeningEngine(together=1)
+    mortal = ObjectStore(MortalS3(s3, 4, after=False, operation="put_object"), "bucket", "prefix/")
+    with pytest.raises(Killed):
+        predict_shards(mortal, registry, plan.id, "0", lambda _store, _model: engine)
+    predict_shards(store, registry, plan.id, "0", lambda _store, _model: engine)
+    assert [message[-1]["content"] for message in engine.heard] == ["a", "b", "b", "c"]
+    assert commit_predictions(store, plan.id).content.rows == 3
+
+
+def test_store_or_model_that_fails_is_no_failure_of_rows(
+    store, s3, registry, make_plan, open_engine, monkeypatch
+) -> None:
+    monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
+    plan = make_plan(["a", "b", "c"])
+
+    def refuse(*_: object) -> None:
+        msg = "the adapter does not fit"
+        raise InputError(msg)
+
+    with pytest.raises(InputError, match="the adapter does not fit"):
+        predict_shards(store, registry, plan.id, "0", refuse)
+    with monkeypatch.context() as patch:
+        patch.setattr(s3, "put_object", lambda **_: raise_error())
+        with pytest.raises(StoreError):
+            predict_shards(store, registry, plan.id, "0", open_engine)
+    predict_shards(store, registry, plan.id, "0", open_engine)
+    assert commit_predictions(store, plan.id).content.counts["failed"] == 0
+
+
+def raise_error() -> None:
+    raise s3_error("AccessDenied", 403)  # noqa: EM101  # an S3 code, not a message
 
 
 def test_two_workers_share_the_shards_without_overlap(store, registry, make_plan, open_engine) -> None:

@@ -1,7 +1,6 @@
 """What parity takes for granted: evaluation and batch ask an engine for just what `render_prompt` gives."""
 
 import json
-from collections.abc import Sequence
 
 import polars as pl
 import pytest
@@ -12,11 +11,11 @@ from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.store import ObjectStore
-from nightloom.engines.base import Generation
 from nightloom.evaluation.scoring import score_model
 from nightloom.prediction.answering import Batch, answer_rows
 from nightloom.prompts.templates import render_prompt
-from nightloom.rendering.messages import Conversation
+
+from tests.factories.asking import ListeningEngine
 
 HISTORY = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
 TEXTS = [("the invoice is wrong", None), ("  my password\n is lost ", HISTORY)]
@@ -26,17 +25,6 @@ PROMPT = PromptContent(
         PromptMessage(role="user", content="Ticket: {{ text }}"),
     )
 )
-
-
-class Listening:
-    """An engine that keeps what it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[Conversation] = []
-
-    def generate(self, conversations: Sequence[Conversation], max_new_tokens: int) -> list[Generation]:
-        self.asked += conversations
-        return [Generation("{}", 1, 1, finished=True) for _ in conversations]
 
 
 @pytest.fixture
@@ -55,9 +43,9 @@ def test_evaluation_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpe
             provenance=EvalSetProvenance(frame=blob, refused=0),
         )
     )
-    engine = Listening()
+    engine = ListeningEngine()
     score_model(store, task, 8, ModelRef(base="b" * 64), evalset.id, lambda *_: engine)
-    assert engine.asked == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
+    assert engine.heard == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
 
 
 def test_batch_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) -> None:
@@ -75,9 +63,8 @@ def test_batch_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) ->
         code="",
         packages={},
     )
-    engine = Listening()
-    lines = answer_rows(
-        Batch("p" * 64, plan, PROMPT, engine), pl.DataFrame(rows, schema=RECORDS, orient="row"), lambda _: None
-    )
+    engine = ListeningEngine()
+    shard = put_frame(store, pl.DataFrame(rows, schema=RECORDS, orient="row"), RECORDS)
+    lines = answer_rows(Batch("p" * 64, plan, PROMPT, store, lambda: engine), shard, lambda _: None)
     assert [json.loads(line.model_dump_json())["nightloom"]["status"] for line in lines] == ["invalid_output"] * 2
-    assert engine.asked == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
+    assert engine.heard == [render_prompt(PROMPT, text, history) for text, history in TEXTS]

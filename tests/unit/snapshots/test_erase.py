@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+from nightloom.artifacts.answers import Answers, EngineKey
 from nightloom.artifacts.data import (
     Curated,
     Records,
@@ -10,7 +11,9 @@ from nightloom.artifacts.data import (
     SnapshotContent,
     SnapshotProvenance,
 )
-from nightloom.artifacts.frames import EXAMPLES, LABELS, RECORDS, TOKENS, get_frame, put_frame
+from nightloom.artifacts.frames import ANSWERS, EXAMPLES, LABELS, RECORDS, TOKENS, get_frame, put_frame
+from nightloom.artifacts.histories import item_id
+from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.reading import read_records, read_tokens
 from nightloom.artifacts.training import Tokens
 from nightloom.core.digests import digest_bytes
@@ -107,6 +110,19 @@ def test_sample_of_a_training_is_erased_with_its_row(store: ObjectStore, registr
     assert erase(store, registry).blobs == {"records": 1, "labels": 1}
     assert not store.has_blob(sample)
     assert get_frame(store, sample, LABELS).is_empty()
+
+
+def test_what_models_answered_to_a_row_and_to_its_item_is_erased(store: ObjectStore, registry: Database) -> None:
+    records = put_records(store, registry, "triage", "my name is Ann")
+    item = item_id("my name is Ann", "{}", None)
+    rows = [(row_id, "c" * 64, '{"text":"Dear Ann"}') for row_id in ("T1", "T2", item)]
+    frame = put_frame(store, pl.DataFrame(rows, ANSWERS, orient="row"), ANSWERS)
+    engine = EngineKey(model=ModelRef(base="b" * 64), code="", packages={})
+    key = Answers.Key(engine=engine, source=records.content.parts[0], number=0)
+    store.publish(Answers(key=key, result=Answers.Result(frame=frame, rows=3)))
+    assert erase(store, registry).blobs == {"records": 1, "answers": 1}
+    assert not store.has_blob(frame)
+    assert get_frame(store, frame, ANSWERS)["row_id"].to_list() == ["T2"]
 
 
 def test_row_in_what_a_killed_night_left_is_erased_too(store: ObjectStore, registry: Database) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from nightloom.artifacts.answers import Answers, EngineKey
 from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, TrialPlan
 from nightloom.artifacts.data import Records, RecordsContent, Snapshot, SnapshotContent, SnapshotProvenance
 from nightloom.artifacts.kinds import KINDS
@@ -17,6 +18,7 @@ from nightloom.artifacts.models import (
     BaseModelManifest,
     BaseModelProvenance,
     ModelFile,
+    ModelRef,
     Origin,
     TaskSpec,
 )
@@ -213,6 +215,21 @@ def test_memo_of_what_is_kept_is_kept(store: ObjectStore, collect: Collect) -> N
     record = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
     store.publish(Blueprint(content=identity, provenance=record))
     assert collect(3) == {"kept": 4}
+
+
+def test_answers_live_as_long_as_model_and_rows(store: ObjectStore, registry: Database, collect: Collect) -> None:
+    records = put_records(store)
+    adapter = put_adapter(store)
+    key = Answers.Key(
+        engine=EngineKey(model=ModelRef(base="c" * 64, adapter=adapter.id), code="", packages={}),
+        source=records.content.parts[0],
+        number=0,
+    )
+    store.publish(Answers(key=key, result=Answers.Result(frame=store.put_blob(b"answers"), rows=1)))
+    name_by_night(registry, records.id)
+    assert collect(3) == {"kept": 2, "into trash": 4}
+    name_by_ref(registry, adapter.id)
+    assert collect(3) == {"kept": 2, "restored": 4}
 
 
 def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> Tokens:

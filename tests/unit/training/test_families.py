@@ -18,6 +18,7 @@ from nightloom.rendering.chat import render_chats
 from nightloom.rendering.tokenizer import _tell_once, load_tokenizer
 from nightloom.trials.train import train_trial
 
+from tests.factories.asking import ask
 from tests.factories.model_families import FAMILIES, write_model
 
 pytestmark = pytest.mark.torch
@@ -55,8 +56,8 @@ def test_a_family_learns_an_answer_and_where_it_ends(
     base = freeze_base(store, str(family_model))
     trial = train_trial(store, plan_trial(base, make_plan("lora"), ROWS), 0)
     tuned = ModelRef(base=base, adapter=trial.result.adapter)
-    (answer,) = open_engine(store, tuned).generate([CHAT], 30)
-    assert (answer.text, answer.finished) == ('{"team": "billing"}', True)
+    (answer,) = ask(open_engine(store, tuned), [CHAT], 30)
+    assert (answer.text, answer.finish_reason) == ('{"team": "billing"}', "stop")
     check_merged(store, tuned)
 
 
@@ -94,8 +95,8 @@ def test_all_weights_of_a_model_with_tied_embeddings_are_tuned(
 ) -> None:
     base = freeze_base(store, str(write_model(tmp_path / "model", "qwen3")))
     trial = train_trial(store, plan_trial(base, make_plan("full"), ROWS), 0)
-    (answer,) = open_engine(store, ModelRef(base=base, adapter=trial.result.adapter)).generate([CHAT], 30)
-    assert (answer.text, answer.finished) == ('{"team": "billing"}', True)
+    (answer,) = ask(open_engine(store, ModelRef(base=base, adapter=trial.result.adapter)), [CHAT], 30)
+    assert (answer.text, answer.finish_reason) == ('{"team": "billing"}', "stop")
 
 
 def check_merged(store: ObjectStore, tuned: ModelRef) -> None:

@@ -20,6 +20,8 @@ from nightloom.rendering.encode import read_conversations
 from nightloom.trials import train as trials
 from nightloom.trials.train import train_trial
 
+from tests.factories.asking import ask
+
 Plan = Callable[..., str]
 
 
@@ -35,15 +37,15 @@ def weights_of(store: ObjectStore, trial: Trial) -> list[tuple[str, str]]:
     return [(file.path, file.sha256) for file in store.load(Adapter, trial.result.adapter).content.files]
 
 
-def ask(store: ObjectStore, model: ModelRef, text: str) -> str:
-    return open_engine(store, model).generate([[{"role": "user", "content": text}]], 8)[0].text
+def ask_model(store: ObjectStore, model: ModelRef, text: str) -> str:
+    return ask(open_engine(store, model), [[{"role": "user", "content": text}]])[0].text
 
 
 def test_the_dummy_learns_and_answers(store: ObjectStore, plan_trial: Plan) -> None:
     base = freeze_base(store, "dummy")
     trial = train_trial(store, plan_trial(base, make_plan(trainer="dummy")), 0)
-    assert ask(store, ModelRef(base=base, adapter=trial.result.adapter), "an invoice") == '{"team": "billing"}'
-    assert ask(store, ModelRef(base=base), "an invoice") == ""
+    assert ask_model(store, ModelRef(base=base, adapter=trial.result.adapter), "an invoice") == '{"team": "billing"}'
+    assert ask_model(store, ModelRef(base=base), "an invoice") == ""
 
 
 def test_a_trial_is_trained_once(store: ObjectStore, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +118,9 @@ def test_progress_is_logged(
 def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     trial = train_trial(store, plan_trial(tiny_base, make_plan("full", max_steps=20)), 0)
     tuned = ModelRef(base=tiny_base, adapter=trial.result.adapter)
-    assert ask(store, tuned, "the invoice is wrong") != ask(store, ModelRef(base=tiny_base), "the invoice is wrong")
+    assert ask_model(store, tuned, "the invoice is wrong") != ask_model(
+        store, ModelRef(base=tiny_base), "the invoice is wrong"
+    )
 
 
 @pytest.mark.torch
