@@ -33,8 +33,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     sys.modules.pop("invoice", None)
 
 
-def test_section_of_another_package_is_on_the_page(store, full, write, install) -> None:
+def test_section_of_another_package_is_on_the_page(store, nights, night, write, install) -> None:
     install()
+    nights.predict(night)
     report = write()
     page = store.get_blob(report.provenance.html).decode()
     assert '<h2 id="invoice">Invoice</h2>' in page
@@ -52,8 +53,11 @@ def test_section_of_another_package_is_on_the_page(store, full, write, install) 
     ],
     ids=["module", "reader", "template"],
 )
-def test_broken_section_costs_nothing_else(store, full, write, install, module: str, template: str, says: str) -> None:
+def test_broken_section_costs_nothing_else(
+    store, nights, night, write, install, module: str, template: str, says: str
+) -> None:
     install(module, template)
+    nights.predict(night)
     page = store.get_blob(write().provenance.html).decode()
     assert says in page
     assert "The night&#39;s stages" in page
