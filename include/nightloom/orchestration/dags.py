@@ -124,7 +124,7 @@ def common_arguments(owner: str, description: str) -> dict[str, Any]:
         "tags": ["nightloom"],
         # Committing a recipe puts it to work; and what a paused Dag misses does not start it later.
         "is_paused_upon_creation": False,
-        # One night after the other: they share processors, pool and refs.
+        # One night after the other. It does not bind backfills: see nightloom.registry.turns.
         "max_active_runs": 1,
         "catchup": False,
         "default_args": {
