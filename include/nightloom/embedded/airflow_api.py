@@ -45,6 +45,8 @@ class TaskRun:
     state: str
     duration_s: float | None
     label: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -193,4 +195,10 @@ def _as_task(document: Mapping[str, Any]) -> TaskRun:
         state=document["state"] or "none",
         duration_s=document["duration"],
         label=document.get("rendered_map_index"),
+        started_at=_as_time(document.get("start_date")),
+        ended_at=_as_time(document.get("end_date")),
     )
+
+
+def _as_time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

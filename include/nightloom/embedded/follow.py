@@ -1,7 +1,7 @@
 """Follow: a night's four runs through Airflow, one after the other, told task by task."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -62,6 +62,16 @@ def follow_night(
         began = _wait_for_run(api, dag_id, night, since=runs[-1].queued_at, poll_s=poll_s)
         runs.append(follow_run(api, began, listener, poll_s))
     return runs
+
+
+def measure_idle(tasks: Iterable[TaskRun]) -> float:
+    """Return the seconds between the first task's beginning and the last one's end in which no task ran."""
+    spans = sorted((task.started_at, task.ended_at) for task in tasks if task.started_at and task.ended_at)
+    idle_s, until = 0.0, None
+    for began, ended in spans:
+        idle_s += max(0.0, (began - until).total_seconds()) if until else 0.0
+        until = max(until, ended) if until else ended
+    return idle_s
 
 
 def follow_run(api: AirflowApi, run: DagRun, listener: Listener, poll_s: float) -> DagRun:

@@ -20,7 +20,7 @@ from nightloom.core.nights import night_of, parse_night, utc_now
 from nightloom.core.settings import get_settings
 from nightloom.embedded.airflow_api import AirflowApi
 from nightloom.embedded.display import Display
-from nightloom.embedded.follow import dag_ids, find_running, follow_night
+from nightloom.embedded.follow import dag_ids, find_running, follow_night, measure_idle
 from nightloom.embedded.instance import EXAMPLE_CONNECTION, Instance, example_url
 from nightloom.embedded.lifecycle import describe_login, up
 from nightloom.embedded.supervisor import wait_until
@@ -62,7 +62,9 @@ def run_nightly(name: str, *, data: Path | None, night: str | None, console: Con
     with _told(console, f"night {chosen} of {name}"), Display(console) as display:
         wait_until("the recipe's Dags", lambda: _missing_dags(api, recipe), timeout_s=_PARSED_S)
         run = run or api.trigger(dag_ids(name)[0], {"night": night} if night else {})
-        follow_night(api, name, chosen, run, display)
+        runs = follow_night(api, name, chosen, run, display)
+    idle_s = measure_idle(task for one in runs for task in api.tasks(one))
+    console.print(f"no task ran for {idle_s:.0f} s of it")
     return _tell_report(instance, recipe, chosen, console)
 
 

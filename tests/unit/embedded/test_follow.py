@@ -6,7 +6,7 @@ import pytest
 from nightloom.core.errors import FaultError
 from nightloom.embedded import follow
 from nightloom.embedded.airflow_api import AirflowApi, DagRun, TaskRun
-from nightloom.embedded.follow import find_running, follow_night, follow_run
+from nightloom.embedded.follow import find_running, follow_night, follow_run, measure_idle
 
 NIGHT = date(2026, 11, 23)
 ONE_O_CLOCK = datetime(2026, 11, 23, 1, tzinfo=UTC)
@@ -116,3 +116,13 @@ def test_a_run_from_the_empty_form_is_of_its_day() -> None:
 
     assert find_running(ScriptedAirflow(known), "r", NIGHT, "UTC") == known[0]
     assert find_running(ScriptedAirflow(known), "r", NIGHT, "America/New_York") is None
+
+
+def spell(minute: int, until: int) -> TaskRun:
+    times = [datetime(2026, 11, 23, 1, at, tzinfo=UTC) for at in (minute, until)]
+    return TaskRun("r__prepare", "run", "a", -1, 1, "success", None, None, *times)
+
+
+def test_time_without_a_task_is_measured() -> None:
+    assert measure_idle([spell(0, 2), spell(1, 4), spell(6, 7), spell(6, 9), spell(10, 11)]) == 3 * 60
+    assert measure_idle([]) == 0
