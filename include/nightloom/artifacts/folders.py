@@ -1,21 +1,17 @@
-"""Folders: a model's files as blobs. Data alone: no pickle and nothing that asks for code ever passes."""
+"""Folders: a model's files as blobs, and as a folder again; `model_files` says which may pass."""
 
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
+from nightloom.artifacts.model_files import is_below_folder, keep_model_files, refuse_code
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelFile
 from nightloom.core.digests import digest_file
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-
-KINDS_KEPT = (".safetensors", ".json", ".txt", ".jinja", ".model")
-"""What a model is made of: weights, configuration, vocabulary, chat template."""
-
-_PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 
 M = TypeVar("M", BaseModelManifest, Adapter)
 
@@ -55,45 +51,17 @@ def list_model_files(folder: Path) -> list[str]:
     names = keep_model_files((path.name for path in folder.iterdir() if path.is_file()), str(folder))
     for name in names:
         if name.endswith(".json"):
-            _refuse_code(folder / name)
+            _refuse_unsound(folder / name)
     return names
-
-
-def keep_model_files(names: Iterable[str], where: str) -> list[str]:
-    """Give those of the names that a model is made of: plain data that lies directly in its folder.
-
-    What is beside them is left behind: the same weights in other formats, code, pictures, a card.
-
-    Args:
-        names: Of files, relative to the folder.
-        where: What the folder is called.
-
-    Raises:
-        InputError: None is, or the weights are pickles alone.
-    """
-    found = sorted(names)
-    kept = [name for name in found if _is_kept(PurePosixPath(name))]
-    pickles = [name for name in found if name.endswith(_PICKLES)]
-    if pickles and not any(name.endswith(".safetensors") for name in kept):
-        msg = (
-            f"{pickles[0]} in {where} is a pickle, which can run code when it is read, and there are no safetensors; "
-            f"where you trust it, load it with transformers or peft and write it again with `save_pretrained`"
-        )
-        raise InputError(msg)
-    if not kept:
-        msg = f"{where} holds no model; it needs safetensors weights, config.json and a tokenizer"
-        raise InputError(msg)
-    return kept
 
 
 def fetch_folder(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -> Path:
     """Write the files into a folder; each appears whole or not at all, and a sound one that is there is kept."""
     for file in files:
-        path = PurePosixPath(file.path)
-        if path.is_absolute() or ".." in path.parts or path.suffix not in KINDS_KEPT:
+        if not is_below_folder(file.path):
             msg = f"model file {file.path!r} is not a plain name of a data file; the manifest was not written by us"
             raise ManifestError(msg)
-        store.fetch_file(file.sha256, folder / path)
+        store.fetch_file(file.sha256, folder / file.path)
     return folder
 
 
@@ -128,19 +96,11 @@ def _name_files(folder: Path, names: Iterable[str] | None, keep: Callable[[Path]
     return tuple(ModelFile(path=path.name, sha256=keep(path), size_bytes=path.stat().st_size) for path in paths)
 
 
-def _is_kept(path: PurePosixPath) -> bool:
-    return len(path.parts) == 1 and not path.name.startswith(".") and path.suffix in KINDS_KEPT
-
-
-def _refuse_code(path: Path) -> None:
+def _refuse_unsound(path: Path) -> None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         msg = f"{path} is not JSON ({error}); take a sound copy of the model"
         raise InputError(msg) from error
-    if isinstance(document, dict) and "auto_map" in document:
-        msg = (
-            f"{path} asks for the model's own code (auto_map), which is never run; take a model that needs none, or a "
-            f"copy without that key where transformers knows the model_type by itself"
-        )
-        raise InputError(msg)
+    if isinstance(document, dict):
+        refuse_code(document, path)

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.artifacts.folders import list_model_files
+from nightloom.artifacts.model_files import ADAPTER_CONFIG, MODEL_CONFIG, MODEL_WEIGHTS, WEIGHTS_INDEX
 from nightloom.base_models.loading import check_model
 from nightloom.core.errors import InputError, first_line
 from nightloom.rendering.chat import encode_texts, render_chats
 from nightloom.rendering.tokenizer import load_tokenizer
-
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 
 _CHAT = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 
@@ -42,7 +40,7 @@ def check_weights(folder: Path) -> None:
     for name in list_weights(folder):
         path = folder / name
         if not path.is_file():
-            msg = f"{name}, which {INDEX} names, is not in {folder}; the copy stopped half-way: complete it"
+            msg = f"{name}, which {WEIGHTS_INDEX} names, is not in {folder}; the copy stopped half-way: complete it"
             raise InputError(msg)
         try:
             with safe_open(path, framework="pt"):
@@ -65,17 +63,17 @@ def list_weights(folder: Path) -> list[str]:
     Raises:
         InputError: There are no weights, or what names them cannot be read.
     """
-    if (folder / WEIGHTS).is_file():
-        return [WEIGHTS]
-    if (folder / INDEX).is_file():
-        shards = _read(folder / INDEX).get("weight_map")
+    if (folder / MODEL_WEIGHTS).is_file():
+        return [MODEL_WEIGHTS]
+    if (folder / WEIGHTS_INDEX).is_file():
+        shards = _read(folder / WEIGHTS_INDEX).get("weight_map")
         if not isinstance(shards, dict) or not shards or any("/" in str(name) for name in shards.values()):
-            msg = f"{INDEX} in {folder} names no weights; take a sound copy of the model"
+            msg = f"{WEIGHTS_INDEX} in {folder} names no weights; take a sound copy of the model"
             raise InputError(msg)
         return sorted({str(name) for name in shards.values()})
     msg = (
-        f"{folder} has neither {WEIGHTS} nor {INDEX}; load the model with transformers and write it again "
-        "with `save_pretrained`"
+        f"{folder} has neither {MODEL_WEIGHTS} nor {WEIGHTS_INDEX}; load the model with transformers and write it "
+        "again with `save_pretrained`"
     )
     raise InputError(msg)
 
@@ -83,13 +81,13 @@ def list_weights(folder: Path) -> list[str]:
 def _load_config(folder: Path) -> Any:
     from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, __version__
 
-    if (folder / "adapter_config.json").is_file():
+    if (folder / ADAPTER_CONFIG).is_file():
         msg = f"{folder} holds an adapter; write into `train.base` the model that it was trained on"
         raise InputError(msg)
-    if not (folder / "config.json").is_file():
+    if not (folder / MODEL_CONFIG).is_file():
         msg = f"{folder} has no config.json; it needs a whole model, as `save_pretrained` writes it"
         raise InputError(msg)
-    document = _read(folder / "config.json")
+    document = _read(folder / MODEL_CONFIG)
     kind, classes = document.get("model_type"), document.get("architectures") or []
     if kind not in CONFIG_MAPPING:
         msg = (

@@ -14,11 +14,11 @@ from nightloom.artifacts.fingerprints import TOKENS
 from nightloom.artifacts.folders import (
     digest_folder,
     fetch_model,
-    keep_model_files,
     list_model_files,
     move_into_cache,
     put_folder,
 )
+from nightloom.artifacts.model_files import MODEL_WEIGHTS, WEIGHTS_SUFFIX, keep_model_files
 from nightloom.artifacts.models import (
     BaseModelContent,
     BaseModelManifest,
@@ -28,7 +28,7 @@ from nightloom.artifacts.models import (
     Rendering,
     Starter,
 )
-from nightloom.base_models.check import WEIGHTS, check_kind, check_weights, list_weights
+from nightloom.base_models.check import check_kind, check_weights, list_weights
 from nightloom.base_models.dummy import DUMMY_FILE, is_dummy
 from nightloom.base_models.hub import read_name
 from nightloom.base_models.starter import StarterSettings, identify_starter, make_starter
@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 
 _CARD = "README.md"
 _DUMMY = b"{}"
-_WEIGHTS = ".safetensors"
 
 
 class Distant(Protocol):
@@ -250,10 +249,10 @@ def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
         digests = distant.list_files()
         kept = keep_model_files(digests, base)
         # What is small first: a model that cannot be used is not fetched to be refused.
-        small = [name for name in kept if not name.endswith(_WEIGHTS)]
+        small = [name for name in kept if not name.endswith(WEIGHTS_SUFFIX)]
         distant.fetch([*small, _CARD] if _CARD in digests else small, folder)
         check_kind(folder)
-        weights = [WEIGHTS] if WEIGHTS in digests else list_weights(folder)
+        weights = [MODEL_WEIGHTS] if MODEL_WEIGHTS in digests else list_weights(folder)
         distant.fetch([name for name in weights if name in digests], folder)
         check_weights(folder)
         frozen, files = _freeze_folder(store, base, folder)
@@ -293,7 +292,7 @@ def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[str, 
 
 def _list_names(folder: Path) -> list[str]:
     weights = list_weights(folder)
-    return [name for name in list_model_files(folder) if not name.endswith(_WEIGHTS) or name in weights]
+    return [name for name in list_model_files(folder) if not name.endswith(WEIGHTS_SUFFIX) or name in weights]
 
 
 def _read_license(card: Path) -> str | None:

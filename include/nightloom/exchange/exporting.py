@@ -9,6 +9,7 @@ from typing import Any
 
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_folder, fetch_model
+from nightloom.artifacts.model_files import ADAPTER_CONFIG, MODEL_CONFIG
 from nightloom.artifacts.models import Adapter, BaseModelManifest
 from nightloom.base_models.dummy import is_dummy
 from nightloom.core.digests import short
@@ -25,9 +26,8 @@ from nightloom.rendering.tokenizer import load_tokenizer
 from nightloom.rendering.tokens import list_tokenizer_files
 
 CARD_FILE = "README.md"
-CONFIG_FILE = "adapter_config.json"
 
-_READ_FIRST = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", CONFIG_FILE)
+_READ_FIRST = ("*.safetensors", "*.safetensors.index.json", MODEL_CONFIG, "generation_config.json", ADAPTER_CONFIG)
 """By these a library tells what a folder holds: those of another export would lead it astray."""
 
 
@@ -116,12 +116,12 @@ def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) 
     else:
         fetch_folder(store, adapter.content.files, folder)
     if adapter.content.method == "lora":
-        (config,) = [file for file in adapter.content.files if file.path == CONFIG_FILE]
+        (config,) = [file for file in adapter.content.files if file.path == ADAPTER_CONFIG]
         lora = json.loads(store.get_blob(config.sha256))
     if form == "adapter" and lora:
         place, revision = split_source(lineage)
         named = {**lora, "base_model_name_or_path": place, "revision": revision}
-        (folder / CONFIG_FILE).write_text(json.dumps(named, indent=2, sort_keys=True), encoding="utf-8")
+        (folder / ADAPTER_CONFIG).write_text(json.dumps(named, indent=2, sort_keys=True), encoding="utf-8")
     fetch_folder(store, list_tokenizer_files(base.content.files), folder)
     _settle_template(folder)
     card = write_card(lineage, _find_snapshot(store, lineage), merged=form == "merged", lora=lora)

@@ -11,12 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nightloom.artifacts.model_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    MODEL_CONFIG,
+    MODEL_WEIGHTS,
+    STARTS_TO_IMPORT,
+    WEIGHTS_INDEX,
+    WEIGHTS_SHARD,
+    list_pickles,
+    refuse_code,
+)
 from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelFile, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.core.digests import parse_json, short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
-from nightloom.exchange.exporting import CONFIG_FILE
 from nightloom.exchange.lineage import LINEAGE_FILE, Lineage, parse_lineage
 from nightloom.exchange.weights import read_shapes, run_check
 from nightloom.processes.devices import NO_DEVICE
@@ -24,15 +34,8 @@ from nightloom.processes.parent import in_child
 from nightloom.promotion.promote import refuse_unfit
 from nightloom.recipes.schema import Recipe
 
-ADAPTER_FILE = "adapter_model.safetensors"
-
-_MODEL_FILE, _INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
-_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
-_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _LARGEST_JSON_BYTES = 32 << 20
 _REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
-_FITTING_STARTS = (True, False, "gaussian", "orthogonal", "mica", "eva")
-"""Ways to begin an adapter by which it is right on the base model as it is; peft changes the base by the others."""
 _PATTERNS = ("target_modules", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "alpha_pattern")
 """What peft takes as regular expressions, or makes them of."""
 
@@ -75,8 +78,8 @@ def read_folder(store: ObjectStore, folder: Path) -> Found:
             f"an export that was made without --merged, or remove {LINEAGE_FILE} to import it as a model tuned whole"
         )
         raise InputError(msg)
-    is_lora = (folder / CONFIG_FILE).is_file()
-    config = _read_json(folder / (CONFIG_FILE if is_lora else "config.json"))
+    is_lora = (folder / ADAPTER_CONFIG).is_file()
+    config = _read_json(folder / (ADAPTER_CONFIG if is_lora else MODEL_CONFIG))
     files = _keep_adapter(store, folder, config) if is_lora else _keep_model(store, folder)
     return Found(
         method="lora" if is_lora else "full",
@@ -125,30 +128,30 @@ def adopt_model(
 
 
 def _keep_adapter(store: ObjectStore, folder: Path, config: dict[str, Any]) -> list[ModelFile]:
-    weights = folder / ADAPTER_FILE
+    weights = folder / ADAPTER_WEIGHTS
     if not weights.is_file():
-        raise InputError(_missing(folder, ADAPTER_FILE))
+        raise InputError(_missing(folder, ADAPTER_WEIGHTS))
     _refuse_unsound(config, read_shapes(weights))
     # As training writes it: the same adapter has one id wherever it was.
     plain = {**config, "base_model_name_or_path": None, "revision": None}
     if isinstance(plain.get("target_modules"), list):
         plain["target_modules"] = sorted(plain["target_modules"])
-    return [_keep_json(store, CONFIG_FILE, plain), _keep_file(store, weights)]
+    return [_keep_json(store, ADAPTER_CONFIG, plain), _keep_file(store, weights)]
 
 
 def _keep_model(store: ObjectStore, folder: Path) -> list[ModelFile]:
     files = [
         _keep_json(store, name, _read_json(folder / name))
-        for name in ("config.json", "generation_config.json", _INDEX_FILE)
-        if (folder / name).is_file() or name == "config.json"
+        for name in (MODEL_CONFIG, "generation_config.json", WEIGHTS_INDEX)
+        if (folder / name).is_file() or name == MODEL_CONFIG
     ]
-    names = {_MODEL_FILE}
-    if (folder / _INDEX_FILE).is_file():
-        listed = _read_json(folder / _INDEX_FILE).get("weight_map")
+    names = {MODEL_WEIGHTS}
+    if (folder / WEIGHTS_INDEX).is_file():
+        listed = _read_json(folder / WEIGHTS_INDEX).get("weight_map")
         names = {str(name) for name in listed.values()} if isinstance(listed, dict) else set()
     for name in sorted(names):
-        if name != _MODEL_FILE and not _SHARD.fullmatch(name):
-            msg = f"{_INDEX_FILE} in {folder} names weights {name!r}; take a model as `save_pretrained` writes it"
+        if name != MODEL_WEIGHTS and not WEIGHTS_SHARD.fullmatch(name):
+            msg = f"{WEIGHTS_INDEX} in {folder} names weights {name!r}; take a model as `save_pretrained` writes it"
             raise InputError(msg)
         if not (folder / name).is_file():
             raise InputError(_missing(folder, name))
@@ -158,9 +161,7 @@ def _keep_model(store: ObjectStore, folder: Path) -> list[ModelFile]:
 
 
 def _keep_json(store: ObjectStore, name: str, document: dict[str, Any]) -> ModelFile:
-    if "auto_map" in document:
-        msg = f"{name} asks for the model's own code (auto_map), which is never run; use a model that needs none"
-        raise InputError(msg)
+    refuse_code(document, name)
     data = json.dumps(document, indent=2, sort_keys=True).encode()
     return ModelFile(path=name, sha256=store.put_blob(data), size_bytes=len(data))
 
@@ -173,17 +174,17 @@ def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) 
     """Check what peft would do by a configuration before it does it."""
     if config.get("peft_type") != "LORA" or config.get("task_type") not in ("CAUSAL_LM", None):
         kind = f"{config.get('peft_type')} for {config.get('task_type')}"
-        msg = f"{CONFIG_FILE} is of {kind[:80]!r}; what is imported is LORA for CAUSAL_LM, or a model tuned whole"
+        msg = f"{ADAPTER_CONFIG} is of {kind[:80]!r}; what is imported is LORA for CAUSAL_LM, or a model tuned whole"
         raise InputError(msg)
     for name in _REFUSED:
         if config.get(name) is not None:
-            msg = f"{CONFIG_FILE} sets {name}, by which peft imports code that it names, or builds another model"
+            msg = f"{ADAPTER_CONFIG} sets {name}, by which peft imports code that it names, or builds another model"
             raise InputError(msg)
     start = config.get("init_lora_weights", True)
-    if start not in _FITTING_STARTS:
+    if start not in STARTS_TO_IMPORT:
         msg = (
-            f"{CONFIG_FILE} begins with init_lora_weights {str(start)[:40]!r}, by which peft changes the base model; "
-            f"save the adapter again with `path_initial_model_for_weight_conversion`"
+            f"{ADAPTER_CONFIG} begins with init_lora_weights {str(start)[:40]!r}, by which peft changes the base "
+            f"model; save the adapter again with `path_initial_model_for_weight_conversion`"
         )
         raise InputError(msg)
     _refuse_endless(config)
@@ -194,9 +195,8 @@ def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) 
     )
     for rank in ranks:
         if not isinstance(rank, int) or isinstance(rank, bool) or not 0 < rank <= largest:
-            msg = (
-                f"{CONFIG_FILE} declares a rank of {str(rank)[:40]}, and the weights have {largest}; take a sound copy"
-            )
+            declared = str(rank)[:40]
+            msg = f"{ADAPTER_CONFIG} declares a rank of {declared}, and the weights have {largest}; take a sound copy"
             raise InputError(msg)
 
 
@@ -208,8 +208,8 @@ def _refuse_endless(config: dict[str, Any]) -> None:
             repeats = re.findall(r"[*+{]", str(pattern))
             if len(repeats) > _MOST_REPEATS or re.search(r"\)[*+{]", str(pattern)):
                 msg = (
-                    f"{name} in {CONFIG_FILE} is the pattern {str(pattern)[:80]!r}, which may take for ever to match; "
-                    f"list the modules by their names"
+                    f"{name} in {ADAPTER_CONFIG} is the pattern {str(pattern)[:80]!r}, which may take for ever to "
+                    f"match; list the modules by their names"
                 )
                 raise InputError(msg)
 
@@ -257,7 +257,8 @@ def _read_template(folder: Path) -> str | None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        msg = f"{path.parent} holds no {CONFIG_FILE} and no config.json; name a folder with an adapter or a whole model"
+        kinds = f"{ADAPTER_CONFIG} and no {MODEL_CONFIG}"
+        msg = f"{path.parent} holds no {kinds}; name a folder with an adapter or a whole model"
         raise InputError(msg)
     try:
         document = parse_json(_read_bytes(path))
@@ -278,7 +279,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _missing(folder: Path, name: str) -> str:
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
+    pickles = list_pickles(path.name for path in folder.iterdir())
     if pickles:
         return f"{folder} has no {name} but {pickles[0]}: pickles are never read; convert the weights to safetensors"
     return f"{folder} has no {name}; take a whole copy of the model"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
+from nightloom.artifacts.model_files import STARTS_TO_TRAIN
 from nightloom.base_models.loading import load_model
 from nightloom.core.errors import InputError, OutOfMemoryError
 from nightloom.training.memory import telling_memory
@@ -19,7 +20,6 @@ _MODEL = {
 }
 """Settings of `train.model`, with the values that each may have; none: what transformers knows."""
 
-_FITTING_STARTS = (True, False, "gaussian", "orthogonal", "mica")
 _NEEDS_SETUP = "is set up by objects that a recipe cannot name"
 _OTHER_BASE = "changes the base model's weights, so that the adapter would fit no other copy of it"
 _NOT_MERGED = "makes an adapter that cannot be merged"
@@ -73,7 +73,7 @@ def check_lora_settings(lora: Mapping[str, Any]) -> None:
         InputError: One of them is set.
     """
     start = lora.get("init_lora_weights", True)
-    if start not in _FITTING_STARTS:
+    if start not in STARTS_TO_TRAIN:
         msg = (
             f"train.lora.init_lora_weights: {start} starts from the base model's weights and changes them, so that the "
             f"adapter would fit no other copy of it; write true, gaussian, orthogonal or mica"
