@@ -14,7 +14,7 @@ from nightloom.artifacts.training import Ranking
 from nightloom.base_models.freeze import FrozenBase, freeze_in_child
 from nightloom.blueprints.draw import draw_trials
 from nightloom.core.digests import code_digest
-from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.errors import InputError
 from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
@@ -97,10 +97,8 @@ def list_earlier(store: ObjectStore, database: Database, recipe: str, most: int 
     for member in list_newest(database, "blueprint", recipe):
         if len(found) == most:
             break
-        try:
-            found.append(store.load(Blueprint, member.manifest))
-        except ManifestError:
-            continue  # it is for comparison only
+        if blueprint := store.load_if_there(Blueprint, member.manifest):
+            found.append(blueprint)
     return found[::-1]
 
 

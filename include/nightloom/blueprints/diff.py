@@ -134,11 +134,9 @@ def _count_rows(store: ObjectStore, before: str, after: str) -> dict[str, int] |
     return {change: changed.count(change) for change in CHANGES}
 
 
-def _find_prompt(store: ObjectStore, prompt: str) -> PromptContent | None:
-    try:
-        return store.load(Prompt, prompt).content
-    except ManifestError:
-        return None
+def _find_prompt(store: ObjectStore, prompt_id: str) -> PromptContent | None:
+    prompt = store.load_if_there(Prompt, prompt_id)
+    return prompt.content if prompt else None
 
 
 def _spell(prompt: PromptContent) -> str:

@@ -9,7 +9,6 @@ from nightloom.artifacts.fingerprints import PARITY, SCORES, TOKENS, Fingerprint
 from nightloom.artifacts.training import Trial, TrialKey, identify_trial
 from nightloom.blueprints.changes import Change, diff_blueprints, diff_trials, tell_changes
 from nightloom.core.digests import short
-from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
 
@@ -93,10 +92,10 @@ def tell_rows(store: ObjectStore, change: Change) -> Change:
     """Give a change of snapshots with the rows of each split, where both are there; any other as it is."""
     if change.field != "snapshot":
         return change
-    try:
-        old, new = (store.load(Snapshot, str(one)).content.splits for one in (change.before, change.after))
-    except ManifestError:
+    before, after = (store.load_if_there(Snapshot, str(one)) for one in (change.before, change.after))
+    if before is None or after is None:
         return change
+    old, new = before.content.splits, after.content.splits
     grown = [name for name in sorted({*old, *new}) if old.get(name, 0) != new.get(name, 0)]
     counts = [f"{old.get(name, 0):,} → {new.get(name, 0):,} {name} rows" for name in grown]
     return replace(change, detail=", ".join(counts) or "as many rows of each split")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from itertools import islice
-from typing import TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse, number_draws
 from nightloom.artifacts.data import Snapshot
@@ -34,7 +33,7 @@ from nightloom.blueprints.estimate import (
 from nightloom.blueprints.explain import Explainer, tell_rows
 from nightloom.blueprints.plan import Plan, Step
 from nightloom.core.digests import short
-from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.errors import InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.settings import get_settings
@@ -51,9 +50,6 @@ from nightloom.registry.refs import read_ref_before
 from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.rendering.encode import identify_tokens
 from nightloom.training.settings import DEFAULTS
-
-M = TypeVar("M", Adapter, BaseModelManifest, Snapshot, Trial, Verdict)
-
 
 _MOST_TRIALS = 40
 """With so many of the last trials the new ones are compared, and so many are gone by for an estimate."""
@@ -146,7 +142,7 @@ class _Planner:
     def _trained(self) -> list[Trial]:
         """The recipe's last trials, the newest last."""
         newest = islice(list_newest(self.database, "trial", self.blueprint.content.recipe), _MOST_TRIALS)
-        found = [trial for one in newest if (trial := _load(self.store, Trial, one.manifest))]
+        found = [trial for one in newest if (trial := self.store.load_if_there(Trial, one.manifest))]
         return found[::-1]
 
     @cached_property
@@ -176,8 +172,8 @@ class _Planner:
 
     def _plan_inputs(self) -> Iterator[Step]:
         identity = self.blueprint.content
-        yield self._find_input("base model", identity.base, _load(self.store, BaseModelManifest, identity.base))
-        yield self._find_input("snapshot", identity.snapshot, _load(self.store, Snapshot, identity.snapshot))
+        yield self._find_input("base model", identity.base, self.store.load_if_there(BaseModelManifest, identity.base))
+        yield self._find_input("snapshot", identity.snapshot, self.store.load_if_there(Snapshot, identity.snapshot))
         if identity.tokenizer is None or identity.template is None:
             return
         tokens = identify_tokens(self._here, identity.tokenizer, identity.template, worker_packages())
@@ -251,7 +247,7 @@ class _Planner:
                 yield Step(f"scores of candidate on {use.name}", "unknown", reason="until the trials are ranked")
             else:
                 yield self._plan_scores("candidate", use, ModelRef(base=identity.base, adapter=candidate), asked)
-            served = _load(self.store, Adapter, champion) if champion else None
+            served = self.store.load_if_there(Adapter, champion)
             if served:
                 as_served = (served.provenance.task, served.provenance.max_new_tokens)
                 yield self._plan_scores(
@@ -292,7 +288,7 @@ class _Planner:
         if candidate is None:
             return Step("verdict", "unknown", reason="until the candidate is scored")
         for one in reversed(list_children(self.database, candidate, "verdict", "candidate")):
-            verdict = _load(self.store, Verdict, one)
+            verdict = self.store.load_if_there(Verdict, one)
             decided = verdict and (
                 *(verdict.content.blueprint, verdict.content.candidate),
                 *(verdict.content.champion, verdict.content.night),
@@ -302,7 +298,7 @@ class _Planner:
         return Step("verdict", "would run", reason="nobody decided on this candidate and champion that night")
 
     def _estimate(self, number: int) -> Estimate | None:
-        snapshot = _load(self.store, Snapshot, self.blueprint.content.snapshot)
+        snapshot = self.store.load_if_there(Snapshot, self.blueprint.content.snapshot)
         if snapshot is None:
             return None
         plan, examples = self.blueprint.content.trials[number], snapshot.content.splits.get("train", 0)
@@ -320,10 +316,3 @@ class _Planner:
             share = count_trainings(ends, draws, pruning) / draws
             known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]
         return add_estimates(known)
-
-
-def _load(store: ObjectStore, kind: type[M], manifest: str) -> M | None:
-    try:
-        return store.load(kind, manifest)
-    except ManifestError:
-        return None

@@ -237,10 +237,8 @@ def _verify_prompt(store: ObjectStore, identity: BlueprintSpec, recipe: Recipe) 
         return
     if found.id == identity.task.prompt:
         return
-    try:
-        before = store.load(Prompt, identity.task.prompt).provenance.name
-    except ManifestError:
-        before = short(identity.task.prompt)
+    asked = store.load_if_there(Prompt, identity.task.prompt)
+    before = asked.provenance.name if asked else short(identity.task.prompt)
     if before == name:
         yield f"prompt {name} was edited; put its words back, and give the new ones a number of their own"
     else:
@@ -263,10 +261,10 @@ def _verify_base(store: ObjectStore, identity: BlueprintSpec, recipe: Recipe) ->
 
 def _compare(store: ObjectStore, before: str, now: BaseModelContent) -> str:
     """Say which files of a base model are others."""
-    try:
-        old, new = (_by_path(one.files) for one in (store.load(BaseModelManifest, before).content, now))
-    except ManifestError:
+    known = store.load_if_there(BaseModelManifest, before)
+    if known is None:
         return ""  # told of the store
+    old, new = _by_path(known.content.files), _by_path(now.files)
     others = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
     return ": " + ", ".join(f"{path} {_tell_file(old.get(path), new.get(path))}" for path in others)
 

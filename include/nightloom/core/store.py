@@ -160,6 +160,17 @@ class ObjectStore:
             self._loaded[manifest_id] = manifest
         return manifest
 
+    def load_if_there(self, kind: type[M], manifest_id: str | None) -> M | None:
+        """Return the manifest of that id, or None if it is missing or damaged, or no id is given.
+
+        This is right where the manifest only tells more: an earlier night to compare with, the lineage of a model, a
+        reason in a plan. Garbage collection may have taken it. What a result rests on is to be loaded by `load`.
+        """
+        try:
+            return self.load(kind, manifest_id) if manifest_id else None
+        except ManifestError:
+            return None
+
     def find_or_make(self, kind: type[C], key: Plain, make: Callable[[], C]) -> C:
         """Return the cached result of a key: the one that is kept, else one that is made and published now.
 

@@ -13,7 +13,7 @@ from nightloom.artifacts.model_files import ADAPTER_CONFIG, MODEL_CONFIG
 from nightloom.artifacts.models import Adapter, BaseModelManifest
 from nightloom.base_models.dummy import is_dummy
 from nightloom.core.digests import short
-from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import open_transformers
 from nightloom.exchange.cards import split_source, write_card
@@ -124,7 +124,9 @@ def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) 
         (folder / ADAPTER_CONFIG).write_text(json.dumps(named, indent=2, sort_keys=True), encoding="utf-8")
     fetch_folder(store, list_tokenizer_files(base.content.files), folder)
     _settle_template(folder)
-    card = write_card(lineage, _find_snapshot(store, lineage), merged=form == "merged", lora=lora)
+    # It may be another installation's, or have been collected as garbage.
+    snapshot = store.load_if_there(Snapshot, lineage.blueprint.content.snapshot if lineage.blueprint else None)
+    card = write_card(lineage, snapshot, merged=form == "merged", lora=lora)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
@@ -133,13 +135,6 @@ def _settle_template(folder: Path) -> None:
     places = [folder / name for name in ("chat_template.jinja", "tokenizer_config.json")]
     if any("strftime_now" in place.read_text(encoding="utf-8") for place in places if place.is_file()):
         places[0].write_text(load_tokenizer(folder).get_chat_template(), encoding="utf-8")
-
-
-def _find_snapshot(store: ObjectStore, lineage: Lineage) -> Snapshot | None:
-    try:
-        return store.load(Snapshot, lineage.blueprint.content.snapshot) if lineage.blueprint else None
-    except ManifestError:
-        return None  # It is another installation's, or was collected as garbage.
 
 
 def _move(scratch: Path, folder: Path) -> tuple[str, ...]:

@@ -65,13 +65,13 @@ def read_lineage(store: ObjectStore, database: Database, adapter: Adapter) -> Li
     """
     if adapter.provenance.lineage:
         return parse_lineage(store.get_blob(adapter.provenance.lineage))[0]
-    blueprint = _try_to_load(store, Blueprint, adapter.provenance.blueprint)
+    blueprint = store.load_if_there(Blueprint, adapter.provenance.blueprint)
     given = tuple(list_verdicts(store, database, adapter.id))
-    parities = (_try_to_load(store, Parity, one) for one in dict.fromkeys(one.content.parity for one in given))
+    parities = (store.load_if_there(Parity, one) for one in dict.fromkeys(one.content.parity for one in given))
     return Lineage(
         adapter=adapter,
-        base=_try_to_load(store, BaseModelManifest, adapter.content.base),
-        prompt=_try_to_load(store, Prompt, adapter.provenance.task.prompt),
+        base=store.load_if_there(BaseModelManifest, adapter.content.base),
+        prompt=store.load_if_there(Prompt, adapter.provenance.task.prompt),
         blueprint=blueprint,
         trial=_find_trial(store, adapter, blueprint),
         parities=tuple(one for one in parities if one),
@@ -81,7 +81,7 @@ def read_lineage(store: ObjectStore, database: Database, adapter: Adapter) -> Li
 
 def list_verdicts(store: ObjectStore, database: Database, candidate: str) -> list[Verdict]:
     """Return the verdicts of all recipes on an adapter, oldest first."""
-    found = (_try_to_load(store, Verdict, one) for one in list_children(database, candidate, "verdict", "candidate"))
+    found = (store.load_if_there(Verdict, one) for one in list_children(database, candidate, "verdict", "candidate"))
     return [verdict for verdict in found if verdict]
 
 
@@ -198,11 +198,3 @@ def _find_trial(store: ObjectStore, adapter: Adapter, blueprint: Blueprint | Non
     if blueprint is None or adapter.provenance.trial is None:
         return None
     return store.find(Trial, identify_trial(blueprint.content, adapter.provenance.trial))
-
-
-def _try_to_load(store: ObjectStore, kind: type[M], manifest_id: str | None) -> M | None:
-    """Give a manifest, or nothing where garbage collection has taken it or there never was one."""
-    try:
-        return store.load(kind, manifest_id) if manifest_id else None
-    except ManifestError:
-        return None

@@ -1,17 +1,13 @@
 """Earlier nights: what tonight's batch is measured against, from the registry and the store."""
 
 from datetime import date, timedelta
-from typing import TypeVar
 
 from nightloom.artifacts.data import Preparation, Records
-from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Limits
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcomes
 from nightloom.validation.limits import Earlier
-
-M = TypeVar("M", Preparation, Records)
 
 _LOOK_BACK = 60
 """So many nights are looked through for those that were done."""
@@ -30,19 +26,12 @@ def read_earlier(store: ObjectStore, database: Database, recipe: str, night: dat
         for outcome in read_outcomes(database, recipe, until=night - timedelta(days=1), limit=_LOOK_BACK)
         if outcome.stage == "prepare" and outcome.status == "done" and outcome.manifest
     ]
-    found = [preparation for manifest in done[:asked] if (preparation := _find(store, Preparation, manifest))]
-    records = [kept for each in found if (kept := _find(store, Records, each.content.records))]
+    # Retention may have taken some: a night without limits is better than none.
+    found = [preparation for manifest in done[:asked] if (preparation := store.load_if_there(Preparation, manifest))]
+    records = [kept for each in found if (kept := store.load_if_there(Records, each.content.records))]
     return Earlier(
         rows=tuple(each.content.rows_in for each in found),
         new_rows=tuple(each.content.new_rows for each in records),
         labels=found[0].content.labels if found else {},
         text_lengths=found[0].content.text_lengths if found else {},
     )
-
-
-def _find(store: ObjectStore, kind: type[M], manifest: str) -> M | None:
-    try:
-        return store.load(kind, manifest)
-    except ManifestError:
-        # Retention took it: a night without limits is better than none.
-        return None

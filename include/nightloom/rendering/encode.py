@@ -19,7 +19,7 @@ from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.artifacts.reading import read_split, read_tokens
 from nightloom.artifacts.training import Tokens
 from nightloom.core.digests import digest_json, short
-from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import render_example
 from nightloom.rendering.messages import Conversation
@@ -123,10 +123,10 @@ def _find_known(store: ObjectStore, snapshot: Snapshot, identity: Tokens.Key) ->
     found = parent and store.find(Tokens, identity.model_copy(update={"snapshot": parent}))
     if not parent or not found:
         return {}
-    try:
-        before = [file.sha256 for file in store.load(Snapshot, parent).provenance.files]
-    except ManifestError:
+    previous = store.load_if_there(Snapshot, parent)
+    if previous is None:
         return {}  # It only saves time.
+    before = [file.sha256 for file in previous.provenance.files]
     ours = {file.sha256 for file in snapshot.provenance.files}
     return {shard: blob for shard, blob in zip(before, found.result.frames, strict=True) if shard in ours}
 

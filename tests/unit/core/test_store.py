@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import ManifestError, StoreError
-from nightloom.core.manifests import CachedResult, Plain
+from nightloom.core.manifests import CachedResult, Plain, manifest_key
 from nightloom.core.store import ObjectStore
 
 
@@ -82,6 +82,20 @@ def test_a_manifest_is_found_by_identity_and_by_id(store):
 def test_a_manifest_that_is_not_there_is_named(store):
     with pytest.raises(ManifestError, match=r"thing f{64} is not in the store; restore it from a backup"):
         store.load(Thing, "f" * 64)
+
+
+@pytest.mark.parametrize("fault", ["no id", "missing", "damaged"])
+def test_nothing_is_loaded_if_not_there(store, s3, fault):
+    manifest = thing()
+    if fault == "damaged":
+        s3.objects[f"prefix/{manifest_key(manifest.kind, manifest.id)}"] = b"{}"
+    assert store.load_if_there(Thing, None if fault == "no id" else manifest.id) is None
+
+
+def test_store_away_is_not_missing(store, break_next):
+    break_next("get_object", s3_error(403))
+    with pytest.raises(StoreError):
+        store.load_if_there(Thing, thing().id)
 
 
 def test_the_first_record_stands(store):
