@@ -2,7 +2,6 @@
 
 import pytest
 from nightloom.artifacts.data import Preparation
-from nightloom.core.trash import list_objects
 from nightloom.registry.store import open_store
 from nightloom.snapshots.verify import verify_snapshot
 
@@ -35,7 +34,7 @@ def collect_killed(child: Child, at: int) -> bool:
 def check_nothing_is_left(child: Child) -> None:
     for days in (9, 12):
         child.run("collect", days=days)
-    assert list(list_objects(open_store(), "trash/")) == []
+    assert list(open_store().list_objects("trash/")) == []
 
 
 def test_collection_that_was_killed_goes_on(child: Child, fresh: Fresh, undisturbed: str) -> None:

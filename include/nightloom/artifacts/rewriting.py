@@ -16,7 +16,6 @@ from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, FRAMES, get_frame
 from nightloom.artifacts.leaves import Leaves, hash_rows
 from nightloom.core.replacements import ErasedRow, Replacement
 from nightloom.core.store import TRASH, ObjectStore, blob_key
-from nightloom.core.trash import delete_object
 
 HOLDING_TEXT = (
     *("records", "examples", "tokens", "labels", "quarantine", "lines"),
@@ -96,7 +95,7 @@ def _follow(store: ObjectStore, blob: str) -> str:
     """Give the blob that stands at the end, and delete all before it."""
     while (replacement := store.find_replacement(blob)) is not None:
         for key in (blob_key(blob), TRASH + blob_key(blob)):
-            delete_object(store, key)
+            store.delete_object(key)
         blob = replacement.result.blob
     return blob
 

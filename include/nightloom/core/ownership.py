@@ -13,10 +13,10 @@ def claim_prefix(store: ObjectStore, registry: str) -> None:
     Raises:
         InputError: It belongs to another.
     """
-    known = store._read(_KEY)
+    known = store.get_object(_KEY)
     if known is None:
-        store._put_conditionally(_KEY, _document(registry))
-        known = store._read(_KEY) or b"{}"
+        store.put_if_absent(_KEY, _document(registry))
+        known = store.get_object(_KEY) or b"{}"
     owner = parse_json(known).get("registry")
     if owner != registry:
         msg = (
@@ -29,8 +29,7 @@ def claim_prefix(store: ObjectStore, registry: str) -> None:
 
 def take_over_prefix(store: ObjectStore, registry: str) -> None:
     """Make the prefix the property of a registry, whoever had it before."""
-    place = {"Bucket": store.bucket, "Key": store.prefix + _KEY}
-    store._ask(f"write {_KEY}", lambda: store._client.put_object(**place, Body=_document(registry)))
+    store.replace_object(_KEY, _document(registry))
 
 
 def _document(registry: str) -> bytes:

@@ -12,6 +12,8 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -33,10 +35,20 @@ TRASH = "trash/"
 
 _ONE_PUT_BYTES = 32 << 20
 _PUT_ATTEMPTS = 5
+_MISSING = ("404", "NoSuchKey", "NotFound")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object of the store, by its key without the store's prefix."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class ObjectStore:
-    """Blobs and manifests in one bucket under one prefix.
+    """Blobs and manifests in one bucket under one prefix, and the objects that these are, by their keys without it.
 
     Args:
         client: A boto3 S3 client.
@@ -58,7 +70,7 @@ class ObjectStore:
         """Keep the bytes and return their digest; bytes already there are not sent again."""
         digest = digest_bytes(data)
         if not self.has_blob(digest):
-            self._put_conditionally(blob_key(digest), data)
+            self.put_if_absent(blob_key(digest), data)
         return digest
 
     def put_file(self, path: Path) -> str:
@@ -73,7 +85,7 @@ class ObjectStore:
 
     def has_blob(self, digest: str) -> bool:
         """Tell whether the bytes of that digest are kept."""
-        return self._has(blob_key(digest))
+        return self.has_object(blob_key(digest))
 
     def get_blob(self, digest: str) -> bytes:
         """Give the bytes of that digest.
@@ -121,7 +133,7 @@ class ObjectStore:
     def publish(self, manifest: M) -> M:
         """Commit a manifest by one conditional put and return the one that stands: this one, or an earlier."""
         key = manifest_key(manifest.kind, manifest.id)
-        if self._put_conditionally(key, manifest.to_bytes()):
+        if self.put_if_absent(key, manifest.to_bytes()):
             logger.info("%s %s published", manifest.kind, short(manifest.id))
         else:
             manifest = self.load(type(manifest), manifest.id)
@@ -133,7 +145,7 @@ class ObjectStore:
     def find(self, kind: type[M], identity: Plain) -> M | None:
         """Give the manifest with this identity, or nothing."""
         manifest_id = kind.id_of(identity)
-        data = self._read(manifest_key(kind.kind, manifest_id))
+        data = self.get_object(manifest_key(kind.kind, manifest_id))
         if data is None:
             return None
         manifest = kind.from_bytes(data, manifest_id)
@@ -200,13 +212,9 @@ class ObjectStore:
         wanted = f"{pattern}*" if pattern.endswith("/") else pattern
         fixed = re.split(r"[*?\[]", wanted, maxsplit=1)[0]
 
-        def list_all() -> dict[str, str]:
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=fixed)
-            items = [item for page in pages for item in page.get("Contents", ())]
-            return {item["Key"]: f"{item['Size']} {item.get('ETag', '')}" for item in items}
-
-        found = self._ask(f"list {bucket}/{fixed}", list_all, missing=("NoSuchBucket",)) or {}
-        return {key: version for key, version in found.items() if fnmatchcase(key, wanted)}
+        found = self._list(bucket, fixed, missing=("NoSuchBucket",))
+        versions = {item["Key"]: f"{item['Size']} {item.get('ETag', '')}" for item in found}
+        return {key: version for key, version in versions.items() if fnmatchcase(key, wanted)}
 
     @contextmanager
     def open_key(self, bucket: str, key: str) -> Iterator[IO[bytes]]:
@@ -238,32 +246,87 @@ class ObjectStore:
         Raises:
             StoreError: It does not.
         """
-        first, second = (self._put_conditionally("doctor/conditional-put", data) for data in (b"first", b"second"))
+        first, second = (self.put_if_absent("doctor/conditional-put", data) for data in (b"first", b"second"))
         if not first or second:
             msg = (
                 f"bucket {self.bucket!r} ignores If-None-Match, so two writers overwrite each other; use another store"
             )
             raise StoreError(msg)
 
-    def _has(self, key: str) -> bool:
-        found = self._ask(
-            f"look for {key}",
-            lambda: self._client.head_object(**self._at(key)),
-            missing=("404", "NoSuchKey", "NotFound"),
-        )
+    def has_object(self, key: str) -> bool:
+        """Whether an object lies under a key."""
+        found = self._ask(f"look for {key}", lambda: self._client.head_object(**self._at(key)), missing=_MISSING)
         return found is not None
 
-    def _get(self, key: str) -> bytes | None:
-        data = self._read(key)
-        return self._read(TRASH + key) if data is None else data
+    def get_object(self, key: str) -> bytes | None:
+        """Return the bytes under a key, or None if there are none."""
 
-    def _read(self, key: str) -> bytes | None:
         def read() -> bytes:
             body: bytes = self._client.get_object(**self._at(key))["Body"].read()
             return body
 
-        data: bytes | None = self._ask(f"read {key}", read, missing=("404", "NoSuchKey"))
+        data: bytes | None = self._ask(f"read {key}", read, missing=_MISSING)
         return data
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Put unless the key exists; return whether this call's bytes (or equal ones) now stand under it.
+
+        An answer that was lost, or a conflict with a concurrent writer, is settled by reading again.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        last: Exception | None = None
+        for _ in range(_PUT_ATTEMPTS):
+            try:
+                self._client.put_object(**self._at(key), Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+                found = self.get_object(key) if status == 412 else None
+                if found is not None:
+                    return found == data
+                # 412 and nothing there: what stood in the way was deleted since.
+                if status not in (408, 409, 412, 429) and status < 500:
+                    raise StoreError(self._explain(f"write {key}", error)) from error
+                last = error
+            except BotoCoreError as error:
+                last = error
+            else:
+                return True
+        raise StoreError(self._explain(f"write {key}", last)) from last
+
+    def replace_object(self, key: str, data: bytes) -> None:
+        """Put bytes under a key, whatever is there."""
+        self._ask(f"write {key}", lambda: self._client.put_object(**self._at(key), Body=data))
+
+    def copy_object(self, source: str, target: str) -> bool:
+        """Copy an object to another key; return whether there was one."""
+
+        def copy() -> bool:
+            # The managed copy: a plain one ends at 5 GB.
+            self._client.copy(self._at(source), self.bucket, self.prefix + target)
+            return True
+
+        return bool(self._ask(f"copy {source}", copy, missing=_MISSING))
+
+    def delete_object(self, key: str) -> None:
+        """Delete an object for good; nothing happens if there is none."""
+        self._ask(f"delete {key}", lambda: self._client.delete_object(**self._at(key)), missing=_MISSING)
+
+    def list_objects(self, folder: str) -> Iterator[StoredObject]:
+        """Return every object whose key begins with a folder, such as `objects/` or `trash/`."""
+        for item in self._list(self.bucket, self.prefix + folder):
+            yield StoredObject(item["Key"].removeprefix(self.prefix), item["Size"], item["LastModified"])
+
+    def _list(self, bucket: str, start: str, missing: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        def list_all() -> list[dict[str, Any]]:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
+            return [item for page in pages for item in page.get("Contents", ())]
+
+        return self._ask(f"list {bucket}/{start}", list_all, missing) or []
+
+    def _get(self, key: str) -> bytes | None:
+        data = self.get_object(key)
+        return self.get_object(TRASH + key) if data is None else data
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + key}
@@ -277,33 +340,7 @@ class ObjectStore:
 
         places = (blob_key(digest), TRASH + blob_key(digest))
         what = f"download blob {digest}"
-        return any(self._ask(what, partial(download, key), missing=("404", "NoSuchKey")) for key in places)
-
-    def _put_conditionally(self, key: str, data: bytes) -> bool:
-        """Put unless the key exists; tell whether this call's bytes (or equal ones) now stand under it.
-
-        An answer that was lost, or a conflict with a concurrent writer, is settled by reading again.
-        """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        last: Exception | None = None
-        for _ in range(_PUT_ATTEMPTS):
-            try:
-                self._client.put_object(**self._at(key), Body=data, IfNoneMatch="*")
-            except ClientError as error:
-                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-                found = self._read(key) if status == 412 else None
-                if found is not None:
-                    return found == data
-                # 412 and nothing there: what stood in the way was deleted since.
-                if status not in (408, 409, 412, 429) and status < 500:
-                    raise StoreError(self._explain(f"write {key}", error)) from error
-                last = error
-            except BotoCoreError as error:
-                last = error
-            else:
-                return True
-        raise StoreError(self._explain(f"write {key}", last)) from last
+        return any(self._ask(what, partial(download, key), missing=_MISSING) for key in places)
 
     def _ask(self, what: str, call: Callable[[], Any], missing: tuple[str, ...] = ()) -> Any:
         """Run one S3 call; nothing for a code in `missing`, StoreError for any other failure."""

@@ -5,10 +5,6 @@ quicker than the collector still finds it. So no writer has to know of the colle
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from nightloom.core.manifests import manifest_key
 from nightloom.core.names import BLOB, Named
@@ -16,16 +12,6 @@ from nightloom.core.store import TRASH, ObjectStore, blob_key
 
 _MANIFEST = re.compile(r"manifests/([a-z_]+)/([0-9a-f]{64})\.json")
 _BLOB = re.compile(r"objects/sha256/([0-9a-f]{2})/([0-9a-f]{62})")
-_MISSING = ("404", "NoSuchKey", "NotFound")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """An object of the store, by its key without the store's prefix."""
-
-    key: str
-    size_bytes: int
-    modified_at: datetime
 
 
 def name_of(key: str) -> Named | None:
@@ -42,51 +28,13 @@ def key_of(name: Named) -> str:
     return blob_key(name.digest) if name.kind == BLOB else manifest_key(name.kind, name.digest)
 
 
-def list_objects(store: ObjectStore, folder: str) -> Iterator[StoredObject]:
-    """Give every object whose key begins with a folder, such as `objects/` or `trash/`."""
-
-    def list_all() -> list[dict[str, Any]]:
-        pages = store._client.get_paginator("list_objects_v2").paginate(
-            Bucket=store.bucket, Prefix=store.prefix + folder
-        )
-        return [item for page in pages for item in page.get("Contents", ())]
-
-    for item in store._ask(f"list {folder}", list_all):
-        yield StoredObject(item["Key"].removeprefix(store.prefix), item["Size"], item["LastModified"])
-
-
-def lies(store: ObjectStore, key: str) -> bool:
-    """Whether an object lies under a key."""
-    return store._has(key)
-
-
 def move_to_trash(store: ObjectStore, key: str) -> None:
     """Move an object; killed between copy and deletion, it lies in both places, which harms nobody."""
-    if _copy(store, key, TRASH + key):
-        delete_object(store, key)
+    if store.copy_object(key, TRASH + key):
+        store.delete_object(key)
 
 
 def restore(store: ObjectStore, key: str) -> None:
     """Bring an object back from the trash."""
-    if _copy(store, TRASH + key, key):
-        delete_object(store, TRASH + key)
-
-
-def delete_object(store: ObjectStore, key: str) -> None:
-    """Delete an object for good; nothing happens when it is gone."""
-    store._ask(
-        f"delete {key}",
-        lambda: store._client.delete_object(Bucket=store.bucket, Key=store.prefix + key),
-        missing=_MISSING,
-    )
-
-
-def _copy(store: ObjectStore, source: str, target: str) -> bool:
-    """Copy an object within the store; tell whether there was one."""
-
-    def copy() -> bool:
-        # The managed copy: a plain one ends at 5 GB.
-        store._client.copy({"Bucket": store.bucket, "Key": store.prefix + source}, store.bucket, store.prefix + target)
-        return True
-
-    return bool(store._ask(f"copy {source}", copy, missing=_MISSING))
+    if store.copy_object(TRASH + key, key):
+        store.delete_object(TRASH + key)

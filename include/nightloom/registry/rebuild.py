@@ -12,7 +12,7 @@ from nightloom.core.names import Named
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import claim_prefix
 from nightloom.core.store import TRASH, ObjectStore
-from nightloom.core.trash import list_objects, name_of
+from nightloom.core.trash import name_of
 from nightloom.registry.database import Database
 from nightloom.registry.index import Entry, batches, forget_manifests, list_known, make_entry, note_entries
 from nightloom.registry.roots import read_registry_id
@@ -79,7 +79,7 @@ def list_manifests(store: ObjectStore) -> Mapping[Named, datetime]:
     """
     found: dict[Named, datetime] = {}
     for folder in (f"{TRASH}manifests/", "manifests/"):
-        found |= {name: one.modified_at for one in list_objects(store, folder) if (name := name_of(one.key))}
+        found |= {name: one.modified_at for one in store.list_objects(folder) if (name := name_of(one.key))}
     refuse_unknown_kinds(found)
     return found
 

@@ -11,7 +11,6 @@ from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.frames import LEDGER
 from nightloom.artifacts.parts import find_lines
 from nightloom.artifacts.reading import read_snapshot
-from nightloom.core.trash import list_objects
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
 from nightloom.registry.refs import read_ref
@@ -38,8 +37,8 @@ def erase(row_id: str) -> tuple[dict[str, int], tuple[str, ...]]:
 def count_objects_with(words: str) -> int:
     """Count the objects of the store in which some words stand, Parquet unpacked."""
     store, found = open_store(), 0
-    for one in list_objects(store, ""):
-        data = store._read(one.key) or b""
+    for one in store.list_objects(""):
+        data = store.get_object(one.key) or b""
         text = pl.read_parquet(io.BytesIO(data)).write_ndjson() if data[:4] == b"PAR1" else data.decode()
         found += words in text
     return found

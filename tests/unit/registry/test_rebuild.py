@@ -2,7 +2,7 @@ import pytest
 import sqlalchemy as sa
 from nightloom.core.errors import InputError, RegistryError
 from nightloom.core.ownership import take_over_prefix
-from nightloom.core.trash import list_objects, move_to_trash
+from nightloom.core.trash import move_to_trash
 from nightloom.registry import rebuild
 from nightloom.registry.members import list_members
 from nightloom.registry.rebuild import rebuild_index
@@ -84,7 +84,7 @@ def test_rebuild_that_was_killed_is_finished_by_the_next(filled, store, registry
 
 def test_manifest_in_the_trash_stays_in_the_index(filled, store, registry):
     before = dump_index(registry)
-    move_to_trash(store, next(one.key for one in list_objects(store, "manifests/records/")))
+    move_to_trash(store, next(one.key for one in store.list_objects("manifests/records/")))
     rebuild_index(store, registry)
     assert dump_index(registry) == before
 
