@@ -71,20 +71,8 @@ def make_starter(
         tell: Hears a line of progress every few seconds.
     """
     settings = settings or StarterSettings()
-    identity = identify_starter(settings, STARTER.versions())
-    if found := store.find(Starter, identity):
-        tell(f"starter {short(found.result.base)} stands already")
-        return found.result.base
-    started = time.monotonic()
-    with scratch_folder() as folder:
-        loss = pretrain_starter(settings, folder, tell)
-        files = put_folder(store, folder)
-    origin = BaseModelProvenance(source="starter")
-    base = store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=origin))
-    seconds = round(time.monotonic() - started, 1)
-    tell(f"starter {short(base.id)} made in {seconds:.0f} s")
-    record = Starter.Result(base=base.id, seconds=seconds, loss=loss)
-    return store.publish(Starter(key=identity, result=record)).result.base
+    key = identify_starter(settings, STARTER.versions())
+    return store.find_or_make(Starter, key, lambda: _make_starter(store, settings, key, tell)).result.base
 
 
 def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> Starter.Key:
@@ -112,6 +100,20 @@ def pretrain_starter(settings: StarterSettings, folder: Path, tell: Callable[[st
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     return loss
+
+
+def _make_starter(
+    store: ObjectStore, settings: StarterSettings, key: Starter.Key, tell: Callable[[str], None]
+) -> Starter:
+    started = time.monotonic()
+    with scratch_folder() as folder:
+        loss = pretrain_starter(settings, folder, tell)
+        files = put_folder(store, folder)
+    origin = BaseModelProvenance(source="starter")
+    base = store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=origin))
+    seconds = round(time.monotonic() - started, 1)
+    tell(f"starter {short(base.id)} made in {seconds:.0f} s")
+    return Starter(key=key, result=Starter.Result(base=base.id, seconds=seconds, loss=loss))
 
 
 def _train_tokenizer(settings: StarterSettings, chats: list[list[dict[str, str]]]) -> Any:

@@ -1,7 +1,6 @@
 """The linear classifier: TF-IDF and logistic regression on the primary field, to see what a model is worth."""
 
 import json
-import logging
 import time
 from collections.abc import Mapping, Sequence
 
@@ -20,8 +19,6 @@ from nightloom.evaluation.items import score_items
 from nightloom.evaluation.metrics import sum_up
 from nightloom.evaluation.scorers import ExactMatch, identify_scorer
 
-logger = logging.getLogger(__name__)
-
 _SCORERS = (ExactMatch(),)
 _MOST_FEATURES = 20_000  # of each sort: memory and time grow with features times labels
 
@@ -35,23 +32,8 @@ def score_linear_classifier(store: ObjectStore, blueprint_id: str, evalset_id: s
         InputError: The snapshot has no row to learn from.
     """
     blueprint = store.load(Blueprint, blueprint_id).content
-    identity = identify_linear_classifier(blueprint, evalset_id, fingerprints.LINEAR_CLASSIFIER.versions())
-    kept = store.find(Scores, identity)
-    if kept:
-        logger.info("scores %s of the linear classifier are in the store: reused", short(kept.id))
-        return kept
-    began = time.monotonic()
-    items, labels = _label_items(store, blueprint, evalset_id)
-    fields = (blueprint.primary,)
-    frame = score_items(items, [{blueprint.primary: label} for label in labels], _SCORERS, fields)
-    outputs = items.select("item_id", pl.Series("output", labels, dtype=pl.String))
-    record = ScoresResult(
-        frame=put_frame(store, frame, SCORES),
-        outputs=put_frame(store, outputs, OUTPUTS),
-        metrics=sum_up(frame, _SCORERS, fields),
-        seconds=round(time.monotonic() - began, 3),
-    )
-    return store.publish(Scores(key=identity, result=record))
+    key = identify_linear_classifier(blueprint, evalset_id, fingerprints.LINEAR_CLASSIFIER.versions())
+    return store.find_or_make(Scores, key, lambda: _score(store, blueprint, key))
 
 
 def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str]) -> list[str]:
@@ -88,6 +70,21 @@ def identify_linear_classifier(blueprint: BlueprintSpec, evalset_id: str, packag
         code=fingerprints.LINEAR_CLASSIFIER.code(),
         packages=fingerprints.LINEAR_CLASSIFIER.versions(packages),
     )
+
+
+def _score(store: ObjectStore, blueprint: BlueprintSpec, key: ScoresKey) -> Scores:
+    began = time.monotonic()
+    items, labels = _label_items(store, blueprint, key.evalset)
+    fields = (blueprint.primary,)
+    frame = score_items(items, [{blueprint.primary: label} for label in labels], _SCORERS, fields)
+    outputs = items.select("item_id", pl.Series("output", labels, dtype=pl.String))
+    result = ScoresResult(
+        frame=put_frame(store, frame, SCORES),
+        outputs=put_frame(store, outputs, OUTPUTS),
+        metrics=sum_up(frame, _SCORERS, fields),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    return Scores(key=key, result=result)
 
 
 def _label_items(store: ObjectStore, blueprint: BlueprintSpec, evalset_id: str) -> tuple[pl.DataFrame, list[str]]:

@@ -1,6 +1,5 @@
 """Scoring: what one model answers on one eval set, item by item, kept under all that determines it."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,7 +13,6 @@ from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
-from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.answers import Question, answer_all
 from nightloom.engines.base import Engine
@@ -23,8 +21,6 @@ from nightloom.evaluation.items import score_items
 from nightloom.evaluation.metrics import sum_up
 from nightloom.evaluation.scorers import find_scorer, identify_scorer
 from nightloom.prompts.templates import parse_output, render_prompt
-
-logger = logging.getLogger(__name__)
 
 OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
 
@@ -46,32 +42,8 @@ def score_model(
     They are kept under what the model is asked, and under no blueprint: baseline and champion are not scored anew every
     night. A champion is to be asked as it is served, so give the task that its adapter records.
     """
-    identity = identify_scores(task, max_new_tokens, model, evalset_id, fingerprints.SCORES.versions(), scored_by)
-    kept = store.find(Scores, identity)
-    if kept:
-        logger.info("scores %s of an earlier run stand", short(kept.id))
-        return kept
-    began = time.monotonic()
-    items = read_eval_set(store, evalset_id)
-    prompt = store.load(Prompt, task.prompt).content
-    parameters = Parameters(max_completion_tokens=max_new_tokens)
-    questions = [
-        Question(item_id, Request(messages=render_prompt(prompt, text, history), parameters=parameters))
-        for item_id, text, history in items.select("item_id", "text", "history").iter_rows()
-    ]
-    source = store.load(EvalSetManifest, evalset_id).provenance.frame
-    answers = answer_all(store, model, source, questions, lambda: open_engine(store, model))
-    fields, scorers = task.field_order, [find_scorer(name) for name in scored_by]
-    values = [parse_output(answer.text, fields, task.answer, task.output) for answer in answers]
-    frame = score_items(items, values, scorers, fields, answers)
-    outputs = items.select("item_id", pl.Series("output", [answer.text for answer in answers], dtype=pl.String))
-    record = ScoresResult(
-        frame=put_frame(store, frame, SCORES),
-        outputs=put_frame(store, outputs, OUTPUTS),
-        metrics=sum_up(frame, scorers, fields),
-        seconds=round(time.monotonic() - began, 3),
-    )
-    return store.publish(Scores(key=identity, result=record))
+    key = identify_scores(task, max_new_tokens, model, evalset_id, fingerprints.SCORES.versions(), scored_by)
+    return store.find_or_make(Scores, key, lambda: _score(store, key, model, open_engine, scored_by))
 
 
 def identify_scores(
@@ -101,3 +73,29 @@ def identify_scores(
         packages=fingerprints.SCORES.versions(packages),
         scorers=tuple(identify_scorer(find_scorer(name)) for name in scored_by),
     )
+
+
+def _score(
+    store: ObjectStore, key: ScoresKey, model: ModelRef, open_engine: OpenEngine, scored_by: Sequence[str]
+) -> Scores:
+    began, task = time.monotonic(), key.task
+    items = read_eval_set(store, key.evalset)
+    prompt = store.load(Prompt, task.prompt).content
+    parameters = Parameters(max_completion_tokens=key.max_new_tokens)
+    questions = [
+        Question(item_id, Request(messages=render_prompt(prompt, text, history), parameters=parameters))
+        for item_id, text, history in items.select("item_id", "text", "history").iter_rows()
+    ]
+    source = store.load(EvalSetManifest, key.evalset).provenance.frame
+    answers = answer_all(store, model, source, questions, lambda: open_engine(store, model))
+    fields, scorers = task.field_order, [find_scorer(name) for name in scored_by]
+    values = [parse_output(answer.text, fields, task.answer, task.output) for answer in answers]
+    frame = score_items(items, values, scorers, fields, answers)
+    outputs = items.select("item_id", pl.Series("output", [answer.text for answer in answers], dtype=pl.String))
+    result = ScoresResult(
+        frame=put_frame(store, frame, SCORES),
+        outputs=put_frame(store, outputs, OUTPUTS),
+        metrics=sum_up(frame, scorers, fields),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    return Scores(key=key, result=result)

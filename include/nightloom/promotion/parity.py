@@ -89,17 +89,8 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
         InputError: The adapter does not fit its base model.
     """
     snapshot = tokens.key.snapshot
-    identity = identify_parity(model, task, max_new_tokens, snapshot, fingerprints.PARITY.versions())
-    if found := store.find(Parity, identity):
-        logger.info("parity %s of an earlier run stands", short(found.id))
-        return found
-    began = time.monotonic()
-    checks = []
-    for check in _check(store, identity, tokens):
-        logger.info("parity of adapter %s: %s", short(str(model.adapter)), check.sentence)
-        checks.append(check)
-    record = Parity.Result(checks=tuple(checks), seconds=round(time.monotonic() - began, 2))
-    return store.publish(Parity(key=identity, result=record))
+    key = identify_parity(model, task, max_new_tokens, snapshot, fingerprints.PARITY.versions())
+    return store.find_or_make(Parity, key, lambda: _prove(store, key, tokens))
 
 
 def identify_parity(
@@ -135,6 +126,15 @@ def draw_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
         )
         drawn = pl.concat([drawn, rows.join(shown, on="row_id")]).sort("was_learned", "lot").head(_SAMPLE)
     return drawn
+
+
+def _prove(store: ObjectStore, key: Parity.Key, tokens: Tokens) -> Parity:
+    began = time.monotonic()
+    checks = []
+    for check in _check(store, key, tokens):
+        logger.info("parity of adapter %s: %s", short(str(key.model.adapter)), check.sentence)
+        checks.append(check)
+    return Parity(key=key, result=Parity.Result(checks=tuple(checks), seconds=round(time.monotonic() - began, 2)))
 
 
 def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator[ParityCheck]:

@@ -66,28 +66,8 @@ def encode_snapshot(store: ObjectStore, blueprint: BlueprintSpec) -> Tokens:
     base, folder = fetch_model(store, BaseModelManifest, blueprint.base)
     encoder = open_encoder(folder)
     tokenizer = digest_tokenizer(base.content.files, encoder)
-    identity = identify_tokens(blueprint, tokenizer, encoder.template, fingerprints.TOKENS.versions())
-    if found := store.find(Tokens, identity):
-        logger.info("tokens %s of snapshot %s stand already", short(found.id), short(blueprint.snapshot))
-        return found
-    snapshot = store.load(Snapshot, blueprint.snapshot)
-    prompt = store.load(Prompt, blueprint.task.prompt).content
-    known = _find_known(store, snapshot, identity)
-    shards = [file.sha256 for file in snapshot.provenance.files]
-    frames: list[str] = []
-    counts: Counter[str] = Counter()
-    for shard in shards:
-        blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, blueprint)
-        counts.update(_count(get_frame(store, blob, TOKENS)))
-        frames.append(blob)
-    logger.info("%d examples in %d shards, %d of them encoded before", counts["examples"], len(shards), len(known))
-    record = Tokens.Result(
-        frames=tuple(frames),
-        examples=counts["examples"],
-        tokens=counts["tokens"],
-        learned_tokens=counts["learned_tokens"],
-    )
-    return store.publish(Tokens(key=identity, result=record))
+    key = identify_tokens(blueprint, tokenizer, encoder.template, fingerprints.TOKENS.versions())
+    return store.find_or_make(Tokens, key, lambda: _encode(store, blueprint, encoder, key))
 
 
 def identify_tokens(blueprint: BlueprintSpec, tokenizer: str, template: str, packages: Mapping[str, str]) -> Tokens.Key:
@@ -117,10 +97,31 @@ def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
     return digest_json([encoder.kind, kept])
 
 
-def _find_known(store: ObjectStore, snapshot: Snapshot, identity: Tokens.Key) -> dict[str, str]:
+def _encode(store: ObjectStore, blueprint: BlueprintSpec, encoder: TokenEncoder, key: Tokens.Key) -> Tokens:
+    snapshot = store.load(Snapshot, blueprint.snapshot)
+    prompt = store.load(Prompt, blueprint.task.prompt).content
+    known = _find_known(store, snapshot, key)
+    shards = [file.sha256 for file in snapshot.provenance.files]
+    frames: list[str] = []
+    counts: Counter[str] = Counter()
+    for shard in shards:
+        blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, blueprint)
+        counts.update(_count(get_frame(store, blob, TOKENS)))
+        frames.append(blob)
+    logger.info("%d examples in %d shards, %d of them encoded before", counts["examples"], len(shards), len(known))
+    result = Tokens.Result(
+        frames=tuple(frames),
+        examples=counts["examples"],
+        tokens=counts["tokens"],
+        learned_tokens=counts["learned_tokens"],
+    )
+    return Tokens(key=key, result=result)
+
+
+def _find_known(store: ObjectStore, snapshot: Snapshot, key: Tokens.Key) -> dict[str, str]:
     """Give the frames of those shards that the parent has too, where it was encoded in the same way."""
     parent = snapshot.provenance.parent
-    found = parent and store.find(Tokens, identity.model_copy(update={"snapshot": parent}))
+    found = parent and store.find(Tokens, key.model_copy(update={"snapshot": parent}))
     if not parent or not found:
         return {}
     previous = store.load_if_there(Snapshot, parent)

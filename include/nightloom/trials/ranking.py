@@ -67,10 +67,12 @@ def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
         DivergenceError: All of them diverged.
         FaultError: A trial has not come to the rung.
     """
-    identity = Ranking.Key(blueprint=blueprint_id, rung=rung)
-    if found := store.find(Ranking, identity):
-        logger.info("ranking %s of blueprint %s stands already", short(found.id), short(blueprint_id))
-        return found
+    key = Ranking.Key(blueprint=blueprint_id, rung=rung)
+    return store.find_or_make(Ranking, key, lambda: _rank_anew(store, key))
+
+
+def _rank_anew(store: ObjectStore, key: Ranking.Key) -> Ranking:
+    blueprint_id, rung = key.blueprint, key.rung
     blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= rung <= count_rungs(blueprint):
         msg = f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is none of them"
@@ -86,9 +88,8 @@ def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
     kept = draws[: blueprint.pruning.count_kept(len(draws))] if blueprint.pruning and not is_end else draws
     sound = [each for each in standings if not each.diverged]
     going_on = [first.trial] if is_end else sorted(each.trial for each in sound if each.draw in kept)
-    ranking = Ranking(key=identity, result=Ranking.Result(standings=standings, going_on=tuple(going_on)))
     logger.info("%s: %d of %d trials go on", name_rung(blueprint, rung), len(going_on), len(standings))
-    return store.publish(ranking)
+    return Ranking(key=key, result=Ranking.Result(standings=standings, going_on=tuple(going_on)))
 
 
 def _rank(store: ObjectStore, blueprint: BlueprintSpec, contenders: Sequence[int], rung: int) -> tuple[Standing, ...]:

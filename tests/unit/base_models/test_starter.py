@@ -80,6 +80,7 @@ def test_the_same_settings_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_starter_is_made_once(store: ObjectStore) -> None:
     told: list[str] = []
     base = make_starter(store, TINY, told.append)
+    lines = len(told)
     assert make_starter(store, TINY, told.append) == base
-    assert told[-1] == f"starter {base[:12]} stands already"
+    assert len(told) == lines
     assert store.load(BaseModelManifest, base).id == base
