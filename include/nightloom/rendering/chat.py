@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nightloom.rendering.messages import Conversation
+Conversation = Sequence[dict[str, str]]
+"""Messages with `role` and `content`, as every stage passes them on; the last one is the user's."""
 
 
 def plain_conversations(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[dict[str, str]]]:

@@ -22,7 +22,7 @@ from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import render_example
-from nightloom.rendering.messages import Conversation
+from nightloom.rendering.chat import Conversation
 from nightloom.rendering.tokens import TokenEncoder, list_tokenizer_files, open_encoder
 
 logger = logging.getLogger(__name__)

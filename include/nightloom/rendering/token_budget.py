@@ -20,7 +20,7 @@ from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import render_example
 from nightloom.registry.store import open_store
-from nightloom.rendering.messages import Conversation
+from nightloom.rendering.chat import Conversation
 from nightloom.rendering.tokens import TokenEncoder, open_encoder
 
 ASKED, MEASURED = "asked.parquet", "measured.parquet"

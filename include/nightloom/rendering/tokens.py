@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from nightloom.artifacts.models import ModelFile
 from nightloom.core.digests import digest_bytes
-from nightloom.rendering.chat import encode_chats, encode_texts, render_chats
-from nightloom.rendering.messages import Conversation
+from nightloom.rendering.chat import Conversation, encode_chats, encode_texts, render_chats
 
 _MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
 """A model's files that are none of its tokenizer's: weights, and what tells of them."""

@@ -18,8 +18,8 @@ from nightloom.base_models.dummy import DUMMY_FILE, Votes, answer_by_votes, spli
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
+from nightloom.rendering.chat import Conversation
 from nightloom.rendering.encode import read_conversations
-from nightloom.rendering.messages import Conversation
 from nightloom.statistics.intervals import wilson_interval
 from nightloom.training.base import Course, Training
 
