@@ -85,7 +85,7 @@ def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> 
 
 
 def run_starter() -> str:
-    """Make the starter in this process and give its base id: the entry for a worker."""
+    """Make the starter in this process and return its base id: for a child process."""
     return make_starter(open_store())
 
 

@@ -179,15 +179,15 @@ def _each_part(
     Otherwise in as many processes as there are processors.
     """
     count = len(batch.job.records)
-    workers = min(count, len(os.sched_getaffinity(0)))
-    if workers == 1 and python == sys.executable:
+    children = min(count, len(os.sched_getaffinity(0)))
+    if children == 1 and python == sys.executable:
         return [here(part) for part in range(count)]
-    shares = [list(range(worker, count, workers)) for worker in range(workers)]
+    shares = [list(range(child, count, children)) for child in range(children)]
 
     def run(parts: list[int]) -> list[Any]:
         return in_child(function, python=python)(folder=str(batch.scratch.folder), parts=parts, **arguments)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(children) as pool:
         done = dict(
             pair
             for parts, results in zip(shares, pool.map(run, shares), strict=True)

@@ -255,7 +255,7 @@ def _list_models(
 
 
 def _train(night: Night, blueprint: str, trial: int, rung: int | None) -> str:
-    """Train a trial in workers, and give the id of what it came to.
+    """Train a trial in child processes, and return the id of what it came to.
 
     Where a batch did not fit one of several processes, all of them begin again with half of it.
     """

@@ -33,7 +33,7 @@ OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
 
 
 def run_predictions(plan: str, worker: str) -> int:
-    """Predict shards with the store and registry of the settings: the step of a worker process."""
+    """Predict shards with the store and registry of the settings: for a child process, as one worker."""
     return predict_shards(open_store(), open_database(), plan, worker)
 
 

@@ -90,7 +90,7 @@ def measure_tokens(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget) 
 
 
 def measure_folder(folder: str, budget: dict[str, Any]) -> dict[str, Any]:
-    """Measure what of ASKED bytes do not clear into MEASURED, and give the bound: the entry for a worker."""
+    """Measure what of ASKED bytes do not clear into MEASURED, and return the bound: for a child process."""
     store, asked_by = open_store(), TokenBudget.model_validate(budget)
     bound = find_bound(store, asked_by)
     asked = pl.read_parquet(Path(folder) / ASKED).filter(bound.may_fail())

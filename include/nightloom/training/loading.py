@@ -170,7 +170,7 @@ def _check_quantization(plan: TrialPlan) -> None:
     elif not cuda.is_available():
         msg = "train.model.quantization needs a GPU; remove it, or train where there is one"
     elif find_spec("bitsandbytes") is None:
-        msg = "train.model.quantization needs bitsandbytes; install it for the worker's interpreter, or remove it"
+        msg = "train.model.quantization needs bitsandbytes; install it for the interpreter that trains, or remove it"
     if msg:
         raise InputError(msg)
 

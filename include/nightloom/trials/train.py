@@ -45,9 +45,9 @@ TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
 
 
 def run_trial(blueprint: str, trial: int, rung: int | None = None, halvings: int = 0) -> str:
-    """Train in this process, to a rung of the blueprint's pruning or to the end: the entry for a worker.
+    """Train in this process, to a rung of the blueprint's pruning or to the end: for a child process.
 
-    Gives the id of the rung's or the trial's memo. `halvings` is how often the batch is halved at least.
+    Returns the id of the rung's or the trial's memo. `halvings` is how often the batch is halved at least.
     """
     if not is_first():
         return follow_trial(open_store(), blueprint, trial)

@@ -58,7 +58,7 @@ Adopt = Callable[..., tuple[Adapter, list[str]]]
 
 
 @pytest.fixture(autouse=True)
-def _worker_in_this_process(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def _child_in_this_process(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def in_child(function: Callable[..., Any], *, environment: dict[str, str]) -> Callable[..., Any]:
         assert environment == {"CUDA_VISIBLE_DEVICES": ""}  # nobody has leased one for it
         return lambda **arguments: function(**json.loads(json.dumps(arguments)))

@@ -1,4 +1,4 @@
-"""A worker's own side: it works for its parent alone."""
+"""A child process's own side: it works for its parent alone."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 
-def test_a_worker_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = tmp_path / "waits"
     waits.write_text("#!/bin/sh\necho waiting >&2\nexec cat\n")
     waits.chmod(0o755)
@@ -19,15 +19,15 @@ def test_a_worker_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.Monke
         "processes.packages:worker_packages",
         "{}",
     ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
-        assert worker.stdin
-        assert worker.stderr
-        assert worker.stderr.readline() == b"waiting\n"
-        worker.stdin.close()  # as the kernel does when the parent is gone
-        assert worker.wait(timeout=60) == 1
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdin
+        assert child.stderr
+        assert child.stderr.readline() == b"waiting\n"
+        child.stdin.close()  # as the kernel does when the parent is gone
+        assert child.wait(timeout=60) == 1
 
 
-def test_a_worker_that_torchrun_starts_without_input_runs_its_step() -> None:
+def test_a_child_that_torchrun_starts_without_input_runs_its_step() -> None:
     command = [sys.executable, "-m", "nightloom.processes.child", "core.packages:package_versions", "{}"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, b'{"result": {}}\n')

@@ -100,7 +100,7 @@ def test_without_a_device_nothing_is_leased(registry: Database, monkeypatch: pyt
         assert leased == []
 
 
-def test_a_worker_sees_the_device_that_is_its_own(
+def test_a_child_sees_the_device_that_is_its_own(
     registry: Database, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_lease(registry, SCOPE, ["GPU-a"], other, DAY)

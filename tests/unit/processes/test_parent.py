@@ -12,7 +12,7 @@ from nightloom.processes.parent import in_child, terminate_children
 
 @pytest.fixture
 def interpreter(tmp_path, monkeypatch):
-    """Let a shell script stand in for the worker's interpreter."""
+    """Let a shell script stand in for the interpreter of child processes."""
 
     def interpreter(script):
         path = tmp_path / "interpreter"
@@ -57,7 +57,7 @@ def test_log_lines_are_passed_on_as_they_come(interpreter, caplog):
     assert caplog.messages == ["step 1"]
 
 
-def test_a_worker_that_is_killed_is_a_fault_that_says_how(interpreter):
+def test_a_child_that_is_killed_is_a_fault_that_says_how(interpreter):
     interpreter("kill -9 $$")
     with pytest.raises(
         ChildError, match=r"the child process for processes.devices:list_devices was killed by SIGKILL without a result"
@@ -65,13 +65,13 @@ def test_a_worker_that_is_killed_is_a_fault_that_says_how(interpreter):
         in_child(list_devices)()
 
 
-def test_a_worker_that_answers_nothing_is_a_fault(interpreter):
+def test_a_child_that_answers_nothing_is_a_fault(interpreter):
     interpreter("exit 3")
     with pytest.raises(ChildError, match="ended with exit code 3 without a result"):
         in_child(list_devices)()
 
 
-def test_workers_end_when_they_are_told_to(interpreter, monkeypatch):
+def test_children_end_when_they_are_told_to(interpreter, monkeypatch):
     interpreter("echo running >&2; exec sleep 60")
     monkeypatch.setattr("nightloom.processes.parent.logger.info", lambda *_: terminate_children())
     with pytest.raises(ChildError, match="was killed by SIGTERM"):
@@ -114,13 +114,13 @@ def test_of_several_that_are_lost_the_first_is_told(interpreter):
         in_child(list_devices, processes=3)()
 
 
-def test_a_worker_that_has_answered_is_not_waited_for_long(interpreter, monkeypatch):
+def test_a_child_that_has_answered_is_not_waited_for_long(interpreter, monkeypatch):
     monkeypatch.setattr("nightloom.processes.parent._LEAVES_S", 0)
     interpreter("echo '{\"result\": 7}'; exec sleep 60 >&-")
     assert in_child(list_devices)() == 7
 
 
-def test_a_worker_belongs_to_no_group_that_its_task_is_one_of(interpreter, monkeypatch):
+def test_a_child_belongs_to_no_group_that_its_task_is_one_of(interpreter, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     interpreter('echo "{\\"result\\": \\"${WORLD_SIZE:-none}\\"}"')
     assert in_child(list_devices)() == "none"

@@ -90,7 +90,7 @@ def test_without_rows_to_rank_by_no_rung_is_reached(store: ObjectStore, plan_tri
         train_to_rung(store, blueprint, 0, 0)
 
 
-def test_a_worker_trains_to_a_rung_or_to_the_end(
+def test_a_child_trains_to_a_rung_or_to_the_end(
     store: ObjectStore, plan_trials: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nightloom.trials.train.open_store", lambda: store)

@@ -60,7 +60,7 @@ def test_embeddings_that_are_shared_are_no_target(tiny_model: Path, targets: obj
 def test_quantization_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(loading, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="needs bitsandbytes; install it for the worker's interpreter"):
+    with pytest.raises(InputError, match="needs bitsandbytes; install it for the interpreter that trains"):
         check_settings(make_plan(model={"quantization": "8bit"}))
 
 
