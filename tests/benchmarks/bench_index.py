@@ -175,7 +175,7 @@ def _list_edges(ids: Ids, shared: dict[str, str], before: Ids, champion: str | N
         yield from name("trial", trial, "key", **asked)
         yield "trial", trial, "adapter", adapter, "result", "adapter"
         yield from name("adapter", adapter, "content", base="base")
-        yield from name("adapter", adapter, "provenance", task__prompt="prompt", blueprint="blueprint")
+        yield from name("adapter", adapter, "provenance", blueprint="blueprint")
     yield from name("ranking", known["ranking"], "key", blueprint="blueprint")
     model = {"model__base": "base", "model__adapter": "adapter", "task__prompt": "prompt"}
     yield from name("parity", known["parity"], "key", **model, snapshot="snapshot")

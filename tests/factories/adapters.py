@@ -119,9 +119,7 @@ def make_adapter(store: ObjectStore, tiny_model: Path, blueprint: Blueprint, tmp
         return store.publish(
             Adapter(
                 content=AdapterContent(base=blueprint.content.base, method=method, files=put_folder(store, folder)),
-                provenance=AdapterProvenance(
-                    task=blueprint.content.task, max_new_tokens=8, blueprint=blueprint.id, trial=0
-                ),
+                provenance=AdapterProvenance(blueprint=blueprint.id, trial=0),
             )
         )
 

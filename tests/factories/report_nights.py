@@ -249,7 +249,7 @@ class Nights:
         self.end(night, "finetune", "done", reason, self.store.publish(verdict).id)
         if promote and move:
             moved = {"recipe": NAME, "name": "champion", "expected": self.champion, "value": candidate, "night": night}
-            move_ref(self.database, **moved, who="nightloom", why=reason, verdict=verdict.id)
+            move_ref(self.database, **moved, who="nightloom", why=reason, cites=verdict.id)
             self.champion = candidate
         return verdict
 

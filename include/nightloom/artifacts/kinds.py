@@ -14,6 +14,7 @@ KINDS: dict[str, type[Manifest]] = {
             models.Origin,
             models.Rendering,
             models.Adapter,
+            models.Import,
             blueprints.Blueprint,
         ),
         *(training.Tokens, training.Trial, training.Checkpoint),

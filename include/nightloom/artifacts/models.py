@@ -1,5 +1,6 @@
 """Model manifests: base models, adapters, and what a model is asked."""
 
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -149,14 +150,11 @@ class AdapterContent(Plain):
 
 
 class AdapterProvenance(Plain):
-    """Where the weights came from first, and what the model is asked."""
+    """Where the weights came from first. What a recipe asks them, its verdict or its import says."""
 
-    task: TaskSpec
-    max_new_tokens: int
     blueprint: BlueprintId | None = Field(default=None, description="None: it was not trained here.")
     trial: int | None = Field(default=None, description="Number of the blueprint's trial.")
     source: str | None = Field(default=None, description="What it was imported from.")
-    lineage: BlobId | None = Field(default=None, description="Blob of the manifests that came with it from elsewhere.")
 
 
 class Adapter(Artifact):
@@ -165,6 +163,28 @@ class Adapter(Artifact):
     kind: ClassVar[str] = "adapter"
     content: AdapterContent
     provenance: AdapterProvenance
+
+
+class Import(Artifact):
+    """That a recipe adopted an adapter from elsewhere, and what it asks it; kept for good."""
+
+    class Content(Plain):
+        """The recipe's adapter, and how it is used."""
+
+        recipe: str
+        adapter: AdapterId
+        task: TaskSpec
+        lineage: BlobId | None = Field(default=None, description="Blob of the manifests that came with it.")
+
+    class Provenance(Plain):
+        """Where it came from, and when."""
+
+        source: str = Field(description="What it was imported from, for people.")
+        imported_at: datetime
+
+    kind: ClassVar[str] = "import"
+    content: Content
+    provenance: Provenance
 
 
 class ModelRef(Plain):

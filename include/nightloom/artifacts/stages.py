@@ -9,7 +9,7 @@ from nightloom.core.manifests import Artifact, Plain
 
 
 class StageResult(Artifact):
-    """The end of a stage of a recipe's night, or of an import: from these the index of members is rebuilt.
+    """The end of a stage of a recipe's night: from these, and from imports, the index of members is rebuilt.
 
     Its ids are mere text: it keeps nothing alive that it lists, and nothing descends from it.
     """
@@ -18,8 +18,8 @@ class StageResult(Artifact):
         """What ended, and how."""
 
         recipe: str
-        night: str | None = Field(description="None for an import, which belongs to no night.")
-        stage: Literal["prepare", "finetune", "predict", "report", "import"]
+        night: str
+        stage: Literal["prepare", "finetune", "predict", "report"]
         status: Literal["done", "nothing_new", "refused", "failed"]
         message: str = Field(description="One sentence for people.")
         manifest: str | None = Field(description="Id of the manifest that it came to, of whatever kind.")

@@ -41,12 +41,12 @@ from nightloom.core.store import ObjectStore
 from nightloom.evaluation.linear_classifier import identify_linear_classifier
 from nightloom.evaluation.scoring import identify_scores
 from nightloom.processes.packages import worker_packages
+from nightloom.promotion.champions import asked_of
 from nightloom.promotion.parity import identify_parity
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import Database
 from nightloom.registry.members import list_newest
 from nightloom.registry.questions import list_children
-from nightloom.registry.refs import read_ref_before
 from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.rendering.encode import identify_tokens
 from nightloom.training.settings import DEFAULTS
@@ -237,22 +237,20 @@ class _Planner:
     def _plan_results(self) -> Iterator[Step]:
         identity = self.blueprint.content
         candidate = self._find_candidate()
-        champion = read_ref_before(self.database, identity.recipe, "champion", self.night)
-        asked = (identity.task, identity.max_new_tokens)
+        champion = asked_of(self.store, self.database, identity.recipe, self.night)
+        task = identity.task
         if identity.tokenizer is not None:
             yield self._plan_parity(candidate)
         for use in identity.eval_sets:
-            yield self._plan_scores("baseline", use, ModelRef(base=identity.base), asked)
+            yield self._plan_scores("baseline", use, ModelRef(base=identity.base), task)
             if candidate is None:
                 yield Step(f"scores of candidate on {use.name}", "unknown", reason="until the trials are ranked")
             else:
-                yield self._plan_scores("candidate", use, ModelRef(base=identity.base, adapter=candidate), asked)
-            served = self.store.load_if_there(Adapter, champion)
-            if served:
-                as_served = (served.provenance.task, served.provenance.max_new_tokens)
-                yield self._plan_scores(
-                    "champion", use, ModelRef(base=served.content.base, adapter=champion), as_served
-                )
+                yield self._plan_scores("candidate", use, ModelRef(base=identity.base, adapter=candidate), task)
+            served = self.store.load_if_there(Adapter, champion.adapter if champion else None)
+            if champion and served:
+                model = ModelRef(base=served.content.base, adapter=served.id)
+                yield self._plan_scores("champion", use, model, champion.task)
             if identity.linear_classifier:
                 scores = self.store.find(Scores, identify_linear_classifier(self._here, use.evalset, worker_packages()))
                 yield self._plan_memo(
@@ -261,7 +259,7 @@ class _Planner:
                     "scores of the linear classifier",
                     "not scored yet",
                 )
-        yield self._plan_verdict(candidate, champion)
+        yield self._plan_verdict(candidate, champion.adapter if champion else None)
 
     def _plan_parity(self, candidate: str | None) -> Step:
         if candidate is None:
@@ -271,8 +269,9 @@ class _Planner:
         wanted = identify_parity(model, identity.task, identity.max_new_tokens, identity.snapshot, worker_packages())
         return self._plan_memo("parity", self.store.find(Parity, wanted), "parity", "a new adapter")
 
-    def _plan_scores(self, role: str, use: EvalSetUse, model: ModelRef, asked: tuple[TaskSpec, int]) -> Step:
-        scores = self.store.find(Scores, identify_scores(*asked, model, use.evalset, worker_packages()))
+    def _plan_scores(self, role: str, use: EvalSetUse, model: ModelRef, task: TaskSpec) -> Step:
+        key = identify_scores(task, self.blueprint.content.max_new_tokens, model, use.evalset, worker_packages())
+        scores = self.store.find(Scores, key)
         first = "a new adapter" if role == "candidate" else f"the {role} was not asked this yet"
         tells = "scores of an adapter" if model.adapter else "scores"
         return self._plan_memo(f"scores of {role} on {use.name}", scores, tells, first)

@@ -52,6 +52,27 @@ def _explain_lookup(database: "Database", kind: str, given: str, found: list[str
     return f"no {kind} begins with {given!r}; {hint}"
 
 
+def find_owner(database: "Database", adapter: str, recipe: str | None) -> str:
+    """Return the recipe as whose an adapter is meant: the given one, or the only one that has it.
+
+    Raises:
+        InputError: The given one does not have it; or none is given, and several or none have it.
+    """
+    from nightloom.registry.members import list_owners
+
+    owners = list_owners(database, adapter)
+    if recipe in owners:
+        return recipe
+    of = ", ".join(owners) or "no recipe"
+    if recipe:
+        msg = f"adapter {short(adapter)} is of {of}, not of {recipe}; `nightloom model list {recipe}` shows its own"
+        raise InputError(msg)
+    if len(owners) != 1:
+        msg = f"adapter {short(adapter)} is of {of}; say with --recipe as whose it is meant"
+        raise InputError(msg)
+    return owners[0]
+
+
 def find_night(database: "Database", recipe: str, given: str | None) -> date:
     """Give the night that is meant: the given one, or the recipe's latest.
 

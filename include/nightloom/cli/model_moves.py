@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nightloom.cli.lookup import find_id
-from nightloom.cli.models import AdapterId, app
+from nightloom.cli.lookup import find_id, find_owner
+from nightloom.cli.models import AdapterId, AsOf, app
 from nightloom.cli.output import AsJson, RecipeName, show
 from nightloom.core.digests import short
 
@@ -29,32 +29,27 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
     from nightloom.artifacts.models import Adapter
     from nightloom.core.errors import InputError
     from nightloom.exchange.lineage import read_lineage
+    from nightloom.promotion.champions import find_ground, task_of
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched, refuse_unfit
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
-    from nightloom.registry.members import list_owners
     from nightloom.registry.store import open_store
 
     store, database, settings = open_store(), open_database(), load_recipe(recipe)
     manifest = store.load(Adapter, find_id(database, "adapter", adapter))
-    owners = list_owners(database, manifest.id)
-    if recipe not in owners:
-        of = ", ".join(owners) or "no recipe"
-        msg = f"adapter {short(manifest.id)} is of {of}, not of {recipe}; `nightloom model list {recipe}` shows its own"
+    find_owner(database, manifest.id, recipe)
+    ground = find_ground(store, database, recipe, manifest.id)
+    if ground is None:
+        msg = (
+            f"{recipe} has neither compared adapter {short(manifest.id)} nor imported it, so nothing says what it is "
+            f"asked; let a night compare it, or export it and import it for {recipe}"
+        )
         raise InputError(msg)
     base, _, task = _freeze(settings)
-    refuse_unfit(settings, manifest, base, task)
-    lineage = read_lineage(store, database, manifest)
-    refuse_mismatched(manifest.id, lineage.parities)
-    done = promote_by_hand(
-        database,
-        recipe,
-        manifest.id,
-        night=_find_night(database, settings),
-        who=getuser(),
-        why=reason,
-        verdict=lineage.verdicts[-1] if lineage.verdicts else None,
-    )
+    refuse_unfit(settings, manifest, task_of(store, ground), base, task)
+    refuse_mismatched(manifest.id, read_lineage(store, database, manifest, recipe).parities)
+    night = _find_night(database, settings)
+    done = promote_by_hand(database, ground, night=night, who=getuser(), why=reason)
     show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.sentence, as_json=as_json)
 
 
@@ -83,6 +78,7 @@ def export(
     adapter: AdapterId,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; it is made.")],
     *,
+    recipe: AsOf = None,
     merged: Annotated[
         bool, typer.Option("--merged", help="As one model, with its base model's weights in it.")
     ] = False,
@@ -96,7 +92,8 @@ def export(
 
     database = open_database()
     found = find_id(database, "adapter", adapter)
-    done = export_model(open_store(), database, found, folder, merged=merged, force=force)
+    owner = find_owner(database, found, recipe)
+    done = export_model(open_store(), database, found, owner, folder, merged=merged, force=force)
     show(asdict(done), f"{done.form} {short(done.adapter)} is in {folder}: {', '.join(done.files)}", as_json=as_json)
 
 
@@ -115,7 +112,6 @@ def import_model(
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
-    from nightloom.registry.stages import record_import
     from nightloom.registry.store import open_store
 
     store, database, settings = open_store(), open_database(), load_recipe(recipe)
@@ -126,15 +122,15 @@ def import_model(
         refuse_mismatched(found.lineage.adapter.id, found.lineage.parities)
     frozen, prompt, task = _freeze(settings, base)
     store.publish(prompt)
-    adapter, told = adopt_model(store, found, settings, base=frozen, task=task, source=folder.resolve().name)
-    record_import(store, database, recipe, adapter.id, f"imported from {folder.resolve().name}")
+    imported, told = adopt_model(store, found, settings, base=frozen, task=task, source=folder.resolve().name)
+    adapter = imported.content.adapter
     notes = [*told, *_note_base(found, settings, base)]
-    lines = [f"adapter {short(adapter.id)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
+    lines = [f"adapter {short(adapter)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
     if champion:
         night = _find_night(database, settings)
-        done = promote_by_hand(database, recipe, adapter.id, night=night, who=getuser(), why=str(reason))
+        done = promote_by_hand(database, imported, night=night, who=getuser(), why=str(reason))
         lines.append(done.sentence)
-    document = {"adapter": adapter.id, "recipe": recipe, "champion": champion, "notes": notes}
+    document = {"adapter": adapter, "recipe": recipe, "champion": champion, "notes": notes}
     show(document, "\n".join(lines), as_json=as_json)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.lookup import find_id
+from nightloom.cli.lookup import find_id, find_owner
 from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
 from nightloom.core.digests import short
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(name="model", help="Candidates, champions, and the log of every move.", no_args_is_help=True)
 
 AdapterId = Annotated[str, typer.Argument(metavar="ADAPTER", help="Id of an adapter, or its first digits.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--recipe", metavar="NAME", help="As the adapter of this recipe, where several recipes have it."),
+]
 OfRecipe = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Of this recipe only.")]
 
 
@@ -35,15 +39,16 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
     documents: list[dict[str, Any]] = []
     for one in islice(list_newest(database, "adapter", recipe), limit):
         adapter = store.load(Adapter, one.manifest)
-        lineage = read_lineage(store, database, adapter)
+        lineage = read_lineage(store, database, adapter, one.recipe)
         documents.append(
             {
                 "id": one.manifest,
                 "recipe": one.recipe,
                 "night": one.night,
-                "blueprint": adapter.provenance.blueprint,
+                "blueprint": lineage.blueprint.id if lineage.blueprint and not lineage.imported else None,
                 "champion": read_ref(database, one.recipe, "champion") == one.manifest,
-                "source": adapter.provenance.source,
+                "source": lineage.imported.provenance.source if lineage.imported else None,
+                "origin": _describe_origin(lineage),
                 "score": _describe_score(lineage),
                 "parity": _describe_parity(lineage),
                 "license": lineage.base.provenance.license if lineage.base else None,
@@ -52,7 +57,7 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
     rows = [
         [
             *("*" if d["champion"] else "", d["id"], d["recipe"], d["night"]),
-            *(_describe_origin(d["blueprint"], d["source"]), d["score"], d["parity"], d["license"]),
+            *(d["origin"], d["score"], d["parity"], d["license"]),
         ]
         for d in documents
     ]
@@ -64,6 +69,7 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
 def show_model(
     adapter: AdapterId,
     *,
+    recipe: AsOf = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="Show instead an example that it learned from, and what of it was learned.")
     ] = False,
@@ -77,13 +83,16 @@ def show_model(
 
     store, database = open_store(), open_database()
     manifest = store.load(Adapter, find_id(database, "adapter", adapter))
-    lineage = read_lineage(store, database, manifest)
+    owner = find_owner(database, manifest.id, recipe)
+    lineage = read_lineage(store, database, manifest, owner)
     trial, blueprint = lineage.trial, lineage.blueprint
     if sample:
         _show_sample(store, trial, as_json=as_json)
         return
     document = {
         **manifest_document(manifest),
+        "recipe": owner,
+        "asked": lineage.task.model_dump(mode="json") if lineage.task else None,
         "license": lineage.base.provenance.license if lineage.base else None,
         "lineage": [{"kind": one.kind, "id": one.id} for one in lineage.list_manifests()],
         "training": trial.result.model_dump(mode="json") if trial else None,
@@ -92,11 +101,12 @@ def show_model(
     }
     pairs = [
         ("adapter", manifest.id),
-        ("origin", _describe_origin(manifest.provenance.blueprint, manifest.provenance.source)),
+        ("recipe", owner),
+        ("origin", _describe_origin(lineage)),
         ("base", manifest.content.base),
         ("license", document["license"]),
         ("method", manifest.content.method),
-        ("blueprint", blueprint.id if blueprint else manifest.provenance.blueprint),
+        ("blueprint", blueprint.id if blueprint else None),
         ("bytes", sum(file.size_bytes for file in manifest.content.files)),
     ]
     if trial:
@@ -114,12 +124,12 @@ def show_model(
 
 @app.command()
 def log(recipe: OfRecipe = None, *, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Show who moved which ref when, why and on which verdict, newest first; `nightloom doctor` checks its hashes."""
+    """Show who moved which ref when, why and on what ground, newest first; `nightloom doctor` checks its hashes."""
     from nightloom.registry.database import open_database
     from nightloom.registry.refs import read_log_tail
 
     moves = read_log_tail(open_database(), recipe, limit=limit)[::-1]
-    columns = ["number", "moved_at", "recipe", "name", "old", "new", "night", "who", "verdict", "why"]
+    columns = ["number", "moved_at", "recipe", "name", "old", "new", "night", "who", "cites", "why"]
     documents = [asdict(move) for move in moves]
     rows = [[_shown(document[column]) for column in columns] for document in documents]
     show(documents, table(columns, rows, empty="no ref was ever moved"), as_json=as_json)
@@ -142,8 +152,10 @@ def _show_sample(store: Any, trial: Any, *, as_json: bool) -> None:
     show(tokens, table(["", "tokens", "text"], rows, empty="its row was erased"), as_json=as_json)
 
 
-def _describe_origin(blueprint: str | None, source: str | None) -> str:
-    return f"imported from {source}" if source else f"trained by {short(blueprint)}" if blueprint else "unknown"
+def _describe_origin(lineage: "Lineage") -> str:
+    if lineage.imported:
+        return f"imported from {lineage.imported.provenance.source}"
+    return f"trained by {short(lineage.blueprint.id)}" if lineage.blueprint else "unknown"
 
 
 def _describe_score(lineage: "Lineage") -> str | None:

@@ -52,6 +52,7 @@ def show_snapshot(
     from nightloom.artifacts.training import Tokens
     from nightloom.core.digests import short
     from nightloom.registry.database import open_database
+    from nightloom.registry.members import list_owners
     from nightloom.registry.questions import list_children
     from nightloom.registry.store import open_store
     from nightloom.snapshots.export import list_addresses
@@ -67,7 +68,7 @@ def show_snapshot(
     text = facts(
         [
             ("snapshot", manifest.id),
-            ("recipe", manifest.provenance.recipe),
+            ("recipe", ", ".join(list_owners(database, manifest.id))),
             ("first made", manifest.provenance.night),
             ("parent", manifest.provenance.parent),
             *manifest.content.splits.items(),

@@ -41,9 +41,9 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
         whole=merged or not lora,
         only_merged=[name for name in _ONLY_MERGED if lora.get(name)],
         rank=next((one for one in _LORA_RANKS if one >= rank), rank),
-        task=lineage.adapter.provenance.task,
-        max_new_tokens=lineage.adapter.provenance.max_new_tokens,
-        imported_from=lineage.adapter.provenance.source,
+        task=lineage.task,
+        max_new_tokens=lineage.blueprint.content.max_new_tokens if lineage.blueprint else None,
+        imported_from=lineage.imported.provenance.source if lineage.imported else None,
         source=lineage.base.provenance.source if lineage.base else None,
         place=place,
         revision=revision,
@@ -107,8 +107,8 @@ def _show_difference(comparison: Comparison) -> str:
 
 
 def _name(lineage: Lineage) -> str:
-    recipe = lineage.blueprint.content.recipe if lineage.blueprint else "adapter"
-    return _plain(f"{recipe}-{lineage.adapter.id[:12]}")
+    made = lineage.blueprint or lineage.imported
+    return _plain(f"{made.content.recipe if made else 'adapter'}-{lineage.adapter.id[:12]}")
 
 
 def _plain(value: Any) -> str:

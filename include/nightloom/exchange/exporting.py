@@ -42,7 +42,14 @@ class Exported:
 
 
 def export_model(
-    store: ObjectStore, database: Database, adapter_id: str, folder: Path, *, merged: bool = False, force: bool = False
+    store: ObjectStore,
+    database: Database,
+    adapter_id: str,
+    recipe: str,
+    folder: Path,
+    *,
+    merged: bool = False,
+    force: bool = False,
 ) -> Exported:
     """Write an adapter into a folder; the same export again gives the same bytes.
 
@@ -50,6 +57,7 @@ def export_model(
         store: Holds the adapter.
         database: Tells what was decided about it.
         adapter_id: The adapter.
+        recipe: As whose adapter: the card and the lineage are this recipe's.
         folder: Where to; it is made.
         merged: As one model, with the weights of the base model in it.
         force: Also into a folder that holds something else: files of the same names, and other weights, go.
@@ -61,7 +69,7 @@ def export_model(
     if is_dummy(adapter.content.files):
         msg = f"adapter {short(adapter_id)} is the dummy trainer's and has no weights; train one with `trainer: trl`"
         raise InputError(msg)
-    lineage = read_lineage(store, database, adapter)
+    lineage = read_lineage(store, database, adapter, recipe)
     form = "merged" if merged and adapter.content.method == "lora" else "adapter"
     document = dump_lineage(lineage, form)
     _refuse_other(folder, document, force=force)

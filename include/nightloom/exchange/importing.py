@@ -22,10 +22,11 @@ from nightloom.artifacts.model_files import (
     list_pickles,
     refuse_code,
 )
-from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelFile, TaskSpec
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Import, ModelFile, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.core.digests import parse_json, short
 from nightloom.core.errors import InputError
+from nightloom.core.nights import utc_now
 from nightloom.core.store import ObjectStore
 from nightloom.exchange.lineage import LINEAGE_FILE, Lineage, parse_lineage
 from nightloom.exchange.weights import read_shapes, run_check
@@ -93,8 +94,8 @@ def read_folder(store: ObjectStore, folder: Path) -> Found:
 
 def adopt_model(
     store: ObjectStore, found: Found, recipe: Recipe, *, base: str, task: TaskSpec, source: str
-) -> tuple[Adapter, list[str]]:
-    """Publish what was found as an adapter, and give it with what a person should know of it.
+) -> tuple[Import, list[str]]:
+    """Publish what was found as an adapter of a recipe; return its import, and what a person should know of it.
 
     Args:
         store: Holds the base model and the files.
@@ -110,21 +111,23 @@ def adopt_model(
     identity = AdapterContent(base=base, method=found.method, files=found.files)
     if found.lineage:
         _refuse_another(found.lineage, identity)
-    origin = found.lineage.adapter.provenance if found.lineage else None
-    record = AdapterProvenance(
-        task=origin.task if origin else task,
-        max_new_tokens=origin.max_new_tokens if origin else recipe.evaluate.max_new_tokens,
-        source=source,
-        lineage=store.put_blob(found.document) if found.lineage else None,
-    )
-    adapter = Adapter(content=identity, provenance=record)
-    refuse_unfit(recipe, adapter, base, task)
+    asked = (found.lineage.task if found.lineage else None) or task
+    adapter = Adapter(content=identity, provenance=AdapterProvenance(source=source))
+    refuse_unfit(recipe, adapter, asked, base, task)
     check = in_child(run_check, environment=NO_DEVICE)
     notes = check(adapter=identity.model_dump(mode="json"), template=found.template)
-    if found.lineage and found.lineage.prompt and record.task.prompt != task.prompt:
+    if found.lineage and found.lineage.prompt and asked.prompt != task.prompt:
         _refuse_program(found.lineage.prompt)
         store.publish(found.lineage.prompt)
-    return store.publish(adapter), notes
+    store.publish(adapter)
+    content = Import.Content(
+        recipe=recipe.name,
+        adapter=adapter.id,
+        task=asked,
+        lineage=store.put_blob(found.document) if found.lineage else None,
+    )
+    provenance = Import.Provenance(source=source, imported_at=utc_now())
+    return store.publish(Import(content=content, provenance=provenance)), notes
 
 
 def _keep_adapter(store: ObjectStore, folder: Path, config: dict[str, Any]) -> list[ModelFile]:

@@ -4,12 +4,12 @@ From another installation they come as one document. Each is checked against its
 the document is kept as it came: these manifests are not this store's own, so no night ever finds them in place of work.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from nightloom.artifacts.blueprints import Blueprint
-from nightloom.artifacts.models import Adapter, BaseModelManifest
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
+from nightloom.artifacts.models import Adapter, BaseModelManifest, Import, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
@@ -17,16 +17,17 @@ from nightloom.core.digests import canonical_json, parse_json, short
 from nightloom.core.errors import ManifestError
 from nightloom.core.manifests import Manifest
 from nightloom.core.store import ObjectStore
+from nightloom.promotion.champions import list_imports, list_verdicts
 from nightloom.registry.database import Database
-from nightloom.registry.questions import list_children
+from nightloom.registry.members import list_night, list_nights
+from nightloom.registry.questions import list_parents
 
 LINEAGE_FILE = "nightloom.json"
 
 _VERSION = 1
 _LARGEST_BYTES = 16 << 20
-_LONGEST_ANSWER = 1 << 17
 _KINDS: Mapping[str, type[Manifest]] = {
-    kind.kind: kind for kind in (Adapter, BaseModelManifest, Prompt, Blueprint, Trial, Parity, Verdict)
+    kind.kind: kind for kind in (Adapter, BaseModelManifest, Prompt, Blueprint, Trial, Import, Parity, Verdict)
 }
 
 M = TypeVar("M", bound=Manifest)
@@ -34,9 +35,11 @@ M = TypeVar("M", bound=Manifest)
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where an adapter came from, as far as it is known.
+    """Where a recipe's adapter came from, as far as it is known.
 
     Attributes:
+        blueprint: By which the recipe trained it, or would have: the same bytes may be another recipe's, too.
+        imported: How the recipe adopted it; None where it was trained.
         verdicts: Of which it was the candidate, oldest first.
         parities: What these verdicts rest on.
     """
@@ -46,43 +49,49 @@ class Lineage:
     prompt: Prompt | None
     blueprint: Blueprint | None
     trial: Trial | None
+    imported: Import | None
     parities: tuple[Parity, ...]
     verdicts: tuple[Verdict, ...]
 
+    @property
+    def task(self) -> TaskSpec | None:
+        """What the adapter is asked; None where nothing says so any more."""
+        if self.blueprint:
+            return self.blueprint.content.task
+        return self.imported.content.task if self.imported else None
+
     def list_manifests(self) -> list[Manifest]:
         """Give all of them, those that others name first."""
-        single = (self.base, self.prompt, self.blueprint, self.trial)
+        single = (self.base, self.prompt, self.blueprint, self.trial, self.imported)
         return [*(one for one in single if one), *self.parities, *self.verdicts, self.adapter]
 
 
-def read_lineage(store: ObjectStore, database: Database, adapter: Adapter) -> Lineage:
-    """Give the lineage of an adapter: that which came with it, or what this installation knows.
+def read_lineage(store: ObjectStore, database: Database, adapter: Adapter, recipe: str) -> Lineage:
+    """Return the lineage of an adapter as a recipe has it: what this installation knows, or what came with it.
 
     Args:
         store: Holds it.
-        database: Knows the verdicts on it.
+        database: Knows the recipe's verdicts on it, its imports and its nights.
         adapter: The adapter.
+        recipe: Whose: another recipe may have the same bytes, and ask them something else.
     """
-    if adapter.provenance.lineage:
-        return parse_lineage(store.get_blob(adapter.provenance.lineage))[0]
-    blueprint = store.load_if_there(Blueprint, adapter.provenance.blueprint)
-    given = tuple(list_verdicts(store, database, adapter.id))
+    given = tuple(list_verdicts(store, database, recipe, adapter.id))
+    imported = next(reversed(list_imports(store, database, recipe, adapter.id)), None)
+    if imported and imported.content.lineage and not given:
+        return replace(parse_lineage(store.get_blob(imported.content.lineage))[0], adapter=adapter, imported=imported)
+    blueprint, trial = _find_training(store, database, adapter.id, recipe, given)
     parities = (store.load_if_there(Parity, one) for one in dict.fromkeys(one.content.parity for one in given))
-    return Lineage(
+    told = Lineage(
         adapter=adapter,
         base=store.load_if_there(BaseModelManifest, adapter.content.base),
-        prompt=store.load_if_there(Prompt, adapter.provenance.task.prompt),
+        prompt=None,
         blueprint=blueprint,
-        trial=_find_trial(store, adapter, blueprint),
+        trial=trial,
+        imported=None if blueprint else imported,
         parities=tuple(one for one in parities if one),
         verdicts=given,
     )
-
-
-def list_verdicts(store: ObjectStore, database: Database, candidate: str) -> list[Verdict]:
-    """Return the verdicts of all recipes on an adapter, oldest first."""
-    found = (store.load_if_there(Verdict, one) for one in list_children(database, candidate, "verdict", "candidate"))
-    return [verdict for verdict in found if verdict]
+    return replace(told, prompt=store.load_if_there(Prompt, told.task.prompt if told.task else None))
 
 
 def dump_lineage(lineage: Lineage, form: str) -> bytes:
@@ -151,6 +160,7 @@ def _put_together(found: list[Manifest], named: Any) -> Lineage:
         prompt=one(Prompt),
         blueprint=one(Blueprint),
         trial=one(Trial),
+        imported=one(Import),
         parities=every(Parity),
         verdicts=every(Verdict),
     )
@@ -167,17 +177,21 @@ def _refuse_strangers(lineage: Lineage) -> None:
 
 
 def _list_strangers(lineage: Lineage) -> Iterator[str]:
-    adapter, blueprint, trial = lineage.adapter, lineage.blueprint, lineage.trial
+    adapter, blueprint, trial, task = lineage.adapter, lineage.blueprint, lineage.trial, lineage.task
     if lineage.base is None or lineage.base.id != adapter.content.base:
         yield f"the manifest of its base model {short(adapter.content.base)} is missing"
-    if lineage.prompt is None or lineage.prompt.id != adapter.provenance.task.prompt:
-        yield f"the manifest of its prompt {short(adapter.provenance.task.prompt)} is missing"
-    if (blueprint.id if blueprint else None) != adapter.provenance.blueprint:
-        yield f"the manifest of its blueprint {short(str(adapter.provenance.blueprint))} is missing, or of another"
-    if not 0 < adapter.provenance.max_new_tokens <= _LONGEST_ANSWER:
-        yield f"it claims answers of {adapter.provenance.max_new_tokens} tokens"
+    if lineage.verdicts and (blueprint is None or blueprint.id != lineage.verdicts[-1].content.blueprint):
+        yield f"the manifest of its blueprint {short(lineage.verdicts[-1].content.blueprint)} is missing, or of another"
+    if task is None:
+        yield "nothing in it says what the adapter is asked"
+    elif lineage.prompt is None or lineage.prompt.id != task.prompt:
+        yield f"the manifest of its prompt {short(task.prompt)} is missing"
     if trial and (trial.result.adapter != adapter.id or trial.key.base != adapter.content.base):
         yield f"trial {short(trial.id)} made another adapter"
+    if trial and (blueprint is None or trial.id not in _list_trials(blueprint.content)):
+        yield f"trial {short(trial.id)} is of another blueprint"
+    if lineage.imported and lineage.imported.content.adapter != adapter.id:
+        yield f"import {short(lineage.imported.id)} is of another adapter"
     yield from _list_strange_verdicts(lineage)
 
 
@@ -194,7 +208,27 @@ def _list_strange_verdicts(lineage: Lineage) -> Iterator[str]:
             yield f"parity {short(verdict.content.parity)}, which verdict {short(verdict.id)} cites, is missing"
 
 
-def _find_trial(store: ObjectStore, adapter: Adapter, blueprint: Blueprint | None) -> Trial | None:
-    if blueprint is None or adapter.provenance.trial is None:
-        return None
-    return store.find(Trial, identify_trial(blueprint.content, adapter.provenance.trial))
+def _find_training(
+    store: ObjectStore, database: Database, adapter: str, recipe: str, verdicts: Sequence[Verdict]
+) -> tuple[Blueprint | None, Trial | None]:
+    """Return the recipe's blueprint that gives an adapter, and its trial: of the last verdict, else of a night."""
+    trained = set(list_parents(database, adapter, Trial.kind))
+    if verdicts:
+        blueprint = store.load_if_there(Blueprint, verdicts[-1].content.blueprint)
+        return blueprint, _find_trial(store, blueprint, trained)
+    for night in reversed(list_nights(database, recipe, adapter)):
+        for one in reversed(list_night(database, recipe, night, Blueprint.kind)):
+            blueprint = store.load_if_there(Blueprint, one.manifest)
+            if trial := _find_trial(store, blueprint, trained):
+                return blueprint, trial
+    return None, None
+
+
+def _find_trial(store: ObjectStore, blueprint: Blueprint | None, trained: Collection[str]) -> Trial | None:
+    """Return the one of a blueprint's trials that is among others."""
+    trials = _list_trials(blueprint.content) if blueprint else ()
+    return next((store.load_if_there(Trial, one) for one in trials if one in trained), None)
+
+
+def _list_trials(blueprint: BlueprintSpec) -> list[str]:
+    return [Trial.id_of(identify_trial(blueprint, number)) for number in range(len(blueprint.trials))]

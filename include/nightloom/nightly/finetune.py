@@ -22,10 +22,10 @@ from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
 from nightloom.processes.packages import worker_packages
+from nightloom.promotion.champions import asked_of, read_task
 from nightloom.promotion.parity import identify_parity
 from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
-from nightloom.registry.refs import read_ref_before
 from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
 from nightloom.trials.ranking import count_rungs, list_contenders, note_divergence
@@ -148,15 +148,16 @@ def compare_candidate(night: Night, blueprint: str, candidate: str, parity: str 
     """Score candidate, champion, baseline and linear classifier on the same items, and decide."""
     store = night.store
     # What the nights before it left, so that running a night again decides on the same ground.
-    champion = read_ref_before(night.registry, night.recipe.name, "champion", night.date)
-    asked = (blueprint, candidate, champion, parity)
+    champion = asked_of(store, night.registry, night.recipe.name, night.date)
+    standing = champion.adapter if champion else None
+    asked = (blueprint, candidate, standing, champion.cites if champion else None, parity)
     scored = _find_scores(night, *asked) or on_device(score_models)(*asked)
     verdict = decide(
         store,
         night=night.date,
         blueprint_id=blueprint,
         candidate=candidate,
-        champion=champion,
+        champion=standing,
         parity=parity,
         scores=[(role, eval_set, store.load(Scores, scores)) for role, eval_set, scores in scored],
     )
@@ -193,7 +194,7 @@ def prove_model(blueprint: str, candidate: str) -> str:
 
 
 def score_models(
-    blueprint: str, candidate: str, champion: str | None, parity: str | None
+    blueprint: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
 ) -> list[tuple[Role, str, str]]:
     """Score all models of a verdict in one process: for a child process. Return role, eval set and scores."""
     from nightloom.evaluation.linear_classifier import score_linear_classifier
@@ -201,11 +202,11 @@ def score_models(
 
     store = open_store()
     spec = store.load(Blueprint, blueprint).content
-    models = _list_models(store, spec, candidate, champion, parity)
+    models = _list_models(store, spec, candidate, champion, cites, parity)
     scored: list[tuple[Role, str, str]] = []
     for use in spec.eval_sets:
-        for role, model, (task, max_new_tokens) in models:
-            scored.append((role, use.name, score_model(store, task, max_new_tokens, model, use.evalset).id))
+        for role, model, task in models:
+            scored.append((role, use.name, score_model(store, task, spec.max_new_tokens, model, use.evalset).id))
         if spec.linear_classifier:
             scores = score_linear_classifier(store, blueprint, use.evalset)
             scored.append(("linear_classifier", use.name, scores.id))
@@ -213,16 +214,17 @@ def score_models(
 
 
 def _find_scores(
-    night: Night, blueprint: str, candidate: str, champion: str | None, parity: str | None
+    night: Night, blueprint: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
 ) -> list[tuple[Role, str, str]] | None:
     """Return what `score_models` returns, or None if something has to be scored."""
     store, packages = night.store, worker_packages()
     spec = store.load(Blueprint, blueprint).content
-    models = _list_models(store, spec, candidate, champion, parity)
+    models = _list_models(store, spec, candidate, champion, cites, parity)
     keys: list[tuple[Role, str, ScoresKey]] = []
     for use in spec.eval_sets:
-        for role, model, (task, max_new_tokens) in models:
-            keys.append((role, use.name, identify_scores(task, max_new_tokens, model, use.evalset, packages)))
+        for role, model, task in models:
+            key = identify_scores(task, spec.max_new_tokens, model, use.evalset, packages)
+            keys.append((role, use.name, key))
         if spec.linear_classifier:
             keys.append(("linear_classifier", use.name, identify_linear_classifier(spec, use.evalset, packages)))
     found = [(role, name, store.find(Scores, key)) for role, name, key in keys]
@@ -234,23 +236,25 @@ def _find_scores(
 
 
 def _list_models(
-    store: ObjectStore, blueprint: BlueprintSpec, candidate: str, champion: str | None, parity: str | None
-) -> list[tuple[Role, ModelRef, tuple[TaskSpec, int]]]:
-    """Return the models of a verdict, and what each is asked.
+    store: ObjectStore,
+    blueprint: BlueprintSpec,
+    candidate: str,
+    champion: str | None,
+    cites: str | None,
+    parity: str | None,
+) -> list[tuple[Role, ModelRef, TaskSpec]]:
+    """Return the models of a verdict, and what each is asked; the blueprint's limit of tokens is that of all.
 
     No engine opens an adapter without effect: what it answers is what its base model does.
     """
-    asked = (blueprint.task, blueprint.max_new_tokens)
     is_without_effect = parity is not None and store.load(Parity, parity).is_without_effect
-    models: list[tuple[Role, ModelRef, tuple[TaskSpec, int]]] = [
-        ("baseline", ModelRef(base=blueprint.base), asked),
-        ("candidate", ModelRef(base=blueprint.base, adapter=None if is_without_effect else candidate), asked),
+    models: list[tuple[Role, ModelRef, TaskSpec]] = [
+        ("baseline", ModelRef(base=blueprint.base), blueprint.task),
+        ("candidate", ModelRef(base=blueprint.base, adapter=None if is_without_effect else candidate), blueprint.task),
     ]
-    if champion:
-        adapter = store.load(Adapter, champion)
-        # A champion is asked as it is served: with the prompt that it was trained by.
-        as_served = (adapter.provenance.task, adapter.provenance.max_new_tokens)
-        models.append(("champion", ModelRef(base=adapter.content.base, adapter=champion), as_served))
+    if champion and cites:
+        base = store.load(Adapter, champion).content.base
+        models.append(("champion", ModelRef(base=base, adapter=champion), read_task(store, cites)))
     return models
 
 

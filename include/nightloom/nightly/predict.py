@@ -13,8 +13,8 @@ from nightloom.prediction.plan import plan_shards as cut_into_shards
 from nightloom.prediction.run import are_done, run_predictions
 from nightloom.prediction.table import write_predictions_table
 from nightloom.processes.device_leases import on_device
+from nightloom.promotion.champions import asked_of
 from nightloom.registry.erasures import read_erasures
-from nightloom.registry.refs import read_ref
 from nightloom.sources.extract import extract_records
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def plan_shards(night: Night) -> str | Stop:
     recipe, store = night.recipe, night.store
     if recipe.predict is None:
         return Stop("nothing_new", "the recipe predicts nothing")
-    champion = read_ref(night.registry, recipe.name, "champion")
+    champion = asked_of(store, night.registry, recipe.name)
     if champion is None:
         return Stop("nothing_new", "no model has been promoted yet, so nothing is predicted")
     records = extract_records(
@@ -41,14 +41,14 @@ def plan_shards(night: Night) -> str | Stop:
     night.keep(records.kind, records.id)
     if not records.content.rows:
         return Stop("nothing_new", "no row waits for an answer")
-    adapter = store.load(Adapter, champion)
+    adapter = store.load(Adapter, champion.adapter)
     plan = cut_into_shards(
         store,
         recipe,
         night=night.date,
         records=records.id,
-        model=ModelRef(base=adapter.content.base, adapter=champion),
-        task=adapter.provenance.task,
+        model=ModelRef(base=adapter.content.base, adapter=adapter.id),
+        task=champion.task,
     )
     night.keep(plan.kind, plan.id)
     logger.info("plan %s: %d rows in %d shards", short(plan.id), plan.content.rows, len(plan.content.shards))

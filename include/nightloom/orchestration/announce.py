@@ -60,13 +60,13 @@ class AnnounceChampionOperator(NightOperator):
         night = self.night_of(context)
         moves = read_log_tail(open_database(), self.recipe, "champion", limit=1)
         is_narrowed = bool(context["params"].get("blueprint"))
-        # A move without a verdict was made by a person, who has told whom it concerns.
-        if is_narrowed or not moves or moves[-1].night.isoformat() != night or moves[-1].verdict is None:
+        # Whoever moved it by hand has told whom it concerns.
+        if is_narrowed or not moves or moves[-1].night.isoformat() != night or moves[-1].by_hand:
             msg = f"night {night} made no new champion"
             raise AirflowSkipException(msg)
         move = moves[-1]
         for asset in self.outlets:
-            emit(context, asset, night, {"night": night, "champion": move.new, "verdict": move.verdict})
+            emit(context, asset, night, {"night": night, "champion": move.new, "verdict": move.cites})
 
 
 def announce(asset: Asset) -> AnnounceOperator:

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from nightloom.artifacts.models import Adapter, TaskSpec
+from nightloom.artifacts.models import Adapter, Import, TaskSpec
 from nightloom.artifacts.results import Parity, Verdict
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
+from nightloom.promotion.champions import CHAMPION, Ground
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import is_latest_night
-from nightloom.registry.refs import RefMove, move_ref, read_log_tail, read_ref
-
-CHAMPION = "champion"
+from nightloom.registry.refs import RefMove, move_ref, read_last_move, read_log_tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
     if undone:
         sentence = f"{decided.reason}; but {undone.who} took this adapter back ({undone.why}), so the champion stays"
         return Promotion(moved=False, sentence=sentence)
-    if any(move.verdict == verdict.id for move in moves):
+    if any(move.cites == verdict.id for move in moves):
         return Promotion(moved=True, sentence=decided.reason)
     if not is_latest_night(database, decided.recipe, night):
         return Promotion(moved=False, sentence=f"{decided.reason}; night {night} is not the latest, so no ref moves")
@@ -53,61 +52,65 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
             night=night,
             who=who,
             why=decided.reason,
-            verdict=verdict.id,
+            cites=verdict.id,
         )
     except ConflictError as error:
         return Promotion(moved=False, sentence=f"the champion moved after the comparison, make it again: {error}")
     return Promotion(moved=True, sentence=decided.reason)
 
 
-def promote_by_hand(
-    database: Database, recipe: str, adapter: str, *, night: date, who: str, why: str, verdict: Verdict | None = None
-) -> Promotion:
-    """Make an adapter the champion because a person says so, and cite the verdict that there is on it, if any.
+def promote_by_hand(database: Database, ground: Ground, *, night: date, who: str, why: str) -> Promotion:
+    """Make an adapter a recipe's champion because a person says so.
 
-    A verdict is cited once: a later promotion of the same adapter by hand rests on the person alone.
+    Args:
+        database: The registry.
+        ground: The recipe's verdict on the adapter, or its import: what the champion will be asked.
+        night: By which it moves.
+        who: Moves it.
+        why: In the person's words.
 
     Raises:
         ConflictError: Somebody moved the ref meanwhile.
     """
-    present = read_ref(database, recipe, CHAMPION)
-    if present == adapter:
+    recipe = ground.content.recipe
+    adapter = ground.content.adapter if isinstance(ground, Import) else ground.content.candidate
+    present = read_last_move(database, recipe, CHAMPION)
+    if present and (present.new, present.cites) == (adapter, ground.id):
         return Promotion(moved=False, sentence=f"{short(adapter)} is the champion of {recipe} already")
-    cited = {move.verdict for move in _list_moves(database, recipe)}
-    cites = verdict.id if verdict and verdict.content.recipe == recipe and verdict.id not in cited else None
     move_ref(
         database,
         recipe=recipe,
         name=CHAMPION,
-        expected=present,
+        expected=present.new if present else None,
         value=adapter,
         night=night,
         who=who,
         why=why,
-        verdict=cites,
+        cites=ground.id,
+        by_hand=True,
     )
-    ground = f"verdict {short(cites)} is cited" if cites else "no verdict is cited"
-    return Promotion(moved=True, sentence=f"{short(adapter)} is the champion of {recipe} now; {ground}")
+    sentence = f"{short(adapter)} is the champion of {recipe} now; {ground.kind} {short(ground.id)} is cited"
+    return Promotion(moved=True, sentence=sentence)
 
 
-def refuse_unfit(recipe: Recipe, adapter: Adapter, base: str, task: TaskSpec) -> None:
+def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base: str, task: TaskSpec) -> None:
     """Check that an adapter answers what a recipe asks, on the base model that the recipe names.
 
     Args:
         recipe: What is asked.
         adapter: The adapter.
+        asked: What it is asked, by the recipe's verdict on it or by its import.
         base: The base model that it must stand on.
-        task: What the recipe asks today; an adapter may have learned by an earlier prompt.
+        task: What the recipe asks today; an adapter may be asked by an earlier prompt.
 
     Raises:
         InputError: It does not.
     """
-    learned = adapter.provenance.task
-    if learned.model_copy(update={"prompt": task.prompt}) != task:
+    if asked.model_copy(update={"prompt": task.prompt}) != task:
         msg = (
-            f"adapter {short(adapter.id)} answers {', '.join(learned.field_order)} as {learned.output}, recipe "
-            f"{recipe.name} asks for {', '.join(task.field_order)} as {task.output}, or allows other values; it is of "
-            f"another recipe"
+            f"adapter {short(adapter.id)} answers {', '.join(asked.field_order)} as {asked.output}, recipe "
+            f"{recipe.name} asks for {', '.join(task.field_order)} as {task.output}, or allows other values; take one "
+            f"that was trained since"
         )
         raise InputError(msg)
     if adapter.content.base != base:
@@ -130,7 +133,7 @@ def refuse_mismatched(adapter: str, parities: Sequence[Parity]) -> None:
 
 
 def roll_back_champion(database: Database, recipe: str, *, night: date, who: str, why: str) -> Promotion:
-    """Make the champion before this one the champion again. Twice goes back two steps.
+    """Make the champion before this one the champion again, asked what it was asked then. Twice goes back two steps.
 
     Raises:
         InputError: There is no earlier champion.
@@ -141,8 +144,20 @@ def roll_back_champion(database: Database, recipe: str, *, night: date, who: str
         msg = f"{recipe} has no earlier champion to go back to; `nightloom model log {recipe}` shows all there were"
         raise InputError(msg)
     earlier, present = line[-2:]
-    move_ref(database, recipe=recipe, name=CHAMPION, expected=present, value=earlier, night=night, who=who, why=why)
-    return Promotion(moved=True, sentence=f"champion of {recipe} is {short(earlier)} again, not {short(present)}")
+    move_ref(
+        database,
+        recipe=recipe,
+        name=CHAMPION,
+        expected=present.new,
+        value=earlier.new,
+        night=night,
+        who=who,
+        why=why,
+        cites=earlier.cites,
+        by_hand=True,
+    )
+    sentence = f"champion of {recipe} is {short(earlier.new)} again, not {short(present.new)}"
+    return Promotion(moved=True, sentence=sentence)
 
 
 def _list_moves(database: Database, recipe: str) -> list[RefMove]:
@@ -153,13 +168,13 @@ def _list_moves(database: Database, recipe: str) -> list[RefMove]:
 def _find_undoing(moves: Sequence[RefMove], adapter: str) -> RefMove | None:
     """Give the move by which a person took an adapter back, if that is the last that happened to it."""
     last = next((move for move in reversed(moves) if adapter in (move.old, move.new)), None)
-    return last if last and last.old == adapter and last.verdict is None else None
+    return last if last and last.old == adapter != last.new and last.by_hand else None
 
 
-def _list_line(moves: Sequence[RefMove]) -> list[str]:
-    """Give the champions up to the present one; what was taken back is not among them."""
-    line: list[str] = []
+def _list_line(moves: Sequence[RefMove]) -> list[RefMove]:
+    """Return the moves by which champions came, up to the present one; what was taken back is not among them."""
+    line: list[RefMove] = []
     for move in moves:
-        line = line[: line.index(move.new)] if move.new in line else line
-        line.append(move.new)
+        champions = [one.new for one in line]
+        line = [*(line[: champions.index(move.new)] if move.new in champions else line), move]
     return line

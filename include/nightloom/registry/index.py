@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from nightloom.artifacts.models import Import
 from nightloom.artifacts.stages import StageResult
 from nightloom.core.manifests import Manifest
 from nightloom.core.names import list_names
@@ -84,8 +85,8 @@ class Indexer:
 def note_entries(database: Database, entries: Collection[Entry]) -> int:
     """Write manifests with their edges into the index, in one transaction; return how many it did not know.
 
-    Edges of those that it knew are written anew. What a stage made or used becomes members of its recipe and night, as
-    far as the index knows it.
+    Edges of those that it knew are written anew. What a stage made or used becomes members of its recipe and night, and
+    what was imported members of its recipe, as far as the index knows it.
     """
     by_id = {entry.id: entry for entry in entries}
     with database.transaction() as session:
@@ -99,7 +100,9 @@ def note_entries(database: Database, entries: Collection[Entry]) -> int:
         _insert(session, EdgeRow, [asdict(edge) for edge in edges])
         for entry in by_id.values():
             if isinstance(entry.manifest, StageResult):
-                _add_members(session, entry.manifest)
+                _add_stage(session, entry.manifest)
+            elif isinstance(entry.manifest, Import):
+                _add_import(session, entry.manifest)
     return len(fresh)
 
 
@@ -164,21 +167,29 @@ def _list_told(session: Session, entry: Entry) -> Iterator[Edge]:
             yield Edge(kind, told, entry.manifest.kind, entry.id, "facts", "facts")
 
 
-def _add_members(session: Session, stage: StageResult) -> None:
-    told, began_at = stage.content, _naive(stage.provenance.began_at)
-    night = key_of_night(date.fromisoformat(told.night) if told.night else None)
+def _add_stage(session: Session, stage: StageResult) -> None:
+    told = stage.content
     wanted = [manifest for ids in told.members.values() for manifest in ids]
-    of_night = sa.select(MemberRow.manifest).where(MemberRow.recipe == told.recipe, MemberRow.night == night)
+    _add_members(session, told.recipe, date.fromisoformat(told.night), wanted, stage.provenance.began_at)
+
+
+def _add_import(session: Session, imported: Import) -> None:
+    wanted = [imported.content.adapter, imported.id]
+    _add_members(session, imported.content.recipe, key_of_night(None), wanted, imported.provenance.imported_at)
+
+
+def _add_members(session: Session, recipe: str, night: date, wanted: Collection[str], since: datetime) -> None:
+    of_night = sa.select(MemberRow.manifest).where(MemberRow.recipe == recipe, MemberRow.night == night)
     there = set(session.scalars(of_night))
     query = sa.select(ManifestRow)
     found = (session.scalars(query.where(ManifestRow.manifest.in_(ids))) for ids in batches(wanted, _AT_ONCE))
     rows = [
         {
-            "recipe": told.recipe,
+            "recipe": recipe,
             "night": night,
             "manifest": row.manifest,
             "kind": row.kind,
-            "noted_at": max(row.made_at, began_at),
+            "noted_at": max(row.made_at, _naive(since)),
         }
         for each in found
         for row in each

@@ -35,9 +35,9 @@ class Member:
     noted_at: datetime
 
 
-def add_member(database: Database, recipe: str, night: date | None, kind: str, manifest: str) -> None:
-    """Note that a night of a recipe (None: an import) made or used a manifest; noted again, the first time stands."""
-    key = {"recipe": recipe, "night": key_of_night(night), "manifest": manifest}
+def add_member(database: Database, recipe: str, night: date, kind: str, manifest: str) -> None:
+    """Note that a night of a recipe made or used a manifest; noted again, the first time stands."""
+    key = {"recipe": recipe, "night": night, "manifest": manifest}
     with database.transaction() as session:
         if session.get(MemberRow, key) is None:
             session.add(MemberRow(**key, kind=kind, noted_at=utc_now().replace(tzinfo=None)))
@@ -97,6 +97,17 @@ def find_last(database: Database, recipe: str, night: date, kind: str) -> str | 
     """Return the manifest of a kind that a night of a recipe made or used last, or None."""
     members = list_night(database, recipe, night, kind)
     return members[-1].manifest if members else None
+
+
+def list_nights(database: Database, recipe: str, manifest: str) -> list[date]:
+    """Return the nights of a recipe that made or used a manifest, the latest last; an import is none."""
+    query = (
+        sa.select(MemberRow.night)
+        .where(MemberRow.recipe == recipe, MemberRow.manifest == manifest, MemberRow.night != _NO_NIGHT)
+        .order_by(MemberRow.night)
+    )
+    with database.reading() as session:
+        return list(session.scalars(query))
 
 
 def list_owners(database: Database, manifest: str) -> list[str]:

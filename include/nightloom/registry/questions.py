@@ -75,6 +75,13 @@ def list_children(database: Database, parent: str, kind: str, path: str) -> list
         return list(session.scalars(query))
 
 
+def list_parents(database: Database, child: str, kind: str) -> list[str]:
+    """Return the manifests of a kind that another was made from, sorted."""
+    query = sa.select(EdgeRow.parent).where(EdgeRow.child == child, EdgeRow.parent_kind == kind).distinct()
+    with database.reading() as session:
+        return sorted(session.scalars(query))
+
+
 def list_learners(database: Database, snapshots: Collection[str]) -> list[str]:
     """Return the adapters that were trained on one of these snapshots, sorted."""
     learned, made = aliased(EdgeRow), aliased(EdgeRow)

@@ -19,7 +19,7 @@ from nightloom.registry.roots import read_registry_id
 
 logger = logging.getLogger(__name__)
 
-_LAST = ("report", "stage")
+_LAST = ("import", "report", "stage")
 """Kinds that name others whatever they are of: those are to be known before."""
 
 _BATCH = 500

@@ -18,7 +18,12 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class RefMove:
-    """One line of the log."""
+    """One line of the log.
+
+    Attributes:
+        cites: Id of the manifest on which the move rests: of a champion, a verdict or an import.
+        by_hand: A person moved it.
+    """
 
     number: int
     recipe: str
@@ -28,7 +33,8 @@ class RefMove:
     night: date
     who: str
     why: str
-    verdict: str | None
+    cites: str | None
+    by_hand: bool
     moved_at: datetime
     line_hash: str
 
@@ -40,16 +46,32 @@ def read_ref(database: Database, recipe: str, name: str) -> str | None:
         return None if row is None else row.value
 
 
-def read_ref_before(database: Database, recipe: str, name: str, night: date) -> str | None:
-    """Give what a ref pointed to when a night began: what the nights before it left, whatever came later."""
+def read_last_move(database: Database, recipe: str, name: str, *, before: date | None = None) -> RefMove | None:
+    """Return the last move of a ref; None where it was never set.
+
+    Args:
+        database: The registry.
+        recipe: Whose ref.
+        name: Of the ref.
+        before: A night: only what the nights before it left counts, whatever came later.
+    """
     query = (
-        sa.select(RefMoveRow.new)
-        .where(RefMoveRow.recipe == recipe, RefMoveRow.name == name, RefMoveRow.night < night)
+        sa.select(RefMoveRow)
+        .where(RefMoveRow.recipe == recipe, RefMoveRow.name == name)
         .order_by(RefMoveRow.number.desc())
         .limit(1)
     )
-    with database.transaction() as session:
-        return session.scalar(query)
+    if before is not None:
+        query = query.where(RefMoveRow.night < before)
+    with database.reading() as session:
+        row = session.scalar(query)
+        return None if row is None else _as_move(row)
+
+
+def read_ref_before(database: Database, recipe: str, name: str, night: date) -> str | None:
+    """Return what a ref pointed to when a night began: what the nights before it left, whatever came later."""
+    move = read_last_move(database, recipe, name, before=night)
+    return move.new if move else None
 
 
 def move_ref(
@@ -62,12 +84,14 @@ def move_ref(
     night: date,
     who: str,
     why: str,
-    verdict: str | None = None,
+    cites: str | None = None,
+    by_hand: bool = False,
 ) -> None:
     """Point a ref to a value, provided that it still holds the value on which the move was decided.
 
-    Moving it to where it is does nothing, so that a step that is run again succeeds. A verdict moves a ref once: when
-    a person has undone its move, running the night again does not bring it back.
+    A night that moves it to where it is does nothing, so that a step that is run again succeeds. By a night, a manifest
+    that is cited moves a ref once: when a person has undone its move, running the night again does not bring it back.
+    A person may cite it again.
 
     Raises:
         ConflictError: The ref holds something else, or was last moved by a later night.
@@ -75,7 +99,7 @@ def move_ref(
     with database.transaction() as session:
         row = session.get(RefRow, (recipe, name), with_for_update=True)
         present = row.value if row else None
-        if present == value or (verdict and _is_cited(session, recipe, name, verdict)):
+        if not by_hand and (present == value or (cites and _is_cited(session, recipe, name, cites))):
             return
         if present != expected:
             msg = (
@@ -87,7 +111,18 @@ def move_ref(
             msg = f"{name} of {recipe} was moved by the later night {row.night}; night {night} cannot move it back"
             raise ConflictError(msg)
         session.merge(RefRow(recipe=recipe, name=name, value=value, night=night))
-        _append(session, recipe, name, present, value, night, who, why, verdict)
+        move = RefMoveRow(
+            recipe=recipe,
+            name=name,
+            old=present,
+            new=value,
+            night=night,
+            who=who,
+            why=why,
+            cites=cites,
+            by_hand=by_hand,
+        )
+        _append(session, move)
 
 
 def verify_log(database: Database) -> int:
@@ -132,38 +167,18 @@ def read_log_tail(
         return [_as_move(row) for row in reversed(session.scalars(query).all())]
 
 
-def _is_cited(session: Session, recipe: str, name: str, verdict: str) -> bool:
+def _is_cited(session: Session, recipe: str, name: str, cites: str) -> bool:
     query = sa.select(RefMoveRow.number).where(
-        RefMoveRow.recipe == recipe, RefMoveRow.name == name, RefMoveRow.verdict == verdict
+        RefMoveRow.recipe == recipe, RefMoveRow.name == name, RefMoveRow.cites == cites
     )
     return session.scalar(query.limit(1)) is not None
 
 
-def _append(
-    session: Session,
-    recipe: str,
-    name: str,
-    old: str | None,
-    new: str,
-    night: date,
-    who: str,
-    why: str,
-    verdict: str | None,
-) -> None:
+def _append(session: Session, row: RefMoveRow) -> None:
     last = session.scalars(sa.select(RefMoveRow).order_by(RefMoveRow.number.desc()).limit(1)).first()
-    row = RefMoveRow(
-        number=last.number + 1 if last else 1,
-        recipe=recipe,
-        name=name,
-        old=old,
-        new=new,
-        night=night,
-        who=who,
-        why=why,
-        verdict=verdict,
-        moved_at=utc_now().replace(tzinfo=None),
-        previous_hash=last.line_hash if last else _GENESIS,
-    )
+    row.number = last.number + 1 if last else 1
+    row.moved_at = utc_now().replace(tzinfo=None)
+    row.previous_hash = last.line_hash if last else _GENESIS
     row.line_hash = _hash(row)
     session.add(row)
 
@@ -179,7 +194,8 @@ def _hash(row: RefMoveRow) -> str:
             row.night.isoformat(),
             row.who,
             row.why,
-            row.verdict,
+            row.cites,
+            row.by_hand,
             row.moved_at.isoformat(),
             row.previous_hash,
         ]
@@ -196,7 +212,8 @@ def _as_move(row: RefMoveRow) -> RefMove:
         night=row.night,
         who=row.who,
         why=row.why,
-        verdict=row.verdict,
+        cites=row.cites,
+        by_hand=row.by_hand,
         moved_at=row.moved_at.replace(tzinfo=UTC),
         line_hash=row.line_hash,
     )

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from nightloom.core.nights import utc_now
 from nightloom.registry.database import Database
-from nightloom.registry.members import key_of_night
 from nightloom.registry.tables import (
     InstallationRow,
     LeaseRow,
@@ -94,16 +93,15 @@ def _list_sources() -> list[_Source]:
         sa.select(OutcomeRow.recipe, OutcomeRow.night).where(OutcomeRow.status == "running")
     )
     may_go_on = (TrialRow.finished_at.is_(None), TrialRow.seen_at > now - _TRIAL_WAITS)
-    is_import = (MemberRow.night == key_of_night(None), MemberRow.kind == "adapter")
     return [
         _Source("blueprint", ManifestRow.manifest, (ManifestRow.kind == "blueprint",)),
         _Source("leased", leased, (LeaseRow.expires_at > now, sa.func.length(LeaseRow.scope) > 64)),
         _Source("unfinished night", MemberRow.manifest, (is_unfinished,)),
         _Source("unfinished trial", TrialRow.checkpoint, may_go_on),
-        _Source("imported", MemberRow.manifest, is_import),
+        _Source("imported", ManifestRow.manifest, (ManifestRow.kind == "import",)),
         _Source("release", ReleaseRow.preparation),
         _Source("night", OutcomeRow.manifest),
-        _Source("earlier ref", RefMoveRow.verdict),
+        _Source("earlier ref", RefMoveRow.cites),
         _Source("earlier ref", RefMoveRow.new),
         _Source("ref", RefRow.value),
     ]

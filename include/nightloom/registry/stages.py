@@ -10,7 +10,7 @@ from nightloom.core.nights import utc_now
 from nightloom.core.stages import Stage
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.members import add_member, list_night
+from nightloom.registry.members import list_night
 from nightloom.registry.nights import end_stage, read_outcome
 
 logger = logging.getLogger(__name__)
@@ -51,21 +51,6 @@ def finish_stage(
             _publish(store, content, began_at)
         except StoreError as error:
             logger.warning("that %s of night %s failed is not in the store: %s", stage, night, error)
-
-
-def record_import(store: ObjectStore, database: Database, recipe: str, adapter: str, message: str) -> None:
-    """Write down that an adapter was imported for a recipe: a member of no night, which is kept."""
-    add_member(database, recipe, None, "adapter", adapter)
-    content = StageResult.Content(
-        recipe=recipe,
-        night=None,
-        stage="import",
-        status="done",
-        message=message,
-        manifest=adapter,
-        members={"adapter": (adapter,)},
-    )
-    _publish(store, content, utc_now())
 
 
 def _publish(store: ObjectStore, content: StageResult.Content, began_at: datetime) -> None:

@@ -75,7 +75,8 @@ class RefMoveRow(Base):
     night: Mapped[date] = mapped_column(Date)
     who: Mapped[str] = mapped_column(String(200))
     why: Mapped[str] = mapped_column(Text)
-    verdict: Mapped[str | None] = mapped_column(String(64))
+    cites: Mapped[str | None] = mapped_column(String(64))
+    by_hand: Mapped[bool]
     moved_at: Mapped[datetime] = mapped_column(DateTime)
     previous_hash: Mapped[str] = mapped_column(String(64))
     line_hash: Mapped[str] = mapped_column(String(64), unique=True)
@@ -84,7 +85,7 @@ class RefMoveRow(Base):
         Index("ix_ref_log_ref", "recipe", "name", "number"),
         Index("ix_ref_log_recipe", "recipe", "number"),
         Index("ix_ref_log_new", "new"),
-        Index("ix_ref_log_verdict", "verdict"),
+        Index("ix_ref_log_cites", "cites"),
     )
 
 

@@ -197,7 +197,7 @@ def _keep_replacements(needed: Mapping[Named, str], replacements: Mapping[Named,
 
 def _keep_stages(stages: Mapping[Named, StageResult], reached: Collection[str]) -> Iterator[Named]:
     """Return the ends of stages one of whose members is kept, and the last of each stage of a night."""
-    last: dict[tuple[str, str | None, str], Named] = {}
+    last: dict[tuple[str, str, str], Named] = {}
     for name, stage in sorted(stages.items(), key=lambda item: (item[1].provenance.ended_at, item[0].digest)):
         last[stage.content.recipe, stage.content.night, stage.content.stage] = name
         if any(member in reached for ids in stage.content.members.values() for member in ids):

@@ -201,12 +201,7 @@ def _train_to_end(task: _Task, turn: Turn) -> Trial:
         adapter = store.publish(
             Adapter(
                 content=AdapterContent(base=blueprint.base, method=task.plan.method, files=put_folder(store, folder)),
-                provenance=AdapterProvenance(
-                    task=blueprint.task,
-                    max_new_tokens=blueprint.max_new_tokens,
-                    blueprint=task.blueprint_id,
-                    trial=task.number,
-                ),
+                provenance=AdapterProvenance(blueprint=task.blueprint_id, trial=task.number),
             )
         )
         return store.publish(Trial(key=task.key, result=_account(adapter.id, training, seconds)))

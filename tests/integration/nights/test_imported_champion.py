@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nightloom.artifacts.models import Adapter
-from nightloom.artifacts.results import PredictionPlan, Predictions, Verdict
+from nightloom.artifacts.models import Adapter, Import
+from nightloom.artifacts.results import PredictionPlan, Predictions, Scores, Verdict
 from nightloom.cli.main import main
 from nightloom.core.nights import utc_now
 from nightloom.nightly.chain import run_night, run_stage
@@ -52,12 +52,20 @@ def champion(
     folders: Path,
     workers_in_this_process: None,
 ) -> Iterator[str]:
-    """An installation whose champion was imported before its first night, which is over."""
-    with install(point_settings, tmp_path_factory.mktemp("imported")):
+    """An installation whose champion was imported before its first night, which is over.
+
+    Meanwhile the recipe allows longer answers, and has another prompt.
+    """
+    with install(point_settings, tmp_path_factory.mktemp("imported")) as made:
+        made.change_recipe("linear_classifier: false", "linear_classifier: false\n  max_new_tokens: 2")
         command = ["model", "import", str(folders / "first"), "triage", "--base", str(folders / "base")]
         assert main([*command, "--champion", "--reason", "it served until now"]) == 0
         imported = read_ref(open_database(), "triage", "champion")
         assert imported is not None
+        made.change_recipe("max_new_tokens: 2", "max_new_tokens: 16")
+        made.change_recipe("prompt: triage/1", "prompt: triage/2")
+        prompt = "messages: [{role: user, content: 'Which team? {{ text }}'}]"
+        (made.folder / "prompts" / "triage" / "2.yaml").write_text(prompt, encoding="utf-8")
         run_night("triage", None, lambda *_: None)
         yield imported
 
@@ -76,9 +84,19 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 def test_the_first_night_compares_with_it_and_replaces_it(champion: str) -> None:
     moves = [move for move in read_log_tail(open_database(), "triage") if move.name == "champion"]
     assert (moves[0].new, moves[0].why) == (champion, "it served until now")
-    verdict = open_store().load(Verdict, str(moves[1].verdict)).content
+    verdict = open_store().load(Verdict, str(moves[1].cites)).content
     assert (verdict.champion, verdict.finding, verdict.promote) == (champion, "BETTER", True)
     assert [(one.against, one.n) for one in verdict.comparisons] == [("champion", 60), ("baseline", 60)]
+
+
+def test_it_is_asked_by_its_import_with_the_limit_of_all(champion: str) -> None:
+    store = open_store()
+    moves = read_log_tail(open_database(), "triage", "champion")
+    scores = store.load(Verdict, str(moves[1].cites)).content.scores
+    keys = {one.role: store.load(Scores, one.scores).key for one in scores}
+    assert {role: key.max_new_tokens for role, key in keys.items()} == {"baseline": 16, "candidate": 16, "champion": 16}
+    assert keys["champion"].task == store.load(Import, str(moves[0].cites)).content.task
+    assert keys["champion"].task.prompt != keys["candidate"].task.prompt == keys["baseline"].task.prompt
 
 
 def test_it_tells_where_it_came_from(champion: str, ask: Ask) -> None:
@@ -98,10 +116,15 @@ def test_it_predicts_when_it_is_champion_again(champion: str, ask: Ask) -> None:
     plan = open_store().load(PredictionPlan, predictions.plan).content
     assert (plan.model.adapter, predictions.rows) == (champion, 15)
     assert plan.model.base == open_store().load(Adapter, champion).content.base
+    (first, *_, last) = read_log_tail(open_database(), "triage", "champion")
+    assert (first.cites, plan.task) == (last.cites, open_store().load(Import, str(last.cites)).content.task)
     code, done = ask("model", "promote", str(candidate), "triage", "--reason", "late is better than wrong")
     assert (code, done["moved"]) == (0, True)
-    assert done["sentence"] == f"{str(candidate)[:12]} is the champion of triage now; no verdict is cited"
-    assert read_log_tail(open_database(), "triage")[-1].why == "late is better than wrong"
+    moves = read_log_tail(open_database(), "triage", "champion")
+    verdict = str(moves[1].cites)
+    assert done["sentence"] == f"{str(candidate)[:12]} is the champion of triage now; verdict {verdict[:12]} is cited"
+    assert [move.cites for move in moves] == [moves[0].cites, verdict, moves[0].cites, verdict]
+    assert moves[-1].why == "late is better than wrong"
 
 
 @pytest.mark.parametrize(

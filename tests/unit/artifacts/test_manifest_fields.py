@@ -39,7 +39,7 @@ def describe(path, schema, known):
 
 
 def test_every_kind_is_pinned():
-    assert len(KINDS) == 29
+    assert len(KINDS) == 30
     assert {name.split()[0] for name in GOLDEN} == KINDS.keys()
     assert set(KINDS.values()) == {
         m for base in (Artifact, CachedResult) for m in base.__subclasses__() if m.__module__.startswith("nightloom.")

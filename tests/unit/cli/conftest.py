@@ -133,7 +133,7 @@ class PastNight:
             night=NIGHT,
             who="scheduler",
             why="better than the baseline",
-            verdict=verdict,
+            cites=verdict,
         )
 
 
@@ -178,7 +178,7 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
 def _adapter(store: ObjectStore, blueprint: Blueprint) -> Adapter:
     return Adapter(
         content=AdapterContent(base="b" * 64, method="lora", files=()),
-        provenance=AdapterProvenance(task=blueprint.content.task, max_new_tokens=16, blueprint=blueprint.id, trial=0),
+        provenance=AdapterProvenance(blueprint=blueprint.id, trial=0),
     )
 
 

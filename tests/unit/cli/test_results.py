@@ -257,9 +257,7 @@ def test_log_tells_who_moved_what(ask: Ask, night: PastNight) -> None:
 def test_rollback_restores_the_champion_before(command: Command, night: PastNight, store: ObjectStore) -> None:
     second = Adapter(
         content=AdapterContent(base="a" * 64, method="lora", files=()),
-        provenance=AdapterProvenance(
-            task=night.blueprint.content.task, max_new_tokens=16, blueprint=night.blueprint.id, trial=0
-        ),
+        provenance=AdapterProvenance(blueprint=night.blueprint.id, trial=0),
     )
     night.promote(night.keep(second).id, night.adapter.id, "f" * 64)
     code, out, err = command("model", "rollback", "triage", "--reason", "answers in French")

@@ -30,6 +30,7 @@ from nightloom.exchange.cards import write_card
 from nightloom.exchange.exporting import Exported, export_model
 from nightloom.exchange.importing import adopt_model, read_folder
 from nightloom.exchange.lineage import read_lineage
+from nightloom.promotion.champions import list_imports
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -72,7 +73,7 @@ def _child_in_this_process(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def export(store: ObjectStore, registry: Database, tmp_path: Path) -> Export:
     """Exports into the folder `out`."""
-    return lambda adapter, **how: export_model(store, registry, adapter.id, tmp_path / "out", **how)
+    return lambda adapter, **how: export_model(store, registry, adapter.id, "triage", tmp_path / "out", **how)
 
 
 @pytest.fixture
@@ -82,7 +83,9 @@ def adopt(store: ObjectStore, blueprint: Blueprint) -> Adopt:
     def adopt(folder: Path, base: str | None = None, **recipe: Any) -> tuple[Adapter, list[str]]:
         settings = Recipe.model_validate({**RECIPE, **recipe})
         task, found = blueprint.content.task, read_folder(store, folder)
-        return adopt_model(store, found, settings, base=base or blueprint.content.base, task=task, source=folder.name)
+        asked = {"base": base or blueprint.content.base, "task": task}
+        imported, notes = adopt_model(store, found, settings, **asked, source=folder.name)
+        return store.load(Adapter, imported.content.adapter), notes
 
     return adopt
 
@@ -244,7 +247,7 @@ def test_a_template_that_tells_the_date_leaves_as_training_was_told_it(
     )
     adapter = make_adapter()
     moved = adapter.model_copy(update={"content": adapter.content.model_copy(update={"base": base.id})})
-    done = export_model(store, registry, store.publish(moved).id, tmp_path / "out")
+    done = export_model(store, registry, store.publish(moved).id, "triage", tmp_path / "out")
     shown = AutoTokenizer.from_pretrained(done.folder).apply_chat_template(CHATS[0], tokenize=False)
     assert shown == load_tokenizer(changed).apply_chat_template(CHATS[0], tokenize=False)
     assert shown.startswith("26 Jul 2024")
@@ -293,7 +296,7 @@ def test_a_card_says_where_vllm_serves_an_adapter_only_merged(
     store: ObjectStore, registry: Database, make_adapter: MakeAdapter
 ) -> None:
     lora = {"r": 4, "use_dora": True, "alpha_pattern": {"q_proj": 2}, "rank_pattern": {}}
-    card = write_card(read_lineage(store, registry, make_adapter()), None, merged=False, lora=lora)
+    card = write_card(read_lineage(store, registry, make_adapter(), "triage"), None, merged=False, lora=lora)
     assert "vLLM serves no adapter with `use_dora`, `alpha_pattern` beside a base model: export with `--merged`" in card
     assert "--enable-lora" not in card
 
@@ -309,22 +312,43 @@ def test_what_was_exported_comes_back_with_verdict_and_lineage(
     adapter, notes = adopt(folder)
     assert (adapter.id, notes) == (judged.id, [])
     assert (adapter.provenance.blueprint, adapter.provenance.source) == (None, "out")
-    lineage = read_lineage(store, registry, adapter)
+    lineage = read_lineage(store, registry, adapter, "triage")
     assert [one.content.finding for one in lineage.verdicts] == ["BETTER"]
     assert lineage.trial is not None
     assert lineage.trial.result.final_loss == 0.25
     # Nothing of another installation is found by a night in place of work.
-    assert {key.split("/")[2] for key in s3.objects if "/manifests/" in key} == {"adapter", "base", "prompt"}
+    assert {key.split("/")[2] for key in s3.objects if "/manifests/" in key} == {"adapter", "base", "import", "prompt"}
     assert len(kept) < len(s3.objects)
 
 
 def test_an_adapter_from_elsewhere_is_asked_as_the_recipe_asks(
-    store: ObjectStore, foreign: Path, adopt: Adopt, blueprint: Blueprint, make_adapter: MakeAdapter
+    store: ObjectStore,
+    registry: Database,
+    foreign: Path,
+    adopt: Adopt,
+    blueprint: Blueprint,
+    make_adapter: MakeAdapter,
 ) -> None:
     adapter, notes = adopt(foreign)
     assert adapter.id == make_adapter().id  # however it was saved, equal weights have one id
-    assert (adapter.provenance.task, adapter.provenance.max_new_tokens) == (blueprint.content.task, 64)
+    (imported,) = list_imports(store, registry, "triage", adapter.id)
+    assert (imported.content.task, imported.content.lineage) == (blueprint.content.task, None)
     assert (adapter.provenance.source, notes) == ("foreign", [])
+
+
+def test_lineage_is_that_of_one_recipe(
+    store: ObjectStore, registry: Database, judged: Adapter, foreign: Path, adopt: Adopt
+) -> None:
+    adapter, _ = adopt(foreign, name="squads")
+    assert adapter.id == judged.id
+    ours, theirs = (read_lineage(store, registry, adapter, recipe) for recipe in ("triage", "squads"))
+    assert (len(ours.verdicts), ours.imported, ours.trial is None) == (1, None, False)
+    assert (theirs.verdicts, theirs.blueprint, theirs.trial) == ((), None, None)
+    card = write_card(theirs, None, merged=False, lora={"r": 4})
+    assert f"# squads-{adapter.id[:12]}" in card
+    assert "it answers `team` as a JSON object." in card
+    assert "- imported from: `foreign`" in card
+    assert "There is no verdict on it" in card
 
 
 def test_another_chat_template_is_told(foreign: Path, adopt: Adopt) -> None:
@@ -439,9 +463,9 @@ UNTRUSTED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda d: rewrite(d, "trial", lambda m: m["result"].update(adapter="a" * 64)),
         "trial [0-9a-f]{12} made another adapter",
     ),
-    "answers without end": (
-        lambda d: rewrite(d, "adapter", lambda m: m["provenance"].update(max_new_tokens=10**9)),
-        "it claims answers of 1000000000 tokens",
+    "no word of what it is asked": (
+        lambda d: d.update(manifests=[m for m in d["manifests"] if m["kind"] in ("adapter", "base", "prompt")]),
+        "nothing in it says what the adapter is asked",
     ),
     "another version": (lambda d: d.update(schema_version=2), "no document of version 1"),
 }
@@ -459,13 +483,16 @@ def test_manifests_that_are_not_to_be_trusted_are_refused(
         adopt(path.parent)
 
 
-def test_a_verdict_holds_for_its_own_weights_alone(judged: Adapter, export: Export, adopt: Adopt) -> None:
+def test_a_verdict_holds_for_its_own_weights_alone(
+    store: ObjectStore, registry: Database, judged: Adapter, export: Export, adopt: Adopt
+) -> None:
     folder = export(judged).folder
     change_weights(folder, lambda weight: weight * 2)
     with pytest.raises(InputError, match=r"adapter_model\.safetensors is not the one that nightloom\.json tells of"):
         adopt(folder)
     (folder / "nightloom.json").unlink()
-    assert adopt(folder)[0].provenance.lineage is None
+    adapter, _ = adopt(folder)
+    assert [one.content.lineage for one in list_imports(store, registry, "triage", adapter.id)] == [None]
 
 
 def test_a_merged_export_is_not_taken_for_its_adapter(judged: Adapter, export: Export, adopt: Adopt) -> None:

@@ -24,7 +24,7 @@ def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint
         get_peft_model(load_model(base), config).save_pretrained(prepared.folder / "untrained")
     files = put_folder(prepared.store, prepared.folder / "untrained")
     identity = AdapterContent(base=blueprint.content.base, method="lora", files=files)
-    record = AdapterProvenance(task=blueprint.content.task, max_new_tokens=8, blueprint=blueprint.id, trial=0)
+    record = AdapterProvenance(blueprint=blueprint.id, trial=0)
     return prepared.store.publish(Adapter(content=identity, provenance=record)).id
 
 

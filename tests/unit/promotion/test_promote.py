@@ -2,11 +2,11 @@ import threading
 from datetime import date
 
 import pytest
-from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.models import Import, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.core.errors import InputError
-from nightloom.core.nights import compute_cut
-from nightloom.promotion.promote import promote, refuse_mismatched, roll_back_champion
+from nightloom.core.nights import compute_cut, utc_now
+from nightloom.promotion.promote import promote, promote_by_hand, refuse_mismatched, roll_back_champion
 from nightloom.registry.nights import record_night
 from nightloom.registry.refs import read_log_tail, read_ref
 
@@ -33,7 +33,7 @@ def test_a_verdict_moves_the_champion_and_is_cited(registry, promote_on):
     assert read_ref(registry, "triage", "champion") == "A"
     (move,) = read_log_tail(registry)
     assert (move.old, move.new, move.who, move.why) == (None, "A", "cron", "better than the baseline")
-    assert move.verdict == make_verdict(candidate="A").id
+    assert move.cites == make_verdict(candidate="A").id
 
 
 def test_a_refusal_moves_nothing(registry, promote_on):
@@ -74,6 +74,40 @@ def test_a_rollback_restores_the_champion_before(registry, promote_on):
     assert promotion.sentence == "champion of triage is A again, not B"
     assert read_ref(registry, "triage", "champion") == "A"
     assert (read_log_tail(registry)[-1].who, read_log_tail(registry)[-1].why) == ("ada", "complaints")
+
+
+def make_import(adapter):
+    task = TaskSpec(prompt="prompt", output="text", answer={"team": None}, field_order=("team",))
+    content = Import.Content(recipe="triage", adapter=adapter, task=task)
+    return Import(content=content, provenance=Import.Provenance(source="tuned", imported_at=utc_now()))
+
+
+def promote_import(registry, adapter):
+    return promote_by_hand(registry, make_import(adapter), night=MONDAY, who="ada", why="it served until now")
+
+
+def test_a_rollback_cites_what_it_goes_back_to(registry, promote_on):
+    promote_import(registry, "A")
+    promote_on("B", "A")
+    roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
+    cited = [make_import("A").id, make_verdict(candidate="B", champion="A").id, make_import("A").id]
+    assert [(move.cites, move.by_hand) for move in read_log_tail(registry)] == list(
+        zip(cited, (True, False, True), strict=True)
+    )
+
+
+def test_a_champion_is_promoted_again_on_another_ground(registry, promote_on):
+    promote_on("A", None)
+    assert promote_import(registry, "A").moved
+    assert not promote_import(registry, "A").moved
+    assert [move.cites for move in read_log_tail(registry)] == [make_verdict(candidate="A").id, make_import("A").id]
+
+
+def test_no_night_brings_back_what_a_person_replaced(registry, promote_on):
+    promote_on("A", None)
+    promote_on("B", "A")
+    promote_import(registry, "C")
+    assert not promote_on("B", "C", TUESDAY).moved
 
 
 def test_two_rollbacks_go_back_two_steps(registry, promote_on):

@@ -15,7 +15,7 @@ from nightloom.artifacts.data import (
     SnapshotContent,
     SnapshotProvenance,
 )
-from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Checks, ModelRef, TaskSpec
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Checks, Import, ModelRef, TaskSpec
 from nightloom.artifacts.results import (
     PredictionPlan,
     PredictionPlanContent,
@@ -29,6 +29,7 @@ from nightloom.artifacts.results import (
 )
 from nightloom.artifacts.training import Trial, TrialKey, TrialResult
 from nightloom.core.manifests import Manifest
+from nightloom.core.nights import utc_now
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.members import add_member
@@ -79,7 +80,7 @@ class World:
             night=night,
             who="eva",
             why="better",
-            verdict=verdict,
+            cites=verdict,
         )
         finish_stage(self.store, self.registry, recipe, night, "finetune", "done", "better", verdict)
         plan = keep(make_plan(recipe, night, adapter))
@@ -167,9 +168,12 @@ def make_blueprint(recipe: str, night: date, snapshot: str) -> Blueprint:
 def make_adapter(weights: str, blueprint: str) -> Adapter:
     files = ({"path": "a.safetensors", "sha256": weights, "size_bytes": 7},)
     content = AdapterContent(base=BASE, method="lora", files=files)
-    return Adapter(
-        content=content, provenance=AdapterProvenance(task=TASK, max_new_tokens=8, blueprint=blueprint, trial=0)
-    )
+    return Adapter(content=content, provenance=AdapterProvenance(blueprint=blueprint, trial=0))
+
+
+def make_import(recipe: str, adapter: str) -> Import:
+    content = Import.Content(recipe=recipe, adapter=adapter, task=TASK)
+    return Import(content=content, provenance=Import.Provenance(source="elsewhere", imported_at=utc_now()))
 
 
 def make_trial(snapshot: str, adapter: str) -> Trial:

@@ -1,7 +1,6 @@
 from nightloom.registry.members import add_member, list_members, list_newest, list_night, list_owners
-from nightloom.registry.stages import record_import
 
-from .conftest import MONDAY, TUESDAY
+from .conftest import MONDAY, TUESDAY, make_adapter, make_import
 
 
 def test_recipes_share_a_manifest(registry):
@@ -43,7 +42,8 @@ def test_pages_follow_each_other(registry):
 
 
 def test_import_belongs_to_no_night(store, registry):
-    record_import(store, registry, "triage", "a" * 64, "imported from a folder")
+    adapter = store.publish(make_adapter("f" * 64, "b" * 64)).id
+    imported = store.publish(make_import("triage", adapter)).id
     (member,) = list_members(registry, "adapter", "triage", limit=9)
     assert member.night is None
-    assert [one.manifest for one in list_night(registry, "triage", None)] == ["a" * 64]
+    assert [one.manifest for one in list_night(registry, "triage", None)] == [adapter, imported]

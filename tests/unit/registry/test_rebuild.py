@@ -7,10 +7,9 @@ from nightloom.registry import rebuild
 from nightloom.registry.members import list_members
 from nightloom.registry.rebuild import rebuild_index
 from nightloom.registry.refs import read_ref
-from nightloom.registry.stages import record_import
 from nightloom.registry.tables import EdgeRow, ManifestRow, MemberRow
 
-from .conftest import MONDAY, TUESDAY, make_adapter
+from .conftest import MONDAY, TUESDAY, make_adapter, make_import
 
 TABLES = {
     ManifestRow: (ManifestRow.manifest, ManifestRow.kind),
@@ -38,7 +37,7 @@ def filled(world):
     world.run_night("squad", MONDAY, "rows")
     world.run_night("triage", TUESDAY, "more rows", first)
     imported = world.store.publish(make_adapter(world.put("weights from elsewhere"), "b" * 64))
-    record_import(world.store, world.registry, "squad", imported.id, "imported")
+    world.store.publish(make_import("squad", imported.id))
     return world
 
 

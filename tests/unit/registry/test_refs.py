@@ -31,11 +31,11 @@ def test_a_ref_that_was_never_set_is_nothing(registry):
 
 
 def test_a_move_is_seen_and_logged(registry):
-    move(registry, None, "A", verdict="v1")
+    move(registry, None, "A", cites="v1", by_hand=True)
     (line,) = read_log_tail(registry)
     assert read_ref(registry, "triage", "champion") == "A"
     assert (line.number, line.recipe, line.name, line.old, line.new) == (1, "triage", "champion", None, "A")
-    assert (line.night, line.who, line.why, line.verdict) == (MONDAY, "ada", "it is better", "v1")
+    assert (line.night, line.who, line.why, line.cites, line.by_hand) == (MONDAY, "ada", "it is better", "v1", True)
     assert line.moved_at.tzinfo is not None
 
 
@@ -60,11 +60,18 @@ def test_moving_to_where_it_is_is_no_move(registry):
 
 
 def test_a_verdict_moves_a_ref_once(registry):
-    move(registry, None, "A", verdict="v1")
-    move(registry, "A", "B", verdict="v2")
+    move(registry, None, "A", cites="v1")
+    move(registry, "A", "B", cites="v2")
     move(registry, "B", "A")
-    move(registry, "A", "B", verdict="v2")
+    move(registry, "A", "B", cites="v2")
     assert read_ref(registry, "triage", "champion") == "A"
+
+
+def test_a_person_may_cite_it_again(registry):
+    move(registry, None, "A", cites="v1")
+    move(registry, "A", "B", cites="v2")
+    move(registry, "B", "A", cites="v1", by_hand=True)
+    assert [line.cites for line in read_log_tail(registry)] == ["v1", "v2", "v1"]
 
 
 def test_refs_of_other_recipes_and_names_stay(registry):
@@ -101,15 +108,16 @@ def test_what_the_nights_before_left_is_known_later(registry):
     "change",
     [
         sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(who="mallory"),
-        sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(verdict=None),
+        sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(cites=None),
+        sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(by_hand=True),
         sa.delete(RefMoveRow).where(RefMoveRow.number == 2),
         sa.update(RefMoveRow).where(RefMoveRow.number == 3).values(previous_hash="0" * 64),
     ],
-    ids=["who", "verdict", "removed", "chain"],
+    ids=["who", "cites", "by hand", "removed", "chain"],
 )
 def test_an_altered_log_is_found_out(registry, change):
     for old, new in ((None, "A"), ("A", "B"), ("B", "C")):
-        move(registry, old, new, verdict=f"verdict of {new}")
+        move(registry, old, new, cites=f"verdict of {new}")
     with registry.transaction() as session:
         session.execute(change)
     with pytest.raises(RegistryError, match=r"line [23] of the ref log was altered"):

@@ -34,7 +34,7 @@ class Refs(RuleBasedStateMachine):
     def champion(self):
         return self.line[-1][0] if self.line else None
 
-    def move(self, expected, value, night, verdict=None):
+    def move(self, expected, value, night, cites=None):
         move_ref(
             self.registry,
             recipe="triage",
@@ -44,7 +44,7 @@ class Refs(RuleBasedStateMachine):
             night=night,
             who="ada",
             why="a step",
-            verdict=verdict,
+            cites=cites,
         )
 
     @rule(nights=st.integers(1, 3))
@@ -54,7 +54,7 @@ class Refs(RuleBasedStateMachine):
     @rule()
     def tonights_verdict_moves_it(self):
         value = f"adapter {len(self.line)}"
-        self.move(self.champion, value, self.tonight, verdict=f"verdict on {value}")
+        self.move(self.champion, value, self.tonight, cites=f"verdict on {value}")
         self.line.append((value, self.tonight))
 
     @rule()
@@ -62,7 +62,7 @@ class Refs(RuleBasedStateMachine):
         if self.line:
             value, night = self.line[-1]
             before = self.line[-2][0] if len(self.line) > 1 else None
-            self.move(before, value, night, verdict=f"verdict on {value}")
+            self.move(before, value, night, cites=f"verdict on {value}")
 
     @rule(days=st.integers(1, 5))
     def an_older_night_tries(self, days):

@@ -17,6 +17,7 @@ from nightloom.artifacts.models import (
     BaseModelContent,
     BaseModelManifest,
     BaseModelProvenance,
+    Import,
     ModelFile,
     ModelRef,
     Origin,
@@ -39,7 +40,7 @@ from nightloom.registry.members import add_member
 from nightloom.registry.nights import begin_stage, end_stage
 from nightloom.registry.rebuild import rebuild_index
 from nightloom.registry.refs import move_ref
-from nightloom.registry.stages import finish_stage, record_import
+from nightloom.registry.stages import finish_stage
 from nightloom.registry.tables import MemberRow
 from nightloom.registry.trials import begin_trial, finish_trial, point_to_checkpoint
 from nightloom.snapshots.garbage import collect_garbage, count_by_reason
@@ -74,7 +75,7 @@ def put_records(store: ObjectStore, text: bytes = b"rows") -> Records:
 def put_adapter(store: ObjectStore, blueprint: str = "b" * 64) -> Adapter:
     file = ModelFile(path="a.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
     identity = AdapterContent(base="c" * 64, method="lora", files=(file,))
-    record = AdapterProvenance(task=TASK, max_new_tokens=8, blueprint=blueprint, trial=0)
+    record = AdapterProvenance(blueprint=blueprint, trial=0)
     return store.publish(Adapter(content=identity, provenance=record))
 
 
@@ -326,7 +327,8 @@ def test_entry_that_a_killed_collection_left_is_forgotten(
 
 
 def test_imported_adapter_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
-    record_import(store, registry, "t", put_adapter(store).id, "imported")
+    content = Import.Content(recipe="t", adapter=put_adapter(store).id, task=TASK)
+    store.publish(Import(content=content, provenance=Import.Provenance(source="tuned", imported_at=utc_now())))
     assert collect(3) == {"kept": 3}
 
 

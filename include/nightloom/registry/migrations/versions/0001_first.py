@@ -51,7 +51,8 @@ def upgrade() -> None:
         sa.Column("night", sa.Date, nullable=False),
         sa.Column("who", sa.String(200), nullable=False),
         sa.Column("why", sa.Text, nullable=False),
-        sa.Column("verdict", sa.String(64)),
+        sa.Column("cites", sa.String(64)),
+        sa.Column("by_hand", sa.Boolean, nullable=False),
         sa.Column("moved_at", sa.DateTime, nullable=False),
         sa.Column("previous_hash", sa.String(64), nullable=False),
         sa.Column("line_hash", sa.String(64), nullable=False, unique=True),
@@ -59,7 +60,7 @@ def upgrade() -> None:
     op.create_index("ix_ref_log_ref", "ref_log", ["recipe", "name", "number"])
     op.create_index("ix_ref_log_recipe", "ref_log", ["recipe", "number"])
     op.create_index("ix_ref_log_new", "ref_log", ["new"])
-    op.create_index("ix_ref_log_verdict", "ref_log", ["verdict"])
+    op.create_index("ix_ref_log_cites", "ref_log", ["cites"])
     op.create_table(
         "manifests",
         sa.Column("manifest", sa.String(64), primary_key=True),
