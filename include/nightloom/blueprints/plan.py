@@ -12,8 +12,8 @@ Status = Literal["exists", "would run", "unknown", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a blueprint.
+class PlanItem:
+    """One line of a plan: an input, or a result of a step.
 
     Attributes:
         name: Such as `trial 0` or `scores of baseline on gold`.
@@ -41,7 +41,7 @@ class Plan:
         stands: It is stored.
         since: The blueprint before it; none: it is the recipe's first.
         changes: What changed since.
-        steps: In the order in which they run.
+        items: In the order in which they are made.
         surroundings: What of code and packages is not as the blueprint says: running it here is refused.
         estimate: Of all that would be trained; none: there is nothing to train, or nothing to go by.
         over_budget: A sentence, when it is expected to take more than its budget.
@@ -53,7 +53,7 @@ class Plan:
     stands: bool = False
     since: Blueprint | None = None
     changes: list[Change] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    items: list[PlanItem] = field(default_factory=list)
     surroundings: list[Change] = field(default_factory=list)
     estimate: Estimate | None = None
     over_budget: str | None = None

@@ -3,7 +3,7 @@
 It reads manifests alone: nothing is trained, loaded or written, and nothing needs torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -31,12 +31,13 @@ from nightloom.blueprints.estimate import (
     estimate_trial,
 )
 from nightloom.blueprints.explain import Explainer, tell_rows
-from nightloom.blueprints.plan import Plan, Step
+from nightloom.blueprints.plan import Plan, PlanItem
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.settings import get_settings
+from nightloom.core.stages import STEPS
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.linear_classifier import identify_linear_classifier
 from nightloom.evaluation.scoring import identify_scores
@@ -68,10 +69,10 @@ def plan_recipe(store: ObjectStore, database: Database, recipe: str, night: date
     earlier = list_earlier(store, database, recipe)
     frozen = find_frozen(store, settings.train.base)
     if frozen is None:
-        base = Step("base model", "would run", reason=f"{settings.train.base} has to be made or fetched first")
+        base = PlanItem("base model", "would run", reason=f"{settings.train.base} has to be made or fetched first")
         rest = ("tokens", "trials", "scores", "verdict")
-        waiting = [Step(name, "unknown", reason="until the base model is frozen") for name in rest]
-        return Plan(recipe, night, None, steps=[base, *waiting])
+        waiting = [PlanItem(name, "unknown", reason="until the base model is frozen") for name in rest]
+        return Plan(recipe, night, None, items=[base, *waiting])
     return _Planner(store, database, draft_recipe(store, settings, night, prepared, frozen), night, earlier).plan()
 
 
@@ -106,9 +107,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         since = self._earlier[-1] if self._earlier else None
-        trials = list(self._plan_trials())
-        steps = [*self._plan_inputs(), *trials, *self._plan_results()]
-        expected = self._sum_up(trials)
+        items = [item for step in STEPS["finetune"] for item in PLANNED[step.name](self)]
+        expected = self._sum_up(items)
         spent_s = sum(one.seconds for one in self._begun.values())
         return Plan(
             recipe=self.blueprint.content.recipe,
@@ -119,7 +119,7 @@ class _Planner:
             changes=[tell_rows(self.store, one) for one in diff_blueprints(since.content, self.blueprint.content)]
             if since
             else [],
-            steps=steps,
+            items=items,
             surroundings=diff_blueprints(self.blueprint.content, self._here),
             estimate=expected,
             over_budget=compare_with_budget(self.blueprint.content.budget, expected, spent_s),
@@ -170,7 +170,7 @@ class _Planner:
         ids = [Trial.id_of(identify_trial(identity, number)) for number in range(len(identity.trials))]
         return {one.trial: one for one in read_trials(self.database, ids)}
 
-    def _plan_inputs(self) -> Iterator[Step]:
+    def _plan_inputs(self) -> Iterator[PlanItem]:
         identity = self.blueprint.content
         yield self._find_input("base model", identity.base, self.store.load_if_there(BaseModelManifest, identity.base))
         yield self._find_input("snapshot", identity.snapshot, self.store.load_if_there(Snapshot, identity.snapshot))
@@ -179,23 +179,23 @@ class _Planner:
         tokens = identify_tokens(self._here, identity.tokenizer, identity.template, worker_packages())
         yield self._plan_memo("tokens", self.store.find(Tokens, tokens), "tokens", "this snapshot was not encoded yet")
 
-    def _find_input(self, name: str, wanted: str, found: Manifest | None) -> Step:
+    def _find_input(self, name: str, wanted: str, found: Manifest | None) -> PlanItem:
         if found:
-            return Step(name, "exists", wanted)
-        return Step(name, "missing", reason=f"{short(wanted)} is not in the store; restore it from a backup")
+            return PlanItem(name, "exists", wanted)
+        return PlanItem(name, "missing", reason=f"{short(wanted)} is not in the store; restore it from a backup")
 
-    def _plan_trials(self) -> Iterator[Step]:
+    def _plan_trials(self) -> Iterator[PlanItem]:
         for part in self._parts:
             to = "" if part.end == 1 else f" to {part.end:.0%} of its steps"
             if part.trials is None:
-                yield Step(f"trials{to}", "unknown", reason="until those that go on are ranked")
+                yield PlanItem(f"trials{to}", "unknown", reason="until those that go on are ranked")
             for number in part.trials or ():
                 yield self._plan_trial(f"trial {number}{to}", number, part)
             name = "ranking" if part.end == 1 else f"ranking at {part.end:.0%}"
             if part.ranking:
-                yield Step(name, "exists", part.ranking.id)
+                yield PlanItem(name, "exists", part.ranking.id)
             else:
-                yield Step(name, "would run", reason="when its trials are there")
+                yield PlanItem(name, "would run", reason="when its trials are there")
 
     @cached_property
     def _parts(self) -> list[_Part]:
@@ -211,15 +211,15 @@ class _Planner:
     def _find_ranking(self, rung: int) -> Ranking | None:
         return self.store.find(Ranking, Ranking.Key(blueprint=self.blueprint.id, rung=rung))
 
-    def _plan_trial(self, name: str, number: int, part: _Part) -> Step:
+    def _plan_trial(self, name: str, number: int, part: _Part) -> PlanItem:
         trial = identify_trial(self.blueprint.content, number)
         found: Manifest | None = self._standing.get(number)
         if found is None and part.end < 1:
             found = self.store.find(Rung, Rung.Key(trial=trial, share=part.end))
         if found:
-            return Step(name, "exists", found.id)
+            return PlanItem(name, "exists", found.id)
         if lost := self.store.find(Divergence, trial):
-            return Step(name, "exists", lost.id, "it diverged")
+            return PlanItem(name, "exists", lost.id, "it diverged")
         reason = self._explainer.explain_trial(self.blueprint.content, number)
         begun = self._begun.get(Trial.id_of(trial))
         done = begun.step / begun.steps if begun and begun.steps else 0.0
@@ -227,24 +227,22 @@ class _Planner:
             reason = f"it goes on from step {begun.step} of {begun.steps}"
         whole = self._estimate(number)
         left = max(part.end - max(part.begin, done), 0.0)
-        return Step(name, "would run", reason=reason, estimate=whole.scaled(left) if whole else None)
+        return PlanItem(name, "would run", reason=reason, estimate=whole.scaled(left) if whole else None)
 
-    def _plan_memo(self, name: str, found: Tokens | Parity | Scores | None, tells: str, first: str) -> Step:
+    def _plan_memo(self, name: str, found: Tokens | Parity | Scores | None, tells: str, first: str) -> PlanItem:
         if found:
-            return Step(name, "exists", found.id)
-        return Step(name, "would run", reason=self._explainer.explain(self._here, tells, first))
+            return PlanItem(name, "exists", found.id)
+        return PlanItem(name, "would run", reason=self._explainer.explain(self._here, tells, first))
 
-    def _plan_results(self) -> Iterator[Step]:
+    def _plan_comparison(self) -> Iterator[PlanItem]:
         identity = self.blueprint.content
         candidate = self._find_candidate()
         champion = asked_of(self.store, self.database, identity.recipe, self.night)
         task = identity.task
-        if identity.tokenizer is not None:
-            yield self._plan_parity(candidate)
         for use in identity.eval_sets:
             yield self._plan_scores("baseline", use, ModelRef(base=identity.base), task)
             if candidate is None:
-                yield Step(f"scores of candidate on {use.name}", "unknown", reason="until the trials are ranked")
+                yield PlanItem(f"scores of candidate on {use.name}", "unknown", reason="until the trials are ranked")
             else:
                 yield self._plan_scores("candidate", use, ModelRef(base=identity.base, adapter=candidate), task)
             served = self.store.load_if_there(Adapter, champion.adapter if champion else None)
@@ -261,15 +259,19 @@ class _Planner:
                 )
         yield self._plan_verdict(candidate, champion.adapter if champion else None)
 
-    def _plan_parity(self, candidate: str | None) -> Step:
+    def _plan_parity(self) -> Iterator[PlanItem]:
+        candidate = self._find_candidate()
+        if self.blueprint.content.tokenizer is None:
+            return
         if candidate is None:
-            return Step("parity", "unknown", reason="until the trials are ranked")
+            yield PlanItem("parity", "unknown", reason="until the trials are ranked")
+            return
         identity = self.blueprint.content
         model = ModelRef(base=identity.base, adapter=candidate)
         wanted = identify_parity(model, identity.task, identity.max_new_tokens, identity.snapshot, worker_packages())
-        return self._plan_memo("parity", self.store.find(Parity, wanted), "parity", "a new adapter")
+        yield self._plan_memo("parity", self.store.find(Parity, wanted), "parity", "a new adapter")
 
-    def _plan_scores(self, role: str, use: EvalSetUse, model: ModelRef, task: TaskSpec) -> Step:
+    def _plan_scores(self, role: str, use: EvalSetUse, model: ModelRef, task: TaskSpec) -> PlanItem:
         key = identify_scores(task, self.blueprint.content.max_new_tokens, model, use.evalset, worker_packages())
         scores = self.store.find(Scores, key)
         first = "a new adapter" if role == "candidate" else f"the {role} was not asked this yet"
@@ -283,9 +285,9 @@ class _Planner:
         found = self._standing.get(number) if ranking or len(trials) == 1 else None
         return found.result.adapter if found else None
 
-    def _plan_verdict(self, candidate: str | None, champion: str | None) -> Step:
+    def _plan_verdict(self, candidate: str | None, champion: str | None) -> PlanItem:
         if candidate is None:
-            return Step("verdict", "unknown", reason="until the candidate is scored")
+            return PlanItem("verdict", "unknown", reason="until the candidate is scored")
         for one in reversed(list_children(self.database, candidate, "verdict", "candidate")):
             verdict = self.store.load_if_there(Verdict, one)
             decided = verdict and (
@@ -293,8 +295,8 @@ class _Planner:
                 *(verdict.content.champion, verdict.content.night),
             )
             if verdict and decided == (self.blueprint.id, candidate, champion, self.night.isoformat()):
-                return Step("verdict", "exists", verdict.id, verdict.content.finding)
-        return Step("verdict", "would run", reason="nobody decided on this candidate and champion that night")
+                return PlanItem("verdict", "exists", verdict.id, verdict.content.finding)
+        return PlanItem("verdict", "would run", reason="nobody decided on this candidate and champion that night")
 
     def _estimate(self, number: int) -> Estimate | None:
         snapshot = self.store.load_if_there(Snapshot, self.blueprint.content.snapshot)
@@ -303,7 +305,7 @@ class _Planner:
         plan, examples = self.blueprint.content.trials[number], snapshot.content.splits.get("train", 0)
         return estimate_trial(plan, examples, self._trained, DEFAULTS, get_settings().prices)
 
-    def _sum_up(self, steps: Sequence[Step]) -> Estimate | None:
+    def _sum_up(self, steps: Sequence[PlanItem]) -> Estimate | None:
         """Give what all training will take: the steps that are known, and those that are likely to follow."""
         known = [step.estimate for step in steps if step.estimate]
         pruning = self.blueprint.content.pruning
@@ -315,3 +317,20 @@ class _Planner:
             share = count_trainings(ends, draws, pruning) / draws
             known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]
         return add_estimates(known)
+
+
+def _plan_nothing(_: _Planner) -> Iterator[PlanItem]:
+    return iter(())
+
+
+PLANNED: Mapping[str, Callable[[_Planner], Iterator[PlanItem]]] = {
+    "compile_blueprint": _Planner._plan_inputs,
+    "list_trials": _plan_nothing,
+    "train_trial": _Planner._plan_trials,
+    "rank_trials": _plan_nothing,  # its ranks stand among the trials: who goes on from a rung depends on them
+    "pick_candidate": _plan_nothing,
+    "prove_parity": _Planner._plan_parity,
+    "compare_candidate": _Planner._plan_comparison,
+    "promote_candidate": _plan_nothing,
+}
+"""What a plan says of each step of the finetune stage."""

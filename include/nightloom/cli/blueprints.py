@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nightloom.artifacts.results import Verdict
     from nightloom.blueprints.changes import Change
     from nightloom.blueprints.estimate import Estimate
-    from nightloom.blueprints.plan import Plan, Step
+    from nightloom.blueprints.plan import Plan, PlanItem
     from nightloom.core.store import ObjectStore
     from nightloom.registry.database import Database
 
@@ -224,7 +224,7 @@ def _tell_plan(made: "Plan") -> str:
         told = [f"  {change.sentence}" for change in made.changes] or ["  nothing"]
         since = f"blueprint {short(made.since.id)} (night {made.since.provenance.night})"
         parts.append("\n".join([f"changed since {since}:", *told]))
-    parts.append(table(["step", "status", "result or reason"], map(_step_row, made.steps), empty=""))
+    parts.append(table(["step", "status", "result or reason"], map(_step_row, made.items), empty=""))
     if made.surroundings:
         told = [f"  {change.sentence}" for change in made.surroundings]
         parts.append("\n".join(["this installation is not the one it was compiled by, so it cannot run here:", *told]))
@@ -245,7 +245,7 @@ def _head(made: "Plan") -> list[tuple[str, Any]]:
     ]
 
 
-def _step_row(step: "Step") -> list[Any]:
+def _step_row(step: "PlanItem") -> list[Any]:
     took = f", {show_duration(step.estimate.seconds)}" if step.estimate else ""
     why = f"{short(step.id)}{f' {step.reason}' if step.reason else ''}" if step.id else step.reason
     return [step.name, f"{step.status}{took}", why]
@@ -253,7 +253,7 @@ def _step_row(step: "Step") -> list[Any]:
 
 def _tell_estimate(estimate: "Estimate | None", made: "Plan") -> str:
     if estimate is None:
-        waiting = any(step.name.startswith("trial") and step.status != "exists" for step in made.steps)
+        waiting = any(step.name.startswith("trial") and step.status != "exists" for step in made.items)
         return "no earlier trial to go by" if waiting else "nothing to do: every trial stands"
     cost = "" if estimate.cost is None else f"; cost {estimate.cost:,.2f}"
     trials = "1 earlier trial" if estimate.trials == 1 else f"{estimate.trials} earlier trials"
@@ -269,7 +269,7 @@ def _plan_document(made: "Plan") -> dict[str, Any]:
         "stored": made.stands,
         "since": made.since.id if made.since else None,
         "changes": change_documents(made.changes),
-        "steps": [{**asdict(step), "estimate": _estimate_document(step.estimate)} for step in made.steps],
+        "steps": [{**asdict(step), "estimate": _estimate_document(step.estimate)} for step in made.items],
         "surroundings": change_documents(made.surroundings),
         "estimate": _estimate_document(made.estimate),
         "over_budget": made.over_budget,

@@ -14,12 +14,13 @@ from nightloom.base_models.freeze import freeze_base
 from nightloom.blueprints.compile import compile_recipe
 from nightloom.blueprints.diff import diff_with_recipe
 from nightloom.blueprints.plan import Plan
-from nightloom.blueprints.planner import plan_blueprint, plan_recipe
+from nightloom.blueprints.planner import PLANNED, plan_blueprint, plan_recipe
 from nightloom.blueprints.replay import choose_trial, list_surroundings, replay_on_device
 from nightloom.blueprints.verify import THREADS, Verified, verify_blueprint
 from nightloom.core.errors import InputError
 from nightloom.core.manifests import manifest_key
 from nightloom.core.nights import Stop
+from nightloom.core.stages import STEPS
 from nightloom.nightly import finetune
 from nightloom.nightly.running import Ran, run_blueprint
 from nightloom.recipes.check import load_recipe
@@ -55,11 +56,11 @@ def run(prepared: PreparedNight, blueprint: Blueprint, trial: int | None = None)
 
 
 def statuses(made: Plan) -> dict[str, str]:
-    return {step.name: step.status for step in made.steps}
+    return {step.name: step.status for step in made.items}
 
 
 def reasons(made: Plan) -> dict[str, str]:
-    return {step.name: step.reason for step in made.steps if step.reason}
+    return {step.name: step.reason for step in made.items if step.reason}
 
 
 def test_base_model_has_to_be_frozen_first(prepared: PreparedNight, s3: Any) -> None:
@@ -67,8 +68,8 @@ def test_base_model_has_to_be_frozen_first(prepared: PreparedNight, s3: Any) -> 
     made = plan(prepared)
     assert set(s3.objects) == before
     assert made.blueprint is None
-    assert (made.steps[0].name, made.steps[0].status) == ("base model", "would run")
-    assert {step.status for step in made.steps[1:]} == {"unknown"}
+    assert (made.items[0].name, made.items[0].status) == ("base model", "would run")
+    assert {step.status for step in made.items[1:]} == {"unknown"}
 
 
 def test_first_plan_knows_what_would_be_compiled_and_stores_nothing(prepared: PreparedNight, s3: Any) -> None:
@@ -340,3 +341,7 @@ def test_replay_needs_a_trial_that_was_trained(prepared: PreparedNight) -> None:
     prepared.change_recipe(DUMMY, GRID)
     with pytest.raises(InputError, match=r"the 2 trials of .* were not ranked yet"):
         choose_trial(prepared.store, compile_night(prepared).id, None)
+
+
+def test_plan_knows_every_step_of_the_stage() -> None:
+    assert list(PLANNED) == [step.name for step in STEPS["finetune"]]

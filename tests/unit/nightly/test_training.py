@@ -80,7 +80,7 @@ def test_trials_that_diverge_are_out_and_the_others_go_on(
     assert "was the only one" in best
     assert divergence == "2 of 3 trials diverged. Trial 0: training diverged by step 2 (loss nan); lower it."
 
-    planned = plan_blueprint(prepared.store, prepared.registry, blueprint.id).steps
+    planned = plan_blueprint(prepared.store, prepared.registry, blueprint.id).items
     assert [(step.status, step.reason) for step in planned if step.name == "trial 0 to 50% of its steps"] == [
         ("exists", "it diverged")
     ]
