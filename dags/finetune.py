@@ -33,20 +33,20 @@ for recipe in recipes_of("finetune"):
     ):
         stored = "{{ params.blueprint or '' }}"
         blueprint = step("compile_blueprint", stored=stored)
-        going_on = step("list_trials", blueprint=blueprint)
-        training = {"pool": GPU, "retries": TRAINING_RETRIES, "blueprint": blueprint}
+        going_on = step("list_trials", blueprint_id=blueprint)
+        training = {"pool": GPU, "retries": TRAINING_RETRIES, "blueprint_id": blueprint}
 
         blueprint >> going_on
         for rung in range(count_rungs(recipe)):
             task_id = f"train_to_rung_{rung + 1}"
-            trials = mapped_step("train_trial", "trial", going_on, task_id=task_id, rung=rung, **training)
-            ranks = step("rank_trials", task_id=f"rank_rung_{rung + 1}", blueprint=blueprint, rung=rung)
+            trials = mapped_step("train_trial", "trial_no", going_on, task_id=task_id, rung=rung, **training)
+            ranks = step("rank_trials", task_id=f"rank_rung_{rung + 1}", blueprint_id=blueprint, rung=rung)
             going_on >> trials >> ranks
             going_on = ranks
-        trials = mapped_step("train_trial", "trial", going_on, **training)
-        candidate = step("pick_candidate", blueprint=blueprint)
-        parity = step("prove_parity", pool=GPU, blueprint=blueprint, candidate=candidate)
-        verdict = step("compare_candidate", pool=GPU, blueprint=blueprint, candidate=candidate, parity=parity)
+        trials = mapped_step("train_trial", "trial_no", going_on, **training)
+        candidate = step("pick_candidate", blueprint_id=blueprint)
+        parity = step("prove_parity", pool=GPU, blueprint_id=blueprint, candidate=candidate)
+        verdict = step("compare_candidate", pool=GPU, blueprint_id=blueprint, candidate=candidate, parity=parity)
         promotion = step("promote_candidate", verdict=verdict, stored=stored)
 
         going_on >> trials >> candidate >> parity >> verdict >> promotion

@@ -89,8 +89,8 @@ class _Bench:
         self.folder, self.base_folder = folder, base
         self.seed = 20 if prefix.startswith("again") else int(time.time())
         self.store = connect_store(get_settings())
-        identity = BaseModelContent(files=put_folder(self.store, base))
-        manifest = BaseModelManifest(content=identity, provenance=BaseModelProvenance(source="starter"))
+        content = BaseModelContent(files=put_folder(self.store, base))
+        manifest = BaseModelManifest(content=content, provenance=BaseModelProvenance(source="starter"))
         self.base = self.store.publish(manifest).id
         rows = _write_rows()
         self.snapshot = _publish_snapshot(self.store, rows)
@@ -102,7 +102,7 @@ class _Bench:
         """Train a blueprint's trial; seconds, and the adapter's files."""
         blueprint = _publish_blueprint(self.store, self.snapshot, self.base, self.seed)
         began = time.monotonic()
-        trial = in_child(run_trial)(blueprint=blueprint, trial=0)
+        trial = in_child(run_trial)(blueprint_id=blueprint, trial_no=0)
         seconds = time.monotonic() - began
         adapter = self.store.load(Adapter, self.store.load(Trial, trial).result.adapter)
         return seconds, [(file.path, file.sha256) for file in adapter.content.files]
@@ -170,9 +170,9 @@ def _publish_snapshot(store: ObjectStore, rows: pl.DataFrame) -> str:
         sha256=put_frame(store, rows, EXAMPLES), rows=len(rows), first_id=rows["row_id"][0], last_id=rows["row_id"][-1]
     )
     splits = dict(rows["split"].value_counts().iter_rows())
-    identity = SnapshotContent(rows_root=rows_root(rows), columns=tuple(EXAMPLES), splits=splits)
-    record = SnapshotProvenance(files=(file,), recipe="bench", night="2026-11-23", parent=None)
-    return store.publish(Snapshot(content=identity, provenance=record)).id
+    content = SnapshotContent(rows_root=rows_root(rows), columns=tuple(EXAMPLES), splits=splits)
+    provenance = SnapshotProvenance(files=(file,), recipe="bench", night="2026-11-23", parent=None)
+    return store.publish(Snapshot(content=content, provenance=provenance)).id
 
 
 def _publish_blueprint(store: ObjectStore, snapshot: str, base: str, seed: int) -> str:
@@ -198,5 +198,5 @@ def _publish_blueprint(store: ObjectStore, snapshot: str, base: str, seed: int) 
         code={name: code_digest(name) for name in VERDICT.modules},
         packages=VERDICT.versions(),
     )
-    record = BlueprintProvenance(night="2026-11-23", packages={}, python="", machine="")
-    return store.publish(Blueprint(content=identity, provenance=record)).id
+    provenance = BlueprintProvenance(night="2026-11-23", packages={}, python="", machine="")
+    return store.publish(Blueprint(content=identity, provenance=provenance)).id

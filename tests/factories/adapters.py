@@ -88,8 +88,8 @@ def blueprint(store: ObjectStore, base: BaseModelManifest) -> Blueprint:
         code={},
         packages={},
     )
-    record = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
-    return store.publish(Blueprint(content=identity, provenance=record))
+    provenance = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    return store.publish(Blueprint(content=identity, provenance=provenance))
 
 
 def publish_snapshot(store: ObjectStore) -> str:
@@ -103,9 +103,9 @@ def publish_snapshot(store: ObjectStore) -> str:
         SnapshotFile(sha256=put_frame(store, shard, EXAMPLES), rows=len(shard), first_id="000", last_id="039")
         for shard in frame.iter_slices(15)
     )
-    identity = SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": 36, "test": 4})
-    record = SnapshotProvenance(files=files, recipe="triage", night="2026-11-23", parent=None)
-    return store.publish(Snapshot(content=identity, provenance=record)).id
+    content = SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits={"train": 36, "test": 4})
+    provenance = SnapshotProvenance(files=files, recipe="triage", night="2026-11-23", parent=None)
+    return store.publish(Snapshot(content=content, provenance=provenance)).id
 
 
 @pytest.fixture

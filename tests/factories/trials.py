@@ -114,8 +114,8 @@ def publish_blueprint(
         "code": {},
         "packages": {},
     }
-    record = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
-    return store.publish(Blueprint(content=BlueprintSpec(**fields | more), provenance=record)).id
+    provenance = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    return store.publish(Blueprint(content=BlueprintSpec(**fields | more), provenance=provenance)).id
 
 
 def publish_rows(
@@ -147,6 +147,6 @@ def publish_rows(
         for shard in frame.iter_slices(shard_rows)
     )
     splits = {"train": len(rows) - selection} | ({"selection": selection} if selection else {})
-    identity = SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=splits)
-    record = SnapshotProvenance(files=files, recipe="triage", night="2026-11-23", parent=parent)
-    return store.publish(Snapshot(content=identity, provenance=record)).id
+    content = SnapshotContent(rows_root=rows_root(frame), columns=tuple(EXAMPLES), splits=splits)
+    provenance = SnapshotProvenance(files=files, recipe="triage", night="2026-11-23", parent=parent)
+    return store.publish(Snapshot(content=content, provenance=provenance)).id

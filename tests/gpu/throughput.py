@@ -112,9 +112,9 @@ def measure(store: ObjectStore, base: Path, rows: Sequence[tuple[str, str]], siz
     plan = TrialPlan(trainer="trl", method="lora", lora=size.lora, settings=given, seed=3)
     blueprint = publish_blueprint(store, freeze_base(store, str(base)), plan, list(rows))
     trial = train_trial(store, blueprint, 0)
-    record = store.load(Trial, trial.id).result
+    result = store.load(Trial, trial.id).result
     speeds = [value for _, value in read_curve(open_database(), trial.id, "tokens_per_second")]
-    return Speed(statistics.median(speeds[_WARM_UP:]), record.tokens, record.label_tokens / record.tokens)
+    return Speed(statistics.median(speeds[_WARM_UP:]), result.tokens, result.label_tokens / result.tokens)
 
 
 def find_peak(device: str) -> float:

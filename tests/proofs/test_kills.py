@@ -117,7 +117,7 @@ class Worker:
         assert self._process.stdout
         settings = {name: value for name, value in os.environ.items() if name.startswith("NIGHTLOOM_")}
         answer = get_settings().var_dir / "answer.json"
-        job = {"settings": settings, "arguments": {"blueprint": blueprint, "trial": 0}, "answer": str(answer)}
+        job = {"settings": settings, "arguments": {"blueprint_id": blueprint, "trial_no": 0}, "answer": str(answer)}
         self._process.stdin.write(json.dumps(job).encode() + b"\n")
         process = int(self._process.stdout.readline())
         if not select.select([self._process.stdout], [], [], kill_after_s)[0]:
@@ -170,8 +170,8 @@ def test_killed_training_ends_in_the_same_bits(install: Install, worker: Worker,
 
 
 def read(blueprint: str) -> TrialProgress | None:
-    identity = identify_trial(open_store().load(Blueprint, blueprint).content, 0)
-    return read_trial(open_database(), Trial.id_of(identity))
+    key = identify_trial(open_store().load(Blueprint, blueprint).content, 0)
+    return read_trial(open_database(), Trial.id_of(key))
 
 
 def step_of(checkpoint: str | None) -> int:

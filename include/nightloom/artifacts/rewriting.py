@@ -85,10 +85,10 @@ def rewrite_blob(store: ObjectStore, blob: str, content: str, row_ids: Collectio
         data, erased, found = _leave_out(store, blob, content, row_ids)
         if not found:
             return rows
-        record = Replacement.Result(blob=store.put_blob(data), erased=erased)
+        result = Replacement.Result(blob=store.put_blob(data), erased=erased)
         # Whoever was quicker to erase another row stands: this one is taken out of what they left.
-        stands = store.publish(Replacement(key=Replacement.Key(blob=blob), result=record))
-        rows = found if stands.result == record else rows
+        stands = store.publish(Replacement(key=Replacement.Key(blob=blob), result=result))
+        rows = found if stands.result == result else rows
 
 
 def _follow(store: ObjectStore, blob: str) -> str:

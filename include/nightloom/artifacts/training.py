@@ -188,13 +188,13 @@ class Ranking(CachedResult):
     result: Result
 
 
-def identify_trial(blueprint: BlueprintSpec, number: int) -> TrialKey:
+def identify_trial(spec: BlueprintSpec, number: int) -> TrialKey:
     """Give what determines the weights of a blueprint's trial."""
     return TrialKey(
-        snapshot=blueprint.snapshot,
-        base=blueprint.base,
-        task=blueprint.task,
-        plan=blueprint.trials[number],
-        code={name: blueprint.code[name] for name in TRIAL.modules if name in blueprint.code},
-        packages=blueprint.packages,
+        snapshot=spec.snapshot,
+        base=spec.base,
+        task=spec.task,
+        plan=spec.trials[number],
+        code={name: spec.code[name] for name in TRIAL.modules if name in spec.code},
+        packages=spec.packages,
     )

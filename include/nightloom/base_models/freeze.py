@@ -241,9 +241,9 @@ def _find_place(store: ObjectStore, base: str) -> Distant | Path:
 
 def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
     """Fetch a distant folder and freeze it, unless this revision of it was before."""
-    identity = Origin.Key(source=distant.source, revision=distant.revision)
-    with _lend_download(digest_json(identity.model_dump())) as folder:
-        if found := store.find(Origin, identity):
+    key = Origin.Key(source=distant.source, revision=distant.revision)
+    with _lend_download(digest_json(key.model_dump())) as folder:
+        if found := store.find(Origin, key):
             logger.info("base %s is %s, and stands already", short(found.result.base), base)
             return found.result.base
         digests = distant.list_files()
@@ -261,7 +261,7 @@ def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
                 (folder / file.path).unlink()
                 msg = f"{file.path} of {base} came with other bytes than it should have; another try fetches it anew"
                 raise FaultError(msg)
-        store.publish(Origin(key=identity, result=Origin.Result(base=frozen)))
+        store.publish(Origin(key=key, result=Origin.Result(base=frozen)))
         move_into_cache(folder, files, frozen)
     return frozen
 
@@ -286,8 +286,8 @@ def _lend_download(name: str) -> Iterator[Path]:
 
 def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[str, tuple[ModelFile, ...]]:
     files = put_folder(store, folder, _list_names(folder))
-    record = BaseModelProvenance(source=source, license=_read_license(folder / _CARD))
-    return store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=record)).id, files
+    provenance = BaseModelProvenance(source=source, license=_read_license(folder / _CARD))
+    return store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=provenance)).id, files
 
 
 def _list_names(folder: Path) -> list[str]:
@@ -314,8 +314,8 @@ def _read_license(card: Path) -> str | None:
 
 def _freeze_dummy(store: ObjectStore) -> str:
     store.put_blob(_DUMMY)
-    identity = BaseModelContent(files=_dummy_files())
-    return store.publish(BaseModelManifest(content=identity, provenance=BaseModelProvenance(source="dummy"))).id
+    content = BaseModelContent(files=_dummy_files())
+    return store.publish(BaseModelManifest(content=content, provenance=BaseModelProvenance(source="dummy"))).id
 
 
 def _dummy_files() -> tuple[ModelFile, ...]:

@@ -125,9 +125,9 @@ def _by_group(changes: Iterable[Change]) -> list[Change]:
     return sorted(changes, key=lambda change: groups.index(change.group))
 
 
-def _list_leaves(identity: BlueprintSpec) -> Leaves:
+def _list_leaves(spec: BlueprintSpec) -> Leaves:
     """Give every field but the trials; eval sets go by their name, so that a new first one changes no other."""
-    document = identity.model_dump(mode="json")
+    document = spec.model_dump(mode="json")
     leaves: dict[Path, Any] = {}
     for name, value in document.items():
         if name == "eval_sets":

@@ -85,10 +85,10 @@ def find_prepared_night(database: Database, recipe: str, night: date | None) -> 
 
 def find_winner(store: ObjectStore, blueprint_id: str) -> int | None:
     """Give the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
-    identity = store.load(Blueprint, blueprint_id).content
-    if ranked := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=count_rungs(identity))):
+    spec = store.load(Blueprint, blueprint_id).content
+    if ranked := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=count_rungs(spec))):
         return ranked.result.going_on[0]
-    return 0 if len(identity.trials) == 1 else None
+    return 0 if len(spec.trials) == 1 else None
 
 
 def list_earlier(store: ObjectStore, database: Database, recipe: str, most: int = 10) -> list[Blueprint]:
@@ -152,13 +152,13 @@ def draft_blueprint(
         code=installed_code(),
         packages=installed_versions(),
     )
-    record = BlueprintProvenance(
+    provenance = BlueprintProvenance(
         night=night.isoformat(),
         packages=packages,
         python=platform.python_version(),
         machine=describe_machine(),
     )
-    return Blueprint(content=identity, provenance=record)
+    return Blueprint(content=identity, provenance=provenance)
 
 
 def installed_code() -> dict[str, str]:

@@ -47,9 +47,9 @@ class Explainer:
     earlier: Sequence[Blueprint]
     trained: Sequence[Trial]
 
-    def explain_trial(self, blueprint: BlueprintSpec, number: int) -> str:
+    def explain_trial(self, spec: BlueprintSpec, number: int) -> str:
         """Say what made a trial another one than the nearest that was trained."""
-        wanted = identify_trial(blueprint, number)
+        wanted = identify_trial(spec, number)
         # The newest of those that are equally near.
         compared = [(diff_trials(one.key, wanted, number), one) for one in reversed(self.trained)]
         if not compared:
@@ -59,16 +59,16 @@ class Explainer:
             return f"trial {short(nearest.id)} was the same, and is in the store no more"
         return f"{self._tell(changes)} since {self._whose(nearest.key)}"
 
-    def explain(self, blueprint: BlueprintSpec, kind: str, otherwise: str) -> str:
+    def explain(self, spec: BlueprintSpec, kind: str, otherwise: str) -> str:
         """Say what changed of the fields that a kind of result follows from, since they were nearest.
 
         Args:
-            blueprint: As it would run here.
+            spec: As it would run here.
             kind: One of `FOLLOWS_FROM`.
             otherwise: What to say when none of them changed.
         """
         compared = [
-            ([c for c in diff_blueprints(one.content, blueprint) if c.field.startswith(FOLLOWS_FROM[kind])], one)
+            ([c for c in diff_blueprints(one.content, spec) if c.field.startswith(FOLLOWS_FROM[kind])], one)
             for one in reversed(self.earlier)
         ]
         changes, nearest = min(compared, key=lambda pair: len(pair[0]), default=([], None))

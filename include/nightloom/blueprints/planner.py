@@ -166,17 +166,17 @@ class _Planner:
     @cached_property
     def _begun(self) -> dict[str, TrialProgress]:
         """How far those of this blueprint's trials are that were begun, by their ids."""
-        identity = self.blueprint.content
-        ids = [Trial.id_of(identify_trial(identity, number)) for number in range(len(identity.trials))]
+        spec = self.blueprint.content
+        ids = [Trial.id_of(identify_trial(spec, number)) for number in range(len(spec.trials))]
         return {one.trial: one for one in read_trials(self.database, ids)}
 
     def _plan_inputs(self) -> Iterator[PlanItem]:
-        identity = self.blueprint.content
-        yield self._find_input("base model", identity.base, self.store.load_if_there(BaseModelManifest, identity.base))
-        yield self._find_input("snapshot", identity.snapshot, self.store.load_if_there(Snapshot, identity.snapshot))
-        if identity.tokenizer is None or identity.template is None:
+        spec = self.blueprint.content
+        yield self._find_input("base model", spec.base, self.store.load_if_there(BaseModelManifest, spec.base))
+        yield self._find_input("snapshot", spec.snapshot, self.store.load_if_there(Snapshot, spec.snapshot))
+        if spec.tokenizer is None or spec.template is None:
             return
-        tokens = identify_tokens(self._here, identity.tokenizer, identity.template, worker_packages())
+        tokens = identify_tokens(self._here, spec.tokenizer, spec.template, worker_packages())
         yield self._plan_memo("tokens", self.store.find(Tokens, tokens), "tokens", "this snapshot was not encoded yet")
 
     def _find_input(self, name: str, wanted: str, found: Manifest | None) -> PlanItem:
@@ -235,21 +235,21 @@ class _Planner:
         return PlanItem(name, "would run", reason=self._explainer.explain(self._here, tells, first))
 
     def _plan_comparison(self) -> Iterator[PlanItem]:
-        identity = self.blueprint.content
+        spec = self.blueprint.content
         candidate = self._find_candidate()
-        champion = asked_of(self.store, self.database, identity.recipe, self.night)
-        task = identity.task
-        for use in identity.eval_sets:
-            yield self._plan_scores("baseline", use, ModelRef(base=identity.base), task)
+        champion = asked_of(self.store, self.database, spec.recipe, self.night)
+        task = spec.task
+        for use in spec.eval_sets:
+            yield self._plan_scores("baseline", use, ModelRef(base=spec.base), task)
             if candidate is None:
                 yield PlanItem(f"scores of candidate on {use.name}", "unknown", reason="until the trials are ranked")
             else:
-                yield self._plan_scores("candidate", use, ModelRef(base=identity.base, adapter=candidate), task)
+                yield self._plan_scores("candidate", use, ModelRef(base=spec.base, adapter=candidate), task)
             served = self.store.load_if_there(Adapter, champion.adapter if champion else None)
             if champion and served:
                 model = ModelRef(base=served.content.base, adapter=served.id)
                 yield self._plan_scores("champion", use, model, champion.task)
-            if identity.linear_classifier:
+            if spec.linear_classifier:
                 scores = self.store.find(Scores, identify_linear_classifier(self._here, use.evalset, worker_packages()))
                 yield self._plan_memo(
                     f"scores of linear classifier on {use.name}",
@@ -266,9 +266,9 @@ class _Planner:
         if candidate is None:
             yield PlanItem("parity", "unknown", reason="until the trials are ranked")
             return
-        identity = self.blueprint.content
-        model = ModelRef(base=identity.base, adapter=candidate)
-        wanted = identify_parity(model, identity.task, identity.max_new_tokens, identity.snapshot, worker_packages())
+        spec = self.blueprint.content
+        model = ModelRef(base=spec.base, adapter=candidate)
+        wanted = identify_parity(model, spec.task, spec.max_new_tokens, spec.snapshot, worker_packages())
         yield self._plan_memo("parity", self.store.find(Parity, wanted), "parity", "a new adapter")
 
     def _plan_scores(self, role: str, use: EvalSetUse, model: ModelRef, task: TaskSpec) -> PlanItem:

@@ -25,16 +25,16 @@ from nightloom.training.distributed import count_processes, lead
 from nightloom.trials.train import train_anew
 
 
-def choose_trial(store: ObjectStore, blueprint_id: str, trial: int | None) -> int:
+def choose_trial(store: ObjectStore, blueprint_id: str, trial_no: int | None) -> int:
     """Give the number of a trial that was trained: the given one, or the one whose adapter won.
 
     Raises:
         InputError: It is none of the blueprint's, or was not trained yet.
     """
-    identity = store.load(Blueprint, blueprint_id).content
-    number = find_winner(store, blueprint_id) if trial is None else trial
+    spec = store.load(Blueprint, blueprint_id).content
+    number = find_winner(store, blueprint_id) if trial_no is None else trial_no
     if number is None:
-        msg = f"the {len(identity.trials)} trials of {short(blueprint_id)} were not ranked yet; name one by --trial"
+        msg = f"the {len(spec.trials)} trials of {short(blueprint_id)} were not ranked yet; name one by --trial"
         raise InputError(msg)
     _find_trial(store, blueprint_id, number)
     return number
@@ -56,18 +56,18 @@ def list_surroundings(store: ObjectStore, blueprint_id: str) -> list[str]:
     return told
 
 
-def replay_on_device(blueprint_id: str, trial: int, tolerance: float) -> dict[str, Any]:
+def replay_on_device(blueprint_id: str, trial_no: int, tolerance: float) -> dict[str, Any]:
     """Train a trial again in the interpreter that trains, on a device of its own; gives what `replay_trial` gives."""
     replay = on_device(run_replay, processes=get_settings().processes)
-    return replay(blueprint=blueprint_id, trial=trial, tolerance=tolerance)
+    return replay(blueprint_id=blueprint_id, trial_no=trial_no, tolerance=tolerance)
 
 
-def run_replay(blueprint: str, trial: int, tolerance: float) -> dict[str, Any]:
+def run_replay(blueprint_id: str, trial_no: int, tolerance: float) -> dict[str, Any]:
     """Train in this process and compare: for a child process."""
-    return replay_trial(open_store(), blueprint, trial, tolerance)
+    return replay_trial(open_store(), blueprint_id, trial_no, tolerance)
 
 
-def replay_trial(store: ObjectStore, blueprint_id: str, trial: int, tolerance: float) -> dict[str, Any]:
+def replay_trial(store: ObjectStore, blueprint_id: str, trial_no: int, tolerance: float) -> dict[str, Any]:
     """Train a trial again, publish nothing, and compare it with the one that stands.
 
     Gives the fields of `Comparison`, and `seconds`, `device` and `device_before`.
@@ -75,17 +75,15 @@ def replay_trial(store: ObjectStore, blueprint_id: str, trial: int, tolerance: f
     Raises:
         InputError: The trial was not trained yet, or is none of the blueprint's.
     """
-    identity = store.load(Blueprint, blueprint_id).content
-    stands = store.find(Trial, identify_trial(identity, trial)) if 0 <= trial < len(identity.trials) else None
+    spec = store.load(Blueprint, blueprint_id).content
+    stands = store.find(Trial, identify_trial(spec, trial_no)) if 0 <= trial_no < len(spec.trials) else None
     if stands is None:
-        msg = (
-            f"trial {trial} of blueprint {short(blueprint_id)} was not trained yet, so there is nothing to compare with"
-        )
+        msg = f"trial {trial_no} of blueprint {short(blueprint_id)} was not trained yet, so there is nothing to compare with"
         raise InputError(msg)
     _, before = fetch_model(store, Adapter, stands.result.adapter)
     began = time.monotonic()
     with scratch_folder() as after:
-        training = train_anew(store, blueprint_id, trial, after)
+        training = train_anew(store, blueprint_id, trial_no, after)
         seconds = round(time.monotonic() - began, 2)
         loss = compare_curves(stands.result.curve, training.curve)
         found = lead(lambda: compare_folders(before, after, tolerance, loss))
@@ -101,11 +99,11 @@ def _name_devices(device: str, processes: int) -> str:
 
 
 def _find_trial(store: ObjectStore, blueprint_id: str, number: int) -> Trial:
-    identity = store.load(Blueprint, blueprint_id).content
-    if not 0 <= number < len(identity.trials):
-        msg = f"blueprint {short(blueprint_id)} plans {len(identity.trials)} trials; {number} is not one of them"
+    spec = store.load(Blueprint, blueprint_id).content
+    if not 0 <= number < len(spec.trials):
+        msg = f"blueprint {short(blueprint_id)} plans {len(spec.trials)} trials; {number} is not one of them"
         raise InputError(msg)
-    found = store.find(Trial, identify_trial(identity, number))
+    found = store.find(Trial, identify_trial(spec, number))
     if found is None:
         msg = f"trial {number} of {short(blueprint_id)} was not trained yet; `nightloom blueprint run` does that"
         raise InputError(msg)

@@ -90,32 +90,30 @@ def open_stored(store: ObjectStore, blueprint_id: str) -> Blueprint:
     return blueprint
 
 
-def verify_inputs(store: ObjectStore, blueprint: BlueprintSpec) -> list[str]:
+def verify_inputs(store: ObjectStore, spec: BlueprintSpec) -> list[str]:
     """Recompute every digest that a blueprint names, and return one sentence for each thing that is not as it was."""
     return [
-        *_catch(lambda: store.load(Prompt, blueprint.task.prompt)),
-        *_catch(lambda: verify_snapshot(store, blueprint.snapshot)),
-        *_verify_base_files(store, blueprint.base),
-        *chain.from_iterable(_catch(partial(read_eval_set, store, use.evalset)) for use in blueprint.eval_sets),
+        *_catch(lambda: store.load(Prompt, spec.task.prompt)),
+        *_catch(lambda: verify_snapshot(store, spec.snapshot)),
+        *_verify_base_files(store, spec.base),
+        *chain.from_iterable(_catch(partial(read_eval_set, store, use.evalset)) for use in spec.eval_sets),
     ]
 
 
-def verify_installation(
-    blueprint: BlueprintSpec, described: FrozenBase | None, environment: Mapping[str, str]
-) -> list[str]:
+def verify_installation(spec: BlueprintSpec, described: FrozenBase | None, environment: Mapping[str, str]) -> list[str]:
     """Say for what reasons this installation would not give what the blueprint says.
 
     Args:
-        blueprint: Names code, packages, tokenizer and chat template.
+        spec: Names code, packages, tokenizer and chat template.
         described: Digests of tokenizer and template as this installation reads them; none: they could not be read.
         environment: Variables of the process that trains.
     """
-    return [*verify_code(blueprint), *_verify_reading(blueprint, described), *_verify_environment(environment)]
+    return [*verify_code(spec), *_verify_reading(spec, described), *_verify_environment(environment)]
 
 
-def verify_code(blueprint: BlueprintSpec) -> list[str]:
+def verify_code(spec: BlueprintSpec) -> list[str]:
     """Say in which of our packages and which libraries this installation is another than the blueprint's."""
-    return [*_verify_ours(blueprint), *_verify_libraries(blueprint)]
+    return [*_verify_ours(spec), *_verify_libraries(spec)]
 
 
 def refuse_other(blueprint: Blueprint, differences: Sequence[str]) -> None:
@@ -152,29 +150,29 @@ def _verify_base_files(store: ObjectStore, base: str) -> Iterator[str]:
                 yield f"{file.path} of base model {short(base)}: {error}"
 
 
-def _verify_ours(blueprint: BlueprintSpec) -> Iterator[str]:
+def _verify_ours(spec: BlueprintSpec) -> Iterator[str]:
     present = installed_code()
-    for name, digest in blueprint.code.items():
+    for name, digest in spec.code.items():
         if present.get(name) != digest:
             yield f"the code of {name} is another now; check out the commit that the blueprint was compiled at"
 
 
-def _verify_libraries(blueprint: BlueprintSpec) -> Iterator[str]:
+def _verify_libraries(spec: BlueprintSpec) -> Iterator[str]:
     versions = installed_versions()
-    for package in sorted({*blueprint.packages, *versions}):
-        wanted, found = blueprint.packages.get(package), versions.get(package)
+    for package in sorted({*spec.packages, *versions}):
+        wanted, found = spec.packages.get(package), versions.get(package)
         if wanted is None:
             yield f"{package} {found} is installed, and was not; uninstall it"
         elif found != wanted:
             yield f"{package} is {found or 'not installed'}, not {wanted}; install {package}=={wanted}"
 
 
-def _verify_reading(blueprint: BlueprintSpec, described: FrozenBase | None) -> Iterator[str]:
+def _verify_reading(spec: BlueprintSpec, described: FrozenBase | None) -> Iterator[str]:
     if described is None:
         return
     for name, wanted, found in (
-        ("tokenizer", blueprint.tokenizer, described["tokenizer"]),
-        ("chat template", blueprint.template, described["template"]),
+        ("tokenizer", spec.tokenizer, described["tokenizer"]),
+        ("chat template", spec.template, described["template"]),
     ):
         if wanted != found:
             yield (
@@ -196,56 +194,56 @@ def _verify_environment(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
-    identity = blueprint.content
+    spec = blueprint.content
     try:
-        recipe = load_recipe(identity.recipe)
+        recipe = load_recipe(spec.recipe)
     except InputError as error:
         yield str(error)
         return
-    yield from _verify_prompt(store, identity, recipe)
-    yield from _verify_base(store, identity, recipe)
+    yield from _verify_prompt(store, spec, recipe)
+    yield from _verify_base(store, spec, recipe)
     names = [one.name for one in recipe.evaluate.sets]
-    if names != [use.name for use in identity.eval_sets]:
-        yield f"the recipe compares on {', '.join(names)}, not on {', '.join(use.name for use in identity.eval_sets)}"
+    if names != [use.name for use in spec.eval_sets]:
+        yield f"the recipe compares on {', '.join(names)}, not on {', '.join(use.name for use in spec.eval_sets)}"
         return
     try:
-        prompt = store.load(Prompt, identity.task.prompt)
-        eval_sets = [store.load(EvalSetManifest, use.evalset) for use in identity.eval_sets]
+        prompt = store.load(Prompt, spec.task.prompt)
+        eval_sets = [store.load(EvalSetManifest, use.evalset) for use in spec.eval_sets]
     except ManifestError:
         return  # told of the store
     # All but the recipe's own settings as the blueprint has it, so that they alone can differ.
     again = draft_blueprint(
         recipe,
         night=parse_night(blueprint.provenance.night),
-        snapshot=identity.snapshot,
-        base=identity.base,
-        tokenizer=identity.tokenizer,
-        template=identity.template,
+        snapshot=spec.snapshot,
+        base=spec.base,
+        tokenizer=spec.tokenizer,
+        template=spec.template,
         prompt=prompt,
         eval_sets=eval_sets,
     )
-    changes = diff_blueprints(identity, again.content)
+    changes = diff_blueprints(spec, again.content)
     yield from (change.sentence for change in changes if change.group not in ("code", "packages"))
 
 
-def _verify_prompt(store: ObjectStore, identity: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
+def _verify_prompt(store: ObjectStore, spec: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
     name = recipe.task.prompt
     try:
         found = read_prompt(get_settings().prompts_dir, name)
     except InputError as error:
         yield str(error)
         return
-    if found.id == identity.task.prompt:
+    if found.id == spec.task.prompt:
         return
-    asked = store.load_if_there(Prompt, identity.task.prompt)
-    before = asked.provenance.name if asked else short(identity.task.prompt)
+    asked = store.load_if_there(Prompt, spec.task.prompt)
+    before = asked.provenance.name if asked else short(spec.task.prompt)
     if before == name:
         yield f"prompt {name} was edited; put its words back, and give the new ones a number of their own"
     else:
         yield f"the recipe asks with prompt {name}, not with {before}"
 
 
-def _verify_base(store: ObjectStore, identity: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
+def _verify_base(store: ObjectStore, spec: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
     name = recipe.train.base
     try:
         found = describe_base(store, name, worker_packages())
@@ -254,9 +252,9 @@ def _verify_base(store: ObjectStore, identity: BlueprintSpec, recipe: Recipe) ->
         return
     if found is None:
         yield f"base model {name} would be made anew by this code and these packages"
-    elif (now := BaseModelManifest.id_of(found)) != identity.base:
-        others = _compare(store, identity.base, found)
-        yield f"base model {name} is {short(now)} now, not {short(identity.base)}{others}"
+    elif (now := BaseModelManifest.id_of(found)) != spec.base:
+        others = _compare(store, spec.base, found)
+        yield f"base model {name} is {short(now)} now, not {short(spec.base)}{others}"
 
 
 def _compare(store: ObjectStore, before: str, now: BaseModelContent) -> str:

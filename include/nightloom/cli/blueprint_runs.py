@@ -125,10 +125,10 @@ def diff(
     show(document, _tell_difference(found), as_json=as_json)
 
 
-def _tell_replay(blueprint_id: str, trial: int, found: dict[str, Any]) -> str:
+def _tell_replay(blueprint_id: str, trial_no: int, found: dict[str, Any]) -> str:
     pairs: list[tuple[str, Any]] = [
         ("blueprint", blueprint_id),
-        ("trial", trial),
+        ("trial", trial_no),
         ("weights", found["likeness"]),
     ]
     if largest := found["largest"]:

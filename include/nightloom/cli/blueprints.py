@@ -54,16 +54,16 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
     if isinstance(blueprint, Stop):
         raise InputError(blueprint.sentence)
     add_member(open_database(), recipe, date, blueprint.kind, blueprint.id)
-    identity = blueprint.content
+    spec = blueprint.content
     pairs = [
         ("blueprint", blueprint.id),
         ("night", date),
-        ("snapshot", identity.snapshot),
-        ("trials", len(identity.trials)),
-        *((f"eval set {use.name}", _tell_power(use)) for use in identity.eval_sets),
+        ("snapshot", spec.snapshot),
+        ("trials", len(spec.trials)),
+        *((f"eval set {use.name}", _tell_power(use)) for use in spec.eval_sets),
     ]
-    effects = {use.name: use.minimum_detectable_effect for use in identity.eval_sets}
-    document = {"id": blueprint.id, "recipe": recipe, "night": date, "trials": len(identity.trials)}
+    effects = {use.name: use.minimum_detectable_effect for use in spec.eval_sets}
+    document = {"id": blueprint.id, "recipe": recipe, "night": date, "trials": len(spec.trials)}
     show({**document, "minimum_detectable_effects": effects}, facts(pairs), as_json=as_json)
 
 
@@ -157,21 +157,21 @@ def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Pla
     ]
 
 
-def _tell_trials(store: "ObjectStore", identity: "BlueprintSpec") -> str:
+def _tell_trials(store: "ObjectStore", spec: "BlueprintSpec") -> str:
     """Tell each trial by the settings in which trials differ, and below them those that all have."""
     from nightloom.artifacts.training import Divergence, Trial, identify_trial
     from nightloom.blueprints.changes import describe_plan, show_value
 
-    plans = [describe_plan(one) for one in identity.trials]
+    plans = [describe_plan(one) for one in spec.trials]
     common = {name: value for name, value in plans[0].items() if all(one.get(name) == value for one in plans)}
     differing = sorted({name for one in plans for name in one} - common.keys())
     rows = []
     for number, plan in enumerate(plans):
-        trial = store.find(Trial, planned := identify_trial(identity, number))
+        trial = store.find(Trial, planned := identify_trial(spec, number))
         done: tuple[str | None, ...] = (None, None, None, None)
         if trial:
-            record = trial.result
-            done = (trial.id, record.adapter, f"{record.final_loss:.4f}", show_duration(record.seconds))
+            result = trial.result
+            done = (trial.id, result.adapter, f"{result.final_loss:.4f}", show_duration(result.seconds))
         elif store.find(Divergence, planned):
             done = ("diverged", None, None, None)
         rows.append([number, *(show_value(plan.get(name)) for name in differing), *done])
@@ -199,12 +199,12 @@ def is_recipe(target: str) -> bool:
     return target in names or bool(set(target) - set("0123456789abcdef"))
 
 
-def _find_verdict(store: "ObjectStore", database: "Database", blueprint: str) -> "Verdict | None":
+def _find_verdict(store: "ObjectStore", database: "Database", blueprint_id: str) -> "Verdict | None":
     """Return the last verdict on a blueprint."""
     from nightloom.artifacts.results import Verdict
     from nightloom.registry.questions import list_children
 
-    verdicts = list_children(database, blueprint, "verdict", "blueprint")
+    verdicts = list_children(database, blueprint_id, "verdict", "blueprint")
     return store.load(Verdict, verdicts[-1]) if verdicts else None
 
 

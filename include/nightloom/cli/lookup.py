@@ -52,7 +52,7 @@ def _explain_lookup(database: "Database", kind: str, given: str, found: list[str
     return f"no {kind} begins with {given!r}; {hint}"
 
 
-def find_owner(database: "Database", adapter: str, recipe: str | None) -> str:
+def find_owner(database: "Database", adapter_id: str, recipe: str | None) -> str:
     """Return the recipe as whose an adapter is meant: the given one, or the only one that has it.
 
     Raises:
@@ -60,15 +60,15 @@ def find_owner(database: "Database", adapter: str, recipe: str | None) -> str:
     """
     from nightloom.registry.members import list_owners
 
-    owners = list_owners(database, adapter)
+    owners = list_owners(database, adapter_id)
     if recipe in owners:
         return recipe
     of = ", ".join(owners) or "no recipe"
     if recipe:
-        msg = f"adapter {short(adapter)} is of {of}, not of {recipe}; `nightloom model list {recipe}` shows its own"
+        msg = f"adapter {short(adapter_id)} is of {of}, not of {recipe}; `nightloom model list {recipe}` shows its own"
         raise InputError(msg)
     if len(owners) != 1:
-        msg = f"adapter {short(adapter)} is of {of}; say with --recipe as whose it is meant"
+        msg = f"adapter {short(adapter_id)} is of {of}; say with --recipe as whose it is meant"
         raise InputError(msg)
     return owners[0]
 

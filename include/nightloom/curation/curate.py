@@ -331,7 +331,7 @@ def publish_curated(
         refusal: Why the whole batch is refused; none: it is sound.
         record: What was seen besides.
     """
-    identity = Curated.Content(
+    content = Curated.Content(
         records=records_id,
         eval_sets=tuple(eval_sets),
         parent=inputs.parent,
@@ -347,4 +347,4 @@ def publish_curated(
         expectations=tuple(expectations),
         refusal=refusal,
     )
-    return store.publish(Curated(content=identity, provenance=record))
+    return store.publish(Curated(content=content, provenance=record))

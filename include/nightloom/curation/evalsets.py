@@ -54,9 +54,9 @@ def freeze_eval_set(
     if items.is_empty():
         msg = f"eval set {name!r} has no usable item among {len(records)} rows; check its source and task.answer"
         raise InputError(msg)
-    identity = EvalSetContent(name=name, rows_root=rows_root(items), items=len(items))
-    record = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=len(records) - len(items))
-    return store.publish(EvalSetManifest(content=identity, provenance=record))
+    content = EvalSetContent(name=name, rows_root=rows_root(items), items=len(items))
+    provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=len(records) - len(items))
+    return store.publish(EvalSetManifest(content=content, provenance=provenance))
 
 
 def _assign_clusters(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:

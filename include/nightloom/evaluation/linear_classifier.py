@@ -53,17 +53,17 @@ def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str])
     return [str(label) for label in pipeline.fit(texts, labels).predict(unseen)]
 
 
-def identify_linear_classifier(blueprint: BlueprintSpec, evalset_id: str, packages: Mapping[str, str]) -> ScoresKey:
+def identify_linear_classifier(spec: BlueprintSpec, evalset_id: str, packages: Mapping[str, str]) -> ScoresKey:
     """Return what determines the linear classifier's scores; the packages are those of the interpreter that scores."""
     return ScoresKey(
         model=None,
-        linear_classifier=blueprint.snapshot,
+        linear_classifier=spec.snapshot,
         evalset=evalset_id,
         task=TaskSpec(
             prompt="",  # it is not asked: it reads the bare text
             output="text",
-            answer={blueprint.primary: blueprint.task.answer[blueprint.primary]},
-            field_order=(blueprint.primary,),
+            answer={spec.primary: spec.task.answer[spec.primary]},
+            field_order=(spec.primary,),
         ),
         max_new_tokens=0,
         scorers=tuple(identify_scorer(scorer) for scorer in _SCORERS),
@@ -72,11 +72,11 @@ def identify_linear_classifier(blueprint: BlueprintSpec, evalset_id: str, packag
     )
 
 
-def _score(store: ObjectStore, blueprint: BlueprintSpec, key: ScoresKey) -> Scores:
+def _score(store: ObjectStore, spec: BlueprintSpec, key: ScoresKey) -> Scores:
     began = time.monotonic()
-    items, labels = _label_items(store, blueprint, key.evalset)
-    fields = (blueprint.primary,)
-    frame = score_items(items, [{blueprint.primary: label} for label in labels], _SCORERS, fields)
+    items, labels = _label_items(store, spec, key.evalset)
+    fields = (spec.primary,)
+    frame = score_items(items, [{spec.primary: label} for label in labels], _SCORERS, fields)
     outputs = items.select("item_id", pl.Series("output", labels, dtype=pl.String))
     result = ScoresResult(
         frame=put_frame(store, frame, SCORES),
@@ -87,13 +87,13 @@ def _score(store: ObjectStore, blueprint: BlueprintSpec, key: ScoresKey) -> Scor
     return Scores(key=key, result=result)
 
 
-def _label_items(store: ObjectStore, blueprint: BlueprintSpec, evalset_id: str) -> tuple[pl.DataFrame, list[str]]:
+def _label_items(store: ObjectStore, spec: BlueprintSpec, evalset_id: str) -> tuple[pl.DataFrame, list[str]]:
     """Return the items of an eval set, and the label that the classifier gives each."""
-    rows, items = read_split(store, blueprint.snapshot, "train"), read_eval_set(store, evalset_id)
+    rows, items = read_split(store, spec.snapshot, "train"), read_eval_set(store, evalset_id)
     if rows.is_empty():
-        msg = f"snapshot {short(blueprint.snapshot)} has no row to train on; raise `prepare.window_days`"
+        msg = f"snapshot {short(spec.snapshot)} has no row to train on; raise `prepare.window_days`"
         raise InputError(msg)
-    labels = [json.loads(answer)[blueprint.primary] for answer in rows["answer"]]
+    labels = [json.loads(answer)[spec.primary] for answer in rows["answer"]]
     return items, classify(_list_texts(rows), labels, _list_texts(items))
 
 

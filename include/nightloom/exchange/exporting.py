@@ -82,10 +82,10 @@ def export_model(
     return Exported(adapter_id, folder, form, names)
 
 
-def run_merge(adapter: str, folder: str) -> None:
+def run_merge(adapter_id: str, folder: str) -> None:
     """Merge an adapter into its base model in this process, and write the model: for a child process."""
     store = open_store()
-    manifest, tuned = fetch_model(store, Adapter, adapter)
+    manifest, tuned = fetch_model(store, Adapter, adapter_id)
     _, base = fetch_model(store, BaseModelManifest, manifest.content.base)
     save_merged(open_transformers(base, tuned, manifest.content.method).model, Path(folder))
 
@@ -120,7 +120,7 @@ def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) 
     lora: dict[str, Any] = {}
     if form == "merged":
         # Without a GPU: nobody leased one for it, and the bytes are the same whether or not there is one.
-        in_child(run_merge, environment=NO_DEVICE)(adapter=adapter.id, folder=str(folder))
+        in_child(run_merge, environment=NO_DEVICE)(adapter_id=adapter.id, folder=str(folder))
     else:
         fetch_folder(store, adapter.content.files, folder)
     if adapter.content.method == "lora":

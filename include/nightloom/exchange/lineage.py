@@ -209,14 +209,14 @@ def _list_strange_verdicts(lineage: Lineage) -> Iterator[str]:
 
 
 def _find_training(
-    store: ObjectStore, database: Database, adapter: str, recipe: str, verdicts: Sequence[Verdict]
+    store: ObjectStore, database: Database, adapter_id: str, recipe: str, verdicts: Sequence[Verdict]
 ) -> tuple[Blueprint | None, Trial | None]:
     """Return the recipe's blueprint that gives an adapter, and its trial: of the last verdict, else of a night."""
-    trained = set(list_parents(database, adapter, Trial.kind))
+    trained = set(list_parents(database, adapter_id, Trial.kind))
     if verdicts:
         blueprint = store.load_if_there(Blueprint, verdicts[-1].content.blueprint)
         return blueprint, _find_trial(store, blueprint, trained)
-    for night in reversed(list_nights(database, recipe, adapter)):
+    for night in reversed(list_nights(database, recipe, adapter_id)):
         for one in reversed(list_night(database, recipe, night, Blueprint.kind)):
             blueprint = store.load_if_there(Blueprint, one.manifest)
             if trial := _find_trial(store, blueprint, trained):
@@ -230,5 +230,5 @@ def _find_trial(store: ObjectStore, blueprint: Blueprint | None, trained: Collec
     return next((store.load_if_there(Trial, one) for one in trials if one in trained), None)
 
 
-def _list_trials(blueprint: BlueprintSpec) -> list[str]:
-    return [Trial.id_of(identify_trial(blueprint, number)) for number in range(len(blueprint.trials))]
+def _list_trials(spec: BlueprintSpec) -> list[str]:
+    return [Trial.id_of(identify_trial(spec, number)) for number in range(len(spec.trials))]

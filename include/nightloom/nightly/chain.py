@@ -105,7 +105,7 @@ def run_steps(
     names = [step.name for step in steps]
     begin = names.index(first) if first else 0
     end = names.index(last) + 1 if last else len(steps)
-    for step, rung in unroll(steps[begin:end], lambda: _count_rungs(made["blueprint"])):
+    for step, rung in unroll(steps[begin:end], lambda: _count_rungs(made["blueprint_id"])):
         if isinstance(stopped := _run_step(stage, step, rung, recipe, night, made, on_step), Stop):
             return stopped
     return made
@@ -144,8 +144,8 @@ def _run(stage: Stage, name: str, recipe: str, night: str | None, **arguments: A
             time.sleep(_ASKS_AGAIN_S)
 
 
-def _count_rungs(blueprint: str) -> int:
-    return count_rungs(open_store().load(Blueprint, blueprint).content)
+def _count_rungs(blueprint_id: str) -> int:
+    return count_rungs(open_store().load(Blueprint, blueprint_id).content)
 
 
 def _describe(step: Step, item: object, rung: int | None) -> str:

@@ -61,17 +61,17 @@ def compile_blueprint(night: Night, stored: str | None = None) -> str | Stop:
 
 
 @night_step("finetune")
-def list_trials(night: Night, blueprint: str) -> list[int]:
+def list_trials(night: Night, blueprint_id: str) -> list[int]:
     """Return the numbers of the trials that a blueprint begins with.
 
     Raises:
         InputError: There are several, and nothing to choose between them by.
     """
-    return list_contenders(night.store, blueprint)
+    return list_contenders(night.store, blueprint_id)
 
 
 @night_step("finetune")
-def train_trial(night: Night, blueprint: str, trial: int, rung: int | None = None) -> str | None:
+def train_trial(night: Night, blueprint_id: str, trial_no: int, rung: int | None = None) -> str | None:
     """Train one trial of a blueprint to a rung or to its end, or find what it gave before; return the id of that.
 
     A rung that the blueprint does not have, as when the recipe was edited since, is none to train to. One of several
@@ -81,17 +81,17 @@ def train_trial(night: Night, blueprint: str, trial: int, rung: int | None = Non
         InputError: Code or packages are not those that the blueprint was compiled by, as after an upgrade.
         DivergenceError: The blueprint's only trial diverged.
     """
-    planned = night.store.load(Blueprint, blueprint)
+    planned = night.store.load(Blueprint, blueprint_id)
     if rung is not None and rung >= count_rungs(planned.content):
         return None
     refuse_other(planned, verify_code(planned.content))
     try:
-        reached = _train(night, blueprint, trial, rung)
+        reached = _train(night, blueprint_id, trial_no, rung)
     except DivergenceError as error:
         if len(planned.content.trials) == 1:
             raise
-        logger.warning("trial %d of %d is out: %s", trial, len(planned.content.trials), error)
-        return note_divergence(night.store, planned.content, trial, error).id
+        logger.warning("trial %d of %d is out: %s", trial_no, len(planned.content.trials), error)
+        return note_divergence(night.store, planned.content, trial_no, error).id
     if rung is None:
         finish_trial(night.registry, reached)
         night.keep("trial", reached)
@@ -100,62 +100,62 @@ def train_trial(night: Night, blueprint: str, trial: int, rung: int | None = Non
 
 
 @night_step("finetune")
-def rank_trials(night: Night, blueprint: str, rung: int) -> list[int]:
+def rank_trials(night: Night, blueprint_id: str, rung: int) -> list[int]:
     """Return the numbers of the trials that go on from a rung, by the selection split; those that do not are over.
 
     From a rung that the blueprint does not have, all go on.
     """
-    spec = night.store.load(Blueprint, blueprint).content
+    spec = night.store.load(Blueprint, blueprint_id).content
     if rung >= count_rungs(spec):
-        return list_contenders(night.store, blueprint, count_rungs(spec))
-    ranking = rank_and_publish(night.store, blueprint, rung)
+        return list_contenders(night.store, blueprint_id, count_rungs(spec))
+    ranking = rank_and_publish(night.store, blueprint_id, rung)
     ranked = {standing.trial for standing in ranking.result.standings}
     _finish_trials(night, spec, ranked - set(ranking.result.going_on))
     return list(ranking.result.going_on)
 
 
 @night_step("finetune")
-def pick_candidate(night: Night, blueprint: str) -> str:
+def pick_candidate(night: Night, blueprint_id: str) -> str:
     """Return the adapter of the trial that is best on the selection split."""
-    spec = night.store.load(Blueprint, blueprint).content
-    ranking = rank_and_publish(night.store, blueprint, count_rungs(spec))
+    spec = night.store.load(Blueprint, blueprint_id).content
+    ranking = rank_and_publish(night.store, blueprint_id, count_rungs(spec))
     _finish_trials(night, spec, {standing.trial for standing in ranking.result.standings})
     (winner,) = ranking.result.going_on
     trial = night.store.find(Trial, identify_trial(spec, winner))
     if trial is None:
-        msg = f"trial {winner} of blueprint {short(blueprint)} was ranked first and is gone; clear its training"
+        msg = f"trial {winner} of blueprint {short(blueprint_id)} was ranked first and is gone; clear its training"
         raise FaultError(msg)
     logger.info("candidate %s: trial %d of %d", short(trial.result.adapter), winner, len(spec.trials))
     return trial.result.adapter
 
 
 @night_step("finetune")
-def prove_parity(night: Night, blueprint: str, candidate: str) -> str | None:
+def prove_parity(night: Night, blueprint_id: str, candidate: str) -> str | None:
     """Prove that the candidate is one model in training, evaluation and batch; None where it has no weights."""
     if is_dummy(night.store.load(Adapter, candidate).content.files):
         return None
-    spec = night.store.load(Blueprint, blueprint).content
+    spec = night.store.load(Blueprint, blueprint_id).content
     model = ModelRef(base=spec.base, adapter=candidate)
     key = identify_parity(model, spec.task, spec.max_new_tokens, spec.snapshot, worker_packages())
     if kept := night.store.find(Parity, key):
         logger.info("parity %s is in the store: reused", short(kept.id))
         return kept.id
-    return on_device(prove_model)(blueprint=blueprint, candidate=candidate)
+    return on_device(prove_model)(blueprint_id=blueprint_id, candidate=candidate)
 
 
 @night_step("finetune")
-def compare_candidate(night: Night, blueprint: str, candidate: str, parity: str | None) -> str:
+def compare_candidate(night: Night, blueprint_id: str, candidate: str, parity: str | None) -> str:
     """Score candidate, champion, baseline and linear classifier on the same items, and decide."""
     store = night.store
     # What the nights before it left, so that running a night again decides on the same ground.
     champion = asked_of(store, night.registry, night.recipe.name, night.date)
     standing = champion.adapter if champion else None
-    asked = (blueprint, candidate, standing, champion.cites if champion else None, parity)
+    asked = (blueprint_id, candidate, standing, champion.cites if champion else None, parity)
     scored = _find_scores(night, *asked) or on_device(score_models)(*asked)
     verdict = decide(
         store,
         night=night.date,
-        blueprint_id=blueprint,
+        blueprint_id=blueprint_id,
         candidate=candidate,
         champion=standing,
         parity=parity,
@@ -182,43 +182,43 @@ def promote_candidate(night: Night, verdict: str, stored: str | None = None) -> 
     return verdict
 
 
-def prove_model(blueprint: str, candidate: str) -> str:
+def prove_model(blueprint_id: str, candidate: str) -> str:
     """Prove that a candidate is one model everywhere: for a child process. Return the parity's id."""
     from nightloom.promotion.parity import prove_parity
     from nightloom.rendering.encode import encode_snapshot
 
     store = open_store()
-    identity = store.load(Blueprint, blueprint).content
-    model = ModelRef(base=identity.base, adapter=candidate)
-    return prove_parity(store, model, identity.task, identity.max_new_tokens, encode_snapshot(store, identity)).id
+    spec = store.load(Blueprint, blueprint_id).content
+    model = ModelRef(base=spec.base, adapter=candidate)
+    return prove_parity(store, model, spec.task, spec.max_new_tokens, encode_snapshot(store, spec)).id
 
 
 def score_models(
-    blueprint: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
+    blueprint_id: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
 ) -> list[tuple[Role, str, str]]:
     """Score all models of a verdict in one process: for a child process. Return role, eval set and scores."""
     from nightloom.evaluation.linear_classifier import score_linear_classifier
     from nightloom.evaluation.scoring import score_model
 
     store = open_store()
-    spec = store.load(Blueprint, blueprint).content
+    spec = store.load(Blueprint, blueprint_id).content
     models = _list_models(store, spec, candidate, champion, cites, parity)
     scored: list[tuple[Role, str, str]] = []
     for use in spec.eval_sets:
         for role, model, task in models:
             scored.append((role, use.name, score_model(store, task, spec.max_new_tokens, model, use.evalset).id))
         if spec.linear_classifier:
-            scores = score_linear_classifier(store, blueprint, use.evalset)
+            scores = score_linear_classifier(store, blueprint_id, use.evalset)
             scored.append(("linear_classifier", use.name, scores.id))
     return scored
 
 
 def _find_scores(
-    night: Night, blueprint: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
+    night: Night, blueprint_id: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
 ) -> list[tuple[Role, str, str]] | None:
     """Return what `score_models` returns, or None if something has to be scored."""
     store, packages = night.store, worker_packages()
-    spec = store.load(Blueprint, blueprint).content
+    spec = store.load(Blueprint, blueprint_id).content
     models = _list_models(store, spec, candidate, champion, cites, parity)
     keys: list[tuple[Role, str, ScoresKey]] = []
     for use in spec.eval_sets:
@@ -237,7 +237,7 @@ def _find_scores(
 
 def _list_models(
     store: ObjectStore,
-    blueprint: BlueprintSpec,
+    spec: BlueprintSpec,
     candidate: str,
     champion: str | None,
     cites: str | None,
@@ -249,8 +249,8 @@ def _list_models(
     """
     is_without_effect = parity is not None and store.load(Parity, parity).is_without_effect
     models: list[tuple[Role, ModelRef, TaskSpec]] = [
-        ("baseline", ModelRef(base=blueprint.base), blueprint.task),
-        ("candidate", ModelRef(base=blueprint.base, adapter=None if is_without_effect else candidate), blueprint.task),
+        ("baseline", ModelRef(base=spec.base), spec.task),
+        ("candidate", ModelRef(base=spec.base, adapter=None if is_without_effect else candidate), spec.task),
     ]
     if champion and cites:
         base = store.load(Adapter, champion).content.base
@@ -258,22 +258,22 @@ def _list_models(
     return models
 
 
-def _train(night: Night, blueprint: str, trial: int, rung: int | None) -> str:
+def _train(night: Night, blueprint_id: str, trial_no: int, rung: int | None) -> str:
     """Train a trial in child processes, and return the id of what it came to.
 
     Where a batch did not fit one of several processes, all of them begin again with half of it.
     """
-    if kept := find_trained(night.store, blueprint, trial, rung):
+    if kept := find_trained(night.store, blueprint_id, trial_no, rung):
         return kept
     train, halvings = on_device(run_trial, processes=get_settings().processes), 0
     while True:
         try:
-            return train(blueprint=blueprint, trial=trial, rung=rung, halvings=halvings)
+            return train(blueprint_id=blueprint_id, trial_no=trial_no, rung=rung, halvings=halvings)
         except OutOfBatchMemoryError as error:
             halvings += 1
             logger.warning("%s", error)
 
 
-def _finish_trials(night: Night, blueprint: BlueprintSpec, numbers: Iterable[int]) -> None:
+def _finish_trials(night: Night, spec: BlueprintSpec, numbers: Iterable[int]) -> None:
     for number in numbers:
-        finish_trial(night.registry, Trial.id_of(identify_trial(blueprint, number)))
+        finish_trial(night.registry, Trial.id_of(identify_trial(spec, number)))

@@ -28,14 +28,14 @@ class Ran:
     verdict: str | None = None
 
 
-def run_blueprint(store: ObjectStore, blueprint_id: str, on_step: OnStep, trial: int | None = None) -> Ran:
+def run_blueprint(store: ObjectStore, blueprint_id: str, on_step: OnStep, trial_no: int | None = None) -> Ran:
     """Train, pick and compare as the blueprint's night does, to the same ids; no ref moves, no outcome is written.
 
     Args:
         store: Where it lies.
         blueprint_id: What is run; its candidate is compared with the champion of the night it was compiled for first.
         on_step: Is told stage and step as each begins.
-        trial: Train this one alone; none: all, and compare.
+        trial_no: Train this one alone; none: all, and compare.
 
     Raises:
         InputError: Code, packages or environment are not those of the blueprint, or it has no such trial.
@@ -45,10 +45,10 @@ def run_blueprint(store: ObjectStore, blueprint_id: str, on_step: OnStep, trial:
     blueprint = open_stored(store, blueprint_id)
     recipe, night = blueprint.content.recipe, blueprint.provenance.night
     with without_outcome():
-        if trial is not None:
-            on_step("finetune", f"train_trial {trial}")
-            _refuse_stop(finetune.train_trial(recipe, night, blueprint_id, trial))
-            if lost := store.find(Divergence, identify_trial(blueprint.content, trial)):
+        if trial_no is not None:
+            on_step("finetune", f"train_trial {trial_no}")
+            _refuse_stop(finetune.train_trial(recipe, night, blueprint_id, trial_no))
+            if lost := store.find(Divergence, identify_trial(blueprint.content, trial_no)):
                 raise DivergenceError(lost.result.reason)
             return Ran(_list_finished(store, blueprint.content))
         made = run_steps(
@@ -56,7 +56,7 @@ def run_blueprint(store: ObjectStore, blueprint_id: str, on_step: OnStep, trial:
             recipe,
             night,
             on_step,
-            given={"blueprint": blueprint_id},
+            given={"blueprint_id": blueprint_id},
             first="list_trials",
             last="compare_candidate",
         )
@@ -70,6 +70,6 @@ def _refuse_stop(result: object) -> None:
         raise BudgetError(result.sentence)
 
 
-def _list_finished(store: ObjectStore, blueprint: BlueprintSpec) -> dict[int, str]:
-    found = ((number, store.find(Trial, identify_trial(blueprint, number))) for number in range(len(blueprint.trials)))
+def _list_finished(store: ObjectStore, spec: BlueprintSpec) -> dict[int, str]:
+    found = ((number, store.find(Trial, identify_trial(spec, number))) for number in range(len(spec.trials)))
     return {number: trial.id for number, trial in found if trial}

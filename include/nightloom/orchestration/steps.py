@@ -155,7 +155,7 @@ def mapped_step(
         retries=retries,
         arguments=_outputs(arguments),
         over=over,
-        map_index_template="{{ task.over }} {{ task.item }}",
+        map_index_template=f"{over.removesuffix('_no')} {{{{ task.item }}}}",
     ).expand(item=items.output)
 
 

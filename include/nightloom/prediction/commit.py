@@ -33,13 +33,13 @@ def commit_predictions(store: ObjectStore, plan_id: str) -> Predictions:
             f"{totals.total()}; report this, and predict again with a new plan"
         )
         raise ChildError(msg)
-    identity = PredictionsContent(
+    content = PredictionsContent(
         plan=plan_id,
         files=tuple(shard.result.lines for shard in shards),
         counts={status: totals[status] for status in PREDICTION_STATUSES},
         rows=rows,
     )
-    return store.publish(Predictions(content=identity))
+    return store.publish(Predictions(content=content))
 
 
 def _load_shards(store: ObjectStore, plan_id: str, number: int) -> list[PredictionShard]:

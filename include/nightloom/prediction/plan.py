@@ -28,7 +28,7 @@ def plan_shards(
         table_columns(task.field_order, settings.table)  # a name that is taken is refused before the work
     rows = keep_newest(read_records(store, records)).sort("row_id")
     shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
-    identity = PredictionPlanContent(
+    content = PredictionPlanContent(
         recipe=recipe.name,
         night=night.isoformat(),
         model=model,
@@ -40,7 +40,7 @@ def plan_shards(
         code=PREDICTIONS.code(),
         packages=PREDICTIONS.versions(worker_packages()),
     )
-    return store.publish(PredictionPlan(content=identity))
+    return store.publish(PredictionPlan(content=content))
 
 
 def _settings(recipe: Recipe) -> Predict:

@@ -104,13 +104,13 @@ def _predict_shard(batch: Batch, number: int, on_rows: Callable[[int], None]) ->
     started = time.monotonic()
     lines = answer_rows(batch, batch.plan.shards[number], on_rows)
     counts = Counter(line.nightloom.status for line in lines)
-    record = PredictionShard.Result(
+    result = PredictionShard.Result(
         lines=batch.store.put_blob(dump_lines(lines)),
         counts={status: counts[status] for status in PREDICTION_STATUSES},
         rows=len(lines),
         seconds=round(time.monotonic() - started, 3),
     )
-    return PredictionShard(key=shard_identity(batch.plan_id, number), result=record)
+    return PredictionShard(key=shard_identity(batch.plan_id, number), result=result)
 
 
 class _Leases:

@@ -75,9 +75,12 @@ def task_of(store: ObjectStore, ground: Ground) -> TaskSpec:
     return store.load(Blueprint, ground.content.blueprint).content.task
 
 
-def find_ground(store: ObjectStore, database: Database, recipe: str, adapter: str) -> Ground | None:
+def find_ground(store: ObjectStore, database: Database, recipe: str, adapter_id: str) -> Ground | None:
     """Return what a recipe may cite to make an adapter its champion: its last verdict on it, else its last import."""
-    verdicts, imports = list_verdicts(store, database, recipe, adapter), list_imports(store, database, recipe, adapter)
+    verdicts, imports = (
+        list_verdicts(store, database, recipe, adapter_id),
+        list_imports(store, database, recipe, adapter_id),
+    )
     return next((found[-1] for found in (verdicts, imports) if found), None)
 
 
@@ -87,7 +90,7 @@ def list_verdicts(store: ObjectStore, database: Database, recipe: str, candidate
     return [one for one in found if one and one.content.recipe == recipe]
 
 
-def list_imports(store: ObjectStore, database: Database, recipe: str, adapter: str) -> list[Import]:
+def list_imports(store: ObjectStore, database: Database, recipe: str, adapter_id: str) -> list[Import]:
     """Return a recipe's imports of an adapter, oldest first."""
-    found = [store.load_if_there(Import, one) for one in list_children(database, adapter, "import", "adapter")]
+    found = [store.load_if_there(Import, one) for one in list_children(database, adapter_id, "import", "adapter")]
     return [one for one in found if one and one.content.recipe == recipe]

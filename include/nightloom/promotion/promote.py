@@ -121,14 +121,14 @@ def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base: str, t
         raise InputError(msg)
 
 
-def refuse_mismatched(adapter: str, parities: Sequence[Parity]) -> None:
+def refuse_mismatched(adapter_id: str, parities: Sequence[Parity]) -> None:
     """Check that an adapter is one and the same model everywhere, as far as that was proved; the last proof counts.
 
     Raises:
         InputError: It is not.
     """
     if parities and (mismatch := parities[-1].mismatch):
-        msg = f"adapter {short(adapter)} failed its proof of parity: {mismatch}; promote another one"
+        msg = f"adapter {short(adapter_id)} failed its proof of parity: {mismatch}; promote another one"
         raise InputError(msg)
 
 
@@ -165,10 +165,10 @@ def _list_moves(database: Database, recipe: str) -> list[RefMove]:
     return read_log_tail(database, recipe, CHAMPION)
 
 
-def _find_undoing(moves: Sequence[RefMove], adapter: str) -> RefMove | None:
+def _find_undoing(moves: Sequence[RefMove], adapter_id: str) -> RefMove | None:
     """Give the move by which a person took an adapter back, if that is the last that happened to it."""
-    last = next((move for move in reversed(moves) if adapter in (move.old, move.new)), None)
-    return last if last and last.old == adapter != last.new and last.by_hand else None
+    last = next((move for move in reversed(moves) if adapter_id in (move.old, move.new)), None)
+    return last if last and last.old == adapter_id != last.new and last.by_hand else None
 
 
 def _list_line(moves: Sequence[RefMove]) -> list[RefMove]:

@@ -58,7 +58,7 @@ def decide(
     case = Case(candidate, champion, blueprint.promote_on, comparisons, mismatch)
     gates = apply_gates(case)
     ours = find_metric(scored["candidate", case.deciding.eval_set], case.deciding.metric)
-    identity = VerdictContent(
+    content = VerdictContent(
         recipe=blueprint.recipe,
         night=night.isoformat(),
         blueprint=blueprint_id,
@@ -77,14 +77,14 @@ def decide(
         promote=all(gate.passed for gate in gates),
         reason=f"{show_comparison(case.deciding, ours)}, {describe_consequence(case, gates)}",
     )
-    return store.publish(Verdict(content=identity))
+    return store.publish(Verdict(content=content))
 
 
 def _compare_all(
-    store: ObjectStore, blueprint: BlueprintSpec, scored: Mapping[ModelOn, Scores], *, has_champion: bool
+    store: ObjectStore, spec: BlueprintSpec, scored: Mapping[ModelOn, Scores], *, has_champion: bool
 ) -> tuple[Comparison, ...]:
     """Return the comparisons with each model on each eval set; the one that decides comes first."""
-    criterion = Criterion(metric=blueprint.primary, margin=blueprint.margin, confidence=blueprint.confidence)
+    criterion = Criterion(metric=spec.primary, margin=spec.margin, confidence=spec.confidence)
     required: tuple[Against, ...] = ("champion", "baseline") if has_champion else ("baseline",)
     return tuple(
         compare_scores(
@@ -95,7 +95,7 @@ def _compare_all(
             against=against,
             eval_set=use.name,
         )
-        for use in blueprint.eval_sets
+        for use in spec.eval_sets
         for against in (*required, "linear_classifier")
         if against in required or (against, use.name) in scored
     )

@@ -95,12 +95,12 @@ def list_learners(database: Database, snapshots: Collection[str]) -> list[str]:
         return sorted(session.scalars(query))
 
 
-def list_predictions(database: Database, adapter: str, *, limit: int, after: Member | None = None) -> list[Member]:
+def list_predictions(database: Database, adapter_id: str, *, limit: int, after: Member | None = None) -> list[Member]:
     """Return a page of the batches that an adapter predicted, with recipe and night, newest first.
 
     Args:
         database: The registry.
-        adapter: The adapter.
+        adapter_id: The adapter.
         limit: Batches on the page.
         after: Last one of the page before; None for the first page.
     """
@@ -111,7 +111,7 @@ def list_predictions(database: Database, adapter: str, *, limit: int, after: Mem
         .join(done, done.child == MemberRow.manifest)
         .join(planned, planned.child == done.parent)
         .where(
-            *(planned.parent == adapter, planned.child_kind == "prediction_plan", planned.path == "model.adapter"),
+            *(planned.parent == adapter_id, planned.child_kind == "prediction_plan", planned.path == "model.adapter"),
             *(done.child_kind == "predictions", done.path == "plan"),
         )
         .order_by(*(one.desc() for one in order))

@@ -50,54 +50,54 @@ class MetricPoint:
     value: float
 
 
-def begin_trial(database: Database, trial: str, *, device: str) -> TrialProgress:
+def begin_trial(database: Database, trial_id: str, *, device: str) -> TrialProgress:
     """Say that an attempt at a trial begins. Its seconds go on from those of the attempts before."""
     now = _now()
     with database.transaction() as session:
-        row = session.get(TrialRow, trial, with_for_update=True)
+        row = session.get(TrialRow, trial_id, with_for_update=True)
         if row is None:
-            row = TrialRow(trial=trial, step=0, steps=0, seconds=0.0)
+            row = TrialRow(trial=trial_id, step=0, steps=0, seconds=0.0)
             session.add(row)
         row.device, row.started_at, row.seen_at, row.finished_at = device, now, now, None
         return _as_progress(row)
 
 
-def go_on_from(database: Database, trial: str, step: int, checkpoint: str | None) -> None:
+def go_on_from(database: Database, trial_id: str, step: int, checkpoint: str | None) -> None:
     """Say at which step an attempt goes on, and from which checkpoint; what was measured after it is forgotten."""
     with database.transaction() as session:
-        row = _find(session, trial)
+        row = _find(session, trial_id)
         row.step, row.checkpoint = step, checkpoint
-        session.execute(sa.delete(MetricRow).where(MetricRow.trial == trial, MetricRow.step > step))
+        session.execute(sa.delete(MetricRow).where(MetricRow.trial == trial_id, MetricRow.step > step))
 
 
 def tell_trial(
-    database: Database, trial: str, *, step: int, steps: int, seconds: float, metrics: Collection[MetricPoint] = ()
+    database: Database, trial_id: str, *, step: int, steps: int, seconds: float, metrics: Collection[MetricPoint] = ()
 ) -> None:
     """Write down how far a trial is, and what was measured since it was told before."""
     with database.transaction() as session:
-        row = _find(session, trial)
+        row = _find(session, trial_id)
         row.step, row.steps, row.seconds, row.seen_at = step, steps, seconds, _now()
-        _add_metrics(session, trial, metrics)
+        _add_metrics(session, trial_id, metrics)
 
 
-def point_to_checkpoint(database: Database, trial: str, checkpoint: str) -> None:
+def point_to_checkpoint(database: Database, trial_id: str, checkpoint: str) -> None:
     """Say from which checkpoint the next attempt goes on; it is whole."""
     with database.transaction() as session:
-        _find(session, trial).checkpoint = checkpoint
+        _find(session, trial_id).checkpoint = checkpoint
 
 
-def finish_trial(database: Database, trial: str) -> None:
+def finish_trial(database: Database, trial_id: str) -> None:
     """Say that a trial's adapter is published: its checkpoint is of no use any more. Said twice, the first stands."""
     with database.transaction() as session:
-        row = session.get(TrialRow, trial)
+        row = session.get(TrialRow, trial_id)
         if row is not None and row.finished_at is None:
             row.finished_at = row.seen_at = _now()
 
 
-def read_trial(database: Database, trial: str) -> TrialProgress | None:
+def read_trial(database: Database, trial_id: str) -> TrialProgress | None:
     """Give how far a trial is, or nothing."""
     with database.transaction() as session:
-        row = session.get(TrialRow, trial)
+        row = session.get(TrialRow, trial_id)
         return None if row is None else _as_progress(row)
 
 
@@ -113,39 +113,39 @@ def sum_seconds(database: Database, trials: Iterable[str]) -> float:
     return sum(one.seconds for one in read_trials(database, trials))
 
 
-def add_metrics(database: Database, trial: str, metrics: Collection[MetricPoint]) -> None:
+def add_metrics(database: Database, trial_id: str, metrics: Collection[MetricPoint]) -> None:
     """Write down what was measured; what is no number is left out, and a step's later value stands."""
     with database.transaction() as session:
-        _add_metrics(session, trial, metrics)
+        _add_metrics(session, trial_id, metrics)
 
 
-def read_curve(database: Database, trial: str, name: str) -> list[tuple[int, float]]:
+def read_curve(database: Database, trial_id: str, name: str) -> list[tuple[int, float]]:
     """Give a trial's curve: steps and values, by step."""
     query = (
         sa.select(MetricRow.step, MetricRow.value)
-        .where(MetricRow.trial == trial, MetricRow.name == name)
+        .where(MetricRow.trial == trial_id, MetricRow.name == name)
         .order_by(MetricRow.step)
     )
     with database.transaction() as session:
         return [(step, value) for step, value in session.execute(query)]
 
 
-def _add_metrics(session: Session, trial: str, metrics: Collection[MetricPoint]) -> None:
+def _add_metrics(session: Session, trial_id: str, metrics: Collection[MetricPoint]) -> None:
     latest = {(point.name, point.step): point.value for point in metrics if math.isfinite(point.value)}
     for name in {name for name, _ in latest}:
         steps = [step for told, step in latest if told == name]
         session.execute(
-            sa.delete(MetricRow).where(MetricRow.trial == trial, MetricRow.name == name, MetricRow.step.in_(steps))
+            sa.delete(MetricRow).where(MetricRow.trial == trial_id, MetricRow.name == name, MetricRow.step.in_(steps))
         )
-    rows = [{"trial": trial, "name": name, "step": step, "value": value} for (name, step), value in latest.items()]
+    rows = [{"trial": trial_id, "name": name, "step": step, "value": value} for (name, step), value in latest.items()]
     if rows:
         session.execute(sa.insert(MetricRow), rows)
 
 
-def _find(session: Session, trial: str) -> TrialRow:
-    row = session.get(TrialRow, trial, with_for_update=True)
+def _find(session: Session, trial_id: str) -> TrialRow:
+    row = session.get(TrialRow, trial_id, with_for_update=True)
     if row is None:
-        msg = f"trial {trial} is not in the registry: it was rebuilt while the trial ran; train it again"
+        msg = f"trial {trial_id} is not in the registry: it was rebuilt while the trial ran; train it again"
         raise RegistryError(msg)
     return row
 

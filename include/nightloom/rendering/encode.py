@@ -30,18 +30,18 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 512
 
 
-def read_conversations(store: ObjectStore, blueprint: BlueprintSpec, split: str = "train") -> list[Conversation]:
+def read_conversations(store: ObjectStore, spec: BlueprintSpec, split: str = "train") -> list[Conversation]:
     """Give a split as the blueprint's prompt shows it: conversations that end with the right answer.
 
     Raises:
         InputError: There are no training rows, or the prompt cannot be rendered.
     """
-    prompt = store.load(Prompt, blueprint.task.prompt).content
-    rows = read_split(store, blueprint.snapshot, split)
-    return _render(_refuse_none(rows, blueprint) if split == "train" else rows, prompt, blueprint)
+    prompt = store.load(Prompt, spec.task.prompt).content
+    rows = read_split(store, spec.snapshot, split)
+    return _render(_refuse_none(rows, spec) if split == "train" else rows, prompt, spec)
 
 
-def read_encoded(store: ObjectStore, blueprint: BlueprintSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
+def read_encoded(store: ObjectStore, spec: BlueprintSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give the training and the selection split as the base model reads them (TOKENS), sorted by row id.
 
     They are encoded first, where they are not.
@@ -49,43 +49,43 @@ def read_encoded(store: ObjectStore, blueprint: BlueprintSpec) -> tuple[pl.DataF
     Raises:
         InputError: There are no training rows, the prompt cannot be rendered, or the base model has no chat template.
     """
-    tokens = encode_snapshot(store, blueprint)
-    return _refuse_none(read_tokens(store, tokens, "train"), blueprint), read_tokens(store, tokens, "selection")
+    tokens = encode_snapshot(store, spec)
+    return _refuse_none(read_tokens(store, tokens, "train"), spec), read_tokens(store, tokens, "selection")
 
 
-def encode_snapshot(store: ObjectStore, blueprint: BlueprintSpec) -> Tokens:
+def encode_snapshot(store: ObjectStore, spec: BlueprintSpec) -> Tokens:
     """Give the token ids of a snapshot's examples, in all splits: those that stand, or new ones.
 
     Args:
         store: Where they lie.
-        blueprint: Names the snapshot, and what its examples are rendered and encoded by.
+        spec: Names the snapshot, and what its examples are rendered and encoded by.
 
     Raises:
         InputError: The prompt cannot be rendered, or the base model has no chat template.
     """
-    base, folder = fetch_model(store, BaseModelManifest, blueprint.base)
+    base, folder = fetch_model(store, BaseModelManifest, spec.base)
     encoder = open_encoder(folder)
     tokenizer = digest_tokenizer(base.content.files, encoder)
-    key = identify_tokens(blueprint, tokenizer, encoder.template, fingerprints.TOKENS.versions())
-    return store.find_or_make(Tokens, key, lambda: _encode(store, blueprint, encoder, key))
+    key = identify_tokens(spec, tokenizer, encoder.template, fingerprints.TOKENS.versions())
+    return store.find_or_make(Tokens, key, lambda: _encode(store, spec, encoder, key))
 
 
-def identify_tokens(blueprint: BlueprintSpec, tokenizer: str, template: str, packages: Mapping[str, str]) -> Tokens.Key:
+def identify_tokens(spec: BlueprintSpec, tokenizer: str, template: str, packages: Mapping[str, str]) -> Tokens.Key:
     """Give all that the ids of a snapshot's examples follow from.
 
     Args:
-        blueprint: Names the snapshot and the prompt.
+        spec: Names the snapshot and the prompt.
         tokenizer: Digest of the tokenizer, as `digest_tokenizer` gives it.
         template: Digest of the chat template's text.
         packages: Versions of the interpreter that encodes, which may be another than this one.
     """
     return Tokens.Key(
-        snapshot=blueprint.snapshot,
+        snapshot=spec.snapshot,
         tokenizer=tokenizer,
         template=template,
-        prompt=blueprint.task.prompt,
-        output=blueprint.task.output,
-        field_order=blueprint.task.field_order,
+        prompt=spec.task.prompt,
+        output=spec.task.output,
+        field_order=spec.task.field_order,
         code=fingerprints.TOKENS.code(),
         packages=fingerprints.TOKENS.versions(packages),
     )
@@ -97,15 +97,15 @@ def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
     return digest_json([encoder.kind, kept])
 
 
-def _encode(store: ObjectStore, blueprint: BlueprintSpec, encoder: TokenEncoder, key: Tokens.Key) -> Tokens:
-    snapshot = store.load(Snapshot, blueprint.snapshot)
-    prompt = store.load(Prompt, blueprint.task.prompt).content
+def _encode(store: ObjectStore, spec: BlueprintSpec, encoder: TokenEncoder, key: Tokens.Key) -> Tokens:
+    snapshot = store.load(Snapshot, spec.snapshot)
+    prompt = store.load(Prompt, spec.task.prompt).content
     known = _find_known(store, snapshot, key)
     shards = [file.sha256 for file in snapshot.provenance.files]
     frames: list[str] = []
     counts: Counter[str] = Counter()
     for shard in shards:
-        blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, blueprint)
+        blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, spec)
         counts.update(_count(get_frame(store, blob, TOKENS)))
         frames.append(blob)
     logger.info("%d examples in %d shards, %d of them encoded before", counts["examples"], len(shards), len(known))
@@ -133,13 +133,13 @@ def _find_known(store: ObjectStore, snapshot: Snapshot, key: Tokens.Key) -> dict
 
 
 def _encode_shard(
-    store: ObjectStore, shard: str, encoder: TokenEncoder, prompt: PromptContent, blueprint: BlueprintSpec
+    store: ObjectStore, shard: str, encoder: TokenEncoder, prompt: PromptContent, spec: BlueprintSpec
 ) -> str:
     rows = get_frame(store, shard, EXAMPLES)
     frames = [pl.DataFrame(schema=TOKENS)]
     apart = 0
     for some in rows.iter_slices(_AT_ONCE):
-        encoded = encoder.encode(_render(some, prompt, blueprint))
+        encoded = encoder.encode(_render(some, prompt, spec))
         apart += sum(not one.follows for one in encoded)
         ids = pl.Series("input_ids", [one.ids for one in encoded], TOKENS["input_ids"])
         learned = pl.Series("learned", [one.learned for one in encoded], TOKENS["learned"])
@@ -154,9 +154,9 @@ def _encode_shard(
     return put_frame(store, pl.concat(frames), TOKENS)
 
 
-def _render(rows: pl.DataFrame, prompt: PromptContent, blueprint: BlueprintSpec) -> list[Conversation]:
+def _render(rows: pl.DataFrame, prompt: PromptContent, spec: BlueprintSpec) -> list[Conversation]:
     return [
-        render_example(prompt, text, history, answer, blueprint.task.field_order, blueprint.task.output)
+        render_example(prompt, text, history, answer, spec.task.field_order, spec.task.output)
         for text, history, answer in rows.select("text", "history", "answer").iter_rows()
     ]
 
@@ -166,8 +166,8 @@ def _count(frame: pl.DataFrame) -> dict[str, int]:
     return {"examples": len(frame), **frame.select(**counts).row(0, named=True)}
 
 
-def _refuse_none(rows: pl.DataFrame, blueprint: BlueprintSpec) -> pl.DataFrame:
+def _refuse_none(rows: pl.DataFrame, spec: BlueprintSpec) -> pl.DataFrame:
     if rows.is_empty():
-        msg = f"snapshot {short(blueprint.snapshot)} has no training rows; widen the recipe's window or its source"
+        msg = f"snapshot {short(spec.snapshot)} has no training rows; widen the recipe's window or its source"
         raise InputError(msg)
     return rows

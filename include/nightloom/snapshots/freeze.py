@@ -106,8 +106,8 @@ def freeze_rows(
     identity = _identify([partial(_load_rows, store, shard) for shard in shards])
     cache.remember_identity([shard.key for shard in shards], identity)
     files = tuple(shard.file for shard in shards)
-    record = SnapshotProvenance(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
-    return store.publish(Snapshot(content=identity, provenance=record))
+    provenance = SnapshotProvenance(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
+    return store.publish(Snapshot(content=identity, provenance=provenance))
 
 
 def open_cache() -> ShardCache:

@@ -73,7 +73,7 @@ class Trainer(Protocol):
     """Makes an adapter. It reads of the blueprint's snapshot and base model what it needs."""
 
     def __call__(
-        self, store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
+        self, store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
     ) -> Training | HeldOutLoss:
         """Write the adapter's files into the folder; equal blueprints and plans give equal bytes, on any course.
 

@@ -25,7 +25,7 @@ from nightloom.training.base import Course, Training
 
 
 def train_dummy(
-    store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
+    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
 ) -> Training | HeldOutLoss:
     """Write the votes of every word in the texts for the answers they came with; the base model changes nothing.
 
@@ -34,12 +34,12 @@ def train_dummy(
     Raises:
         InputError: There are no training rows, a setting is none of the two, or there is nothing to halt for.
     """
-    drawn = _draw(read_conversations(store, blueprint), plan)
+    drawn = _draw(read_conversations(store, spec), plan)
     learned = drawn if course.halt is None else drawn[: math.ceil(course.halt * len(drawn))]
     votes = _count_votes(learned, plan)
-    held_out = _measure(votes, read_conversations(store, blueprint, "selection"), step=len(learned))
+    held_out = _measure(votes, read_conversations(store, spec, "selection"), step=len(learned))
     if course.halt is not None:
-        return _refuse_none(held_out, blueprint)
+        return _refuse_none(held_out, spec)
     (folder / DUMMY_FILE).write_text(json.dumps(votes, sort_keys=True), encoding="utf-8")
     label_tokens = sum(len(conversation[-1]["content"].split()) for conversation in learned)
     tokens = label_tokens + sum(len(split_words(conversation[-2]["content"])) for conversation in learned)
@@ -93,8 +93,8 @@ def _count_votes(conversations: Sequence[Conversation], plan: TrialPlan) -> dict
     return {word: answers for word, answers in counted.items() if answers}
 
 
-def _refuse_none(held_out: HeldOutLoss | None, blueprint: BlueprintSpec) -> HeldOutLoss:
+def _refuse_none(held_out: HeldOutLoss | None, spec: BlueprintSpec) -> HeldOutLoss:
     if held_out is None:
-        msg = f"snapshot {short(blueprint.snapshot)} has no selection rows to rank trials by; remove train.trials"
+        msg = f"snapshot {short(spec.snapshot)} has no selection rows to rank trials by; remove train.trials"
         raise InputError(msg)
     return held_out

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 def train_with_trl(
-    store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
+    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
 ) -> Training | HeldOutLoss:
     """Fine-tune a base model and write the adapter's files; where the course halts, measure the loss there.
 
@@ -63,23 +63,23 @@ def train_with_trl(
         goes_on = halvings == course.halvings
         begun = course if goes_on else replace(course, checkpoint=None, halvings=halvings)
         with scratch_folder() as scratch, quiet_about_old_names():
-            return _train(store, blueprint, plan, folder, Path(lead(lambda: str(scratch))), begun)
+            return _train(store, spec, plan, folder, Path(lead(lambda: str(scratch))), begun)
 
     return train_halving(attempt, *read_batch(plan), halvings=course.halvings)
 
 
 def _train(
-    store: ObjectStore, blueprint: BlueprintSpec, plan: TrialPlan, folder: Path, scratch: Path, course: Course
+    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, scratch: Path, course: Course
 ) -> Training | HeldOutLoss:
-    examples, held_out = go_first(lambda: read_encoded(store, blueprint))
-    _, base = go_first(lambda: fetch_model(store, BaseModelManifest, blueprint.base))
+    examples, held_out = go_first(lambda: read_encoded(store, spec))
+    _, base = go_first(lambda: fetch_model(store, BaseModelManifest, spec.base))
     be_deterministic(plan.seed)
     tokenizer = load_tokenizer(base)
     model = load_base(plan, base)
     context = model.config.get_text_config().max_position_embeddings
     limit = read_limit(plan, context)
     examples, census = take_census(examples, limit, tokenizer, list_ends(model, tokenizer))
-    needed = course.halt is not None or len(blueprint.trials) > 1
+    needed = course.halt is not None or len(spec.trials) > 1
     looks = Looks(held_out, context, plan.early_stopping, needed=needed)
     precision, adjustments = choose_precision(plan.settings)
     settings = settle(plan, max(examples["input_ids"].list.len()), limit) | halve_settings(plan, course.halvings)

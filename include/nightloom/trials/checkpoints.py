@@ -96,9 +96,9 @@ class Checkpoints:
         started = time.monotonic()
         try:
             files = put_state(self._store, folder)
-            identity = Checkpoint.Key(trial=self._trial, step=step, halvings=halvings)
-            record = Checkpoint.Result(files=files, seconds=round(self._clock(), 2))
-            kept = self._store.publish(Checkpoint(key=identity, result=record))
+            key = Checkpoint.Key(trial=self._trial, step=step, halvings=halvings)
+            result = Checkpoint.Result(files=files, seconds=round(self._clock(), 2))
+            kept = self._store.publish(Checkpoint(key=key, result=result))
             point_to_checkpoint(self._database, Trial.id_of(self._trial), kept.id)
         except (NightloomError, OSError) as error:
             logger.warning("the checkpoint at step %d was not kept: %s", step, error)

@@ -24,9 +24,9 @@ _LOOK_S = 2.0
 class Turn:
     """The turn of this process at a trial."""
 
-    def __init__(self, database: Database, trial: str) -> None:
+    def __init__(self, database: Database, trial_id: str) -> None:
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._database, self._trial = database, trial
+        self._database, self._trial = database, trial_id
 
     def take(self, wait: Callable[[float], None] = time.sleep) -> None:
         """Take the turn, once whoever has it is done: that it trains the same is no reason to fail.

@@ -40,20 +40,20 @@ def list_contenders(store: ObjectStore, blueprint_id: str, rung: int = 0) -> lis
     return list(range(len(blueprint.trials)))
 
 
-def note_divergence(store: ObjectStore, blueprint: BlueprintSpec, number: int, error: DivergenceError) -> Divergence:
+def note_divergence(store: ObjectStore, spec: BlueprintSpec, number: int, error: DivergenceError) -> Divergence:
     """Keep in mind that a trial diverged: it is not trained again, and ranks behind all others."""
-    record = Divergence.Result(reason=str(error))
-    return store.publish(Divergence(key=identify_trial(blueprint, number), result=record))
+    result = Divergence.Result(reason=str(error))
+    return store.publish(Divergence(key=identify_trial(spec, number), result=result))
 
 
-def count_rungs(blueprint: BlueprintSpec) -> int:
+def count_rungs(spec: BlueprintSpec) -> int:
     """Give how many rungs a blueprint's trials have before their end."""
-    return len(blueprint.pruning.rungs) if blueprint.pruning else 0
+    return len(spec.pruning.rungs) if spec.pruning else 0
 
 
-def name_rung(blueprint: BlueprintSpec, rung: int) -> str:
+def name_rung(spec: BlueprintSpec, rung: int) -> str:
     """Give a rung as people count them."""
-    return "the end" if rung == count_rungs(blueprint) else f"rung {rung + 1}"
+    return "the end" if rung == count_rungs(spec) else f"rung {rung + 1}"
 
 
 def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
@@ -92,15 +92,15 @@ def _rank_anew(store: ObjectStore, key: Ranking.Key) -> Ranking:
     return Ranking(key=key, result=Ranking.Result(standings=standings, going_on=tuple(going_on)))
 
 
-def _rank(store: ObjectStore, blueprint: BlueprintSpec, contenders: Sequence[int], rung: int) -> tuple[Standing, ...]:
-    draws = number_draws(blueprint.trials)
+def _rank(store: ObjectStore, spec: BlueprintSpec, contenders: Sequence[int], rung: int) -> tuple[Standing, ...]:
+    draws = number_draws(spec.trials)
     going = {draws[trial] for trial in contenders}
     # With those of these draws that diverged before: a draw is not better for having lost a seed.
     trials = [trial for trial, draw in enumerate(draws) if draw in going]
-    results = {trial: _read_result(store, blueprint, trial, rung) for trial in trials}
+    results = {trial: _read_result(store, spec, trial, rung) for trial in trials}
     diverged = {trial: one.result.reason for trial, one in results.items() if isinstance(one, Divergence)}
     losses = {trial: one for trial, one in results.items() if not isinstance(one, Divergence)}
-    return order_trials(blueprint.trials, losses, diverged)
+    return order_trials(spec.trials, losses, diverged)
 
 
 def order_trials(
@@ -139,17 +139,15 @@ def order_trials(
     )
 
 
-def _read_result(
-    store: ObjectStore, blueprint: BlueprintSpec, number: int, rung: int
-) -> HeldOutLoss | Divergence | None:
-    trial = identify_trial(blueprint, number)
-    if blueprint.pruning and rung < count_rungs(blueprint):
-        reached = store.find(Rung, Rung.Key(trial=trial, share=blueprint.pruning.rungs[rung]))
+def _read_result(store: ObjectStore, spec: BlueprintSpec, number: int, rung: int) -> HeldOutLoss | Divergence | None:
+    trial = identify_trial(spec, number)
+    if spec.pruning and rung < count_rungs(spec):
+        reached = store.find(Rung, Rung.Key(trial=trial, share=spec.pruning.rungs[rung]))
         if reached:
             return reached.result.held_out
     elif ended := store.find(Trial, trial):
         return ended.result.held_out[-1] if ended.result.held_out else None
     if diverged := store.find(Divergence, trial):
         return diverged
-    msg = f"trial {number} has not come to {name_rung(blueprint, rung)}; train it first: clear its task in Airflow"
+    msg = f"trial {number} has not come to {name_rung(spec, rung)}; train it first: clear its task in Airflow"
     raise FaultError(msg)

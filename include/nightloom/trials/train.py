@@ -44,24 +44,24 @@ logger = logging.getLogger(__name__)
 TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
 
 
-def run_trial(blueprint: str, trial: int, rung: int | None = None, halvings: int = 0) -> str:
+def run_trial(blueprint_id: str, trial_no: int, rung: int | None = None, halvings: int = 0) -> str:
     """Train in this process, to a rung of the blueprint's pruning or to the end: for a child process.
 
     Returns the id of the rung's or the trial's memo. `halvings` is how often the batch is halved at least.
     """
     if not is_first():
-        return follow_trial(open_store(), blueprint, trial)
+        return follow_trial(open_store(), blueprint_id, trial_no)
     if rung is None:
-        return train_trial(open_store(), blueprint, trial, halvings=halvings).id
-    return train_to_rung(open_store(), blueprint, trial, rung, halvings=halvings).id
+        return train_trial(open_store(), blueprint_id, trial_no, halvings=halvings).id
+    return train_to_rung(open_store(), blueprint_id, trial_no, rung, halvings=halvings).id
 
 
-def find_trained(store: ObjectStore, blueprint_id: str, trial: int, rung: int | None) -> str | None:
+def find_trained(store: ObjectStore, blueprint_id: str, trial_no: int, rung: int | None) -> str | None:
     """Return the id of a trial that came to its end, or to a rung, or None if it has to be trained."""
     blueprint = store.load(Blueprint, blueprint_id).content
-    if not 0 <= trial < len(blueprint.trials):
+    if not 0 <= trial_no < len(blueprint.trials):
         return None
-    key = identify_trial(blueprint, trial)
+    key = identify_trial(blueprint, trial_no)
     if rung is None:
         made = store.find(Trial, key)
         return made.id if made else None
@@ -71,14 +71,14 @@ def find_trained(store: ObjectStore, blueprint_id: str, trial: int, rung: int | 
 
 
 def train_trial(
-    store: ObjectStore, blueprint_id: str, trial: int, database: Database | None = None, *, halvings: int = 0
+    store: ObjectStore, blueprint_id: str, trial_no: int, database: Database | None = None, *, halvings: int = 0
 ) -> Trial:
     """Give a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
 
     Args:
         store: Where everything lies.
         blueprint_id: The blueprint.
-        trial: Number of the trial.
+        trial_no: Number of the trial.
         database: The registry; none: that of the settings.
         halvings: How often the batch is halved at least: it did not fit an earlier attempt.
 
@@ -91,17 +91,17 @@ def train_trial(
             which half of the batch may fit.
         FaultError: The store, the registry or the disk failed; there may be a checkpoint to go on from.
     """
-    task = _read_task(store, database, blueprint_id, trial, halvings)
+    task = _read_task(store, database, blueprint_id, trial_no, halvings)
     made = _find_or_make(task, Trial, task.key, lambda turn: _train_to_end(task, turn))
     finish_trial(task.database, made.id)
     return made
 
 
-def follow_trial(store: ObjectStore, blueprint_id: str, trial: int) -> str:
+def follow_trial(store: ObjectStore, blueprint_id: str, trial_no: int) -> str:
     """Train together with the process that answers for a trial, as one of several; nothing is given."""
     blueprint = store.load(Blueprint, blueprint_id).content
     if course := follow_course():
-        plan = blueprint.trials[trial]
+        plan = blueprint.trials[trial_no]
         with scratch_folder() as folder:
             TRAINERS[plan.trainer](store, blueprint, plan, folder, course)
     return ""
@@ -110,7 +110,7 @@ def follow_trial(store: ObjectStore, blueprint_id: str, trial: int) -> str:
 def train_to_rung(
     store: ObjectStore,
     blueprint_id: str,
-    trial: int,
+    trial_no: int,
     rung: int,
     database: Database | None = None,
     *,
@@ -126,7 +126,7 @@ def train_to_rung(
         OutOfMemoryError: As for `train_trial`.
         FaultError: As for `train_trial`.
     """
-    task = _read_task(store, database, blueprint_id, trial, halvings)
+    task = _read_task(store, database, blueprint_id, trial_no, halvings)
     rungs = task.blueprint.pruning.rungs if task.blueprint.pruning else ()
     if not 0 <= rung < len(rungs):
         msg = f"blueprint {short(blueprint_id)} plans {len(rungs)} rungs; {rung} is not one of them"
@@ -135,13 +135,13 @@ def train_to_rung(
     return _find_or_make(task, Rung, key, lambda turn: _train_to_rung(task, turn, key))
 
 
-def train_anew(store: ObjectStore, blueprint_id: str, trial: int, folder: Path) -> Training:
+def train_anew(store: ObjectStore, blueprint_id: str, trial_no: int, folder: Path) -> Training:
     """Train a trial from its beginning, whether or not it stands, write its files into a folder, and publish nothing.
 
     Raises:
         InputError: As for `train_trial`.
     """
-    task = _read_task(store, None, blueprint_id, trial)
+    task = _read_task(store, None, blueprint_id, trial_no)
     return _require_end(task, TRAINERS[task.plan.trainer](store, task.blueprint, task.plan, folder, Course()))
 
 
@@ -240,9 +240,9 @@ def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextMan
     )
 
 
-def _account(adapter: str, training: Training, seconds: float) -> TrialResult:
+def _account(adapter_id: str, training: Training, seconds: float) -> TrialResult:
     return TrialResult(
-        adapter=adapter,
+        adapter=adapter_id,
         steps=training.steps,
         examples=training.examples,
         tokens=training.tokens,

@@ -137,8 +137,8 @@ def test_a_budget_that_would_be_exceeded_refuses_the_night_whatever_else_fails(
     begin_stage(open_database(), "triage", parse_night(back(0)), "finetune")
     what = {0: BudgetError("trial 0 would take more than 2 GPU minutes"), 1: FaultError("the store is gone")}
 
-    def fail(*, trial: int, **_: object) -> str:
-        raise what[trial]
+    def fail(*, trial_no: int, **_: object) -> str:
+        raise what[trial_no]
 
     monkeypatch.setattr(finetune, "on_device", lambda *_, **__: fail)
     assert isinstance(finetune.train_trial("triage", back(0), blueprint.id, 0), Stop)

@@ -17,9 +17,9 @@ def test_newest_version_of_each_key_is_kept() -> None:
 
 def test_items_that_are_not_the_frozen_ones_are_refused(store: ObjectStore) -> None:
     items = pl.DataFrame([("i1", "c1", "hello", "{}", None, None)], EVAL_ITEMS, orient="row")
-    record = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
-    identity = EvalSetContent(name="gold", rows_root="0" * 64, items=1)
-    evalset = store.publish(EvalSetManifest(content=identity, provenance=record))
+    provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
+    content = EvalSetContent(name="gold", rows_root="0" * 64, items=1)
+    evalset = store.publish(EvalSetManifest(content=content, provenance=provenance))
     with pytest.raises(ManifestError, match="are not those it was frozen with"):
         read_eval_set(store, evalset.id)
 

@@ -67,8 +67,8 @@ def test_a_folder_as_the_hub_gives_it_is_frozen_without_what_is_beside(store: Ob
 )
 def test_the_card_tells_the_licence(store: ObjectStore, model: Path, card: str, license_: str | None) -> None:
     (model / "README.md").write_text(card, encoding="utf-8")
-    record = store.load(BaseModelManifest, freeze_base(store, str(model))).provenance
-    assert (record.source, record.license) == ("model", license_)
+    provenance = store.load(BaseModelManifest, freeze_base(store, str(model))).provenance
+    assert (provenance.source, provenance.license) == ("model", license_)
 
 
 def test_weights_in_several_files_are_frozen(store: ObjectStore, model: Path) -> None:

@@ -14,11 +14,11 @@ def test_a_blueprint_is_stored_with_its_prompt(store, make_blueprint):
 
 def test_the_recipe_is_pinned(make_blueprint, inputs):
     lora = {"r": 8}
-    identity = make_blueprint(train={"lora": lora, "seed": 7}, gate={"promote_on": "not_worse", "margin": 0.03}).content
-    assert (identity.snapshot, identity.base, identity.primary) == (inputs.snapshot, inputs.base, "team")
-    assert identity.task.answer == {"team": ("billing", "sales"), "reply": None}
-    assert (identity.promote_on, identity.margin, identity.confidence) == ("not_worse", 0.03, 0.95)
-    (trial,) = identity.trials
+    content = make_blueprint(train={"lora": lora, "seed": 7}, gate={"promote_on": "not_worse", "margin": 0.03}).content
+    assert (content.snapshot, content.base, content.primary) == (inputs.snapshot, inputs.base, "team")
+    assert content.task.answer == {"team": ("billing", "sales"), "reply": None}
+    assert (content.promote_on, content.margin, content.confidence) == ("not_worse", 0.03, 0.95)
+    (trial,) = content.trials
     assert (trial.trainer, trial.method, trial.lora, trial.seed) == ("trl", "lora", {"r": 8}, 7)
 
 

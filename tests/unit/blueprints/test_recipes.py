@@ -211,11 +211,11 @@ def test_draws_that_go_on_are_estimated_with_all_of_their_seeds(prepared: Prepar
 def train_slowly(prepared: PreparedNight, blueprint: Blueprint) -> None:
     """Leave a trial that took a second a token."""
     run(prepared, blueprint, trial=0)
-    identity = identify_trial(blueprint.content, 0)
-    trial = prepared.store.find(Trial, identity)
+    key = identify_trial(blueprint.content, 0)
+    trial = prepared.store.find(Trial, key)
     assert trial
     record = trial.result.model_copy(update={"tokens_per_second": 1.0, "tokens": 60, "examples": 6})
-    replace_trial(prepared, Trial(key=identity, result=record))
+    replace_trial(prepared, Trial(key=key, result=record))
 
 
 def replace_trial(prepared: PreparedNight, trial: Trial) -> None:
@@ -325,8 +325,8 @@ def test_replay_finds_an_adapter_that_is_not_the_blueprints(prepared: PreparedNi
     assert trial
     adapter = prepared.store.load(Adapter, trial.result.adapter)
     files = put_folder(prepared.store, prepared.folder / "other")
-    identity = AdapterContent(base=compiled.content.base, method="lora", files=files)
-    other = prepared.store.publish(Adapter(content=identity, provenance=adapter.provenance))
+    content = AdapterContent(base=compiled.content.base, method="lora", files=files)
+    other = prepared.store.publish(Adapter(content=content, provenance=adapter.provenance))
     replace_trial(prepared, trial.model_copy(update={"result": trial.result.model_copy(update={"adapter": other.id})}))
     found = replay_on_device(compiled.id, 0, 1e-5)
     assert (found["likeness"], found["reasons"]) == ("different", ["dummy.json says something else"])

@@ -114,7 +114,7 @@ def test_single_stage_shows_what_it_came_to(
 
 
 def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: ObjectStore, registry: Database) -> None:
-    identity = Curated.Content(
+    content = Curated.Content(
         records="r",
         eval_sets=(),
         parent=None,
@@ -133,7 +133,7 @@ def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: O
     end_stage(registry, "triage", NIGHT, "prepare", "refused", "too few rows")
     assert command("night", "docs", "triage")[2].startswith("error: nothing has been validated in night 2026-11-23")
     curated = store.publish(
-        Curated(content=identity, provenance=CuratedProvenance(docs=store.put_blob(b"<h1>Docs</h1>")))
+        Curated(content=content, provenance=CuratedProvenance(docs=store.put_blob(b"<h1>Docs</h1>")))
     )
     add_member(registry, "triage", NIGHT, "curated", curated.id)
     code, out, _ = command("night", "docs", "triage", "--json")

@@ -63,7 +63,7 @@ def test_snapshot_is_found_by_its_first_digits(ask: Ask, night: PastNight) -> No
 
 
 def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNight, store: ObjectStore) -> None:
-    identity = Tokens.Key(
+    key = Tokens.Key(
         snapshot=night.snapshot.id,
         tokenizer="a" * 64,
         template="b" * 64,
@@ -73,9 +73,9 @@ def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNig
         code="",
         packages={},
     )
-    record = Tokens.Result(frames=(), examples=2, tokens=30, learned_tokens=9)
-    tokens = store.publish(Tokens(key=identity, result=record))
-    store.publish(Tokens(key=identity.model_copy(update={"snapshot": "d" * 64}), result=record))
+    result = Tokens.Result(frames=(), examples=2, tokens=30, learned_tokens=9)
+    tokens = store.publish(Tokens(key=key, result=result))
+    store.publish(Tokens(key=key.model_copy(update={"snapshot": "d" * 64}), result=result))
     counts = {"id": tokens.id, "examples": 2, "tokens": 30, "learned_tokens": 9}
     assert ask("snapshot", "show", night.snapshot.id)["tokens"] == [counts]
     _, out, _ = command("snapshot", "show", night.snapshot.id)

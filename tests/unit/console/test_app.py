@@ -61,7 +61,7 @@ def test_a_run_shows_the_report_of_the_night_it_was_asked_for(
 def test_data_docs_are_shown_of_a_night_and_of_a_run(
     client: TestClient, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identity = Curated.Content(
+    content = Curated.Content(
         records="r",
         eval_sets=(),
         parent=None,
@@ -78,7 +78,7 @@ def test_data_docs_are_shown_of_a_night_and_of_a_run(
         refusal="too few rows",
     )
     docs = CuratedProvenance(docs=store.put_blob(b"<h1>Data Docs</h1>"))
-    curated = store.publish(Curated(content=identity, provenance=docs))
+    curated = store.publish(Curated(content=content, provenance=docs))
     add_member(registry, "triage", NIGHT, "curated", curated.id)
     assert client.get("/dags/triage__prepare/nights/2026-11-23/docs").text == "<h1>Data Docs</h1>"
     assert show_run(monkeypatch, client, "docs", partition_key="2026-11-23") == "<h1>Data Docs</h1>"

@@ -29,8 +29,8 @@ class Freeze:
 
     def __call__(self, *rows: Row) -> EvalSetManifest:
         frame = put_frame(self.store, self._records(*rows), RECORDS)
-        identity = RecordsContent(rows=len(rows), new_rows=len(rows), parts=(frame,))
-        manifest = self.store.publish(Records(content=identity))
+        content = RecordsContent(rows=len(rows), new_rows=len(rows), parts=(frame,))
+        manifest = self.store.publish(Records(content=content))
         return freeze_eval_set(self.store, "gold", manifest.id, self._answer, self._settings)
 
 

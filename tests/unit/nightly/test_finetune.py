@@ -23,9 +23,9 @@ def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint
         config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
         get_peft_model(load_model(base), config).save_pretrained(prepared.folder / "untrained")
     files = put_folder(prepared.store, prepared.folder / "untrained")
-    identity = AdapterContent(base=blueprint.content.base, method="lora", files=files)
-    record = AdapterProvenance(blueprint=blueprint.id, trial=0)
-    return prepared.store.publish(Adapter(content=identity, provenance=record)).id
+    content = AdapterContent(base=blueprint.content.base, method="lora", files=files)
+    provenance = AdapterProvenance(blueprint=blueprint.id, trial=0)
+    return prepared.store.publish(Adapter(content=content, provenance=provenance)).id
 
 
 @pytest.mark.torch

@@ -37,12 +37,12 @@ def test_each_run_has_one_night(context: Any, night: str) -> None:
 
 
 def test_a_step_is_given_what_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def train_trial(recipe: str, night: str, blueprint: str, trial: int, rung: int | None = None) -> list[object]:
-        return [recipe, night, blueprint, trial, rung]
+    def train_trial(recipe: str, night: str, blueprint_id: str, trial_no: int, rung: int | None = None) -> list[object]:
+        return [recipe, night, blueprint_id, trial_no, rung]
 
     monkeypatch.setattr(finetune, "train_trial", train_trial)
-    to_the_end = make_step("train_trial", arguments={"blueprint": "ab"}, over="trial", item=3)
-    to_a_rung = make_step("train_trial", arguments={"blueprint": "ab", "rung": 1}, over="trial", item=3)
+    to_the_end = make_step("train_trial", arguments={"blueprint_id": "ab"}, over="trial_no", item=3)
+    to_a_rung = make_step("train_trial", arguments={"blueprint_id": "ab", "rung": 1}, over="trial_no", item=3)
     context: Any = make_context(key="2026-11-20")
     assert to_the_end.execute(context) == ["triage", "2026-11-20", "ab", 3, None]
     assert to_a_rung.execute(context) == ["triage", "2026-11-20", "ab", 3, 1]

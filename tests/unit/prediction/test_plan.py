@@ -21,11 +21,11 @@ def test_rows_are_sorted_and_cut_into_shards(store, make_plan) -> None:
 
 
 def test_plan_holds_how_the_model_is_asked_and_guarded(make_plan) -> None:
-    identity = make_plan(["text"]).content
-    assert identity.task.field_order == ("team", "reply")
-    assert identity.task.answer == {"team": ("billing", "sales"), "reply": None}
+    content = make_plan(["text"]).content
+    assert content.task.field_order == ("team", "reply")
+    assert content.task.answer == {"team": ("billing", "sales"), "reply": None}
     operations = ("fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
-    assert identity.checks == Checks(
+    assert content.checks == Checks(
         max_characters=200,
         operations=dict.fromkeys(operations, 1),
         actions={"pii": "redact", "secret": "quarantine", "prompt_injection": "quarantine"},

@@ -33,10 +33,10 @@ def prove(store: ObjectStore, blueprint: Blueprint) -> Prove:
     """Proves an adapter of the blueprint's base model."""
 
     def prove(adapter: Adapter, tokens: Tokens | None = None) -> Parity:
-        identity = blueprint.content
+        spec = blueprint.content
         model = ModelRef(base=adapter.content.base, adapter=adapter.id)
-        encoded = tokens or encode_snapshot(store, identity.model_copy(update={"base": model.base}))
-        return prove_parity(store, model, identity.task, identity.max_new_tokens, encoded)
+        encoded = tokens or encode_snapshot(store, spec.model_copy(update={"base": model.base}))
+        return prove_parity(store, model, spec.task, spec.max_new_tokens, encoded)
 
     return prove
 
@@ -203,5 +203,5 @@ def change_template(store: ObjectStore, model: Path, folder: Path, old: str, new
     assert old in asking
     path.write_text(f"{before}{{%- if add_generation_prompt -%}}{asking.replace(old, new)}", encoding="utf-8")
     files = put_folder(store, changed)
-    record = BaseModelProvenance(source="changed")
-    return store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=record)).id
+    provenance = BaseModelProvenance(source="changed")
+    return store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=provenance)).id

@@ -163,7 +163,7 @@ def test_without_an_earlier_champion_nothing_is_rolled_back(registry, promote_on
 
 def make_parity(passed):
     check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
-    identity = Parity.Key(
+    key = Parity.Key(
         model=ModelRef(base="b" * 64, adapter="a" * 64),
         task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
         max_new_tokens=8,
@@ -171,7 +171,7 @@ def make_parity(passed):
         code="",
         packages={},
     )
-    return Parity(key=identity, result=Parity.Result(checks=(check,), seconds=1))
+    return Parity(key=key, result=Parity.Result(checks=(check,), seconds=1))
 
 
 def test_an_adapter_whose_last_proof_failed_is_not_promoted_by_hand():

@@ -107,7 +107,7 @@ def test_a_worse_candidate_is_refused_however_wide_the_margin(compare):
 def prove(store):
     def prove(passed):
         check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
-        identity = Parity.Key(
+        key = Parity.Key(
             model=ModelRef(base="b" * 64, adapter=CANDIDATE),
             task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
             max_new_tokens=8,
@@ -115,7 +115,7 @@ def prove(store):
             code=str(passed),
             packages={},
         )
-        return store.publish(Parity(key=identity, result=Parity.Result(checks=(check,), seconds=1))).id
+        return store.publish(Parity(key=key, result=Parity.Result(checks=(check,), seconds=1))).id
 
     return prove
 

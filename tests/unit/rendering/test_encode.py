@@ -78,12 +78,12 @@ def test_ids_are_those_of_the_conversation(store: ObjectStore, blueprint: Bluepr
 
 
 def test_examples_and_tokens_are_counted(store: ObjectStore, blueprint: BlueprintSpec) -> None:
-    record = encode_snapshot(store, blueprint).result
-    frame = get_frame(store, record.frames[0], TOKENS)
-    assert record.examples == 8
-    assert record.tokens == sum(map(len, frame["input_ids"].to_list()))
-    assert record.learned_tokens == sum(map(sum, frame["learned"].to_list()))
-    assert 8 < record.learned_tokens < record.tokens
+    result = encode_snapshot(store, blueprint).result
+    frame = get_frame(store, result.frames[0], TOKENS)
+    assert result.examples == 8
+    assert result.tokens == sum(map(len, frame["input_ids"].to_list()))
+    assert result.learned_tokens == sum(map(sum, frame["learned"].to_list()))
+    assert 8 < result.learned_tokens < result.tokens
 
 
 def test_second_trial_on_a_snapshot_encodes_nothing(
@@ -148,8 +148,8 @@ def test_killed_run_leaves_nothing_to_be_seen(
 
 
 def change_prompt(store: ObjectStore, blueprint: BlueprintSpec, folder: Path) -> dict[str, object]:
-    identity = PromptContent(messages=(PromptMessage(role="user", content="Ticket: {{ text }}"),))
-    prompt = store.publish(Prompt(content=identity, provenance=PromptProvenance(name="triage/2"))).id
+    content = PromptContent(messages=(PromptMessage(role="user", content="Ticket: {{ text }}"),))
+    prompt = store.publish(Prompt(content=content, provenance=PromptProvenance(name="triage/2"))).id
     return {"task": blueprint.task.model_copy(update={"prompt": prompt})}
 
 

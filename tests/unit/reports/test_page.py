@@ -73,7 +73,7 @@ def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) ->
         ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same"),
         ParityCheck(name="merge", passed=False, value=0.4, tolerance=1e-4, n=32, sentence="logits differ by 0.4"),
     ]
-    identity = Parity.Key(
+    key = Parity.Key(
         model=ModelRef(base="b" * 64, adapter="a" * 64),
         task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
         max_new_tokens=8,
@@ -81,7 +81,7 @@ def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) ->
         code="",
         packages={},
     )
-    parity = store.publish(Parity(key=identity, result=Parity.Result(checks=tuple(checks), seconds=1)))
+    parity = store.publish(Parity(key=key, result=Parity.Result(checks=tuple(checks), seconds=1)))
     nights.prepare(night)
     nights.finetune(night, "BETTER", move=False, parity=parity.id)
     page = store.get_blob(write().provenance.html).decode()

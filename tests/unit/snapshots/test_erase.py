@@ -30,8 +30,8 @@ from .test_garbage import NIGHT, put_tokens, put_trial
 
 def put_records(store: ObjectStore, registry: Database, recipe: str | None, text: str) -> Records:
     frame = pl.DataFrame([("T1", "v", text, "{}", None, None, False)], RECORDS, orient="row")
-    identity = RecordsContent(rows=1, new_rows=1, parts=(put_frame(store, frame, RECORDS),))
-    records = store.publish(Records(content=identity))
+    content = RecordsContent(rows=1, new_rows=1, parts=(put_frame(store, frame, RECORDS),))
+    records = store.publish(Records(content=content))
     if recipe:
         add_member(registry, recipe, NIGHT, "records", records.id)
     return records
@@ -39,7 +39,7 @@ def put_records(store: ObjectStore, registry: Database, recipe: str | None, text
 
 def put_curated(store: ObjectStore, registry: Database, recipe: str, records: str) -> Curated:
     examples = pl.DataFrame([("T1", "c", "train", f"{recipe} reads", "{}", None, None)], EXAMPLES, orient="row")
-    identity = Curated.Content(
+    content = Curated.Content(
         records=records,
         eval_sets=(),
         parent=None,
@@ -55,15 +55,15 @@ def put_curated(store: ObjectStore, registry: Database, recipe: str, records: st
         expectations=(),
         refusal=None,
     )
-    curated = store.publish(Curated(content=identity))
+    curated = store.publish(Curated(content=content))
     add_member(registry, recipe, NIGHT, "curated", curated.id)
     return curated
 
 
 def put_snapshot(store: ObjectStore, registry: Database, recipe: str) -> Snapshot:
-    identity = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
-    record = SnapshotProvenance(files=(), recipe=recipe, night="2026-11-23", parent=None)
-    snapshot = store.publish(Snapshot(content=identity, provenance=record))
+    content = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
+    provenance = SnapshotProvenance(files=(), recipe=recipe, night="2026-11-23", parent=None)
+    snapshot = store.publish(Snapshot(content=content, provenance=provenance))
     add_member(registry, recipe, NIGHT, "snapshot", snapshot.id)
     return snapshot
 

@@ -28,7 +28,7 @@ NIGHT = date(2026, 11, 23)
 
 
 def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
-    identity = Curated.Content(
+    content = Curated.Content(
         records="0" * 64,
         eval_sets=(),
         parent=None,
@@ -44,7 +44,7 @@ def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
         expectations=(),
         refusal=refusal,
     )
-    return store.publish(Curated(content=identity)).id
+    return store.publish(Curated(content=content)).id
 
 
 @pytest.fixture

@@ -74,13 +74,13 @@ def put_records(store: ObjectStore, text: bytes = b"rows") -> Records:
 
 def put_adapter(store: ObjectStore, blueprint: str = "b" * 64) -> Adapter:
     file = ModelFile(path="a.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
-    identity = AdapterContent(base="c" * 64, method="lora", files=(file,))
-    record = AdapterProvenance(blueprint=blueprint, trial=0)
-    return store.publish(Adapter(content=identity, provenance=record))
+    content = AdapterContent(base="c" * 64, method="lora", files=(file,))
+    provenance = AdapterProvenance(blueprint=blueprint, trial=0)
+    return store.publish(Adapter(content=content, provenance=provenance))
 
 
 def put_trial(store: ObjectStore, snapshot: str, sample: str | None = None) -> Trial:
-    record = TrialResult(
+    result = TrialResult(
         adapter=put_adapter(store).id,
         steps=1,
         kept_step=1,
@@ -97,7 +97,7 @@ def put_trial(store: ObjectStore, snapshot: str, sample: str | None = None) -> T
     return store.publish(
         Trial(
             key=TrialKey(snapshot=snapshot, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={}),
-            result=record,
+            result=result,
         )
     )
 
@@ -154,8 +154,8 @@ def test_what_the_registry_names_is_kept(
 def put_checkpoint(store: ObjectStore, step: int) -> Checkpoint:
     trial = TrialKey(snapshot="5" * 64, base="c" * 64, task=TASK, plan=PLAN, code={}, packages={})
     file = ModelFile(path="adapter_model.safetensors", sha256=store.put_blob(b"step %d" % step), size_bytes=6)
-    identity = Checkpoint.Key(trial=trial, step=step, halvings=0)
-    return store.publish(Checkpoint(key=identity, result=Checkpoint.Result(files=(file,), seconds=1)))
+    key = Checkpoint.Key(trial=trial, step=step, halvings=0)
+    return store.publish(Checkpoint(key=key, result=Checkpoint.Result(files=(file,), seconds=1)))
 
 
 def test_of_a_trial_that_may_go_on_the_last_checkpoint_is_kept(
@@ -185,8 +185,8 @@ def test_a_base_model_that_was_fetched_is_kept_before_any_night(store: ObjectSto
 
 def test_what_a_report_tells_of_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
     records = put_records(store)
-    identity = ReportContent(recipe="t", night="2026-11-23", facts=store.put_blob(b'{"id":"%s"}' % records.id.encode()))
-    report = store.publish(Report(content=identity, provenance=ReportProvenance(html=store.put_blob(b"<p>"))))
+    content = ReportContent(recipe="t", night="2026-11-23", facts=store.put_blob(b'{"id":"%s"}' % records.id.encode()))
+    report = store.publish(Report(content=content, provenance=ReportProvenance(html=store.put_blob(b"<p>"))))
     end_stage(registry, "t", NIGHT, "report", "done", "done", report.id)
     assert collect(3) == {"kept": 5}
 
@@ -213,8 +213,8 @@ def test_memo_of_what_is_kept_is_kept(store: ObjectStore, collect: Collect) -> N
         code={},
         packages={},
     )
-    record = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
-    store.publish(Blueprint(content=identity, provenance=record))
+    provenance = BlueprintProvenance(night="2026-11-23", packages={}, python="3.11", machine="x86_64")
+    store.publish(Blueprint(content=identity, provenance=provenance))
     assert collect(3) == {"kept": 4}
 
 
@@ -234,7 +234,7 @@ def test_answers_live_as_long_as_model_and_rows(store: ObjectStore, registry: Da
 
 
 def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> Tokens:
-    identity = Tokens.Key(
+    key = Tokens.Key(
         snapshot=snapshot,
         tokenizer="a" * 64,
         template="b" * 64,
@@ -244,14 +244,14 @@ def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> To
         code="",
         packages={},
     )
-    record = Tokens.Result(frames=(frame,), examples=1, tokens=3, learned_tokens=2)
-    return store.publish(Tokens(key=identity, result=record))
+    result = Tokens.Result(frames=(frame,), examples=1, tokens=3, learned_tokens=2)
+    return store.publish(Tokens(key=key, result=result))
 
 
 def test_token_ids_live_as_long_as_their_snapshot(store: ObjectStore, registry: Database, collect: Collect) -> None:
-    identity = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
-    record = SnapshotProvenance(files=(), recipe="t", night="2026-11-23", parent=None)
-    snapshot = store.publish(Snapshot(content=identity, provenance=record))
+    content = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
+    provenance = SnapshotProvenance(files=(), recipe="t", night="2026-11-23", parent=None)
+    snapshot = store.publish(Snapshot(content=content, provenance=provenance))
     messages = PromptContent(messages=(PromptMessage(role="user", content="{{ text }}"),))
     prompt = store.publish(Prompt(content=messages, provenance=PromptProvenance(name="t/1")))
     tokens = put_tokens(store, snapshot.id, prompt.id, store.put_blob(b"ids"))
@@ -398,8 +398,8 @@ def test_blob_that_was_replaced_is_deleted_at_once(store: ObjectStore, registry:
     records = put_records(store)
     name_by_night(registry, records.id)
     old, new = records.content.parts[0], store.put_blob(b"fewer rows")
-    record = Replacement.Result(blob=new, erased=())
-    store.publish(Replacement(key=Replacement.Key(blob=old), result=record))
+    result = Replacement.Result(blob=new, erased=())
+    store.publish(Replacement(key=Replacement.Key(blob=old), result=result))
     assert collect(3) == {"kept": 3, "erased": 1}
     assert store.get_blob(old) == b"fewer rows"
 

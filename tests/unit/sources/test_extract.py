@@ -96,8 +96,8 @@ def test_a_time_that_is_none_is_refused_without_showing_it(store: ObjectStore, t
 
 def test_only_versions_within_the_cut_are_new(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-21 23:59:59", "a", "sales"), ("T1", "2026-11-22 00:00:00", "b", "sales"))
-    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
-    assert (identity.rows, identity.new_rows) == (2, 1)
+    content = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
+    assert (content.rows, content.new_rows) == (2, 1)
 
 
 def test_query_that_does_not_keep_to_the_cut_is_refused(store: ObjectStore, tickets: sa.Engine) -> None:
@@ -148,8 +148,8 @@ def test_version_that_is_no_time_names_its_column(store: ObjectStore, tickets: s
 
 
 def test_empty_source_gives_no_records(store: ObjectStore, tickets: sa.Engine) -> None:
-    identity = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
-    assert (identity.rows, identity.new_rows) == (0, 0)
+    content = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
+    assert (content.rows, content.new_rows) == (0, 0)
 
 
 def test_planted_rows_are_read_by_the_names_of_the_recipe(csv_file: MakeCsv) -> None:

@@ -74,7 +74,7 @@ def test_two_processes_come_to_the_losses_of_one(
     # How the run is called tells the blueprints apart, and changes nothing.
     together = plan(base, make_plan(4, run_name="together"), ROWS)
     with point_settings(tmp_path):
-        trial = in_child(run_trial, processes=2)(blueprint=together, trial=0)
+        trial = in_child(run_trial, processes=2)(blueprint_id=together, trial_no=0)
         two = s3_store.load(Trial, trial).result
         one = train_trial(s3_store, plan(base, make_plan(4, run_name="alone"), ROWS), 0).result
     assert [point.step for point in two.curve] == [1, 2, 3, 4, 5, 6]
@@ -89,7 +89,7 @@ def test_the_others_do_not_wait_for_a_first_one_that_has_no_course(
     with point_settings(tmp_path):
         note_divergence(s3_store, s3_store.load(Blueprint, blueprint).content, 0, DivergenceError("it diverged"))
         with pytest.raises(DivergenceError, match="it diverged"):
-            in_child(run_trial, processes=2)(blueprint=blueprint, trial=0)
+            in_child(run_trial, processes=2)(blueprint_id=blueprint, trial_no=0)
 
 
 @pytest.mark.parametrize(

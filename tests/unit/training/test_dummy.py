@@ -29,8 +29,8 @@ def plan(seed: int = 1, **settings: Any) -> TrialPlan:
 @pytest.fixture
 def train(store: ObjectStore, plan_trials: Callable[..., str], tmp_path: Path) -> Train:
     blueprint = plan_trials(freeze_base(store, "dummy"), (plan(),), selection=8, rows=ROWS)
-    identity = store.load(Blueprint, blueprint).content
-    return lambda plan, halt=None: train_dummy(store, identity, plan, tmp_path, Course(halt=halt))
+    spec = store.load(Blueprint, blueprint).content
+    return lambda plan, halt=None: train_dummy(store, spec, plan, tmp_path, Course(halt=halt))
 
 
 def test_all_is_learned_and_nothing_answered_wrongly(train: Train) -> None:

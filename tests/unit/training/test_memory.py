@@ -219,8 +219,8 @@ def test_trial_whose_batch_did_not_fit_begins_anew_with_half_of_it(
     told: list[int] = []
     original = Run.tell
     monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (told.append(step), original(self, step, *rest)))
-    record = train_trial(store, blueprint, 0, halvings=1).result
+    result = train_trial(store, blueprint, 0, halvings=1).result
     assert told[0] == 0
-    assert record.adjustments == (
+    assert result.adjustments == (
         "a batch of 4 did not fit the memory in an earlier attempt: 2 with accumulation 2 since",
     )

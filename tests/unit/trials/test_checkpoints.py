@@ -68,9 +68,9 @@ def kept(store: ObjectStore, tmp_path: Path) -> Checkpoint:
 
 
 def keep(store: ObjectStore, folder: Path) -> Checkpoint:
-    identity = Checkpoint.Key(trial=IDENTITY, step=3, halvings=0)
-    record = Checkpoint.Result(files=put_state(store, folder), seconds=1.5)
-    return store.publish(Checkpoint(key=identity, result=record))
+    key = Checkpoint.Key(trial=IDENTITY, step=3, halvings=0)
+    result = Checkpoint.Result(files=put_state(store, folder), seconds=1.5)
+    return store.publish(Checkpoint(key=key, result=result))
 
 
 def point_of(registry: Database) -> str | None:
@@ -213,8 +213,8 @@ def test_file_of_no_kind_of_ours_is_not_fetched(
 ) -> None:
     planted = ModelFile(path=path, sha256=store.put_blob(b"planted"), size_bytes=7)
     identity = kept.key.model_copy(update={"step": 4})
-    record = Checkpoint.Result(files=(*kept.result.files, planted), seconds=1)
-    checkpoint = store.publish(Checkpoint(key=identity, result=record))
+    result = Checkpoint.Result(files=(*kept.result.files, planted), seconds=1)
+    checkpoint = store.publish(Checkpoint(key=identity, result=result))
     assert fetched(store, checkpoint, tmp_path) is None
     assert b"planted" not in [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
 

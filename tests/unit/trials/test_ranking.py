@@ -36,12 +36,12 @@ class Nights:
     def reach(self, rung: int, losses: dict[int, float]) -> None:
         assert self.identity.pruning is not None
         for number, value in losses.items():
-            identity = Rung.Key(trial=identify_trial(self.identity, number), share=self.identity.pruning.rungs[rung])
-            self.store.publish(Rung(key=identity, result=Rung.Result(held_out=loss(value))))
+            key = Rung.Key(trial=identify_trial(self.identity, number), share=self.identity.pruning.rungs[rung])
+            self.store.publish(Rung(key=key, result=Rung.Result(held_out=loss(value))))
 
     def end(self, losses: dict[int, float | None]) -> None:
         for number, value in losses.items():
-            record = TrialResult(
+            result = TrialResult(
                 adapter="a" * 64,
                 steps=10,
                 kept_step=10,
@@ -55,7 +55,7 @@ class Nights:
                 curve=(),
                 held_out=() if value is None else (loss(9.0), loss(value)),
             )
-            self.store.publish(Trial(key=identify_trial(self.identity, number), result=record))
+            self.store.publish(Trial(key=identify_trial(self.identity, number), result=result))
 
     def diverge(self, *numbers: int) -> None:
         for number in numbers:

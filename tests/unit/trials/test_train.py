@@ -87,9 +87,9 @@ def test_an_adapter_holds_safetensors_and_no_path(store: ObjectStore, tiny_base:
 
 @pytest.mark.torch
 def test_the_account_counts_tokens_and_labels(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
-    record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).result
-    assert (record.steps, record.examples, record.left_out) == (3, 8, 0)
-    assert 8 < record.label_tokens < record.tokens
+    result = train_trial(store, plan_trial(tiny_base, make_plan()), 0).result
+    assert (result.steps, result.examples, result.left_out) == (3, 8, 0)
+    assert 8 < result.label_tokens < result.tokens
 
 
 @pytest.mark.torch
@@ -97,9 +97,9 @@ def test_an_example_is_kept_as_the_model_saw_it(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "nightloom"):
-        record = train_trial(store, plan_trial(tiny_base, make_plan()), 0).result
-    assert record.sample
-    sample = get_frame(store, record.sample, LABELS)
+        result = train_trial(store, plan_trial(tiny_base, make_plan()), 0).result
+    assert result.sample
+    sample = get_frame(store, result.sample, LABELS)
     assert "".join(sample["token"]) == '<|user|>the invoice is wrong<|end|><|assistant|>{"team": "billing"}<|end|>'
     assert "".join(sample.filter("learned")["token"]) == '{"team": "billing"}<|end|>'
     assert not any("invoice" in line or "billing" in line for line in caplog.messages)
@@ -151,8 +151,8 @@ def test_a_wrong_setting_is_named(
 @pytest.mark.torch
 def test_one_long_example_in_many_is_left_out(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     rows = [("the invoice is wrong", "billing")] * 100 + [("word " * 80, "login")]
-    record = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=1), rows), 0).result
-    assert (record.examples, record.left_out) == (100, 1)
+    result = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=1), rows), 0).result
+    assert (result.examples, result.left_out) == (100, 1)
 
 
 @pytest.mark.torch

@@ -143,12 +143,12 @@ def describe_best(best: BestDraw | None) -> Iterator[str]:
 
 
 def _list_trials(
-    blueprint: BlueprintSpec,
+    spec: BlueprintSpec,
     rungs: Sequence[float],
     rankings: Sequence[Ranking],
     progress: Mapping[int, TrialProgress],
 ) -> Iterator[TrialFacts]:
-    draws, settings = number_draws(blueprint.trials), list_differing_settings(blueprint.trials)
+    draws, settings = number_draws(spec.trials), list_differing_settings(spec.trials)
     losses = [{each.trial: each.held_out for each in ranking.result.standings} for ranking in rankings]
     pruned_at = {
         each.trial: share
@@ -158,11 +158,11 @@ def _list_trials(
     }
     diverged = {each.trial: each.diverged for ranking in rankings for each in ranking.result.standings if each.diverged}
     ranked = [number for standings in reversed(losses) for number in standings]
-    for number in sorted(dict.fromkeys([*ranked, *range(len(blueprint.trials))]), key=diverged.__contains__):
+    for number in sorted(dict.fromkeys([*ranked, *range(len(spec.trials))]), key=diverged.__contains__):
         yield TrialFacts(
             trial=number,
             draw=draws[number],
-            seed=blueprint.trials[number].seed,
+            seed=spec.trials[number].seed,
             settings=settings[number],
             losses=tuple(standings.get(number) for standings in losses),
             pruned_at=pruned_at.get(number),
