@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/.installed
 SERVICES := $(BIN)/python -m nightloom.embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly test proofs faults gpu bench up down status lint format lock
+.PHONY: help nightly test proofs faults gpu bench structure up down status lint format lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ gpu: $(INSTALLED) ## Measure training on a GPU, a sample of which is in `make te
 
 bench: $(INSTALLED) ## Measure speed beside a peer's, in one run: ONLY=beginning of a name
 	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/run.py $(ONLY)
+
+structure: ## Count sizes of modules, functions and tests
+	@$(PYTHON) tests/tools/structure.py
 
 up: $(INSTALLED) ## Start Airflow and the object store in the background
 	@$(SERVICES) up
