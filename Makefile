@@ -14,8 +14,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SERVICES := $(BIN)/python -m nightloom.embedded
 
+# Hundreds of processes import our code in a night: each would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help nightly test proofs faults gpu bench up down status lint format lock
+.PHONY: help nightly test proofs faults gpu bench structure up down status lint format lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +26,9 @@ help: ## List the targets
 nightly: $(INSTALLED) ## Run one whole night through Airflow: RECIPE=name DATA=folder NIGHT=date
 	@$(SERVICES) nightly --recipe $(RECIPE) $(if $(DATA),--data "$(DATA)") $(if $(NIGHT),--night $(NIGHT))
 
-# Nights of a real scheduler by themselves: beside other work they take three times as long.
+# Nights of a real scheduler begin soon, in the order of the folders, and one process mostly waits for them.
 test: $(INSTALLED) ## Run the test suite
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/integration/airflow
-	@$(BIN)/python -m pytest -q tests/integration/airflow
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 proofs: $(INSTALLED) ## Run the long proofs, a sample of which is in `make test`: ONLY=name
 	@NIGHTLOOM_PROOF_DRAWS=4000 $(BIN)/python -m pytest -q -rP -m "proof or not proof" --timeout 3600 tests/proofs $(if $(ONLY),-k "$(ONLY)")
@@ -39,6 +41,9 @@ gpu: $(INSTALLED) ## Measure training on a GPU, a sample of which is in `make te
 
 bench: $(INSTALLED) ## Measure speed beside a peer's, in one run: ONLY=beginning of a name
 	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/run.py $(ONLY)
+
+structure: ## Count sizes of modules, functions and tests
+	@$(PYTHON) tests/tools/structure.py
 
 up: $(INSTALLED) ## Start Airflow and the object store in the background
 	@$(SERVICES) up

@@ -153,7 +153,13 @@ def train_under_fire(worker: Worker, blueprint: str, random: Random, duration: f
     return str(worker.train(blueprint))
 
 
-@pytest.mark.parametrize("kills", [pytest.param(2, id="sample"), pytest.param(50, id="whole", marks=pytest.mark.proof)])
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(2, id="sample", marks=pytest.mark.timeout(300)),
+        pytest.param(50, id="whole", marks=pytest.mark.proof),
+    ],
+)
 def test_killed_training_ends_in_the_same_bits(install: Install, worker: Worker, kills: int) -> None:
     random, killed, runs = Random(4), Killed(), 0
     with install("whole") as (store, blueprint):

@@ -78,7 +78,7 @@ def replay_trial(store: ObjectStore, blueprint_id: str, trial_no: int, tolerance
     spec = store.load(Blueprint, blueprint_id).content
     stands = store.find(Trial, identify_trial(spec, trial_no)) if 0 <= trial_no < len(spec.trials) else None
     if stands is None:
-        msg = f"trial {trial_no} of blueprint {short(blueprint_id)} was not trained yet, so there is nothing to compare with"
+        msg = f"trial {trial_no} of blueprint {short(blueprint_id)} was not trained yet: nothing to compare with"
         raise InputError(msg)
     _, before = fetch_model(store, Adapter, stands.result.adapter)
     began = time.monotonic()

@@ -38,7 +38,8 @@ def store_program(instance: Instance) -> Program:
         "master.port": ports["master"],
         "master.port.grpc": ports["master_grpc"],
         "master.telemetry": "false",
-        # It elects itself; the default gives other masters ten seconds to object.
+        # There is no other master to wait for. It elects itself; the default gives others ten seconds to object.
+        "master.peers": "none",
         "master.electionTimeout": "500ms",
         "master.heartbeatInterval": "100ms",
         # Small volumes, and as many as the disk holds: the default claims 30 GB apiece.
@@ -110,8 +111,9 @@ def airflow_environment(instance: Instance) -> dict[str, str]:
     sections = {
         "core": {
             "executor": "LocalExecutor",
-            # Idle workers are forked beforehand, and the machine has few cores.
+            # The machine has few cores.
             "parallelism": str(min(16, max(4, os.cpu_count() or 1))),
+            "mp_forkserver_preload": "nightloom.embedded.preload",
             "load_examples": "False",
             "dags_folder": str(PROJECT_ROOT / "dags"),
             "plugins_folder": str(PROJECT_ROOT / "plugins"),
@@ -136,9 +138,19 @@ def airflow_environment(instance: Instance) -> dict[str, str]:
         "execution_api": {"jwt_expiration_time": "86400"},
         "workers": {"max_failed_heartbeats": "12", "execution_api_timeout": "30"},
         # After `make down` in the middle of a night, its tasks begin anew this long after `make up`.
-        "scheduler": {"orphaned_tasks_check_interval": "15"},
+        "scheduler": {
+            "orphaned_tasks_check_interval": "15",
+            # A task waits half of it, on average, for the one before it.
+            "scheduler_idle_sleep_time": "0.5",
+            "mp_start_method": "forkserver",
+        },
         "dag_processor": {"refresh_interval": "15", "min_file_process_interval": "60"},
-        "logging": {"colored_console_log": "False", "worker_log_server_port": str(instance.ports["task_logs"])},
+        "logging": {
+            "colored_console_log": "False",
+            "worker_log_server_port": str(instance.ports["task_logs"]),
+            # It has a line for each of the two hundred functions that it does not document.
+            "namespace_levels": "great_expectations._docs_decorators=WARNING",
+        },
         "usage_data_collection": {"enabled": "False"},
     }
     settings = {

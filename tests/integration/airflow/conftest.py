@@ -6,6 +6,7 @@ It is stopped before the next file is run: what trains there would wait for it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -41,28 +42,30 @@ class Told:
 @pytest.fixture(scope="module")
 def _begun(started: Installation) -> tuple[Installation, Told]:
     """All nights at once: each waits for its own most of the time."""
-    started.wait_for_dags("by_command")
+    started.hold_workers("by_command__finetune", "train_to_rung_1")
     with started.begin_nightly("by_command") as command:
-        # It gets its Dags while Airflow runs, when the files are parsed again: after a minute.
+        # It gets its Dags while Airflow runs, when the files are parsed again.
         write_recipe(started.folder, "no_source", connection="nowhere")
-        started.wait_for_dags("by_hand")
+        _kill_training(started)
+        started.hold_workers("by_hand__finetune", "train_to_rung_1")
         trigger_in_a_browser(started, "by_hand__prepare")
         started.wait_for_dags("no_source")
         started.trigger("no_source__prepare")
-        started.wait_for_reports("by_hand", 1)
-        _kill_training_of_tonight(started)
+        _fail_training(started, "by_hand__finetune")
+        # A Dag that the cron never started would start for tonight too, once a backfill is over.
+        started.wait_for_champion("by_cron")
+        _backfill(started, "by_cron__prepare", nights=2)
         text, _ = command.communicate(timeout=900)
-    # A Dag that the cron never started would start for tonight too, once a backfill is over.
-    started.wait_for_champion("by_cron")
-    _backfill(started, "by_cron__prepare", nights=2)
-    for recipe, nights in {"by_cron": 3, "by_hand": 3, "no_source": 1}.items():
+    (blueprint,) = list_newest(started.database, "blueprint", "by_command")
+    started.trigger("by_command__finetune", blueprint=blueprint.manifest)
+    for recipe, nights in {"by_cron": 3, "by_command": 2, "by_hand": 1, "no_source": 1}.items():
         started.wait_for_reports(recipe, nights)
     return started, Told(command.returncode, text)
 
 
 @pytest.fixture(scope="module")
 def nights(_begun: tuple[Installation, Told]) -> Installation:
-    """An Airflow after nights by command, by cron, by backfill, by hand and killed, and without a source."""
+    """An Airflow after nights by command and killed, by cron, by backfill, by hand and failed, and without a source."""
     return _begun[0]
 
 
@@ -72,23 +75,24 @@ def told(_begun: tuple[Installation, Told]) -> Told:
     return _begun[1]
 
 
-def _kill_training_of_tonight(installation: Installation) -> None:
-    """Once as somebody does who marks tasks as failed; and once as the kernel does, training a stored blueprint."""
-    installation.hold_workers("by_hand__finetune", "train_to_rung_1")
-    run = installation.trigger("by_hand__finetune")
-    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=180)
-    # Those first that wait for the pool: one that is just being started may start though it is marked.
-    for number in reversed(range(4)):
-        task = f"/dags/by_hand__finetune/dagRuns/{run}/taskInstances/train_to_rung_1/{number}"
-        installation.ask("PATCH", task, json={"new_state": "failed"})
-    wait_until(lambda: not installation.held_workers(), timeout_s=180)
-
-    (blueprint,) = list_newest(installation.database, "blueprint", "by_hand")
-    installation.trigger("by_hand__finetune", blueprint=blueprint.manifest)
-    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=180)
+def _kill_training(installation: Installation) -> None:
+    """Kill the workers that train, as the kernel does."""
+    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=300)
     installation.release_workers()
     for worker in installation.held_workers():
         psutil.Process(worker.pid).kill()
+
+
+def _fail_training(installation: Installation, dag_id: str) -> None:
+    """Mark the tasks that train as failed, as somebody does who wants to end them."""
+    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=300)
+    (run,) = installation.ask("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]
+    # Those first that wait for the pool: one that is just being started may start though it is marked.
+    for number in reversed(range(4)):
+        task = f"/dags/{dag_id}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances/train_to_rung_1/{number}"
+        installation.ask("PATCH", task, json={"new_state": "failed"})
+    wait_until(lambda: not installation.held_workers(), timeout_s=180)
+    installation.release_workers()
 
 
 def _backfill(installation: Installation, dag_id: str, nights: int) -> None:

@@ -138,8 +138,11 @@ class Installation:
 
     def labels(self, run: dict[str, Any], task: str) -> dict[str, str]:
         """Give the state of each task that a mapped one became, by what it is called."""
-        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/listMapped"
-        return {one["rendered_map_index"]: one["state"] for one in self.ask("GET", path)["task_instances"]}
+        return {one["rendered_map_index"]: one["state"] for one in self._mapped(run, task)}
+
+    def last_logs(self, run: dict[str, Any], task: str) -> list[str]:
+        """Give the log of the last try of each task that a mapped one became."""
+        return [self.log(run, task, one["try_number"], one["map_index"]) for one in self._mapped(run, task)]
 
     def log(self, run: dict[str, Any], task: str, attempt: int = 1, map_index: int = -1) -> str:
         """Give the log of a task."""
@@ -182,6 +185,11 @@ class Installation:
         mark = str(self.folder / "held")
         return [process for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
 
+    def _mapped(self, run: dict[str, Any], task: str) -> list[dict[str, Any]]:
+        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/listMapped"
+        found: list[dict[str, Any]] = self.ask("GET", path)["task_instances"]
+        return found
+
     def _knows(self, recipe: str) -> bool:
         known = {dag["dag_id"] for dag in self.ask("GET", "/dags", params={"tags": recipe})["dags"]}
         return known == {f"{recipe}__{stage}" for stage in STAGES}
@@ -201,7 +209,7 @@ def install(folder: Path) -> Installation:
         (folder / name).mkdir(parents=True)
     (folder / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
     (folder / "recipes" / "torn.yaml").write_text("name: torn\n")
-    write_recipe(folder, "by_command")
+    write_recipe(folder, "by_command", train=FOUR_TRIALS)
     write_recipe(folder, "by_cron", schedule=_soon())
     write_recipe(folder, "by_hand", train=FOUR_TRIALS)
     _write_source(folder / "tickets.db")
@@ -240,8 +248,8 @@ def wait_until(condition: Callable[[], object], *, timeout_s: float) -> None:
 
 
 def _soon() -> str:
-    """Give the cron line of the next whole minute by which Airflow has started."""
-    moment = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=60 + 20)
+    """Give the cron line of a minute that Airflow's start ends in or shortly after: a start that it missed is made."""
+    moment = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=60)
     return f"{moment.minute} {moment.hour} * * *"
 
 

@@ -21,7 +21,7 @@ from nightloom.registry.store import open_store
 
 from .conftest import steps_in_this_process
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
 
 PointSettings = Callable[..., AbstractContextManager[None]]
 

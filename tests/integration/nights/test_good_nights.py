@@ -20,6 +20,8 @@ from nightloom.snapshots.inventory import list_named, read_manifests, take_inven
 
 from .conftest import Installation, PointSettings, back, install, steps_in_this_process
 
+pytestmark = pytest.mark.timeout(300)
+
 Night = dict[str, StageOutcome]
 
 

@@ -23,6 +23,7 @@ def prepare_night(installation: Installation) -> Preparation:
     return open_store().load(Preparation, result)
 
 
+@pytest.mark.timeout(300)
 def test_rows_of_many_parts_come_to_what_they_come_to_in_one(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def test_starting_again_changes_nothing(seaweed: Instance) -> None:
     assert status(seaweed.var_dir) == {"seaweedfs": "RUNNING"}
 
 
+@pytest.mark.timeout(300)
 def test_what_was_answered_for_outlives_a_kill(tmp_path: Path) -> None:
     """The supervisor is killed, and `up` takes over what it left; `down` leaves nothing."""
     store = connect_store(up(tmp_path, airflow=False).settings())

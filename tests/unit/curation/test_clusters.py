@@ -116,6 +116,7 @@ _nights = st.lists(
 )
 
 
+@pytest.mark.timeout(300)
 @settings(max_examples=12)
 @given(_nights)
 def test_no_row_ever_moves_between_splits(nights: list[list[tuple[str, str]]]) -> None:

@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 from nightloom.embedded.instance import open_instance, write_environment
@@ -55,3 +56,13 @@ def test_what_the_environment_file_says_of_airflow_wins(tmp_path: Path) -> None:
 
     assert environment["AIRFLOW__CORE__PARALLELISM"] == "9"
     assert "NIGHTLOOM_DATA_DIR" not in environment
+
+
+def test_tasks_are_forked_from_libraries_alone(tmp_path: Path) -> None:
+    environment = airflow_environment(open_instance(tmp_path, keep_ports=False))
+
+    preload = find_spec(environment["AIRFLOW__CORE__MP_FORKSERVER_PRELOAD"])
+
+    assert environment["AIRFLOW__SCHEDULER__MP_START_METHOD"] == "forkserver"
+    assert preload
+    assert "nightloom" not in Path(str(preload.origin)).read_text(encoding="utf-8")

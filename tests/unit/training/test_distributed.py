@@ -68,6 +68,7 @@ def plan(s3_store: ObjectStore) -> Callable[..., str]:
 
 
 @pytest.mark.torch
+@pytest.mark.timeout(300)
 def test_two_processes_come_to_the_losses_of_one(
     s3_store: ObjectStore, point_settings: PointSettings, base: str, plan: Any, tmp_path: Path
 ) -> None:
