@@ -107,8 +107,25 @@ def airflow_environment(instance: Instance) -> dict[str, str]:
     """
     passwords = instance.services_dir / "passwords.json"
     write_private(passwords, json.dumps({ADMIN: instance.secrets["admin_password"]}) + "\n")
+    settings = {
+        f"AIRFLOW__{section.upper()}__{key.upper()}": value
+        for section, options in _airflow_sections(instance, passwords).items()
+        for key, value in options.items()
+    }
+    return {
+        "AIRFLOW_HOME": str(instance.airflow_home),
+        **settings,
+        "GX_ANALYTICS_ENABLED": "False",
+        "PYTHONUNBUFFERED": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        **{key: value for key, value in read_environment(instance).items() if not key.startswith("NIGHTLOOM_")},
+    }
+
+
+def _airflow_sections(instance: Instance, passwords: Path) -> dict[str, dict[str, str]]:
+    """Return what Airflow is told, by section of its configuration."""
     home, url = instance.airflow_home, instance.airflow_url
-    sections = {
+    return {
         "core": {
             "executor": "LocalExecutor",
             # The machine has few cores.
@@ -152,19 +169,6 @@ def airflow_environment(instance: Instance) -> dict[str, str]:
             "namespace_levels": "great_expectations._docs_decorators=WARNING",
         },
         "usage_data_collection": {"enabled": "False"},
-    }
-    settings = {
-        f"AIRFLOW__{section.upper()}__{key.upper()}": value
-        for section, options in sections.items()
-        for key, value in options.items()
-    }
-    return {
-        "AIRFLOW_HOME": str(home),
-        **settings,
-        "GX_ANALYTICS_ENABLED": "False",
-        "PYTHONUNBUFFERED": "1",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        **{key: value for key, value in read_environment(instance).items() if not key.startswith("NIGHTLOOM_")},
     }
 
 

@@ -16,7 +16,9 @@ from nightloom.core.nights import parse_night, utc_now
 from nightloom.core.stages import Stage
 from nightloom.orchestration.steps import NightOperator
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.nights import StageOutcome, end_stage, read_outcome
+from nightloom.registry.nights import StageOutcome, read_outcome
+from nightloom.registry.stages import finish_stage
+from nightloom.registry.store import open_store
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -100,7 +102,7 @@ def settle_outcome(
         return outcome
     culprit = f"{' and '.join(failed)} failed or was killed" if failed else "it was ended from outside"
     failure = _failure(recipe, night, stage, f"{stage} ended without a word: {culprit}; the task's log has the rest")
-    end_stage(database, recipe, night, stage, failure.status, failure.sentence)
+    finish_stage(open_store(), database, recipe, night, stage, "failed", failure.sentence)
     return failure
 
 

@@ -56,9 +56,9 @@ def _installation(
     """An installation of its own: folders under tmp_path, the registry there, the store in memory."""
     monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path))
     monkeypatch.setenv("NIGHTLOOM_RECIPES_DIR", str(tmp_path / "recipes"))
-    monkeypatch.setattr("nightloom.registry.store.open_store", lambda: store)
+    monkeypatch.setattr("nightloom.registry.store.connect_store", lambda _: store)
     (tmp_path / "recipes").mkdir()
-    for cached in (get_settings, open_database):
+    for cached in (get_settings, open_database, open_store):
         cached.cache_clear()
     yield
     open_database().close()
