@@ -142,3 +142,15 @@ def test_processes_begin_again_together_where_a_batch_did_not_fit_one(
     monkeypatch.setattr(finetune, "on_device", run_out)
     assert finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0)
     assert tried == [0, 1, 2]
+
+
+def test_blueprint_is_read_at_most_twice(prepared: PreparedNight, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, get_object = [], s3.get_object
+
+    def count(**where: str) -> Any:
+        read.append(where["Key"])
+        return get_object(**where)
+
+    monkeypatch.setattr(s3, "get_object", count)
+    run_steps("finetune", "triage", str(NIGHT), lambda *_: None)
+    assert sum("manifests/blueprint/" in key for key in read) <= 2
