@@ -7,7 +7,8 @@ from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.models import Import, TaskSpec
 from nightloom.artifacts.results import Verdict
 from nightloom.core.digests import short
-from nightloom.core.errors import ManifestError, RegistryError
+from nightloom.core.errors import RegistryError
+from nightloom.core.manifests import manifest_key
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.questions import list_children
@@ -62,10 +63,10 @@ def read_task(store: ObjectStore, ground: str) -> TaskSpec:
     Raises:
         ManifestError: It is not there, or a verdict's blueprint is not.
     """
-    try:
+    # By what is there, not by what can be read: a damaged import is told as one, and not as a verdict that is missing.
+    if store.has_object(manifest_key(Import.kind, ground)):
         return task_of(store, store.load(Import, ground))
-    except ManifestError:
-        return task_of(store, store.load(Verdict, ground))
+    return task_of(store, store.load(Verdict, ground))
 
 
 def task_of(store: ObjectStore, ground: Ground) -> TaskSpec:
