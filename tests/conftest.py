@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
+from nightloom.core.s3 import Bucket
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore, connect_store
 from nightloom.embedded.instance import Instance
@@ -38,7 +39,7 @@ def pytest_collection_finish() -> None:
 
 
 class MemoryS3:
-    """The few S3 calls that the store makes, on a dictionary, with S3's conditional put."""
+    """The few S3 calls that a bucket makes, on a dictionary, with S3's conditional put."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -82,6 +83,9 @@ class MemoryS3:
     def download_file(self, Bucket: str, Key: str, Filename: str) -> None:  # noqa: N803
         Path(Filename).write_bytes(self._body(Key, "404"))
 
+    def download_fileobj(self, Bucket: str, Key: str, Fileobj: IO[bytes]) -> None:  # noqa: N803
+        Fileobj.write(self._body(Key, "404"))
+
     def upload_file(self, Filename: str, Bucket: str, Key: str) -> None:  # noqa: N803
         self.objects[Key] = Path(Filename).read_bytes()
 
@@ -104,7 +108,7 @@ def s3() -> MemoryS3:
 @pytest.fixture
 def store(s3: MemoryS3) -> ObjectStore:
     """An empty object store."""
-    return ObjectStore(s3, "bucket", "prefix/")
+    return ObjectStore(Bucket(s3, "bucket", "prefix/"))
 
 
 @pytest.fixture(scope="session")

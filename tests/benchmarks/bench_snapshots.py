@@ -101,7 +101,7 @@ class _Sent:
 
     def __init__(self, store: ObjectStore) -> None:
         self.bytes = 0
-        store._client.meta.events.register("before-parameter-build.s3.PutObject", self._count)
+        store.bucket.client.meta.events.register("before-parameter-build.s3.PutObject", self._count)
 
     def _count(self, params: dict[str, Any], **_: Any) -> None:
         if "/objects/" in params["Key"]:
@@ -173,7 +173,7 @@ def _freeze(store: ObjectStore, rows: pa.Table, cache: ShardCache) -> object:
 
 def _write_and_upload(store: ObjectStore, rows: pa.Table, path: Path) -> None:
     pq.write_table(rows, path, compression="zstd")
-    store._client.upload_file(str(path), store.bucket, f"{store.prefix}peer.parquet")
+    store.bucket.upload(path, "peer.parquet")
     path.unlink()
 
 

@@ -99,6 +99,7 @@ def _make_base(folder: Path) -> None:
 
 
 def _measure(variant: dict[str, Any]) -> dict[str, float]:
+    from nightloom.core.s3 import Bucket
     from nightloom.core.scratch import scratch_folder
     from nightloom.core.store import ObjectStore
     from nightloom.training.sft import train_with_trl
@@ -116,7 +117,7 @@ def _measure(variant: dict[str, Any]) -> dict[str, float]:
         **{name: variant[name] for name in ("padding_free", "packing", "max_length") if name in variant},
         **{name: variant[name] for name in ("train_sampling_strategy",) if name in variant},
     }
-    store = ObjectStore(MemoryS3(), "bucket", "prefix/")
+    store = ObjectStore(Bucket(MemoryS3(), "bucket", "prefix/"))
     blueprint, plan = _plan(store, settings, variant.get("model", {}))
     spent: list[tuple[float, float]] = []
     train = Trainer.train

@@ -65,7 +65,7 @@ class Harm:
             if operation == "commit":
                 sa.event.listen(open_database()._engine, "commit", lambda _: self._count())
             else:
-                open_store()._client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
+                open_store().bucket.client.meta.events.register(f"before-send.s3.{operation}", self._before_send)
 
     def _count(self) -> bool:
         self.seen += 1

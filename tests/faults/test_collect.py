@@ -34,7 +34,7 @@ def collect_killed(child: Child, at: int) -> bool:
 def check_nothing_is_left(child: Child) -> None:
     for days in (9, 12):
         child.run("collect", days=days)
-    assert list(open_store().list_objects("trash/")) == []
+    assert list(open_store().bucket.list_objects("trash/")) == []
 
 
 def test_collection_that_was_killed_goes_on(child: Child, fresh: Fresh, undisturbed: str) -> None:

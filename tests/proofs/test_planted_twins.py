@@ -15,6 +15,7 @@ import pytest
 from nightloom.artifacts.data import Records, RecordsContent
 from nightloom.artifacts.frames import LEDGER, RECORDS
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import curate_records
 from nightloom.curation.similarity import comparable, jaccard, shingle_texts
@@ -110,7 +111,7 @@ def treated() -> list[tuple[str, str, str]]:
     """Of every row the kind of its pair, the rule that must treat it and the one that did."""
     rows, expected = write_twins("twins")
     frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort("row_id")
-    store = ObjectStore(MemoryS3(), "bucket")
+    store = ObjectStore(Bucket(MemoryS3(), "bucket"))
     parts = put_parts(store, cut_into_parts([frame], RECORDS), RECORDS)
     records = Records(content=RecordsContent(rows=len(rows), new_rows=0, parts=parts))
     settings = Prepare(source=FilesSource(kind="files", path="rows.csv"))

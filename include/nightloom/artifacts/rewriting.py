@@ -95,7 +95,7 @@ def _follow(store: ObjectStore, blob: str) -> str:
     """Give the blob that stands at the end, and delete all before it."""
     while (replacement := store.find_replacement(blob)) is not None:
         for key in (blob_key(blob), TRASH + blob_key(blob)):
-            store.delete_object(key)
+            store.bucket.delete(key)
         blob = replacement.result.blob
     return blob
 

@@ -191,10 +191,10 @@ class S3Prefix:
     """
 
     def __init__(self, store: ObjectStore, base: str) -> None:
-        self._store = store
-        self._bucket, _, prefix = base.removeprefix("s3://").partition("/")
+        name, _, prefix = base.removeprefix("s3://").partition("/")
+        self._bucket = store.bucket.other(name)
         self._prefix = f"{prefix.rstrip('/')}/" if prefix else ""
-        self.source = f"s3://{self._bucket}/{self._prefix}"
+        self.source = f"s3://{name}/{self._prefix}"
         self.revision = self._digest()
         if not self._versions:
             msg = f"there is nothing under {self.source}; upload a model's folder there, or mend `train.base`"
@@ -208,16 +208,16 @@ class S3Prefix:
         """Write objects into a folder; those that are there already are kept."""
         for name in sorted(names):
             if not (folder / name).is_file():
-                self._store.fetch_key(self._bucket, self._prefix + name, folder / name)
+                self._bucket.download(self._prefix + name, folder / name)
         if self._digest() != self.revision:
             for name in names:
-                (folder / name).unlink()
+                (folder / name).unlink(missing_ok=True)
             msg = f"{self.source} was changed while it was read; another try reads it anew"
             raise FaultError(msg)
 
     def _digest(self) -> str:
-        found = self._store.list_versions(self._bucket, self._prefix) if self._bucket else {}
-        self._versions = {key.removeprefix(self._prefix): version for key, version in sorted(found.items())}
+        found = self._bucket.list_versions(self._prefix) if self._bucket.name else {}
+        self._versions = {key.removeprefix(self._prefix): version for key, version in found.items()}
         return digest_json(self._versions)
 
 

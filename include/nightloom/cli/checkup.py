@@ -10,8 +10,8 @@ from pathlib import Path
 
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import NightloomError
+from nightloom.core.s3 import connect_bucket
 from nightloom.core.settings import PROJECT_ROOT, get_settings
-from nightloom.core.store import connect_store
 from nightloom.processes.devices import list_devices
 from nightloom.processes.packages import worker_packages
 from nightloom.recipes.check import load_recipes
@@ -82,7 +82,7 @@ def disk() -> Finding:
 def store() -> Finding:
     """The object store answers, and lets nobody overwrite what another has committed."""
     settings = get_settings()
-    connect_store(settings).prove()
+    connect_bucket(settings).prove()
     where = settings.store_endpoint_url or "AWS"
     return Finding("store", ok=True, sentence=f"bucket {settings.store_bucket!r} at {where} commits once, as it must")
 

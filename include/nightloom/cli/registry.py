@@ -58,5 +58,6 @@ def adopt(*, as_json: AsJson = False) -> None:
 
     store, registry = open_store(), read_registry_id(open_database())
     take_over_prefix(store, registry)
-    where = f"prefix {store.prefix!r} of bucket {store.bucket!r}"
-    show({"bucket": store.bucket, "prefix": store.prefix, "registry": registry}, f"{where} is ours", as_json=as_json)
+    bucket, prefix = store.bucket.name, store.bucket.prefix
+    where = f"prefix {prefix!r} of bucket {bucket!r}"
+    show({"bucket": bucket, "prefix": prefix, "registry": registry}, f"{where} is ours", as_json=as_json)

@@ -13,15 +13,15 @@ def claim_prefix(store: ObjectStore, registry: str) -> None:
     Raises:
         InputError: It belongs to another.
     """
-    known = store.get_object(_KEY)
+    known = store.bucket.get(_KEY)
     if known is None:
-        store.put_if_absent(_KEY, _document(registry))
-        known = store.get_object(_KEY) or b"{}"
+        store.bucket.put_if_absent(_KEY, _document(registry))
+        known = store.bucket.get(_KEY) or b"{}"
     owner = parse_json(known).get("registry")
     if owner != registry:
         msg = (
-            f"bucket {store.bucket!r} belongs under prefix {store.prefix!r} to another registry ({owner}); set "
-            f"NIGHTLOOM_STORE_PREFIX to one of this registry's own, or, if the other is gone, run "
+            f"bucket {store.bucket.name!r} belongs under prefix {store.bucket.prefix!r} to another registry ({owner}); "
+            f"set NIGHTLOOM_STORE_PREFIX to one of this registry's own, or, if the other is gone, run "
             f"`nightloom registry adopt`"
         )
         raise InputError(msg)
@@ -29,7 +29,7 @@ def claim_prefix(store: ObjectStore, registry: str) -> None:
 
 def take_over_prefix(store: ObjectStore, registry: str) -> None:
     """Make the prefix the property of a registry, whoever had it before."""
-    store.replace_object(_KEY, _document(registry))
+    store.bucket.replace(_KEY, _document(registry))
 
 
 def _document(registry: str) -> bytes:

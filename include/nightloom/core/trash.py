@@ -30,11 +30,11 @@ def key_of(name: Named) -> str:
 
 def move_to_trash(store: ObjectStore, key: str) -> None:
     """Move an object; killed between copy and deletion, it lies in both places, which harms nobody."""
-    if store.copy_object(key, TRASH + key):
-        store.delete_object(key)
+    if store.bucket.copy(key, TRASH + key):
+        store.bucket.delete(key)
 
 
 def restore(store: ObjectStore, key: str) -> None:
     """Bring an object back from the trash."""
-    if store.copy_object(TRASH + key, key):
-        store.delete_object(TRASH + key)
+    if store.bucket.copy(TRASH + key, key):
+        store.bucket.delete(TRASH + key)

@@ -120,7 +120,7 @@ def _wait_for_store(instance: Instance) -> None:
 
     def refusal() -> str | None:
         try:
-            store.ensure_bucket()
+            store.bucket.ensure_exists()
             store.get_blob(store.put_blob(b"nightloom\n"))
         except StoreError as error:
             return f"{error}; its log is {instance.logs_dir / 'seaweedfs.log'}"

@@ -64,7 +64,7 @@ def read_task(store: ObjectStore, ground: str) -> TaskSpec:
         ManifestError: It is not there, or a verdict's blueprint is not.
     """
     # By what is there, not by what can be read: a damaged import is told as one, and not as a verdict that is missing.
-    if store.has_object(manifest_key(Import.kind, ground)):
+    if store.bucket.has(manifest_key(Import.kind, ground)):
         return task_of(store, store.load(Import, ground))
     return task_of(store, store.load(Verdict, ground))
 

@@ -79,7 +79,7 @@ def list_manifests(store: ObjectStore) -> Mapping[Named, datetime]:
     """
     found: dict[Named, datetime] = {}
     for folder in (f"{TRASH}manifests/", "manifests/"):
-        found |= {name: one.modified_at for one in store.list_objects(folder) if (name := name_of(one.key))}
+        found |= {name: one.modified_at for one in store.bucket.list_objects(folder) if (name := name_of(one.key))}
     refuse_unknown_kinds(found)
     return found
 

@@ -17,7 +17,8 @@ from nightloom.core.errors import RegistryError
 from nightloom.core.names import BLOB, Named
 from nightloom.core.ownership import claim_prefix
 from nightloom.core.replacements import Replacement
-from nightloom.core.store import TRASH, ObjectStore, StoredObject
+from nightloom.core.s3 import StoredObject
+from nightloom.core.store import TRASH, ObjectStore
 from nightloom.core.trash import key_of, move_to_trash, restore
 from nightloom.registry.database import Database
 from nightloom.registry.index import forget_manifests, list_known, make_entry, note_entries
@@ -36,14 +37,14 @@ _PAGE = 10_000
 
 
 def _erase(store: ObjectStore, key: str) -> None:
-    store.delete_object(key)
-    store.delete_object(TRASH + key)
+    store.bucket.delete(key)
+    store.bucket.delete(TRASH + key)
 
 
 _ACTIONS: Mapping[str, Callable[[ObjectStore, str], None]] = {
     "into trash": move_to_trash,
     "restored": restore,
-    "deleted": lambda store, key: store.delete_object(TRASH + key),
+    "deleted": lambda store, key: store.bucket.delete(TRASH + key),
     "erased": _erase,
 }
 
@@ -97,7 +98,7 @@ def collect_garbage(
         # Last: of what is gone the index may tell, and nothing may lie there that it does not tell of.
         there = {one.name.digest for one in manifests if one.fate != "deleted" or one.name in inventory.objects}
         lost = [Named(kind, digest) for digest, kind, made_at in known if digest not in there and made_at < now - grace]
-        forget_manifests(database, [name.digest for name in lost if not store.has_object(key_of(name))])
+        forget_manifests(database, [name.digest for name in lost if not store.bucket.has(key_of(name))])
     return decisions
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from nightloom.artifacts.kinds import KINDS
 from nightloom.core.manifests import Manifest
 from nightloom.core.names import BLOB, Named, list_names
-from nightloom.core.store import TRASH, ObjectStore, StoredObject
+from nightloom.core.s3 import StoredObject
+from nightloom.core.store import TRASH, ObjectStore
 from nightloom.core.trash import name_of
 from nightloom.registry.index import batches
 from nightloom.registry.rebuild import refuse_unknown_kinds
@@ -64,7 +65,7 @@ def list_named(store: ObjectStore, manifest: Manifest) -> list[Named]:
 
 def _list_ours(store: ObjectStore, where: str) -> Iterator[StoredObject]:
     for folder in ("manifests/", "objects/"):
-        yield from store.list_objects(where + folder)
+        yield from store.bucket.list_objects(where + folder)
 
 
 def _find_digests(store: ObjectStore, blob: str) -> Iterable[Named]:

@@ -109,10 +109,9 @@ def _list_dataset(folder: Path) -> list[Path]:
 
 
 def _list_in_s3(pattern: str) -> list[tuple[str, _OpenFile]]:
-    store = open_store()
-    bucket, _, keys = pattern.removeprefix("s3://").partition("/")
-    found = store.list_keys(bucket, keys)
-    return [(f"s3://{bucket}/{key}", partial(store.open_key, bucket, key)) for key in found]
+    name, _, keys = pattern.removeprefix("s3://").partition("/")
+    bucket = open_store().bucket.other(name)
+    return [(f"s3://{name}/{key}", partial(bucket.open, key)) for key in bucket.list_versions(keys)]
 
 
 def _suffixes(name: str) -> tuple[str, str]:

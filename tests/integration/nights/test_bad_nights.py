@@ -115,7 +115,7 @@ def test_store_of_another_registry_is_refused_before_anything_is_written() -> No
 
 def test_full_disk_of_the_store_is_a_clear_fault(champion_installation: Installation) -> None:
     champion_installation.add_tickets(3, days_ago=3, first=800)
-    events = open_store()._client.meta.events
+    events = open_store().bucket.client.meta.events
     full = answer_every_put_with_full_disk
     events.register("before-send.s3.PutObject", full)
     with pytest.raises(StoreError, match="could not write"):

@@ -37,8 +37,8 @@ def erase(row_id: str) -> tuple[dict[str, int], tuple[str, ...]]:
 def count_objects_with(words: str) -> int:
     """Count the objects of the store in which some words stand, Parquet unpacked."""
     store, found = open_store(), 0
-    for one in store.list_objects(""):
-        data = store.get_object(one.key) or b""
+    for one in store.bucket.list_objects(""):
+        data = store.bucket.get(one.key) or b""
         text = pl.read_parquet(io.BytesIO(data)).write_ndjson() if data[:4] == b"PAR1" else data.decode()
         found += words in text
     return found

@@ -24,7 +24,7 @@ def test_what_is_put_is_read_back(s3_store: ObjectStore) -> None:
 
 def test_a_race_for_one_key_has_one_winner(s3_store: ObjectStore) -> None:
     def put(number: int) -> bool:
-        return s3_store.put_if_absent("race", str(number).encode())
+        return s3_store.bucket.put_if_absent("race", str(number).encode())
 
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(put, range(8)))

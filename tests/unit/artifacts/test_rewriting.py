@@ -53,7 +53,7 @@ def test_rewriting_that_was_killed_before_deletion_is_finished(
     store: ObjectStore, blob: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(store, "delete_object", _die)
+        patch.setattr(store.bucket, "delete", _die)
         with pytest.raises(KeyboardInterrupt):
             rewrite_blob(store, blob, "examples", ["T1"])
     assert ids(store, blob) == ["T0", "T1", "T2"]

@@ -218,11 +218,11 @@ def test_a_prefix_is_frozen_as_its_folder_would_be(store: ObjectStore, s3: Memor
 
 def test_a_prefix_of_a_real_store_is_frozen_too(s3_store: ObjectStore, model: Path) -> None:
     for path in model.iterdir():
-        s3_store._client.upload_file(str(path), s3_store.bucket, f"models/tiny/{path.name}")
-    base = f"s3://{s3_store.bucket}/models/tiny/"
+        s3_store.bucket.upload(path, f"models/tiny/{path.name}")
+    base = f"s3://{s3_store.bucket.name}/models/tiny/"
     frozen = freeze_base(s3_store, base)
     edit(model / "config.json", rope_theta=20_000.0)
-    s3_store._client.upload_file(str(model / "config.json"), s3_store.bucket, "models/tiny/config.json")
+    s3_store.bucket.upload(model / "config.json", "models/tiny/config.json")
     assert freeze_base(s3_store, base) != frozen
 
 

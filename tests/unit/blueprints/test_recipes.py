@@ -219,8 +219,7 @@ def train_slowly(prepared: PreparedNight, blueprint: Blueprint) -> None:
 
 
 def replace_trial(prepared: PreparedNight, trial: Trial) -> None:
-    client: Any = prepared.store._client
-    del client.objects[prepared.store.prefix + manifest_key("trial", trial.id)]
+    prepared.store.bucket.delete(manifest_key("trial", trial.id))
     prepared.store.publish(trial)
 
 

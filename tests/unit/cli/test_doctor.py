@@ -11,7 +11,6 @@ from nightloom.cli import checkup
 from nightloom.cli.checkup import Finding
 from nightloom.core.errors import StoreError
 from nightloom.core.settings import get_settings
-from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 
 from .conftest import Command
@@ -124,22 +123,6 @@ def test_broken_recipe_is_named(tmp_path: Path) -> None:
     finding = checkup.recipes()
     assert (finding.ok, finding.sentence) == (False, "0 sound, 1 broken")
     assert finding.remedy == f"nightloom recipe check {tmp_path}/recipes/bad.yaml"
-
-
-def test_store_that_commits_once_is_proved(store: ObjectStore) -> None:
-    store.prove()
-    store.prove()
-
-
-def test_store_that_lets_the_second_writer_win_is_refused(
-    store: ObjectStore, s3: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def put_object(*, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803  # boto3's names
-        s3.objects[Key] = Body
-
-    monkeypatch.setattr(s3, "put_object", put_object)
-    with pytest.raises(StoreError, match="ignores If-None-Match"):
-        store.prove()
 
 
 def test_pins_are_read_with_extras_and_hashes(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from nightloom.artifacts.data import Curated, CuratedProvenance
 from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.console import app as console
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.members import add_member
@@ -102,7 +103,7 @@ def test_a_dag_that_is_no_stage_has_no_report(client: TestClient) -> None:
 
 
 def test_a_store_that_lost_the_page_says_what_to_do(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "open_store", lambda: ObjectStore(EmptyS3(), "bucket"))
+    monkeypatch.setattr(console, "open_store", lambda: ObjectStore(Bucket(EmptyS3(), "bucket")))
     answer = client.get("/dags/triage__report/nights/2026-11-23/report")
     assert answer.status_code == 503
     assert "is not in the store" in answer.text

@@ -8,6 +8,7 @@ import pytest
 from nightloom.artifacts.data import Records, RecordsContent, RuleCount
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, LEDGER, QUARANTINE, RECORDS, RELEASES, get_frame
 from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import ITEMS, NO_FAILURES, curate_records
 from nightloom.curation.inputs import CurationInputs
@@ -72,7 +73,7 @@ def curate(
     before: Curated | None = None,
 ) -> Curated:
     """Curate a frame of records in a store in memory."""
-    store = before.store if before else ObjectStore(MemoryS3(), "bucket")
+    store = before.store if before else ObjectStore(Bucket(MemoryS3(), "bucket"))
     parts = put_parts(store, cut_into_parts([records], RECORDS), RECORDS)
     items = pl.DataFrame([("gold", str(n), text, None) for n, text in enumerate(eval_texts)], ITEMS, orient="row")
     curation = curate_records(

@@ -11,6 +11,7 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import HISTORY, RELEASES
 from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.curation import steps
 from nightloom.rendering import token_budget as module
@@ -34,7 +35,7 @@ def tiny_store(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
     """A store with a tiny base model, whose context is 64 tokens, and the model's id."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path_factory.mktemp("var")))
-        store = ObjectStore(MemoryS3(), "bucket")
+        store = ObjectStore(Bucket(MemoryS3(), "bucket"))
         base = store.publish(
             BaseModelManifest(
                 content=BaseModelContent(files=put_folder(store, tiny_model)),

@@ -2,6 +2,7 @@ import pytest
 from nightloom.artifacts.frames import OUTPUTS, SCORES, get_frame
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.results import Scale
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scorers import BUILT_IN, ExactMatch, Score
 from nightloom.evaluation.scoring import score_model
@@ -103,7 +104,7 @@ def test_killed_scoring_goes_on_at_the_item_where_it_was(
     task, limit = asked(make_blueprint(evalset))
     engine = ListeningEngine(together=2)
     # Its fourth write: a blob and a manifest of the first batch, a blob of the second.
-    mortal = ObjectStore(MortalS3(s3, 4, after=False, operation="put_object"), "bucket", "prefix/")
+    mortal = ObjectStore(Bucket(MortalS3(s3, 4, after=False, operation="put_object"), "bucket", "prefix/"))
     with pytest.raises(Killed):
         score_model(mortal, task, limit, BASELINE, evalset.id, lambda _store, _model: engine)
     assert len(engine.asked) == 4

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from nightloom.artifacts.data import Preparation, Records, RecordsContent
+from nightloom.core.manifests import manifest_key
 from nightloom.core.store import ObjectStore
 from nightloom.nightly.earlier import read_earlier
 from nightloom.recipes.schema import Limits, Volume
@@ -51,6 +52,6 @@ def test_nights_of_other_recipes_say_nothing(store: ObjectStore, registry: Datab
 def test_a_night_that_retention_took_says_nothing(store: ObjectStore, registry: Database, kind: str) -> None:
     made = prepare(store, registry, 22, rows=100, new_rows=5)
     manifest = made.id if kind == "preparation" else made.content.records
-    del store._client.objects[f"prefix/manifests/{kind}/{manifest}.json"]
+    store.bucket.delete(manifest_key(kind, manifest))
     earlier = read_earlier(store, registry, "triage", date(2026, 11, 23), Limits())
     assert (earlier.rows, earlier.new_rows) == (() if kind == "preparation" else (100,), ())

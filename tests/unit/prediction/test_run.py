@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.results import PredictionPlan, Predictions
 from nightloom.core.errors import ChildError, InputError, StoreError
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.commit import commit_predictions
 from nightloom.prediction.lines import ResultLine, load_lines
@@ -41,7 +42,7 @@ def test_every_row_has_one_result_whatever_is_killed(
     s3.objects.clear()
     plan = make_plan(TEXTS)
     for call, after in kills:
-        mortal = ObjectStore(MortalS3(s3, call, after=after), "bucket", "prefix/")
+        mortal = ObjectStore(Bucket(MortalS3(s3, call, after=after), "bucket", "prefix/"))
         with suppress(Killed):
             predict_shards(mortal, registry, plan.id, "0", open_engine)
             commit_predictions(mortal, plan.id)
@@ -81,7 +82,7 @@ def test_killed_worker_asks_again_only_what_it_had_not_committed(store, s3, regi
     monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
     plan = make_plan(["a", "b", "c"])
     engine = ListeningEngine(together=1)
-    mortal = ObjectStore(MortalS3(s3, 4, after=False, operation="put_object"), "bucket", "prefix/")
+    mortal = ObjectStore(Bucket(MortalS3(s3, 4, after=False, operation="put_object"), "bucket", "prefix/"))
     with pytest.raises(Killed):
         predict_shards(mortal, registry, plan.id, "0", lambda _store, _model: engine)
     predict_shards(store, registry, plan.id, "0", lambda _store, _model: engine)

@@ -20,7 +20,7 @@ def taken(store: ObjectStore) -> Import:
 
 
 def test_damaged_import_is_told_as_one(store: ObjectStore, s3: Any, taken: Import) -> None:
-    s3.objects[store.prefix + manifest_key("import", taken.id)] = b"{}"
+    s3.objects[store.bucket.prefix + manifest_key("import", taken.id)] = b"{}"
     with pytest.raises(ManifestError, match=f"import manifest {taken.id} is not readable"):
         read_task(store, taken.id)
 

@@ -1,4 +1,5 @@
 import sqlalchemy as sa
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.registry.index import find_known, forget_manifests, list_known
 from nightloom.registry.store import index_store
@@ -19,20 +20,20 @@ def test_published_manifest_is_indexed(store, registry):
 
 def test_manifest_that_stood_already_is_indexed(s3, registry):
     """Whoever published it was killed before the registry heard of it."""
-    snapshot = ObjectStore(s3, "bucket", "prefix/").publish(make_snapshot("triage", MONDAY, "rows", None))
-    index_store(ObjectStore(s3, "bucket", "prefix/"), registry).publish(snapshot)
+    snapshot = ObjectStore(Bucket(s3, "bucket", "prefix/")).publish(make_snapshot("triage", MONDAY, "rows", None))
+    index_store(ObjectStore(Bucket(s3, "bucket", "prefix/")), registry).publish(snapshot)
     assert find_known(registry, [snapshot.id]) == {snapshot.id}
 
 
 def test_found_manifest_is_indexed_as_it_stands(s3, registry):
-    trial = ObjectStore(s3, "bucket", "prefix/").publish(make_trial("5" * 64, "a" * 64))
-    index_store(ObjectStore(s3, "bucket", "prefix/"), registry).find(type(trial), trial.key)
+    trial = ObjectStore(Bucket(s3, "bucket", "prefix/")).publish(make_trial("5" * 64, "a" * 64))
+    index_store(ObjectStore(Bucket(s3, "bucket", "prefix/")), registry).find(type(trial), trial.key)
     assert count_edges(registry) == 4
 
 
 def test_first_provenance_tells_the_edges(s3, registry):
-    ObjectStore(s3, "bucket", "prefix/").publish(make_snapshot("triage", MONDAY, "rows", "a" * 64))
-    index_store(ObjectStore(s3, "bucket", "prefix/"), registry).publish(
+    ObjectStore(Bucket(s3, "bucket", "prefix/")).publish(make_snapshot("triage", MONDAY, "rows", "a" * 64))
+    index_store(ObjectStore(Bucket(s3, "bucket", "prefix/")), registry).publish(
         make_snapshot("sales", MONDAY, "rows", "b" * 64)
     )
     with registry.reading() as session:

@@ -83,7 +83,7 @@ def test_rebuild_that_was_killed_is_finished_by_the_next(filled, store, registry
 
 def test_manifest_in_the_trash_stays_in_the_index(filled, store, registry):
     before = dump_index(registry)
-    move_to_trash(store, next(one.key for one in store.list_objects("manifests/records/")))
+    move_to_trash(store, next(one.key for one in store.bucket.list_objects("manifests/records/")))
     rebuild_index(store, registry)
     assert dump_index(registry) == before
 

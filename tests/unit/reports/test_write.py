@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from nightloom.core.errors import StoreError
 from nightloom.core.manifests import manifest_key
+from nightloom.core.s3 import Bucket
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.reports.document import ReportFacts, read_facts
@@ -68,7 +69,7 @@ def test_store_that_is_down_leaves_the_copy(s3, registry, recipe, night, full) -
             raise EndpointConnectionError(endpoint_url="memory")
 
     with pytest.raises(StoreError):
-        write_report(ObjectStore(Down(), "bucket"), registry, recipe, night=night)
+        write_report(ObjectStore(Bucket(Down(), "bucket")), registry, recipe, night=night)
     facts = ReportFacts.model_validate_json(report_path("support_triage", night).with_suffix(".json").read_bytes())
     assert facts.conclusion == "not_promoted"
     assert facts.unreadable[0].startswith("the object store could not read manifests/")

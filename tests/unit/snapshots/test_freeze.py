@@ -12,6 +12,7 @@ from nightloom.artifacts.data import Curated, Snapshot
 from nightloom.artifacts.frames import EXAMPLES, put_frame
 from nightloom.artifacts.reading import read_snapshot, read_split
 from nightloom.core.errors import InputError, InternalError, ManifestError
+from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.snapshots.freeze import build_snapshot, freeze_rows
 from nightloom.snapshots.shards import ShardCache, ShardSize
@@ -177,7 +178,7 @@ def test_missing_file_is_found(freeze: Freeze, store: ObjectStore, s3: Any) -> N
 def test_files_of_other_rows_are_found(freeze: Freeze, store: ObjectStore, s3: Any) -> None:
     snapshot, other = freeze(), freeze(ROWS[:-1])
     forged = snapshot.model_copy(update={"provenance": other.provenance})
-    emptied = ObjectStore(type(s3)(), "bucket", "prefix/")
+    emptied = ObjectStore(Bucket(type(s3)(), "bucket", "prefix/"))
     for file in other.provenance.files:
         emptied.put_blob(store.get_blob(file.sha256))
     emptied.publish(forged)

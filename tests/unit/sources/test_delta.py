@@ -99,6 +99,6 @@ def test_a_table_whose_files_are_gone_is_explained(tmp_path: Path) -> None:
 
 def test_the_object_store_is_read_too(s3_store: ObjectStore, point_settings: Any, tmp_path: Path) -> None:
     with point_settings(tmp_path):
-        url = f"s3://{s3_store.bucket}/lake"
+        url = f"s3://{s3_store.bucket.name}/lake"
         write(url, {"id": ["1"], "body": ["a"]}, storage_options=_storage_options())
         assert read_table(DeltaSource(kind="delta", path=url), ["body"], None, 1).rows() == [("a",)]

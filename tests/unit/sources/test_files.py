@@ -103,12 +103,12 @@ def test_the_object_store_is_read_too(
 ) -> None:
     for name, rows in {"b.parquet": ROWS[2:], "a.jsonl": ROWS[:2]}.items():
         body = write_parquet(rows) if name.endswith("parquet") else write_lines(rows)
-        s3_store._client.put_object(Bucket=s3_store.bucket, Key=f"drop/{name}", Body=body)
+        s3_store.bucket.replace(f"drop/{name}", body)
     with point_settings(tmp_path):
-        assert read_url(f"s3://{s3_store.bucket}/drop/") == WANTED
-        assert read_url(f"s3://{s3_store.bucket}/drop/b.*") == WANTED[2:]
+        assert read_url(f"s3://{s3_store.bucket.name}/drop/") == WANTED
+        assert read_url(f"s3://{s3_store.bucket.name}/drop/b.*") == WANTED[2:]
         with pytest.raises(InputError, match=r"there is no file at 's3://.*/none/\*\.csv'"):
-            read_url(f"s3://{s3_store.bucket}/none/*.csv")
+            read_url(f"s3://{s3_store.bucket.name}/none/*.csv")
 
 
 def read_url(url: str) -> list[tuple[Any, ...]]:
