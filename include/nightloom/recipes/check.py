@@ -14,7 +14,8 @@ from nightloom.core.errors import RecipeError
 from nightloom.core.extensions import SOURCES, list_extensions
 from nightloom.core.settings import get_settings
 from nightloom.recipes.documents import Document, Mistake, Place, read_document, show_place
-from nightloom.recipes.rules import check_rules, suggest
+from nightloom.recipes.findings import suggest
+from nightloom.recipes.rules import check_rules
 from nightloom.recipes.schema import Recipe
 
 Schema = Mapping[str, Any]

@@ -1,21 +1,16 @@
-"""Rules of a recipe beyond its schema: what it names exists, what it says fits together.
-
-A rule reads the raw recipe, which may have any shape, so that its findings stand beside those of the schema.
-"""
+"""Rules of a recipe beyond its schema: what it names exists, what it says fits together."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nightloom.core.extensions import SCANNERS, list_extensions
 from nightloom.core.settings import get_settings
 from nightloom.recipes.documents import Place
-from nightloom.recipes.training import RESERVED_SETTINGS
+from nightloom.recipes.findings import Finding, Findings, Rule, suggest, value_at
+from nightloom.recipes.training_rules import TRAINING_RULES
 
 _TIMES = ("window_from", "cut_from", "cut_to")
 # The same expression as sqlalchemy.text(), so that what passes here binds there.
@@ -28,29 +23,7 @@ _SCANNER_FIELDS = {
     **dict.fromkeys(("prompt_injection", "prompt_injections"), "prompt_injections"),
 }
 """The fields of our own scanners, by what a recipe's author may take for their names."""
-_POSITIVE: dict[tuple[str, str], Any] = {
-    **dict.fromkeys((("settings", "per_device_train_batch_size"), ("settings", "gradient_accumulation_steps")), int),
-    **dict.fromkeys((("settings", "num_train_epochs"), ("settings", "learning_rate")), int | float),
-    ("lora", "r"): int,
-}
-"""Settings without which nothing is trained, and what they are counted in."""
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_BASES = ("starter", "dummy")
-_PLACED = re.compile(r"/.*|s3://[^/]+(/.*)?|\w[\w.-]*/\w[\w.-]*@[\w./-]+", re.DOTALL)
-"""Base models that are the same wherever a night is run: a whole path, a prefix, a model of the hub at a revision."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule that is broken: the place, what is wrong, what to write."""
-
-    place: Place
-    problem: str
-    remedy: str
-
-
-Findings = Iterator[Finding]
-Rule = Callable[[dict[str, Any], Path], Findings]
 
 
 def check_rules(recipe: dict[str, Any], path: Path) -> Findings:
@@ -88,9 +61,9 @@ def deadline_is_local(recipe: dict[str, Any], _path: Path) -> Findings:
 
 def answers_can_be_found(recipe: dict[str, Any], _path: Path) -> Findings:
     """The right answer stands in columns, or is a conversation's last message."""
-    answer, groups = _get(recipe, "task", "answer"), list(_columns(recipe))
+    answer, groups = value_at(recipe, "task", "answer"), list(_columns(recipe))
     reads_text = any("text" in group for group in groups)
-    if any("chat" in group for group in groups) and _get(recipe, "task", "output") in (None, "json"):
+    if any("chat" in group for group in groups) and value_at(recipe, "task", "output") in (None, "json"):
         yield Finding(("task", "output"), "a conversation is answered in plain text", "write `output: text`")
     for name, field in answer.items() if isinstance(answer, dict) else ():
         place: Place = ("task", "answer", name, "column")
@@ -104,7 +77,7 @@ def answers_can_be_found(recipe: dict[str, Any], _path: Path) -> Findings:
 
 def prompt_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
     """The prompt version that the task names is there."""
-    prompt = _get(recipe, "task", "prompt")
+    prompt = value_at(recipe, "task", "prompt")
     directory = get_settings().prompts_dir
     if isinstance(prompt, str) and not _is_file(directory, f"{prompt}.yaml"):
         known = sorted(p.relative_to(directory).with_suffix("").as_posix() for p in directory.glob("*/*.yaml"))
@@ -114,7 +87,7 @@ def prompt_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
 
 def suite_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
     """The suite that validation is to use is there."""
-    suite = _get(recipe, "prepare", "suite")
+    suite = value_at(recipe, "prepare", "suite")
     directory = get_settings().expectations_dir
     if isinstance(suite, str) and not _is_file(directory, f"{suite}.json"):
         known = sorted(p.stem for p in directory.glob("*.json"))
@@ -124,7 +97,7 @@ def suite_has_a_file(recipe: dict[str, Any], _path: Path) -> Findings:
 
 def scanners_are_installed(recipe: dict[str, Any], _path: Path) -> Findings:
     """A scanner that the recipe names is added by an installed package; ours have fields of their own."""
-    given, known = _get(recipe, "prepare", "scanners"), list_extensions(SCANNERS)
+    given, known = value_at(recipe, "prepare", "scanners"), list_extensions(SCANNERS)
     for name in given if isinstance(given, dict) else ():
         place: Place = ("prepare", "scanners", name)
         field = _SCANNER_FIELDS.get(name)
@@ -137,9 +110,10 @@ def scanners_are_installed(recipe: dict[str, Any], _path: Path) -> Findings:
 
 def freshness_has_times(recipe: dict[str, Any], _path: Path) -> Findings:
     """How fresh rows are is known only where they tell when they were written."""
-    if _get(recipe, "prepare", "limits", "freshness_hours") is None:
+    if value_at(recipe, "prepare", "limits", "freshness_hours") is None:
         return
-    if isinstance(_get(recipe, "task", "columns"), dict) and _get(recipe, "task", "columns", "updated_at") is None:
+    columns = value_at(recipe, "task", "columns")
+    if isinstance(columns, dict) and columns.get("updated_at") is None:
         remedy = "add `updated_at: <column>` under task.columns, or remove the line"
         yield Finding(("prepare", "limits", "freshness_hours"), "no column tells when a row was written", remedy)
 
@@ -179,7 +153,7 @@ def paths_lead_somewhere(recipe: dict[str, Any], _path: Path) -> Findings:
 
 def eval_sets_differ_in_name(recipe: dict[str, Any], _path: Path) -> Findings:
     """Scores are told apart by the eval set's name."""
-    sets = _get(recipe, "evaluate", "sets")
+    sets = value_at(recipe, "evaluate", "sets")
     seen: set[str] = set()
     for number, item in enumerate(sets if isinstance(sets, list) else ()):
         name = item.get("name") if isinstance(item, dict) else None
@@ -193,57 +167,16 @@ def table_has_a_connection(recipe: dict[str, Any], _path: Path) -> Findings:
     predict = recipe.get("predict")
     if not isinstance(predict, dict) or predict.get("table") is None or predict.get("connection") is not None:
         return
-    if _get(predict, "source", "kind") == "files":
+    if value_at(predict, "source", "kind") == "files":
         yield Finding(("predict", "table"), "the table has no connection", "add `connection: <name>` beside it")
 
 
 def alerts_reach_someone(recipe: dict[str, Any], _path: Path) -> Findings:
     """A channel other than the log has a reader."""
-    channel = _get(recipe, "alerts", "channel")
-    if channel in ("slack", "email") and not _get(recipe, "alerts", "to"):
+    channel = value_at(recipe, "alerts", "channel")
+    if channel in ("slack", "email") and not value_at(recipe, "alerts", "to"):
         remedy = "add `to: [address]`, or write `channel: log`"
         yield Finding(("alerts", "channel"), f"alerts by {channel} reach nobody", remedy)
-
-
-def base_model_is_pinned(recipe: dict[str, Any], _path: Path) -> Findings:
-    """The base model is the same one wherever and whenever the night is run: a hub's model has a revision."""
-    base = _get(recipe, "train", "base")
-    if not isinstance(base, str) or base in _BASES or _PLACED.fullmatch(base) or _is_folder(base):
-        return
-    place: Place = ("train", "base")
-    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", base):
-        remedy = f"write `{base}@` and a commit from the model's page, or of a folder its whole path from `/`"
-        yield Finding(place, f"{base[:60]!r} is no folder here, and as a model of the hub it lacks a revision", remedy)
-        return
-    close = get_close_matches(base, _BASES, n=1)
-    remedy = "a folder's whole path from `/`, `s3://bucket/prefix/`, or `org/name@revision` of a hub"
-    remedy = f"write `{close[0]}`, or {remedy}" if close else f"write `starter`, {remedy}"
-    yield Finding(place, f"{base[:60]!r} is no base model that is known here", remedy)
-
-
-def settings_have_known_names(recipe: dict[str, Any], _path: Path) -> Findings:
-    """What is passed on to TRL and peft are settings that they have: a typo would cost a night."""
-    libraries = {"settings": (_trl_names(), "SFTConfig"), "lora": (_peft_names(), "LoraConfig")}
-    for place, (group, name), _ in _settings(recipe):
-        known, about = libraries.get(group, (frozenset(), ""))
-        if group == "settings" and name in RESERVED_SETTINGS:
-            yield Finding(place, f"`{name}` is set by Nightloom itself", "remove it")
-        elif known and name not in known:
-            close = get_close_matches(name, known, n=1)
-            remedy = f"write `{close[0]}`" if close else f"the documentation of {about} lists what there is"
-            yield Finding(place, f"`{name}` is not a setting of {about}", remedy)
-
-
-def settings_let_training_begin(recipe: dict[str, Any], _path: Path) -> Findings:
-    """Without an example in a batch, a step, or a rank there is no training; the libraries fail on it anyhow."""
-    for place, setting, values in _settings(recipe):
-        if (kind := _POSITIVE.get(setting)) is None:
-            continue
-        what = "a whole number of at least 1" if kind is int else "a number above 0"
-        wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, kind) or not value > 0]
-        if wrong:
-            remedy = f"write {what}" + (", and `whole: true`" if kind is int and place[-1] == "low" else "")
-            yield Finding(place, f"nothing is trained with {str(wrong[0])[:40]}", remedy)
 
 
 RULES: tuple[Rule, ...] = (
@@ -260,64 +193,26 @@ RULES: tuple[Rule, ...] = (
     eval_sets_differ_in_name,
     table_has_a_connection,
     alerts_reach_someone,
-    base_model_is_pinned,
-    settings_have_known_names,
-    settings_let_training_begin,
+    *TRAINING_RULES,
 )
 
 
-def suggest(word: str, known: tuple[str, ...] | list[str], before: str = "") -> str:
-    """Give the remedy for a word that is not known: the closest known one, and the others; empty if none is."""
-    if not known:
-        return ""
-    all_known = f"known: {', '.join(f'{before}{name}' for name in known)}"
-    close = get_close_matches(word, known, n=1)
-    return f"write `{before}{close[0]}`; {all_known}" if close else all_known
-
-
 def _sources(recipe: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
-    sets = _get(recipe, "evaluate", "sets")
+    sets = value_at(recipe, "evaluate", "sets")
     places: list[Place] = [("prepare", "source"), _PLANTED, ("predict", "source")]
     places += [("evaluate", "sets", number, "source") for number in range(len(sets) if isinstance(sets, list) else 0)]
     for place in places:
-        source = _get(recipe, *place)
+        source = value_at(recipe, *place)
         if isinstance(source, dict):
             yield place, source
 
 
-def _settings(recipe: dict[str, Any]) -> Iterator[tuple[Place, tuple[str, str], list[Any]]]:
-    """Give each setting of TRL and peft: its place, its group and name, and the values that it may have."""
-    if _get(recipe, "train", "trainer") == "dummy":
-        return
-    for group in ("settings", "lora"):
-        given = _get(recipe, "train", group)
-        for name, value in given.items() if isinstance(given, dict) else ():
-            yield ("train", group, name), (group, name), [value]
-    over = _get(recipe, "train", "trials", "over")
-    for name, values in over.items() if isinstance(over, dict) else ():
-        group, _, setting = name.partition(".")
-        place = ("train", "trials", "over", name)
-        if isinstance(values, dict) and "low" in values:
-            yield (*place, "low"), (group, setting), [_draw_lowest(values)]
-        else:
-            yield place, (group, setting), values if isinstance(values, list) else []
-
-
 def _columns(recipe: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    sets = _get(recipe, "evaluate", "sets")
-    for group in (_get(recipe, "task"), *(sets if isinstance(sets, list) else ())):
-        columns = _get(group, "columns")
+    sets = value_at(recipe, "evaluate", "sets")
+    for group in (value_at(recipe, "task"), *(sets if isinstance(sets, list) else ())):
+        columns = value_at(group, "columns")
         if isinstance(columns, dict):
             yield columns
-
-
-def _get(value: Any, *place: str | int) -> Any:
-    for part in place:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
 
 
 def _is_file(directory: Path, name: str) -> bool:
@@ -328,46 +223,3 @@ def _is_file(directory: Path, name: str) -> bool:
         return (directory / name).is_file()
     except (OSError, ValueError):
         return False
-
-
-def _is_folder(name: str) -> bool:
-    try:
-        return Path(name).is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-@cache
-def _trl_names() -> frozenset[str]:
-    return _read_field_names("trl", "trainer/base_config.py", "trainer/sft_config.py") | _read_field_names(
-        "transformers", "training_args.py"
-    )
-
-
-@cache
-def _peft_names() -> frozenset[str]:
-    return _read_field_names("peft", "config.py", "tuners/lora/config.py")
-
-
-def _read_field_names(package: str, *files: str) -> frozenset[str]:
-    """Read the names of a library's settings from its source; none where it is not installed.
-
-    Importing the library would take seconds of every parse of a Dag file. A name too many does no harm here.
-    """
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        return frozenset()
-    paths = [Path(spec.origin).parent / file for file in files]
-    texts = [path.read_text(encoding="utf-8") for path in paths if path.is_file()]
-    return frozenset(name for text in texts for name in re.findall(r"^    (\w+): ", text, re.MULTILINE))
-
-
-def _draw_lowest(values: dict[str, Any]) -> Any:
-    """Give the lowest number that a range gives, of the type that it is drawn in."""
-    low = values["low"]
-    if isinstance(low, bool) or not isinstance(low, int | float):
-        return low
-    try:
-        return round(low) if values.get("whole") is True else float(low)
-    except (OverflowError, ValueError):
-        return low  # it is no number to draw from, which the schema tells
