@@ -12,6 +12,7 @@ from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
 from .conftest import ROOT, read_dags
 
 HOUSE = {
+    "maintenance": "verifies the log of refs, and compares the index with the store",
     "nightwatch": "reports every night that is late, and alerts its team",
     "example_tickets": "writes the example's tickets of the coming days",
 }
@@ -98,6 +99,12 @@ def test_a_task_is_tried_again_only_where_it_may_help(facts: dict[str, Any], dag
 def test_prepare_begins_by_the_recipes_clock(facts: dict[str, Any]) -> None:
     dag = facts["dags"]["triage__prepare"]
     assert (dag["schedule"], dag["zone"]) == ("CronPartitionTimetable 30 2 * * *", "Asia/Tokyo")
+
+
+def test_maintenance_is_weekly(facts: dict[str, Any]) -> None:
+    dag = facts["dags"]["maintenance"]
+    assert (dag["schedule"], dag["zone"]) == ("CronTriggerTimetable 0 12 * * 0", "UTC")
+    assert sorted(dag["tasks"]) == ["compare_index", "verify_log"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
-"""Rebuild: the index (manifests, edges, members), made again from the store. Refs, log and nights are left alone."""
+"""Rebuild: the index (manifests, edges, members), compared with the store and made again from it.
+
+Refs, log and nights are left alone.
+"""
 
 import logging
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from nightloom.artifacts.kinds import KINDS
-from nightloom.core.errors import InputError, ManifestError
+from nightloom.core.errors import InputError, ManifestError, RegistryError
 from nightloom.core.names import Named
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import claim_prefix
@@ -21,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 _LAST = ("import", "report", "stage")
 """Kinds that name others whatever they are of: those are to be known before."""
+
+_YOUNG = timedelta(hours=1)
+"""How old a manifest is that its writer may not have noted yet."""
 
 _BATCH = 500
 _THREADS = 16
@@ -69,6 +75,32 @@ def rebuild_index(
             on_progress(done, len(listed))
     forgotten = _forget_lost(database, {name.digest for name in listed}, began_at)
     return Rebuilt(len(listed), added, forgotten, tuple(damaged))
+
+
+def compare_index(store: ObjectStore, database: Database) -> int:
+    """Check that the index has every manifest of the store and no other; return how many it has.
+
+    The store is listed, and no manifest read. One of the last hour may be in one of the two alone. Garbage that is
+    collected meanwhile may look like a difference: it is gone when this is tried again.
+
+    Raises:
+        RegistryError: They differ.
+        InputError: The store has manifests that this version does not know.
+    """
+    before = utc_now() - _YOUNG
+    listed = list_manifests(store)
+    known = {Named(kind, manifest): made_at for manifest, kind, made_at in list_known(database)}
+    unknown = [name for name in listed.keys() - known.keys() if listed[name] < before]
+    lost = [name for name in known.keys() - listed.keys() if known[name] < before]
+    if unknown or lost:
+        example = min(unknown or lost, key=lambda name: (name.kind, name.digest))
+        msg = (
+            f"the index and the store differ, such as in {example.kind} {example.digest} (manifests in the store "
+            f"alone: {len(unknown)}, in the index alone: {len(lost)}); `nightloom registry rebuild` makes the index "
+            f"again"
+        )
+        raise RegistryError(msg)
+    return len(known)
 
 
 def list_manifests(store: ObjectStore) -> Mapping[Named, datetime]:

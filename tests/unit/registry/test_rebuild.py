@@ -1,11 +1,15 @@
+from datetime import UTC, datetime
+
 import pytest
 import sqlalchemy as sa
 from nightloom.core.errors import InputError, RegistryError
+from nightloom.core.manifests import manifest_key
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.trash import move_to_trash
 from nightloom.registry import rebuild
+from nightloom.registry.index import forget_manifests
 from nightloom.registry.members import list_members
-from nightloom.registry.rebuild import rebuild_index
+from nightloom.registry.rebuild import compare_index, rebuild_index
 from nightloom.registry.refs import read_ref
 from nightloom.registry.tables import EdgeRow, ManifestRow, MemberRow
 
@@ -39,6 +43,43 @@ def filled(world):
     imported = world.store.publish(make_adapter(world.put("weights from elsewhere"), "b" * 64))
     world.store.publish(make_import("squad", imported.id))
     return world
+
+
+@pytest.fixture
+def old(s3, registry):
+    """All that is there was made in 2020."""
+    s3.written_at = dict.fromkeys(s3.objects, datetime(2020, 1, 1, tzinfo=UTC))
+    with registry.transaction() as session:
+        session.execute(sa.update(ManifestRow).values(made_at=datetime(2020, 1, 1)))  # noqa: DTZ001  # as it is kept
+
+
+def test_index_that_has_the_stores_manifests_is_whole(filled, old, store, registry):
+    move_to_trash(store, next(one.key for one in store.bucket.list_objects("manifests/records/")))
+    assert compare_index(store, registry) == len(dump_index(registry)[0])
+
+
+def test_manifests_that_the_index_lacks_are_counted(filled, old, store, registry):
+    lacking = [filled.made["triage", night]["preparation"] for night in (MONDAY, TUESDAY)]
+    forget_manifests(registry, lacking)
+    said = (
+        rf"preparation {min(lacking)} \(manifests in the store alone: 2, in the index alone: 0\); `nightloom registry"
+    )
+    with pytest.raises(RegistryError, match=said):
+        compare_index(store, registry)
+
+
+def test_manifest_that_the_store_lacks_is_named(filled, old, store, registry):
+    lost = filled.made["triage", MONDAY]["preparation"]
+    store.bucket.delete(manifest_key("preparation", lost))
+    with pytest.raises(RegistryError, match=rf"preparation {lost} \(.* store alone: 0, in the index alone: 1\)"):
+        compare_index(store, registry)
+
+
+def test_manifest_just_written_may_be_missing(filled, store, registry):
+    there = len(dump_index(registry)[0])
+    forget_manifests(registry, [filled.made["triage", MONDAY]["preparation"]])
+    store.bucket.delete(manifest_key("preparation", filled.made["triage", TUESDAY]["preparation"]))
+    assert compare_index(store, registry) == there - 1
 
 
 def test_dropped_index_is_made_again(filled, store, registry):

@@ -1,0 +1,28 @@
+"""Maintenance: verifies the log of refs, and compares the registry's index with the store, once a week.
+
+**Goes in:** the registry's log, refs and index, and the list of the store's manifests.
+
+**Comes out:** nothing but a line in each task's log: how many moves and manifests were verified. Nothing is changed.
+
+**Safe to run again?** Yes, at any time, while nights run too.
+
+**When it is red:** the task's last log line says why.
+
+- `verify_log`: a line of the ref log was altered or removed, or a ref was moved without one. Somebody wrote to the
+  registry by hand. Trust no champion that was moved since; restore the registry from a backup.
+- `compare_index`: the index and the store differ. `nightloom registry rebuild` makes the index again.
+- Either: the registry or the object store is down (`nightloom doctor`).
+"""
+
+from airflow.sdk import DAG, CronTriggerTimetable
+from nightloom.orchestration.dags import common_arguments
+from nightloom.orchestration.maintenance import compare_index, verify_log
+
+with DAG(
+    "maintenance",
+    schedule=CronTriggerTimetable("0 12 * * 0", timezone="UTC"),
+    doc_md=__doc__,
+    **common_arguments("nightloom", "verifies the log of refs, and compares the index with the store"),
+):
+    verify_log()
+    compare_index()
