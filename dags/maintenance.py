@@ -8,8 +8,8 @@
 
 **When it is red:** the task's last log line says why.
 
-- `verify_log`: a line of the ref log was altered or removed, or a ref was moved without one. Somebody wrote to the
-  registry by hand. Trust no champion that was moved since; restore the registry from a backup.
+- `verify_log`: a line of the ref log was altered or removed, or a ref was moved without one. Something
+  other than Nightloom changed the registry. Trust no ref that was moved since; restore the registry from a backup.
 - `compare_index`: the index and the store differ. `nightloom registry rebuild` makes the index again.
 - Either: the registry or the object store is down (`nightloom doctor`).
 """
