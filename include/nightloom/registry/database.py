@@ -96,7 +96,7 @@ def _create_engine(url: str) -> sa.Engine:
         return sa.create_engine(address, pool_pre_ping=True, isolation_level="SERIALIZABLE")
     if address.database:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(address, connect_args={"timeout": _BUSY_TIMEOUT_S}, poolclass=sa.NullPool)
+    engine = sa.create_engine(address, connect_args={"timeout": _BUSY_TIMEOUT_S})
     sa.event.listen(engine, "connect", _leave_transactions_to_us)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from nightloom.artifacts.showing import PER_CENT, show_interval, show_value
@@ -89,9 +89,13 @@ def _show(section: Section[Any], report: ReportFacts) -> _Shown | None:
 
 
 def _render(section: Section[Any], facts: Any, report: ReportFacts) -> _Shown:
-    template = _environment().from_string(section.template)
-    body = Markup(template.render(facts=facts, report=report, **section.view(facts)))  # noqa: S704  # it escapes
+    body = Markup(_compile(section.template).render(facts=facts, report=report, **section.view(facts)))  # noqa: S704  # it escapes
     return _Shown(section.name, section.title, body, tuple(section.key_numbers(facts)))
+
+
+@cache
+def _compile(template: str) -> Template:
+    return _environment().from_string(template)
 
 
 def _lay_out(shown: Iterable[_Shown]) -> Iterator[list[list[_Shown]]]:

@@ -7,9 +7,10 @@ style and scripts from the network.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import groupby
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from nightloom.artifacts.data import Curated, Preparation
@@ -56,6 +57,12 @@ def render_docs(results: Iterable[Result], title: str) -> bytes:
         from great_expectations import __version__ as version
 
         parts = [_render_suite(name, list(group)) for name, group in groupby(results, lambda result: result.suite)]
+    page = _open_template().render(title=title, suites=parts, version=version)
+    return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()).encode()
+
+
+@cache
+def _open_template() -> Template:
     environment = Environment(
         loader=PackageLoader("nightloom.validation", "."),
         autoescape=True,
@@ -63,8 +70,7 @@ def render_docs(results: Iterable[Result], title: str) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("docs.html.j2").render(title=title, suites=parts, version=version)
-    return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()).encode()
+    return environment.get_template("docs.html.j2")
 
 
 def _render_suite(name: str, results: Sequence[Result]) -> _SuitePart:

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
-from airflow.api_fastapi.common.db.common import _get_session
 from fastapi.testclient import TestClient
 from nightloom.artifacts.data import Curated, CuratedProvenance
 from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
-from nightloom.console import app as console
 from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
@@ -20,7 +18,17 @@ NIGHT = date(2026, 11, 23)
 
 
 @pytest.fixture
-def client(store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+def console() -> ModuleType:
+    """The pages. Airflow takes seconds to load, which only who runs these tests should wait for."""
+    from nightloom.console import app
+
+    return app
+
+
+@pytest.fixture
+def client(
+    console: ModuleType, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestClient]:
     """Somebody who may see everything, and one report."""
     report = Report(
         content=ReportContent(recipe="triage", night="2026-11-23", facts=store.put_blob(b"{}")),
@@ -36,9 +44,11 @@ def client(store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPat
 
 
 def show_run(monkeypatch: pytest.MonkeyPatch, client: TestClient, page: str = "report", **run: object) -> str:
+    from airflow.api_fastapi.common.db.common import _get_session
+
     known = {"conf": {}, "partition_key": None, "logical_date": None, "run_after": datetime(2026, 11, 23, tzinfo=UTC)}
     session = SimpleNamespace(scalar=lambda _query: SimpleNamespace(**{**known, **run}))
-    monkeypatch.setitem(console.app.dependency_overrides, _get_session, lambda: session)
+    monkeypatch.setitem(client.app.dependency_overrides, _get_session, lambda: session)  # type: ignore[attr-defined]
     return client.get(f"/dags/triage__finetune/runs/manual__2026-11-23T01:00:00+00:00/{page}").text
 
 
@@ -102,7 +112,9 @@ def test_a_dag_that_is_no_stage_has_no_report(client: TestClient) -> None:
     assert "&lt;b&gt;night__watch is no Dag of a night" in answer.text
 
 
-def test_a_store_that_lost_the_page_says_what_to_do(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_lost_the_page_says_what_to_do(
+    client: TestClient, console: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(console, "open_store", lambda: ObjectStore(Bucket(EmptyS3(), "bucket")))
     answer = client.get("/dags/triage__report/nights/2026-11-23/report")
     assert answer.status_code == 503
