@@ -31,8 +31,8 @@ for recipe in recipes_of("finetune"):
         doc_md=__doc__,
         **stage_arguments(recipe, "finetune"),
     ):
-        stored = "{{ params.blueprint or '' }}"
-        blueprint = step("compile_blueprint", stored=stored)
+        stored_id = "{{ params.blueprint or '' }}"
+        blueprint = step("compile_blueprint", stored_id=stored_id)
         going_on = step("list_trials", blueprint_id=blueprint)
         training = {"pool": GPU, "retries": TRAINING_RETRIES, "blueprint_id": blueprint}
 
@@ -45,9 +45,9 @@ for recipe in recipes_of("finetune"):
             going_on = ranks
         trials = mapped_step("train_trial", "trial_no", going_on, **training)
         candidate = step("pick_candidate", blueprint_id=blueprint)
-        parity = step("prove_parity", pool=GPU, blueprint_id=blueprint, candidate=candidate)
-        verdict = step("compare_candidate", pool=GPU, blueprint_id=blueprint, candidate=candidate, parity=parity)
-        promotion = step("promote_candidate", verdict=verdict, stored=stored)
+        parity = step("prove_parity", pool=GPU, blueprint_id=blueprint, candidate_id=candidate)
+        verdict = step("compare_candidate", pool=GPU, blueprint_id=blueprint, candidate_id=candidate, parity_id=parity)
+        promotion = step("promote_candidate", verdict_id=verdict, stored_id=stored_id)
 
         going_on >> trials >> candidate >> parity >> verdict >> promotion
         promotion >> announce_champion(asset_of(recipe, "champion"))

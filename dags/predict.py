@@ -26,7 +26,7 @@ for recipe in recipes_of("predict"):
     ):
         plan = step("plan_shards")
         workers = step("list_workers")
-        shards = mapped_step("predict_shards", "worker", workers, pool=GPU, plan=plan)
-        predictions = step("commit_predictions", plan=plan)
+        shards = mapped_step("predict_shards", "worker", workers, pool=GPU, plan_id=plan)
+        predictions = step("commit_predictions", plan_id=plan)
 
         plan >> workers >> shards >> predictions >> announce(asset_of(recipe, "predictions"))

@@ -30,7 +30,7 @@ for recipe in recipes_of("prepare"):
     ):
         night = step("open_night")
         records = step("extract_records")
-        curated = step("curate_records", records=records)
-        preparation = step("build_snapshot", curated=curated)
+        curated = step("curate_records", records_id=records)
+        preparation = step("build_snapshot", curated_id=curated)
 
         night >> records >> curated >> preparation >> announce(asset_of(recipe, "snapshot"))

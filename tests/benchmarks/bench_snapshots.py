@@ -168,7 +168,7 @@ def _install_dvc(venv: Path) -> Path:
 
 
 def _freeze(store: ObjectStore, rows: pa.Table, cache: ShardCache) -> object:
-    return freeze_rows(store, lambda: [rows], cache, recipe="bench", night=date(2026, 11, 25), parent=None)
+    return freeze_rows(store, lambda: [rows], cache, recipe="bench", night=date(2026, 11, 25), parent_id=None)
 
 
 def _write_and_upload(store: ObjectStore, rows: pa.Table, path: Path) -> None:

@@ -4,6 +4,7 @@ Words and shapes are those of OpenAI's chat completions. A field may be added, w
 without it: what is at its default is no part of a call's key, so no call is made anew for it.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
@@ -37,7 +38,7 @@ class Parameters(Plain):
 class Request(Plain):
     """What a model is asked: one call."""
 
-    messages: tuple[dict[str, JsonValue], ...] = Field(
+    messages: tuple[Mapping[str, JsonValue], ...] = Field(
         min_length=1, description="As prompt and input scanners left them; the chat template has not written them yet."
     )
     parameters: Parameters

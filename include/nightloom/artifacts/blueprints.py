@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.artifacts.data import EvalSetId, SnapshotId
-from nightloom.artifacts.models import BaseId, TaskSpec
+from nightloom.artifacts.ids import BaseId, BlueprintId, EvalSetId, SnapshotId
+from nightloom.artifacts.models import TaskSpec
 from nightloom.core.manifests import Artifact, Plain
 from nightloom.recipes.training import Budget, EarlyStopping, Pruning
 
@@ -68,7 +68,7 @@ class BlueprintProvenance(Plain):
     machine: str
 
 
-class Blueprint(Artifact):
+class Blueprint(Artifact[BlueprintId]):
     """What will be trained and compared, stored before anything trains."""
 
     kind: ClassVar[str] = "blueprint"

@@ -5,16 +5,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from nightloom.artifacts.ids import BaseId, CuratedId, EvalSetId, PreparationId, PromptId, RecordsId, SnapshotId
 from nightloom.artifacts.models import Checks
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
-RecordsId = Annotated[str, Names("records")]
 RecordsPart = Annotated[str, Names(BLOB, "records")]
-EvalSetId = Annotated[str, Names("evalset")]
-SnapshotId = Annotated[str, Names("snapshot")]
-CuratedId = Annotated[str, Names("curated")]
-PreparationId = Annotated[str, Names("preparation")]
 LedgerPart = Annotated[str, Names(BLOB, "ledger")]
 QuarantinePart = Annotated[str, Names(BLOB, "quarantine")]
 
@@ -35,7 +31,7 @@ class RecordsContent(Plain):
     parts: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames, cut by the hash of the row id.")
 
 
-class Records(Artifact):
+class Records(Artifact[RecordsId]):
     """Extracted rows, before anything was done to them."""
 
     kind: ClassVar[str] = "records"
@@ -58,7 +54,7 @@ class EvalSetProvenance(Plain):
     refused: int = Field(description="Rows of the source that could not be items: no answer, or twice there.")
 
 
-class EvalSetManifest(Artifact):
+class EvalSetManifest(Artifact[EvalSetId]):
     """An eval set, frozen."""
 
     kind: ClassVar[str] = "evalset"
@@ -92,7 +88,7 @@ class SnapshotProvenance(Plain):
     parent: SnapshotId | None = Field(description="Snapshot that was `latest` before.")
 
 
-class Snapshot(Artifact):
+class Snapshot(Artifact[SnapshotId]):
     """Training data, frozen. Unchanged data has an unchanged id."""
 
     kind: ClassVar[str] = "snapshot"
@@ -153,14 +149,14 @@ class CuratedProvenance(Plain):
 class TokenBudget(Plain):
     """What the tokens of a row are counted by, and how many it may have."""
 
-    base: Annotated[str, Names("base")] = Field(description="Base model, whose tokenizer and chat template count.")
-    prompt: Annotated[str, Names("prompt")] = Field(description="Prompt version around the row.")
+    base: BaseId = Field(description="Base model, whose tokenizer and chat template count.")
+    prompt: PromptId = Field(description="Prompt version around the row.")
     output: Literal["json", "text"]
     field_order: tuple[str, ...]
     most: int | None = Field(description="Tokens of a whole example; none: those of the base model's context.")
 
 
-class Curated(Artifact):
+class Curated(Artifact[CuratedId]):
     """Rows after curation, before they are frozen."""
 
     class Content(Plain):
@@ -263,7 +259,7 @@ class PreparationContent(Plain):
     )
 
 
-class Preparation(Artifact):
+class Preparation(Artifact[PreparationId]):
     """The night's account of its rows."""
 
     kind: ClassVar[str] = "preparation"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from nightloom.artifacts.ids import AdapterId, BaseId
 from nightloom.artifacts.model_files import is_below_folder, keep_model_files, refuse_code
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelFile
 from nightloom.core.digests import digest_file
@@ -65,13 +66,13 @@ def fetch_folder(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -
     return folder
 
 
-def fetch_model(store: ObjectStore, kind: type[M], model_id: str) -> tuple[M, Path]:
+def fetch_model(store: ObjectStore, kind: type[M], model_id: BaseId | AdapterId) -> tuple[M, Path]:
     """Give a base model's or adapter's manifest, and its folder in this machine's cache."""
     manifest = store.load(kind, model_id)
     return manifest, fetch_folder(store, manifest.content.files, _cache_folder(model_id))
 
 
-def move_into_cache(folder: Path, files: Sequence[ModelFile], model_id: str) -> None:
+def move_into_cache(folder: Path, files: Sequence[ModelFile], model_id: BaseId | AdapterId) -> None:
     """Make a folder that a model was put from its folder in this machine's cache; only its files stay."""
     cached = _cache_folder(model_id)
     if cached.exists():
@@ -87,7 +88,7 @@ def move_into_cache(folder: Path, files: Sequence[ModelFile], model_id: str) -> 
     folder.rename(cached)
 
 
-def _cache_folder(model_id: str) -> Path:
+def _cache_folder(model_id: BaseId | AdapterId) -> Path:
     return get_settings().var_dir / "cache" / "models" / model_id
 
 

@@ -1,18 +1,14 @@
 """Model manifests: base models, adapters, and what a model is asked."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from nightloom.artifacts.ids import AdapterId, BaseId, BlueprintId, ImportId, PromptId
 from nightloom.core.manifests import Artifact, CachedResult, Plain
-from nightloom.core.names import BlobId, Names
+from nightloom.core.names import BlobId
 from nightloom.recipes.schema import Action, Task
-
-BaseId = Annotated[str, Names("base")]
-AdapterId = Annotated[str, Names("adapter")]
-BlueprintId = Annotated[str, Names("blueprint")]
-PromptId = Annotated[str, Names("prompt")]
 
 
 class ModelFile(Plain):
@@ -36,7 +32,7 @@ class BaseModelProvenance(Plain):
     license: str | None = Field(default=None, description="As the model card in the folder says.")
 
 
-class BaseModelManifest(Artifact):
+class BaseModelManifest(Artifact[BaseId]):
     """A base model, frozen."""
 
     kind: ClassVar[str] = "base"
@@ -126,15 +122,15 @@ class TaskSpec(Plain):
     field_order: tuple[str, ...]
 
 
-def specify_task(task: Task, prompt: str) -> TaskSpec:
+def specify_task(task: Task, prompt_id: PromptId) -> TaskSpec:
     """Give what a recipe's task asks a model.
 
     Args:
         task: As the team wrote it.
-        prompt: Digest of the prompt version that it names.
+        prompt_id: The prompt version that it names.
     """
     return TaskSpec(
-        prompt=prompt,
+        prompt=prompt_id,
         output=task.output,
         answer={name: field.one_of for name, field in task.answer.items()},
         field_order=tuple(task.answer),
@@ -157,7 +153,7 @@ class AdapterProvenance(Plain):
     source: str | None = Field(default=None, description="What it was imported from.")
 
 
-class Adapter(Artifact):
+class Adapter(Artifact[AdapterId]):
     """Fine-tuned weights, frozen. With method `full` the folder holds all weights and stands in for the base."""
 
     kind: ClassVar[str] = "adapter"
@@ -165,7 +161,7 @@ class Adapter(Artifact):
     provenance: AdapterProvenance
 
 
-class Import(Artifact):
+class Import(Artifact[ImportId]):
     """That a recipe adopted an adapter from elsewhere, and what it asks it; kept for good."""
 
     class Content(Plain):

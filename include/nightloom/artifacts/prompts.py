@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from nightloom.artifacts.ids import PromptId
 from nightloom.core.manifests import Artifact, Plain
 
 
@@ -26,7 +27,7 @@ class PromptProvenance(Plain):
     name: str
 
 
-class Prompt(Artifact):
+class Prompt(Artifact[PromptId]):
     """A prompt version."""
 
     kind: ClassVar[str] = "prompt"

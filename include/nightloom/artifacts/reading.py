@@ -5,6 +5,7 @@ import polars as pl
 
 from nightloom.artifacts.data import EvalSetManifest, Records, Snapshot
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, RECORDS, TOKENS, get_frame
+from nightloom.artifacts.ids import EvalSetId, RecordsId, SnapshotId
 from nightloom.artifacts.leaves import hash_rows, rows_root
 from nightloom.artifacts.parts import overlapping_parts, read_parts
 from nightloom.artifacts.rewriting import erased_leaves, list_erased
@@ -14,7 +15,7 @@ from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
 
-def read_records(store: ObjectStore, records_id: str) -> pl.DataFrame:
+def read_records(store: ObjectStore, records_id: RecordsId) -> pl.DataFrame:
     """Give all rows as they were received, sorted by id and version within each part: for few rows only."""
     return read_parts(store, store.load(Records, records_id).content.parts, RECORDS)
 
@@ -38,14 +39,14 @@ def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
     return newest.filter(~pl.col("deleted"))
 
 
-def read_snapshot(store: ObjectStore, snapshot_id: str) -> pl.DataFrame:
+def read_snapshot(store: ObjectStore, snapshot_id: SnapshotId) -> pl.DataFrame:
     """Give all rows of a snapshot, sorted by id."""
     files = store.load(Snapshot, snapshot_id).provenance.files
     shards = (get_frame(store, file.sha256, EXAMPLES) for file in files)
     return pl.concat([pl.DataFrame(schema=EXAMPLES), *shards]).sort("row_id")
 
 
-def read_split(store: ObjectStore, snapshot_id: str, split: str) -> pl.DataFrame:
+def read_split(store: ObjectStore, snapshot_id: SnapshotId, split: str) -> pl.DataFrame:
     """Give the rows of one split (train, selection or test) of a snapshot, sorted by id."""
     return read_snapshot(store, snapshot_id).filter(pl.col("split") == split)
 
@@ -56,7 +57,7 @@ def read_tokens(store: ObjectStore, tokens: Tokens, split: str) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=TOKENS), *frames]).sort("row_id")
 
 
-def read_eval_set(store: ObjectStore, evalset_id: str) -> pl.DataFrame:
+def read_eval_set(store: ObjectStore, evalset_id: EvalSetId) -> pl.DataFrame:
     """Give the items of an eval set, sorted by id; those that were erased since are left out.
 
     Raises:

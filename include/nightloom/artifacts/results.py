@@ -4,13 +4,25 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from nightloom.artifacts.data import Empty, EvalSetId, RecordsPart, SnapshotId
-from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, Checks, ModelRef, TaskSpec
+from nightloom.artifacts.data import Empty, RecordsPart
+from nightloom.artifacts.ids import (
+    AdapterId,
+    BaseId,
+    BlueprintId,
+    EvalSetId,
+    ParityId,
+    PredictionPlanId,
+    PredictionsId,
+    ReportId,
+    ScoresId,
+    SnapshotId,
+    VerdictId,
+)
+from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
 ResultLines = Annotated[str, Names(BLOB, "lines")]
-PredictionPlanId = Annotated[str, Names("prediction_plan")]
 
 Finding = Literal["BETTER", "NOT_WORSE", "WORSE", "INCONCLUSIVE"]
 ScoreKind = Literal["binary", "real"]
@@ -76,7 +88,7 @@ class ScoresResult(Plain):
     seconds: float
 
 
-class Scores(CachedResult):
+class Scores(CachedResult[ScoresId]):
     """Scores of one model on one eval set, found again by what determines them."""
 
     kind: ClassVar[str] = "scores"
@@ -95,7 +107,7 @@ class ParityCheck(Plain):
     sentence: str = Field(description="For people; holds no row's text.")
 
 
-class Parity(CachedResult):
+class Parity(CachedResult[ParityId]):
     """Whether a model is the same in training, evaluation and batch: what was compared is what is served."""
 
     class Key(Plain):
@@ -159,7 +171,7 @@ class ModelScores(Plain):
 
     role: Role
     eval_set: str
-    scores: Annotated[str, Names("scores")]
+    scores: ScoresId
     metrics: tuple[Metric, ...]
 
 
@@ -180,7 +192,7 @@ class VerdictContent(Plain):
     candidate: AdapterId = Field(description="Adapter.")
     champion: AdapterId | None = Field(description="Adapter that the `champion` ref held when this was decided.")
     baseline: BaseId = Field(description="Base model without adapter.")
-    parity: Annotated[str, Names("parity")] | None = Field(
+    parity: ParityId | None = Field(
         default=None,
         description="Proof that the candidate is one model in training, evaluation and batch; none: it has no weights.",
     )
@@ -211,7 +223,7 @@ class VerdictContent(Plain):
         return next((one for one in metrics if (one.name, one.slice) == (comparison.metric, None)), None)
 
 
-class Verdict(Artifact):
+class Verdict(Artifact[VerdictId]):
     """The decision of a night, whether or not the ref moved."""
 
     kind: ClassVar[str] = "verdict"
@@ -234,7 +246,7 @@ class PredictionPlanContent(Plain):
     packages: dict[str, str]
 
 
-class PredictionPlan(Artifact):
+class PredictionPlan(Artifact[PredictionPlanId]):
     """What will be predicted, with which model."""
 
     kind: ClassVar[str] = "prediction_plan"
@@ -273,7 +285,7 @@ class PredictionsContent(Plain):
     rows: int
 
 
-class Predictions(Artifact):
+class Predictions(Artifact[PredictionsId]):
     """The night's batch, done: one terminal result a row."""
 
     kind: ClassVar[str] = "predictions"
@@ -295,7 +307,7 @@ class ReportProvenance(Plain):
     html: BlobId = Field(description="Blob of the self-contained page.")
 
 
-class Report(Artifact):
+class Report(Artifact[ReportId]):
     """The morning's report."""
 
     kind: ClassVar[str] = "report"

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
-from nightloom.artifacts.data import SnapshotId
 from nightloom.artifacts.fingerprints import TRIAL
-from nightloom.artifacts.models import AdapterId, BaseId, BlueprintId, ModelFile, PromptId, TaskSpec
+from nightloom.artifacts.ids import AdapterId, BaseId, BlueprintId, CheckpointId, PromptId, SnapshotId, TrialId
+from nightloom.artifacts.models import ModelFile, TaskSpec
 from nightloom.core.manifests import CachedResult, Plain
 from nightloom.core.names import BLOB, Names
 
@@ -94,7 +94,7 @@ class TrialResult(Plain):
     adjustments: tuple[str, ...] = Field(default=(), description="What was done otherwise than planned.")
 
 
-class Trial(CachedResult):
+class Trial(CachedResult[TrialId]):
     """The memo that keeps a trial from being trained twice."""
 
     kind: ClassVar[str] = "trial"
@@ -102,7 +102,7 @@ class Trial(CachedResult):
     result: TrialResult
 
 
-class Checkpoint(CachedResult):
+class Checkpoint(CachedResult[CheckpointId]):
     """A trial's state after a step. It is published last: what has no manifest was not written to the end."""
 
     class Key(Plain):

@@ -18,6 +18,7 @@ from nightloom.artifacts.folders import (
     move_into_cache,
     put_folder,
 )
+from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.model_files import MODEL_WEIGHTS, WEIGHTS_SUFFIX, keep_model_files
 from nightloom.artifacts.models import (
     BaseModelContent,
@@ -66,7 +67,7 @@ class Distant(Protocol):
 class FrozenBase(TypedDict):
     """A base model as a blueprint names it, with the digests of its tokenizer and chat template, where it has them."""
 
-    base: str
+    base: BaseId
     tokenizer: str | None
     template: str | None
 
@@ -105,19 +106,19 @@ def run_freeze(base: str) -> FrozenBase:
     return _describe(read_rendering(store, freeze_base(store, base)))
 
 
-def run_describe(base: str) -> FrozenBase:
+def run_describe(base_id: BaseId) -> FrozenBase:
     """Return a frozen base model as this interpreter reads it: for a child process."""
-    return _describe(read_rendering(open_store(), base))
+    return _describe(read_rendering(open_store(), base_id))
 
 
-def read_rendering(store: ObjectStore, base: str) -> Rendering:
+def read_rendering(store: ObjectStore, base_id: BaseId) -> Rendering:
     """Return how this interpreter reads a frozen base model's tokenizer and chat template."""
-    key = identify_rendering(base, TOKENS.versions())
+    key = identify_rendering(base_id, TOKENS.versions())
 
     def read() -> Rendering:
-        if is_dummy(store.load(BaseModelManifest, base).content.files):
+        if is_dummy(store.load(BaseModelManifest, base_id).content.files):
             return Rendering(key=key, result=Rendering.Result(tokenizer=None, template=None))
-        manifest, folder = fetch_model(store, BaseModelManifest, base)
+        manifest, folder = fetch_model(store, BaseModelManifest, base_id)
         encoder = open_encoder(folder)
         tokenizer = digest_tokenizer(manifest.content.files, encoder)
         return Rendering(key=key, result=Rendering.Result(tokenizer=tokenizer, template=encoder.template))
@@ -130,9 +131,9 @@ def _describe(rendering: Rendering) -> FrozenBase:
     return FrozenBase(base=rendering.key.base, tokenizer=read.tokenizer, template=read.template)
 
 
-def identify_rendering(base: str, packages: Mapping[str, str]) -> Rendering.Key:
+def identify_rendering(base_id: BaseId, packages: Mapping[str, str]) -> Rendering.Key:
     """Return what determines how a base model's tokenizer and chat template are read."""
-    return Rendering.Key(base=base, code=TOKENS.code(), packages=TOKENS.versions(packages))
+    return Rendering.Key(base=base_id, code=TOKENS.code(), packages=TOKENS.versions(packages))
 
 
 def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelContent | None:
@@ -160,7 +161,7 @@ def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) ->
     return store.load(BaseModelManifest, memo.result.base).content if memo else None
 
 
-def freeze_base(store: ObjectStore, base: str) -> str:
+def freeze_base(store: ObjectStore, base: str) -> BaseId:
     """Give the id of a base model.
 
     Args:
@@ -239,7 +240,7 @@ def _find_place(store: ObjectStore, base: str) -> Distant | Path:
     return Path(base)
 
 
-def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> str:
+def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> BaseId:
     """Fetch a distant folder and freeze it, unless this revision of it was before."""
     key = Origin.Key(source=distant.source, revision=distant.revision)
     with _lend_download(digest_json(key.model_dump())) as folder:
@@ -284,7 +285,7 @@ def _lend_download(name: str) -> Iterator[Path]:
                 folder.rmdir()  # where nothing had to be fetched
 
 
-def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[str, tuple[ModelFile, ...]]:
+def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[BaseId, tuple[ModelFile, ...]]:
     files = put_folder(store, folder, _list_names(folder))
     provenance = BaseModelProvenance(source=source, license=_read_license(folder / _CARD))
     return store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=provenance)).id, files
@@ -312,7 +313,7 @@ def _read_license(card: Path) -> str | None:
     return str(named) if named else None
 
 
-def _freeze_dummy(store: ObjectStore) -> str:
+def _freeze_dummy(store: ObjectStore) -> BaseId:
     store.put_blob(_DUMMY)
     content = BaseModelContent(files=_dummy_files())
     return store.publish(BaseModelManifest(content=content, provenance=BaseModelProvenance(source="dummy"))).id

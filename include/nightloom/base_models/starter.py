@@ -15,6 +15,7 @@ from typing import Any
 
 from nightloom.artifacts.fingerprints import STARTER
 from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance, Starter
 from nightloom.base_models.determinism import be_deterministic
 from nightloom.base_models.starter_text import WORDS_FILE, Writer
@@ -62,7 +63,7 @@ class StarterSettings(Plain):
 
 def make_starter(
     store: ObjectStore, settings: StarterSettings | None = None, tell: Callable[[str], None] = logger.info
-) -> str:
+) -> BaseId:
     """Give the starter's base id; it is pretrained unless these settings were before.
 
     Args:
@@ -84,7 +85,7 @@ def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> 
     )
 
 
-def run_starter() -> str:
+def run_starter() -> BaseId:
     """Make the starter in this process and return its base id: for a child process."""
     return make_starter(open_store())
 

@@ -8,6 +8,7 @@ from datetime import date
 from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, EvalSetUse
 from nightloom.artifacts.data import EvalSetManifest, Preparation
 from nightloom.artifacts.fingerprints import VERDICT
+from nightloom.artifacts.ids import BaseId, BlueprintId, SnapshotId
 from nightloom.artifacts.models import specify_task
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.training import Ranking
@@ -49,8 +50,8 @@ def draft_recipe(
     return draft_blueprint(
         recipe,
         night=night,
-        snapshot=prepared.content.snapshot,
-        base=frozen["base"],
+        snapshot_id=prepared.content.snapshot,
+        base_id=frozen["base"],
         tokenizer=frozen["tokenizer"],
         template=frozen["template"],
         prompt=read_prompt(get_settings().prompts_dir, recipe.task.prompt),
@@ -83,7 +84,7 @@ def find_prepared_night(database: Database, recipe: str, night: date | None) -> 
     return found
 
 
-def find_winner(store: ObjectStore, blueprint_id: str) -> int | None:
+def find_winner(store: ObjectStore, blueprint_id: BlueprintId) -> int | None:
     """Give the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
     spec = store.load(Blueprint, blueprint_id).content
     if ranked := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=count_rungs(spec))):
@@ -112,8 +113,8 @@ def draft_blueprint(
     recipe: Recipe,
     *,
     night: date,
-    snapshot: str,
-    base: str,
+    snapshot_id: SnapshotId,
+    base_id: BaseId,
     tokenizer: str | None = None,
     template: str | None = None,
     prompt: Prompt,
@@ -124,8 +125,8 @@ def draft_blueprint(
     Args:
         recipe: What the team wrote.
         night: The night for which it is compiled; recorded, no part of the identity.
-        snapshot: Training data.
-        base: Base model.
+        snapshot_id: Training data.
+        base_id: Base model.
         tokenizer: Digest of its tokenizer; none: it has none.
         template: Digest of its chat template.
         prompt: The prompt version that the recipe names.
@@ -134,8 +135,8 @@ def draft_blueprint(
     packages = worker_packages()
     identity = BlueprintSpec(
         recipe=recipe.name,
-        snapshot=snapshot,
-        base=base,
+        snapshot=snapshot_id,
+        base=base_id,
         tokenizer=tokenizer,
         template=template,
         task=specify_task(recipe.task, prompt.id),

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
+from nightloom.artifacts.ids import BaseId, BlueprintId, PromptId, SnapshotId
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.artifacts.training import identify_trial
@@ -53,24 +54,24 @@ class Difference:
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def diff_stored(store: ObjectStore, before: str, after: str) -> Difference:
+def diff_stored(store: ObjectStore, before_id: BlueprintId, after_id: BlueprintId) -> Difference:
     """Tell what changed between two stored blueprints.
 
     Raises:
         ManifestError: One of them is not there.
     """
-    old, new = (store.load(Blueprint, one) for one in (before, after))
+    old, new = (store.load(Blueprint, one) for one in (before_id, after_id))
     prompts = {one.content.task.prompt: _find_prompt(store, one.content.task.prompt) for one in (old, new)}
     return _diff(store, old, new, f"{short(new.id)} (night {new.provenance.night})", prompts)
 
 
-def diff_with_recipe(store: ObjectStore, database: Database, before: str, recipe: str) -> Difference:
+def diff_with_recipe(store: ObjectStore, database: Database, before_id: BlueprintId, recipe: str) -> Difference:
     """Tell what changed from a stored blueprint to what a recipe is compiled to now, on the latest prepared night.
 
     Raises:
         InputError: The recipe cannot be used, or its base model has to be frozen first.
     """
-    old, settings = store.load(Blueprint, before), load_recipe(recipe)
+    old, settings = store.load(Blueprint, before_id), load_recipe(recipe)
     night = find_prepared_night(database, recipe, None)
     prepared = find_preparation(store, database, recipe, night)
     if isinstance(prepared, Stop):
@@ -86,7 +87,7 @@ def diff_with_recipe(store: ObjectStore, database: Database, before: str, recipe
 
 
 def _diff(
-    store: ObjectStore, old: Blueprint, new: Blueprint, name: str, prompts: dict[str, PromptContent | None]
+    store: ObjectStore, old: Blueprint, new: Blueprint, name: str, prompts: dict[PromptId, PromptContent | None]
 ) -> Difference:
     changes = [tell_rows(store, change) for change in diff_blueprints(old.content, new.content)]
     fields = {change.field for change in changes}
@@ -126,7 +127,7 @@ def _conclude(old: BlueprintSpec, new: BlueprintSpec, changes: list[Change], ane
     return f"{some} would be trained anew, because {tell_changes(nearest)}"
 
 
-def _count_rows(store: ObjectStore, before: str, after: str) -> dict[str, int] | None:
+def _count_rows(store: ObjectStore, before: SnapshotId, after: SnapshotId) -> dict[str, int] | None:
     try:
         changed = diff_snapshots(store, before, after)["change"].to_list()
     except ManifestError:
@@ -134,7 +135,7 @@ def _count_rows(store: ObjectStore, before: str, after: str) -> dict[str, int] |
     return {change: changed.count(change) for change in CHANGES}
 
 
-def _find_prompt(store: ObjectStore, prompt_id: str) -> PromptContent | None:
+def _find_prompt(store: ObjectStore, prompt_id: PromptId) -> PromptContent | None:
     prompt = store.load_if_there(Prompt, prompt_id)
     return prompt.content if prompt else None
 
@@ -143,10 +144,10 @@ def _spell(prompt: PromptContent) -> str:
     return "\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
 
 
-def _find_template(store: ObjectStore, base: str) -> str | None:
+def _find_template(store: ObjectStore, base_id: BaseId) -> str | None:
     """Give the text of a base model's chat template from its files."""
     try:
-        files = {file.path: file.sha256 for file in store.load(BaseModelManifest, base).content.files}
+        files = {file.path: file.sha256 for file in store.load(BaseModelManifest, base_id).content.files}
         if _TEMPLATE_FILE in files:
             return store.get_blob(files[_TEMPLATE_FILE]).decode()
         template = json.loads(store.get_blob(files[_TOKENIZER_FILE]))["chat_template"]

@@ -11,6 +11,7 @@ from itertools import islice
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse, number_draws
 from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.ids import AdapterId, BlueprintId
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Scores, Verdict
 from nightloom.artifacts.training import Divergence, Ranking, Rung, Tokens, Trial, identify_trial
@@ -76,7 +77,7 @@ def plan_recipe(store: ObjectStore, database: Database, recipe: str, night: date
     return _Planner(store, database, draft_recipe(store, settings, night, prepared, frozen), night, earlier).plan()
 
 
-def plan_blueprint(store: ObjectStore, database: Database, blueprint_id: str) -> Plan:
+def plan_blueprint(store: ObjectStore, database: Database, blueprint_id: BlueprintId) -> Plan:
     """Plan what running a stored blueprint would do, for the night that it was compiled for first.
 
     Raises:
@@ -278,23 +279,23 @@ class _Planner:
         tells = "scores of an adapter" if model.adapter else "scores"
         return self._plan_memo(f"scores of {role} on {use.name}", scores, tells, first)
 
-    def _find_candidate(self) -> str | None:
+    def _find_candidate(self) -> AdapterId | None:
         ranking = self._find_ranking(len(self._shares) - 1)
         trials = self.blueprint.content.trials
         number = ranking.result.going_on[0] if ranking else 0
         found = self._standing.get(number) if ranking or len(trials) == 1 else None
         return found.result.adapter if found else None
 
-    def _plan_verdict(self, candidate: str | None, champion: str | None) -> PlanItem:
-        if candidate is None:
+    def _plan_verdict(self, candidate_id: AdapterId | None, champion_id: AdapterId | None) -> PlanItem:
+        if candidate_id is None:
             return PlanItem("verdict", "unknown", reason="until the candidate is scored")
-        for one in reversed(list_children(self.database, candidate, "verdict", "candidate")):
+        for one in reversed(list_children(self.database, candidate_id, "verdict", "candidate")):
             verdict = self.store.load_if_there(Verdict, one)
             decided = verdict and (
                 *(verdict.content.blueprint, verdict.content.candidate),
                 *(verdict.content.champion, verdict.content.night),
             )
-            if verdict and decided == (self.blueprint.id, candidate, champion, self.night.isoformat()):
+            if verdict and decided == (self.blueprint.id, candidate_id, champion_id, self.night.isoformat()):
                 return PlanItem("verdict", "exists", verdict.id, verdict.content.finding)
         return PlanItem("verdict", "would run", reason="nobody decided on this candidate and champion that night")
 

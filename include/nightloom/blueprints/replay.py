@@ -8,6 +8,7 @@ from typing import Any
 
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.ids import BlueprintId
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.blueprints.compile import describe_machine, find_winner
@@ -25,7 +26,7 @@ from nightloom.training.distributed import count_processes, lead
 from nightloom.trials.train import train_anew
 
 
-def choose_trial(store: ObjectStore, blueprint_id: str, trial_no: int | None) -> int:
+def choose_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int | None) -> int:
     """Give the number of a trial that was trained: the given one, or the one whose adapter won.
 
     Raises:
@@ -40,7 +41,7 @@ def choose_trial(store: ObjectStore, blueprint_id: str, trial_no: int | None) ->
     return number
 
 
-def list_surroundings(store: ObjectStore, blueprint_id: str) -> list[str]:
+def list_surroundings(store: ObjectStore, blueprint_id: BlueprintId) -> list[str]:
     """Say what is not as it was where a blueprint was compiled; not all of it need make a difference."""
     blueprint = store.load(Blueprint, blueprint_id)
     record, present = blueprint.provenance, worker_packages()
@@ -56,18 +57,18 @@ def list_surroundings(store: ObjectStore, blueprint_id: str) -> list[str]:
     return told
 
 
-def replay_on_device(blueprint_id: str, trial_no: int, tolerance: float) -> dict[str, Any]:
+def replay_on_device(blueprint_id: BlueprintId, trial_no: int, tolerance: float) -> dict[str, Any]:
     """Train a trial again in the interpreter that trains, on a device of its own; gives what `replay_trial` gives."""
     replay = on_device(run_replay, processes=get_settings().processes)
     return replay(blueprint_id=blueprint_id, trial_no=trial_no, tolerance=tolerance)
 
 
-def run_replay(blueprint_id: str, trial_no: int, tolerance: float) -> dict[str, Any]:
+def run_replay(blueprint_id: BlueprintId, trial_no: int, tolerance: float) -> dict[str, Any]:
     """Train in this process and compare: for a child process."""
     return replay_trial(open_store(), blueprint_id, trial_no, tolerance)
 
 
-def replay_trial(store: ObjectStore, blueprint_id: str, trial_no: int, tolerance: float) -> dict[str, Any]:
+def replay_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, tolerance: float) -> dict[str, Any]:
     """Train a trial again, publish nothing, and compare it with the one that stands.
 
     Gives the fields of `Comparison`, and `seconds`, `device` and `device_before`.
@@ -98,7 +99,7 @@ def _name_devices(device: str, processes: int) -> str:
     return device if processes == 1 else f"{processes} times {device}"
 
 
-def _find_trial(store: ObjectStore, blueprint_id: str, number: int) -> Trial:
+def _find_trial(store: ObjectStore, blueprint_id: BlueprintId, number: int) -> Trial:
     spec = store.load(Blueprint, blueprint_id).content
     if not 0 <= number < len(spec.trials):
         msg = f"blueprint {short(blueprint_id)} plans {len(spec.trials)} trials; {number} is not one of them"

@@ -8,6 +8,7 @@ from itertools import chain
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.data import EvalSetManifest
+from nightloom.artifacts.ids import BaseId, BlueprintId
 from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, ModelFile
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
@@ -60,7 +61,7 @@ class Verified:
         return not (self.store or self.installation or self.recipe)
 
 
-def verify_blueprint(store: ObjectStore, blueprint_id: str) -> Verified:
+def verify_blueprint(store: ObjectStore, blueprint_id: BlueprintId) -> Verified:
     """Recompute every digest that a blueprint names, and compare what is here with what it was compiled from.
 
     Raises:
@@ -68,7 +69,7 @@ def verify_blueprint(store: ObjectStore, blueprint_id: str) -> Verified:
     """
     blueprint = store.load(Blueprint, blueprint_id)
     damaged = verify_inputs(store, blueprint.content)
-    described = None if damaged else in_child(run_describe)(base=blueprint.content.base)
+    described = None if damaged else in_child(run_describe)(base_id=blueprint.content.base)
     return Verified(
         store=damaged,
         installation=verify_installation(blueprint.content, described, os.environ),
@@ -76,7 +77,7 @@ def verify_blueprint(store: ObjectStore, blueprint_id: str) -> Verified:
     )
 
 
-def open_stored(store: ObjectStore, blueprint_id: str) -> Blueprint:
+def open_stored(store: ObjectStore, blueprint_id: BlueprintId) -> Blueprint:
     """Give a stored blueprint that somebody wants to run, if this installation is as it says.
 
     Raises:
@@ -135,9 +136,9 @@ def _catch(check: Callable[[], object]) -> list[str]:
     return []
 
 
-def _verify_base_files(store: ObjectStore, base: str) -> Iterator[str]:
+def _verify_base_files(store: ObjectStore, base_id: BaseId) -> Iterator[str]:
     try:
-        files = store.load(BaseModelManifest, base).content.files
+        files = store.load(BaseModelManifest, base_id).content.files
     except ManifestError as error:
         yield str(error)
         return
@@ -147,7 +148,7 @@ def _verify_base_files(store: ObjectStore, base: str) -> Iterator[str]:
                 # Through a file: weights may be larger than memory.
                 store.fetch_file(file.sha256, folder / "blob")
             except ManifestError as error:
-                yield f"{file.path} of base model {short(base)}: {error}"
+                yield f"{file.path} of base model {short(base_id)}: {error}"
 
 
 def _verify_ours(spec: BlueprintSpec) -> Iterator[str]:
@@ -215,8 +216,8 @@ def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
     again = draft_blueprint(
         recipe,
         night=parse_night(blueprint.provenance.night),
-        snapshot=spec.snapshot,
-        base=spec.base,
+        snapshot_id=spec.snapshot,
+        base_id=spec.base,
         tokenizer=spec.tokenizer,
         template=spec.template,
         prompt=prompt,

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.blueprints import BlueprintId, app, change_documents, is_recipe
+from nightloom.cli.blueprints import BlueprintArgument, app, change_documents, is_recipe
 from nightloom.cli.lookup import find_id
 from nightloom.cli.output import AsJson, facts, show
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
+    from nightloom.artifacts.ids import BlueprintId
     from nightloom.blueprints.diff import Difference
 
 _ROUNDING = 1e-5
@@ -22,15 +23,16 @@ TrialNumber = Annotated[int | None, typer.Option("--trial", min=0, metavar="NUMB
 
 
 @app.command()
-def run(blueprint: BlueprintId, *, trial: TrialNumber = None, as_json: AsJson = False) -> None:
+def run(blueprint: BlueprintArgument, *, trial: TrialNumber = None, as_json: AsJson = False) -> None:
     """Train, pick and compare out of Airflow, to the same ids. No ref moves; what exists is not made again."""
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.artifacts.results import Verdict
     from nightloom.cli.progress import following_steps
     from nightloom.nightly.running import run_blueprint
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
-    store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
+    store, blueprint_id = open_store(), find_id(open_database(), Blueprint, blueprint)
     with following_steps() as on_step:
         ran = run_blueprint(store, blueprint_id, on_step, trial)
     decided = store.load(Verdict, ran.verdict).content if ran.verdict else None
@@ -43,13 +45,14 @@ def run(blueprint: BlueprintId, *, trial: TrialNumber = None, as_json: AsJson = 
 
 
 @app.command()
-def verify(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
+def verify(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> None:
     """Recompute every digest, and look for inputs that the blueprint does not declare. Exit 1 when it is not sound."""
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.verify import verify_blueprint
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
-    blueprint_id = find_id(open_database(), "blueprint", blueprint)
+    blueprint_id = find_id(open_database(), Blueprint, blueprint)
     found = verify_blueprint(open_store(), blueprint_id)
     places = [
         ("inputs in the store", found.store, "as they were frozen", "damaged: it cannot be run"),
@@ -65,7 +68,7 @@ def verify(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def replay(
-    blueprint: BlueprintId,
+    blueprint: BlueprintArgument,
     *,
     trial: TrialNumber = None,
     tolerance: Annotated[
@@ -74,12 +77,13 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Train a trial anew and compare its weights with those that stand. Exit 1 when they are different."""
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.replay import choose_trial, list_surroundings, replay_on_device
     from nightloom.cli.progress import following_steps
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
-    store, blueprint_id = open_store(), find_id(open_database(), "blueprint", blueprint)
+    store, blueprint_id = open_store(), find_id(open_database(), Blueprint, blueprint)
     number = choose_trial(store, blueprint_id, trial)
     surroundings = list_surroundings(store, blueprint_id)
     # Before it is trained: whoever sees that it cannot be the same need not wait.
@@ -95,7 +99,7 @@ def replay(
 
 @app.command()
 def diff(
-    before: BlueprintId,
+    before: BlueprintArgument,
     after: Annotated[
         str, typer.Argument(metavar="BLUEPRINT|RECIPE", help="Another blueprint, or a recipe as it stands now.")
     ],
@@ -103,16 +107,17 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Tell what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.diff import diff_stored, diff_with_recipe
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    first = find_id(database, "blueprint", before)
+    first = find_id(database, Blueprint, before)
     if is_recipe(after):
         found = diff_with_recipe(store, database, first, after)
     else:
-        found = diff_stored(store, first, find_id(database, "blueprint", after))
+        found = diff_stored(store, first, find_id(database, Blueprint, after))
     document = {
         "before": first,
         "after": found.after.id,
@@ -125,7 +130,7 @@ def diff(
     show(document, _tell_difference(found), as_json=as_json)
 
 
-def _tell_replay(blueprint_id: str, trial_no: int, found: dict[str, Any]) -> str:
+def _tell_replay(blueprint_id: "BlueprintId", trial_no: int, found: dict[str, Any]) -> str:
     pairs: list[tuple[str, Any]] = [
         ("blueprint", blueprint_id),
         ("trial", trial_no),

@@ -22,6 +22,7 @@ from nightloom.core.durations import show_duration
 
 if TYPE_CHECKING:
     from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse
+    from nightloom.artifacts.ids import BlueprintId
     from nightloom.artifacts.results import Verdict
     from nightloom.blueprints.changes import Change
     from nightloom.blueprints.estimate import Estimate
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="blueprint", help="All that determines a night's result.", no_args_is_help=True)
 
-BlueprintId = Annotated[str, typer.Argument(metavar="BLUEPRINT", help="Id of a blueprint, or its first digits.")]
+BlueprintArgument = Annotated[str, typer.Argument(metavar="BLUEPRINT", help="Id of a blueprint, or its first digits.")]
 PreparedNight = Annotated[
     str | None,
     typer.Option("--night", metavar="DATE", help="Such as 2026-11-23; the latest that was prepared without it."),
@@ -77,6 +78,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Tell every step, whether its result exists, which field made it differ, and the time and cost. Runs nothing."""
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.planner import plan_blueprint, plan_recipe
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
@@ -85,7 +87,7 @@ def plan(
     if is_recipe(target):
         made = plan_recipe(store, database, target, _find_night(target, night))
     else:
-        made = plan_blueprint(store, database, find_id(database, "blueprint", target))
+        made = plan_blueprint(store, database, find_id(database, Blueprint, target))
     show(_plan_document(made), _tell_plan(made), as_json=as_json)
 
 
@@ -97,6 +99,7 @@ def list_blueprints(
     as_json: AsJson = False,
 ) -> None:
     """List the blueprints, newest first, with what the last verdict on each found."""
+    from nightloom.artifacts.blueprints import Blueprint
     from nightloom.registry.database import open_database
     from nightloom.registry.members import list_newest
     from nightloom.registry.store import open_store
@@ -104,7 +107,7 @@ def list_blueprints(
     store, database = open_store(), open_database()
     documents = []
     for one in islice(list_newest(database, "blueprint", recipe), limit):
-        verdict = _find_verdict(store, database, one.manifest)
+        verdict = _find_verdict(store, database, Blueprint.as_id(one.manifest))
         told = {"finding": verdict.content.finding, "promote": verdict.content.promote} if verdict else {}
         document = {"id": one.manifest, "recipe": one.recipe, "night": one.night, "finding": None, "promote": None}
         documents.append({**document, **told})
@@ -114,7 +117,7 @@ def list_blueprints(
 
 
 @app.command("show")
-def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
+def show_blueprint(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> None:
     """Show what a blueprint pins, its trials, and the time that they would take."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.planner import plan_blueprint
@@ -122,7 +125,7 @@ def show_blueprint(blueprint: BlueprintId, *, as_json: AsJson = False) -> None:
     from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    manifest = store.load(Blueprint, find_id(database, "blueprint", blueprint))
+    manifest = store.load(Blueprint, find_id(database, Blueprint, blueprint))
     verdict = _find_verdict(store, database, manifest.id)
     planned = plan_blueprint(store, database, manifest.id)
     text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_tell_trials(store, manifest.content)}"
@@ -199,7 +202,7 @@ def is_recipe(target: str) -> bool:
     return target in names or bool(set(target) - set("0123456789abcdef"))
 
 
-def _find_verdict(store: "ObjectStore", database: "Database", blueprint_id: str) -> "Verdict | None":
+def _find_verdict(store: "ObjectStore", database: "Database", blueprint_id: "BlueprintId") -> "Verdict | None":
     """Return the last verdict on a blueprint."""
     from nightloom.artifacts.results import Verdict
     from nightloom.registry.questions import list_children

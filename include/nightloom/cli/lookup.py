@@ -10,11 +10,13 @@ from nightloom.core.errors import InputError
 from nightloom.core.nights import parse_night
 
 if TYPE_CHECKING:
+    from nightloom.artifacts.ids import AdapterId
     from nightloom.core.manifests import Manifest
     from nightloom.core.stages import Stage
     from nightloom.core.store import ObjectStore
     from nightloom.registry.database import Database
 
+Id = TypeVar("Id", bound=str)
 M = TypeVar("M", bound="Manifest")
 
 _MOST_NAMED = 5
@@ -22,8 +24,8 @@ _FEWEST_DIGITS = 4
 _MOST_COMPARED = 1000
 
 
-def find_id(database: "Database", kind: str, given: str) -> str:
-    """Give the id of that kind which begins with the given digits.
+def find_id(database: "Database", kind: "type[Manifest[Id]]", given: str) -> Id:
+    """Return the id of that kind which begins with the given digits.
 
     Raises:
         InputError: None does, or several.
@@ -31,11 +33,11 @@ def find_id(database: "Database", kind: str, given: str) -> str:
     from nightloom.registry.questions import complete_id
 
     if re.fullmatch("[0-9a-f]{64}", given):
-        return given
-    found = complete_id(database, kind, given, limit=_MOST_NAMED + 1) if re.fullmatch("[0-9a-f]+", given) else []
+        return kind.as_id(given)
+    found = complete_id(database, kind.kind, given, limit=_MOST_NAMED + 1) if re.fullmatch("[0-9a-f]+", given) else []
     if len(found) != 1:
-        raise InputError(_explain_lookup(database, kind, given, found))
-    return found[0]
+        raise InputError(_explain_lookup(database, kind.kind, given, found))
+    return kind.as_id(found[0])
 
 
 def _explain_lookup(database: "Database", kind: str, given: str, found: list[str]) -> str:
@@ -52,7 +54,7 @@ def _explain_lookup(database: "Database", kind: str, given: str, found: list[str
     return f"no {kind} begins with {given!r}; {hint}"
 
 
-def find_owner(database: "Database", adapter_id: str, recipe: str | None) -> str:
+def find_owner(database: "Database", adapter_id: "AdapterId", recipe: str | None) -> str:
     """Return the recipe as whose an adapter is meant: the given one, or the only one that has it.
 
     Raises:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nightloom.cli.lookup import find_id, find_owner
-from nightloom.cli.models import AdapterId, AsOf, app
+from nightloom.cli.models import AdapterArgument, AsOf, app
 from nightloom.cli.output import AsJson, RecipeName, show
 from nightloom.core.digests import short
 
 if TYPE_CHECKING:
+    from nightloom.artifacts.ids import BaseId
     from nightloom.artifacts.models import TaskSpec
     from nightloom.artifacts.prompts import Prompt
     from nightloom.exchange.importing import Found
@@ -24,7 +25,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, for the log.")]
 
 
 @app.command()
-def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: AsJson = False) -> None:
+def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_json: AsJson = False) -> None:
     """Make an adapter the champion by hand. Predictions of the next night come from it."""
     from nightloom.artifacts.models import Adapter
     from nightloom.core.errors import InputError
@@ -36,7 +37,7 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
     from nightloom.registry.store import open_store
 
     store, database, settings = open_store(), open_database(), load_recipe(recipe)
-    manifest = store.load(Adapter, find_id(database, "adapter", adapter))
+    manifest = store.load(Adapter, find_id(database, Adapter, adapter))
     find_owner(database, manifest.id, recipe)
     ground = find_ground(store, database, recipe, manifest.id)
     if ground is None:
@@ -45,8 +46,8 @@ def promote(adapter: AdapterId, recipe: RecipeName, *, reason: Reason, as_json: 
             f"asked; let a night compare it, or export it and import it for {recipe}"
         )
         raise InputError(msg)
-    base, _, task = _freeze(settings)
-    refuse_unfit(settings, manifest, task_of(store, ground), base, task)
+    base_id, _, task = _freeze(settings)
+    refuse_unfit(settings, manifest, task_of(store, ground), base_id, task)
     refuse_mismatched(manifest.id, read_lineage(store, database, manifest, recipe).parities)
     night = _find_night(database, settings)
     done = promote_by_hand(database, ground, night=night, who=getuser(), why=reason)
@@ -75,7 +76,7 @@ def rollback(
 
 @app.command("export")
 def export(
-    adapter: AdapterId,
+    adapter: AdapterArgument,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; it is made.")],
     *,
     recipe: AsOf = None,
@@ -86,12 +87,13 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write an adapter into a folder that transformers, peft and vLLM read, with its card and its lineage."""
+    from nightloom.artifacts.models import Adapter
     from nightloom.exchange.exporting import export_model
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
     database = open_database()
-    found = find_id(database, "adapter", adapter)
+    found = find_id(database, Adapter, adapter)
     owner = find_owner(database, found, recipe)
     done = export_model(open_store(), database, found, owner, folder, merged=merged, force=force)
     show(asdict(done), f"{done.form} {short(done.adapter)} is in {folder}: {', '.join(done.files)}", as_json=as_json)
@@ -120,9 +122,9 @@ def import_model(
     found = read_folder(store, folder)
     if champion and found.lineage:
         refuse_mismatched(found.lineage.adapter.id, found.lineage.parities)
-    frozen, prompt, task = _freeze(settings, base)
+    base_id, prompt, task = _freeze(settings, base)
     store.publish(prompt)
-    imported, told = adopt_model(store, found, settings, base=frozen, task=task, source=folder.resolve().name)
+    imported, told = adopt_model(store, found, settings, base_id=base_id, task=task, source=folder.resolve().name)
     adapter = imported.content.adapter
     notes = [*told, *_note_base(found, settings, base)]
     lines = [f"adapter {short(adapter)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
@@ -169,7 +171,7 @@ def _find_night(database: "Database", recipe: "Recipe") -> date:
     return last[0].night if last else night_of(utc_now(), recipe.timezone) - timedelta(days=1)
 
 
-def _freeze(recipe: "Recipe", base: str | None = None) -> tuple[str, "Prompt", "TaskSpec"]:
+def _freeze(recipe: "Recipe", base: str | None = None) -> tuple["BaseId", "Prompt", "TaskSpec"]:
     """Give the id of a recipe's base model, its prompt, and what it asks."""
     from nightloom.artifacts.models import specify_task
     from nightloom.base_models.freeze import freeze_in_child

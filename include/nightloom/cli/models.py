@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="model", help="Candidates, champions, and the log of every move.", no_args_is_help=True)
 
-AdapterId = Annotated[str, typer.Argument(metavar="ADAPTER", help="Id of an adapter, or its first digits.")]
+AdapterArgument = Annotated[str, typer.Argument(metavar="ADAPTER", help="Id of an adapter, or its first digits.")]
 AsOf = Annotated[
     str | None,
     typer.Option("--recipe", metavar="NAME", help="As the adapter of this recipe, where several recipes have it."),
@@ -67,7 +67,7 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
 
 @app.command("show")
 def show_model(
-    adapter: AdapterId,
+    adapter: AdapterArgument,
     *,
     recipe: AsOf = None,
     sample: Annotated[
@@ -82,7 +82,7 @@ def show_model(
     from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    manifest = store.load(Adapter, find_id(database, "adapter", adapter))
+    manifest = store.load(Adapter, find_id(database, Adapter, adapter))
     owner = find_owner(database, manifest.id, recipe)
     lineage = read_lineage(store, database, manifest, owner)
     trial, blueprint = lineage.trial, lineage.blueprint

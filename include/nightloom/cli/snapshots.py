@@ -11,7 +11,7 @@ from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, 
 
 app = typer.Typer(name="snapshot", help="Training data, frozen.", no_args_is_help=True)
 
-SnapshotId = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Id of a snapshot, or its first digits.")]
+SnapshotArgument = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Id of a snapshot, or its first digits.")]
 
 
 @app.command("list")
@@ -42,7 +42,7 @@ def list_snapshots(
 
 @app.command("show")
 def show_snapshot(
-    snapshot: SnapshotId,
+    snapshot: SnapshotArgument,
     *,
     files: Annotated[bool, typer.Option("--files", help="The addresses of its Parquet files, one a line.")] = False,
     as_json: AsJson = False,
@@ -58,7 +58,7 @@ def show_snapshot(
     from nightloom.snapshots.export import list_addresses
 
     store, database = open_store(), open_database()
-    manifest = store.load(Snapshot, find_id(database, "snapshot", snapshot))
+    manifest = store.load(Snapshot, find_id(database, Snapshot, snapshot))
     if files:
         addresses = list_addresses(store, manifest)
         show({"id": manifest.id, "files": addresses}, "\n".join(addresses), as_json=as_json)
@@ -88,14 +88,15 @@ def show_snapshot(
 
 
 @app.command()
-def verify(snapshot: SnapshotId, *, as_json: AsJson = False) -> None:
+def verify(snapshot: SnapshotArgument, *, as_json: AsJson = False) -> None:
     """Recompute every digest of a snapshot. Exit 1 when something is not as it was frozen, but for erased rows."""
+    from nightloom.artifacts.data import Snapshot
     from nightloom.core.errors import ManifestError
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
     from nightloom.snapshots.verify import verify_snapshot
 
-    snapshot_id = find_id(open_database(), "snapshot", snapshot)
+    snapshot_id = find_id(open_database(), Snapshot, snapshot)
     erased, problem = 0, None
     try:
         erased = len(verify_snapshot(open_store(), snapshot_id).erased)
@@ -117,11 +118,12 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of the rows from one snapshot to another: how many by slice, and which."""
+    from nightloom.artifacts.data import Snapshot
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
     from nightloom.snapshots.diff import CHANGES, diff_snapshots
 
-    first, second = (find_id(open_database(), "snapshot", one) for one in (before, after))
+    first, second = (find_id(open_database(), Snapshot, one) for one in (before, after))
     changed = diff_snapshots(open_store(), first, second)
     counts = changed.group_by("slice", "change").len("rows").sort("slice", "change")
     shown = changed.head(limit).to_dicts()
@@ -137,17 +139,18 @@ def diff(
 
 @app.command()
 def export(
-    snapshot: SnapshotId,
+    snapshot: SnapshotArgument,
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="An empty folder, or one of the same export.")],
     *,
     as_json: AsJson = False,
 ) -> None:
     """Write a snapshot as Parquet files that DuckDB, Polars, pandas and `datasets` read."""
+    from nightloom.artifacts.data import Snapshot
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
     from nightloom.snapshots.export import export_snapshot
 
-    snapshot_id = find_id(open_database(), "snapshot", snapshot)
+    snapshot_id = find_id(open_database(), Snapshot, snapshot)
     files = export_snapshot(open_store(), snapshot_id, to)
     text = f"{len(files)} files in {to}, for DuckDB, Polars, pandas or `datasets`"
     show({"id": snapshot_id, "files": [str(path) for path in files]}, text, as_json=as_json)

@@ -6,12 +6,16 @@ first document under an id is the one that is kept.
 """
 
 import json
-from typing import ClassVar, Self
+from typing import ClassVar, Generic, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import TypeVar
 
 from nightloom.core.digests import canonical_json, digest_json, parse_json
 from nightloom.core.errors import ManifestError
+
+Id_co = TypeVar("Id_co", bound=str, covariant=True, default=str)
+"""The type of a kind's ids; plain text of a kind that no signature speaks of."""
 
 
 class Plain(BaseModel):
@@ -20,7 +24,7 @@ class Plain(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Manifest(Plain):
+class Manifest(Plain, Generic[Id_co]):
     """A small document that is kept under an id. Either an `Artifact` or a `CachedResult`; those set `kind`."""
 
     kind: ClassVar[str]
@@ -29,16 +33,23 @@ class Manifest(Plain):
     stays_in_memory: ClassVar[bool] = False  # many steps of a process ask for it, and it is small
 
     @property
-    def id(self) -> str:
+    def id(self) -> Id_co:
         """The digest of kind, schema version and that part by which the manifest is named."""
         return self.id_of(getattr(self, self.named_by))
 
     @classmethod
-    def id_of(cls, part: Plain) -> str:
+    def id_of(cls, part: Plain) -> Id_co:
         """Return the id of the manifest that is named by this content or key."""
-        return digest_json(
-            {"kind": cls.kind, "schema_version": cls.schema_version, cls.named_by: part.model_dump(mode="json")}
+        return cls.as_id(
+            digest_json(
+                {"kind": cls.kind, "schema_version": cls.schema_version, cls.named_by: part.model_dump(mode="json")}
+            )
         )
+
+    @classmethod
+    def as_id(cls, text: str) -> Id_co:
+        """Return text that comes from outside, such as a ref or a row of the index, as an id of this kind."""
+        return cast("Id_co", text)
 
     def to_bytes(self) -> bytes:
         """Give the canonical JSON that is stored."""
@@ -76,7 +87,7 @@ class Manifest(Plain):
         return manifest
 
 
-class Artifact(Manifest):
+class Artifact(Manifest[Id_co]):
     """A thing by what it is. Two people who make the same thing get the same id.
 
     The provenance is that of whoever made it first: how it was made, and when. It never says what a model is asked,
@@ -89,7 +100,7 @@ class Artifact(Manifest):
     provenance: Plain
 
 
-class CachedResult(Manifest):
+class CachedResult(Manifest[Id_co]):
     """What came out for a key, which holds all that determines it. The first result is kept, and found by the key.
 
     Nothing names most of them, so each is kept for as long as all that its key names.

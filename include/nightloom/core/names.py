@@ -62,6 +62,7 @@ def _walk_model(value: BaseModel, path: str) -> Iterator[Named]:
 def _walk(value: Any, annotation: Any, metadata: tuple[Any, ...], path: str) -> Iterator[Named]:
     if value is None:
         return
+    annotation = _supertype(annotation)
     if get_origin(annotation) is Annotated:
         annotation, *inner = get_args(annotation)
         metadata = (*metadata, *inner)
@@ -90,4 +91,9 @@ def _find_names(annotation: Any) -> Iterator[Names]:
 def _choices(annotation: Any) -> tuple[Any, ...]:
     origin = get_origin(annotation)
     is_union = origin is not None and getattr(origin, "__name__", "") in ("Union", "UnionType")
-    return get_args(annotation) if is_union else (annotation,)
+    return tuple(_supertype(one) for one in get_args(annotation)) if is_union else (annotation,)
+
+
+def _supertype(annotation: Any) -> Any:
+    """Return what a `NewType` is of, or any other annotation as it is."""
+    return getattr(annotation, "__supertype__", annotation)

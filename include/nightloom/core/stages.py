@@ -43,27 +43,29 @@ class Step:
 STEPS: Mapping[Stage, tuple[Step, ...]] = {
     "prepare": (
         Step("open_night"),
-        Step("extract_records", makes="records"),
-        Step("curate_records", takes=("records",), makes="curated"),
-        Step("build_snapshot", takes=("curated",), makes="preparation"),
+        Step("extract_records", makes="records_id"),
+        Step("curate_records", takes=("records_id",), makes="curated_id"),
+        Step("build_snapshot", takes=("curated_id",), makes="preparation_id"),
     ),
     "finetune": (
-        Step("compile_blueprint", takes=("stored",), makes="blueprint_id"),
+        Step("compile_blueprint", takes=("stored_id",), makes="blueprint_id"),
         Step("list_trials", takes=("blueprint_id",), makes="trials"),
         Step("train_trial", takes=("blueprint_id",), each=("trials", "trial_no"), at_rungs="too", uses_gpu=True),
         Step("rank_trials", takes=("blueprint_id",), makes="trials", at_rungs="only"),
-        Step("pick_candidate", takes=("blueprint_id",), makes="candidate"),
-        Step("prove_parity", takes=("blueprint_id", "candidate"), makes="parity", uses_gpu=True),
-        Step("compare_candidate", takes=("blueprint_id", "candidate", "parity"), makes="verdict", uses_gpu=True),
-        Step("promote_candidate", takes=("verdict", "stored")),
+        Step("pick_candidate", takes=("blueprint_id",), makes="candidate_id"),
+        Step("prove_parity", takes=("blueprint_id", "candidate_id"), makes="parity_id", uses_gpu=True),
+        Step(
+            "compare_candidate", takes=("blueprint_id", "candidate_id", "parity_id"), makes="verdict_id", uses_gpu=True
+        ),
+        Step("promote_candidate", takes=("verdict_id", "stored_id")),
     ),
     "predict": (
-        Step("plan_shards", makes="plan"),
+        Step("plan_shards", makes="plan_id"),
         Step("list_workers", makes="workers"),
-        Step("predict_shards", takes=("plan",), each=("workers", "worker"), uses_gpu=True),
-        Step("commit_predictions", takes=("plan",), makes="predictions"),
+        Step("predict_shards", takes=("plan_id",), each=("workers", "worker"), uses_gpu=True),
+        Step("commit_predictions", takes=("plan_id",), makes="predictions_id"),
     ),
-    "report": (Step("write_report", makes="report"),),
+    "report": (Step("write_report", makes="report_id"),),
 }
 """The steps of each stage, in their order."""
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from nightloom.artifacts.data import Curated, CuratedProvenance, Records, RuleCount
 from nightloom.artifacts.frames import CONTAMINATION, EXAMPLES, FAILURES, HISTORY, RELEASES, Schema, put_frame
+from nightloom.artifacts.ids import EvalSetId, RecordsId
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.models import Checks
 from nightloom.artifacts.parts import put_parts
@@ -124,7 +125,7 @@ def curate_records(
     return curation
 
 
-def read_items(store: ObjectStore, eval_sets: Iterable[str]) -> pl.DataFrame:
+def read_items(store: ObjectStore, eval_sets: Iterable[EvalSetId]) -> pl.DataFrame:
     """Give the items of frozen eval sets (ITEMS)."""
     items = [
         read_eval_set(store, evalset).select(pl.lit(evalset).alias("evalset"), "item_id", "text", "history")
@@ -308,8 +309,8 @@ def _spell_counts(counts: Iterable[RuleCount]) -> str:
 
 def publish_curated(
     store: ObjectStore,
-    records_id: str,
-    eval_sets: Sequence[str],
+    records_id: RecordsId,
+    eval_sets: Sequence[EvalSetId],
     curation: Curation,
     inputs: CurationInputs,
     *,

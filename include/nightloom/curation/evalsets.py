@@ -7,6 +7,7 @@ import polars as pl
 from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetProvenance
 from nightloom.artifacts.frames import EVAL_ITEMS, RELEASES, put_frame
 from nightloom.artifacts.histories import item_id
+from nightloom.artifacts.ids import RecordsId
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.errors import InputError
@@ -23,7 +24,7 @@ from nightloom.scanners.registry import make_checks
 
 
 def freeze_eval_set(
-    store: ObjectStore, name: str, records_id: str, answer: Mapping[str, AnswerField], settings: Prepare
+    store: ObjectStore, name: str, records_id: RecordsId, answer: Mapping[str, AnswerField], settings: Prepare
 ) -> EvalSetManifest:
     """Freeze records as an eval set: cleaned as training rows are, each text and answer once.
 

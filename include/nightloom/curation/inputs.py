@@ -7,6 +7,7 @@ import polars as pl
 
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.frames import RELEASES
+from nightloom.artifacts.ids import PreparationId
 
 
 def _no_releases() -> pl.DataFrame:
@@ -25,7 +26,7 @@ class CurationInputs:
         tokens: What tokens are counted by; none: they are not.
     """
 
-    parent: str | None = None
+    parent: PreparationId | None = None
     before: tuple[str, ...] = ()
     releases: pl.DataFrame = field(default_factory=_no_releases)
     erased: Collection[str] = ()

@@ -9,7 +9,9 @@ import polars as pl
 from nightloom.artifacts import fingerprints
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.frames import OUTPUTS, SCORES, put_frame
+from nightloom.artifacts.ids import BlueprintId, EvalSetId
 from nightloom.artifacts.models import TaskSpec
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set, read_split
 from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
 from nightloom.core.digests import short
@@ -23,7 +25,7 @@ _SCORERS = (ExactMatch(),)
 _MOST_FEATURES = 20_000  # of each sort: memory and time grow with features times labels
 
 
-def score_linear_classifier(store: ObjectStore, blueprint_id: str, evalset_id: str) -> Scores:
+def score_linear_classifier(store: ObjectStore, blueprint_id: BlueprintId, evalset_id: EvalSetId) -> Scores:
     """Return the linear classifier's scores on the primary field, from the store where the same was scored before.
 
     It learns from the rows that the trials learn from: the train split of the blueprint's snapshot.
@@ -53,14 +55,14 @@ def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str])
     return [str(label) for label in pipeline.fit(texts, labels).predict(unseen)]
 
 
-def identify_linear_classifier(spec: BlueprintSpec, evalset_id: str, packages: Mapping[str, str]) -> ScoresKey:
+def identify_linear_classifier(spec: BlueprintSpec, evalset_id: EvalSetId, packages: Mapping[str, str]) -> ScoresKey:
     """Return what determines the linear classifier's scores; the packages are those of the interpreter that scores."""
     return ScoresKey(
         model=None,
         linear_classifier=spec.snapshot,
         evalset=evalset_id,
         task=TaskSpec(
-            prompt="",  # it is not asked: it reads the bare text
+            prompt=Prompt.as_id(""),  # it is not asked: it reads the bare text
             output="text",
             answer={spec.primary: spec.task.answer[spec.primary]},
             field_order=(spec.primary,),
@@ -87,7 +89,7 @@ def _score(store: ObjectStore, spec: BlueprintSpec, key: ScoresKey) -> Scores:
     return Scores(key=key, result=result)
 
 
-def _label_items(store: ObjectStore, spec: BlueprintSpec, evalset_id: str) -> tuple[pl.DataFrame, list[str]]:
+def _label_items(store: ObjectStore, spec: BlueprintSpec, evalset_id: EvalSetId) -> tuple[pl.DataFrame, list[str]]:
     """Return the items of an eval set, and the label that the classifier gives each."""
     rows, items = read_split(store, spec.snapshot, "train"), read_eval_set(store, evalset_id)
     if rows.is_empty():

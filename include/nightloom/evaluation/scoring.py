@@ -9,6 +9,7 @@ from nightloom.artifacts import fingerprints
 from nightloom.artifacts.answers import Parameters, Request
 from nightloom.artifacts.data import EvalSetManifest
 from nightloom.artifacts.frames import OUTPUTS, SCORES, put_frame
+from nightloom.artifacts.ids import EvalSetId
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
@@ -33,7 +34,7 @@ def score_model(
     task: TaskSpec,
     max_new_tokens: int,
     model: ModelRef,
-    evalset_id: str,
+    evalset_id: EvalSetId,
     open_engine: OpenEngine = open_engine,
     scored_by: Sequence[str] = SCORED_BY,
 ) -> Scores:
@@ -50,7 +51,7 @@ def identify_scores(
     task: TaskSpec,
     max_new_tokens: int,
     model: ModelRef,
-    evalset_id: str,
+    evalset_id: EvalSetId,
     packages: Mapping[str, str],
     scored_by: Sequence[str] = SCORED_BY,
 ) -> ScoresKey:
@@ -83,7 +84,7 @@ def _score(
     prompt = store.load(Prompt, task.prompt).content
     parameters = Parameters(max_completion_tokens=key.max_new_tokens)
     questions = [
-        Question(item_id, Request(messages=render_prompt(prompt, text, history), parameters=parameters))
+        Question(item_id, Request(messages=tuple(render_prompt(prompt, text, history)), parameters=parameters))
         for item_id, text, history in items.select("item_id", "text", "history").iter_rows()
     ]
     source = store.load(EvalSetManifest, key.evalset).provenance.frame

@@ -9,6 +9,7 @@ from typing import Any
 
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_folder, fetch_model
+from nightloom.artifacts.ids import AdapterId
 from nightloom.artifacts.model_files import ADAPTER_CONFIG, MODEL_CONFIG
 from nightloom.artifacts.models import Adapter, BaseModelManifest
 from nightloom.base_models.dummy import is_dummy
@@ -35,7 +36,7 @@ _READ_FIRST = ("*.safetensors", "*.safetensors.index.json", MODEL_CONFIG, "gener
 class Exported:
     """What was written."""
 
-    adapter: str
+    adapter: AdapterId
     folder: Path
     form: str
     files: tuple[str, ...]
@@ -44,7 +45,7 @@ class Exported:
 def export_model(
     store: ObjectStore,
     database: Database,
-    adapter_id: str,
+    adapter_id: AdapterId,
     recipe: str,
     folder: Path,
     *,
@@ -82,7 +83,7 @@ def export_model(
     return Exported(adapter_id, folder, form, names)
 
 
-def run_merge(adapter_id: str, folder: str) -> None:
+def run_merge(adapter_id: AdapterId, folder: str) -> None:
     """Merge an adapter into its base model in this process, and write the model: for a child process."""
     store = open_store()
     manifest, tuned = fetch_model(store, Adapter, adapter_id)

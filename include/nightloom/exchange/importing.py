@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.model_files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -48,7 +49,7 @@ class Found:
     """A model in a folder, read and not yet believed.
 
     Attributes:
-        base: The base model as the adapter's configuration calls it.
+        base_id: The base model as the adapter's configuration calls it.
         template: Its chat template, where one lies beside it.
         document: What came with it from another installation, as it came.
     """
@@ -93,7 +94,7 @@ def read_folder(store: ObjectStore, folder: Path) -> Found:
 
 
 def adopt_model(
-    store: ObjectStore, found: Found, recipe: Recipe, *, base: str, task: TaskSpec, source: str
+    store: ObjectStore, found: Found, recipe: Recipe, *, base_id: BaseId, task: TaskSpec, source: str
 ) -> tuple[Import, list[str]]:
     """Publish what was found as an adapter of a recipe; return its import, and what a person should know of it.
 
@@ -101,19 +102,19 @@ def adopt_model(
         store: Holds the base model and the files.
         found: What was read.
         recipe: Whose model it shall be.
-        base: The base model that it must stand on.
+        base_id: The base model that it must stand on.
         task: What the recipe asks; so it will be asked too, unless what came with it tells by which prompt it learned.
         source: What it was imported from, for people.
 
     Raises:
         InputError: It does not fit recipe or base model, changes nothing in it, or is not what came with it.
     """
-    identity = AdapterContent(base=base, method=found.method, files=found.files)
+    identity = AdapterContent(base=base_id, method=found.method, files=found.files)
     if found.lineage:
         _refuse_another(found.lineage, identity)
     asked = (found.lineage.task if found.lineage else None) or task
     adapter = Adapter(content=identity, provenance=AdapterProvenance(source=source))
-    refuse_unfit(recipe, adapter, asked, base, task)
+    refuse_unfit(recipe, adapter, asked, base_id, task)
     check = in_child(run_check, environment=NO_DEVICE)
     notes = check(adapter=identity.model_dump(mode="json"), template=found.template)
     if found.lineage and found.lineage.prompt and asked.prompt != task.prompt:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
+from nightloom.artifacts.ids import AdapterId, TrialId
 from nightloom.artifacts.models import Adapter, BaseModelManifest, Import, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import Parity, Verdict
@@ -209,7 +210,7 @@ def _list_strange_verdicts(lineage: Lineage) -> Iterator[str]:
 
 
 def _find_training(
-    store: ObjectStore, database: Database, adapter_id: str, recipe: str, verdicts: Sequence[Verdict]
+    store: ObjectStore, database: Database, adapter_id: AdapterId, recipe: str, verdicts: Sequence[Verdict]
 ) -> tuple[Blueprint | None, Trial | None]:
     """Return the recipe's blueprint that gives an adapter, and its trial: of the last verdict, else of a night."""
     trained = set(list_parents(database, adapter_id, Trial.kind))
@@ -230,5 +231,5 @@ def _find_trial(store: ObjectStore, blueprint: Blueprint | None, trained: Collec
     return next((store.load_if_there(Trial, one) for one in trials if one in trained), None)
 
 
-def _list_trials(spec: BlueprintSpec) -> list[str]:
+def _list_trials(spec: BlueprintSpec) -> list[TrialId]:
     return [Trial.id_of(identify_trial(spec, number)) for number in range(len(spec.trials))]

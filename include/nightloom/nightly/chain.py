@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from nightloom.artifacts.blueprints import Blueprint
+from nightloom.artifacts.ids import BlueprintId
 from nightloom.core.errors import FaultError, NightBusyError
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
@@ -93,7 +94,7 @@ def run_steps(
         recipe: Name of the recipe.
         night: Its night.
         on_step: Is told of each step.
-        given: What the first step takes, such as `stored`, the id of a blueprint to run instead of compiling one.
+        given: What the first step takes, such as `stored_id`, a blueprint to run instead of compiling one.
         first: The step to begin with, or None for the stage's first.
         last: The step to end with, or None for the stage's last.
 
@@ -144,7 +145,7 @@ def _run(stage: Stage, name: str, recipe: str, night: str | None, **arguments: A
             time.sleep(_ASKS_AGAIN_S)
 
 
-def _count_rungs(blueprint_id: str) -> int:
+def _count_rungs(blueprint_id: BlueprintId) -> int:
     return count_rungs(open_store().load(Blueprint, blueprint_id).content)
 
 

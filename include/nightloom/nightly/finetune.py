@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from getpass import getuser
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
+from nightloom.artifacts.ids import AdapterId, BlueprintId, ParityId, ScoresId, VerdictId
 from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Role, Scores, ScoresKey, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
@@ -22,7 +23,7 @@ from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
 from nightloom.processes.packages import worker_packages
-from nightloom.promotion.champions import asked_of, read_task
+from nightloom.promotion.champions import GroundId, asked_of, read_task
 from nightloom.promotion.parity import identify_parity
 from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
@@ -36,22 +37,24 @@ logger = logging.getLogger(__name__)
 
 
 @night_step("finetune", first=True)
-def compile_blueprint(night: Night, stored: str | None = None) -> str | Stop:
+def compile_blueprint(night: Night, stored_id: BlueprintId | None = None) -> BlueprintId | Stop:
     """Pin all that training and comparing will use, and store it before anything trains; or take one that is stored.
 
     Args:
         night: The night.
-        stored: Id of a blueprint of this recipe to run instead.
+        stored_id: A blueprint of this recipe to run instead.
 
     Raises:
         InputError: The stored one is of another recipe, or cannot run here.
     """
-    if stored:
-        owner = open_stored(night.store, stored).content.recipe
+    if stored_id:
+        owner = open_stored(night.store, stored_id).content.recipe
         if owner != night.recipe.name:
-            msg = f"blueprint {short(stored)} is of recipe {owner}, not of {night.recipe.name}; choose one of its own"
+            msg = (
+                f"blueprint {short(stored_id)} is of recipe {owner}, not of {night.recipe.name}; choose one of its own"
+            )
             raise InputError(msg)
-        return stored
+        return stored_id
     blueprint = compile_recipe(night.store, night.registry, night.recipe, night.date)
     if isinstance(blueprint, Stop):
         return blueprint
@@ -61,7 +64,7 @@ def compile_blueprint(night: Night, stored: str | None = None) -> str | Stop:
 
 
 @night_step("finetune")
-def list_trials(night: Night, blueprint_id: str) -> list[int]:
+def list_trials(night: Night, blueprint_id: BlueprintId) -> list[int]:
     """Return the numbers of the trials that a blueprint begins with.
 
     Raises:
@@ -71,7 +74,7 @@ def list_trials(night: Night, blueprint_id: str) -> list[int]:
 
 
 @night_step("finetune")
-def train_trial(night: Night, blueprint_id: str, trial_no: int, rung: int | None = None) -> str | None:
+def train_trial(night: Night, blueprint_id: BlueprintId, trial_no: int, rung: int | None = None) -> str | None:
     """Train one trial of a blueprint to a rung or to its end, or find what it gave before; return the id of that.
 
     A rung that the blueprint does not have, as when the recipe was edited since, is none to train to. One of several
@@ -93,14 +96,15 @@ def train_trial(night: Night, blueprint_id: str, trial_no: int, rung: int | None
         logger.warning("trial %d of %d is out: %s", trial_no, len(planned.content.trials), error)
         return note_divergence(night.store, planned.content, trial_no, error).id
     if rung is None:
-        finish_trial(night.registry, reached)
-        night.keep("trial", reached)
-        night.keep("adapter", night.store.load(Trial, reached).result.adapter)
+        trial_id = Trial.as_id(reached)
+        finish_trial(night.registry, trial_id)
+        night.keep("trial", trial_id)
+        night.keep("adapter", night.store.load(Trial, trial_id).result.adapter)
     return reached
 
 
 @night_step("finetune")
-def rank_trials(night: Night, blueprint_id: str, rung: int) -> list[int]:
+def rank_trials(night: Night, blueprint_id: BlueprintId, rung: int) -> list[int]:
     """Return the numbers of the trials that go on from a rung, by the selection split; those that do not are over.
 
     From a rung that the blueprint does not have, all go on.
@@ -115,7 +119,7 @@ def rank_trials(night: Night, blueprint_id: str, rung: int) -> list[int]:
 
 
 @night_step("finetune")
-def pick_candidate(night: Night, blueprint_id: str) -> str:
+def pick_candidate(night: Night, blueprint_id: BlueprintId) -> AdapterId:
     """Return the adapter of the trial that is best on the selection split."""
     spec = night.store.load(Blueprint, blueprint_id).content
     ranking = rank_and_publish(night.store, blueprint_id, count_rungs(spec))
@@ -130,36 +134,38 @@ def pick_candidate(night: Night, blueprint_id: str) -> str:
 
 
 @night_step("finetune")
-def prove_parity(night: Night, blueprint_id: str, candidate: str) -> str | None:
+def prove_parity(night: Night, blueprint_id: BlueprintId, candidate_id: AdapterId) -> ParityId | None:
     """Prove that the candidate is one model in training, evaluation and batch; None where it has no weights."""
-    if is_dummy(night.store.load(Adapter, candidate).content.files):
+    if is_dummy(night.store.load(Adapter, candidate_id).content.files):
         return None
     spec = night.store.load(Blueprint, blueprint_id).content
-    model = ModelRef(base=spec.base, adapter=candidate)
+    model = ModelRef(base=spec.base, adapter=candidate_id)
     key = identify_parity(model, spec.task, spec.max_new_tokens, spec.snapshot, worker_packages())
     if kept := night.store.find(Parity, key):
         logger.info("parity %s is in the store: reused", short(kept.id))
         return kept.id
-    return on_device(prove_model)(blueprint_id=blueprint_id, candidate=candidate)
+    return on_device(prove_model)(blueprint_id=blueprint_id, candidate_id=candidate_id)
 
 
 @night_step("finetune")
-def compare_candidate(night: Night, blueprint_id: str, candidate: str, parity: str | None) -> str:
+def compare_candidate(
+    night: Night, blueprint_id: BlueprintId, candidate_id: AdapterId, parity_id: ParityId | None
+) -> VerdictId:
     """Score candidate, champion, baseline and linear classifier on the same items, and decide."""
     store = night.store
     # What the nights before it left, so that running a night again decides on the same ground.
     champion = asked_of(store, night.registry, night.recipe.name, night.date)
-    standing = champion.adapter if champion else None
-    asked = (blueprint_id, candidate, standing, champion.cites if champion else None, parity)
+    champion_id = champion.adapter if champion else None
+    asked = (blueprint_id, candidate_id, champion_id, champion.cites if champion else None, parity_id)
     scored = _find_scores(night, *asked) or on_device(score_models)(*asked)
     verdict = decide(
         store,
         night=night.date,
         blueprint_id=blueprint_id,
-        candidate=candidate,
-        champion=standing,
-        parity=parity,
-        scores=[(role, eval_set, store.load(Scores, scores)) for role, eval_set, scores in scored],
+        candidate_id=candidate_id,
+        champion_id=champion_id,
+        parity_id=parity_id,
+        scores=[(role, eval_set, store.load(Scores, scores_id)) for role, eval_set, scores_id in scored],
     )
     night.keep(verdict.kind, verdict.id)
     logger.info("verdict %s: %s", short(verdict.id), verdict.content.reason)
@@ -167,43 +173,47 @@ def compare_candidate(night: Night, blueprint_id: str, candidate: str, parity: s
 
 
 @night_step("finetune")
-def promote_candidate(night: Night, verdict: str, stored: str | None = None) -> str:
+def promote_candidate(night: Night, verdict_id: VerdictId, stored_id: BlueprintId | None = None) -> VerdictId:
     """Make the candidate the champion if the verdict says so, no later night has begun, and none was stored before.
 
     A run of a stored blueprint moves no ref: it is not what the night brought.
     """
-    decided = night.store.load(Verdict, verdict)
-    if stored:
-        message = f"{decided.content.reason}; blueprint {short(stored)} was chosen by hand, so no ref moves"
+    decided = night.store.load(Verdict, verdict_id)
+    if stored_id:
+        message = f"{decided.content.reason}; blueprint {short(stored_id)} was chosen by hand, so no ref moves"
     else:
         message = promote(night.registry, decided, night=night.date, who=getuser()).sentence
     logger.info("%s", message)
-    night.end("finetune", "done", message, verdict)
-    return verdict
+    night.end("finetune", "done", message, verdict_id)
+    return verdict_id
 
 
-def prove_model(blueprint_id: str, candidate: str) -> str:
+def prove_model(blueprint_id: BlueprintId, candidate_id: AdapterId) -> ParityId:
     """Prove that a candidate is one model everywhere: for a child process. Return the parity's id."""
     from nightloom.promotion.parity import prove_parity
     from nightloom.rendering.encode import encode_snapshot
 
     store = open_store()
     spec = store.load(Blueprint, blueprint_id).content
-    model = ModelRef(base=spec.base, adapter=candidate)
+    model = ModelRef(base=spec.base, adapter=candidate_id)
     return prove_parity(store, model, spec.task, spec.max_new_tokens, encode_snapshot(store, spec)).id
 
 
 def score_models(
-    blueprint_id: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
-) -> list[tuple[Role, str, str]]:
+    blueprint_id: BlueprintId,
+    candidate_id: AdapterId,
+    champion_id: AdapterId | None,
+    cites: GroundId | None,
+    parity_id: ParityId | None,
+) -> list[tuple[Role, str, ScoresId]]:
     """Score all models of a verdict in one process: for a child process. Return role, eval set and scores."""
     from nightloom.evaluation.linear_classifier import score_linear_classifier
     from nightloom.evaluation.scoring import score_model
 
     store = open_store()
     spec = store.load(Blueprint, blueprint_id).content
-    models = _list_models(store, spec, candidate, champion, cites, parity)
-    scored: list[tuple[Role, str, str]] = []
+    models = _list_models(store, spec, candidate_id, champion_id, cites, parity_id)
+    scored: list[tuple[Role, str, ScoresId]] = []
     for use in spec.eval_sets:
         for role, model, task in models:
             scored.append((role, use.name, score_model(store, task, spec.max_new_tokens, model, use.evalset).id))
@@ -214,12 +224,17 @@ def score_models(
 
 
 def _find_scores(
-    night: Night, blueprint_id: str, candidate: str, champion: str | None, cites: str | None, parity: str | None
-) -> list[tuple[Role, str, str]] | None:
+    night: Night,
+    blueprint_id: BlueprintId,
+    candidate_id: AdapterId,
+    champion_id: AdapterId | None,
+    cites: GroundId | None,
+    parity_id: ParityId | None,
+) -> list[tuple[Role, str, ScoresId]] | None:
     """Return what `score_models` returns, or None if something has to be scored."""
     store, packages = night.store, worker_packages()
     spec = store.load(Blueprint, blueprint_id).content
-    models = _list_models(store, spec, candidate, champion, cites, parity)
+    models = _list_models(store, spec, candidate_id, champion_id, cites, parity_id)
     keys: list[tuple[Role, str, ScoresKey]] = []
     for use in spec.eval_sets:
         for role, model, task in models:
@@ -238,27 +253,27 @@ def _find_scores(
 def _list_models(
     store: ObjectStore,
     spec: BlueprintSpec,
-    candidate: str,
-    champion: str | None,
-    cites: str | None,
-    parity: str | None,
+    candidate_id: AdapterId,
+    champion_id: AdapterId | None,
+    cites: GroundId | None,
+    parity_id: ParityId | None,
 ) -> list[tuple[Role, ModelRef, TaskSpec]]:
     """Return the models of a verdict, and what each is asked; the blueprint's limit of tokens is that of all.
 
     No engine opens an adapter without effect: what it answers is what its base model does.
     """
-    is_without_effect = parity is not None and store.load(Parity, parity).is_without_effect
+    is_without_effect = parity_id is not None and store.load(Parity, parity_id).is_without_effect
     models: list[tuple[Role, ModelRef, TaskSpec]] = [
         ("baseline", ModelRef(base=spec.base), spec.task),
-        ("candidate", ModelRef(base=spec.base, adapter=None if is_without_effect else candidate), spec.task),
+        ("candidate", ModelRef(base=spec.base, adapter=None if is_without_effect else candidate_id), spec.task),
     ]
-    if champion and cites:
-        base = store.load(Adapter, champion).content.base
-        models.append(("champion", ModelRef(base=base, adapter=champion), read_task(store, cites)))
+    if champion_id and cites:
+        base = store.load(Adapter, champion_id).content.base
+        models.append(("champion", ModelRef(base=base, adapter=champion_id), read_task(store, cites)))
     return models
 
 
-def _train(night: Night, blueprint_id: str, trial_no: int, rung: int | None) -> str:
+def _train(night: Night, blueprint_id: BlueprintId, trial_no: int, rung: int | None) -> str:
     """Train a trial in child processes, and return the id of what it came to.
 
     Where a batch did not fit one of several processes, all of them begin again with half of it.

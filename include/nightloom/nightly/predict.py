@@ -2,6 +2,7 @@
 
 import logging
 
+from nightloom.artifacts.ids import PredictionPlanId, PredictionsId
 from nightloom.artifacts.models import Adapter, ModelRef
 from nightloom.core.connections import resolve_connection
 from nightloom.core.digests import short
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @night_step("predict", first=True)
-def plan_shards(night: Night) -> str | Stop:
+def plan_shards(night: Night) -> PredictionPlanId | Stop:
     """Read the rows that wait for an answer at the night's cut, and cut them into shards."""
     recipe, store = night.recipe, night.store
     if recipe.predict is None:
@@ -46,7 +47,7 @@ def plan_shards(night: Night) -> str | Stop:
         store,
         recipe,
         night=night.date,
-        records=records.id,
+        records_id=records.id,
         model=ModelRef(base=adapter.content.base, adapter=adapter.id),
         task=champion.task,
     )
@@ -63,19 +64,19 @@ def list_workers(night: Night) -> list[str]:
 
 
 @night_step("predict")
-def predict_shards(night: Night, plan: str, worker: str) -> str:
+def predict_shards(night: Night, plan_id: PredictionPlanId, worker: str) -> str:
     """Predict shards until none is free; return how many rows were done by this worker."""
-    if are_done(night.store, plan):
-        logger.info("all shards of plan %s are done", short(plan))
+    if are_done(night.store, plan_id):
+        logger.info("all shards of plan %s are done", short(plan_id))
         return "0"
-    return str(on_device(run_predictions)(plan=plan, worker=f"{night.recipe.name}/{night}/{worker}"))
+    return str(on_device(run_predictions)(plan_id=plan_id, worker=f"{night.recipe.name}/{night}/{worker}"))
 
 
 @night_step("predict")
-def commit_predictions(night: Night, plan: str) -> str:
+def commit_predictions(night: Night, plan_id: PredictionPlanId) -> PredictionsId:
     """Add the shards up, put the answers back into the table, and say what came of the batch."""
     predict = night.recipe.predict
-    predictions = add_up(night.store, plan)
+    predictions = add_up(night.store, plan_id)
     if predict and predict.table and predict.table_connection:
         url = resolve_connection(predict.table_connection)
         write_predictions_table(night.store, predictions.id, url, predict.table)

@@ -18,6 +18,7 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.fingerprints import CURATION
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, RELEASES, get_frame, put_frame
+from nightloom.artifacts.ids import CuratedId, EvalSetId, PreparationId, RecordsId
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import has_added
 from nightloom.base_models.freeze import freeze_in_child
@@ -90,7 +91,7 @@ def open_night(recipe: str, night: str | None = None) -> str:
 
 
 @night_step("prepare")
-def extract_records(night: Night) -> str | Stop:
+def extract_records(night: Night) -> RecordsId | Stop:
     """Read the window of the source as it stood at the night's cut."""
     recipe, window_days = night.recipe, night.recipe.prepare.window_days
     records = extract_and_publish(
@@ -113,11 +114,11 @@ def extract_records(night: Night) -> str | Stop:
 
 
 @night_step("prepare")
-def curate_records(night: Night, records: str) -> str | Stop:
+def curate_records(night: Night, records_id: RecordsId) -> CuratedId | Stop:
     """Validate the records, give each an outcome, and validate the examples that remain."""
-    rows, inputs, eval_sets = night.store.load(Records, records), _gather_inputs(night), _freeze_eval_sets(night)
+    rows, inputs, eval_sets = night.store.load(Records, records_id), _gather_inputs(night), _freeze_eval_sets(night)
     earlier = read_earlier(night.store, night.registry, night.recipe.name, night.date, night.recipe.prepare.limits)
-    key = _identify_curation(night, records, eval_sets, inputs, earlier)
+    key = _identify_curation(night, records_id, eval_sets, inputs, earlier)
 
     def curate() -> Curation:
         curated = _curate(night, rows, eval_sets, inputs, earlier)
@@ -130,13 +131,14 @@ def curate_records(night: Night, records: str) -> str | Stop:
 
 
 @night_step("prepare")
-def build_snapshot(night: Night, curated: str) -> str:
+def build_snapshot(night: Night, curated_id: CuratedId) -> PreparationId:
     """Freeze the examples, account for every row of the night, and move `latest`."""
     recipe, store, registry = night.recipe.name, night.store, night.registry
-    refuse_erased(store, curated, read_erasures(registry, recipe))
+    refuse_erased(store, curated_id, read_erasures(registry, recipe))
     parent = read_ref_before(registry, recipe, "latest", night.date)
-    snapshot = freeze.build_snapshot(store, curated, recipe=recipe, night=night.date, parent=parent)
-    preparation = _publish_preparation(night, curated, snapshot)
+    parent_id = Snapshot.as_id(parent) if parent else None
+    snapshot = freeze.build_snapshot(store, curated_id, recipe=recipe, night=night.date, parent_id=parent_id)
+    preparation = _publish_preparation(night, curated_id, snapshot)
     night.keep(snapshot.kind, snapshot.id)
     if is_latest_night(registry, recipe, night.date):
         move_ref(
@@ -156,11 +158,11 @@ def build_snapshot(night: Night, curated: str) -> str:
 
 
 def _identify_curation(
-    night: Night, records: str, eval_sets: Sequence[str], inputs: CurationInputs, earlier: Earlier
+    night: Night, records_id: RecordsId, eval_sets: Sequence[EvalSetId], inputs: CurationInputs, earlier: Earlier
 ) -> Curation.Key:
     rules, folder = night.recipe.prepare, get_settings().expectations_dir
     return Curation.Key(
-        records=records,
+        records=records_id,
         eval_sets=tuple(eval_sets),
         parent=inputs.parent,
         releases=put_frame(night.store, inputs.releases, RELEASES) if len(inputs.releases) else None,
@@ -178,7 +180,7 @@ def _identify_curation(
 
 
 def _curate(
-    night: Night, records: Records, eval_sets: Sequence[str], inputs: CurationInputs, earlier: Earlier
+    night: Night, records: Records, eval_sets: Sequence[EvalSetId], inputs: CurationInputs, earlier: Earlier
 ) -> Curated:
     store, answer, rules = night.store, night.recipe.task.answer, night.recipe.prepare
     suites = get_settings().expectations_dir
@@ -270,7 +272,7 @@ def _freeze_tokenizer(night: Night) -> TokenBudget | None:
     )
 
 
-def _freeze_eval_sets(night: Night) -> list[str]:
+def _freeze_eval_sets(night: Night) -> list[EvalSetId]:
     frozen, recipe, store = [], night.recipe, night.store
     erased = read_erasures(night.registry, recipe.name)
     for eval_set in recipe.evaluate.sets:
@@ -282,7 +284,7 @@ def _freeze_eval_sets(night: Night) -> list[str]:
     return frozen
 
 
-def _publish_preparation(night: Night, curated_id: str, snapshot: Snapshot) -> Preparation:
+def _publish_preparation(night: Night, curated_id: CuratedId, snapshot: Snapshot) -> Preparation:
     made = night.store.load(Curated, curated_id)
     curated, counted = made.content, made.provenance
     planted = _measure_planted(night, curated.ledger)

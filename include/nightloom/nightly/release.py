@@ -9,6 +9,7 @@ import polars as pl
 
 from nightloom.artifacts.data import Preparation, PreparationContent
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame
+from nightloom.artifacts.ids import PreparationId
 from nightloom.artifacts.parts import find_lines
 from nightloom.core.errors import InputError
 from nightloom.core.nights import NightCut
@@ -41,7 +42,7 @@ def release_rows(
     store: ObjectStore,
     database: Database,
     recipe: str,
-    preparation_id: str,
+    preparation_id: PreparationId,
     row_ids: Sequence[str],
     *,
     rule: str | None,
@@ -81,7 +82,7 @@ def release_rows(
         if settled_by in NOT_WAIVED:
             msg = f"a row that {settled_by} settled cannot be released: {NOT_WAIVED[settled_by]}"
             raise InputError(msg)
-    return record_releases(database, recipe, found, preparation=preparation_id, who=who, why=why)
+    return record_releases(database, recipe, found, preparation_id=preparation_id, who=who, why=why)
 
 
 def find_released_records(
@@ -137,8 +138,8 @@ def _list_settled(ledger: pl.DataFrame, rule: str | None) -> list[Settled]:
     return [(row_id, version, one) for row_id, version, one in chosen.select("row_id", "version", "rule").iter_rows()]
 
 
-def _read_refused(store: ObjectStore, preparation: str, releases: Iterable[Release]) -> pl.DataFrame:
-    parts = store.load(Preparation, preparation).content.quarantine
+def _read_refused(store: ObjectStore, preparation_id: PreparationId, releases: Iterable[Release]) -> pl.DataFrame:
+    parts = store.load(Preparation, preparation_id).content.quarantine
     frames = list(_find_refused(store, parts, releases))
     return pl.concat([pl.DataFrame(schema=RECORDS), *frames])
 

@@ -1,5 +1,6 @@
 """Report: what the night came to, written whatever it came to."""
 
+from nightloom.artifacts.ids import ReportId
 from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.registry.nights import is_running
@@ -8,7 +9,7 @@ from nightloom.reports import write
 
 
 @night_step("report", first=True)
-def write_report(night: Night) -> str:
+def write_report(night: Night) -> ReportId:
     """Write the report of a night, and return its id. The next night may begin, unless a stage of this one runs."""
     report = write.write_report(night.store, night.registry, night.recipe, night=night.date)
     night.keep(report.kind, report.id)

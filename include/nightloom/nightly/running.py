@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nightloom.artifacts.blueprints import BlueprintSpec
+from nightloom.artifacts.ids import AdapterId, BlueprintId, TrialId, VerdictId
 from nightloom.artifacts.training import Divergence, Trial, identify_trial
 from nightloom.blueprints.verify import open_stored
 from nightloom.core.errors import BudgetError, DivergenceError
@@ -23,12 +24,12 @@ class Ran:
         verdict: Likewise.
     """
 
-    trials: dict[int, str]
-    candidate: str | None = None
-    verdict: str | None = None
+    trials: dict[int, TrialId]
+    candidate: AdapterId | None = None
+    verdict: VerdictId | None = None
 
 
-def run_blueprint(store: ObjectStore, blueprint_id: str, on_step: OnStep, trial_no: int | None = None) -> Ran:
+def run_blueprint(store: ObjectStore, blueprint_id: BlueprintId, on_step: OnStep, trial_no: int | None = None) -> Ran:
     """Train, pick and compare as the blueprint's night does, to the same ids; no ref moves, no outcome is written.
 
     Args:
@@ -62,7 +63,7 @@ def run_blueprint(store: ObjectStore, blueprint_id: str, on_step: OnStep, trial_
         )
         if isinstance(made, Stop):
             raise BudgetError(made.sentence)
-        return Ran(_list_finished(store, blueprint.content), made["candidate"], made["verdict"])
+        return Ran(_list_finished(store, blueprint.content), made["candidate_id"], made["verdict_id"])
 
 
 def _refuse_stop(result: object) -> None:
@@ -70,6 +71,6 @@ def _refuse_stop(result: object) -> None:
         raise BudgetError(result.sentence)
 
 
-def _list_finished(store: ObjectStore, spec: BlueprintSpec) -> dict[int, str]:
+def _list_finished(store: ObjectStore, spec: BlueprintSpec) -> dict[int, TrialId]:
     found = ((number, store.find(Trial, identify_trial(spec, number))) for number in range(len(spec.trials)))
     return {number: trial.id for number, trial in found if trial}

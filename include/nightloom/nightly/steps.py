@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
+from datetime import date
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from nightloom.core.errors import BudgetError, NightloomError, SchemaError
@@ -55,11 +56,12 @@ def night_step(
     def decorate(function: Callable[Concatenate[Night, P], R]) -> Callable[Concatenate[str, str, P], R | Stop]:
         @functools.wraps(function)
         def run(recipe: str, night: str, *args: P.args, **kwargs: P.kwargs) -> R | Stop:
-            with _taking_turns(stage, recipe, night):
+            when = parse_night(night)
+            with _taking_turns(stage, recipe, when):
                 if first and _is_recorded.get():
-                    begin_stage(open_database(), recipe, parse_night(night), stage)
+                    begin_stage(open_database(), recipe, when, stage)
                 try:
-                    opened = open_night(recipe, parse_night(night), is_recorded=_is_recorded.get())
+                    opened = open_night(recipe, when, is_recorded=_is_recorded.get())
                     result: R | Stop = function(opened, *args, **kwargs)
                 except (BudgetError, SchemaError) as error:
                     result = Stop("refused", str(error))
@@ -67,7 +69,7 @@ def night_step(
                     message = str(error) if isinstance(error, NightloomError) else f"{type(error).__name__}: {error}"
                     # The registry may be the very thing that failed: the step's own error is the one to show.
                     with suppress(NightloomError):
-                        _end_as_failed(recipe, night, stage, message)
+                        _end_as_failed(recipe, when, stage, message)
                     raise
                 if isinstance(result, Stop):
                     logger.info("%s of night %s stops here: %s", stage, night, result.sentence)
@@ -80,16 +82,16 @@ def night_step(
 
 
 @contextmanager
-def _taking_turns(stage: Stage, recipe: str, night: str) -> Iterator[None]:
+def _taking_turns(stage: Stage, recipe: str, night: date) -> Iterator[None]:
     """Keep the night's turn; a report is written at any time, also of a night that hangs."""
     has_turn = stage != "report" and _is_recorded.get()
-    with keeping_turn(open_database(), recipe, parse_night(night)) if has_turn else nullcontext():
+    with keeping_turn(open_database(), recipe, night) if has_turn else nullcontext():
         yield
 
 
-def _end_as_failed(recipe: str, night: str, stage: Stage, message: str) -> None:
+def _end_as_failed(recipe: str, night: date, stage: Stage, message: str) -> None:
     if not _is_recorded.get():
         return
-    outcome = read_outcome(open_database(), recipe, parse_night(night), stage)
+    outcome = read_outcome(open_database(), recipe, night, stage)
     if outcome is None or outcome.status != "refused":
-        finish_stage(open_store(), open_database(), recipe, parse_night(night), stage, "failed", message)
+        finish_stage(open_store(), open_database(), recipe, night, stage, "failed", message)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from nightloom.artifacts.answers import Answer, Parameters, Request
 from nightloom.artifacts.frames import RECORDS, get_frame
+from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.prompts import PromptContent
-from nightloom.artifacts.results import PredictionPlanContent
+from nightloom.artifacts.results import PredictionPlanContent, PredictionStatus
 from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import ChildError, InputError
 from nightloom.core.store import ObjectStore
@@ -32,7 +33,7 @@ Result = Answer | Refusal
 class Batch:
     """What all rows of a plan share. The engine is opened when there is something to ask, and each time."""
 
-    plan_id: str
+    plan_id: PredictionPlanId
     plan: PredictionPlanContent
     prompt: PromptContent
     store: ObjectStore
@@ -98,7 +99,7 @@ def _read_row(batch: Batch, parameters: Parameters, row_id: str, screened: Scree
         # Not its message: the template may have quoted the text.
         refusal = Refusal("failed", "prompt_not_rendered", "the prompt could not be rendered with this text")
         return _Row(row_id, screened.flags, refusal)
-    request = Request(messages=messages, parameters=parameters)
+    request = Request(messages=tuple(messages), parameters=parameters)
     return _Row(row_id, screened.flags, Question(row_id, request))
 
 
@@ -142,6 +143,7 @@ def _refuse_unread(answer: Answer) -> Result:
 def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
     plan = batch.plan
     digest = digest_json([batch.plan_id, row.row_id])[:32]
+    status: PredictionStatus
     answer = None
     if isinstance(result, Answer):
         answer = parse_output(result.text, plan.task.field_order, plan.task.answer, plan.task.output)

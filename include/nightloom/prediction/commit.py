@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.results import (
     PREDICTION_STATUSES,
     PredictionPlan,
@@ -15,7 +16,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.prediction.run import shard_identity
 
 
-def commit_predictions(store: ObjectStore, plan_id: str) -> Predictions:
+def commit_predictions(store: ObjectStore, plan_id: PredictionPlanId) -> Predictions:
     """Publish the predictions of a plan.
 
     Raises:
@@ -42,7 +43,7 @@ def commit_predictions(store: ObjectStore, plan_id: str) -> Predictions:
     return store.publish(Predictions(content=content))
 
 
-def _load_shards(store: ObjectStore, plan_id: str, number: int) -> list[PredictionShard]:
+def _load_shards(store: ObjectStore, plan_id: PredictionPlanId, number: int) -> list[PredictionShard]:
     found = [store.find(PredictionShard, shard_identity(plan_id, n)) for n in range(number)]
     shards = [shard for shard in found if shard is not None]
     if len(shards) < number:

@@ -4,6 +4,7 @@ from datetime import date
 
 from nightloom.artifacts.fingerprints import PREDICTIONS
 from nightloom.artifacts.frames import RECORDS, put_frame
+from nightloom.artifacts.ids import RecordsId
 from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.artifacts.results import PredictionPlan, PredictionPlanContent
@@ -16,7 +17,7 @@ from nightloom.scanners.registry import make_checks
 
 
 def plan_shards(
-    store: ObjectStore, recipe: Recipe, *, night: date, records: str, model: ModelRef, task: TaskSpec
+    store: ObjectStore, recipe: Recipe, *, night: date, records_id: RecordsId, model: ModelRef, task: TaskSpec
 ) -> PredictionPlan:
     """Cut the newest version of every row into shards, and commit them as the night's plan.
 
@@ -26,7 +27,7 @@ def plan_shards(
     settings = _settings(recipe)
     if settings.table:
         table_columns(task.field_order, settings.table)  # a name that is taken is refused before the work
-    rows = keep_newest(read_records(store, records)).sort("row_id")
+    rows = keep_newest(read_records(store, records_id)).sort("row_id")
     shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
     content = PredictionPlanContent(
         recipe=recipe.name,

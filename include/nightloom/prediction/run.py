@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
 
+from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, PredictionShard
@@ -32,13 +33,17 @@ _PROGRESS_S = 5.0
 OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
 
 
-def run_predictions(plan: str, worker: str) -> int:
+def run_predictions(plan_id: PredictionPlanId, worker: str) -> int:
     """Predict shards with the store and registry of the settings: for a child process, as one worker."""
-    return predict_shards(open_store(), open_database(), plan, worker)
+    return predict_shards(open_store(), open_database(), plan_id, worker)
 
 
 def predict_shards(
-    store: ObjectStore, database: Database, plan_id: str, worker: str, open_engine: OpenEngine = open_engine
+    store: ObjectStore,
+    database: Database,
+    plan_id: PredictionPlanId,
+    worker: str,
+    open_engine: OpenEngine = open_engine,
 ) -> int:
     """Predict shards of a plan until none is free, and give how many rows were done here.
 
@@ -75,13 +80,13 @@ def predict_shards(
     return progress.done
 
 
-def are_done(store: ObjectStore, plan_id: str) -> bool:
+def are_done(store: ObjectStore, plan_id: PredictionPlanId) -> bool:
     """Whether every shard of a plan was predicted."""
     plan = store.load(PredictionPlan, plan_id)
     return all(store.find(PredictionShard, shard_identity(plan_id, n)) for n in range(len(plan.content.shards)))
 
 
-def shard_identity(plan_id: str, number: int) -> PredictionShard.Key:
+def shard_identity(plan_id: PredictionPlanId, number: int) -> PredictionShard.Key:
     """Give what a finished shard is found by."""
     return PredictionShard.Key(plan=plan_id, shard=number)
 
@@ -116,7 +121,7 @@ def _predict_shard(batch: Batch, number: int, on_rows: Callable[[int], None]) ->
 class _Leases:
     """The leases of one worker on the shards of one plan."""
 
-    def __init__(self, database: Database, plan_id: str, worker: str) -> None:
+    def __init__(self, database: Database, plan_id: PredictionPlanId, worker: str) -> None:
         self._database = database
         self._scope = f"prediction_plan/{plan_id}"
         self._worker = worker

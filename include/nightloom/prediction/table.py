@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from nightloom.artifacts.ids import PredictionsId
 from nightloom.artifacts.results import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
 from nightloom.core.errors import InputError, SourceError
 from nightloom.core.store import ObjectStore
@@ -15,7 +16,7 @@ from nightloom.prediction.lines import ResultLine, load_lines
 _BUSY_TIMEOUT_S = 60
 
 
-def write_predictions_table(store: ObjectStore, predictions_id: str, url: str, table: str) -> int:
+def write_predictions_table(store: ObjectStore, predictions_id: PredictionsId, url: str, table: str) -> int:
     """Put a night's predictions into a table in one transaction, in place of what it has of that night.
 
     The table is created when it is not there: one line a row, with recipe, night and row id as its key, a column for

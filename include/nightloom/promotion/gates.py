@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from nightloom.artifacts.ids import AdapterId
 from nightloom.artifacts.results import Comparison, GateResult
 
 
@@ -19,8 +20,8 @@ class Case:
         mismatch: What is not the same wherever the candidate is used; None if all is, or it has no weights.
     """
 
-    candidate: str
-    champion: str | None
+    candidate: AdapterId
+    champion: AdapterId | None
     promote_on: Literal["better", "not_worse"]
     comparisons: tuple[Comparison, ...]
     mismatch: str | None

@@ -19,6 +19,7 @@ from nightloom.artifacts import fingerprints
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.frames import EXAMPLES, HISTORY, TOKENS, Schema, get_frame
+from nightloom.artifacts.ids import SnapshotId
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt
@@ -94,14 +95,14 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
 
 
 def identify_parity(
-    model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot: str, packages: Mapping[str, str]
+    model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot_id: SnapshotId, packages: Mapping[str, str]
 ) -> Parity.Key:
     """Give all that the proof for a model follows from; the packages are those of the interpreter that proves it."""
     return Parity.Key(
         model=model,
         task=task,
         max_new_tokens=max_new_tokens,
-        snapshot=snapshot,
+        snapshot=snapshot_id,
         code=fingerprints.PARITY.code(),
         packages=fingerprints.PARITY.versions(packages),
     )
@@ -146,7 +147,7 @@ def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator
     chats = [render_prompt(prompt, text, history) for text, history in texts]
     asked = encode_chats(tokenizer, chats)
     yield _check_ids(examples["asked"].to_list(), asked)
-    manifest, folder = fetch_model(store, Adapter, str(identity.model.adapter))
+    manifest, folder = fetch_model(store, Adapter, Adapter.as_id(str(identity.model.adapter)))
     is_beside = manifest.content.method == "lora"
     fitting = _keep_fitting(base, asked, identity.max_new_tokens)
     reference = _ask_plainly(base, folder, tokenizer, fitting, identity.max_new_tokens, is_beside=is_beside)

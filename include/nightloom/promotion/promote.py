@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from nightloom.artifacts.ids import AdapterId, BaseId
 from nightloom.artifacts.models import Adapter, Import, TaskSpec
 from nightloom.artifacts.results import Parity, Verdict
 from nightloom.core.digests import short
@@ -93,14 +94,14 @@ def promote_by_hand(database: Database, ground: Ground, *, night: date, who: str
     return Promotion(moved=True, sentence=sentence)
 
 
-def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base: str, task: TaskSpec) -> None:
+def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base_id: BaseId, task: TaskSpec) -> None:
     """Check that an adapter answers what a recipe asks, on the base model that the recipe names.
 
     Args:
         recipe: What is asked.
         adapter: The adapter.
         asked: What it is asked, by the recipe's verdict on it or by its import.
-        base: The base model that it must stand on.
+        base_id: The base model that it must stand on.
         task: What the recipe asks today; an adapter may be asked by an earlier prompt.
 
     Raises:
@@ -113,15 +114,15 @@ def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base: str, t
             f"that was trained since"
         )
         raise InputError(msg)
-    if adapter.content.base != base:
+    if adapter.content.base != base_id:
         msg = (
             f"adapter {short(adapter.id)} stands on base model {short(adapter.content.base)}, recipe {recipe.name} on "
-            f"{short(base)}; train it on this one, or name the other in the recipe's `train.base`"
+            f"{short(base_id)}; train it on this one, or name the other in the recipe's `train.base`"
         )
         raise InputError(msg)
 
 
-def refuse_mismatched(adapter_id: str, parities: Sequence[Parity]) -> None:
+def refuse_mismatched(adapter_id: AdapterId, parities: Sequence[Parity]) -> None:
     """Check that an adapter is one and the same model everywhere, as far as that was proved; the last proof counts.
 
     Raises:
@@ -165,7 +166,7 @@ def _list_moves(database: Database, recipe: str) -> list[RefMove]:
     return read_log_tail(database, recipe, CHAMPION)
 
 
-def _find_undoing(moves: Sequence[RefMove], adapter_id: str) -> RefMove | None:
+def _find_undoing(moves: Sequence[RefMove], adapter_id: AdapterId) -> RefMove | None:
     """Give the move by which a person took an adapter back, if that is the last that happened to it."""
     last = next((move for move in reversed(moves) if adapter_id in (move.old, move.new)), None)
     return last if last and last.old == adapter_id != last.new and last.by_hand else None

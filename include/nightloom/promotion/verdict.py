@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
+from nightloom.artifacts.ids import AdapterId, BlueprintId, ParityId
 from nightloom.artifacts.results import (
     Against,
     Comparison,
@@ -28,10 +29,10 @@ def decide(
     store: ObjectStore,
     *,
     night: date,
-    blueprint_id: str,
-    candidate: str,
-    champion: str | None,
-    parity: str | None,
+    blueprint_id: BlueprintId,
+    candidate_id: AdapterId,
+    champion_id: AdapterId | None,
+    parity_id: ParityId | None,
     scores: Sequence[tuple[Role, str, Scores]],
 ) -> Verdict:
     """Compare the candidate on every eval set, ask the gates, and publish what follows.
@@ -42,9 +43,9 @@ def decide(
         store: Where scores are and the verdict goes.
         night: The night that decides.
         blueprint_id: What the candidate was trained by; it has the gate's settings.
-        candidate: Adapter.
-        champion: Adapter that the `champion` ref holds now; a promotion is valid against this one only.
-        parity: Proof that the candidate is one model everywhere; None if it has no weights to prove it of.
+        candidate_id: The candidate.
+        champion_id: Adapter that the `champion` ref holds now; a promotion is valid against this one only.
+        parity_id: Proof that the candidate is one model everywhere; None if it has no weights to prove it of.
         scores: Whose, on which eval set, and what: of baseline, candidate and champion on every eval set, and of the
             linear classifier where there is one.
 
@@ -53,19 +54,19 @@ def decide(
     """
     blueprint = store.load(Blueprint, blueprint_id).content
     scored = {(role, eval_set): made for role, eval_set, made in scores}
-    comparisons = _compare_all(store, blueprint, scored, has_champion=champion is not None)
-    mismatch = store.load(Parity, parity).mismatch if parity else None
-    case = Case(candidate, champion, blueprint.promote_on, comparisons, mismatch)
+    comparisons = _compare_all(store, blueprint, scored, has_champion=champion_id is not None)
+    mismatch = store.load(Parity, parity_id).mismatch if parity_id else None
+    case = Case(candidate_id, champion_id, blueprint.promote_on, comparisons, mismatch)
     gates = apply_gates(case)
     ours = find_metric(scored["candidate", case.deciding.eval_set], case.deciding.metric)
     content = VerdictContent(
         recipe=blueprint.recipe,
         night=night.isoformat(),
         blueprint=blueprint_id,
-        candidate=candidate,
-        champion=champion,
+        candidate=candidate_id,
+        champion=champion_id,
         baseline=blueprint.base,
-        parity=parity,
+        parity=parity_id,
         scores=tuple(
             ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.result.metrics)
             for role, eval_set, made in scores

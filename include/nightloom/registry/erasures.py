@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from nightloom.artifacts.ids import AdapterId
 from nightloom.core.digests import digest_bytes
 from nightloom.core.nights import utc_now
 from nightloom.registry.database import Database
@@ -19,7 +20,7 @@ class Erasure:
 
     recipe: str
     row_digest: str
-    adapters: tuple[str, ...]  # that learned from the row
+    adapters: tuple[AdapterId, ...]  # that learned from the row
     who: str
     why: str
     erased_at: datetime
@@ -27,7 +28,7 @@ class Erasure:
 
 
 def begin_erasure(
-    database: Database, recipe: str, row_id: str, *, adapters: Collection[str], who: str, why: str
+    database: Database, recipe: str, row_id: str, *, adapters: Collection[AdapterId], who: str, why: str
 ) -> None:
     """Write down that a row is being erased, before anything is; its releases are void.
 

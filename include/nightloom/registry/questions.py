@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from nightloom.artifacts.ids import AdapterId, SnapshotId
+from nightloom.artifacts.models import Adapter
 from nightloom.registry.database import Database
 from nightloom.registry.members import Member, as_member
 from nightloom.registry.nights import StageOutcome, as_outcome
@@ -36,7 +38,7 @@ class Indexed:
 class ChampionLineage:
     """A champion, what it was made from, and what it led to; both oldest first."""
 
-    champion: str
+    champion: AdapterId
     ancestors: list[Indexed]
     descendants: list[Indexed]
 
@@ -48,7 +50,7 @@ def read_champion_lineage(database: Database, recipe: str) -> ChampionLineage | 
         if row is None:
             return None
         up, down = (session.execute(_walk(row.value, up=up, limit=MOST_RELATED)).all() for up in (True, False))
-        return ChampionLineage(row.value, _as_indexed(up), _as_indexed(down))
+        return ChampionLineage(Adapter.as_id(row.value), _as_indexed(up), _as_indexed(down))
 
 
 def list_ancestors(database: Database, manifest: str, *, limit: int = MOST_RELATED) -> list[Indexed]:
@@ -82,7 +84,7 @@ def list_parents(database: Database, child: str, kind: str) -> list[str]:
         return sorted(session.scalars(query))
 
 
-def list_learners(database: Database, snapshots: Collection[str]) -> list[str]:
+def list_learners(database: Database, snapshots: Collection[SnapshotId]) -> list[AdapterId]:
     """Return the adapters that were trained on one of these snapshots, sorted."""
     learned, made = aliased(EdgeRow), aliased(EdgeRow)
     query = (
@@ -92,10 +94,12 @@ def list_learners(database: Database, snapshots: Collection[str]) -> list[str]:
         .distinct()
     )
     with database.reading() as session:
-        return sorted(session.scalars(query))
+        return sorted(Adapter.as_id(one) for one in session.scalars(query))
 
 
-def list_predictions(database: Database, adapter_id: str, *, limit: int, after: Member | None = None) -> list[Member]:
+def list_predictions(
+    database: Database, adapter_id: AdapterId, *, limit: int, after: Member | None = None
+) -> list[Member]:
     """Return a page of the batches that an adapter predicted, with recipe and night, newest first.
 
     Args:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from nightloom.artifacts.data import Preparation
+from nightloom.artifacts.ids import PreparationId
 from nightloom.core.nights import utc_now
 from nightloom.registry.database import Database
 from nightloom.registry.tables import NightRow, ReleaseRow
@@ -25,7 +27,7 @@ class Release:
     row_id: str
     version: str
     rule: str
-    preparation: str  # of the night in which it was refused
+    preparation: PreparationId  # of the night in which it was refused
     from_night: date
     who: str
     why: str
@@ -33,7 +35,7 @@ class Release:
 
 
 def record_releases(
-    database: Database, recipe: str, rows: Sequence[Settled], *, preparation: str, who: str, why: str
+    database: Database, recipe: str, rows: Sequence[Settled], *, preparation_id: PreparationId, who: str, why: str
 ) -> list[Release]:
     """Write releases down, from the night after the latest that was opened; one that is there stays as it is.
 
@@ -41,7 +43,7 @@ def record_releases(
     """
     with database.transaction() as session:
         latest = session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
-        fresh = {"preparation": preparation, "from_night": (latest or utc_now().date()) + timedelta(days=1)}
+        fresh = {"preparation": preparation_id, "from_night": (latest or utc_now().date()) + timedelta(days=1)}
         released = []
         for row_id, version, rule in rows:
             row = session.get(ReleaseRow, (recipe, row_id, version, rule))
@@ -81,7 +83,7 @@ def _as_release(row: ReleaseRow) -> Release:
         row_id=row.row_id,
         version=row.version,
         rule=row.rule,
-        preparation=row.preparation,
+        preparation=Preparation.as_id(row.preparation),
         from_night=row.from_night,
         who=row.who,
         why=row.why,

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from nightloom.artifacts.ids import CheckpointId, TrialId
+from nightloom.artifacts.training import Checkpoint, Trial
 from nightloom.core.errors import RegistryError
 from nightloom.core.nights import utc_now
 from nightloom.registry.database import Database
@@ -30,12 +32,12 @@ class TrialProgress:
         finished_at: When its adapter was published; none: it was not.
     """
 
-    trial: str
+    trial: TrialId
     step: int
     steps: int
     device: str
     seconds: float
-    checkpoint: str | None
+    checkpoint: CheckpointId | None
     started_at: datetime
     seen_at: datetime
     finished_at: datetime | None
@@ -50,7 +52,7 @@ class MetricPoint:
     value: float
 
 
-def begin_trial(database: Database, trial_id: str, *, device: str) -> TrialProgress:
+def begin_trial(database: Database, trial_id: TrialId, *, device: str) -> TrialProgress:
     """Say that an attempt at a trial begins. Its seconds go on from those of the attempts before."""
     now = _now()
     with database.transaction() as session:
@@ -62,16 +64,22 @@ def begin_trial(database: Database, trial_id: str, *, device: str) -> TrialProgr
         return _as_progress(row)
 
 
-def go_on_from(database: Database, trial_id: str, step: int, checkpoint: str | None) -> None:
+def go_on_from(database: Database, trial_id: TrialId, step: int, checkpoint_id: CheckpointId | None) -> None:
     """Say at which step an attempt goes on, and from which checkpoint; what was measured after it is forgotten."""
     with database.transaction() as session:
         row = _find(session, trial_id)
-        row.step, row.checkpoint = step, checkpoint
+        row.step, row.checkpoint = step, checkpoint_id
         session.execute(sa.delete(MetricRow).where(MetricRow.trial == trial_id, MetricRow.step > step))
 
 
 def tell_trial(
-    database: Database, trial_id: str, *, step: int, steps: int, seconds: float, metrics: Collection[MetricPoint] = ()
+    database: Database,
+    trial_id: TrialId,
+    *,
+    step: int,
+    steps: int,
+    seconds: float,
+    metrics: Collection[MetricPoint] = (),
 ) -> None:
     """Write down how far a trial is, and what was measured since it was told before."""
     with database.transaction() as session:
@@ -80,13 +88,13 @@ def tell_trial(
         _add_metrics(session, trial_id, metrics)
 
 
-def point_to_checkpoint(database: Database, trial_id: str, checkpoint: str) -> None:
+def point_to_checkpoint(database: Database, trial_id: TrialId, checkpoint_id: CheckpointId) -> None:
     """Say from which checkpoint the next attempt goes on; it is whole."""
     with database.transaction() as session:
-        _find(session, trial_id).checkpoint = checkpoint
+        _find(session, trial_id).checkpoint = checkpoint_id
 
 
-def finish_trial(database: Database, trial_id: str) -> None:
+def finish_trial(database: Database, trial_id: TrialId) -> None:
     """Say that a trial's adapter is published: its checkpoint is of no use any more. Said twice, the first stands."""
     with database.transaction() as session:
         row = session.get(TrialRow, trial_id)
@@ -94,32 +102,32 @@ def finish_trial(database: Database, trial_id: str) -> None:
             row.finished_at = row.seen_at = _now()
 
 
-def read_trial(database: Database, trial_id: str) -> TrialProgress | None:
+def read_trial(database: Database, trial_id: TrialId) -> TrialProgress | None:
     """Give how far a trial is, or nothing."""
     with database.transaction() as session:
         row = session.get(TrialRow, trial_id)
         return None if row is None else _as_progress(row)
 
 
-def read_trials(database: Database, trials: Iterable[str]) -> list[TrialProgress]:
+def read_trials(database: Database, trials: Iterable[TrialId]) -> list[TrialProgress]:
     """Give how far those of the trials are that were begun."""
     query = sa.select(TrialRow).where(TrialRow.trial.in_(set(trials))).order_by(TrialRow.trial)
     with database.transaction() as session:
         return [_as_progress(row) for row in session.scalars(query)]
 
 
-def sum_seconds(database: Database, trials: Iterable[str]) -> float:
+def sum_seconds(database: Database, trials: Iterable[TrialId]) -> float:
     """Give the seconds of a device that trials have taken together, all of their attempts."""
     return sum(one.seconds for one in read_trials(database, trials))
 
 
-def add_metrics(database: Database, trial_id: str, metrics: Collection[MetricPoint]) -> None:
+def add_metrics(database: Database, trial_id: TrialId, metrics: Collection[MetricPoint]) -> None:
     """Write down what was measured; what is no number is left out, and a step's later value stands."""
     with database.transaction() as session:
         _add_metrics(session, trial_id, metrics)
 
 
-def read_curve(database: Database, trial_id: str, name: str) -> list[tuple[int, float]]:
+def read_curve(database: Database, trial_id: TrialId, name: str) -> list[tuple[int, float]]:
     """Give a trial's curve: steps and values, by step."""
     query = (
         sa.select(MetricRow.step, MetricRow.value)
@@ -130,7 +138,7 @@ def read_curve(database: Database, trial_id: str, name: str) -> list[tuple[int, 
         return [(step, value) for step, value in session.execute(query)]
 
 
-def _add_metrics(session: Session, trial_id: str, metrics: Collection[MetricPoint]) -> None:
+def _add_metrics(session: Session, trial_id: TrialId, metrics: Collection[MetricPoint]) -> None:
     latest = {(point.name, point.step): point.value for point in metrics if math.isfinite(point.value)}
     for name in {name for name, _ in latest}:
         steps = [step for told, step in latest if told == name]
@@ -142,7 +150,7 @@ def _add_metrics(session: Session, trial_id: str, metrics: Collection[MetricPoin
         session.execute(sa.insert(MetricRow), rows)
 
 
-def _find(session: Session, trial_id: str) -> TrialRow:
+def _find(session: Session, trial_id: TrialId) -> TrialRow:
     row = session.get(TrialRow, trial_id, with_for_update=True)
     if row is None:
         msg = f"trial {trial_id} is not in the registry: it was rebuilt while the trial ran; train it again"
@@ -152,12 +160,12 @@ def _find(session: Session, trial_id: str) -> TrialRow:
 
 def _as_progress(row: TrialRow) -> TrialProgress:
     return TrialProgress(
-        trial=row.trial,
+        trial=Trial.as_id(row.trial),
         step=row.step,
         steps=row.steps,
         device=row.device,
         seconds=row.seconds,
-        checkpoint=row.checkpoint,
+        checkpoint=Checkpoint.as_id(row.checkpoint) if row.checkpoint else None,
         started_at=row.started_at.replace(tzinfo=UTC),
         seen_at=row.seen_at.replace(tzinfo=UTC),
         finished_at=row.finished_at.replace(tzinfo=UTC) if row.finished_at else None,

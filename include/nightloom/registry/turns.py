@@ -92,11 +92,11 @@ def give_turn_back(database: Database, recipe: str, night: date) -> None:
         )
 
 
-def _find_older(session: Session, recipe: str, night: str) -> str | None:
+def _find_older(session: Session, recipe: str, key: str) -> str | None:
     """Return the oldest night that waits, if it is older than this one, or None."""
     now = utc_now().replace(tzinfo=None)
     query = sa.select(sa.func.min(LeaseRow.key)).where(
-        LeaseRow.scope == _scope(recipe, _WAITING), LeaseRow.key < night, LeaseRow.expires_at > now
+        LeaseRow.scope == _scope(recipe, _WAITING), LeaseRow.key < key, LeaseRow.expires_at > now
     )
     return session.scalar(query)
 

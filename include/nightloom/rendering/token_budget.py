@@ -14,6 +14,7 @@ from pydantic import Field
 
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import fetch_model
+from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.core.manifests import Plain
@@ -99,8 +100,8 @@ def measure_folder(folder: str, budget: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _open_encoder(store: ObjectStore, base: str) -> TokenEncoder:
-    return open_encoder(fetch_model(store, BaseModelManifest, base)[1])
+def _open_encoder(store: ObjectStore, base_id: BaseId) -> TokenEncoder:
+    return open_encoder(fetch_model(store, BaseModelManifest, base_id)[1])
 
 
 def _is_decomposed(*columns: str) -> pl.Expr:

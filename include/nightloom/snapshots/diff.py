@@ -6,6 +6,7 @@ import polars as pl
 
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.frames import EXAMPLES, get_frame
+from nightloom.artifacts.ids import SnapshotId
 from nightloom.artifacts.rewriting import list_erased
 from nightloom.core.store import ObjectStore
 
@@ -13,7 +14,7 @@ CHANGES = ("added", "removed", "edited", "relabelled", "moved")
 """What can become of a row, the weightiest first: one that was edited and relabelled counts as edited."""
 
 
-def diff_snapshots(store: ObjectStore, before: str, after: str) -> pl.DataFrame:
+def diff_snapshots(store: ObjectStore, before_id: SnapshotId, after_id: SnapshotId) -> pl.DataFrame:
     """Give the rows that differ: row_id, slice and change, sorted by id.
 
     A row is `edited` when what the model reads changed, `relabelled` when its answer did, and `moved` when its split,
@@ -23,7 +24,7 @@ def diff_snapshots(store: ObjectStore, before: str, after: str) -> pl.DataFrame:
     Raises:
         ManifestError: A snapshot is not there, or is damaged.
     """
-    files = [{file.sha256 for file in store.load(Snapshot, one).provenance.files} for one in (before, after)]
+    files = [{file.sha256 for file in store.load(Snapshot, one).provenance.files} for one in (before_id, after_id)]
     old = _read_files(store, files[0] - files[1])
     new = _read_files(store, files[1] - files[0])
     both = old.join(new, on="row_id", how="full", suffix="_new", coalesce=True)

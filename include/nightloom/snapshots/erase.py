@@ -14,6 +14,7 @@ import polars as pl
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
 from nightloom.artifacts.frames import EXAMPLES, RECORDS, get_frame
 from nightloom.artifacts.histories import item_id
+from nightloom.artifacts.ids import AdapterId, CuratedId
 from nightloom.artifacts.kinds import KINDS
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import find_part
@@ -39,7 +40,7 @@ class Erased:
 
     recipes: tuple[str, ...]  # whose data held the row: what recipes share is erased for all of them
     blobs: Mapping[str, int]  # how many of each sort held it
-    adapters: tuple[str, ...]  # that learned from it
+    adapters: tuple[AdapterId, ...]  # that learned from it
     unfinished_nights: tuple[str, ...]  # that may have read it before, so that it must be erased again after them
 
 
@@ -77,9 +78,8 @@ def erase_row(store: ObjectStore, database: Database, recipe: str, row_id: str, 
         msg = f"no night of {recipe} has a row {row_id!r}; check its key with `nightloom row show {recipe} {row_id}`"
         raise InputError(msg)
     shards = {holding.found.blob for holding in holdings if "train" in holding.found.splits}
-    adapters = list_learners(
-        database, {use.manifest.digest for use in uses if use.blob in shards and use.manifest.kind == Snapshot.kind}
-    )
+    learned = (use.manifest for use in uses if use.blob in shards and use.manifest.kind == Snapshot.kind)
+    adapters = list_learners(database, {Snapshot.as_id(one.digest) for one in learned})
     for one in recipes:
         begin_erasure(database, one, row_id, adapters=adapters, who=who, why=why)
     for holding in holdings:
@@ -95,7 +95,7 @@ def erase_row(store: ObjectStore, database: Database, recipe: str, row_id: str, 
     )
 
 
-def refuse_erased(store: ObjectStore, curated_id: str, erased: Collection[str]) -> None:
+def refuse_erased(store: ObjectStore, curated_id: CuratedId, erased: Collection[str]) -> None:
     """Check that no example of a curated batch was erased after its night had read the source.
 
     Args:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.ids import SnapshotId
 from nightloom.artifacts.rewriting import standing_blob
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
@@ -11,7 +12,7 @@ from nightloom.core.store import ObjectStore, blob_key
 MANIFEST = "snapshot.json"
 
 
-def export_snapshot(store: ObjectStore, snapshot_id: str, folder: Path) -> list[Path]:
+def export_snapshot(store: ObjectStore, snapshot_id: SnapshotId, folder: Path) -> list[Path]:
     """Write a snapshot's files into a folder, and its manifest last; files that are there and sound are kept.
 
     A file from which rows were erased takes the place of the one that was exported before.

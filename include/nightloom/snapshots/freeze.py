@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from nightloom.artifacts.data import Curated, Snapshot, SnapshotContent, SnapshotProvenance
 from nightloom.artifacts.frames import EXAMPLES, get_frame
+from nightloom.artifacts.ids import CuratedId, SnapshotId
 from nightloom.core.digests import merkle_root, short
 from nightloom.core.errors import InputError, InternalError
 from nightloom.core.settings import get_settings
@@ -37,7 +38,9 @@ _THREADS = 4
 _HELD = 8  # shards in memory
 
 
-def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: date, parent: str | None) -> Snapshot:
+def build_snapshot(
+    store: ObjectStore, curated_id: CuratedId, *, recipe: str, night: date, parent_id: SnapshotId | None
+) -> Snapshot:
     """Freeze the examples of a curated batch.
 
     Args:
@@ -45,7 +48,7 @@ def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: d
         curated_id: The batch; it was not refused.
         recipe: Whose data it is.
         night: When it was made first.
-        parent: Snapshot that was `latest` before; none for the first.
+        parent_id: Snapshot that was `latest` before; none for the first.
 
     Raises:
         InputError: The batch was refused.
@@ -58,7 +61,7 @@ def build_snapshot(store: ObjectStore, curated_id: str, *, recipe: str, night: d
     def read_tables() -> Iterator[pa.Table]:
         return (to_table(get_frame(store, blob, EXAMPLES)) for blob in curated.examples)
 
-    return freeze_rows(store, read_tables, open_cache(), recipe=recipe, night=night, parent=parent)
+    return freeze_rows(store, read_tables, open_cache(), recipe=recipe, night=night, parent_id=parent_id)
 
 
 def to_table(examples: pl.DataFrame) -> pa.Table:
@@ -73,7 +76,7 @@ def freeze_rows(
     *,
     recipe: str,
     night: date,
-    parent: str | None,
+    parent_id: SnapshotId | None,
     size: ShardSize = ShardSize(),  # noqa: B008  # frozen
 ) -> Snapshot:
     """Freeze rows (EXAMPLES) in the order in which they come; what the store has of them is not sent again.
@@ -86,7 +89,7 @@ def freeze_rows(
         cache: What is remembered of shards.
         recipe: Whose data it is.
         night: When it was made first.
-        parent: Snapshot that was `latest` before; none for the first.
+        parent_id: Snapshot that was `latest` before; none for the first.
         size: How large shards are.
 
     Raises:
@@ -102,11 +105,11 @@ def freeze_rows(
         for shard, is_there in zip(known, are_there, strict=True):
             if not is_there:
                 cache.forget(shard.key)
-        return freeze_rows(store, read_tables, cache, recipe=recipe, night=night, parent=parent, size=size)
+        return freeze_rows(store, read_tables, cache, recipe=recipe, night=night, parent_id=parent_id, size=size)
     identity = _identify([partial(_load_rows, store, shard) for shard in shards])
     cache.remember_identity([shard.key for shard in shards], identity)
     files = tuple(shard.file for shard in shards)
-    provenance = SnapshotProvenance(files=files, recipe=recipe, night=night.isoformat(), parent=parent)
+    provenance = SnapshotProvenance(files=files, recipe=recipe, night=night.isoformat(), parent=parent_id)
     return store.publish(Snapshot(content=identity, provenance=provenance))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.frames import LEDGER
+from nightloom.artifacts.ids import AdapterId, SnapshotId
 from nightloom.artifacts.parts import find_lines
 from nightloom.core.store import ObjectStore
 from nightloom.registry import questions
@@ -21,7 +22,7 @@ class Prepared:
     """What became of one version of a row in one night, and the snapshot of that night."""
 
     night: date
-    snapshot: str
+    snapshot: SnapshotId
     line: dict[str, Any]  # of the ledger
 
     @property
@@ -65,7 +66,7 @@ def list_decisions(database: Database, recipe: str, row_id: str) -> list[dict[st
     return sorted(decisions, key=lambda one: one["at"])
 
 
-def list_learners(database: Database, recipe: str, row_id: str, snapshots: Collection[str]) -> list[str]:
+def list_learners(database: Database, recipe: str, row_id: str, snapshots: Collection[SnapshotId]) -> list[AdapterId]:
     """Return the adapters that were trained on one of these snapshots, or that a row's erasure names; sorted."""
     erasure = find_erasure(database, recipe, row_id)
     return sorted({*questions.list_learners(database, snapshots), *(erasure.adapters if erasure else ())})

@@ -7,6 +7,7 @@ import polars as pl
 
 from nightloom.artifacts.data import Snapshot, SnapshotContent, SnapshotFile
 from nightloom.artifacts.frames import EXAMPLES, get_frame
+from nightloom.artifacts.ids import SnapshotId
 from nightloom.artifacts.leaves import Leaves, hash_rows
 from nightloom.artifacts.rewriting import erased_leaves, list_erased
 from nightloom.core.digests import merkle_root, short
@@ -32,7 +33,7 @@ class _Rows:
     leaves: Leaves
 
 
-def verify_snapshot(store: ObjectStore, snapshot_id: str) -> Verified:
+def verify_snapshot(store: ObjectStore, snapshot_id: SnapshotId) -> Verified:
     """Check a snapshot's manifest, files and rows against their digests, and give it.
 
     The leaf of a row that was erased is kept where the row was, so that the root is still that of all rows.

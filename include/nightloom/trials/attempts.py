@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from nightloom.artifacts.ids import TrialId
 from nightloom.artifacts.training import Trial, TrialKey
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.settings import get_settings
@@ -109,7 +110,7 @@ def open_run(
     halt: float | None = None,
     halvings: int = 0,
     purse: Purse | None = None,
-    others: Sequence[str] = (),
+    others: Sequence[TrialId] = (),
 ) -> Iterator[tuple[Run, Course]]:
     """Begin an attempt at a trial, and give it with the course that its trainer follows.
 
@@ -162,7 +163,7 @@ def open_run(
         yield run, course
 
 
-def _count(database: Database, purse: Purse | None, others: Sequence[str]) -> Callable[[], None]:
+def _count(database: Database, purse: Purse | None, others: Sequence[TrialId]) -> Callable[[], None]:
     def count() -> None:
         if purse:
             purse.note_others(read_trials(database, others))

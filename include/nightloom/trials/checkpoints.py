@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
+from nightloom.artifacts.ids import CheckpointId
 from nightloom.artifacts.models import ModelFile
 from nightloom.artifacts.training import Checkpoint, Trial, TrialKey
 from nightloom.core.digests import short
@@ -129,7 +130,9 @@ def put_state(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:
     )
 
 
-def fetch_checkpoint(store: ObjectStore, checkpoint_id: str, trial: TrialKey, folder: Path) -> Checkpoint | None:
+def fetch_checkpoint(
+    store: ObjectStore, checkpoint_id: CheckpointId, trial: TrialKey, folder: Path
+) -> Checkpoint | None:
     """Write a trial's checkpoint into a folder; nothing where it is not whole and sound, which the log says.
 
     Raises:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from nightloom.artifacts.ids import TrialId
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError
 from nightloom.core.scratch import is_alive
@@ -24,7 +25,7 @@ _LOOK_S = 2.0
 class Turn:
     """The turn of this process at a trial."""
 
-    def __init__(self, database: Database, trial_id: str) -> None:
+    def __init__(self, database: Database, trial_id: TrialId) -> None:
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self._database, self._trial = database, trial_id
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan, number_draws
 from nightloom.artifacts.data import Snapshot
+from nightloom.artifacts.ids import BlueprintId
 from nightloom.artifacts.training import Divergence, HeldOutLoss, Ranking, Rung, Standing, Trial, identify_trial
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError
@@ -20,7 +21,7 @@ from nightloom.statistics.draws import order_draws
 logger = logging.getLogger(__name__)
 
 
-def list_contenders(store: ObjectStore, blueprint_id: str, rung: int = 0) -> list[int]:
+def list_contenders(store: ObjectStore, blueprint_id: BlueprintId, rung: int = 0) -> list[int]:
     """Give the trials that train on to a rung: those that went on from the last one at which trials were ranked.
 
     Raises:
@@ -56,7 +57,7 @@ def name_rung(spec: BlueprintSpec, rung: int) -> str:
     return "the end" if rung == count_rungs(spec) else f"rung {rung + 1}"
 
 
-def rank_trials(store: ObjectStore, blueprint_id: str, rung: int) -> Ranking:
+def rank_trials(store: ObjectStore, blueprint_id: BlueprintId, rung: int) -> Ranking:
     """Rank the trials that came to a rung, or to the end, which is the rung after the last.
 
     Of the draws, the share that the recipe keeps goes on, rounded up, without the trials that diverged; after the end,

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan
 from nightloom.artifacts.folders import put_folder
+from nightloom.artifacts.ids import AdapterId, BlueprintId
 from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance
 from nightloom.artifacts.training import (
     Divergence,
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
 
 
-def run_trial(blueprint_id: str, trial_no: int, rung: int | None = None, halvings: int = 0) -> str:
+def run_trial(blueprint_id: BlueprintId, trial_no: int, rung: int | None = None, halvings: int = 0) -> str:
     """Train in this process, to a rung of the blueprint's pruning or to the end: for a child process.
 
     Returns the id of the rung's or the trial's memo. `halvings` is how often the batch is halved at least.
@@ -56,7 +57,7 @@ def run_trial(blueprint_id: str, trial_no: int, rung: int | None = None, halving
     return train_to_rung(open_store(), blueprint_id, trial_no, rung, halvings=halvings).id
 
 
-def find_trained(store: ObjectStore, blueprint_id: str, trial_no: int, rung: int | None) -> str | None:
+def find_trained(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, rung: int | None) -> str | None:
     """Return the id of a trial that came to its end, or to a rung, or None if it has to be trained."""
     blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= trial_no < len(blueprint.trials):
@@ -71,7 +72,7 @@ def find_trained(store: ObjectStore, blueprint_id: str, trial_no: int, rung: int
 
 
 def train_trial(
-    store: ObjectStore, blueprint_id: str, trial_no: int, database: Database | None = None, *, halvings: int = 0
+    store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, database: Database | None = None, *, halvings: int = 0
 ) -> Trial:
     """Give a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
 
@@ -97,7 +98,7 @@ def train_trial(
     return made
 
 
-def follow_trial(store: ObjectStore, blueprint_id: str, trial_no: int) -> str:
+def follow_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int) -> str:
     """Train together with the process that answers for a trial, as one of several; nothing is given."""
     blueprint = store.load(Blueprint, blueprint_id).content
     if course := follow_course():
@@ -109,7 +110,7 @@ def follow_trial(store: ObjectStore, blueprint_id: str, trial_no: int) -> str:
 
 def train_to_rung(
     store: ObjectStore,
-    blueprint_id: str,
+    blueprint_id: BlueprintId,
     trial_no: int,
     rung: int,
     database: Database | None = None,
@@ -135,7 +136,7 @@ def train_to_rung(
     return _find_or_make(task, Rung, key, lambda turn: _train_to_rung(task, turn, key))
 
 
-def train_anew(store: ObjectStore, blueprint_id: str, trial_no: int, folder: Path) -> Training:
+def train_anew(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, folder: Path) -> Training:
     """Train a trial from its beginning, whether or not it stands, write its files into a folder, and publish nothing.
 
     Raises:
@@ -151,7 +152,7 @@ class _Task:
 
     store: ObjectStore
     database: Database
-    blueprint_id: str
+    blueprint_id: BlueprintId
     blueprint: BlueprintSpec
     number: int
     key: TrialKey
@@ -163,7 +164,7 @@ class _Task:
 
 
 def _read_task(
-    store: ObjectStore, database: Database | None, blueprint_id: str, number: int, halvings: int = 0
+    store: ObjectStore, database: Database | None, blueprint_id: BlueprintId, number: int, halvings: int = 0
 ) -> _Task:
     blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= number < len(blueprint.trials):
@@ -240,7 +241,7 @@ def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextMan
     )
 
 
-def _account(adapter_id: str, training: Training, seconds: float) -> TrialResult:
+def _account(adapter_id: AdapterId, training: Training, seconds: float) -> TrialResult:
     return TrialResult(
         adapter=adapter_id,
         steps=training.steps,

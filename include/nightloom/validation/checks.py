@@ -50,8 +50,8 @@ class Validation:
     results: tuple[Result, ...]
     refusal: str | None  # why the whole batch is refused
     failures: pl.DataFrame  # rows to be quarantined (FAILURES)
-    labels: Mapping[str, dict[str, int]] = field(default_factory=dict)  # of examples, by closed field and value
-    text_lengths: Mapping[str, int] = field(default_factory=dict)  # of examples, see `ExampleTally.text_lengths`
+    labels: dict[str, dict[str, int]] = field(default_factory=dict)  # of examples, by closed field and value
+    text_lengths: dict[str, int] = field(default_factory=dict)  # of examples, see `ExampleTally.text_lengths`
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:

@@ -99,7 +99,7 @@ def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], b
 
 def test_a_blueprint_that_is_run_again_finds_all_and_moves_no_ref(blueprint: Blueprint) -> None:
     moves, before = read_log_tail(open_database(), "triage"), outcome()
-    run_steps("finetune", "triage", back(0), lambda *_: None, given={"stored": blueprint.id})
+    run_steps("finetune", "triage", back(0), lambda *_: None, given={"stored_id": blueprint.id})
     assert read_log_tail(open_database(), "triage") == moves
     assert outcome().manifest == before.manifest
     assert outcome().sentence.endswith(f"; blueprint {blueprint.id[:12]} was chosen by hand, so no ref moves")

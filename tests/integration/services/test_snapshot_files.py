@@ -27,7 +27,7 @@ def addresses(s3_store: ObjectStore, tmp_path: Path) -> list[str]:
     table = pl.DataFrame(ROWS, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
     cache, size = ShardCache(tmp_path / "cache"), ShardSize(4, 2, 6)
     night = date(2026, 11, 23)
-    snapshot = freeze_rows(s3_store, lambda: [table], cache, recipe="triage", night=night, parent=None, size=size)
+    snapshot = freeze_rows(s3_store, lambda: [table], cache, recipe="triage", night=night, parent_id=None, size=size)
     assert len(snapshot.provenance.files) > 2
     for file in snapshot.provenance.files:
         rewrite_blob(s3_store, file.sha256, "examples", ["T07"])

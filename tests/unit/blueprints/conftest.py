@@ -98,8 +98,8 @@ def make_blueprint(store: ObjectStore, inputs: Inputs) -> Callable[..., Blueprin
         draft = draft_blueprint(
             Recipe.model_validate({**RECIPE, **sections}),
             night=night,
-            snapshot=inputs.snapshot,
-            base=inputs.base,
+            snapshot_id=inputs.snapshot,
+            base_id=inputs.base,
             prompt=asked,
             eval_sets=[inputs.eval_set],
         )

@@ -20,7 +20,7 @@ def test_training_is_repeated_at_each_rung():
 
 
 def test_what_a_step_takes_was_made_before():
-    given = {"stored"}
+    given = {"stored_id"}
     for steps in STEPS.values():
         made = set(given)
         for step in steps:
@@ -30,8 +30,10 @@ def test_what_a_step_takes_was_made_before():
 
 
 def test_misspelt_argument_is_refused():
-    with pytest.raises(ValueError, match="step promote_candidate has no parameter storde; it has verdict, stored"):
-        check_arguments("promote_candidate", ["verdict", "storde"])
+    with pytest.raises(
+        ValueError, match="step promote_candidate has no parameter storde; it has verdict_id, stored_id"
+    ):
+        check_arguments("promote_candidate", ["verdict_id", "storde"])
 
 
 def test_misspelt_step_is_refused():

@@ -127,8 +127,8 @@ def make_blueprint(store: ObjectStore) -> MakeBlueprint:
         draft = draft_blueprint(
             Recipe.model_validate({**RECIPE, "gate": gate}),
             night=date(2026, 11, 23),
-            snapshot=snapshot,
-            base="b" * 64,
+            snapshot_id=snapshot,
+            base_id="b" * 64,
             prompt=asked,
             eval_sets=eval_sets,
         )

@@ -83,7 +83,7 @@ def adopt(store: ObjectStore, blueprint: Blueprint) -> Adopt:
     def adopt(folder: Path, base: str | None = None, **recipe: Any) -> tuple[Adapter, list[str]]:
         settings = Recipe.model_validate({**RECIPE, **recipe})
         task, found = blueprint.content.task, read_folder(store, folder)
-        asked = {"base": base or blueprint.content.base, "task": task}
+        asked = {"base_id": base or blueprint.content.base, "task": task}
         imported, notes = adopt_model(store, found, settings, **asked, source=folder.name)
         return store.load(Adapter, imported.content.adapter), notes
 

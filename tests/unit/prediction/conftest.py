@@ -70,7 +70,7 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
             store,
             recipe,
             night=date(2026, 11, 23),
-            records=records.id,
+            records_id=records.id,
             model=MODEL,
             task=specify_task(recipe.task, prompt.id),
         )

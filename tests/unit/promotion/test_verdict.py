@@ -50,9 +50,9 @@ def compare(store, make_blueprint, put_scores):
             store,
             night=date(2026, 11, 23),
             blueprint_id=make_blueprint(**(gate or {})).id,
-            candidate=adapter,
-            champion=CHAMPION if "champion" in right else None,
-            parity=parity,
+            candidate_id=adapter,
+            champion_id=CHAMPION if "champion" in right else None,
+            parity_id=parity,
             scores=scores,
         )
 

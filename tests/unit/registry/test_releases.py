@@ -11,7 +11,7 @@ MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 
 
 def release(registry: Database, row_id: str, why: str = "it is no secret") -> None:
-    record_releases(registry, "triage", [(row_id, "v1", "secret")], preparation="a" * 64, who="eva", why=why)
+    record_releases(registry, "triage", [(row_id, "v1", "secret")], preparation_id="a" * 64, who="eva", why=why)
 
 
 def test_release_holds_from_the_night_after_the_latest(registry: Database) -> None:

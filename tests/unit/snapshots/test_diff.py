@@ -29,7 +29,7 @@ def freeze_in(store: ObjectStore, rows: list[dict[str, Any]]) -> str:
     table = pl.DataFrame(rows, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
     cache, size = ShardCache(Path("/nonexistent")), ShardSize(4, 2, 6)
     return freeze_rows(
-        store, lambda: [table], cache, recipe="triage", night=date(2026, 11, 23), parent=None, size=size
+        store, lambda: [table], cache, recipe="triage", night=date(2026, 11, 23), parent_id=None, size=size
     ).id
 
 

@@ -28,7 +28,7 @@ def snapshot(store: ObjectStore, tmp_path: Path) -> Snapshot:
     table = pl.DataFrame(ROWS, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
     cache, night = ShardCache(tmp_path / "cache"), date(2026, 11, 23)
     return freeze_rows(
-        store, lambda: [table], cache, recipe="triage", night=night, parent=None, size=ShardSize(4, 2, 6)
+        store, lambda: [table], cache, recipe="triage", night=night, parent_id=None, size=ShardSize(4, 2, 6)
     )
 
 

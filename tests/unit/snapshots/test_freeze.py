@@ -55,7 +55,7 @@ def freeze(store: ObjectStore, tmp_path: Path) -> Freeze:
     def call(rows: list[Row] = ROWS, *, most: int = 3, memory: str = "memory", night: date = NIGHT) -> Snapshot:
         table = pl.DataFrame(rows, EXAMPLES, orient="row").to_arrow(compat_level=pl.CompatLevel.oldest())
         cache, size = ShardCache(tmp_path / memory), ShardSize(10**9, 1, most)
-        return freeze_rows(store, lambda: [table], cache, recipe="triage", night=night, parent=None, size=size)
+        return freeze_rows(store, lambda: [table], cache, recipe="triage", night=night, parent_id=None, size=size)
 
     return call
 
@@ -143,14 +143,14 @@ def test_no_rows_make_a_snapshot_without_files(freeze: Freeze, store: ObjectStor
 
 def test_a_curated_batch_is_frozen(store: ObjectStore, point_settings: Any, tmp_path: Path, freeze: Freeze) -> None:
     with point_settings(tmp_path):
-        snapshot = build_snapshot(store, put_curated(store), recipe="triage", night=NIGHT, parent=None)
+        snapshot = build_snapshot(store, put_curated(store), recipe="triage", night=NIGHT, parent_id=None)
     assert snapshot.id == freeze().id
 
 
 def test_refused_batch_makes_no_snapshot(store: ObjectStore) -> None:
     curated = put_curated(store, refusal="the source gave no rows")
     with pytest.raises(InputError, match=r"was refused and makes no snapshot: the source gave no rows"):
-        build_snapshot(store, curated, recipe="triage", night=NIGHT, parent=None)
+        build_snapshot(store, curated, recipe="triage", night=NIGHT, parent_id=None)
 
 
 def test_sound_snapshot_is_verified(freeze: Freeze, store: ObjectStore) -> None:

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from nightloom.artifacts.answers import Answers, EngineKey
 from nightloom.artifacts.blueprints import Blueprint, BlueprintProvenance, BlueprintSpec, TrialPlan
 from nightloom.artifacts.data import Records, RecordsContent, Snapshot, SnapshotContent, SnapshotProvenance
-from nightloom.artifacts.kinds import KINDS
 from nightloom.artifacts.models import (
     Adapter,
     AdapterContent,
@@ -27,7 +26,6 @@ from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, Pr
 from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.artifacts.training import Checkpoint, Tokens, Trial, TrialKey, TrialResult
 from nightloom.core.errors import InputError, ManifestError, RegistryError
-from nightloom.core.manifests import Artifact, CachedResult
 from nightloom.core.nights import utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.replacements import Replacement
@@ -402,13 +400,3 @@ def test_blob_that_was_replaced_is_deleted_at_once(store: ObjectStore, registry:
     store.publish(Replacement(key=Replacement.Key(blob=old), result=result))
     assert collect(3) == {"kept": 3, "erased": 1}
     assert store.get_blob(old) == b"fewer rows"
-
-
-def test_every_kind_of_manifest_is_known() -> None:
-    ours = {
-        kind
-        for base in (Artifact, CachedResult)
-        for kind in base.__subclasses__()
-        if kind.__module__.startswith("nightloom.")
-    }
-    assert ours == set(KINDS.values())

@@ -67,4 +67,5 @@ class Estimate(Plain):
 
 def estimate(value: float, interval: Interval | None, n: int) -> Estimate:
     """Return a number with its interval as facts hold it."""
-    return Estimate(value=value, low=interval and interval.low, high=interval and interval.high, n=n)
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return Estimate(value=value, low=low, high=high, n=n)
