@@ -1,6 +1,7 @@
 """Dags: what every Dag of the night has in common: its recipes, its arguments, its schedule and its assets."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from nightloom.core.errors import ConflictError, FaultError, InputError, OutOfMemoryError, RecipeError
 from nightloom.core.stages import Stage
 from nightloom.orchestration.steps import RETRIES
-from nightloom.recipes.check import format_mistakes, load_recipes
+from nightloom.recipes.check import format_mistakes, load_recipe, load_recipes
 from nightloom.recipes.schema import Recipe
 
 RETRY_POLICY = ExceptionRetryPolicy(
@@ -50,10 +51,13 @@ def recipes_of(stage: Stage) -> Iterator[Recipe]:
     Every start of a task parses its Dag file again.
     """
     wanted = get_parsing_context().dag_id
-    sound, _ = load_recipes()
-    for name, recipe in sound.items():
-        if wanted in (None, dag_id_of(name, stage)):
-            yield recipe
+    if wanted is None:
+        yield from load_recipes()[0].values()
+        return
+    name = wanted.removesuffix(dag_id_of("", stage))
+    if name != wanted:
+        with suppress(RecipeError):
+            yield load_recipe(name)
 
 
 def count_rungs(recipe: Recipe) -> int:

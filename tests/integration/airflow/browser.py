@@ -24,7 +24,12 @@ def logged_in(installation: Installation) -> Iterator[Page]:
             executable_path=CHROMIUM,
             args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = browser.new_page(base_url=installation.instance.airflow_url, viewport={"width": 1400, "height": 900})
+        # Without a GPU, drawing what moves while a page waits takes most of a core.
+        page = browser.new_page(
+            base_url=installation.instance.airflow_url,
+            viewport={"width": 1400, "height": 900},
+            reduced_motion="reduce",
+        )
         page.set_default_timeout(TIMEOUT_MS)
         expect.set_options(timeout=TIMEOUT_MS)
         page.goto("/")
