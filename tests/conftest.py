@@ -32,6 +32,16 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no process is left with one of them at the end."""
+    marks = ("airflow", "fault", "torch")
+    ranks: dict[Path, int] = {}
+    for item in items:
+        own = min((marks.index(mark.name) for mark in item.iter_markers() if mark.name in marks), default=len(marks))
+        ranks[item.path] = min(own, ranks.get(item.path, len(marks)))
+    items.sort(key=lambda item: ("integration" not in item.path.parts, ranks[item.path]))
+
+
 def pytest_collection_finish() -> None:
     """Have garbage collected among what tests make: what is loaded stays, and looking through it takes long."""
     gc.collect()

@@ -66,7 +66,8 @@ def test_imports_go_upwards_only(module):
 
 
 @pytest.mark.parametrize(
-    ("library", "homes"), [("airflow", {"orchestration", "console"}), ("boto3", {"core", "embedded"}), ("botocore", {"core"})]
+    ("library", "homes"),
+    [("airflow", {"orchestration", "console"}), ("boto3", {"core", "embedded"}), ("botocore", {"core"})],
 )
 def test_a_library_is_known_in_its_place_only(library, homes):
     users = {m.parts[0] for m in MODULES for name in imports(m) if name.split(".")[0] == library}

@@ -17,8 +17,8 @@ TIMEOUT_MS = 120_000
 
 
 @contextmanager
-def logged_in(installation: Installation) -> Iterator[Page]:
-    """Open the UI, and log in by its form."""
+def logged_in(installation: Installation, path: str) -> Iterator[Page]:
+    """Open a page of the UI, and log in by the form that is shown first."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -32,7 +32,7 @@ def logged_in(installation: Installation) -> Iterator[Page]:
         )
         page.set_default_timeout(TIMEOUT_MS)
         expect.set_options(timeout=TIMEOUT_MS)
-        page.goto("/")
+        page.goto(path)
         page.fill("input[name=username]", ADMIN)
         page.fill("input[name=password]", installation.instance.secrets["admin_password"])
         page.click("button[type=submit]")
@@ -46,8 +46,7 @@ def trigger_in_a_browser(installation: Installation, dag_id: str) -> None:
     if CHROMIUM is None:
         installation.trigger(dag_id)
         return
-    with logged_in(installation) as page:
-        page.goto(f"/dags/{dag_id}")
+    with logged_in(installation, f"/dags/{dag_id}") as page:
         page.get_by_role("button", name="Trigger").click()
         form = page.get_by_role("dialog")
         expect(form.get_by_text("Night", exact=True)).to_be_visible()

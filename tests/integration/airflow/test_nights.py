@@ -229,8 +229,7 @@ def test_a_task_has_a_button_to_the_report(nights: Installation) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_report_is_a_tab_of_the_run(nights: Installation) -> None:
     run = nights.runs("by_cron", "report")[0]
-    with logged_in(nights) as page:
-        page.goto(f"/dags/by_cron__report/runs/{run['dag_run_id']}")
+    with logged_in(nights, f"/dags/by_cron__report/runs/{run['dag_run_id']}") as page:
         page.get_by_role("link", name="Report", exact=True).click()
         text = page.frame_locator("iframe").locator("body").inner_text()
     assert TONIGHT in text
