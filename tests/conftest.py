@@ -164,7 +164,7 @@ def point_settings(seaweed: Instance) -> PointSettings:
 
 
 def point_settings_to(services: Instance) -> PointSettings:
-    """Give a block in which the settings point to a folder and to the store of these services."""
+    """Return a block in which the settings point to a folder and to the store of these services."""
 
     @contextmanager
     def point(folder: Path, **more: str) -> Iterator[None]:

@@ -19,11 +19,11 @@ import polars as pl
 import rensa  # noqa: F401  # libraries are loaded before the clock starts, as the peer's are
 import scipy.sparse.csgraph  # noqa: F401
 from bench_prepare import make_words
+from nightloom.curation.minhash import jaccard, shingle_texts
+from nightloom.curation.near_duplicates import find_relatives
 from nightloom.curation.passes import write_sketches
-from nightloom.curation.relatives import find_relatives
+from nightloom.curation.rules import KEY
 from nightloom.curation.scratch import Scratch
-from nightloom.curation.similarity import jaccard, shingle_texts
-from nightloom.curation.steps import KEY
 
 TEXTS = 20_000
 PAIRS = 1_500
@@ -59,7 +59,7 @@ def measure(names: set[str], folder: Path) -> Iterator[tuple[str, float, float]]
 
 
 def make_texts() -> tuple[list[str], dict[tuple[int, int], float]]:
-    """Give texts in comparable form, and the planted pairs with their similarity."""
+    """Return texts in comparable form, and the planted pairs with their similarity."""
     rng = np.random.default_rng(20)
     words = make_words(rng)
     weights = 1 / np.arange(1, len(words) + 1)

@@ -85,7 +85,7 @@ def _make_corpus(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _cut(corpus: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> pa.ChunkedArray:
-    """Give a stretch of the corpus for each start and length."""
+    """Return a stretch of the corpus for each start and length."""
     chunks = []
     for first in range(0, len(starts), 100_000):
         start, length = starts[first : first + 100_000], lengths[first : first + 100_000]
@@ -109,7 +109,7 @@ class _Sent:
 
 
 def _measure_ours(instance: Instance, first: pa.Table, rows: pa.Table, folder: Path) -> dict[str, float]:
-    """Give the median seconds of each step, and the median bytes of data that it sent."""
+    """Return the median seconds of each step, and the median bytes of data that it sent."""
     taken: dict[str, list[float]] = {}
     for repeat in range(REPEATS):
         settings = instance.settings().model_copy(update={"store_prefix": f"bench-{repeat}/"})
@@ -129,7 +129,7 @@ def _measure_ours(instance: Instance, first: pa.Table, rows: pa.Table, folder: P
 
 
 def _measure_dvc(instance: Instance, first: pa.Table, rows: pa.Table, work: Path, folder: Path) -> tuple[float, float]:
-    """Give the seconds that DVC takes for unchanged and for appended rows.
+    """Return the seconds that DVC takes for unchanged and for appended rows.
 
     It tracks one Parquet file, which a job writes anew each night; writing it is not counted.
     """

@@ -45,7 +45,7 @@ TRIALS = """\
 
 
 def read_dags(folder: Path, *, only: str | None = None) -> dict[str, Any]:
-    """Give what `read_dags.py` reads, with the recipes under `folder`; `only` is the Dag that a task belongs to."""
+    """Return what `read_dags.py` reads, with the recipes under `folder`; `only` is the Dag that a task belongs to."""
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(folder / "airflow"),

@@ -12,7 +12,7 @@ from airflow.plugins_manager import get_fastapi_plugins, get_import_errors
 
 
 def describe_dag(dag: Any) -> dict[str, Any]:
-    """Give what a policy may ask of a Dag."""
+    """Return what a policy may ask of a Dag."""
     return {
         "file": Path(dag.fileloc).name,
         "tags": sorted(dag.tags),
@@ -32,7 +32,7 @@ def describe_dag(dag: Any) -> dict[str, Any]:
 
 
 def describe_task(task: Any) -> dict[str, Any]:
-    """Give what a policy may ask of a task."""
+    """Return what a policy may ask of a task."""
     return {
         "owner": task.owner,
         "retries": task.retries,

@@ -53,7 +53,7 @@ _TEXTS = [
 
 
 def make_tokenizer(family: str) -> Any:
-    """Give a tokenizer as a family of models has it: `llama`, `qwen`, `gemma3`, or one of those that lead astray.
+    """Return a tokenizer as a family of models has it: `llama`, `qwen`, `gemma3`, or one of those that lead astray.
 
     Of these, `silent` has another template; `merging` and `gemma` join the line before an answer with the answer.
     """

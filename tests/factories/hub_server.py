@@ -51,7 +51,7 @@ class Hub:
         return commit
 
     def downloads(self) -> list[str]:
-        """Give the names of the files whose bytes were asked for."""
+        """Return the names of the files whose bytes were asked for."""
         return [path.rsplit("/", 1)[1] for path in self.asked if path.startswith("GET ") and "/resolve/" in path]
 
 

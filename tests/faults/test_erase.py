@@ -15,7 +15,7 @@ ROW = "2-3"
 
 
 def read_ids(preparation: str) -> list[list[str]]:
-    """Give the ids of the night's records, examples and snapshot."""
+    """Return the ids of the night's records, examples and snapshot."""
     store = open_store()
     prepared = store.load(Preparation, preparation).content
     frames = (read_records(store, prepared.records), read_snapshot(store, prepared.snapshot))

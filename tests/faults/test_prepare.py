@@ -35,7 +35,7 @@ def check_night(preparation: str) -> None:
 def check_passing_fault(
     child: Child, fresh: Fresh, undisturbed: str, operations: list[str], kind: str, at: int
 ) -> bool:
-    """Tell whether the night was over before the fault could happen."""
+    """Whether the night was over before the fault could happen."""
     with fresh():
         ended = prepare(child, kind=kind, operations=operations, at=at)
         assert ended.result == undisturbed, f"{kind} at call {at}: {ended.error}"
@@ -44,7 +44,7 @@ def check_passing_fault(
 
 
 def check_kill(child: Child, fresh: Fresh, undisturbed: str, at: int) -> bool:
-    """Tell whether the night was over before it could be killed."""
+    """Whether the night was over before it could be killed."""
     with fresh():
         ended = prepare(child, kind="kill", operations=WRITES, at=at)
         assert ended.killed != ended.done

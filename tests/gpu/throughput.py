@@ -53,7 +53,7 @@ class Size:
         return [*attention, (self.hidden, self.inner), (self.hidden, self.inner), (self.inner, self.hidden)]
 
     def flops_per_token(self, length: int, learned: float) -> float:
-        """Give the operations that tuning takes for a token of sequences of this length, with such a share learned."""
+        """Return the operations that tuning takes for a token of sequences of this length, with this share learned."""
         frozen = self.layers * sum(inputs * outputs for inputs, outputs in self.matrices)
         adapters = self.layers * sum(self.lora["r"] * (inputs + outputs) for inputs, outputs in self.matrices)
         attention = 12 * self.layers * self.heads * self.head * length
@@ -118,7 +118,7 @@ def measure(store: ObjectStore, base: Path, rows: Sequence[tuple[str, str]], siz
 
 
 def find_peak(device: str) -> float:
-    """Give a device's peak.
+    """Return a device's peak.
 
     Raises:
         LookupError: It is not known.

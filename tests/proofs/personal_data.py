@@ -104,7 +104,7 @@ def bare_phone(random: Random) -> str:
 
 
 def luhn_digit(number: str) -> str:
-    """Give the check digit of a card's number."""
+    """Return the check digit of a card's number."""
     doubled = [int(digit) * (2 if at % 2 == 0 else 1) for at, digit in enumerate(reversed(number))]
     return str(-sum(value - 9 if value > 9 else value for value in doubled) % 10)
 

@@ -112,7 +112,7 @@ class Worker:
         assert self._process.stdout.readline() == b"ready\n"
 
     def train(self, blueprint: str, kill_after_s: float | None = None) -> str | None:
-        """Give the id of the trial, or nothing when it was killed before it ended."""
+        """Return the id of the trial, or nothing when it was killed before it ended."""
         assert self._process.stdin
         assert self._process.stdout
         settings = {name: value for name, value in os.environ.items() if name.startswith("NIGHTLOOM_")}

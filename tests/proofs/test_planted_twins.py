@@ -18,7 +18,7 @@ from nightloom.artifacts.parts import cut_into_parts, put_parts, read_parts
 from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import curate_records
-from nightloom.curation.similarity import comparable, jaccard, shingle_texts
+from nightloom.curation.minhash import comparable, jaccard, shingle_texts
 from nightloom.recipes.schema import AnswerField, Prepare
 from nightloom.recipes.sources import FilesSource
 from nightloom.statistics.intervals import wilson_interval

@@ -77,7 +77,7 @@ def draw_differences(random, clusters, size, alike, share_a, share_b):
 
 
 def simulate(clusters, size, alike, share_a, share_b):
-    """Give the shares of intervals that lie above the truth, lie below it, and of naive ones that hold it."""
+    """Return the shares of intervals that lie above the truth, lie below it, and of naive ones that hold it."""
     random, true = np.random.default_rng(20), share_a - share_b
     above = below = naive = 0
     for _ in range(DRAWS):

@@ -32,7 +32,7 @@ def put_folder(store: ObjectStore, folder: Path, names: Iterable[str] | None = N
 
 
 def digest_folder(folder: Path, names: Iterable[str] | None = None) -> tuple[ModelFile, ...]:
-    """Give what `put_folder` gives, and keep nothing.
+    """Return what `put_folder` gives, and keep nothing.
 
     Raises:
         InputError: As there.
@@ -41,7 +41,7 @@ def digest_folder(folder: Path, names: Iterable[str] | None = None) -> tuple[Mod
 
 
 def list_model_files(folder: Path) -> list[str]:
-    """Give the names of those files of a folder that a model is made of.
+    """Return the names of those files of a folder that a model is made of.
 
     Raises:
         InputError: It is no folder, holds no model, only pickled weights, or what asks for code.
@@ -67,7 +67,7 @@ def fetch_folder(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -
 
 
 def fetch_model(store: ObjectStore, kind: type[M], model_id: BaseId | AdapterId) -> tuple[M, Path]:
-    """Give a base model's or adapter's manifest, and its folder in this machine's cache."""
+    """Return a base model's or adapter's manifest, and its folder in this machine's cache."""
     manifest = store.load(kind, model_id)
     return manifest, fetch_folder(store, manifest.content.files, _cache_folder(model_id))
 

@@ -155,7 +155,7 @@ def put_frame(store: ObjectStore, frame: pl.DataFrame, schema: Schema, *, sort: 
 
 
 def get_frame(store: ObjectStore, digest: str, schema: Schema) -> pl.DataFrame:
-    """Give a kept frame.
+    """Return a kept frame.
 
     Raises:
         ManifestError: The blob is missing, damaged, or has other columns.

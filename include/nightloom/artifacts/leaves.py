@@ -12,12 +12,12 @@ Leaves = npt.NDArray[np.uint8]
 
 
 def sha256(text: pl.Expr) -> pl.Expr:
-    """Give the SHA-256 of each text as 64 hexadecimal digits, as `digest_bytes` does of one; of nothing, nothing."""
+    """Return the SHA-256 of each text as 64 hexadecimal digits, as `digest_bytes` does of one; of nothing, nothing."""
     return CryptographicHashingNameSpace(text).sha2_256()
 
 
 def hash_rows(frame: pl.DataFrame) -> Leaves:
-    """Give the SHA-256 of each row's canonical JSON: `digest_json(row)`, at twenty times the speed.
+    """Return the SHA-256 of each row's canonical JSON: `digest_json(row)`, at twenty times the speed.
 
     Polars spells text, nothing and lists of them as `canonical_json` does, once the names are sorted. It does not for
     numbers: a frame with columns of other types is refused.
@@ -36,7 +36,7 @@ def hash_rows(frame: pl.DataFrame) -> Leaves:
 
 
 def rows_root(frame: pl.DataFrame) -> str:
-    """Give the Merkle root over a frame's rows in their order, whatever wrote the Parquet."""
+    """Return the Merkle root over a frame's rows in their order, whatever wrote the Parquet."""
     return merkle_root(hash_rows(frame).tobytes())
 
 

@@ -123,7 +123,7 @@ class TaskSpec(Plain):
 
 
 def specify_task(task: Task, prompt_id: PromptId) -> TaskSpec:
-    """Give what a recipe's task asks a model.
+    """Return what a recipe's task asks a model.
 
     Args:
         task: As the team wrote it.

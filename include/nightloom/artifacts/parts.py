@@ -26,23 +26,23 @@ _BUFFER_BYTES = 64 << 20
 
 
 def read_parts(store: ObjectStore, parts: Iterable[str], schema: Schema) -> pl.DataFrame:
-    """Give a frame whole, its parts one after the other: only for what is known to be small."""
+    """Return a frame whole, its parts one after the other: only for what is known to be small."""
     return pl.concat([pl.DataFrame(schema=schema), *(get_frame(store, part, schema) for part in parts)])
 
 
 def find_lines(store: ObjectStore, parts: Sequence[str], schema: Schema, row_id: str) -> pl.DataFrame:
-    """Give the lines of one row; only the part where it lies is read."""
+    """Return the lines of one row; only the part where it lies is read."""
     part = find_part(parts, row_id)
     return pl.DataFrame(schema=schema) if part is None else get_frame(store, part, schema).filter(row_id=row_id)
 
 
 def find_part(parts: Sequence[str], row_id: str) -> str | None:
-    """Give the part in which all lines of a row lie; nothing where there is no part."""
+    """Return the part in which all lines of a row lie; nothing where there is no part."""
     return parts[int(_hash_bits(pl.Series("row_id", [row_id]), len(parts))[0])] if parts else None
 
 
 def overlapping_parts(parts: Sequence[str], number: int, count: int) -> Sequence[str]:
-    """Give those parts that hold the rows of part `number` of a frame with `count` parts."""
+    """Return those parts that hold the rows of part `number` of a frame with `count` parts."""
     if len(parts) >= count:
         width = len(parts) // count
         return parts[number * width : (number + 1) * width]
@@ -50,7 +50,7 @@ def overlapping_parts(parts: Sequence[str], number: int, count: int) -> Sequence
 
 
 def cut_into_parts(frames: Iterable[pl.DataFrame], schema: Schema) -> Iterator[pl.DataFrame]:
-    """Give rows that come in frames of any size as parts; at least one, which may be empty.
+    """Return rows that come in frames of any size as parts; at least one, which may be empty.
 
     What is more than a buffer of 64 MB waits in a folder on this machine's disk.
 

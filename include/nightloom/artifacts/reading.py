@@ -16,12 +16,12 @@ from nightloom.core.store import ObjectStore
 
 
 def read_records(store: ObjectStore, records_id: RecordsId) -> pl.DataFrame:
-    """Give all rows as they were received, sorted by id and version within each part: for few rows only."""
+    """Return all rows as they were received, sorted by id and version within each part: for few rows only."""
     return read_parts(store, store.load(Records, records_id).content.parts, RECORDS)
 
 
 def has_added(store: ObjectStore, records: Records, before: Records) -> bool:
-    """Tell whether records hold a row, or a version of one, that those before did not hold; part by part."""
+    """Whether records hold a row, or a version of one, that those before did not hold; part by part."""
     told = ("row_id", "version", "deleted")
     parts = records.content.parts
     for number, part in enumerate(parts):
@@ -34,31 +34,31 @@ def has_added(store: ObjectStore, records: Records, before: Records) -> bool:
 
 
 def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
-    """Give one row a key, unless it was deleted: its newest version (of equal ones, the last in the frame's order)."""
+    """Return the newest version of each key that was not deleted; of equal versions, the last in the frame."""
     newest = records.sort("version", maintain_order=True).unique("row_id", keep="last", maintain_order=True)
     return newest.filter(~pl.col("deleted"))
 
 
 def read_snapshot(store: ObjectStore, snapshot_id: SnapshotId) -> pl.DataFrame:
-    """Give all rows of a snapshot, sorted by id."""
+    """Return all rows of a snapshot, sorted by id."""
     files = store.load(Snapshot, snapshot_id).provenance.files
     shards = (get_frame(store, file.sha256, EXAMPLES) for file in files)
     return pl.concat([pl.DataFrame(schema=EXAMPLES), *shards]).sort("row_id")
 
 
 def read_split(store: ObjectStore, snapshot_id: SnapshotId, split: str) -> pl.DataFrame:
-    """Give the rows of one split (train, selection or test) of a snapshot, sorted by id."""
+    """Return the rows of one split (train, selection or test) of a snapshot, sorted by id."""
     return read_snapshot(store, snapshot_id).filter(pl.col("split") == split)
 
 
 def read_tokens(store: ObjectStore, tokens: Tokens, split: str) -> pl.DataFrame:
-    """Give the token ids of one split (train, selection or test) of a snapshot, sorted by row id."""
+    """Return the token ids of one split (train, selection or test) of a snapshot, sorted by row id."""
     frames = (get_frame(store, blob, TOKENS).filter(pl.col("split") == split) for blob in tokens.result.frames)
     return pl.concat([pl.DataFrame(schema=TOKENS), *frames]).sort("row_id")
 
 
 def read_eval_set(store: ObjectStore, evalset_id: EvalSetId) -> pl.DataFrame:
-    """Give the items of an eval set, sorted by id; those that were erased since are left out.
+    """Return the items of an eval set, sorted by id; those that were erased since are left out.
 
     Raises:
         ManifestError: The items are not those that the eval set was frozen with.
@@ -73,7 +73,7 @@ def read_eval_set(store: ObjectStore, evalset_id: EvalSetId) -> pl.DataFrame:
 
 
 def _root_with_erased(store: ObjectStore, blob: str, items: pl.DataFrame) -> str:
-    """Give the root of items and of those that were erased, in the order of their ids."""
+    """Return the root of items and of those that were erased, in the order of their ids."""
     erased = list_erased(store, blob)
     ids = pl.concat([items["item_id"], pl.Series("item_id", [row.row_id for row in erased], pl.String)])
     leaves = np.concatenate([hash_rows(items), erased_leaves(erased)])

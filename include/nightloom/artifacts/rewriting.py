@@ -40,7 +40,7 @@ class Rewritten:
 
 
 def find_rows(store: ObjectStore, blob: str, content: str, row_ids: Collection[str]) -> Rewritten | None:
-    """Tell what a blob holds of rows; nothing, when it does not hold them."""
+    """Describe what a blob holds of rows; nothing, when it does not hold them."""
     if content == "lines":
         rows, splits = len(_split_lines(store.get_blob(blob), row_ids)[1]), frozenset[str]()
     else:
@@ -50,7 +50,7 @@ def find_rows(store: ObjectStore, blob: str, content: str, row_ids: Collection[s
 
 
 def list_erased(store: ObjectStore, blob: str) -> list[ErasedRow]:
-    """Give the rows that were erased from a frame of a root since it was written."""
+    """Return the rows that were erased from a frame of a root since it was written."""
     erased: list[ErasedRow] = []
     while (replacement := store.find_replacement(blob)) is not None:
         erased += replacement.result.erased
@@ -59,14 +59,14 @@ def list_erased(store: ObjectStore, blob: str) -> list[ErasedRow]:
 
 
 def standing_blob(store: ObjectStore, blob: str) -> str:
-    """Give the blob that stands in for another: itself, where no row was erased from it."""
+    """Return the blob that stands in for another: itself, where no row was erased from it."""
     while (replacement := store.find_replacement(blob)) is not None:
         blob = replacement.result.blob
     return blob
 
 
 def erased_leaves(erased: Sequence[ErasedRow]) -> Leaves:
-    """Give the leaves that are kept of erased rows."""
+    """Return the leaves that are kept of erased rows."""
     return np.frombuffer(b"".join(bytes.fromhex(row.leaf) for row in erased), np.uint8).reshape(-1, 32)
 
 
@@ -92,7 +92,7 @@ def rewrite_blob(store: ObjectStore, blob: str, content: str, row_ids: Collectio
 
 
 def _follow(store: ObjectStore, blob: str) -> str:
-    """Give the blob that stands at the end, and delete all before it."""
+    """Return the blob that stands at the end, and delete all before it."""
     while (replacement := store.find_replacement(blob)) is not None:
         for key in (blob_key(blob), TRASH + blob_key(blob)):
             store.bucket.delete(key)
@@ -126,7 +126,7 @@ def _keep_leaves(rows: pl.DataFrame, content: str) -> tuple[ErasedRow, ...]:
 
 
 def _split_lines(data: bytes, row_ids: Collection[str]) -> tuple[list[bytes], list[bytes]]:
-    """Give the lines of results of other rows, and of these."""
+    """Return the lines of results of other rows, and of these."""
     lines = [line + b"\n" for line in data.split(b"\n") if line]
     are_erased = [json.loads(line).get("custom_id") in row_ids for line in lines]
     kept = [line for line, is_erased in zip(lines, are_erased, strict=True) if not is_erased]

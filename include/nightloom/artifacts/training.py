@@ -189,7 +189,7 @@ class Ranking(CachedResult):
 
 
 def identify_trial(spec: BlueprintSpec, number: int) -> TrialKey:
-    """Give what determines the weights of a blueprint's trial."""
+    """Return what determines the weights of a blueprint's trial."""
     return TrialKey(
         snapshot=spec.snapshot,
         base=spec.base,

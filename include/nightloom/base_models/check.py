@@ -58,7 +58,7 @@ def check_weights(folder: Path) -> None:
 
 
 def list_weights(folder: Path) -> list[str]:
-    """Give the names of the files with the weights, as transformers looks for them; some may not be there.
+    """Return the names of the files with the weights, as transformers looks for them; some may not be there.
 
     Raises:
         InputError: There are no weights, or what names them cannot be read.

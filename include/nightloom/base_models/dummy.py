@@ -14,12 +14,12 @@ Votes = Mapping[str, Mapping[str, int]]
 
 
 def is_dummy(files: tuple[ModelFile, ...]) -> bool:
-    """Tell whether a model's files are those of the dummy, which has no weights."""
+    """Whether a model's files are those of the dummy, which has no weights."""
     return any(file.path == DUMMY_FILE for file in files)
 
 
 def split_words(text: str) -> list[str]:
-    """Give the words of a text as training and generation both count them."""
+    """Return the words of a text as training and generation both count them."""
     return "".join(c if c.isalnum() else " " for c in text.casefold()).split()
 
 

@@ -56,7 +56,7 @@ class Distant(Protocol):
     revision: str
 
     def list_files(self) -> Mapping[str, str | None]:
-        """Give the names of its files, each with the SHA-256 of its bytes where it is known beforehand."""
+        """Return the names of its files, each with the SHA-256 of its bytes where it is known beforehand."""
         ...
 
     def fetch(self, names: Collection[str], folder: Path) -> None:
@@ -137,7 +137,7 @@ def identify_rendering(base_id: BaseId, packages: Mapping[str, str]) -> Renderin
 
 
 def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelContent | None:
-    """Give a base model as it is now, and write nothing; nothing: it has to be made or fetched first.
+    """Return a base model as it is now, and write nothing; nothing: it has to be made or fetched first.
 
     Args:
         store: Where it is kept.
@@ -162,7 +162,7 @@ def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) ->
 
 
 def freeze_base(store: ObjectStore, base: str) -> BaseId:
-    """Give the id of a base model.
+    """Return the id of a base model.
 
     Args:
         store: Where it is kept.
@@ -202,7 +202,7 @@ class S3Prefix:
             raise InputError(msg)
 
     def list_files(self) -> dict[str, str | None]:
-        """Give the names of its objects."""
+        """Return the names of its objects."""
         return dict.fromkeys(self._versions)
 
     def fetch(self, names: Collection[str], folder: Path) -> None:
@@ -223,7 +223,7 @@ class S3Prefix:
 
 
 def _find_place(store: ObjectStore, base: str) -> Distant | Path:
-    """Give where a base model lies that is neither `starter` nor `dummy`."""
+    """Return where a base model lies that is neither `starter` nor `dummy`."""
     if base.startswith("s3://"):
         return S3Prefix(store, base)
     if not Path(base).exists() and (repo := read_name(base)):
@@ -297,7 +297,7 @@ def _list_names(folder: Path) -> list[str]:
 
 
 def _read_license(card: Path) -> str | None:
-    """Give the licence that a model card's front matter names."""
+    """Return the licence that a model card's front matter names."""
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     _, begin, rest = text.partition("---\n")
     front, end, _ = rest.partition("\n---")

@@ -33,7 +33,7 @@ class HubRepo:
                 self.revision = str(self._api().model_info(repo, revision=revision).sha)
 
     def list_files(self) -> dict[str, str | None]:
-        """Give the names of its files, each with the SHA-256 of its bytes where the hub knows it."""
+        """Return the names of its files, each with the SHA-256 of its bytes where the hub knows it."""
         from huggingface_hub.hf_api import RepoFile
 
         with self._asking(self.revision):
@@ -84,7 +84,7 @@ class HubRepo:
 
 
 def read_name(base: str) -> HubRepo | None:
-    """Give the repository that a recipe's `train.base` names, or nothing where it is no name of the hub's.
+    """Return the repository that a recipe's `train.base` names, or nothing where it is no name of the hub's.
 
     Raises:
         InputError: It names no revision.
@@ -111,5 +111,5 @@ def _explain(what: str, error: Exception) -> InputError | FaultError:
 
 
 def _endpoint() -> str | None:
-    """Give the hub's address as the environment names it now: huggingface_hub reads it once, when it is imported."""
+    """Return the hub's address as the environment names it now: huggingface_hub reads it once, when it is imported."""
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None

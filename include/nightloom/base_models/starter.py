@@ -64,7 +64,7 @@ class StarterSettings(Plain):
 def make_starter(
     store: ObjectStore, settings: StarterSettings | None = None, tell: Callable[[str], None] = logger.info
 ) -> BaseId:
-    """Give the starter's base id; it is pretrained unless these settings were before.
+    """Return the starter's base id; it is pretrained unless these settings were before.
 
     Args:
         store: Where it is kept.
@@ -77,7 +77,7 @@ def make_starter(
 
 
 def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> Starter.Key:
-    """Give what determines a starter; the packages are those of the interpreter that makes it."""
+    """Return what determines a starter; the packages are those of the interpreter that makes it."""
     return Starter.Key(
         settings=settings.model_dump(),
         code=digest_json([STARTER.code(), digest_file(WORDS_FILE)]),
@@ -166,7 +166,7 @@ def _make_model(settings: StarterSettings, tokenizer: Any) -> Any:
 
 
 def _fill_rows(settings: StarterSettings, tokenizer: Any, chats: list[list[dict[str, str]]]) -> Iterator[Any]:
-    """Give batches of rows cut from one stream of chats, round and round."""
+    """Return batches of rows cut from one stream of chats, round and round."""
     import torch
 
     texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
@@ -202,7 +202,7 @@ def _pretrain(settings: StarterSettings, model: Any, batches: Iterator[Any], tel
 
 
 def _schedule(settings: StarterSettings, step: int) -> float:
-    """Give the share of the learning rate at a step: a straight rise, then half a cosine."""
+    """Return the share of the learning rate at a step: a straight rise, then half a cosine."""
     if step <= settings.warmup_steps:
         return step / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)

@@ -60,7 +60,7 @@ class Writer:
         self._words = _read_words()
 
     def write_chats(self, count: int) -> Iterator[Chat]:
-        """Give that many chats."""
+        """Return that many chats."""
         about = self._write_about
         kinds: tuple[Callable[[], tuple[str, str]], ...] = (
             *(about, about, about, about, about),

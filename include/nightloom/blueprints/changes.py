@@ -70,7 +70,7 @@ class Change:
 
 
 def diff_blueprints(before: BlueprintSpec, after: BlueprintSpec) -> list[Change]:
-    """Give all that differs, in the order of `GROUPS`; nothing: they are one blueprint."""
+    """Return all that differs, in the order of `GROUPS`; nothing: they are one blueprint."""
     changes = [
         *_diff_leaves(_list_leaves(before), _list_leaves(after)),
         *_diff_order([use.name for use in before.eval_sets], [use.name for use in after.eval_sets]),
@@ -80,7 +80,7 @@ def diff_blueprints(before: BlueprintSpec, after: BlueprintSpec) -> list[Change]
 
 
 def diff_trials(before: TrialKey, after: TrialKey, number: int) -> list[Change]:
-    """Give all that makes one trial another; nothing: they have the same weights.
+    """Return all that makes one trial another; nothing: they have the same weights.
 
     Args:
         before: One of an earlier blueprint.
@@ -92,7 +92,7 @@ def diff_trials(before: TrialKey, after: TrialKey, number: int) -> list[Change]:
 
 
 def list_new_trials(before: BlueprintSpec, after: BlueprintSpec) -> list[int]:
-    """Give the numbers of the later blueprint's trials that the earlier one has not trained."""
+    """Return the numbers of the later blueprint's trials that the earlier one has not trained."""
     known = {digest_json(identify_trial(before, n).model_dump(mode="json")) for n in range(len(before.trials))}
     return [
         number
@@ -102,7 +102,7 @@ def list_new_trials(before: BlueprintSpec, after: BlueprintSpec) -> list[int]:
 
 
 def show_value(value: Any) -> str:
-    """Give a value as people read it: digests are shortened."""
+    """Return a value as people read it: digests are shortened."""
     match value:
         case None:
             return "none"
@@ -116,7 +116,7 @@ def show_value(value: Any) -> str:
 
 
 def describe_plan(plan: TrialPlan) -> dict[str, Any]:
-    """Give a trial's settings by their paths, such as `settings.learning_rate`."""
+    """Return a trial's settings by their paths, such as `settings.learning_rate`."""
     return {".".join(path): value for path, value in _list_plan_leaves(plan).items()}
 
 
@@ -126,7 +126,7 @@ def _by_group(changes: Iterable[Change]) -> list[Change]:
 
 
 def _list_leaves(spec: BlueprintSpec) -> Leaves:
-    """Give every field but the trials; eval sets go by their name, so that a new first one changes no other."""
+    """Return every field but the trials; eval sets go by their name, so that a new first one changes no other."""
     document = spec.model_dump(mode="json")
     leaves: dict[Path, Any] = {}
     for name, value in document.items():
@@ -146,7 +146,7 @@ def _list_leaves(spec: BlueprintSpec) -> Leaves:
 
 
 def _list_plan_leaves(plan: TrialPlan) -> Leaves:
-    """Give a trial's settings one by one; what is within a setting belongs to it."""
+    """Return a trial's settings one by one; what is within a setting belongs to it."""
     leaves: dict[Path, Any] = {}
     for name, value in plan.model_dump(mode="json").items():
         if name in ("model", "lora", "settings"):
@@ -222,7 +222,7 @@ def _diff_plan(old: TrialPlan, new: TrialPlan, number: int) -> list[Change]:
 
 
 def tell_changes(changes: Iterable[Change], most: int = 3) -> str:
-    """Give the first changes in one line, and how many more there are; those of the code are one."""
+    """Return the first changes in one line, and how many more there are; those of the code are one."""
     told = list(changes)
     code = [change.field.removeprefix("code.") for change in told if change.group == "code"]
     sentences = [change.sentence for change in told if change.group != "code"]

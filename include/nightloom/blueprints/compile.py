@@ -13,7 +13,7 @@ from nightloom.artifacts.models import specify_task
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.training import Ranking
 from nightloom.base_models.freeze import FrozenBase, freeze_in_child
-from nightloom.blueprints.draw import draw_trials
+from nightloom.blueprints.sampling import draw_trials
 from nightloom.core.digests import code_digest
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Stop
@@ -46,7 +46,7 @@ def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night
 def draft_recipe(
     store: ObjectStore, recipe: Recipe, night: date, prepared: Preparation, frozen: FrozenBase
 ) -> Blueprint:
-    """Give what a recipe is compiled to, as it stands now, on what a night prepared."""
+    """Return what a recipe is compiled to, as it stands now, on what a night prepared."""
     return draft_blueprint(
         recipe,
         night=night,
@@ -60,7 +60,7 @@ def draft_recipe(
 
 
 def find_preparation(store: ObjectStore, database: Database, recipe: str, night: date) -> Preparation | Stop:
-    """Give what a night prepared, or why there is nothing to train on."""
+    """Return what a night prepared, or why there is nothing to train on."""
     prepared = read_outcome(database, recipe, night, "prepare")
     if prepared is None or prepared.status != "done" or prepared.manifest is None:
         why = prepared.sentence if prepared else f"night {night} was not prepared"
@@ -69,7 +69,7 @@ def find_preparation(store: ObjectStore, database: Database, recipe: str, night:
 
 
 def find_prepared_night(database: Database, recipe: str, night: date | None) -> date:
-    """Give the night that is meant: the given one, or the latest that was prepared.
+    """Return the night that is meant: the given one, or the latest that was prepared.
 
     Raises:
         InputError: None was.
@@ -85,7 +85,7 @@ def find_prepared_night(database: Database, recipe: str, night: date | None) -> 
 
 
 def find_winner(store: ObjectStore, blueprint_id: BlueprintId) -> int | None:
-    """Give the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
+    """Return the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
     spec = store.load(Blueprint, blueprint_id).content
     if ranked := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=count_rungs(spec))):
         return ranked.result.going_on[0]
@@ -93,7 +93,7 @@ def find_winner(store: ObjectStore, blueprint_id: BlueprintId) -> int | None:
 
 
 def list_earlier(store: ObjectStore, database: Database, recipe: str, most: int = 10) -> list[Blueprint]:
-    """Give the last blueprints of a recipe that the store still has, the newest last."""
+    """Return the last blueprints of a recipe that the store still has, the newest last."""
     found: list[Blueprint] = []
     for member in list_newest(database, "blueprint", recipe):
         if len(found) == most:
@@ -120,7 +120,7 @@ def draft_blueprint(
     prompt: Prompt,
     eval_sets: Sequence[EvalSetManifest],
 ) -> Blueprint:
-    """Give all that determines the result of a night, and publish nothing yet.
+    """Return all that determines the result of a night, and publish nothing yet.
 
     Args:
         recipe: What the team wrote.
@@ -163,17 +163,17 @@ def draft_blueprint(
 
 
 def installed_code() -> dict[str, str]:
-    """Give the digest of each of our packages that a blueprint names, as it is now."""
+    """Return the digest of each of our packages that a blueprint names, as it is now."""
     return {name: code_digest(name) for name in VERDICT.modules}
 
 
 def installed_versions() -> dict[str, str]:
-    """Give the versions of the packages that a blueprint names, of the interpreter that trains and generates."""
+    """Return the versions of the packages that a blueprint names, of the interpreter that trains and generates."""
     return VERDICT.versions(worker_packages())
 
 
 def describe_machine() -> str:
-    """Give what this machine is, as a blueprint's record tells it."""
+    """Return what this machine is, as a blueprint's record tells it."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
 
 

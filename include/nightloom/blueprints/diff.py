@@ -55,7 +55,7 @@ class Difference:
 
 
 def diff_stored(store: ObjectStore, before_id: BlueprintId, after_id: BlueprintId) -> Difference:
-    """Tell what changed between two stored blueprints.
+    """Describe what changed between two stored blueprints.
 
     Raises:
         ManifestError: One of them is not there.
@@ -66,7 +66,7 @@ def diff_stored(store: ObjectStore, before_id: BlueprintId, after_id: BlueprintI
 
 
 def diff_with_recipe(store: ObjectStore, database: Database, before_id: BlueprintId, recipe: str) -> Difference:
-    """Tell what changed from a stored blueprint to what a recipe is compiled to now, on the latest prepared night.
+    """Describe what changed from a stored blueprint to what a recipe is compiled to now, on the latest prepared night.
 
     Raises:
         InputError: The recipe cannot be used, or its base model has to be frozen first.
@@ -145,7 +145,7 @@ def _spell(prompt: PromptContent) -> str:
 
 
 def _find_template(store: ObjectStore, base_id: BaseId) -> str | None:
-    """Give the text of a base model's chat template from its files."""
+    """Return the text of a base model's chat template from its files."""
     try:
         files = {file.path: file.sha256 for file in store.load(BaseModelManifest, base_id).content.files}
         if _TEMPLATE_FILE in files:

@@ -35,7 +35,7 @@ class Estimate:
     price: float | None = None
 
     def scaled(self, share: float) -> "Estimate":
-        """Give the estimate of so many times as much."""
+        """Return the estimate of so many times as much."""
         return Estimate(self.seconds * share, self.low * share, self.high * share, self.device, self.trials, self.price)
 
     @property
@@ -47,7 +47,7 @@ class Estimate:
 def estimate_trial(
     plan: TrialPlan, examples: int, earlier: Sequence[Trial], defaults: Mapping[str, Any], prices: Mapping[str, float]
 ) -> Estimate | None:
-    """Give what a trial will take, scaled by the tokens that it sees; none: there is nothing to go by.
+    """Return what a trial will take, scaled by the tokens that it sees; none: there is nothing to go by.
 
     Trials of the same trainer and method on the newest one's device count. Fewer than three say little of how far they
     vary: the range is then at least a quarter to both sides.
@@ -75,7 +75,7 @@ def estimate_trial(
 
 
 def count_epochs(plan: TrialPlan, examples: int, defaults: Mapping[str, Any]) -> float:
-    """Give how often a trial sees each example."""
+    """Return how often a trial sees each example."""
     settings = {"gradient_accumulation_steps": 1, **defaults, **plan.settings}
     steps = settings.get("max_steps", -1)
     if steps > 0:
@@ -85,7 +85,7 @@ def count_epochs(plan: TrialPlan, examples: int, defaults: Mapping[str, Any]) ->
 
 
 def count_trainings(ends: Sequence[float], draws: int, pruning: Pruning) -> float:
-    """Give how many whole trainings come after the first of some shares at which draws are ranked, with one seed each.
+    """Return how many whole trainings the shares of training after the first rung add up to, with one seed each.
 
     Args:
         ends: The shares, the last one being the end.
@@ -100,7 +100,7 @@ def count_trainings(ends: Sequence[float], draws: int, pruning: Pruning) -> floa
 
 
 def add_estimates(estimates: Sequence[Estimate]) -> Estimate | None:
-    """Give the sum of estimates on one device; the range is that of all being fast, or slow, together."""
+    """Return the sum of estimates on one device; the range is that of all being fast, or slow, together."""
     if not estimates:
         return None
     first = estimates[0]

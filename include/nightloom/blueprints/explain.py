@@ -48,7 +48,7 @@ class Explainer:
     trained: Sequence[Trial]
 
     def explain_trial(self, spec: BlueprintSpec, number: int) -> str:
-        """Say what made a trial another one than the nearest that was trained."""
+        """Describe what made a trial another one than the nearest that was trained."""
         wanted = identify_trial(spec, number)
         # The newest of those that are equally near.
         compared = [(diff_trials(one.key, wanted, number), one) for one in reversed(self.trained)]
@@ -60,7 +60,7 @@ class Explainer:
         return f"{self._tell(changes)} since {self._whose(nearest.key)}"
 
     def explain(self, spec: BlueprintSpec, kind: str, otherwise: str) -> str:
-        """Say what changed of the fields that a kind of result follows from, since they were nearest.
+        """Describe what changed of the fields that a kind of result follows from, since they were nearest.
 
         Args:
             spec: As it would run here.
@@ -80,7 +80,7 @@ class Explainer:
         return tell_changes([tell_rows(self.store, change) for change in changes])
 
     def _whose(self, trial: TrialKey) -> str:
-        """Say which blueprint a trial was of, the latest that planned it."""
+        """Describe which blueprint a trial was of, the latest that planned it."""
         for blueprint in reversed(self.earlier):
             for number in range(len(blueprint.content.trials)):
                 if identify_trial(blueprint.content, number) == trial:
@@ -89,7 +89,7 @@ class Explainer:
 
 
 def tell_rows(store: ObjectStore, change: Change) -> Change:
-    """Give a change of snapshots with the rows of each split, where both are there; any other as it is."""
+    """Return a change of snapshots with the rows of each split, where both are there; any other as it is."""
     if change.field != "snapshot":
         return change
     before, after = (store.load_if_there(Snapshot, str(one)) for one in (change.before, change.after))

@@ -307,7 +307,7 @@ class _Planner:
         return estimate_trial(plan, examples, self._trained, DEFAULTS, get_settings().prices)
 
     def _sum_up(self, steps: Sequence[PlanItem]) -> Estimate | None:
-        """Give what all training will take: the steps that are known, and those that are likely to follow."""
+        """Return what all training will take: the steps that are known, and those that are likely to follow."""
         known = [step.estimate for step in steps if step.estimate]
         pruning = self.blueprint.content.pruning
         last = next(part for part in reversed(self._parts) if part.trials is not None)

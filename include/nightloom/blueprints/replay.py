@@ -27,7 +27,7 @@ from nightloom.trials.train import train_anew
 
 
 def choose_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int | None) -> int:
-    """Give the number of a trial that was trained: the given one, or the one whose adapter won.
+    """Return the number of a trial that was trained: the given one, or the one whose adapter won.
 
     Raises:
         InputError: It is none of the blueprint's, or was not trained yet.
@@ -42,7 +42,7 @@ def choose_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int | 
 
 
 def list_surroundings(store: ObjectStore, blueprint_id: BlueprintId) -> list[str]:
-    """Say what is not as it was where a blueprint was compiled; not all of it need make a difference."""
+    """Describe what is not as it was where a blueprint was compiled; not all of it need make a difference."""
     blueprint = store.load(Blueprint, blueprint_id)
     record, present = blueprint.provenance, worker_packages()
     told = verify_installation(blueprint.content, None, os.environ)

@@ -78,7 +78,7 @@ def verify_blueprint(store: ObjectStore, blueprint_id: BlueprintId) -> Verified:
 
 
 def open_stored(store: ObjectStore, blueprint_id: BlueprintId) -> Blueprint:
-    """Give a stored blueprint that somebody wants to run, if this installation is as it says.
+    """Return a stored blueprint that somebody wants to run, if this installation is as it says.
 
     Raises:
         ManifestError: It is not there.
@@ -259,7 +259,7 @@ def _verify_base(store: ObjectStore, spec: BlueprintSpec, recipe: Recipe) -> Ite
 
 
 def _compare(store: ObjectStore, before: str, now: BaseModelContent) -> str:
-    """Say which files of a base model are others."""
+    """Describe which files of a base model are others."""
     known = store.load_if_there(BaseModelManifest, before)
     if known is None:
         return ""  # told of the store

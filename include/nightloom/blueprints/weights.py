@@ -77,7 +77,7 @@ def compare_folders(before: Path, after: Path, tolerance: float, loss: float | N
 
 
 def compare_curves(before: Sequence[LossPoint], after: Sequence[LossPoint]) -> float | None:
-    """Give the largest difference of the losses at the same steps; nothing where there is no such step."""
+    """Return the largest difference of the losses at the same steps; nothing where there is no such step."""
     known = {point.step: point.loss for point in before}
     return max((abs(known[point.step] - point.loss) for point in after if point.step in known), default=None)
 

@@ -28,7 +28,7 @@ def run(blueprint: BlueprintArgument, *, trial: TrialNumber = None, as_json: AsJ
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.artifacts.results import Verdict
     from nightloom.cli.progress import following_steps
-    from nightloom.nightly.running import run_blueprint
+    from nightloom.nightly.blueprint_run import run_blueprint
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
@@ -106,7 +106,7 @@ def diff(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
+    """Describe what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.diff import diff_stored, diff_with_recipe
     from nightloom.registry.database import open_database

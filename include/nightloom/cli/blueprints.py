@@ -194,7 +194,7 @@ def _find_night(recipe: str, night: str | None) -> date:
 
 
 def is_recipe(target: str) -> bool:
-    """Tell whether somebody means a recipe, and not the first digits of a blueprint."""
+    """Whether somebody means a recipe, and not the first digits of a blueprint."""
     from nightloom.core.settings import get_settings
 
     names = {path.stem for path in get_settings().recipes_dir.glob("*.yaml")}
@@ -284,5 +284,5 @@ def _estimate_document(estimate: "Estimate | None") -> dict[str, Any] | None:
 
 
 def change_documents(changes: "list[Change]") -> list[dict[str, Any]]:
-    """Give changes as programs read them."""
+    """Return changes as programs read them."""
     return [{**asdict(change), "group": change.group, "sentence": change.sentence} for change in changes]

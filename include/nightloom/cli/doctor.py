@@ -9,7 +9,7 @@ from nightloom.cli.output import AsJson, show
 
 def doctor(*, as_json: AsJson = False) -> None:
     """Check packages, store, registry, recipes, connections, disk and Airflow. Exit 1 when something is wrong."""
-    from nightloom.cli.checkup import examine
+    from nightloom.cli.doctor_checks import examine
 
     findings = examine()
     lines = []

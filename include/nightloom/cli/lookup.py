@@ -76,7 +76,7 @@ def find_owner(database: "Database", adapter_id: "AdapterId", recipe: str | None
 
 
 def find_night(database: "Database", recipe: str, given: str | None) -> date:
-    """Give the night that is meant: the given one, or the recipe's latest.
+    """Return the night that is meant: the given one, or the recipe's latest.
 
     Raises:
         InputError: It is not a date, or the recipe had no night.
@@ -97,7 +97,7 @@ def find_night(database: "Database", recipe: str, given: str | None) -> date:
 def load_result(
     store: "ObjectStore", database: "Database", recipe: str, night: date, stage: "Stage", kind: type[M]
 ) -> M:
-    """Give the manifest that a stage of a night came to.
+    """Return the manifest that a stage of a night came to.
 
     Raises:
         InputError: The stage came to none.

@@ -163,7 +163,7 @@ def _refuse_second(database: "Database", recipe: str, reason: str | None) -> Non
 
 
 def _find_night(database: "Database", recipe: "Recipe") -> date:
-    """Give the night by which a person moves the champion: the latest; before the first one, the one before it."""
+    """Return the night by which a person moves the champion: the latest; before the first one, the one before it."""
     from nightloom.core.nights import night_of, utc_now
     from nightloom.registry.nights import read_outcomes
 
@@ -172,7 +172,7 @@ def _find_night(database: "Database", recipe: "Recipe") -> date:
 
 
 def _freeze(recipe: "Recipe", base: str | None = None) -> tuple["BaseId", "Prompt", "TaskSpec"]:
-    """Give the id of a recipe's base model, its prompt, and what it asks."""
+    """Return the id of a recipe's base model, its prompt, and what it asks."""
     from nightloom.artifacts.models import specify_task
     from nightloom.base_models.freeze import freeze_in_child
     from nightloom.core.settings import get_settings

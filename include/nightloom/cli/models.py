@@ -159,7 +159,7 @@ def _describe_origin(lineage: "Lineage") -> str:
 
 
 def _describe_score(lineage: "Lineage") -> str | None:
-    """Give the metric that decided the last verdict, with its interval."""
+    """Return the metric that decided the last verdict, with its interval."""
     from nightloom.artifacts.showing import show_metric
 
     metric = lineage.verdicts[-1].content.deciding_metric if lineage.verdicts else None

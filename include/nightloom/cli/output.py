@@ -45,12 +45,12 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> str:
 
 
 def manifest_document(manifest: "Manifest") -> dict[str, Any]:
-    """Give a manifest with its id, as programs read it."""
+    """Return a manifest with its id, as programs read it."""
     return {"id": manifest.id, "kind": manifest.kind, **manifest.model_dump(mode="json")}
 
 
 def describe_fault(error: Exception) -> str:
-    """Give the sentence for an error that nobody raised on purpose; where it came from is printed before it."""
+    """Return the sentence for an error that nobody raised on purpose; where it came from is printed before it."""
     traceback.print_exception(error)
     return f"Nightloom itself is at fault: {type(error).__name__}; report it with the lines above"
 

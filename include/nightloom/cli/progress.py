@@ -11,7 +11,7 @@ from rich.markup import escape
 
 @contextmanager
 def following_steps() -> Iterator[Callable[[str, str], None]]:
-    """Give the function that a night tells its steps; on a terminal the running one is shown with a spinner."""
+    """Return the function that a night tells its steps; on a terminal the running one is shown with a spinner."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     began = time.monotonic()
     handler = _ConsoleHandler(console)

@@ -117,7 +117,7 @@ def diff(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what became of the rows from one snapshot to another: how many by slice, and which."""
+    """Describe what became of the rows from one snapshot to another: how many by slice, and which."""
     from nightloom.artifacts.data import Snapshot
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store

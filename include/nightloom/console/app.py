@@ -56,7 +56,7 @@ class _Kind:
 
 
 def recipe_of(dag_id: str) -> str:
-    """Give the recipe that a Dag belongs to."""
+    """Return the recipe that a Dag belongs to."""
     recipe, _, stage = dag_id.rpartition("__")
     if stage not in STAGES:
         raise HTTPException(404, f"{dag_id} is no Dag of a night, so it has no report")

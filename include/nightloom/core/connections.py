@@ -20,7 +20,7 @@ _resolver: ContextVar[Resolver | None] = ContextVar("connection_resolver", defau
 
 
 def resolve_connection(name: str) -> str:
-    """Give the SQLAlchemy URL of a named connection.
+    """Return the SQLAlchemy URL of a named connection.
 
     Raises:
         InputError: Nobody knows the name.

@@ -17,7 +17,7 @@ _NODE_BYTES = 1024 * _LEAF_BYTES
 
 
 def canonical_json(value: Any) -> bytes:
-    """Give the one UTF-8 spelling of a JSON value: keys sorted, no spaces, no NaN.
+    """Return the one UTF-8 spelling of a JSON value: keys sorted, no spaces, no NaN.
 
     Raises:
         ValueError: The value holds NaN, infinity or something JSON has no word for.
@@ -57,17 +57,17 @@ def parse_json_prefix(text: str) -> tuple[Any, int]:
 
 
 def digest_bytes(data: bytes) -> str:
-    """Give the SHA-256 of the data as 64 hexadecimal digits."""
+    """Return the SHA-256 of the data as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def digest_json(value: Any) -> str:
-    """Give the digest of a JSON value, whatever the order of its keys."""
+    """Return the digest of a JSON value, whatever the order of its keys."""
     return digest_bytes(canonical_json(value))
 
 
 def digest_file(path: Path) -> str:
-    """Give the digest of a file's bytes, read in blocks."""
+    """Return the digest of a file's bytes, read in blocks."""
     sha = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -76,7 +76,7 @@ def digest_file(path: Path) -> str:
 
 
 def merkle_root(leaves: bytes | memoryview) -> str:
-    """Give the root of a Merkle tree over leaf digests in the given order.
+    """Return the root of a Merkle tree over leaf digests in the given order.
 
     A node is the SHA-256 of its level, as one byte counted from 1, and of up to 1,024 digests of the level below: so no
     two lists of leaves have the same root, as long as no leaf is itself the digest of such bytes. The root of none is
@@ -122,7 +122,7 @@ def digest_sources(package: Path, names: Iterable[str]) -> str:
 
 
 def short(digest: str) -> str:
-    """Give the first twelve digits, for people."""
+    """Return the first twelve digits, for people."""
     return digest[:12]
 
 

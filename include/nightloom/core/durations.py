@@ -2,7 +2,7 @@
 
 
 def show_duration(seconds: float) -> str:
-    """Give a time such as `48 s`, `12 min 5 s` or `3 h 20 min`."""
+    """Return a time such as `48 s`, `12 min 5 s` or `3 h 20 min`."""
     whole = max(1, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -12,7 +12,7 @@ def show_duration(seconds: float) -> str:
 
 
 def describe_progress(step: int, steps: int, loss: float | None, tokens: int, seconds: float, begun: int = 0) -> str:
-    """Give one line such as `step 40/250 loss 0.412 9,800 tokens/s 0:38 left`.
+    """Return one line such as `step 40/250 loss 0.412 9,800 tokens/s 0:38 left`.
 
     Args:
         step: The present one.

@@ -96,5 +96,5 @@ class ChildError(FaultError):
 
 
 def first_line(error: BaseException) -> str:
-    """Give an error's class and the first line of what it says."""
+    """Return an error's class and the first line of what it says."""
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"

@@ -20,7 +20,7 @@ REPORT_SECTIONS = "nightloom.report_sections"
 
 
 def list_extensions(group: str) -> list[str]:
-    """Give the names that installed packages register in a group."""
+    """Return the names that installed packages register in a group."""
     return sorted(_find(group))
 
 

@@ -52,7 +52,7 @@ class Manifest(Plain, Generic[Id_co]):
         return cast("Id_co", text)
 
     def to_bytes(self) -> bytes:
-        """Give the canonical JSON that is stored."""
+        """Return the canonical JSON that is stored."""
         return canonical_json(
             {"kind": self.kind, "schema_version": self.schema_version, **self.model_dump(mode="json")}
         )
@@ -114,5 +114,5 @@ class CachedResult(Manifest[Id_co]):
 
 
 def manifest_key(kind: str, manifest_id: str) -> str:
-    """Give the key in the store under which a manifest lies."""
+    """Return the key in the store under which a manifest lies."""
     return f"manifests/{kind}/{manifest_id}.json"

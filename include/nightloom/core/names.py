@@ -50,7 +50,7 @@ BlobId = Annotated[str, Names(BLOB)]
 
 
 def list_names(value: BaseModel) -> list[Named]:
-    """Give all that a manifest, or a part of one, names."""
+    """Return all that a manifest, or a part of one, names."""
     return list(_walk_model(value, ""))
 
 
@@ -82,7 +82,7 @@ def _walk(value: Any, annotation: Any, metadata: tuple[Any, ...], path: str) -> 
 
 
 def _find_names(annotation: Any) -> Iterator[Names]:
-    """Give what the digest names whose type is one of several, such as `SnapshotId | None`."""
+    """Return what the digest names whose type is one of several, such as `SnapshotId | None`."""
     for choice in _choices(annotation):
         if get_origin(choice) is Annotated:
             yield from (one for one in get_args(choice) if isinstance(one, Names))

@@ -9,7 +9,7 @@ from nightloom.core.errors import InputError
 
 
 def utc_now() -> datetime:
-    """Give the present time, aware, in UTC: the one clock of the project."""
+    """Return the present time, aware, in UTC: the one clock of the project."""
     return datetime.now(UTC)
 
 
@@ -23,12 +23,12 @@ class NightCut:
     cut_to: datetime
 
     def window_from(self, days: int) -> datetime:
-        """Give the beginning of the last `days` days before the cut's end."""
+        """Return the beginning of the last `days` days before the cut's end."""
         return self.cut_to - timedelta(days=days)
 
 
 def compute_cut(recipe: str, night: date, timezone: str) -> NightCut:
-    """Give the night whose cut is the calendar day before its date: all of it is over when the night begins."""
+    """Return the night whose cut is the calendar day before its date: all of it is over when the night begins."""
     zone = ZoneInfo(timezone)
     cut_from, cut_to = (
         datetime.combine(day, time.min, zone).astimezone(UTC) for day in (night - timedelta(days=1), night)
@@ -37,12 +37,12 @@ def compute_cut(recipe: str, night: date, timezone: str) -> NightCut:
 
 
 def night_of(moment: datetime, timezone: str) -> date:
-    """Give the night that a moment falls on: its date in the time zone."""
+    """Return the night that a moment falls on: its date in the time zone."""
     return moment.astimezone(ZoneInfo(timezone)).date()
 
 
 def choose_night(asked: str | None, partition: str | None, moment: datetime, timezone: str) -> date:
-    """Give the night that a run is for: the one asked for, else its partition's, else the date of its moment.
+    """Return the night that a run is for: the one asked for, else its partition's, else the date of its moment.
 
     Raises:
         InputError: What was asked for, or the partition, is not a date.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 def price_of(device: str, prices: Mapping[str, float]) -> float | None:
-    """Give the price of an hour of a device, by the longest beginning of its name that has one; none: it has none."""
+    """Return the price of an hour of a device, by the longest beginning of its name that has one; none: it has none."""
     known = [name for name in prices if device.startswith(name)]
     return prices[max(known, key=len)] if known else None
 

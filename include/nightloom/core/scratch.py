@@ -29,7 +29,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def is_alive(process: int) -> bool:
-    """Tell whether a process of this machine still runs. One that ended and was not waited for does not."""
+    """Whether a process of this machine still runs. One that ended and was not waited for does not."""
     try:
         # Nobody waits for an orphan in a container whose first process is not made for that.
         return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)

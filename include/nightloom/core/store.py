@@ -61,11 +61,11 @@ class ObjectStore:
         return digest
 
     def has_blob(self, digest: str) -> bool:
-        """Tell whether the bytes of that digest are kept."""
+        """Whether the bytes of that digest are kept."""
         return self.bucket.has(blob_key(digest))
 
     def get_blob(self, digest: str) -> bytes:
-        """Give the bytes of that digest.
+        """Return the bytes of that digest.
 
         Raises:
             ManifestError: There are none, or they are damaged.
@@ -121,7 +121,7 @@ class ObjectStore:
         return manifest
 
     def find(self, kind: type[M], identity: Plain) -> M | None:
-        """Give the manifest with this identity, or nothing."""
+        """Return the manifest with this identity, or nothing."""
         manifest_id = kind.id_of(identity)
         data = self.bucket.get(manifest_key(kind.kind, manifest_id))
         if data is None:
@@ -132,7 +132,7 @@ class ObjectStore:
         return manifest
 
     def load(self, kind: type[M], manifest_id: str) -> M:
-        """Give the manifest of that id.
+        """Return the manifest of that id.
 
         Raises:
             ManifestError: There is none, or it is damaged.
@@ -175,7 +175,7 @@ class ObjectStore:
         return self.publish(make())
 
     def find_replacement(self, digest: str) -> Replacement | None:
-        """Give what stands in for a blob from which rows were erased; nothing where none were."""
+        """Return what stands in for a blob from which rows were erased; nothing where none were."""
         return self.find(Replacement, Replacement.Key(blob=digest))
 
     def _get(self, key: str) -> bytes | None:
@@ -193,14 +193,14 @@ def connect_store(settings: Settings) -> ObjectStore:
 
 
 def _umask() -> int:
-    """Give what is taken from the rights of a new file; it can only be asked for by setting it."""
+    """Return what is taken from the rights of a new file; it can only be asked for by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def blob_key(digest: str) -> str:
-    """Give the key in the store under which a blob lies."""
+    """Return the key in the store under which a blob lies."""
     return f"objects/sha256/{digest[:2]}/{digest[2:]}"
 
 

@@ -8,7 +8,7 @@ from nightloom.recipes.schema import AnswerField
 
 
 def decode_answers(answers: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
-    """Give a column for each field of answers in canonical JSON; nothing where an answer is nothing or lacks it."""
+    """Return a column for each field of answers in canonical JSON; nothing where an answer is nothing or lacks it."""
     if not fields:
         return pl.DataFrame(height=len(answers))
     kind = pl.Struct(dict.fromkeys(fields, pl.String))
@@ -17,12 +17,12 @@ def decode_answers(answers: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
 
 
 def encode_answers(values: pl.DataFrame) -> pl.Series:
-    """Give answers in canonical JSON, of a column for each field."""
+    """Return answers in canonical JSON, of a column for each field."""
     return values.select(pl.struct(sorted(values.columns)).struct.json_encode().alias("answer"))["answer"]
 
 
 def check_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
-    """Say why answers cannot be learned from: rule, measured and threshold, or nothing; no values are shown."""
+    """Describe why answers cannot be learned from: rule, measured and threshold, or nothing; no values are shown."""
     values = decode_answers(answers, list(answer))
     missing = _name_fields(values, {name: pl.col(name).is_null() for name in answer})
     foreign = _name_fields(
@@ -38,7 +38,7 @@ def check_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.D
 
 
 def closed_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.Series:
-    """Give the part of each answer in which two rows may contradict each other.
+    """Return the part of each answer in which two rows may contradict each other.
 
     That is the fields with a fixed set of values, or all of them where there is no such field: two replies in free
     text may differ and both be right.
@@ -48,7 +48,7 @@ def closed_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.
 
 
 def _name_fields(values: pl.DataFrame, wrong: Mapping[str, pl.Expr]) -> pl.Series:
-    """Give the names of the fields that are wrong in each row, separated by commas."""
+    """Return the names of the fields that are wrong in each row, separated by commas."""
     names = [pl.when(is_wrong).then(pl.lit(name)) for name, is_wrong in wrong.items()]
     if not names:
         return pl.repeat("", len(values), eager=True)

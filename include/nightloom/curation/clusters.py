@@ -51,7 +51,7 @@ def quarantine_bridges(rows: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def assign_clusters(rows: pl.DataFrame, split: Split, settled: pl.DataFrame) -> pl.DataFrame:
-    """Give each open row the cluster of its component, and the cluster's split.
+    """Return each open row the cluster of its component, and the cluster's split.
 
     The cluster is that which the oldest row had the night before, if any had one; else it is named by the oldest row.
 
@@ -73,7 +73,7 @@ def assign_clusters(rows: pl.DataFrame, split: Split, settled: pl.DataFrame) -> 
 
 
 def choose_splits(rows: pl.DataFrame, split: Split, settled: pl.DataFrame) -> pl.DataFrame:
-    """Give each row that has a cluster and no split its cluster's: the settled one, else that where its id falls.
+    """Return each row that has a cluster and no split its cluster's: the settled one, else that where its id falls.
 
     Args:
         rows: cluster_id and split are among the columns.
@@ -86,7 +86,7 @@ def choose_splits(rows: pl.DataFrame, split: Split, settled: pl.DataFrame) -> pl
 
 
 def list_settled(before: pl.DataFrame, split: Split) -> pl.DataFrame:
-    """Give cluster_id and split of the clusters of the night before that lie elsewhere than their id falls now."""
+    """Return cluster_id and split of the clusters of the night before that lie elsewhere than their id falls now."""
     clusters = before.select("cluster_id", "split").drop_nulls().unique()
     return clusters.filter(pl.col("split") != _split_by_id(split))
 
@@ -130,7 +130,7 @@ def _part(
 
 
 def _find_first(parents: dict[int, int], number: int) -> int:
-    """Give the row that stands for the set of a row, and shorten the way to it."""
+    """Return the row that stands for the set of a row, and shorten the way to it."""
     while parents[number] != number:
         parents[number] = parents[parents[number]]
         number = parents[number]

@@ -29,7 +29,7 @@ _REPEATED = {"place": pl.UInt32, "gram": pl.UInt64}
 
 
 def list_grams(texts: pl.Series, size: int) -> pl.DataFrame:
-    """Give every run of so many words of comparable texts: text, word (places) and gram (a hash)."""
+    """Return every run of so many words of comparable texts: text, word (places) and gram (a hash)."""
     words = texts.str.split(" ")
     counts = words.list.len().to_numpy().astype(np.int64)
     flat = words.explode().to_frame("word").select(NonCryptographicHashingNameSpace(pl.col("word")).xxhash64())
@@ -47,7 +47,7 @@ def list_grams(texts: pl.Series, size: int) -> pl.DataFrame:
 
 
 def index_items(compared: pl.Series) -> pl.DataFrame:
-    """Give the grams of evaluation items of all sizes: size, item (place), word (place) and gram."""
+    """Return the grams of evaluation items of all sizes: size, item (place), word (place) and gram."""
     grams = [list_grams(compared, size).with_columns(size=pl.lit(size, pl.UInt8)) for size in SIZES]
     return pl.concat(grams).rename({"text": "item"})
 
@@ -78,7 +78,7 @@ def find_repeated(compared: pl.Series, places: npt.NDArray[np.uint32], items: pl
 
 
 def measure_rows(repeated: pl.DataFrame, compared: pl.Series, items: pl.DataFrame) -> pl.DataFrame:
-    """Give place, item and containment of rows: the share of the item's 8-grams in the row or of the row's in the item.
+    """Return position, item and containment of rows: the share of one's 8-grams that the other has, too.
 
     The larger of both, and of the item where it is largest.
 
@@ -102,7 +102,7 @@ def measure_rows(repeated: pl.DataFrame, compared: pl.Series, items: pl.DataFram
 def measure_items(
     items: pl.DataFrame, grams: pl.DataFrame, seen: Grams, nearest: pl.DataFrame, threshold: float
 ) -> pl.DataFrame:
-    """Give a line of CONTAMINATION for each item.
+    """Return a line of CONTAMINATION for each item.
 
     Args:
         items: evalset, item_id and text (turns joined by line ends) of each item.
@@ -125,7 +125,7 @@ def measure_items(
 
 
 def _find_spans(text: str, starts: Sequence[int]) -> list[dict[str, int]]:
-    """Give where the runs of eight words that begin at these words lie, in characters; touching ones are one."""
+    """Return where the runs of eight words that begin at these words lie, in characters; touching ones are one."""
     words = [match.span() for match in _WORD.finditer(text)]
     covered = sorted({word for start in starts for word in range(start, start + SIZES[0])} & set(range(len(words))))
     if not covered:

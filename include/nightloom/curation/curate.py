@@ -22,9 +22,11 @@ from nightloom.core.digests import short
 from nightloom.core.errors import InternalError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
-from nightloom.curation import contamination, steps
+from nightloom.curation import contamination, rules
 from nightloom.curation.clusters import assign_clusters, quarantine_bridges
 from nightloom.curation.inputs import CurationInputs
+from nightloom.curation.minhash import comparable_texts
+from nightloom.curation.near_duplicates import find_relatives
 from nightloom.curation.passes import (
     Batch,
     Closed,
@@ -36,9 +38,7 @@ from nightloom.curation.passes import (
     write_job,
     write_sketches,
 )
-from nightloom.curation.relatives import find_relatives
 from nightloom.curation.scratch import Scratch
-from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
 from nightloom.processes.parent import in_child
 from nightloom.recipes.schema import AnswerField, Prepare
@@ -83,7 +83,7 @@ def curate_records(
     items: pl.DataFrame = NO_ITEMS,
     failures: pl.DataFrame = NO_FAILURES,
 ) -> Curation:
-    """Give every record its outcome, and the examples that remain.
+    """Return every record its outcome, and the examples that remain.
 
     Memory holds one part for each process and some fifty bytes for each row, whatever the number of rows.
 
@@ -126,7 +126,7 @@ def curate_records(
 
 
 def read_items(store: ObjectStore, eval_sets: Iterable[EvalSetId]) -> pl.DataFrame:
-    """Give the items of frozen eval sets (ITEMS)."""
+    """Return the items of frozen eval sets (ITEMS)."""
     items = [
         read_eval_set(store, evalset).select(pl.lit(evalset).alias("evalset"), "item_id", "text", "history")
         for evalset in eval_sets
@@ -154,7 +154,7 @@ def _write_items(batch: Batch, items: pl.DataFrame) -> pl.Series:
     """Keep the items as one more part, and give what they are compared by."""
     said = items.select(whole_text("history", "text").alias("said"))["said"]
     compared = comparable_texts(said).alias("compared")
-    rows = items.with_columns(compared, outcome=pl.lit(None, pl.String)).with_columns(key=steps.KEY)
+    rows = items.with_columns(compared, outcome=pl.lit(None, pl.String)).with_columns(key=rules.KEY)
     last = len(batch.job.records)
     batch.scratch.write_rows(last, rows)
     write_sketches(batch.scratch, last, rows, batch.job.settings.near_duplicate_similarity)
@@ -209,7 +209,7 @@ def _settle_relatives(batch: Batch, firsts: Sequence[int]) -> pl.DataFrame:
 
 
 def _read_related(scratch: Scratch, firsts: Sequence[int], relatives: pl.DataFrame) -> pl.DataFrame:
-    """Give the rows that have something in common with others, the oldest first."""
+    """Return the rows that have something in common with others, the oldest first."""
     parts = []
     for part, (first, end) in enumerate(pairwise(firsts)):
         own = relatives.filter(pl.col("number").is_between(first, end - 1))
@@ -222,20 +222,20 @@ def _read_related(scratch: Scratch, firsts: Sequence[int], relatives: pl.DataFra
 
 
 def _copy(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give a frame of its own: rows that are picked out of many would keep the texts of all in memory."""
+    """Return a frame of its own: rows that are picked out of many would keep the texts of all in memory."""
     return pl.DataFrame(pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
 
 def _settle_related(rows: pl.DataFrame, pairs: pl.DataFrame, settled: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
-    """Give number and what was decided of the rows that have something in common with others."""
+    """Return number and what was decided of the rows that have something in common with others."""
     if rows.is_empty():
         return pl.DataFrame(schema={"number": pl.UInt32, **dict.fromkeys(_DECIDED, pl.String)})
     similarity = settings.near_duplicate_similarity
-    rows = steps.refuse_contaminated(rows, similarity)
+    rows = rules.refuse_contaminated(rows, similarity)
     rows = quarantine_bridges(rows, pairs)
     rows = assign_clusters(rows, settings.split, settled)
-    rows = steps.settle_contradictions(rows, settings.contradictions)
-    rows = steps.merge_duplicates(rows, settings.near_duplicates, similarity)
+    rows = rules.settle_contradictions(rows, settings.contradictions)
+    rows = rules.merge_duplicates(rows, settings.near_duplicates, similarity)
     return rows.select("number", *_DECIDED)
 
 
@@ -253,7 +253,7 @@ def _choose_edges(scanned: Sequence[Scanned]) -> list[Place]:
 
 
 def _read_examples(batch: Batch, ranges: int) -> Iterator[pl.DataFrame]:
-    """Give the examples of all parts, range by range, in the order in which they came."""
+    """Return the examples of all parts, range by range, in the order in which they came."""
     for number in range(ranges):
         examples = [batch.scratch.read_examples(part, number) for part in range(len(batch.job.records))]
         yield pl.concat(examples).sort("version", "row_id")
@@ -275,7 +275,7 @@ def _measure_items(batch: Batch, items: pl.DataFrame, alike: pl.DataFrame, first
 
 
 def _name_refused(scratch: Scratch, part: int, span: Sequence[int], alike: pl.DataFrame) -> pl.DataFrame:
-    """Give item (place), row_id and similarity of rows of a part that were refused for being like an item."""
+    """Return item (place), row_id and similarity of rows of a part that were refused for being like an item."""
     near = alike.filter(pl.col("number").is_between(span[0], span[1] - 1))
     found = pl.concat(
         [

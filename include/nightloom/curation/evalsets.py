@@ -13,10 +13,10 @@ from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
-from nightloom.curation import steps
+from nightloom.curation import rules
+from nightloom.curation.near_duplicates import find_relatives
 from nightloom.curation.outcomes import OPEN, open_rows
 from nightloom.curation.passes import write_sketches
-from nightloom.curation.relatives import find_relatives
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import clean_rows
 from nightloom.recipes.schema import AnswerField, Prepare
@@ -42,12 +42,12 @@ def freeze_eval_set(
     """
     records = keep_newest(read_records(store, records_id))
     rows = clean_rows(
-        steps.refuse_answers(steps.refuse_no_chats(open_rows(records)), answer),
+        rules.refuse_answers(rules.refuse_no_chats(open_rows(records)), answer),
         answer,
         make_checks(settings),
         pl.DataFrame(schema=RELEASES),
     )
-    rows = _assign_clusters(steps.compare_by(rows, answer), settings.near_duplicate_similarity)
+    rows = _assign_clusters(rules.compare_by(rows, answer), settings.near_duplicate_similarity)
     kept = rows.filter(OPEN).with_columns(text="clean", history="clean_history", answer="clean_answer")
     ids = [item_id(*item) for item in kept.select("text", "answer", "history").iter_rows()]
     items = kept.with_columns(pl.Series("item_id", ids, pl.String)).unique("item_id", keep="first")
@@ -61,7 +61,7 @@ def freeze_eval_set(
 
 
 def _assign_clusters(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
-    """Give each open row the cluster of the rows that it is like, named by the oldest of them."""
+    """Return each open row the cluster of the rows that it is like, named by the oldest of them."""
     with scratch_folder() as folder:
         scratch = Scratch(folder)
         for part, some in enumerate((rows, rows.clear())):

@@ -18,7 +18,7 @@ _REPAIR_WEIGHT = ("html", "fix_encoding", "control_characters", "invisible_chara
 
 
 def open_rows(records: pl.DataFrame) -> pl.DataFrame:
-    """Give records with an empty outcome each, the oldest first."""
+    """Return records with an empty outcome each, the oldest first."""
     empty = pl.lit(None, pl.String)
     decided = ("outcome", "rule", "measured", "threshold", "into", "cluster_id", "split", "repairs", "clean")
     oldest_first = records.sort("version", "row_id", maintain_order=True)
@@ -35,7 +35,7 @@ def settle(
     threshold: pl.Expr | None = None,
     into: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Give the open rows among these an outcome and its reason."""
+    """Return the open rows among these an outcome and its reason."""
     nothing = pl.lit(None, pl.String)
     reason = {
         "outcome": pl.lit(outcome),
@@ -73,14 +73,14 @@ def close_rows(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def list_examples(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give the rows that go into training, as they became; with their version, by which they are put in order."""
+    """Return the rows that go into training, as they became; with their version, by which they are put in order."""
     kept = rows.filter(pl.col("outcome").is_in(["kept", "repaired"]))
     became = kept.with_columns(text="clean", history="clean_history", answer="clean_answer")
     return became.select("version", *EXAMPLES).sort("version", "row_id")
 
 
 def write_ledger(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give one line for every record."""
+    """Return one line for every record."""
     kept = pl.col("outcome").is_in(["kept", "repaired"])
     received = _digest(pl.col("text").fill_null(""), pl.col("history"))
     became = pl.when(kept).then(_digest(pl.col("clean"), pl.col("clean_history")))
@@ -88,7 +88,7 @@ def write_ledger(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def list_quarantine(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give the refused records as they were received, with the reason."""
+    """Return the refused records as they were received, with the reason."""
     return rows.filter(pl.col("outcome") == "quarantined").select(list(QUARANTINE))
 
 
@@ -99,6 +99,6 @@ def count_rules(ledger: pl.DataFrame) -> tuple[RuleCount, ...]:
 
 
 def _digest(text: pl.Expr, history: pl.Expr) -> pl.Expr:
-    """Give the SHA-256 of a text; of a conversation, that of its canonical JSON."""
+    """Return the SHA-256 of a text; of a conversation, that of its canonical JSON."""
     turns = pl.struct(history.alias("history"), text.alias("text")).struct.json_encode()
     return sha256(pl.when(history.is_null()).then(text).otherwise(turns))

@@ -18,8 +18,9 @@ from nightloom.artifacts.models import Checks
 from nightloom.artifacts.parts import overlapping_parts
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore
-from nightloom.curation import contamination, steps
+from nightloom.curation import contamination, rules
 from nightloom.curation.clusters import choose_splits, list_settled
+from nightloom.curation.minhash import sketch_texts
 from nightloom.curation.outcomes import (
     OPEN,
     close_rows,
@@ -31,7 +32,6 @@ from nightloom.curation.outcomes import (
     write_ledger,
 )
 from nightloom.curation.scratch import Scratch
-from nightloom.curation.similarity import sketch_texts
 from nightloom.curation.texts import clean_rows
 from nightloom.recipes.schema import AnswerField, Prepare
 from nightloom.registry.store import open_store
@@ -92,16 +92,16 @@ class Batch:
         """Settle what each row of a part decides alone, and sketch the others."""
         answer, settings = self.job.answer, self.job.settings
         rows = open_rows(get_frame(self.store, self.job.records[part], RECORDS))
-        rows = steps.drop_deleted(steps.supersede_older(rows))
-        rows = steps.refuse_erased(rows, self.scratch.read("erased")["digest"])
+        rows = rules.drop_deleted(rules.supersede_older(rows))
+        rows = rules.refuse_erased(rows, self.scratch.read("erased")["digest"])
         releases = self.scratch.read("releases")
-        rows = steps.refuse_failures(rows, self.scratch.read("failures"), releases)
-        rows = steps.refuse_answers(steps.refuse_no_chats(rows), answer)
+        rows = rules.refuse_failures(rows, self.scratch.read("failures"), releases)
+        rows = rules.refuse_answers(rules.refuse_no_chats(rows), answer)
         rows = clean_rows(rows, answer, self.job.checks, releases)
         bound = find_bound(self.store, self.job.tokens) if self.job.tokens else None
         if self.job.tokens and bound:
-            rows = steps.refuse_tokens(self.store, rows, self.job.tokens, bound, releases)
-        rows = steps.compare_by(rows, answer)
+            rows = rules.refuse_tokens(self.store, rows, self.job.tokens, bound, releases)
+        rows = rules.compare_by(rows, answer)
         rows = self._find_words_of_items(part, rows)
         rows = rows.join(self._read_clusters(part), on="row_id", how="left", maintain_order="left")
         self.scratch.write_rows(part, rows)
@@ -130,7 +130,7 @@ class Batch:
         )
 
     def _read_clusters(self, part: int) -> pl.DataFrame:
-        """Give row_id, prior_cluster and prior_split of the rows of a part that had them the night before."""
+        """Return row_id, prior_cluster and prior_split of the rows of a part that had them the night before."""
         blobs = overlapping_parts(self.job.before, part, len(self.job.records))
         lines = [get_frame(self.store, blob, LEDGER).select("row_id", "cluster_id", "split") for blob in blobs]
         schema = dict.fromkeys(("row_id", "cluster_id", "split"), pl.String)

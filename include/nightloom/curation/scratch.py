@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from nightloom.curation.similarity import Sketches
+from nightloom.curation.minhash import Sketches
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Scratch:
         rows.write_ipc(self._path(part, "rows.arrow"), compat_level=pl.CompatLevel.oldest())
 
     def read_rows(self, part: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Give a part's rows, or some columns of them."""
+        """Return a part's rows, or some columns of them."""
         path = self._path(part, "rows.arrow")
         return pl.read_ipc(path, columns=list(columns) if columns else None)
 
@@ -43,23 +43,23 @@ class Scratch:
         np.save(self._path(part, "marks.npy"), sketches.marks)
 
     def read_places(self, part: int) -> npt.NDArray[np.uint32]:
-        """Give where the open rows of a part stand."""
+        """Return where the open rows of a part stand."""
         return _load(self._path(part, "places.npy"))
 
     def read_keys(self, part: int) -> npt.NDArray[np.uint64]:
-        """Give the first 128 bits of what each open row is compared by, shape (open rows, 2)."""
+        """Return the first 128 bits of what each open row is compared by, shape (open rows, 2)."""
         return _load(self._path(part, "keys.npy"))
 
     def read_band(self, part: int, band: int) -> npt.NDArray[np.uint64]:
-        """Give one band of each open row."""
+        """Return one band of each open row."""
         return np.array(np.load(self._path(part, "bands.npy"), mmap_mode="r")[band])
 
     def read_marks(self, part: int) -> npt.NDArray[np.uint8]:
-        """Give the marks of each open row."""
+        """Return the marks of each open row."""
         return _load(self._path(part, "marks.npy"))
 
     def count_bands(self) -> int:
-        """Give the number of bands."""
+        """Return the number of bands."""
         return int(np.load(self._path(0, "bands.npy"), mmap_mode="r").shape[0])
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
@@ -67,7 +67,7 @@ class Scratch:
         frame.write_ipc(self.folder / f"{name}.arrow", compat_level=pl.CompatLevel.oldest())
 
     def read(self, name: str) -> pl.DataFrame:
-        """Give the frame of that name."""
+        """Return the frame of that name."""
         return pl.read_ipc(self.folder / f"{name}.arrow")
 
     def write_examples(self, part: int, ranges: Sequence[pl.DataFrame]) -> None:
@@ -82,7 +82,7 @@ class Scratch:
                 writer.write_batch(batches[0] if batches else _empty_batch(table.schema))
 
     def read_examples(self, part: int, number: int) -> pl.DataFrame:
-        """Give one range of a part's examples."""
+        """Return one range of a part's examples."""
         with pa.OSFile(str(self._path(part, "examples.arrow"))) as file, pa.ipc.open_file(file) as reader:
             return pl.DataFrame(pl.from_arrow(reader.get_batch(number)))
 
@@ -91,7 +91,7 @@ class Scratch:
 
 
 def iter_chunks(pairs: int, most: int) -> Iterator[slice]:
-    """Give slices of at most so many that cover a length."""
+    """Return slices of at most so many that cover a length."""
     return (slice(start, min(start + most, pairs)) for start in range(0, pairs, most))
 
 

@@ -46,7 +46,7 @@ def clean_rows(
 
 
 def whole_text(history: str, text: str) -> pl.Expr:
-    """Give all turns of a conversation as one text, a line each; where there is no history, the text itself."""
+    """Return all turns of a conversation as one text, a line each; where there is no history, the text itself."""
     turns = pl.col(history).list.eval(pl.element().struct.field("content")).list.join("\n")
     joined = pl.concat_str(turns, text, separator="\n", ignore_nulls=True)
     return pl.when(pl.col(history).is_null()).then(text).otherwise(joined)

@@ -36,7 +36,7 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Tell which services run; exit 1 when one does not."""
+    """Describe which services run; exit 1 when one does not."""
     states = lifecycle.status(get_settings().var_dir)
     for name, state in states.items():
         typer.echo(f"{name:15} {state}")

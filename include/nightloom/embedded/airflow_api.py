@@ -71,11 +71,11 @@ class AirflowApi:
 
     @classmethod
     def of(cls, instance: Instance) -> "AirflowApi":
-        """Give the API of an embedded Airflow."""
+        """Return the API of an embedded Airflow."""
         return cls(instance.airflow_url, ADMIN, instance.secrets["admin_password"])
 
     def health(self) -> dict[str, str]:
-        """Give the status of each component by name; asked without a login."""
+        """Return the status of each component by name; asked without a login."""
         response = self._client.get("/api/v2/monitor/health")
         response.raise_for_status()
         return {name: str(part["status"]) for name, part in response.json().items() if part}
@@ -94,7 +94,7 @@ class AirflowApi:
         return "dag_id" in found
 
     def import_errors(self) -> list[str]:
-        """Give what is wrong with files under dags/."""
+        """Return what is wrong with files under dags/."""
         found = self._ask("GET", "/importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in found]
 
@@ -104,17 +104,17 @@ class AirflowApi:
         return _as_run(self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body))
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
-        """Give one run as it is now."""
+        """Return one run as it is now."""
         return _as_run(self._ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
 
     def runs(self, dag_id: str, **filters: Any) -> list[DagRun]:
-        """Give the newest runs of a Dag, newest first; none when Airflow does not know the Dag."""
+        """Return the newest runs of a Dag, newest first; none when Airflow does not know the Dag."""
         query = {"order_by": "-id", "limit": 20, **filters}
         found = self._ask("GET", f"/dags/{dag_id}/dagRuns", params=query, accept=(404,))
         return [_as_run(run) for run in found.get("dag_runs", ())]
 
     def tasks(self, run: DagRun) -> list[TaskRun]:
-        """Give the tasks of a run in the order in which they began."""
+        """Return the tasks of a run in the order in which they began."""
         path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
         tasks: list[TaskRun] = []
         while True:  # many trials are many pages
@@ -125,7 +125,7 @@ class AirflowApi:
                 return tasks
 
     def last_log_line(self, task: TaskRun) -> str | None:
-        """Give the last line that our code logged in a task."""
+        """Return the last line that our code logged in a task."""
         path = f"/dags/{task.dag_id}/dagRuns/{task.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
         found = self._ask("GET", path, params={"map_index": task.map_index}, accept=(404,))
         ours = [

@@ -26,12 +26,12 @@ class Listener(Protocol):
 
 
 def dag_ids(recipe: str) -> list[str]:
-    """Give the Dags of a recipe's night, in their order."""
+    """Return the Dags of a recipe's night, in their order."""
     return [f"{recipe}__{stage}" for stage in STAGES]
 
 
 def find_running(api: AirflowApi, recipe: str, night: date, timezone: str) -> DagRun | None:
-    """Give the run of that night that is under way, the furthest of its chain; nothing when none is."""
+    """Return the run of that night that is under way, the furthest of its chain; nothing when none is."""
     for dag_id in reversed(dag_ids(recipe)):
         for run in api.runs(dag_id, state=["queued", "running"]):
             # A run from the empty form carries no night of its own: it is that of the day on which it began.

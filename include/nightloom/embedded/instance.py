@@ -81,13 +81,13 @@ class Instance:
         return Path(tempfile.gettempdir()) / f"nightloom-{os.getuid()}-{name}"
 
     def settings(self) -> Settings:
-        """Give the settings that point at this instance, whatever the environment says."""
+        """Return the settings that point at this instance, whatever the environment says."""
         given: dict[str, Any] = {"var_dir": self.var_dir, **_store_settings(self)}
         return Settings(_env_file=self.env_file, **given)
 
 
 def open_instance(var_dir: Path, *, keep_ports: bool) -> Instance:
-    """Give the instance of a var folder; what is missing is chosen and remembered.
+    """Return the instance of a var folder; what is missing is chosen and remembered.
 
     Args:
         var_dir: The folder that all of it lies in.
@@ -121,7 +121,7 @@ def write_environment(instance: Instance, given: Mapping[str, str]) -> None:
 
 
 def read_environment(instance: Instance) -> dict[str, str]:
-    """Give the variables that `nightloom.env` holds."""
+    """Return the variables that `nightloom.env` holds."""
     if not instance.env_file.exists():
         return {}
     values = dotenv_values(instance.env_file, interpolate=False)
@@ -129,7 +129,7 @@ def read_environment(instance: Instance) -> dict[str, str]:
 
 
 def example_url(instance: Instance) -> str:
-    """Give the address of the example recipe's ticket system."""
+    """Return the address of the example recipe's ticket system."""
     return f"sqlite:///{instance.var_dir / 'example' / 'tickets.db'}"
 
 

@@ -74,14 +74,14 @@ def down(var_dir: Path) -> int:
 
 
 def status(var_dir: Path) -> dict[str, str]:
-    """Give the state of every service by name; nothing when none was started."""
+    """Return the state of every service by name; nothing when none was started."""
     if not (var_dir / "services").exists():
         return {}
     return Supervisor(open_instance(var_dir, keep_ports=True)).states()
 
 
 def describe_login(instance: Instance) -> str:
-    """Give the line that says where the UI is and how to log in."""
+    """Return the line that says where the UI is and how to log in."""
     return f"Airflow       {instance.airflow_url}  user {ADMIN}  password {instance.secrets['admin_password']}"
 
 
@@ -99,7 +99,7 @@ def _locked(var_dir: Path) -> Iterator[None]:
 
 
 def _claim(var_dir: Path) -> Instance:
-    """Give the instance, and see that its processes run under a living supervisor or not at all."""
+    """Return the instance, and see that its processes run under a living supervisor or not at all."""
     instance = open_instance(var_dir, keep_ports=True)
     pid = Supervisor(instance).pid()
     if strays := stop_owned(instance.var_dir, supervisor=pid):

@@ -89,7 +89,7 @@ def airflow_programs(instance: Instance) -> tuple[Program, ...]:
 
 
 def inherited_environment(instance: Instance) -> dict[str, str]:
-    """Give the environment that every process of an instance inherits, with the mark of its owner."""
+    """Return the environment that every process of an instance inherits, with the mark of its owner."""
     return {
         **os.environ,
         OWNER_VARIABLE: str(instance.var_dir),
@@ -100,7 +100,7 @@ def inherited_environment(instance: Instance) -> dict[str, str]:
 
 
 def airflow_environment(instance: Instance) -> dict[str, str]:
-    """Give what Airflow's processes, and so the tasks, find in their environment.
+    """Return what Airflow's processes, and so the tasks, find in their environment.
 
     Variables in `nightloom.env` that are none of our settings win, such as `AIRFLOW__CORE__PARALLELISM`. Our own are
     read from that file by whoever needs them: a process that runs sees a change.

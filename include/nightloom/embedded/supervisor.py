@@ -72,7 +72,7 @@ class Supervisor:
         self._log = instance.logs_dir / "supervisord.log"
 
     def pid(self) -> int | None:
-        """Give its process id; nothing when it does not answer."""
+        """Return its process id; nothing when it does not answer."""
         try:
             return int(self._ask("getPID"))
         except OSError:
@@ -89,7 +89,7 @@ class Supervisor:
                 self._ask("startProcess", program.name, False)
 
     def states(self) -> dict[str, str]:
-        """Give the state of every program by name; nothing when it does not answer."""
+        """Return the state of every program by name; nothing when it does not answer."""
         if self.pid() is None:
             return {}
         return {info["name"]: info["statename"] for info in self._ask("getAllProcessInfo")}
@@ -164,7 +164,7 @@ class Supervisor:
 
 
 def render_section(program: Program, logs: Path) -> dict[str, object]:
-    """Give the supervisor's settings of a program, spelled as its configuration file wants them."""
+    """Return the supervisor's settings of a program, spelled as its configuration file wants them."""
     environment = ",".join(f"{key}={_quote(value)}" for key, value in sorted(program.environment.items()))
     return {
         "command": _escape(shlex.join(program.command)),
@@ -184,7 +184,7 @@ def render_section(program: Program, logs: Path) -> dict[str, object]:
 
 
 def find_owned(var_dir: Path, *, supervisor: int | None = None) -> list[psutil.Process]:
-    """Give every process that carries the mark of this var folder, but this one and its ancestors.
+    """Return every process that carries the mark of this var folder, but this one and its ancestors.
 
     Args:
         var_dir: The folder whose mark is looked for.

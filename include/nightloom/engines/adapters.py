@@ -43,7 +43,7 @@ def merge_adapter(model: Any, folder: Path) -> Any:
 
 
 def _changes_something(tuned: Any) -> bool:
-    """Tell whether an adapter moves any weight: its B matrices start at zero, its copied modules as the originals."""
+    """Whether an adapter moves any weight: its B matrices start at zero, its copied modules as the originals."""
     weights = dict(tuned.named_parameters())
     for name, weight in weights.items():
         if ("lora_B" in name or "lora_embedding_B" in name) and weight.any():

@@ -60,7 +60,7 @@ class TransformersEngine:
             began = time.monotonic()
 
     def complete(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
-        """Give the tokens that follow each prompt, its end token included; none where no room is left for them."""
+        """Return the tokens that follow each prompt, its end token included; none where no room is left for them."""
         outputs: list[list[int]] = [[] for _ in prompts]
         for batch, completed in self._complete(prompts, max_new_tokens):
             for index, output in zip(batch, completed, strict=True):
@@ -95,7 +95,7 @@ class TransformersEngine:
 
 
 def answer_greedily(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
-    """Give the settings by which a model generates: always the likeliest token, up to one that ends an answer."""
+    """Return the settings by which a model generates: always the likeliest token, up to one that ends an answer."""
     from transformers import GenerationConfig
 
     return GenerationConfig(
@@ -116,7 +116,7 @@ def open_transformers(base: Path, adapter: Path | None, method: Literal["lora", 
 
 
 def _read_opening(tokenizer: Any) -> str:
-    """Give what the template writes before an answer though it does not ask for it, as Qwen's empty thought."""
+    """Return what the template writes before an answer though it does not ask for it, as Qwen's empty thought."""
     question, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": _ANSWER}
     (whole,) = render_chats(tokenizer, [[question, answer]], asking=False)
     (asked,) = render_chats(tokenizer, [[question]], asking=True)
@@ -126,7 +126,7 @@ def _read_opening(tokenizer: Any) -> str:
 
 
 def _batches(prompts: Sequence[Sequence[int]], max_new_tokens: int, room: int) -> Iterator[list[int]]:
-    """Give the indexes of prompts with at most `room` tokens, longest first, in batches of bounded size."""
+    """Return the indexes of prompts with at most `room` tokens, longest first, in batches of bounded size."""
     order = sorted((i for i, p in enumerate(prompts) if len(p) <= room), key=lambda i: (-len(prompts[i]), i))
     start = 0
     while start < len(order):

@@ -100,6 +100,6 @@ def _label_items(store: ObjectStore, spec: BlueprintSpec, evalset_id: EvalSetId)
 
 
 def _list_texts(rows: pl.DataFrame) -> list[str]:
-    """Give what a model reads of each row: the turns of a conversation one below the other."""
+    """Return what a model reads of each row: the turns of a conversation one below the other."""
     turns = pl.col("history").list.eval(pl.element().struct.field("content")).list.join("\n")
     return rows.select(pl.concat_str(turns, "text", separator="\n", ignore_nulls=True)).to_series().to_list()

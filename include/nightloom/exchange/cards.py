@@ -61,7 +61,7 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
 
 
 def split_source(lineage: Lineage) -> tuple[str, str | None]:
-    """Give where the base model is found, as transformers takes it, and its revision."""
+    """Return where the base model is found, as transformers takes it, and its revision."""
     source = lineage.base.provenance.source if lineage.base else lineage.adapter.content.base
     place, _, revision = source.partition("@")
     return place, revision or None
@@ -97,7 +97,7 @@ def _write_front(lineage: Lineage, *, whole: bool) -> str:
 
 
 def _list_metrics(verdict: Verdict) -> list[tuple[str, Metric]]:
-    """Give the candidate's metrics over all items, by eval set."""
+    """Return the candidate's metrics over all items, by eval set."""
     scores = [one for one in verdict.content.scores if one.role == "candidate"]
     return [(one.eval_set, metric) for one in scores for metric in one.metrics if metric.slice is None]
 
@@ -112,7 +112,7 @@ def _name(lineage: Lineage) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Give a value on one line, with nothing that Markdown or HTML takes for a link, a table or a tag."""
+    """Return a value on one line, with nothing that Markdown or HTML takes for a link, a table or a tag."""
     line = re.sub(r"[\x00-\x1f\x7f]+", " ", str(value))
     return re.sub(r"[`|<>]", "", line).replace("](", "] (").strip()
 

@@ -62,7 +62,7 @@ class Lineage:
         return self.imported.content.task if self.imported else None
 
     def list_manifests(self) -> list[Manifest]:
-        """Give all of them, those that others name first."""
+        """Return all of them, those that others name first."""
         single = (self.base, self.prompt, self.blueprint, self.trial, self.imported)
         return [*(one for one in single if one), *self.parities, *self.verdicts, self.adapter]
 

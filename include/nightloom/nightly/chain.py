@@ -12,9 +12,9 @@ from nightloom.core.errors import FaultError, NightBusyError
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
 from nightloom.registry.database import open_database
+from nightloom.registry.night_lock import give_turn_back
 from nightloom.registry.nights import StageOutcome, read_outcome
 from nightloom.registry.store import open_store
-from nightloom.registry.turns import give_turn_back
 from nightloom.trials.ranking import count_rungs
 
 logger = logging.getLogger(__name__)

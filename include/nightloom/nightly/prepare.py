@@ -33,7 +33,7 @@ from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.planted import PlantedReport, measure_planted
 from nightloom.nightly.context import Night, describe_recipe
-from nightloom.nightly.earlier import read_earlier
+from nightloom.nightly.earlier_nights import read_earlier
 from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.steps import night_step
 from nightloom.processes.packages import worker_packages
@@ -41,12 +41,12 @@ from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
+from nightloom.registry.night_lock import take_turn
 from nightloom.registry.nights import begin_stage, is_latest_night, pin_recipe, read_outcomes, record_night
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
 from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
 from nightloom.registry.store import open_store
-from nightloom.registry.turns import take_turn
 from nightloom.scanners.registry import make_checks
 from nightloom.snapshots import freeze
 from nightloom.snapshots.erase import refuse_erased

@@ -17,7 +17,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcomes
 from nightloom.registry.releases import Release, Settled, list_releases, record_releases
-from nightloom.sources.spelling import utc_text
+from nightloom.sources.formatting import utc_text
 
 NOT_WAIVED = {
     "empty_text": "there is no text to learn from",
@@ -88,7 +88,7 @@ def release_rows(
 def find_released_records(
     store: ObjectStore, database: Database, recipe: str, *, night: NightCut, window_days: int
 ) -> pl.DataFrame:
-    """Give the released rows that have left the source's window, as they were received (RECORDS).
+    """Return the released rows that have left the source's window, as they were received (RECORDS).
 
     They count as rows of the night from which they were released: they stay for as many nights as the window has days.
     A row that the window would still hold is not given: if the source has it no more, it was deleted there.
@@ -107,7 +107,7 @@ def find_released_records(
 
 
 def has_new_releases(database: Database, recipe: str, night: date) -> bool:
-    """Tell whether a release holds for this night that held for none that was prepared before."""
+    """Whether a release holds for this night that held for none that was prepared before."""
     outcomes = read_outcomes(database, recipe, night - timedelta(days=1), _NIGHTS_BACK)
     done = [one.night for one in outcomes if one.stage == "prepare" and one.status == "done"]
     last = max(done, default=date.min)
@@ -127,7 +127,7 @@ def _find_row(store: ObjectStore, preparation: PreparationContent, row_id: str, 
 
 
 def _list_settled(ledger: pl.DataFrame, rule: str | None) -> list[Settled]:
-    """Give the lines of a ledger that a rule refused, or an operation changed."""
+    """Return the lines of a ledger that a rule refused, or an operation changed."""
     refused = pl.col("outcome") == "quarantined"
     repairs = pl.col("repairs").fill_null("").str.split(",")
     if rule is None:

@@ -3,8 +3,8 @@
 from nightloom.artifacts.ids import ReportId
 from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
+from nightloom.registry.night_lock import give_turn_back
 from nightloom.registry.nights import is_running
-from nightloom.registry.turns import give_turn_back
 from nightloom.reports import write
 
 

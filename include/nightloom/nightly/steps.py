@@ -16,10 +16,10 @@ from nightloom.core.nights import Stop, parse_night
 from nightloom.core.stages import Stage
 from nightloom.nightly.context import Night, open_night
 from nightloom.registry.database import open_database
+from nightloom.registry.night_lock import keeping_turn
 from nightloom.registry.nights import begin_stage, read_outcome
 from nightloom.registry.stages import finish_stage
 from nightloom.registry.store import open_store
-from nightloom.registry.turns import keeping_turn
 
 logger = logging.getLogger(__name__)
 

@@ -48,7 +48,7 @@ def send_alerts() -> AlertOperator:
 
 
 def list_failures(recipe: str, night: str) -> list[str]:
-    """Give a sentence for each stage of the night that failed."""
+    """Return a sentence for each stage of the night that failed."""
     outcomes = (read_outcome(open_database(), recipe, parse_night(night), stage) for stage in STAGES)
     return [f"{o.stage} failed: {o.sentence}" for o in outcomes if o is not None and o.status == "failed"]
 
@@ -75,7 +75,7 @@ def send_alert(recipe: Recipe, night: str, what: str, context: "Context") -> Non
 
 
 def make_notifier(recipe: Recipe, subject: str, text: str) -> "BaseNotifier":
-    """Give Airflow's notifier for the recipe's channel.
+    """Return Airflow's notifier for the recipe's channel.
 
     Raises:
         InputError: The channel's Airflow provider is not installed, or the recipe names no one to write to.

@@ -86,7 +86,7 @@ def announce_champion(asset: Asset) -> AnnounceChampionOperator:
 def settle_outcome(
     database: Database, recipe: str, night: date, stage: Stage, *, failed: list[str], begun_at: datetime | None
 ) -> StageOutcome:
-    """Give what a stage came to; when it ended without a word, write down that it failed.
+    """Return what a stage came to; when it ended without a word, write down that it failed.
 
     Args:
         database: The registry.

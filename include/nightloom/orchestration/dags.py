@@ -46,7 +46,7 @@ _LONGEST_TASK = timedelta(hours=12)
 
 
 def recipes_of(stage: Stage) -> Iterator[Recipe]:
-    """Give the sound recipes, by name; where Airflow runs a task of one Dag, that Dag's alone.
+    """Return the sound recipes, by name; where Airflow runs a task of one Dag, that Dag's alone.
 
     Every start of a task parses its Dag file again.
     """
@@ -61,13 +61,13 @@ def recipes_of(stage: Stage) -> Iterator[Recipe]:
 
 
 def count_rungs(recipe: Recipe) -> int:
-    """Give at how many rungs of their training the trials of a recipe are ranked."""
+    """Return at how many rungs of their training the trials of a recipe are ranked."""
     pruning = recipe.train.trials.pruning if recipe.train.trials else None
     return len(pruning.rungs) if pruning else 0
 
 
 def has_recipe(name: str) -> bool:
-    """Tell whether there is a sound recipe of that name."""
+    """Whether there is a sound recipe of that name."""
     return name in load_recipes()[0]
 
 
@@ -85,12 +85,12 @@ def refuse_broken_recipes() -> None:
 
 
 def dag_id_of(recipe: str, stage: Stage) -> str:
-    """Give the id of the Dag of a recipe's stage."""
+    """Return the id of the Dag of a recipe's stage."""
     return f"{recipe}__{stage}"
 
 
 def asset_of(recipe: Recipe, name: str) -> Asset:
-    """Give the asset that a stage leaves; its partitions are nights."""
+    """Return the asset that a stage leaves; its partitions are nights."""
     return Asset(f"{recipe.name}/{name}", group=recipe.name)
 
 
@@ -110,7 +110,7 @@ def upon(asset: Asset) -> PartitionedAssetTimetable:
 
 
 def stage_arguments(recipe: Recipe, stage: Stage) -> dict[str, Any]:
-    """Give the arguments that the Dags of a stage share, beside schedule and runbook."""
+    """Return the arguments that the Dags of a stage share, beside schedule and runbook."""
     arguments = common_arguments(recipe.owner, recipe.description or f"{stage} of {recipe.name}")
     arguments["tags"] += [recipe.name, stage]
     arguments["params"] = {"night": _night_param(recipe)}
@@ -122,13 +122,13 @@ def stage_arguments(recipe: Recipe, stage: Stage) -> dict[str, Any]:
 
 
 def common_arguments(owner: str, description: str) -> dict[str, Any]:
-    """Give the arguments that all of our Dags share."""
+    """Return the arguments that all of our Dags share."""
     return {
         "description": description,
         "tags": ["nightloom"],
         # Committing a recipe puts it to work; and what a paused Dag misses does not start it later.
         "is_paused_upon_creation": False,
-        # One night after the other. It does not bind backfills: see nightloom.registry.turns.
+        # One night after the other. It does not bind backfills: see nightloom.registry.night_lock.
         "max_active_runs": 1,
         "catchup": False,
         "default_args": {

@@ -35,7 +35,7 @@ class DueNight:
 
 @task
 def find_late_nights() -> list[dict[str, str]]:
-    """Give recipe and night of every night that is past its deadline without a report."""
+    """Return recipe and night of every night that is past its deadline without a report."""
     sound, _ = load_recipes()
     late = list(list_late_nights(open_database(), sound.values(), utc_now()))
     logger.info("%d of %d recipes have a night without a report at its deadline", len(late), len(sound))
@@ -57,7 +57,7 @@ def write_late_report(recipe: str, night: str) -> str:
 
 
 def list_late_nights(database: Database, recipes: Iterable[Recipe], now: datetime) -> Iterator[tuple[str, date]]:
-    """Give the nights whose deadline is over, that were due before it, and that have no report."""
+    """Return the nights whose deadline is over, that were due before it, and that have no report."""
     for recipe in recipes:
         last = last_due_night(recipe, now)
         # A scheduler that was down, the sentinel with it, may have left several without a report.
@@ -68,7 +68,7 @@ def list_late_nights(database: Database, recipes: Iterable[Recipe], now: datetim
 
 
 def last_due_night(recipe: Recipe, now: datetime) -> DueNight:
-    """Give the latest night whose deadline is over."""
+    """Return the latest night whose deadline is over."""
     night = now.astimezone(ZoneInfo(recipe.timezone)).date()
     while (due := due_night(recipe, night)).deadline > now:
         night -= _DAY
@@ -76,7 +76,7 @@ def last_due_night(recipe: Recipe, now: datetime) -> DueNight:
 
 
 def due_night(recipe: Recipe, night: date) -> DueNight:
-    """Give start and deadline of a night: the deadline is the first one after the start."""
+    """Return start and deadline of a night: the deadline is the first one after the start."""
     zone = ZoneInfo(recipe.timezone)
     midnight = datetime.combine(night, time.min, zone)
     start: datetime = croniter(recipe.schedule, midnight - timedelta(seconds=1)).get_next(datetime)
@@ -94,7 +94,7 @@ def _has_no_report(database: Database, recipe: str, night: date) -> bool:
 
 
 def _was_due(database: Database, recipe: str, due: DueNight) -> bool:
-    """Tell whether a night began before its deadline, or should have.
+    """Whether a night began before its deadline, or should have.
 
     A recipe that never ran is not waited for, nor a night that somebody began when the deadline was over.
     """

@@ -20,7 +20,7 @@ class ReportLink(BaseOperatorLink):
     name = "Report"
 
     def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
-        """Give the address of the report of the task's run."""
+        """Return the address of the report of the task's run."""
         return report_path(ti_key.dag_id, run_id=ti_key.run_id)
 
 
@@ -30,18 +30,18 @@ class DataDocsLink(BaseOperatorLink):
     name = "Data Docs"
 
     def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
-        """Give the address of Great Expectations' page of the task's run."""
+        """Return the address of Great Expectations' page of the task's run."""
         return _page_path(ti_key.dag_id, f"runs/{quote(ti_key.run_id, safe='')}", "docs")
 
 
 def console_path() -> str:
-    """Give the path of the console, below the one that Airflow is served at."""
+    """Return the path of the console, below the one that Airflow is served at."""
     base_url: str = conf.get("api", "base_url", fallback="")
     return urlsplit(base_url).path.rstrip("/") + CONSOLE
 
 
 def report_path(dag_id: str, night: str | None = None, *, run_id: str | None = None) -> str:
-    """Give the path of the report of a night, or of a run of any Dag of the night."""
+    """Return the path of the report of a night, or of a run of any Dag of the night."""
     which = f"nights/{night}" if run_id is None else f"runs/{quote(run_id, safe='')}"
     return _page_path(dag_id, which, "report")
 

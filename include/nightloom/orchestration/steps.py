@@ -60,7 +60,7 @@ class NightOperator(BaseOperator):
         self.timezone = timezone
 
     def night_of(self, context: "Context") -> str:
-        """Give the night of a run: the form's, else its partition's, else the date on which it is meant to run."""
+        """Return the night of a run: the form's, else its partition's, else the date on which it is meant to run."""
         run = context["dag_run"]
         moment = run.logical_date or run.run_after
         return choose_night(context["params"].get("night"), run.partition_key, moment, self.timezone).isoformat()
@@ -160,7 +160,7 @@ def mapped_step(
 
 
 def find_airflow_connection(name: str) -> str | None:
-    """Give the SQLAlchemy URL of an Airflow connection; nothing when there is none of that id."""
+    """Return the SQLAlchemy URL of an Airflow connection; nothing when there is none of that id."""
     try:
         connection = BaseHook.get_connection(name)
     except AirflowNotFoundException:

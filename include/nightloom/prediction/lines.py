@@ -104,7 +104,7 @@ class ResultLine(Plain):
 
 
 def dump_lines(lines: Iterable[ResultLine]) -> bytes:
-    r"""Give JSONL, each line ended by \n."""
+    r"""Return JSONL, each line ended by \n."""
     return b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
 
 

@@ -87,12 +87,12 @@ def are_done(store: ObjectStore, plan_id: PredictionPlanId) -> bool:
 
 
 def shard_identity(plan_id: PredictionPlanId, number: int) -> PredictionShard.Key:
-    """Give what a finished shard is found by."""
+    """Return what a finished shard is found by."""
     return PredictionShard.Key(plan=plan_id, shard=number)
 
 
 def _free_shards(store: ObjectStore, leases: "_Leases", plan: PredictionPlan, progress: "_Progress") -> Iterator[int]:
-    """Give the numbers of shards that nobody has done or is at, each leased while it is being done."""
+    """Return the numbers of shards that nobody has done or is at, each leased while it is being done."""
     pending = list(range(len(plan.content.shards)))
     while (number := leases.take(pending)) is not None:
         pending.remove(number)

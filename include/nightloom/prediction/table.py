@@ -61,7 +61,7 @@ def write_predictions_table(store: ObjectStore, predictions_id: PredictionsId, u
 
 
 def table_columns(fields: tuple[str, ...], table: str) -> list[sa.Column[Any]]:
-    """Give the columns of a predictions table, with one for each field of the answer.
+    """Return the columns of a predictions table, with one for each field of the answer.
 
     Raises:
         InputError: A field has the name of another column.
@@ -110,7 +110,7 @@ def _refuse_missing_columns(connection: sa.Connection, target: sa.Table) -> None
 def _read_values(
     store: ObjectStore, predictions: PredictionsContent, plan: PredictionPlanContent
 ) -> Iterator[list[dict[str, Any]]]:
-    """Give the values of each shard's rows."""
+    """Return the values of each shard's rows."""
     for file in predictions.files:
         yield [_values(line, plan) for line in load_lines(store.get_blob(file))]
 

@@ -107,7 +107,7 @@ def _give_back(database: Database, scope: str, devices: Sequence[str], holder: s
 
 
 def _name_process(pid: int) -> str:
-    """Give a name that no later process of this machine has, though it may have the number."""
+    """Return a name that no later process of this machine has, though it may have the number."""
     return f"process {pid} since {psutil.Process(pid).create_time():.0f}"
 
 

@@ -14,7 +14,7 @@ _TIMEOUT_S = 30
 
 
 def list_devices() -> list[str]:
-    """Give the GPUs that this process may use: those that its environment names, else all; none without a driver.
+    """Return the GPUs that this process may use: those that its environment names, else all; none without a driver.
 
     Of a GPU that is cut into parts (MIG), the parts are given.
     """

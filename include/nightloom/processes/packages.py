@@ -10,7 +10,7 @@ from nightloom.processes.parent import in_child
 
 @cache
 def worker_packages() -> dict[str, str]:
-    """Give the version of every package of the interpreter that trains and generates, which may be another one."""
+    """Return the version of every package of the interpreter that trains and generates, which may be another one."""
     if str(get_settings().worker_python) == sys.executable:
         return installed_packages()
     return in_child(installed_packages)()

@@ -121,7 +121,7 @@ def terminate_children() -> None:
 
 
 def _introduce(processes: int) -> list[dict[str, str]]:
-    """Give each process's environment: what `torchrun` tells those that it starts.
+    """Return each process's environment: what `torchrun` tells those that it starts.
 
     It is not used itself because it puts them in process groups of their own, which outlive a task that is killed.
     """
@@ -189,7 +189,7 @@ def _hear(child: subprocess.Popen[str]) -> tuple[str, int]:
 
 
 def _find_cause(answers: Sequence[Future[Any]], done: Collection[Future[Any]]) -> BaseException | None:
-    """Give why the processes ended, where they did not end well.
+    """Return why the processes ended, where they did not end well.
 
     One that fails takes the others along, and what these say, if anything, only follows from it: that a connection is
     lost, or that they were killed. So an error that one of them raised on purpose counts first, then who ended first.

@@ -77,7 +77,7 @@ class _Reference:
 
 
 def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_tokens: int, tokens: Tokens) -> Parity:
-    """Give the proof for a model: the one that stands, or a new one.
+    """Return the proof for a model: the one that stands, or a new one.
 
     Args:
         store: Holds all of it.
@@ -97,7 +97,7 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
 def identify_parity(
     model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot_id: SnapshotId, packages: Mapping[str, str]
 ) -> Parity.Key:
-    """Give all that the proof for a model follows from; the packages are those of the interpreter that proves it."""
+    """Return all that the proof for a model follows from; the packages are those of the interpreter that proves it."""
     return Parity.Key(
         model=model,
         task=task,
@@ -109,7 +109,7 @@ def identify_parity(
 
 
 def draw_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
-    """Give a few examples of a snapshot with what a model was shown of each (`asked`); the same ones every time.
+    """Return a few examples of a snapshot with what a model was shown of each (`asked`); the same ones every time.
 
     Those that were held out of training come first.
     """
@@ -189,7 +189,7 @@ def _ask_plainly(
 
 
 def _read_logits(model: Any, prompts: Sequence[list[int]]) -> Any:
-    """Give the logits after each prompt, a row each, in 32 bits on the CPU."""
+    """Return the logits after each prompt, a row each, in 32 bits on the CPU."""
     import torch
 
     with torch.inference_mode():
@@ -288,14 +288,14 @@ def _find_tolerance(reference: _Reference) -> float:
 
 
 def _find_lead(answer: _Answer, output: Sequence[int]) -> float:
-    """Give how sure the reference was of the token where another answer first leaves its own."""
+    """Return how sure the reference was of the token where another answer first leaves its own."""
     pairs = zip(answer.tokens, output, strict=False)
     place = next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), len(output))
     return answer.leads[place] if place < len(answer.leads) else sys.float_info.max
 
 
 def _find_largest(values: Any) -> float:
-    """Give the largest magnitude; of values that are not finite, the largest number there is."""
+    """Return the largest magnitude; of values that are not finite, the largest number there is."""
     if not values.numel():
         return 0.0
     return float(values.abs().max()) if values.isfinite().all() else sys.float_info.max

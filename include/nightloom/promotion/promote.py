@@ -162,12 +162,12 @@ def roll_back_champion(database: Database, recipe: str, *, night: date, who: str
 
 
 def _list_moves(database: Database, recipe: str) -> list[RefMove]:
-    """Give the moves of the champion, oldest first."""
+    """Return the moves of the champion, oldest first."""
     return read_log_tail(database, recipe, CHAMPION)
 
 
 def _find_undoing(moves: Sequence[RefMove], adapter_id: AdapterId) -> RefMove | None:
-    """Give the move by which a person took an adapter back, if that is the last that happened to it."""
+    """Return the move by which a person took an adapter back, if that is the last that happened to it."""
     last = next((move for move in reversed(moves) if adapter_id in (move.old, move.new)), None)
     return last if last and last.old == adapter_id != last.new and last.by_hand else None
 

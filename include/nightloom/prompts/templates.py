@@ -42,7 +42,7 @@ def read_prompt(directory: Path, name: str) -> Prompt:
 
 
 def render_prompt(prompt: PromptContent, text: str, history: History | None = None) -> list[dict[str, str]]:
-    """Give the messages that ask for an answer to this text.
+    """Return the messages that ask for an answer to this text.
 
     Of a conversation, `text` is the user's last message and `history` what stood before it. Its system messages join
     those that the prompt begins with, as one message; then come its earlier turns as they were written; and the rest
@@ -69,7 +69,7 @@ def render_prompt(prompt: PromptContent, text: str, history: History | None = No
 
 
 def _explain(prompt: PromptContent, error: Exception) -> str:
-    """Say what is wrong in the words of the error that comes without a text: those of another may quote it."""
+    """Describe what is wrong in the words of the error that comes without a text: those of another may quote it."""
     try:
         for message in prompt.messages:
             _compile(message.content).render(text="")
@@ -89,7 +89,7 @@ def _join(messages: Sequence[dict[str, str]], history: History) -> list[dict[str
 
 
 def render_target(answer: Mapping[str, str], fields: Sequence[str], output: Literal["json", "text"]) -> str:
-    """Give the text that the model should answer with."""
+    """Return the text that the model should answer with."""
     if output == "text":
         return answer[fields[0]]
     return json.dumps({field: answer[field] for field in fields}, ensure_ascii=False)
@@ -103,7 +103,7 @@ def render_example(
     fields: Sequence[str],
     output: Literal["json", "text"],
 ) -> list[dict[str, str]]:
-    """Give the conversation that an example teaches: what asks for the answer, and the answer.
+    """Return the conversation that an example teaches: what asks for the answer, and the answer.
 
     Args:
         prompt: What the text is shown in.

@@ -42,12 +42,12 @@ _SHAPES = {
 
 
 def check_recipe(path: Path) -> list[Mistake]:
-    """Give every mistake of a recipe's file, in the order of its lines; none: it is sound."""
+    """Return every mistake of a recipe's file, in the order of its lines; none: it is sound."""
     return _read(path)[1]
 
 
 def load_recipe(name: str) -> Recipe:
-    """Give the recipe of that name.
+    """Return the recipe of that name.
 
     Raises:
         RecipeError: There is none, or it has mistakes; all of them are listed.
@@ -65,7 +65,7 @@ def load_recipe(name: str) -> Recipe:
 
 
 def load_recipes(directory: Path | None = None) -> tuple[dict[str, Recipe], dict[str, list[Mistake]]]:
-    """Give the sound recipes by name, and the mistakes of the broken ones by the path of their file."""
+    """Return the sound recipes by name, and the mistakes of the broken ones by the path of their file."""
     sound: dict[str, Recipe] = {}
     broken: dict[str, list[Mistake]] = {}
     directory = directory or get_settings().recipes_dir
@@ -150,7 +150,7 @@ def _follows_from_another(error: Error, errors: Iterable[Error]) -> bool:
 
 
 def _with_guessed_kinds(data: Any, errors: Iterable[Error]) -> Any | None:
-    """Give the data with a likely `kind` where it is wrong or missing, so that what lies behind it is checked too."""
+    """Return the data with a likely `kind` where it is wrong or missing, so that what lies behind it is checked too."""
     guess = deepcopy(data)
     changed = False
     for error in errors:
@@ -268,13 +268,13 @@ def _resolve(schema: Schema) -> Schema:
 
 
 def _kinds(schema: Schema) -> Mapping[str, str]:
-    """Give the schema of each kind of source; `other` stands for the kinds that packages add."""
+    """Return the schema of each kind of source; `other` stands for the kinds that packages add."""
     kinds = {choice["$ref"]: _resolve(choice)["properties"]["kind"] for choice in schema.get("oneOf", ())}
     return dict(sorted((kind.get("const", _OTHER), ref) for ref, kind in kinds.items()))
 
 
 def _locate(location: Place) -> tuple[Place, Schema]:
-    """Give the place in the file and the schema there of a location in pydantic's sense, which names union members."""
+    """Return the path in the file, and the schema there, of pydantic's location, which also names union members."""
     place: Place = ()
     schema = _schema()
     for part in location:

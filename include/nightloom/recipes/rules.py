@@ -27,7 +27,7 @@ _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 def check_rules(recipe: dict[str, Any], path: Path) -> Findings:
-    """Give every finding of every rule on a raw recipe in its file."""
+    """Return every finding of every rule on a raw recipe in its file."""
     for rule in RULES:
         yield from rule(recipe, path)
 

@@ -35,7 +35,7 @@ class FilesSource(Plain):
     path: str = Field(description="A file, a folder, or a pattern such as `tickets/*.jsonl`; `s3://bucket/…` too.")
 
     def resolved_path(self) -> str:
-        """Give the path with `{data}` filled in.
+        """Return the path with `{data}` filled in.
 
         Raises:
             InputError: `{data}` stands in the path, and no folder is set.
@@ -50,7 +50,7 @@ class DeltaSource(Plain):
     path: str = Field(description="The table's folder; `s3://bucket/folder` too.")
 
     def resolved_path(self) -> str:
-        """Give the path with `{data}` filled in.
+        """Return the path with `{data}` filled in.
 
         Raises:
             InputError: `{data}` stands in the path, and no folder is set.
@@ -74,7 +74,7 @@ class OtherSource(Plain):
 
 
 def _tag_source(source: Any) -> Any:
-    """Say which model a source is of: its kind, or `other` where a package registers that kind."""
+    """Describe which model a source is of: its kind, or `other` where a package registers that kind."""
     kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
     known = kind in ("sql", "files", "delta") or not isinstance(kind, str)
     return kind if known or kind not in list_extensions(SOURCES) else "other"

@@ -57,7 +57,7 @@ class Pruning(Plain):
         return rungs
 
     def count_kept(self, draws: int) -> int:
-        """Give how many of some draws go on, at least one."""
+        """Return how many of some draws go on, at least one."""
         # As the share is written: 0.07 of 100 is 7, though not in binary.
         return math.ceil(Fraction(str(self.keep)) * draws)
 

@@ -72,7 +72,7 @@ TRAINING_RULES: tuple[Rule, ...] = (
 
 
 def _settings(recipe: dict[str, Any]) -> Iterator[tuple[Place, tuple[str, str], list[Any]]]:
-    """Give each setting of TRL and peft: its place, its group and name, and the values that it may have."""
+    """Return each setting of TRL and peft: its place, its group and name, and the values that it may have."""
     if value_at(recipe, "train", "trainer") == "dummy":
         return
     for group in ("settings", "lora"):
@@ -122,7 +122,7 @@ def _read_field_names(package: str, *files: str) -> frozenset[str]:
 
 
 def _draw_lowest(values: dict[str, Any]) -> Any:
-    """Give the lowest number that a range gives, of the type that it is drawn in."""
+    """Return the lowest number that a range gives, of the type that it is drawn in."""
     low = values["low"]
     if isinstance(low, bool) or not isinstance(low, int | float):
         return low

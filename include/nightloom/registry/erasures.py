@@ -55,21 +55,21 @@ def finish_erasure(database: Database, recipe: str, row_id: str) -> None:
 
 
 def find_erasure(database: Database, recipe: str, row_id: str) -> Erasure | None:
-    """Give the erasure of a row, or nothing."""
+    """Return the erasure of a row, or nothing."""
     with database.transaction() as session:
         row = session.get(ErasureRow, (recipe, digest_bytes(row_id.encode())))
         return None if row is None else _as_erasure(row)
 
 
 def list_erasures(database: Database, recipe: str) -> list[Erasure]:
-    """Give the erasures of a recipe, oldest first."""
+    """Return the erasures of a recipe, oldest first."""
     query = sa.select(ErasureRow).where(ErasureRow.recipe == recipe).order_by(ErasureRow.erased_at)
     with database.transaction() as session:
         return [_as_erasure(row) for row in session.scalars(query)]
 
 
 def read_erasures(database: Database, recipe: str) -> frozenset[str]:
-    """Give the SHA-256 of the id of each row that was erased."""
+    """Return the SHA-256 of the id of each row that was erased."""
     return frozenset(one.row_digest for one in list_erasures(database, recipe))
 
 

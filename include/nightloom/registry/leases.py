@@ -32,13 +32,13 @@ def take_lease(database: Database, scope: str, keys: Sequence[str], holder: str,
 
 
 def read_lease(database: Database, scope: str, key: str) -> Lease | None:
-    """Give who holds a key, or held it last and did not give it back."""
+    """Return who holds a key, or held it last and did not give it back."""
     with database.transaction() as session:
         row = session.get(LeaseRow, (scope, key))
         return None if row is None else Lease(row.holder, row.expires_at.replace(tzinfo=UTC))
 
 
 def drop_lease(database: Database, scope: str, key: str, holder: str) -> None:
-    """Give a lease back; another holder's is left alone."""
+    """Return a lease back; another holder's is left alone."""
     with database.transaction() as session:
         session.execute(delete(LeaseRow).where(LeaseRow.scope == scope, LeaseRow.key == key, LeaseRow.holder == holder))

@@ -45,7 +45,7 @@ def record_night(database: Database, night: NightCut) -> NightCut:
 
 
 def read_night(database: Database, recipe: str, night: date) -> NightCut | None:
-    """Give the recorded night, or nothing."""
+    """Return the recorded night, or nothing."""
     with database.transaction() as session:
         row = session.get(NightRow, (recipe, night))
         return None if row is None else _as_night(row)
@@ -80,7 +80,7 @@ def read_pinned_recipe(database: Database, recipe: str, night: date) -> bytes | 
 
 
 def is_latest_night(database: Database, recipe: str, night: date) -> bool:
-    """Tell whether no later night of the recipe has begun: only such a night may move a ref."""
+    """Whether no later night of the recipe has begun: only such a night may move a ref."""
     with database.transaction() as session:
         latest = session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
         return latest is None or night >= latest
@@ -123,14 +123,14 @@ def end_stage(
 
 
 def read_outcome(database: Database, recipe: str, night: date, stage: Stage) -> StageOutcome | None:
-    """Give what a stage of a night came to, or nothing."""
+    """Return what a stage of a night came to, or nothing."""
     with database.transaction() as session:
         row = session.get(OutcomeRow, (recipe, night, stage))
         return None if row is None else as_outcome(row)
 
 
 def read_outcomes(database: Database, recipe: str, until: date, limit: int) -> list[StageOutcome]:
-    """Give the outcomes of a recipe's last nights up to one, newest night first."""
+    """Return the outcomes of a recipe's last nights up to one, newest night first."""
     query = (
         sa.select(OutcomeRow)
         .where(OutcomeRow.recipe == recipe, OutcomeRow.night <= until)
@@ -151,7 +151,7 @@ def is_running(database: Database, recipe: str, night: date) -> bool:
 
 
 def list_unfinished_nights(database: Database, recipe: str) -> list[str]:
-    """Give the nights of a recipe of which a stage is running, or was killed."""
+    """Return the nights of a recipe of which a stage is running, or was killed."""
     query = sa.select(OutcomeRow.night).where(OutcomeRow.recipe == recipe, OutcomeRow.status == "running").distinct()
     with database.transaction() as session:
         return sorted(night.isoformat() for night in session.scalars(query))

@@ -40,7 +40,7 @@ class RefMove:
 
 
 def read_ref(database: Database, recipe: str, name: str) -> str | None:
-    """Give what a ref points to, or nothing."""
+    """Return what a ref points to, or nothing."""
     with database.transaction() as session:
         row = session.get(RefRow, (recipe, name))
         return None if row is None else row.value

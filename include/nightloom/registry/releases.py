@@ -57,7 +57,7 @@ def record_releases(
 
 
 def list_releases(database: Database, recipe: str) -> list[Release]:
-    """Give all releases of a recipe, sorted by row, version and rule."""
+    """Return all releases of a recipe, sorted by row, version and rule."""
     query = (
         sa.select(ReleaseRow)
         .where(ReleaseRow.recipe == recipe)
@@ -68,7 +68,7 @@ def list_releases(database: Database, recipe: str) -> list[Release]:
 
 
 def read_releases(database: Database, recipe: str, night: date) -> "pl.DataFrame":
-    """Give the releases that hold for a night, as a RELEASES frame sorted by all of its columns."""
+    """Return the releases that hold for a night, as a RELEASES frame sorted by all of its columns."""
     import polars as pl
 
     from nightloom.artifacts.frames import RELEASES

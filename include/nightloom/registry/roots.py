@@ -40,7 +40,7 @@ class _Source(NamedTuple):
 
 
 def read_registry_id(database: Database) -> str:
-    """Give the random id of this registry, made when it is first asked for."""
+    """Return the random id of this registry, made when it is first asked for."""
     with database.transaction() as session:
         row = session.get(InstallationRow, 1)
         if row is None:

@@ -103,21 +103,21 @@ def finish_trial(database: Database, trial_id: TrialId) -> None:
 
 
 def read_trial(database: Database, trial_id: TrialId) -> TrialProgress | None:
-    """Give how far a trial is, or nothing."""
+    """Return how far a trial is, or nothing."""
     with database.transaction() as session:
         row = session.get(TrialRow, trial_id)
         return None if row is None else _as_progress(row)
 
 
 def read_trials(database: Database, trials: Iterable[TrialId]) -> list[TrialProgress]:
-    """Give how far those of the trials are that were begun."""
+    """Return how far those of the trials are that were begun."""
     query = sa.select(TrialRow).where(TrialRow.trial.in_(set(trials))).order_by(TrialRow.trial)
     with database.transaction() as session:
         return [_as_progress(row) for row in session.scalars(query)]
 
 
 def sum_seconds(database: Database, trials: Iterable[TrialId]) -> float:
-    """Give the seconds of a device that trials have taken together, all of their attempts."""
+    """Return the seconds of a device that trials have taken together, all of their attempts."""
     return sum(one.seconds for one in read_trials(database, trials))
 
 
@@ -128,7 +128,7 @@ def add_metrics(database: Database, trial_id: TrialId, metrics: Collection[Metri
 
 
 def read_curve(database: Database, trial_id: TrialId, name: str) -> list[tuple[int, float]]:
-    """Give a trial's curve: steps and values, by step."""
+    """Return a trial's curve: steps and values, by step."""
     query = (
         sa.select(MetricRow.step, MetricRow.value)
         .where(MetricRow.trial == trial_id, MetricRow.name == name)

@@ -8,7 +8,7 @@ Conversation = Sequence[dict[str, str]]
 
 
 def plain_conversations(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[dict[str, str]]]:
-    """Give conversations with no control token in their content.
+    """Return conversations with no control token in their content.
 
     A text that spells the model's end-of-turn token would otherwise end its turn and speak as the assistant.
     """
@@ -21,12 +21,12 @@ def plain_conversations(tokenizer: Any, conversations: Sequence[Conversation]) -
 
 
 def encode_chats(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[int]]:
-    """Give the tokens of each conversation, up to where the assistant's answer begins."""
+    """Return the tokens of each conversation, up to where the assistant's answer begins."""
     return encode_texts(tokenizer, render_chats(tokenizer, conversations, asking=True))
 
 
 def render_chats(tokenizer: Any, conversations: Sequence[Conversation], *, asking: bool) -> list[str]:
-    """Give each conversation as the chat template writes it.
+    """Return each conversation as the chat template writes it.
 
     Args:
         tokenizer: With a chat template.
@@ -40,7 +40,7 @@ def render_chats(tokenizer: Any, conversations: Sequence[Conversation], *, askin
 
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Give the tokens of texts that a chat template wrote: it has put all special tokens into them."""
+    """Return the tokens of texts that a chat template wrote: it has put all special tokens into them."""
     tokens: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     return tokens
 

@@ -31,7 +31,7 @@ _AT_ONCE = 512
 
 
 def read_conversations(store: ObjectStore, spec: BlueprintSpec, split: str = "train") -> list[Conversation]:
-    """Give a split as the blueprint's prompt shows it: conversations that end with the right answer.
+    """Return a split as the blueprint's prompt shows it: conversations that end with the right answer.
 
     Raises:
         InputError: There are no training rows, or the prompt cannot be rendered.
@@ -42,7 +42,7 @@ def read_conversations(store: ObjectStore, spec: BlueprintSpec, split: str = "tr
 
 
 def read_encoded(store: ObjectStore, spec: BlueprintSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give the training and the selection split as the base model reads them (TOKENS), sorted by row id.
+    """Return the training and the selection split as the base model reads them (TOKENS), sorted by row id.
 
     They are encoded first, where they are not.
 
@@ -54,7 +54,7 @@ def read_encoded(store: ObjectStore, spec: BlueprintSpec) -> tuple[pl.DataFrame,
 
 
 def encode_snapshot(store: ObjectStore, spec: BlueprintSpec) -> Tokens:
-    """Give the token ids of a snapshot's examples, in all splits: those that stand, or new ones.
+    """Return the token ids of a snapshot's examples, in all splits: those that stand, or new ones.
 
     Args:
         store: Where they lie.
@@ -71,7 +71,7 @@ def encode_snapshot(store: ObjectStore, spec: BlueprintSpec) -> Tokens:
 
 
 def identify_tokens(spec: BlueprintSpec, tokenizer: str, template: str, packages: Mapping[str, str]) -> Tokens.Key:
-    """Give all that the ids of a snapshot's examples follow from.
+    """Return all that the ids of a snapshot's examples follow from.
 
     Args:
         spec: Names the snapshot and the prompt.
@@ -92,7 +92,7 @@ def identify_tokens(spec: BlueprintSpec, tokenizer: str, template: str, packages
 
 
 def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
-    """Give the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
+    """Return the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
     kept = [(file.path, file.sha256) for file in list_tokenizer_files(files)]
     return digest_json([encoder.kind, kept])
 
@@ -119,7 +119,7 @@ def _encode(store: ObjectStore, spec: BlueprintSpec, encoder: TokenEncoder, key:
 
 
 def _find_known(store: ObjectStore, snapshot: Snapshot, key: Tokens.Key) -> dict[str, str]:
-    """Give the frames of those shards that the parent has too, where it was encoded in the same way."""
+    """Return the frames of those shards that the parent has too, where it was encoded in the same way."""
     parent = snapshot.provenance.parent
     found = parent and store.find(Tokens, key.model_copy(update={"snapshot": parent}))
     if not parent or not found:

@@ -53,7 +53,7 @@ class TokenBound(Plain):
 
 
 def find_bound(store: ObjectStore, budget: TokenBudget) -> TokenBound:
-    """Give what bytes tell by a model's tokenizer and a prompt.
+    """Return what bytes tell by a model's tokenizer and a prompt.
 
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.

@@ -62,7 +62,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def list_ends(model: Any, tokenizer: Any) -> set[int]:
-    """Give every token that ends an answer: the tokenizer's, and those that the model's folder names."""
+    """Return every token that ends an answer: the tokenizer's, and those that the model's folder names."""
     named = model.generation_config.eos_token_id
     return {tokenizer.eos_token_id, *([named] if isinstance(named, int) else named or [])}
 

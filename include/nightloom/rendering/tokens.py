@@ -65,7 +65,7 @@ class TokenEncoder:
         return digest_bytes(self._tokenizer.get_chat_template().encode())
 
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
-        """Give the ids of conversations that end with the assistant's answer."""
+        """Return the ids of conversations that end with the assistant's answer."""
         _, whole = self._encode_whole(conversations)
         asked = encode_chats(self._tokenizer, [conversation[:-1] for conversation in conversations])
         starts = [_common_length(*pair) for pair in zip(asked, whole, strict=True)]
@@ -83,7 +83,7 @@ class TokenEncoder:
         return [TokenCount(len(one), text == again) for one, text, again in zip(ids, texts, back, strict=True)]
 
     def count_frame(self, conversation: Conversation) -> int:
-        """Give the bytes of what the template puts around messages without content: no more tokens than that."""
+        """Return the bytes of what the template puts around messages without content: no more tokens than that."""
         empty = [{**message, "content": ""} for message in conversation]
         return len(render_chats(self._tokenizer, [empty], asking=False)[0].encode())
 
@@ -106,7 +106,7 @@ def open_encoder(folder: Path) -> TokenEncoder:
 
 
 def list_tokenizer_files(files: Sequence[ModelFile]) -> list[ModelFile]:
-    """Give those of a model's files that make its tokenizer and chat template."""
+    """Return those of a model's files that make its tokenizer and chat template."""
     return [file for file in files if not _MODEL_FILE.fullmatch(file.path)]
 
 
@@ -130,6 +130,6 @@ def find_lossless(tokenizer: Any) -> Lossless:
 
 
 def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Give how many tokens two sequences begin with together."""
+    """Return how many tokens two sequences begin with together."""
     pairs = enumerate(zip(first, second, strict=False))
     return next((place for place, (one, other) in pairs if one != other), min(len(first), len(second)))

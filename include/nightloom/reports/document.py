@@ -10,7 +10,7 @@ from pydantic import Field
 from nightloom.artifacts.results import Report
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore
-from nightloom.reports.conclusion import Conclusion
+from nightloom.reports.headline import Conclusion
 from nightloom.reports.sections.base import F, Section
 
 

@@ -17,7 +17,7 @@ from nightloom.registry.database import Database
 from nightloom.registry.members import find_last
 from nightloom.registry.nights import StageOutcome, read_outcomes
 from nightloom.registry.refs import RefMove, read_log_tail
-from nightloom.reports.shelf import Shelf
+from nightloom.reports.lenient_store import Shelf
 
 Outcomes = Mapping[Stage, StageOutcome | None]
 M = TypeVar("M", bound=Manifest)

@@ -18,7 +18,7 @@ from nightloom.core.durations import show_duration
 from nightloom.core.errors import InputError
 from nightloom.core.extensions import REPORT_SECTIONS, list_extensions, load_extension
 from nightloom.reports.document import ReportFacts
-from nightloom.reports.drawing import draw_mark
+from nightloom.reports.figures import draw_mark
 from nightloom.reports.sections import (
     comparison,
     contamination,

@@ -14,8 +14,8 @@ from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.reports.conclusion import conclude
 from nightloom.reports.document import ReportFacts
+from nightloom.reports.headline import conclude
 from nightloom.reports.night import NightManifests
 from nightloom.reports.page import list_sections, render_page
 from nightloom.reports.sections.base import Section

@@ -91,12 +91,12 @@ def may_match(texts: pl.Series, patterns: Collection[Pattern]) -> pl.Series:
 
 
 def join_words(words: Iterable[str]) -> str:
-    """Give an expression, for Python and for Rust, that finds any of these words."""
+    """Return an expression, for Python and for Rust, that finds any of these words."""
     return "|".join(map(re.escape, words))
 
 
 def drop_overlapping(matches: Iterable[Match]) -> list[Match]:
-    """Give the matches in the order of the text; of two that overlap, the one that came first stays."""
+    """Return the matches in the order of the text; of two that overlap, the one that came first stays."""
     kept: list[Match] = []
     for match in matches:
         if all(match.end <= other.start or match.start >= other.end for other in kept):

@@ -93,7 +93,7 @@ def _scan(cleaned: CleanText, asked: Asked) -> CleanText:
 
 
 def _tabulate(texts: pl.Series, touched: Mapping[int, CleanText]) -> pl.DataFrame:
-    """Give the table of texts of which all but some came out as they were."""
+    """Return the table of texts of which all but some came out as they were."""
     lines = [(one.text, ",".join(one.repairs), *_spell(one.reason)) for one in touched.values()]
     changes = pl.DataFrame(lines, _COLUMNS, orient="row")
     nothing = pl.lit(None, pl.String)

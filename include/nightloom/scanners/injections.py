@@ -266,7 +266,7 @@ def find_injections(text: str) -> list[Match]:
 
 
 def may_hold_injections(texts: pl.Series) -> pl.Series:
-    """Tell which texts are worth the search: all that hold an injection, and some that hold none."""
+    """Describe which texts are worth the search: all that hold an injection, and some that hold none."""
     beyond_ascii = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
     plain = texts.gather(beyond_ascii).str.normalize("NFKC").str.replace_all(_JOINERS.pattern, "")
     in_one_line = texts.clone().scatter(beyond_ascii, plain)

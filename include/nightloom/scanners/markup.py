@@ -35,7 +35,7 @@ class _Token:
 
 
 def read_html(text: str) -> str:
-    """Give the text that an HTML message shows: entities as characters, blocks as lines, no tags.
+    """Return the text that an HTML message shows: entities as characters, blocks as lines, no tags.
 
     A text is HTML where an element of HTML is opened and closed in it, stands alone as `<br>` does, or where it says so
     (`<!doctype`). In any other text entities alone are replaced, and everything in angle brackets stays.

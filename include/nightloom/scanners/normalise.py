@@ -100,12 +100,12 @@ DEFAULT_OPERATIONS = ("fix_encoding", "control_characters", "invisible_character
 
 
 def operation_versions(names: Collection[str]) -> dict[str, int]:
-    """Give the versions of these operations, in the order in which they are done."""
+    """Return the versions of these operations, in the order in which they are done."""
     return {name: operation.version for name, operation in OPERATIONS.items() if name in names}
 
 
 def normalise(text: str, operations: Collection[str] = DEFAULT_OPERATIONS) -> tuple[str, tuple[str, ...]]:
-    """Give the normalised text and the names of the operations that changed it.
+    """Return the normalised text and the names of the operations that changed it.
 
     They are done again until none changes anything, since one may make work for another before it: a text that was
     normalised stays as it is.
@@ -124,7 +124,7 @@ def normalise(text: str, operations: Collection[str] = DEFAULT_OPERATIONS) -> tu
 
 
 def may_change(texts: pl.Series, operations: Collection[str]) -> pl.Series:
-    """Tell which texts normalising may change: all that it does, and some that it leaves.
+    """Describe which texts normalising may change: all that it does, and some that it leaves.
 
     Args:
         texts: Without nulls.

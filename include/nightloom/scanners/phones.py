@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from nightloom.scanners.lookalikes import is_named_phone
+from nightloom.scanners.false_positives import is_named_phone
 
 # What may stand between the digits of a telephone number, as the phonenumbers library reads them.
 _BETWEEN = (
@@ -48,7 +48,7 @@ def _is_international(stretch: str) -> bool:
 
 
 def _may_be_dialled(stretch: str) -> bool:
-    """Tell whether at least seven digits start as a number does, or are long enough to need no such start."""
+    """Whether at least seven digits start as a number does, or are long enough to need no such start."""
     groups = _NOT_DIGITS.split(stretch.strip("+\uff0b(\uff08"))
     if stretch[0] in "+\uff0b(\uff08" or any(group.startswith("0") for group in groups):
         return True

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from nightloom.scanners.base import Match, blank_out, drop_overlapping
-from nightloom.scanners.lookalikes import is_no_card, is_no_mailbox, is_no_network, is_no_phone
+from nightloom.scanners.false_positives import is_no_card, is_no_mailbox, is_no_network, is_no_phone
 from nightloom.scanners.phones import MAY_BE_PHONE, find_candidates
 
 # Presidio's own, but for Canada, whose numbers are those of the United States.
@@ -53,14 +53,14 @@ def find_pii(text: str) -> list[Match]:
 
 
 def may_hold_pii(texts: pl.Series) -> pl.Series:
-    """Tell which texts are worth the search: all that hold personal data, and some that hold none."""
+    """Describe which texts are worth the search: all that hold personal data, and some that hold none."""
     asked = (*_WORTH_ASKING.values(), MAY_BE_PHONE)
     # One expression takes no longer than each of them.
     return texts.str.contains("|".join(f"(?:{worth_asking.pattern})" for worth_asking in asked))
 
 
 def _ask(kind: str, text: str) -> Iterator[Match]:
-    """Give what a recogniser finds, without what only looks like it."""
+    """Return what a recogniser finds, without what only looks like it."""
     for result in _recognisers()[kind].analyze(text, [kind], None):
         if not _LOOKALIKES[kind](text, result.start, result.end):
             yield Match(result.start, result.end, kind)
@@ -123,7 +123,7 @@ def _without(*libraries: str) -> Iterator[None]:
 
 
 def _domain_check() -> Callable[[str], bool]:
-    """Give a check of an address's domain by the list that ships with tldextract: Presidio's asks the network."""
+    """Return a check of an address's domain by the list that ships with tldextract: Presidio's asks the network."""
     from tldextract import TLDExtract
 
     extract = TLDExtract(suffix_list_urls=(), cache_dir=None)

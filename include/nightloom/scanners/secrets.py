@@ -87,5 +87,5 @@ def find_secrets(text: str) -> list[Match]:
 
 
 def may_hold_secrets(texts: pl.Series) -> pl.Series:
-    """Tell which texts are worth the search: all that hold a secret, and some that hold none."""
+    """Describe which texts are worth the search: all that hold a secret, and some that hold none."""
     return may_match(texts, PATTERNS)

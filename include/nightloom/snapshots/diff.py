@@ -15,7 +15,7 @@ CHANGES = ("added", "removed", "edited", "relabelled", "moved")
 
 
 def diff_snapshots(store: ObjectStore, before_id: SnapshotId, after_id: SnapshotId) -> pl.DataFrame:
-    """Give the rows that differ: row_id, slice and change, sorted by id.
+    """Return the rows that differ: row_id, slice and change, sorted by id.
 
     A row is `edited` when what the model reads changed, `relabelled` when its answer did, and `moved` when its split,
     cluster or slice did. One that was erased from the first since, and is not in the second, was `removed`; of which

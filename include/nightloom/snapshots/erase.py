@@ -26,10 +26,10 @@ from nightloom.core.ownership import claim_prefix
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.erasures import begin_erasure, find_erasure, finish_erasure
+from nightloom.registry.graph import find_reachable
 from nightloom.registry.members import list_ids_by_recipe
 from nightloom.registry.nights import list_unfinished_nights
 from nightloom.registry.questions import list_learners
-from nightloom.registry.reach import find_reachable
 from nightloom.registry.roots import read_registry_id
 from nightloom.snapshots.inventory import read_manifests, take_inventory
 
@@ -139,7 +139,7 @@ def _may_hold_text(kind: str) -> bool:
 def _find_all_holdings(
     store: ObjectStore, uses: Collection[_Use], recipe: str, row_id: str
 ) -> tuple[list[str], list[_Holding]]:
-    """Give the blobs that hold a row, of a recipe and of all that share one of them, and those recipes, sorted."""
+    """Return the blobs that hold a row, of a recipe and of all that share one of them, and those recipes, sorted."""
     recipes: frozenset[str] = frozenset()
     found = frozenset({recipe})
     holdings: list[_Holding] = []
@@ -153,7 +153,7 @@ def _find_all_holdings(
 def _find_holdings(
     store: ObjectStore, uses: Collection[_Use], recipes: frozenset[str], row_id: str
 ) -> Iterator[_Holding]:
-    """Give the blobs of some recipes, and of nobody, that hold a row or an item that it became."""
+    """Return the blobs of some recipes, and of nobody, that hold a row or an item that it became."""
     owners: dict[tuple[str, str], set[str]] = {}
     ours: set[tuple[str, str]] = set()
     for use in uses:
@@ -172,7 +172,7 @@ def _find_holdings(
 
 
 def _list_blobs(manifest: Manifest, row_id: str) -> Iterator[tuple[str, str]]:
-    """Give the blobs of a manifest that may hold a row; of frames that are cut by its id, the one part."""
+    """Return the blobs of a manifest that may hold a row; of frames that are cut by its id, the one part."""
     skipped: set[str] = set()
     if isinstance(manifest, Records):
         skipped = {*manifest.content.parts} - {find_part(manifest.content.parts, row_id) or ""}
@@ -184,7 +184,7 @@ def _list_blobs(manifest: Manifest, row_id: str) -> Iterator[tuple[str, str]]:
 
 
 def _list_items(store: ObjectStore, blob: str, row_id: str) -> Iterator[str]:
-    """Give the ids that evaluation items with the words of a row have."""
+    """Return the ids that evaluation items with the words of a row have."""
     rows = get_frame(store, blob, RECORDS).filter(row_id=row_id).drop_nulls(["text", "answer"])
     for words in rows.select("text", "answer", "history").iter_rows():
         yield item_id(*words)

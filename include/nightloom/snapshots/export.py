@@ -41,7 +41,7 @@ def export_snapshot(store: ObjectStore, snapshot_id: SnapshotId, folder: Path) -
 
 
 def list_addresses(store: ObjectStore, snapshot: Snapshot) -> list[str]:
-    """Give the addresses of a snapshot's files in the store, which any tool that reads Parquet from S3 reads."""
+    """Return the addresses of a snapshot's files in the store, which any tool that reads Parquet from S3 reads."""
     blobs = (standing_blob(store, file.sha256) for file in snapshot.provenance.files)
     bucket = store.bucket
     return [f"s3://{bucket.name}/{bucket.prefix}{blob_key(blob)}" for blob in blobs]

@@ -65,7 +65,7 @@ def build_snapshot(
 
 
 def to_table(examples: pl.DataFrame) -> pa.Table:
-    """Give examples as Arrow, in the types that Parquet keeps."""
+    """Return examples as Arrow, in the types that Parquet keeps."""
     return examples.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
@@ -114,12 +114,12 @@ def freeze_rows(
 
 
 def open_cache() -> ShardCache:
-    """Give what this machine remembers of shards."""
+    """Return what this machine remembers of shards."""
     return ShardCache(get_settings().var_dir / "cache" / "shards")
 
 
 def _freeze(store: ObjectStore, cache: ShardCache, pieces: Iterable[pa.Table], pool: Executor) -> Iterator[Shard]:
-    """Give the shards of pieces, in their order: remembered, or stored now; a few are at work beside each other."""
+    """Return the shards of pieces, in their order: remembered, or stored now; a few are at work beside each other."""
 
     def freeze(rows: pa.Table) -> Shard:
         key = fingerprint(rows)
@@ -134,7 +134,7 @@ def _freeze(store: ObjectStore, cache: ShardCache, pieces: Iterable[pa.Table], p
 
 
 def _find_snapshot(store: ObjectStore, cache: ShardCache, shards: Sequence[Shard]) -> Snapshot | None:
-    """Give the snapshot of these shards, where it is remembered and stands. It was written after all its files."""
+    """Return the snapshot of these shards, where it is remembered and stands. It was written after all its files."""
     identity = cache.find_identity([shard.key for shard in shards])
     found = None if identity is None else store.find(Snapshot, identity)
     if found is not None:
@@ -143,7 +143,7 @@ def _find_snapshot(store: ObjectStore, cache: ShardCache, shards: Sequence[Shard
 
 
 def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
-    """Give what is remembered of a shard; where that is gone meanwhile, make it anew of the shard itself."""
+    """Return what is remembered of a shard; where that is gone meanwhile, make it anew of the shard itself."""
     try:
         return shard.load()
     except (OSError, ValueError, KeyError, pa.ArrowException):
@@ -151,7 +151,7 @@ def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
 
 
 def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotContent:
-    """Give the identity of the rows of shards; each is looked at twice, so that ids and leaves are never both held."""
+    """Return the identity of the rows of shards. Each is read twice, so that ids and leaves are never both held."""
     ids, splits = [pl.Series("row_id", [], pl.String)], Counter[str]()
     for load in shards:
         rows = load()
@@ -171,7 +171,7 @@ def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotContent:
 
 
 def _rank(ids: pl.Series) -> npt.NDArray[np.uint32]:
-    """Give the place of each row in the order of the ids."""
+    """Return the place of each row in the order of the ids."""
     order = ids.arg_sort()
     in_order = ids.gather(order)
     doubles = int((in_order == in_order.shift(1)).sum())

@@ -21,8 +21,8 @@ from nightloom.core.s3 import StoredObject
 from nightloom.core.store import TRASH, ObjectStore
 from nightloom.core.trash import key_of, move_to_trash, restore
 from nightloom.registry.database import Database
+from nightloom.registry.graph import find_reachable
 from nightloom.registry.index import forget_manifests, list_known, make_entry, note_entries
-from nightloom.registry.reach import find_reachable
 from nightloom.registry.roots import Root, list_roots, read_registry_id
 from nightloom.snapshots.inventory import Inventory, list_named, read_manifests, take_inventory
 
@@ -117,7 +117,7 @@ def decide(store: ObjectStore, database: Database, inventory: Inventory, *, befo
 
 
 def count_by_reason(decisions: Iterable[Decision]) -> list[tuple[Fate, str, int, int]]:
-    """Give objects and bytes of each fate and reason."""
+    """Return objects and bytes of each fate and reason."""
     sums: dict[tuple[Fate, str], list[int]] = {}
     for one in decisions:
         total = sums.setdefault((one.fate, one.reason), [0, 0])

@@ -32,7 +32,7 @@ class Prepared:
 
 
 def find_prepared(store: ObjectStore, database: Database, recipe: str, row_id: str, nights: int) -> list[Prepared]:
-    """Give what the last nights of a recipe made of a row, newest night first."""
+    """Return what the last nights of a recipe made of a row, newest night first."""
     found = []
     for outcome in read_outcomes(database, recipe, date.max, nights):
         if outcome.stage == "prepare" and outcome.manifest is not None:
@@ -43,7 +43,7 @@ def find_prepared(store: ObjectStore, database: Database, recipe: str, row_id: s
 
 
 def list_decisions(database: Database, recipe: str, row_id: str) -> list[dict[str, Any]]:
-    """Give what people decided on a row: releases and its erasure, oldest first."""
+    """Return what people decided on a row: releases and its erasure, oldest first."""
     decisions: list[dict[str, Any]] = [
         {
             "at": one.released_at,

@@ -66,7 +66,7 @@ class Shard:
 
 
 def cut_tables(tables: Iterable[pa.Table], size: ShardSize) -> Iterator[pa.Table]:
-    """Give the shards' rows of tables that follow one another, wherever one ends and the next begins."""
+    """Return the shards' rows of tables that follow one another, wherever one ends and the next begins."""
     rest: pa.Table | None = None
     for table in tables:
         rows = table if rest is None else pa.concat_tables([rest, table])
@@ -79,7 +79,7 @@ def cut_tables(tables: Iterable[pa.Table], size: ShardSize) -> Iterator[pa.Table
 
 
 def cut_rows(row_ids: pl.Series, size: ShardSize) -> list[tuple[int, int]]:
-    """Give start and length of each shard of rows in this order."""
+    """Return start and length of each shard of rows in this order."""
     # Not Polars' own hash, which may change with its version: a hash that did would send every shard again.
     hashes = row_ids.to_frame("id").select(NonCryptographicHashingNameSpace(pl.col("id")).xxhash64())["id"]
     ends = np.flatnonzero((hashes % size.mean == 0).to_numpy()) + 1
@@ -111,7 +111,7 @@ def store_shard(store: ObjectStore, rows: pa.Table) -> tuple[SnapshotFile, Shard
 
 
 def _to_frame(rows: pa.Table) -> pl.DataFrame:
-    """Give rows as a frame, without copying their texts."""
+    """Return rows as a frame, without copying their texts."""
     for place, field in enumerate(rows.schema):
         if pa.types.is_large_list(field.type):
             # Polars would convert what the lists of the whole table consist of, for each of its shards.
@@ -120,12 +120,12 @@ def _to_frame(rows: pa.Table) -> pl.DataFrame:
 
 
 def describe_rows(shard: pl.DataFrame) -> ShardRows:
-    """Give what a snapshot's identity is made of."""
+    """Return what a snapshot's identity is made of."""
     return ShardRows(shard["row_id"], hash_rows(shard), dict(shard["split"].value_counts().iter_rows()))
 
 
 def fingerprint(rows: pa.Table) -> str:
-    """Give a BLAKE3 digest of rows as they lie in memory: twice as fast as SHA-256, and for this machine alone.
+    """Return a BLAKE3 digest of rows as they lie in memory: twice as fast as SHA-256, and for this machine alone.
 
     Equal fingerprints mean equal rows in the same order, however they are cut into chunks.
     """
@@ -151,7 +151,7 @@ class ShardCache:
         self._forgotten: set[str] = set()
 
     def find(self, key: str) -> Shard | None:
-        """Give the shard of that fingerprint; nothing when it is not remembered, or not readable."""
+        """Return the shard of that fingerprint; nothing when it is not remembered, or not readable."""
         if key in self._forgotten:
             return None
         try:
@@ -187,7 +187,7 @@ class ShardCache:
         return ShardRows(pl.Series(table["row_id"]), leaves.reshape(-1, 32)[: len(table)], splits)
 
     def find_identity(self, keys: Sequence[str]) -> SnapshotContent | None:
-        """Give the identity of the snapshot that consists of the shards of these fingerprints."""
+        """Return the identity of the snapshot that consists of the shards of these fingerprints."""
         try:
             return SnapshotContent.model_validate_json(self._path(_join(keys)).read_bytes())
         except (OSError, ValueError):
@@ -222,7 +222,7 @@ def _write_arrow(table: pa.Table, path: Path) -> None:
 
 
 def _bytes_of(array: pa.Array) -> Iterator[Any]:
-    """Give what an array of text, or of lists and structs of it, consists of, wherever in its buffers it begins."""
+    """Return what an array of text, or of lists and structs of it, consists of, wherever in its buffers it begins."""
     yield b"" if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False).tobytes()
     if pa.types.is_struct(array.type):
         for field in array.flatten():
@@ -241,7 +241,7 @@ def _bytes_of(array: pa.Array) -> Iterator[Any]:
 
 
 def _ends(array: pa.Array) -> npt.NDArray[np.int64]:
-    """Give where each text or list begins, and where the last one ends, among what all of them consist of."""
+    """Return where each text or list begins, and where the last one ends, among what all of them consist of."""
     buffer = array.buffers()[1]
     if buffer is None or len(array) == 0:
         return np.zeros(1, np.int64)

@@ -34,7 +34,7 @@ class Reader(Protocol[S_contra]):
     """Reads a source of one kind."""
 
     def __call__(self, source: S_contra, columns: Sequence[str], cut: Cut | None) -> Iterable[Batch]:
-        """Give these columns of every row, some thousand rows at a time; values may have any plain type.
+        """Return these columns of every row, some thousand rows at a time; values may have any plain type.
 
         What the reader does not cut by itself is cut by `updated_at`, where the recipe names it.
 

@@ -41,7 +41,7 @@ class Chat:
 
 
 def chat_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
-    """Give the columns that hold conversations: of a format of several columns, or the one that is named.
+    """Return the columns that hold conversations: of a format of several columns, or the one that is named.
 
     Args:
         chat: What the recipe says: `alpaca`, `prompt_completion`, or the name of a column.
@@ -115,7 +115,7 @@ def _read_message(item: dict[str, Any], where: str) -> Turn:
 
 
 def _read_content(content: Any) -> str | None:
-    """Give the text of a content, which may come in parts; none: it is not text alone."""
+    """Return the text of a content, which may come in parts; none: it is not text alone."""
     if isinstance(content, list) and content and all(isinstance(part, dict) for part in content):
         texts = [part.get("text") for part in content if part.get("type") == "text"]
         parts = [text for text in texts if isinstance(text, str)]

@@ -19,7 +19,7 @@ def describe_source(source: Source) -> str:
 
 
 def find_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> list[int]:
-    """Give the place of each wanted column.
+    """Return the place of each wanted column.
 
     Raises:
         SchemaError: One is not there, or stands twice.

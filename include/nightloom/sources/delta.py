@@ -17,7 +17,7 @@ _BATCH_ROWS = 20_000
 
 
 def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> Iterator[pa.RecordBatch]:
-    """Give these columns of the last version from before the cut's end; without a cut, of the newest.
+    """Return these columns of the last version from before the cut's end; without a cut, of the newest.
 
     So a night that is read again reads the same, as long as the table keeps that version.
 
@@ -56,7 +56,7 @@ def _open(source: DeltaSource) -> Any:
 
 
 def _find_version(history: Sequence[dict[str, Any]], cut_to: datetime, source: DeltaSource) -> int:
-    """Give the last version before the first one that was written at the cut's end or later."""
+    """Return the last version before the first one that was written at the cut's end or later."""
     found: int | None = None
     for commit in sorted(history, key=lambda commit: int(commit["version"])):
         if commit["timestamp"] >= cut_to.timestamp() * 1000:
@@ -72,7 +72,7 @@ def _find_version(history: Sequence[dict[str, Any]], cut_to: datetime, source: D
 
 
 def _storage_options() -> dict[str, str]:
-    """Give the settings of the object store as the libraries name them; what is not set, they look for themselves."""
+    """Return the settings of the object store as the libraries name them; what is not set, they look for themselves."""
     settings = get_settings()
     given = {
         "AWS_ENDPOINT_URL": settings.store_endpoint_url,

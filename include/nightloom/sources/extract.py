@@ -13,8 +13,8 @@ from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
 from nightloom.recipes.sources import Source
+from nightloom.sources.formatting import utc_text
 from nightloom.sources.records import KEYED_RECORDS, make_records, plain_columns, wanted_columns
-from nightloom.sources.spelling import utc_text
 from nightloom.sources.tables import read_batches, read_table
 
 

@@ -45,7 +45,7 @@ _OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 def read_files(source: FilesSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Batch]:
-    """Give the values of these columns of every row, a batch at a time, files in the order of their names.
+    """Return the values of these columns of every row, a batch at a time, files in the order of their names.
 
     A file knows no cut.
 
@@ -97,7 +97,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _list_dataset(folder: Path) -> list[Path]:
-    """Give the files of a folder that `save_to_disk` of Hugging Face's `datasets` has written, in their order."""
+    """Return the files of a folder that `save_to_disk` of Hugging Face's `datasets` has written, in their order."""
     state = folder / "state.json"
     with _explained(f"the file {str(state)!r}"):
         names = [entry["filename"] for entry in parse_json(state.read_bytes())["_data_files"]]
@@ -115,7 +115,7 @@ def _list_in_s3(pattern: str) -> list[tuple[str, _OpenFile]]:
 
 
 def _suffixes(name: str) -> tuple[str, str]:
-    """Give what a name ends in, and how it is packed."""
+    """Return what a name ends in, and how it is packed."""
     path = Path(name.lower())
     return (Path(path.stem).suffix, path.suffix) if path.suffix in _PACKED else (path.suffix, "")
 
@@ -137,7 +137,7 @@ def _read_file(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[B
 
 
 def _cut_into_batches(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
-    """Give rows some thousand at a time, and fewer where they are long."""
+    """Return rows some thousand at a time, and fewer where they are long."""
     batch: list[Row] = []
     characters = 0
     for row in rows:
@@ -198,7 +198,7 @@ def _bounded_lines(text: IO[str]) -> Iterator[str]:
 
 
 def _read_array(text: IO[str]) -> Iterator[Any]:
-    """Give the items of one JSON array, of which only the one that is being read is held in memory."""
+    """Return the items of one JSON array, of which only the one that is being read is held in memory."""
     buffer = _fill(text, "", "it is not a JSON array")
     if not buffer.startswith("["):
         msg = "it is not a JSON array"
@@ -220,7 +220,7 @@ def _read_array(text: IO[str]) -> Iterator[Any]:
 
 
 def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end") -> str:
-    """Give the buffer without the space that it begins with, read on where nothing is left."""
+    """Return the buffer without the space that it begins with, read on where nothing is left."""
     buffer = buffer.lstrip()
     while not buffer:
         more = text.read(_CHUNK)
@@ -231,7 +231,7 @@ def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end")
 
 
 def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
-    """Give the value that comes next, and what of the buffer follows it."""
+    """Return the value that comes next, and what of the buffer follows it."""
     buffer = _fill(text, buffer)
     while True:
         try:
@@ -251,7 +251,7 @@ def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
 
 
 def _pick(items: Iterator[Any], columns: Sequence[str], where: str) -> Iterator[Row]:
-    """Give the wanted fields of objects: null where one has it not, an error where none of the first ones has it."""
+    """Return the wanted fields of objects: null where one has it not, an error where none of the first ones has it."""
     objects = (_as_object(item) for item in items)
     first = list(islice(objects, _BATCH_ROWS))
     if first:

@@ -15,7 +15,7 @@ from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import Source, SqlSource
 from nightloom.sources.chats import chat_columns, read_chat
 from nightloom.sources.columns import describe_source
-from nightloom.sources.spelling import utc_text
+from nightloom.sources.formatting import utc_text
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 """Records, and whether the source names them by a key."""
@@ -27,7 +27,7 @@ Answer = Mapping[str, AnswerField]
 
 
 def wanted_columns(columns: Columns, answer: Answer) -> list[str]:
-    """Give the names of the columns that records are made of, each once."""
+    """Return the names of the columns that records are made of, each once."""
     if columns.chat is None:
         contents = [columns.text, *(field.column for field in answer.values())]
     else:
@@ -37,7 +37,7 @@ def wanted_columns(columns: Columns, answer: Answer) -> list[str]:
 
 
 def plain_columns(columns: Columns, answer: Answer) -> list[str]:
-    """Give those of the wanted columns that hold no conversation: their values are no lists or objects."""
+    """Return those of the wanted columns that hold no conversation: their values are no lists or objects."""
     chats = chat_columns(columns.chat, answered=bool(answer)) if columns.chat else ()
     return [name for name in wanted_columns(columns, answer) if name not in chats]
 
@@ -45,7 +45,7 @@ def plain_columns(columns: Columns, answer: Answer) -> list[str]:
 def make_records(
     table: pl.DataFrame, source: Source, columns: Columns, answer: Answer, night: NightCut | None, window_days: int
 ) -> pl.DataFrame:
-    """Give the records (KEYED_RECORDS) of a table of text that lie within the night's window.
+    """Return the records (KEYED_RECORDS) of a table of text that lie within the night's window.
 
     Raises:
         SchemaError: A time is none.
@@ -69,7 +69,7 @@ def make_records(
 
 
 def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.DataFrame:
-    """Give text and answer of each row: the answer as canonical JSON, none where every value of it is blank."""
+    """Return text and answer of each row: the answer as canonical JSON, none where every value of it is blank."""
     values = [_unless_blank(pl.col(str(field.column))).alias(name) for name, field in sorted(answer.items())]
     spelled = pl.lit(None, pl.String)
     if values:
@@ -97,7 +97,7 @@ def _read_chats(table: pl.DataFrame, chat: str, answer: Answer) -> pl.DataFrame:
 
 
 def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
-    """Give each row its id: the key, or the digest of what it says where it has none."""
+    """Return each row its id: the key, or the digest of what it says where it has none."""
     keyed = records.with_columns(row_id=pl.lit(None, pl.String) if keys is None else keys)
     keyed = keyed.with_columns(keyed=(pl.col("row_id") != "").fill_null(value=False))
     if keyed["keyed"].all():
@@ -121,7 +121,7 @@ def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, nig
 
 
 def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.Series:
-    """Give times in the spelling of `utc_text`; empty where there is none."""
+    """Return times in the spelling of `utc_text`; empty where there is none."""
     if column is None:
         return pl.repeat("", len(table), dtype=pl.String, eager=True)
     try:

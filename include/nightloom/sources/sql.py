@@ -21,7 +21,7 @@ _TIME_PARAMETER = re.compile(rf"(?<![:\w\\]):({'|'.join(_TIMES)})\b")
 
 
 def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Sequence[Row]]:
-    """Give the values of these columns of every row; the query itself keeps to the cut.
+    """Return the values of these columns of every row; the query itself keeps to the cut.
 
     Raises:
         SchemaError: A column is not there, or has a type that the query cannot use.
@@ -58,7 +58,7 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
 
 
 def _is_about_columns(error: sa.exc.SQLAlchemyError) -> bool:
-    """Tell whether a database says that a column is not there, or is of a type that the query cannot use."""
+    """Whether a database says that a column is not there, or is of a type that the query cannot use."""
     said = error.orig if isinstance(error, sa.exc.DBAPIError) else None
     states = {getattr(said, name, None) for name in ("sqlstate", "pgcode")}
     # SQLite has no codes of its own for it, MySQL's drivers give MySQL's.
@@ -66,7 +66,7 @@ def _is_about_columns(error: sa.exc.SQLAlchemyError) -> bool:
 
 
 def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
-    """Say what a database said, unless it may be about a value: that is text of a row, which must not be shown."""
+    """Describe what a database said, unless it may be about a value: that is text of a row, which must not be shown."""
     if isinstance(error, sa.exc.DataError):
         return f"{type(error.orig).__name__} (a value does not fit; its text is not shown)"
     said = error.orig if isinstance(error, sa.exc.DBAPIError) else error

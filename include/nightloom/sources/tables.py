@@ -13,12 +13,12 @@ from nightloom.sources.base import Batch, Cut, Reader
 from nightloom.sources.columns import describe_source
 from nightloom.sources.delta import read_delta
 from nightloom.sources.files import read_files
-from nightloom.sources.spelling import find_nested, spell_batch
+from nightloom.sources.formatting import find_nested, spell_batch
 from nightloom.sources.sql import read_query
 
 
 def read_table(source: Source, columns: Sequence[str], night: NightCut | None, window_days: int) -> pl.DataFrame:
-    """Give these columns of a small source whole, as `read_batches` gives them."""
+    """Return these columns of a small source whole, as `read_batches` gives them."""
     return pl.concat(
         [pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), *read_batches(source, columns, night, window_days)]
     )
@@ -32,7 +32,7 @@ def read_batches(
     *,
     plain: Collection[str] = (),
 ) -> Iterator[pl.DataFrame]:
-    """Give these columns of a source, every value as text, times in UTC, a few thousand rows at a time.
+    """Return these columns of a source, every value as text, times in UTC, a few thousand rows at a time.
 
     Args:
         source: Of any kind.

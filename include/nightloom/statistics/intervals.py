@@ -24,7 +24,7 @@ def hull(one: Interval, other: Interval) -> Interval:
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
-    """Give the score interval of a rate (Wilson 1927); all of [0, 1] where there is no item."""
+    """Return the score interval of a rate (Wilson 1927); all of [0, 1] where there is no item."""
     if n == 0:
         return Interval(0.0, 1.0)
     z2 = two_sided_z(confidence) ** 2
@@ -36,7 +36,7 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def tango_interval(only_a: float, only_b: float, n: float, confidence: float = 0.95) -> Interval:
-    """Give the score interval of the difference of two paired rates, A minus B (Tango 1998).
+    """Return the score interval of the difference of two paired rates, A minus B (Tango 1998).
 
     Args:
         only_a: Items that only A has right.
@@ -54,7 +54,7 @@ def tango_interval(only_a: float, only_b: float, n: float, confidence: float = 0
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Give Student's interval of a mean; nothing where there are not two values, which tell no spread."""
+    """Return Student's interval of a mean; nothing where there are not two values, which tell no spread."""
     if len(values) < 2:
         return None
     half = student_quantile(confidence, len(values) - 1) * stdev(values) / math.sqrt(len(values))
@@ -62,19 +62,19 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
 
 
 def student_quantile(confidence: float, degrees: int) -> float:
-    """Give the quantile of Student's t that leaves half of what the confidence leaves on either side."""
+    """Return the quantile of Student's t that leaves half of what the confidence leaves on either side."""
     from scipy.stats import t
 
     return float(t.ppf((1 + confidence) / 2, degrees))
 
 
 def two_sided_z(confidence: float) -> float:
-    """Give the normal quantile that leaves half of what the confidence leaves on either side."""
+    """Return the normal quantile that leaves half of what the confidence leaves on either side."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _tango_statistic(only_a: float, only_b: float, n: float, delta: float) -> float:
-    """Give the standard score of the observed counts, were `delta` the true difference; it falls as delta grows."""
+    """Return the standard score of the observed counts, were `delta` the true difference; it falls as delta grows."""
     b = -only_a - only_b + (2 * n - only_a + only_b) * delta
     c = -only_b * delta * (1 - delta)
     root = math.sqrt(max(0.0, b * b - 8 * n * c))
@@ -88,7 +88,7 @@ def _tango_statistic(only_a: float, only_b: float, n: float, delta: float) -> fl
 
 
 def _bisect(holds: Callable[[float], bool], left: float, right: float) -> float:
-    """Give the point up to which `holds`, which turns from true to false once between left and right."""
+    """Return the point up to which `holds`, which turns from true to false once between left and right."""
     if holds(right):
         return right
     if not holds(left):

@@ -7,7 +7,7 @@ NO_LABEL = -100
 
 
 def choose_trainer() -> type[Any]:
-    """Give TRL's SFTTrainer on a GPU, and on a CPU the same with a cheaper way to the same loss.
+    """Return TRL's SFTTrainer on a GPU, and on a CPU the same with a cheaper way to the same loss.
 
     Without Triton, TRL scores every token of the prompt against the whole vocabulary too, in 32 bits, forward and
     again backward, and throws those scores away: on a small model two thirds of a step (docs/performance.md).
@@ -35,7 +35,7 @@ def choose_trainer() -> type[Any]:
 
 
 def answer_losses(model: Any, inputs: dict[str, Any]) -> Any:
-    """Give the loss of the tokens of a batch, zero where they carry no label; columns without any label are left out.
+    """Return the loss of the tokens of a batch, zero where they carry no label; columns without any label are left out.
 
     Args:
         model: A causal language model.

@@ -65,7 +65,7 @@ class Course:
     keep: Callable[[Path, int, int], None] = lambda folder, step, halvings: None
 
     def last_step(self, steps: int) -> int:
-        """Give the step at which a training of so many steps ends on this course."""
+        """Return the step at which a training of so many steps ends on this course."""
         return steps if self.halt is None else max(1, round(self.halt * steps))
 
 

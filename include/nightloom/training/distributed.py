@@ -23,12 +23,12 @@ _PATIENCE = timedelta(hours=6)
 
 
 def count_processes() -> int:
-    """Give how many processes train together."""
+    """Return how many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first() -> bool:
-    """Tell whether this is the process that does what only one may do."""
+    """Whether this is the process that does what only one may do."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -77,7 +77,7 @@ def share_no_course() -> None:
 
 
 def follow_course() -> Course | None:
-    """Give the course that the first process tells of; nothing when there is nothing to do."""
+    """Return the course that the first process tells of; nothing when there is nothing to do."""
     known: Any = lead(lambda: None)
     if known is None:
         return None
@@ -132,7 +132,7 @@ def share_rows(trainer: Any) -> None:
 
 
 def pick_rows(batch: Sequence[dict[str, Any]], process: int, processes: int) -> list[dict[str, Any]]:
-    """Give a process's rows of a batch; one for which none is left gets a row of which nothing is learned."""
+    """Return a process's rows of a batch; one for which none is left gets a row of which nothing is learned."""
     own = list(batch[process::processes])
     if own:
         return own

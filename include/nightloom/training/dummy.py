@@ -57,7 +57,7 @@ def train_dummy(
 
 
 def _measure(votes: Votes, conversations: Sequence[Conversation], *, step: int) -> HeldOutLoss | None:
-    """Give the share of conversations whose answer is another than the votes give; nothing where there are none."""
+    """Return the share of conversations whose answer is another than the votes give; nothing where there are none."""
     if not conversations:
         return None
     turns = (conversation[-2:] for conversation in conversations)

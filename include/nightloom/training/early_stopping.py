@@ -61,7 +61,7 @@ class Looks:
         return min(self.held_out, key=lambda look: look.loss)  # the first of equal ones
 
     def is_due(self, step: int, steps: int) -> bool:
-        """Tell whether a look is due after a step of so many."""
+        """Whether a look is due after a step of so many."""
         return self._plan is not None and step % max(1, round(self._plan.every * steps)) == 0
 
     def look(self, model: Any, step: int) -> None:
@@ -91,7 +91,7 @@ class Looks:
         return self.last_step
 
     def stand(self, model: Any, step: int) -> HeldOutLoss:
-        """Give the loss that a trial is ranked by where it halts: with early stopping, of the best weights so far."""
+        """Return the loss that a trial is ranked by where it halts: with early stopping, of the best weights so far."""
         now = lead(lambda: measure_held_out(model, self._examples, step))
         best = self._best if self._plan and self.held_out else now
         return best if best.loss <= now.loss else now
@@ -115,7 +115,7 @@ class Looks:
 
 
 def make_callback(looks: Looks) -> Any:
-    """Give a Trainer callback that looks when it is due, and ends the training with a checkpoint."""
+    """Return a Trainer callback that looks when it is due, and ends the training with a checkpoint."""
     from transformers import TrainerCallback
 
     class LooksCallback(TrainerCallback):  # type: ignore[misc]  # transformers ships no types

@@ -21,7 +21,7 @@ _QUANTILE = 1.959964  # of the normal distribution, for 95 %
 
 
 def pick_held_out(rows: pl.DataFrame, context: int) -> pl.DataFrame:
-    """Give the examples to measure by: those that fit the context and have an answer, at most MOST_EXAMPLES.
+    """Return the examples to measure by: those that fit the context and have an answer, at most MOST_EXAMPLES.
 
     Args:
         rows: TOKENS frame of the selection split.
@@ -35,7 +35,7 @@ def pick_held_out(rows: pl.DataFrame, context: int) -> pl.DataFrame:
 
 
 def measure_held_out(model: Any, rows: pl.DataFrame, step: int) -> HeldOutLoss:
-    """Give the mean over examples of the mean loss of an answer's tokens, in the precision that the model trains in.
+    """Return the mean over examples of the mean loss of an answer's tokens, in the precision that the model trains in.
 
     Nothing is learned from them and no chance is used: training goes on as if nobody had looked.
 
@@ -64,7 +64,7 @@ def measure_held_out(model: Any, rows: pl.DataFrame, step: int) -> HeldOutLoss:
 
 
 def _measure_examples(model: Any, examples: pl.DataFrame) -> list[float]:
-    """Give the loss of each example; batches that do not fit the memory are halved."""
+    """Return the loss of each example; batches that do not fit the memory are halved."""
     import torch
 
     was_training = model.training
@@ -96,7 +96,7 @@ def _measure_batches(model: Any, examples: pl.DataFrame, limit: int) -> list[flo
 
 
 def _batches(lengths: list[int], limit: int) -> Iterator[list[int]]:
-    """Give the places of examples of like lengths, the longest first, in batches of so many tokens with padding."""
+    """Return the places of examples of like lengths, the longest first, in batches of so many tokens with padding."""
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
     start = 0
     while start < len(order):

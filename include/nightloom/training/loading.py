@@ -119,21 +119,21 @@ def load_base(plan: TrialPlan, folder: Path) -> Any:
 
 
 def choose_precision(settings: Mapping[str, Any]) -> tuple[dict[str, bool], tuple[str, ...]]:
-    """Give what the settings must be changed by, and why: bf16 is the default wherever the chip has it."""
+    """Return what the settings must be changed by, and why: bf16 is the default wherever the chip has it."""
     if has_bf16() or settings.get("fp16") or settings.get("bf16") is False:
         return {}, ()
     return {"bf16": False}, (f"{describe_device()} has no bf16: trained in 32 bits",)
 
 
 def has_bf16() -> bool:
-    """Tell whether the device computes in bf16; every CPU does, if slowly."""
+    """Whether the device computes in bf16; every CPU does, if slowly."""
     from torch import cuda
 
     return not cuda.is_available() or cuda.is_bf16_supported(including_emulation=False)
 
 
 def describe_device() -> str:
-    """Give the name of the GPU, or `cpu`."""
+    """Return the name of the GPU, or `cpu`."""
     from torch import cuda
 
     return str(cuda.get_device_name()) if cuda.is_available() else "cpu"

@@ -43,7 +43,7 @@ def telling_memory(
 
 
 def halve_batch(batch: int, accumulation: int, halvings: int) -> tuple[int, int]:
-    """Give the batch after so many halvings, rounded down, and how often it is accumulated for the same step.
+    """Return the batch after so many halvings, rounded down, and how often it is accumulated for the same step.
 
     Of an odd batch the step may come out smaller, never larger.
     """

@@ -18,7 +18,7 @@ _TOLD = ("loss", "learning_rate", "grad_norm")
 
 
 def read_curve(history: list[dict[str, float]]) -> tuple[LossPoint, ...]:
-    """Give the loss over steps out of what transformers logged, also before it went on from a checkpoint."""
+    """Return the loss over steps out of what transformers logged, also before it went on from a checkpoint."""
     return tuple(
         LossPoint(step=int(logged["step"]), loss=logged["loss"], learning_rate=logged["learning_rate"])
         for logged in history
@@ -27,7 +27,7 @@ def read_curve(history: list[dict[str, float]]) -> tuple[LossPoint, ...]:
 
 
 def make_progress(tokens_an_epoch: int, course: Course) -> Any:
-    """Give a Trainer callback that tells how far training is, in the log and on the course, and ends a diverged one."""
+    """Return a Trainer callback that reports progress in the log and on the course, and ends a diverged training."""
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
@@ -84,7 +84,7 @@ def refuse_broken_weights(model: Any, step: int) -> None:
 
 
 def diverged(step: int, what: str) -> DivergenceError:
-    """Give the error that says by which step training diverged, and what was no number."""
+    """Return the error that says by which step training diverged, and what was no number."""
     return DivergenceError(
         f"training diverged by step {step} ({what}); lower train.settings.learning_rate or max_grad_norm, or lengthen "
         f"warmup_steps"

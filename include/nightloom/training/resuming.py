@@ -22,7 +22,7 @@ STATE_FILE = "trainer_state.json"
 
 
 def make_resumable(trainer: type[Any], looks: Looks) -> type[Any]:
-    """Give the trainer that orders each epoch by seed and number alone, and saves no more than it needs to go on."""
+    """Return the trainer that orders each epoch by seed and number alone, and saves no more than it needs to go on."""
     from transformers import Trainer
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
@@ -56,7 +56,7 @@ def make_resumable(trainer: type[Any], looks: Looks) -> type[Any]:
 
 
 def checkpoint_folder(args: Any, state: Any) -> Path:
-    """Give the folder that transformers saves the present step to."""
+    """Return the folder that transformers saves the present step to."""
     return Path(args.output_dir) / f"checkpoint-{state.global_step}"
 
 
@@ -80,7 +80,7 @@ def train_along(trainer: Any, course: Course, looks: Looks) -> None:
 
 
 def _loss_file(args: Any) -> str:
-    """Give the name of the file with the loss that a process has summed up."""
+    """Return the name of the file with the loss that a process has summed up."""
     return f"summed_loss_{args.process_index}.json"
 
 

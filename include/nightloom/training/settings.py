@@ -88,7 +88,7 @@ def check_settings(plan: TrialPlan) -> None:
 
 
 def read_batch(plan: TrialPlan) -> tuple[int, int]:
-    """Give a plan's batch on one device, and how often it is accumulated.
+    """Return a plan's batch on one device, and how often it is accumulated.
 
     Raises:
         InputError: One of them is no whole number above 0.
@@ -98,7 +98,7 @@ def read_batch(plan: TrialPlan) -> tuple[int, int]:
 
 
 def read_limit(plan: TrialPlan, context: int) -> int:
-    """Give how many tokens an example may have: the model's context, or fewer where the plan says so.
+    """Return how many tokens an example may have: the model's context, or fewer where the plan says so.
 
     Raises:
         InputError: That is no whole number above 0.
@@ -109,13 +109,13 @@ def read_limit(plan: TrialPlan, context: int) -> int:
 
 
 def halve_settings(plan: TrialPlan, halvings: int) -> dict[str, int]:
-    """Give a plan's batch after so many halvings, and how often it is accumulated then."""
+    """Return a plan's batch after so many halvings, and how often it is accumulated then."""
     batch, accumulation = halve_batch(*read_batch(plan), halvings)
     return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
 
 
 def settle(plan: TrialPlan, longest: int, limit: int) -> dict[str, Any]:
-    """Give the settings of a plan over the defaults, for examples of which the longest has so many tokens."""
+    """Return the settings of a plan over the defaults, for examples of which the longest has so many tokens."""
     settings = deepcopy({**DEFAULTS, **plan.settings})
     # The old names of transformers, which it reads only where the new ones are not set.
     for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):

@@ -23,7 +23,7 @@ from nightloom.rendering.encode import read_encoded
 from nightloom.rendering.tokenizer import list_ends, load_tokenizer
 from nightloom.training.answer_loss import choose_trainer
 from nightloom.training.base import Course, Training
-from nightloom.training.census import check_dataset, label_examples, pick_sample, take_census
+from nightloom.training.dataset_check import check_dataset, label_examples, pick_sample, take_census
 from nightloom.training.distributed import go_first, lead, share_rows
 from nightloom.training.early_stopping import Looks, make_callback
 from nightloom.training.loading import choose_precision, describe_device, load_base

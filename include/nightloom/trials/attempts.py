@@ -63,7 +63,7 @@ class Run:
             raise self._purse.refusal(self.seconds)
 
     def is_due(self) -> bool:
-        """Tell whether to save now: it is time for it, or all that is left of the budget is needed to save."""
+        """Whether to save now: it is time for it, or all that is left of the budget is needed to save."""
         now = time.monotonic()
         self._longest_step, self._asked = max(self._longest_step, now - self._asked), now
         return self._is_spent() or self._checkpoints.is_due()

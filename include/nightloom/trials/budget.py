@@ -29,11 +29,11 @@ class Purse:
             self._price_of(device)
 
     def note_others(self, others: Sequence[TrialProgress]) -> None:
-        """Say what the blueprint's other trials have taken until now."""
+        """Describe what the blueprint's other trials have taken until now."""
         self._others = others
 
     def left(self, own: float) -> float:
-        """Give how many seconds are left once this trial has taken so many."""
+        """Return how many seconds are left once this trial has taken so many."""
         left = []
         if self._budget.gpu_minutes is not None:
             left.append(self._budget.gpu_minutes * 60 - own - sum(one.seconds for one in self._others))
@@ -43,7 +43,7 @@ class Purse:
         return min(left, default=math.inf)
 
     def refusal(self, own: float) -> BudgetError:
-        """Give the error that says what was spent, and what to raise."""
+        """Return the error that says what was spent, and what to raise."""
         spent = []
         if self._budget.gpu_minutes is not None:
             minutes = (own + sum(one.seconds for one in self._others)) / 60

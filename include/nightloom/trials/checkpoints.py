@@ -69,7 +69,7 @@ class Checkpoints:
         self._background.shutdown()
 
     def is_due(self) -> bool:
-        """Tell whether it is time for the next; while one is on its way it is not."""
+        """Whether it is time for the next; while one is on its way it is not."""
         is_sent = self._sent is None or self._sent.done()
         return is_sent and time.monotonic() - self._begun >= self._every
 

@@ -60,7 +60,7 @@ class Telling:
             self._try_to_tell()
 
     def seconds(self) -> float:
-        """Give what the trial has taken of devices, all attempts together."""
+        """Return what the trial has taken of devices, all attempts together."""
         return self._begun.seconds + (time.monotonic() - self._started) * self.devices
 
     def note(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:

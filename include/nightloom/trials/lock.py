@@ -57,7 +57,7 @@ class Turn:
         drop_lease(self._database, _SCOPE, self._trial, self.holder)
 
     def lost(self) -> ConflictError:
-        """Give the error that says who trains the trial instead."""
+        """Return the error that says who trains the trial instead."""
         lease = read_lease(self._database, _SCOPE, self._trial)
         return ConflictError(f"{self._describe(lease.holder if lease else 'nobody any more')}; it trains once")
 

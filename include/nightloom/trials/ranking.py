@@ -16,13 +16,13 @@ from nightloom.artifacts.training import Divergence, HeldOutLoss, Ranking, Rung,
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.store import ObjectStore
-from nightloom.statistics.draws import order_draws
+from nightloom.statistics.configurations import order_draws
 
 logger = logging.getLogger(__name__)
 
 
 def list_contenders(store: ObjectStore, blueprint_id: BlueprintId, rung: int = 0) -> list[int]:
-    """Give the trials that train on to a rung: those that went on from the last one at which trials were ranked.
+    """Return the trials that train on to a rung: those that went on from the last one at which trials were ranked.
 
     Raises:
         InputError: There are several trials, and the snapshot has nothing to choose between them by.
@@ -48,12 +48,12 @@ def note_divergence(store: ObjectStore, spec: BlueprintSpec, number: int, error:
 
 
 def count_rungs(spec: BlueprintSpec) -> int:
-    """Give how many rungs a blueprint's trials have before their end."""
+    """Return how many rungs a blueprint's trials have before their end."""
     return len(spec.pruning.rungs) if spec.pruning else 0
 
 
 def name_rung(spec: BlueprintSpec, rung: int) -> str:
-    """Give a rung as people count them."""
+    """Return a rung as people count them."""
     return "the end" if rung == count_rungs(spec) else f"rung {rung + 1}"
 
 
@@ -107,7 +107,7 @@ def _rank(store: ObjectStore, spec: BlueprintSpec, contenders: Sequence[int], ru
 def order_trials(
     plans: Sequence[TrialPlan], losses: Mapping[int, HeldOutLoss | None], diverged: Mapping[int, str]
 ) -> tuple[Standing, ...]:
-    """Give how trials stand, the best draw first and within it the best trial; of equal ones the lower number.
+    """Return how trials stand, the best draw first and within it the best trial; of equal ones the lower number.
 
     Draws of which fewer trials diverged are better; trials that diverged come last.
 

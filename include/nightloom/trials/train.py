@@ -74,7 +74,7 @@ def find_trained(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, r
 def train_trial(
     store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, database: Database | None = None, *, halvings: int = 0
 ) -> Trial:
-    """Give a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
+    """Return a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
 
     Args:
         store: Where everything lies.
@@ -117,7 +117,7 @@ def train_to_rung(
     *,
     halvings: int = 0,
 ) -> Rung:
-    """Give where a trial stands at a rung of the blueprint's pruning: the memo that stands, or a new one.
+    """Return where a trial stands at a rung of the blueprint's pruning: the memo that stands, or a new one.
 
     Raises:
         InputError: The blueprint plans no such trial or rung, or as for `train_trial`.

@@ -18,15 +18,15 @@ from nightloom.artifacts.frames import FAILURES
 from nightloom.artifacts.reading import keep_newest
 from nightloom.recipes.schema import AnswerField, Prepare
 from nightloom.rendering.token_budget import TokenBound
-from nightloom.validation.facts import (
+from nightloom.validation.batch_stats import (
     RECORD_FACTS,
     ExampleTally,
     RecordTally,
     answer_column,
     spread_answers,
 )
-from nightloom.validation.judging import Parts, Result, SuiteRun
 from nightloom.validation.limits import FIRST_NIGHT, Earlier, list_example_limits, list_record_limits, spell_number
+from nightloom.validation.suite_validator import Parts, Result, SuiteRun
 from nightloom.validation.suites import Suite, load_suite
 
 Answer = Mapping[str, AnswerField]
@@ -198,7 +198,7 @@ def _expect_tokens(suite: Suite, tokens: TokenBudget, bound: TokenBound | None) 
 
 
 def _name_parameters(settings: Prepare, tokens: TokenBudget | None) -> dict[str, Any]:
-    """Give what `$PARAMETER` stands for in every suite."""
+    """Return what `$PARAMETER` stands for in every suite."""
     return {
         "max_characters": settings.max_characters,
         "min_rows": settings.min_rows,
@@ -224,7 +224,7 @@ def _list_failed(batch: Sequence[Result], rows: Sequence[Result]) -> list[Result
 
 
 def _refuse(failed: Sequence[Result], told: Mapping[str, Any]) -> str | None:
-    """Give the refusal in the words of the first that failed."""
+    """Return the refusal in the words of the first that failed."""
     if not failed:
         return None
     first = failed[0].expectation
@@ -240,7 +240,7 @@ def _refuse(failed: Sequence[Result], told: Mapping[str, Any]) -> str | None:
 
 
 def _name_rows(failed: Sequence[Result]) -> pl.DataFrame:
-    """Give each failing row once, with the first reason."""
+    """Return each failing row once, with the first reason."""
     frames = [pl.DataFrame(schema=FAILURES)]
     for result in failed:
         if result.failing is not None:

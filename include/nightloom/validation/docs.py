@@ -18,7 +18,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.members import find_last
 from nightloom.registry.nights import read_outcome
-from nightloom.validation.judging import Result, quietly
+from nightloom.validation.suite_validator import Result, quietly
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) 
 
 
 def render_docs(results: Iterable[Result], title: str) -> bytes:
-    """Give the page; equal results give equal bytes, and no text of a row is in it.
+    """Return the page; equal results give equal bytes, and no text of a row is in it.
 
     Args:
         results: Of all suites of the run, one suite after the other.

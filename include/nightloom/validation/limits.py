@@ -31,13 +31,13 @@ FIRST_NIGHT = Earlier()
 
 
 def measure_volume(rows: int, earlier: Sequence[int]) -> float | None:
-    """Give how many times the median of earlier nights the rows are; nothing where that cannot be told."""
+    """Return how many times the median of earlier nights the rows are; nothing where that cannot be told."""
     usual = median(earlier) if len(earlier) >= FEWEST_NIGHTS else 0
     return rows / usual if usual else None
 
 
 def has_usual_volume(rows: int, earlier: Sequence[int], at_least: float | None, at_most: float | None) -> bool:
-    """Tell whether the rows lie within factors of the median, or so near that chance explains it.
+    """Whether the rows lie within factors of the median, or so near that chance explains it.
 
     Few rows vary much: a count beyond a limit is accepted where a night that is just at the limit would give it once
     in a hundred times.
@@ -56,7 +56,7 @@ def has_usual_volume(rows: int, earlier: Sequence[int], at_least: float | None, 
 
 
 def measure_distance(counts: Counts, earlier: Counts) -> float | None:
-    """Give the total variation distance of two distributions, 0 to 1; nothing where one of them is empty."""
+    """Return the total variation distance of two distributions, 0 to 1; nothing where one of them is empty."""
     n, m = sum(counts.values()), sum(earlier.values())
     if not n or not m:
         return None
@@ -66,7 +66,7 @@ def measure_distance(counts: Counts, earlier: Counts) -> float | None:
 
 
 def distance_by_chance(counts: Counts, earlier: Counts) -> float:
-    """Give the distance that two samples of one distribution exceed at most once in a hundred times.
+    """Return the distance that two samples of one distribution exceed at most once in a hundred times.
 
     The expected distance, by the standard errors of the shares, plus McDiarmid's bound on what lies above it.
     """
@@ -78,18 +78,18 @@ def distance_by_chance(counts: Counts, earlier: Counts) -> float:
 
 
 def resembles(counts: Counts, earlier: Counts, at_most: float) -> bool:
-    """Tell whether two distributions are as near as the limit asks, or as chance would have them."""
+    """Whether two distributions are as near as the limit asks, or as chance would have them."""
     distance = measure_distance(counts, earlier)
     return distance is None or distance <= max(at_most, distance_by_chance(counts, earlier))
 
 
 def spell_number(number: float) -> str:
-    """Give a number as people write it, with at most four digits after the point."""
+    """Return a number as people write it, with at most four digits after the point."""
     return f"{number:.4f}".rstrip("0").rstrip(".")
 
 
 def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime) -> list[dict[str, Any]]:
-    """Give the expectations of records as a batch, by the facts of RECORD_FACTS."""
+    """Return the expectations of records as a batch, by the facts of RECORD_FACTS."""
     expected = []
     if limits.volume is not None:
         expected.append(_expect_volume("received", "volume", limits.volume, earlier.rows))
@@ -106,7 +106,7 @@ def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime) -> li
 
 
 def list_example_limits(limits: Limits, earlier: Earlier, answer: Mapping[str, AnswerField]) -> list[dict[str, Any]]:
-    """Give the expectations of examples as a batch, by their labels and the lengths of their texts."""
+    """Return the expectations of examples as a batch, by their labels and the lengths of their texts."""
     expected = []
     for name in answer if limits.label_drift is not None else ():
         if earlier.labels.get(name):

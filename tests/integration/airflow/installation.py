@@ -96,7 +96,7 @@ class Installation:
         self.database.close()
 
     def ask(self, method: str, path: str, **request: Any) -> Any:
-        """Give the JSON of an answer of Airflow's API; a database that is locked is asked again."""
+        """Return the JSON of an answer of Airflow's API; a database that is locked is asked again."""
         for _ in range(3):
             answer = self._client.request(method, f"/api/v2{path}", **request)
             if not answer.is_server_error:
@@ -105,7 +105,7 @@ class Installation:
         return answer.json()
 
     def page(self, path: str, **request: Any) -> httpx.Response:
-        """Give a page as the browser of somebody who is logged in gets it."""
+        """Return a page as the browser of somebody who is logged in gets it."""
         return self._client.get(path, **request)
 
     def wait_for_dags(self, recipe: str) -> None:
@@ -126,42 +126,42 @@ class Installation:
         return str(self.ask("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def runs(self, recipe: str, stage: str, **query: Any) -> list[dict[str, Any]]:
-        """Give the runs of a stage, oldest first."""
+        """Return the runs of a stage, oldest first."""
         found = self.ask("GET", f"/dags/{recipe}__{stage}/dagRuns", params={"order_by": "run_after", **query})
         runs: list[dict[str, Any]] = found["dag_runs"]
         return runs
 
     def tasks(self, run: dict[str, Any]) -> dict[str, str]:
-        """Give the state of each task of a run."""
+        """Return the state of each task of a run."""
         path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
         return {task["task_id"]: task["state"] for task in self.ask("GET", path)["task_instances"]}
 
     def labels(self, run: dict[str, Any], task: str) -> dict[str, str]:
-        """Give the state of each task that a mapped one became, by what it is called."""
+        """Return the state of each task that a mapped one became, by what it is called."""
         return {one["rendered_map_index"]: one["state"] for one in self._mapped(run, task)}
 
     def last_logs(self, run: dict[str, Any], task: str) -> list[str]:
-        """Give the log of the last try of each task that a mapped one became."""
+        """Return the log of the last try of each task that a mapped one became."""
         return [self.log(run, task, one["try_number"], one["map_index"]) for one in self._mapped(run, task)]
 
     def log(self, run: dict[str, Any], task: str, attempt: int = 1, map_index: int = -1) -> str:
-        """Give the log of a task."""
+        """Return the log of a task."""
         path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances/{task}/logs/{attempt}"
         content = self.ask("GET", path, params={"map_index": map_index})["content"]
         return "\n".join(str(line["event"]) for line in content)
 
     def events(self, recipe: str, asset: str) -> list[dict[str, Any]]:
-        """Give the events of an asset, oldest first."""
+        """Return the events of an asset, oldest first."""
         query = {"name_pattern": f"{recipe}/{asset}", "limit": 100, "order_by": "timestamp"}
         events = self.ask("GET", "/assets/events", params=query)["asset_events"]
         return [event for event in events if event["name"] == f"{recipe}/{asset}"]
 
     def report_path(self, run: dict[str, Any]) -> str:
-        """Give the path of the report of a run."""
+        """Return the path of the report of a run."""
         return f"/nightloom/dags/{run['dag_id']}/runs/{quote(run['dag_run_id'], safe='')}/report"
 
     def reports(self, recipe: str) -> list[str]:
-        """Give the nights whose chain has come to its end, in that order."""
+        """Return the nights whose chain has come to its end, in that order."""
         return [run["partition_key"] for run in self.runs(recipe, "report") if run["state"] in ("success", "failed")]
 
     def wait_for_reports(self, recipe: str, count: int) -> None:
@@ -181,7 +181,7 @@ class Installation:
         (self.folder / "hold").unlink()
 
     def held_workers(self) -> list[psutil.Process]:
-        """Give the workers that wait."""
+        """Return the workers that wait."""
         mark = str(self.folder / "held")
         return [process for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
 
@@ -233,7 +233,7 @@ def install(folder: Path) -> Installation:
 
 
 def tonight() -> date:
-    """Give the date where the recipes are."""
+    """Return the date where the recipes are."""
     return night_of(utc_now(), ZONE)
 
 
@@ -248,7 +248,7 @@ def wait_until(condition: Callable[[], object], *, timeout_s: float) -> None:
 
 
 def _soon() -> str:
-    """Give the cron line of a minute that Airflow's start ends in or shortly after: a start that it missed is made."""
+    """Return a cron line of the minute in which Airflow's start ends, or shortly after: a missed start is made."""
     moment = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=60)
     return f"{moment.minute} {moment.hour} * * *"
 

@@ -163,7 +163,7 @@ def champion_installation(
 
 
 def back(days: int) -> str:
-    """Give the night of some days ago."""
+    """Return the night of some days ago."""
     return (night_of(utc_now(), "UTC") - timedelta(days=days)).isoformat()
 
 

@@ -10,9 +10,9 @@ from nightloom.core.errors import RegistryError
 from nightloom.core.store import ObjectStore
 from nightloom.registry import database, questions
 from nightloom.registry.database import Database
+from nightloom.registry.graph import find_reachable
 from nightloom.registry.leases import take_lease
 from nightloom.registry.members import list_members
-from nightloom.registry.reach import find_reachable
 from nightloom.registry.rebuild import rebuild_index
 from nightloom.registry.roots import list_roots
 from nightloom.registry.store import index_store

@@ -20,7 +20,7 @@ THINGS = {"adapter", "blueprint", "candidate", "champion", "curated", "evalset",
 
 
 def list_texts() -> Iterator[str]:
-    """Give the parameters that are called like an id, or like a thing that has one, and are annotated as mere text."""
+    """Return the parameters that are named like an id, or like a thing that has one, and are annotated as text."""
     for path in PACKAGE.rglob("*.py"):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):

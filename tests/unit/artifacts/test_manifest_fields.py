@@ -21,7 +21,7 @@ def list_fields(kind):
 
 
 def describe(path, schema, known):
-    """Give `path: type` for every leaf of a JSON schema."""
+    """Return `path: type` for every leaf of a JSON schema."""
     schema = known[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else schema
     if "properties" in schema:
         for name, inner in schema["properties"].items():
@@ -39,7 +39,7 @@ def describe(path, schema, known):
 
 
 def list_below(base):
-    """Give all classes below one: `Artifact[AdapterId]` is below `Artifact`, and `Adapter` below that."""
+    """Return all classes below one: `Artifact[AdapterId]` is below `Artifact`, and `Adapter` below that."""
     return [one for child in base.__subclasses__() for one in (child, *list_below(child))]
 
 

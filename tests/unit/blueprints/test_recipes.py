@@ -22,7 +22,7 @@ from nightloom.core.manifests import manifest_key
 from nightloom.core.nights import Stop
 from nightloom.core.stages import STEPS
 from nightloom.nightly import finetune
-from nightloom.nightly.running import Ran, run_blueprint
+from nightloom.nightly.blueprint_run import Ran, run_blueprint
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.members import add_member
 from nightloom.registry.nights import read_outcome

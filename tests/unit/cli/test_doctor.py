@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from nightloom.cli import checkup
-from nightloom.cli.checkup import Finding
+from nightloom.cli import doctor_checks
+from nightloom.cli.doctor_checks import Finding
 from nightloom.core.errors import StoreError
 from nightloom.core.settings import get_settings
 from nightloom.registry.database import Database
@@ -21,11 +21,11 @@ SOUND = Path(__file__).parents[2] / "golden" / "triage.yaml"
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Choose the checks that are made."""
-    return lambda *chosen: monkeypatch.setattr(checkup, "CHECKS", chosen)
+    return lambda *chosen: monkeypatch.setattr(doctor_checks, "CHECKS", chosen)
 
 
 def test_healthy_machine(command: Command, checks: Callable[..., None]) -> None:
-    checks(checkup.registry, checkup.connections)
+    checks(doctor_checks.registry, doctor_checks.connections)
     assert command("doctor") == (
         0,
         "ok   registry     the log of 0 moves is whole\nok   connections  no recipe names one\nall is well\n",
@@ -34,7 +34,7 @@ def test_healthy_machine(command: Command, checks: Callable[..., None]) -> None:
 
 
 def test_wrong_check_has_its_remedy(command: Command, checks: Callable[..., None]) -> None:
-    checks(checkup.airflow)
+    checks(doctor_checks.airflow)
     code, out, _ = command("doctor")
     assert code == 1
     assert out.splitlines() == [
@@ -49,7 +49,7 @@ def test_check_that_fails_stops_no_other(ask: Callable[..., Any], checks: Callab
         message = "the store is away; `nightloom doctor` checks the store"
         raise StoreError(message)
 
-    checks(store, checkup.registry)
+    checks(store, doctor_checks.registry)
     document = ask("doctor")
     assert [finding["ok"] for finding in document["findings"]] == [False, True]
     assert document["findings"][0]["sentence"] == "the store is away"
@@ -62,7 +62,7 @@ def test_log_that_was_altered_is_found(
 ) -> None:
     with registry.transaction() as session:
         session.execute(sa.text("UPDATE ref_log SET who = 'nobody'"))
-    checks(checkup.registry)
+    checks(doctor_checks.registry)
     (finding,) = ask("doctor")["findings"]
     assert not finding["ok"]
     assert finding["sentence"] == "line 1 of the ref log was altered; restore the registry from a backup"
@@ -70,7 +70,7 @@ def test_log_that_was_altered_is_found(
 
 def test_registry_without_tables_is_found(checks: Callable[..., None], ask: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "registry.db").unlink()
-    checks(checkup.registry)
+    checks(doctor_checks.registry)
     (finding,) = ask("doctor")["findings"]
     assert (finding["ok"], finding["remedy"]) == (False, "nightloom registry migrate")
 
@@ -88,8 +88,8 @@ def test_a_gpu_that_torch_cannot_use_is_found(
     visible: str, torch: str, ok: bool, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    monkeypatch.setattr(checkup, "worker_packages", lambda: {"torch": torch})
-    finding = checkup.devices()
+    monkeypatch.setattr(doctor_checks, "worker_packages", lambda: {"torch": torch})
+    finding = doctor_checks.devices()
     assert (finding.ok, finding.sentence) == (ok, sentence)
 
 
@@ -104,7 +104,7 @@ def _recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_recipe")
 def test_connection_that_nobody_knows(ask: Callable[..., Any], checks: Callable[..., None]) -> None:
-    checks(checkup.recipes, checkup.connections)
+    checks(doctor_checks.recipes, doctor_checks.connections)
     recipes, connections = ask("doctor")["findings"]
     assert (recipes["ok"], recipes["sentence"]) == (True, "1 sound")
     assert connections["sentence"].startswith("connection 'tickets' is not known; set NIGHTLOOM_CONN_TICKETS")
@@ -113,14 +113,14 @@ def test_connection_that_nobody_knows(ask: Callable[..., Any], checks: Callable[
 @pytest.mark.usefixtures("_recipe")
 def test_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", "sqlite:////nowhere/at/all.db")
-    finding = checkup.connections()
+    finding = doctor_checks.connections()
     sentence = "tickets at sqlite:////nowhere/at/all.db does not answer: OperationalError"
     assert (finding.ok, finding.sentence) == (False, sentence)
 
 
 def test_broken_recipe_is_named(tmp_path: Path) -> None:
     (tmp_path / "recipes" / "bad.yaml").write_text("name: bad\n")
-    finding = checkup.recipes()
+    finding = doctor_checks.recipes()
     assert (finding.ok, finding.sentence) == (False, "0 sound, 1 broken")
     assert finding.remedy == f"nightloom recipe check {tmp_path}/recipes/bad.yaml"
 
@@ -128,8 +128,8 @@ def test_broken_recipe_is_named(tmp_path: Path) -> None:
 def test_pins_are_read_with_extras_and_hashes(tmp_path: Path) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text("airflow[pg]==3.3.2 \\\n    --hash=sha256:00\n# torch==1\nboto3==1.44.5 ; python_version>'3'\n")
-    assert checkup._read_pins(lock) == {"airflow": "3.3.2", "boto3": "1.44.5"}
+    assert doctor_checks._read_pins(lock) == {"airflow": "3.3.2", "boto3": "1.44.5"}
 
 
 def test_missing_package_is_named() -> None:
-    assert checkup._installed("surely-not-installed") == "missing"
+    assert doctor_checks._installed("surely-not-installed") == "missing"

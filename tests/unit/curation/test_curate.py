@@ -22,7 +22,7 @@ INVOICE = "The invoice of last month shows a service that we never ordered"
 
 
 def outcomes(curation: Curated) -> dict[str, tuple[str, str | None]]:
-    """Give outcome and rule by row id, and by id@version where a key has several."""
+    """Return outcome and rule by row id, and by id@version where a key has several."""
     lines = curation.ledger.select("row_id", "version", "outcome", "rule").rows()
     many = curation.ledger.filter(pl.col("row_id").is_duplicated())["row_id"].to_list()
     return {f"{key}@{version}" if key in many else key: (outcome, rule) for key, version, outcome, rule in lines}

@@ -13,7 +13,7 @@ from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, Base
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
-from nightloom.curation import steps
+from nightloom.curation import rules
 from nightloom.rendering import token_budget as module
 from nightloom.rendering.token_budget import TokenBound, find_bound
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -62,7 +62,7 @@ def make_budget(store: ObjectStore, base: str, content: str = "{{ text }}", most
 
 
 def refuse_tokens(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget, releases: pl.DataFrame) -> pl.DataFrame:
-    return steps.refuse_tokens(store, rows, budget, find_bound(store, budget), releases)
+    return rules.refuse_tokens(store, rows, budget, find_bound(store, budget), releases)
 
 
 def test_row_beyond_the_models_context_is_refused(tiny_store: tuple[ObjectStore, str]) -> None:

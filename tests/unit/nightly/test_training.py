@@ -9,8 +9,8 @@ from nightloom.blueprints.compile import compile_recipe
 from nightloom.blueprints.planner import plan_blueprint
 from nightloom.core.errors import DivergenceError, OutOfBatchMemoryError
 from nightloom.nightly import finetune
+from nightloom.nightly.blueprint_run import run_blueprint
 from nightloom.nightly.chain import run_steps
-from nightloom.nightly.running import run_blueprint
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.nights import read_outcome
 from nightloom.reports.night import NightManifests

@@ -14,9 +14,9 @@ from nightloom.core.nights import Stop, night_of, utc_now
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import prepare, report
 from nightloom.registry.database import Database, open_database
+from nightloom.registry.night_lock import give_turn_back
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.refs import move_ref, read_ref
-from nightloom.registry.turns import give_turn_back
 
 RECIPE = """\
 name: triage
@@ -66,7 +66,7 @@ WRITERS: dict[str, Callable[[Path, pl.DataFrame], object]] = {
 
 
 def make_rows() -> pl.DataFrame:
-    """Give rows of the past days, no two alike."""
+    """Return rows of the past days, no two alike."""
     return pl.DataFrame(
         {
             "id": [f"T{number}" for number in range(40)],

@@ -21,7 +21,7 @@ from nightloom.core.errors import InputError, SourceError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.sources import FilesSource
 from nightloom.sources import files
-from nightloom.sources.spelling import as_text
+from nightloom.sources.formatting import as_text
 from nightloom.sources.tables import read_batches
 
 ROWS = [{"id": f"T{n}", "body": f'say "é", {n}\nthen wait', "team": None if n % 2 else "sales"} for n in range(7)]

@@ -115,7 +115,7 @@ def weights_of(store: ObjectStore, trial: Trial) -> list[tuple[str, str]]:
 
 
 def checkpoints_of(store: ObjectStore, s3: Any) -> dict[int, str]:
-    """Give the id of the checkpoint of each step."""
+    """Return the id of the checkpoint of each step."""
     names = [key.rpartition("/")[2].removesuffix(".json") for key in s3.objects if "/checkpoint/" in key]
     return {store.load(Checkpoint, name).key.step: name for name in names}
 

@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 from nightloom.validation.docs import render_docs
-from nightloom.validation.judging import Result, SuiteRun
+from nightloom.validation.suite_validator import Result, SuiteRun
 from nightloom.validation.suites import Suite
 
 ROWS = pl.DataFrame({"row_id": ["T1", "T2"], "text": ["ring ann at her private number", None]})

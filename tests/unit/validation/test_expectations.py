@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 from nightloom.artifacts.frames import HISTORY
-from nightloom.validation.judging import Result, SuiteRun
+from nightloom.validation.suite_validator import Result, SuiteRun
 from nightloom.validation.suites import Suite
 
 

@@ -84,7 +84,7 @@ def check_records(
 
 
 def check_examples(tokens: TokenBudget, *texts: str, **more: Any) -> dict[str, int]:
-    """Give how many rows failed each of the two expectations; they must not refuse the batch."""
+    """Return how many rows failed each of the two expectations; they must not refuse the batch."""
     lines = [(f"T{n}", f"c{n}", "train", text, SALES, None, None) for n, text in enumerate(texts)]
     frame = pl.DataFrame(lines, EXAMPLES, orient="row")
     found = validate_examples(lambda: [frame], ANSWER, SETTINGS, STANDARD, tokens=tokens, **more)

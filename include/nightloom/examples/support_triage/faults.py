@@ -62,7 +62,7 @@ _TYPOGRAPHIC = (
 
 
 def empty_text(random: Random, _text: str) -> str:
-    """Give nothing that can be seen."""
+    """Return nothing that can be seen."""
     return random.choice(_INVISIBLE)
 
 

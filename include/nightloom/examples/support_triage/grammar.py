@@ -43,7 +43,7 @@ class Problem:
 
 
 def make_random(*key: object) -> Random:
-    """Give a random source that depends on the key alone, on every machine."""
+    """Return a random source that depends on the key alone, on every machine."""
     spelled = "/".join(map(str, key))
     return Random(hashlib.sha256(spelled.encode()).digest())  # noqa: S311  # example data, not cryptography
 

@@ -53,7 +53,7 @@ class _Ticket:
 # A day's tickets are saved on the days that follow, each of which asks for them again.
 @lru_cache(maxsize=LATEST_SAVE_DAYS + 1)
 def born_on(seed: int, day: date, tickets_per_day: int) -> tuple[tuple[Save, ...], tuple[Fault, ...]]:
-    """Give everything about the tickets of a day; it depends on the arguments alone.
+    """Return everything about the tickets of a day; it depends on the arguments alone.
 
     Weekends are quieter. A planted ticket is always answered, and never corrected: a correction is a newer version,
     which would make the twin the older of the two. A twin is answered on the day of the first, and later than it, so

@@ -20,7 +20,7 @@ from nightloom.artifacts.showing import (
     style_of,
 )
 from nightloom.core.manifests import Plain
-from nightloom.reports.drawing import COLOURS, Margins, draw, label
+from nightloom.reports.figures import COLOURS, Margins, draw, label
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import KeyNumber, Section
 

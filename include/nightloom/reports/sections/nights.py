@@ -11,10 +11,10 @@ from pydantic import Field
 from nightloom.artifacts.data import Preparation, Records
 from nightloom.artifacts.results import Metric, Predictions, Verdict
 from nightloom.core.manifests import Plain
-from nightloom.reports.drawing import COLOURS, Margins, draw
+from nightloom.reports.figures import COLOURS, Margins, draw
+from nightloom.reports.lenient_store import Shelf
 from nightloom.reports.night import NightManifests, Outcomes, manifest_of
 from nightloom.reports.sections.base import Section
-from nightloom.reports.shelf import Shelf
 
 
 class NightFacts(Plain):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nightloom.artifacts.data import Outcome, RuleCount
 from nightloom.core.manifests import Plain
-from nightloom.reports.drawing import COLOURS, Margins, draw, label
+from nightloom.reports.figures import COLOURS, Margins, draw, label
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import KeyNumber, Section
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from nightloom.artifacts.training import HeldOutLoss, LossPoint, TrialResult
 from nightloom.core.manifests import Plain
 from nightloom.core.prices import cost_of
-from nightloom.reports.drawing import COLOURS, Margins, draw
+from nightloom.reports.figures import COLOURS, Margins, draw
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import Rounded, Section
 

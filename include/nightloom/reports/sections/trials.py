@@ -14,7 +14,7 @@ from nightloom.core.prices import cost_of
 from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import Estimate, Rounded, Section, estimate
-from nightloom.statistics.draws import Losses, compare_draws
+from nightloom.statistics.configurations import Losses, compare_draws
 
 _SHOWN = 12
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from nightloom.curation.near_duplicates import Relatives, find_relatives
 from nightloom.curation.passes import write_sketches
-from nightloom.curation.relatives import Relatives, find_relatives
+from nightloom.curation.rules import KEY
 from nightloom.curation.scratch import Scratch
-from nightloom.curation.steps import KEY
 
 Relate = Callable[..., Relatives]
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.core.errors import InputError, SourceError
-from nightloom.curation.similarity import comparable
+from nightloom.curation.minhash import comparable
 from nightloom.examples.support_triage.feed import FeedCounts, feed
 
 from .conftest import Relate

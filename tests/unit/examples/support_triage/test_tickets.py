@@ -9,7 +9,7 @@ from itertools import chain
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nightloom.curation.similarity import comparable, jaccard, shingle_texts
+from nightloom.curation.minhash import comparable, jaccard, shingle_texts
 from nightloom.examples.support_triage.tickets import LATEST_SAVE_DAYS, Fault, Save, born_on
 
 from .conftest import Relate

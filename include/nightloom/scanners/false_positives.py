@@ -47,14 +47,14 @@ _BARE = re.compile(r"[1-9]\d*")
 
 
 def is_no_card(text: str, start: int, end: int) -> bool:
-    """Tell whether no issuer gives out cards with such a number, or the text says that it is something else."""
+    """Whether no issuer gives out cards with such a number, or the text says that it is something else."""
     before = text[max(start - _NEAR, 0) : start]
     issued = _ISSUED.fullmatch(re.sub(r"\D", "", text[start:end]))
     return not issued or bool(_MORE_DIGITS.search(before)) or _is_labelled(before)
 
 
 def is_no_network(text: str, start: int, end: int) -> bool:
-    """Tell whether a stretch is a version, part of a longer number, or an address that is everyone's."""
+    """Whether a stretch is a version, part of a longer number, or an address that is everyone's."""
     spelled, before = text[start:end], text[max(start - _NEAR, 0) : start]
     if re.match(r"\.\d", text[end:]) or re.search(r"(?:\d\.|\+)\Z", before):
         return True
@@ -68,17 +68,17 @@ def is_no_network(text: str, start: int, end: int) -> bool:
 
 
 def is_no_mailbox(spelled: str) -> bool:
-    """Tell whether an address is that of a program: every user of a code host is `git`."""
+    """Whether an address is that of a program: every user of a code host is `git`."""
     return spelled.lower().startswith("git@")
 
 
 def is_named_phone(before: str) -> bool:
-    """Tell whether the text before a number says that it is a telephone's."""
+    """Whether the text before a number says that it is a telephone's."""
     return bool(_PHONE_WORD.search(before[-_NEAR:])) and not _is_labelled(before[-_NEAR:])
 
 
 def is_no_phone(text: str, start: int, end: int) -> bool:
-    """Tell whether a stretch with the form of a telephone number is said to be something else, or could be anything.
+    """Whether a stretch with the form of a telephone number is said to be something else, or could be anything.
 
     A bare run of digits is an order or ticket number far more often than a telephone.
     """

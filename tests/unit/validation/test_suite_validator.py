@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.data import Expectation
 from nightloom.core.errors import InputError
-from nightloom.validation.judging import Result, SuiteRun
+from nightloom.validation.suite_validator import Result, SuiteRun
 from nightloom.validation.suites import Suite
 
 ROWS = pl.DataFrame({"row_id": ["T1", "T2", "T3"], "text": ["short", None, "rather long"]})
@@ -34,7 +34,7 @@ def run(
 
 
 def cut(frame: pl.DataFrame, places: Sequence[int]) -> list[pl.DataFrame]:
-    """Give each row to the part that its place names, in any number of parts."""
+    """Return each row to the part that its place names, in any number of parts."""
     return [frame.filter(pl.Series([place == number for place in places], dtype=pl.Boolean)) for number in range(4)]
 
 

@@ -27,7 +27,7 @@ _MOST_WHOLE = 2**53  # a float of that size or more may not be the whole number 
 
 
 def spell_batch(batch: Batch, columns: Sequence[str]) -> pl.DataFrame:
-    """Give a batch as a frame of text; nothing stays null.
+    """Return a batch as a frame of text; nothing stays null.
 
     Raises:
         SchemaError: A value has no spelling.
@@ -40,7 +40,7 @@ def spell_batch(batch: Batch, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def find_nested(batch: Batch, columns: Sequence[str]) -> list[str]:
-    """Give the columns that hold lists or objects; one such value among others makes no such column."""
+    """Return the columns that hold lists or objects; one such value among others makes no such column."""
     if isinstance(batch, pa.RecordBatch):
         return [name for name in columns if pa.types.is_nested(batch.column(name).type)]
     return [name for place, name in enumerate(columns) if _is_nested(row[place] for row in batch)]

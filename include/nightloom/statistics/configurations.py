@@ -41,12 +41,12 @@ class BestDraw:
 
 
 def order_draws(losses: Losses) -> list[int]:
-    """Give the numbers of draws by the mean loss of their seeds, the lowest first; of equal ones the lower number."""
+    """Return the numbers of draws by the mean loss of their seeds, the lowest first; of equal ones the lower number."""
     return sorted(losses, key=lambda draw: (fmean(losses[draw].values()), draw))
 
 
 def compare_draws(losses: Losses, confidence: float = 0.95) -> BestDraw:
-    """Tell how far the best draw is from the next one, beside how far apart seeds are.
+    """Describe how far the best draw is from the next one, beside how far apart seeds are.
 
     The best of many is compared on the losses that it was chosen by, so its lead is a little too large.
 

@@ -243,7 +243,7 @@ def _columns_of(kwargs: Mapping[str, Any]) -> list[str]:
 def _read_columns(
     parts: Iterable[pl.DataFrame], ids: Sequence[str], asked: Sequence[Mapping[str, Any]]
 ) -> pl.DataFrame:
-    """Give the columns that expectations name, of all parts, in an order that no cut changes; the others are empty."""
+    """Return the columns that expectations name, of all parts, in an order that no cut changes; others are empty."""
     texts = [text for kwargs in asked for text in _texts_in(kwargs)]
     frames = []
     for part in parts:
@@ -344,7 +344,7 @@ def _as_number(value: Any) -> float | None:
 
 
 def _explain(exception_info: Mapping[str, Any]) -> tuple[type[NightloomError], str]:
-    """Give whose fault an exception is, and its words where they are the library's or ours: others may quote a row."""
+    """Return whose fault an exception is, and its text if it is the library's or ours: others may quote a row."""
     detail = exception_info if "exception_message" in exception_info else next(iter(exception_info.values()))
     lines = str(detail["exception_traceback"]).splitlines()
     # The first one is the cause, of which the library makes errors of its own.

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from nightloom.curation.minhash import jaccard, may_be_similar, shingle_texts
 from nightloom.curation.scratch import Scratch, iter_chunks
-from nightloom.curation.similarity import jaccard, may_be_similar, shingle_texts
 
 # In a larger family of texts that share a band each is compared with the first and with the one before it, not with
 # all: its members are found to belong together all the same, and the work does not grow with the square.
@@ -46,7 +46,7 @@ class _Texts:
     equal: pl.DataFrame
 
     def list_distinct(self) -> npt.NDArray[np.int64]:
-        """Give the places among the open rows of the first of each text."""
+        """Return the places among the open rows of the first of each text."""
         repeated = self.equal.filter(pl.col("number") != pl.col("text"))["number"].to_numpy()
         keep = np.ones(len(self.numbers), np.bool_)
         keep[np.searchsorted(self.numbers, repeated)] = False
@@ -79,7 +79,7 @@ def _read_texts(scratch: Scratch, starts: Sequence[int]) -> _Texts:
 
 
 def _find_near_pairs(scratch: Scratch, starts: Sequence[int], texts: _Texts, similarity: float) -> pl.DataFrame:
-    """Give first and second (numbers) and similarity of the pairs of different texts that are near."""
+    """Return first and second (numbers) and similarity of the pairs of different texts that are near."""
     distinct = texts.list_distinct()
     is_item = texts.numbers[distinct] >= starts[-1]
     near, proposed, held = [pl.DataFrame(schema=_PAIRS)], [pl.DataFrame(schema=_PAIRS)], 0
@@ -97,7 +97,7 @@ def _find_near_pairs(scratch: Scratch, starts: Sequence[int], texts: _Texts, sim
 
 
 def _pair_up(families: pl.DataFrame) -> pl.DataFrame:
-    """Give the pairs of texts to be compared, of those that share a band."""
+    """Return the pairs of texts to be compared, of those that share a band."""
     ordered = families.sort("hash", "number").with_columns(size=pl.len().over("hash"))
     small = ordered.filter(pl.col("size") <= _LARGEST_FAMILY)
     large = ordered.filter(pl.col("size") > _LARGEST_FAMILY)
@@ -116,7 +116,7 @@ _LATER = pl.max_horizontal("number", "number_right")
 
 
 def _keep_likely(scratch: Scratch, starts: Sequence[int], pairs: pl.DataFrame, similarity: float) -> pl.DataFrame:
-    """Give the pairs whose sketches agree nearly enough."""
+    """Return the pairs whose sketches agree nearly enough."""
     involved = np.unique(np.concatenate([pairs["first"].to_numpy(), pairs["second"].to_numpy()]))
     marks = _read_marks(scratch, starts, involved)
     first, second = (np.searchsorted(involved, pairs[name].to_numpy()) for name in ("first", "second"))
@@ -151,7 +151,7 @@ def _measure(scratch: Scratch, starts: Sequence[int], pairs: pl.DataFrame) -> pl
 
 
 def _split_by_part(numbers: npt.NDArray[np.uint32], starts: Sequence[int]) -> list[tuple[int, npt.NDArray[np.uint32]]]:
-    """Give the parts that hold any of the numbers, and where in each part they stand."""
+    """Return the parts that hold any of the numbers, and where in each part they stand."""
     edges = np.searchsorted(numbers, [*starts, 2**32])
     spans = [(part, numbers[edges[part] : edges[part + 1]] - np.uint32(start)) for part, start in enumerate(starts)]
     return [(part, chosen) for part, chosen in spans if len(chosen)]
@@ -182,7 +182,7 @@ def _relate(texts: _Texts, near: pl.DataFrame, first_item: int) -> Relatives:
 
 
 def _list_pairs_with_items(texts: _Texts, near: pl.DataFrame, first_item: int) -> pl.DataFrame:
-    """Give item (number), text (of rows) and similarity of all that are alike; equal ones have a similarity of 1."""
+    """Return item (number), text (of rows) and similarity of all that are alike; equal ones have a similarity of 1."""
     copies = texts.equal.filter(pl.col("number") >= first_item)
     both = pl.concat([near, near.select(first="second", second="first", similarity="similarity")])
     # An item whose text a row has too goes by that row's number.
@@ -195,20 +195,20 @@ def _list_pairs_with_items(texts: _Texts, near: pl.DataFrame, first_item: int) -
 
 
 def _list_rows(texts: _Texts, chosen: pl.Series) -> pl.DataFrame:
-    """Give number and text of the rows that have one of these texts."""
+    """Return number and text of the rows that have one of these texts."""
     equal = texts.equal.filter(pl.col("text").is_in(chosen.implode()))
     alone = chosen.filter(~chosen.is_in(texts.equal["text"].implode())).to_frame("text")
     return pl.concat([equal, alone.select(number="text", text="text")])
 
 
 def _nearest(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Give for each text of the pairs its similarity to the nearest other."""
+    """Return for each text of the pairs its similarity to the nearest other."""
     both = pl.concat([pairs.select(text=name, near="similarity") for name in ("first", "second")])
     return both.group_by("text").agg(pl.col("near").max())
 
 
 def _label_components(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Give each text of the pairs the number of the first text that it is connected with."""
+    """Return each text of the pairs the number of the first text that it is connected with."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

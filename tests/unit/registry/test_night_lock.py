@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import pytest
 from nightloom.core.errors import NightBusyError
 from nightloom.core.nights import utc_now
+from nightloom.registry.night_lock import LASTS, give_turn_back, keeping_turn, take_turn
 from nightloom.registry.tables import LeaseRow
-from nightloom.registry.turns import LASTS, give_turn_back, keeping_turn, take_turn
 
 NIGHTS = [date(2026, 11, day) for day in (21, 22, 23, 24)]
 
@@ -77,7 +77,7 @@ def test_turn_of_another_is_not_given_back(registry):
 
 
 def test_turn_is_renewed_while_a_step_runs(registry, monkeypatch):
-    monkeypatch.setattr("nightloom.registry.turns._RENEWED_S", 0.01)
+    monkeypatch.setattr("nightloom.registry.night_lock._RENEWED_S", 0.01)
     with keeping_turn(registry, "triage", NIGHTS[0]):
         let_time_pass(registry, LASTS)
         while read_expiry(registry) < utc_now().replace(tzinfo=None) + LASTS / 2:

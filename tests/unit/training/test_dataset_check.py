@@ -9,7 +9,7 @@ import pytest
 from nightloom.artifacts.frames import LABELS, TOKENS
 from nightloom.core.errors import InputError
 from nightloom.rendering.tokens import TokenEncoder
-from nightloom.training.census import Census, check_dataset, label_examples, pick_sample, take_census
+from nightloom.training.dataset_check import Census, check_dataset, label_examples, pick_sample, take_census
 
 from tests.factories.chat_tokenizers import make_tokenizer
 

@@ -43,12 +43,12 @@ class Sketches:
 
 
 def comparable(text: str) -> str:
-    """Give the form in which texts are compared: casefolded, words and numbers alone; signs alone stay as they are."""
+    """Return the form in which texts are compared: casefolded words and numbers; a text of signs alone is unchanged."""
     return _NOT_ALPHANUMERIC.sub(" ", text.casefold()).strip() or text
 
 
 def comparable_texts(texts: pl.Series) -> pl.Series:
-    """Give `comparable` of each text; of nothing, nothing."""
+    """Return `comparable` of each text; of nothing, nothing."""
     # One blank by itself stays as it is: to put another in its place for every word takes most of the time.
     plain = pl.col("text").str.to_lowercase().str.replace_all("[^0-9a-z]{2,}|[^0-9a-z ]", " ").str.strip_chars(" ")
     is_plain = (pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()) & (plain != "")
@@ -60,20 +60,20 @@ def comparable_texts(texts: pl.Series) -> pl.Series:
 
 
 def shingle_texts(texts: Sequence[str]) -> list[Shingles]:
-    """Give the 5-grams of comparable texts; a shorter text is its own only one."""
+    """Return the 5-grams of comparable texts; a shorter text is its own only one."""
     grams, ends = _shingle_all(texts)
     return [_once_each(grams[start:end]) for start, end in pairwise(ends.tolist())]
 
 
 def jaccard(first: Shingles, second: Shingles) -> float:
-    """Give the share of the grams of either that both have."""
+    """Return the share of the grams of either that both have."""
     both = np.sort(np.concatenate([first, second]))
     common = int(np.count_nonzero(both[1:] == both[:-1]))
     return common / (both.size - common)
 
 
 def sketch_texts(texts: Sequence[str], similarity: float) -> Sketches:
-    """Give the sketches of comparable texts, with bands for finding pairs of this similarity or more.
+    """Return the sketches of comparable texts, with bands for finding pairs of this similarity or more.
 
     Of the pairs of just that similarity, two in a thousand share no band; of more similar ones, fewer.
     """
@@ -99,7 +99,7 @@ def may_be_similar(
 
 
 def _once_each(grams: Shingles) -> Shingles:
-    """Give `np.unique` of grams, which for so few would make a hash table first, at ten times the cost."""
+    """Return `np.unique` of grams, which for so few would make a hash table first, at ten times the cost."""
     ordered = np.sort(grams)
     is_new = np.ones(len(ordered), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=is_new[1:])
@@ -107,7 +107,7 @@ def _once_each(grams: Shingles) -> Shingles:
 
 
 def _shingle_all(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Give the 5-grams of all texts in a row, repeated ones too, and where each text's begin and the last ends."""
+    """Return the 5-grams of all texts in a row, repeated ones too, and where each text's begin and the last ends."""
     padded = [text.ljust(_SHINGLE, "\0") for text in texts]
     letters = np.frombuffer("".join(padded).encode("utf-32-le"), "<u4").astype(np.uint64)
     grams = np.zeros(len(letters) - _SHINGLE + 1, np.uint64)
@@ -134,7 +134,7 @@ def _sketch(texts: Sequence[str], permutations: int) -> npt.NDArray[np.uint64]:
 
 
 def _rows_per_band(similarity: float) -> int:
-    """Give the longest bands (the fewest false candidates) that still find pairs of this similarity."""
+    """Return the longest bands (the fewest false candidates) that still find pairs of this similarity."""
     return next(
         (rows for rows in range(16, 1, -1) if (1 - similarity**rows) ** (_PERMUTATIONS // rows) <= _MISSED),
         1,

@@ -13,7 +13,7 @@ _FIELDS = ("trainer", "method", "model", "lora", "settings", "early_stopping")
 
 
 def draw_trials(train: Train) -> tuple[TrialPlan, ...]:
-    """Give the trials that a recipe asks for: each draw once with each seed; the same recipe gives the same trials.
+    """Return the trials that a recipe asks for: each draw once with each seed; the same recipe gives the same trials.
 
     Args:
         train: The recipe's section; without `trials` it is one trial.
@@ -53,7 +53,7 @@ def _draw_value(random: Random, over: tuple[Any, ...] | Range) -> Any:
 
 
 def _placed(plain: dict[str, Any], draw: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings of a recipe with those of a draw in their places."""
+    """Return the settings of a recipe with those of a draw in their places."""
     placed = dict(plain)
     for name, value in draw.items():
         section, _, setting = name.partition(".")

@@ -40,7 +40,7 @@ class RecordTally:
         self._newest = max(self._newest, str(received["version"].max() or ""))
 
     def facts(self, new_rows: int | None) -> dict[str, Any]:
-        """Give the facts of RECORD_FACTS."""
+        """Return the facts of RECORD_FACTS."""
         return {**self._counts, "new_rows": new_rows, "newest": self._newest or None}
 
 
@@ -79,7 +79,7 @@ class ExampleTally:
         return dict(sorted(self._lengths.items()))
 
     def facts(self) -> dict[str, Any]:
-        """Give what is known of the batch; `labels.<field>` and `text_lengths` are counts by value."""
+        """Return what is known of the batch; `labels.<field>` and `text_lengths` are counts by value."""
         ids = pl.concat(self._ids)
         splits = ids.group_by("cluster_id").agg(pl.col("split").n_unique())["split"]
         return {
@@ -93,18 +93,18 @@ class ExampleTally:
 
 
 def closed_fields(answer: Mapping[str, AnswerField]) -> list[str]:
-    """Give the fields whose values are few enough to be counted."""
+    """Return the fields whose values are few enough to be counted."""
     return [name for name, field in answer.items() if field.one_of and len(field.one_of) <= MOST_VALUES]
 
 
 def spread_answers(frame: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
-    """Give each field of the answer a column of its own."""
+    """Return each field of the answer a column of its own."""
     fields = frame["answer"].str.json_decode(pl.Struct(dict.fromkeys(answer, pl.String))).struct
     return frame.with_columns(fields.field(name).alias(answer_column(name)) for name in answer)
 
 
 def answer_column(name: str) -> str:
-    """Give the name of the column of a field of the answer."""
+    """Return the name of the column of a field of the answer."""
     return f"answer.{name}"
 
 

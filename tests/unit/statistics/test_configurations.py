@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.statistics.draws import compare_draws, order_draws
+from nightloom.statistics.configurations import compare_draws, order_draws
 from scipy.stats import ttest_rel
 
 losses = st.floats(0.0, 10.0, allow_nan=False).map(lambda loss: round(loss, 4))

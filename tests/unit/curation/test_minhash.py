@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.curation.similarity import (
+from nightloom.curation.minhash import (
     comparable,
     comparable_texts,
     jaccard,

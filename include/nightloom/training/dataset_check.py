@@ -36,7 +36,7 @@ class Census:
 
 
 def take_census(rows: pl.DataFrame, context: int, tokenizer: Any, ends: Collection[int]) -> tuple[pl.DataFrame, Census]:
-    """Give the examples to train on, and what they come to; check that every answer's end is learned.
+    """Return the examples to train on, and what they come to; check that every answer's end is learned.
 
     Args:
         rows: TOKENS frame of the training split.
@@ -83,7 +83,7 @@ def take_census(rows: pl.DataFrame, context: int, tokenizer: Any, ends: Collecti
 
 
 def label_examples(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give the ids and labels of examples as TRL takes them, in their order."""
+    """Return the ids and labels of examples as TRL takes them, in their order."""
     return pl.concat([_label(part) for part in rows.iter_slices(_AT_ONCE)])
 
 
@@ -113,7 +113,7 @@ def check_dataset(dataset: Any, census: Census) -> None:
 
 
 def pick_sample(rows: pl.DataFrame, tokenizer: Any) -> pl.DataFrame:
-    """Give an example of median length as the model sees it: a LABELS frame."""
+    """Return an example of median length as the model sees it: a LABELS frame."""
     by_length = rows.sort(pl.col("input_ids").list.len(), "row_id")
     row = by_length.row(len(by_length) // 2, named=True)
     # One by one: together, tokens that are parts of one character would be joined.
@@ -151,7 +151,7 @@ def _count_endless(rows: pl.DataFrame, ends: Collection[int]) -> int:
 
 
 def _last_places(of_row: Any, chosen: Any, count: int) -> Any:
-    """Give the place of the last chosen token of each row; -1 where none is."""
+    """Return the place of the last chosen token of each row; -1 where none is."""
     last = np.full(count, -1)
     np.maximum.at(last, of_row[chosen], np.flatnonzero(chosen))
     return last

@@ -14,7 +14,7 @@ _LOOK_BACK = 60
 
 
 def read_earlier(store: ObjectStore, database: Database, recipe: str, night: date, limits: Limits) -> Earlier:
-    """Give what is known of the nights before one; those that were not done, or whose manifests are gone, say nothing.
+    """Return what is known of the nights before one, without those that were not done or whose manifests are gone.
 
     Raises:
         StoreError: The store cannot be read.

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.blueprints.draw import draw_trials
+from nightloom.blueprints.sampling import draw_trials
 from nightloom.recipes.training import Train
 from pydantic import ValidationError
 

@@ -6,7 +6,7 @@ import pytest
 from nightloom.artifacts.data import Preparation, Records, RecordsContent
 from nightloom.core.manifests import manifest_key
 from nightloom.core.store import ObjectStore
-from nightloom.nightly.earlier import read_earlier
+from nightloom.nightly.earlier_nights import read_earlier
 from nightloom.recipes.schema import Limits, Volume
 from nightloom.registry.database import Database
 from nightloom.registry.nights import end_stage

@@ -10,8 +10,8 @@ from nightloom.artifacts.histories import NO_CHAT
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.store import ObjectStore
 from nightloom.curation.answers import check_answers, closed_answers
+from nightloom.curation.minhash import comparable_texts
 from nightloom.curation.outcomes import OPEN, quarantine, settle
-from nightloom.curation.similarity import comparable_texts
 from nightloom.curation.texts import whole_text
 from nightloom.recipes.schema import AnswerField
 from nightloom.rendering.token_budget import TokenBound, measure_tokens

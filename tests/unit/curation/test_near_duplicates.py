@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from nightloom.curation import relatives as module
+from nightloom.curation import near_duplicates as module
+from nightloom.curation.minhash import jaccard, shingle_texts
+from nightloom.curation.near_duplicates import Relatives, find_relatives
 from nightloom.curation.passes import write_sketches
-from nightloom.curation.relatives import Relatives, find_relatives
+from nightloom.curation.rules import KEY
 from nightloom.curation.scratch import Scratch
-from nightloom.curation.similarity import jaccard, shingle_texts
-from nightloom.curation.steps import KEY
 
 CARD = "my card has not arrived although i ordered it more than two weeks ago"
 CARDS = "my card has not arrived although i ordered it more than 2 weeks ago"

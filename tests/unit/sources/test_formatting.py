@@ -13,8 +13,8 @@ from nightloom.core.digests import canonical_json, digest_json
 from nightloom.core.errors import InputError
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource
+from nightloom.sources.formatting import as_text, find_nested, spell_batch, utc_text
 from nightloom.sources.records import make_records, spell_times
-from nightloom.sources.spelling import as_text, find_nested, spell_batch, utc_text
 
 MADRID = "Europe/Madrid"
 SOURCE = FilesSource(kind="files", path="rows.csv")
