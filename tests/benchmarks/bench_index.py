@@ -150,7 +150,7 @@ class World:
     def _move(self, recipe: str, name: str, day: int, old: str | None, new: str, verdict: str | None) -> None:
         log, night = self.tables["ref_log"], _FIRST + timedelta(days=day)
         hashes = (log[-1][-1] if log else "0" * 64, self._id())
-        moved = (len(log) + 1, recipe, name, old, new, night, "eva", "better", verdict, _moment(day))
+        moved = (len(log) + 1, recipe, name, old, new, night, "eva", "better", verdict, False, _moment(day))
         log.append((*moved, *hashes))
 
 
@@ -257,7 +257,7 @@ _COLUMNS = {
     "outcomes": ("recipe", "night", "stage", "status", "sentence", "manifest", "started_at", "ended_at"),
     "refs": ("recipe", "name", "value", "night"),
     "ref_log": (
-        *("number", "recipe", "name", "old", "new", "night", "who", "why", "verdict", "moved_at"),
+        *("number", "recipe", "name", "old", "new", "night", "who", "why", "cites", "by_hand", "moved_at"),
         *("previous_hash", "line_hash"),
     ),
 }
