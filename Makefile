@@ -18,7 +18,7 @@ SERVICES := $(BIN)/python -m nightloom.embedded
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly test proofs faults gpu bench structure up down status lint format lock
+.PHONY: help nightly test proofs faults gpu bench structure words up down status lint format lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: $(INSTALLED) ## Measure speed beside a peer's, in one run: ONLY=beginning
 
 structure: ## Count sizes of modules, functions and tests
 	@$(PYTHON) tests/tools/structure.py
+
+words: ## Count what docstrings begin with, unwelcome words and the field's terms
+	@$(BIN)/python tests/tools/words.py
 
 up: $(INSTALLED) ## Start Airflow and the object store in the background
 	@$(SERVICES) up
