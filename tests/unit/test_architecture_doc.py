@@ -1,4 +1,4 @@
-"""docs/architecture.md names packages, modules and functions that there are."""
+"""docs/architecture.md and README.md name packages, modules, functions, Dags and files that there are."""
 
 import ast
 import re
@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(nightloom.__file__).parent
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 LAYERS = runpy.run_path(str(ROOT / "tests" / "unit" / "test_layers.py"))["LAYERS"]
 NAMES = sorted(set(re.findall(rf"(?<![\w/.])(?:{'|'.join(FOLDERS)})(?:\.\w+)+", PAGE)))
@@ -46,9 +47,11 @@ def test_walks_name_many_functions():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_name_on_page_is_in_code(name):
-    package, module, *names = name.split(".")
-    tree = ast.parse((PACKAGE / package / f"{module}.py").read_text(encoding="utf-8"))
-    assert defines(tree.body, names)
+    folder, names = PACKAGE, name.split(".")
+    while (folder / names[0]).is_dir():
+        folder /= names.pop(0)
+    tree = ast.parse((folder / f"{names[0]}.py").read_text(encoding="utf-8"))
+    assert defines(tree.body, names[1:])
 
 
 def test_steps_in_drawing_are_steps():
@@ -65,8 +68,38 @@ def test_files_on_page_are_there():
     assert len(files) > 2
 
 
+def test_each_change_has_files_and_test():
+    table = PAGE.partition("## Where do I change")[2].partition("\n## ")[0]
+    changes = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("|")][2:]
+    assert len(changes) >= 10
+    for what, _, files, tests in changes:
+        named = re.findall(r"`([\w/.]+)`", files)
+        assert named, what
+        assert [file for file in named if not (ROOT / file).exists()] == [], what
+        copied = re.findall(r"`(tests/unit/[\w/]+\.py)`", tests)
+        assert copied, what
+        assert [file for file in copied if not (ROOT / file).is_file()] == [], what
+
+
 def test_readme_names_every_package():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = readme.partition("include/nightloom/ ")[2].partition("tests/")[0]
+    tree = README.partition("include/nightloom/ ")[2].partition("tests/")[0]
     lines = [re.split(r" {4,}", line.strip())[0] for line in tree.splitlines()[1:]]
     assert sorted(package for line in lines for package in line.split()) == FOLDERS
+
+
+def test_readme_draws_every_stage():
+    from nightloom.core.stages import STAGES
+
+    drawing = README.split("```")[1]
+    assert re.findall(r"<recipe>__(\w+)", drawing) == list(STAGES)
+    dags = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "dags").glob("*.py"))
+    assets = set(re.findall(r"asset_of\(recipe, \"(\w+)\"\)", dags))
+    assert set(re.findall(r"asset <recipe>/(\w+)", drawing)) == assets
+
+
+def test_readme_links_to_files():
+    links = re.findall(r"\]\(((?!https?:)[^)#]+)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    pictures = [link for link in links if link.endswith(".png")]
+    assert pictures
+    assert all((ROOT / picture).read_bytes().startswith(b"\x89PNG") for picture in pictures)
