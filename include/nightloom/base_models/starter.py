@@ -20,7 +20,7 @@ from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, Base
 from nightloom.base_models.determinism import be_deterministic
 from nightloom.base_models.starter_text import WORDS_FILE, Writer
 from nightloom.core.digests import digest_file, digest_json, short
-from nightloom.core.durations import describe_progress
+from nightloom.core.durations import TimeLeft, describe_progress
 from nightloom.core.manifests import Plain
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
@@ -182,7 +182,7 @@ def _pretrain(settings: StarterSettings, model: Any, batches: Iterator[Any], tel
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
     started = told = time.monotonic()
-    value = math.nan
+    value, time_left = math.nan, TimeLeft(settings.steps)
     for step, batch in enumerate(batches, start=1):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(settings, step)
@@ -194,10 +194,11 @@ def _pretrain(settings: StarterSettings, model: Any, batches: Iterator[Any], tel
         optimizer.zero_grad(set_to_none=True)
         value = loss.item()
         now = time.monotonic()
+        left_s = time_left.estimate(step, now)
         if now - told >= 5 or step == settings.steps:
             told = now
             tokens = step * settings.rows * settings.row_tokens
-            tell(describe_progress(step, settings.steps, value, tokens, now - started))
+            tell(describe_progress(step, settings.steps, value, tokens, now - started, left_s))
     return round(value, 4)
 
 

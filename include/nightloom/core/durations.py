@@ -1,4 +1,9 @@
-"""Durations: a time, and how far a long piece of work is, as people say it."""
+"""Durations: a time and the progress of long work, as text for people; the time left, once it is known."""
+
+_WARM_UP_STEPS = 2
+"""The first steps load kernels, fill caches and start the reading of data: their time says nothing of the others'."""
+_LEAST_STEPS, _LEAST_SHARE = 3, 0.02
+"""How much must be measured after warm-up before a time left is shown: so many steps, and this share of all."""
 
 
 def show_duration(seconds: float) -> str:
@@ -11,17 +16,46 @@ def show_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def describe_progress(step: int, steps: int, loss: float | None, tokens: int, seconds: float, begun: int = 0) -> str:
+class TimeLeft:
+    """Estimate of the time left, from the speed of the steps after warm-up.
+
+    Args:
+        steps: The number of the last step.
+        begun: The step after which this process began or resumed.
+    """
+
+    def __init__(self, steps: int, begun: int = 0) -> None:
+        self._steps = steps
+        self._warm = min(steps, begun + _WARM_UP_STEPS)
+        self._least = max(_LEAST_STEPS, round(_LEAST_SHARE * steps))
+        self._warm_at = 0.0
+
+    def estimate(self, step: int, now: float) -> float | None:
+        """Return the seconds left after a step, or None if too few steps were measured. Call it after every step."""
+        if step <= self._warm:
+            self._warm_at = now
+        measured = step - self._warm
+        return (now - self._warm_at) / measured * (self._steps - step) if measured >= self._least else None
+
+
+def describe_progress(
+    step: int, steps: int, loss: float | None, tokens: int, seconds: float, left_s: float | None
+) -> str:
     """Return one line such as `step 40/250 loss 0.412 9,800 tokens/s 0:38 left`.
 
     Args:
-        step: The present one.
-        steps: Of how many.
-        loss: The last one; none: it was not told yet.
-        tokens: Read in this process.
-        seconds: Of this process.
-        begun: The step at which it went on.
+        step: Number of the current step.
+        steps: Number of the last step.
+        loss: The last loss, or None if none was logged yet.
+        tokens: Tokens read by this process.
+        seconds: Seconds that this process has trained.
+        left_s: Seconds left, or None if they are not known yet.
     """
-    left = round(seconds / (step - begun) * (steps - step)) if step > begun else 0
-    told = "" if loss is None else f" loss {loss:.3f}"
-    return f"step {step}/{steps}{told} {tokens / max(seconds, 1e-9):,.0f} tokens/s {left // 60}:{left % 60:02d} left"
+    parts = [f"step {step}/{steps}"]
+    if loss is not None:
+        parts.append(f"loss {loss:.3f}")
+    parts.append(f"{tokens / max(seconds, 1e-9):,.0f} tokens/s")
+    if left_s is not None and step < steps:
+        minutes, left = divmod(round(left_s), 60)
+        parts.append(f"{minutes}:{left:02d} left")
+    return " ".join(parts)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nightloom.artifacts.training import LossPoint
-from nightloom.core.durations import describe_progress
+from nightloom.core.durations import TimeLeft, describe_progress
 from nightloom.core.errors import DivergenceError
 from nightloom.training.base import Course
 
@@ -35,7 +35,7 @@ def make_progress(tokens_an_epoch: int, course: Course) -> Any:
 
         def __init__(self) -> None:
             self.loss: float | None = None
-            self.begun = 0
+            self.time_left = TimeLeft(0)
             self.tokens_begun = self.tokens_logged = 0
             self.started = self.told = self.logged = 0.0
 
@@ -44,7 +44,8 @@ def make_progress(tokens_an_epoch: int, course: Course) -> Any:
             return round(tokens_an_epoch * (epochs or 0.0))
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.begun, self.tokens_begun = state.global_step, self.tokens_seen(state.epoch)
+            self.time_left = TimeLeft(state.max_steps, state.global_step)
+            self.tokens_begun = self.tokens_seen(state.epoch)
             self.tokens_logged = self.tokens_begun
             self.started = self.told = self.logged = time.monotonic()
             course.tell(state.global_step, state.max_steps, {})
@@ -63,11 +64,12 @@ def make_progress(tokens_an_epoch: int, course: Course) -> Any:
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             course.tell(state.global_step, state.max_steps, {})
             now = time.monotonic()
+            left_s = self.time_left.estimate(state.global_step, now)
             if now - self.told >= _SECONDS_BETWEEN_LINES or state.global_step == state.max_steps:
                 self.told = now
                 step, seconds = state.global_step, now - self.started
                 tokens = self.tokens_seen(state.epoch) - self.tokens_begun
-                logger.info("%s", describe_progress(step, state.max_steps, self.loss, tokens, seconds, self.begun))
+                logger.info("%s", describe_progress(step, state.max_steps, self.loss, tokens, seconds, left_s))
 
     return Progress()
 
