@@ -1,1 +1,1 @@
-"""The command line: the stages of the night and their results, without Airflow."""
+"""The command line: run nights without Airflow, and look at what they produced."""

@@ -1,4 +1,4 @@
-"""`nightloom blueprint run|verify|replay|diff`: a blueprint executed, and held against what is here."""
+"""`nightloom blueprint run|verify|replay|diff`: run a blueprint, and compare it with this installation."""
 
 from dataclasses import asdict
 from difflib import unified_diff
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from nightloom.blueprints.diff import Difference
 
 _ROUNDING = 1e-5
-"""What rounding alone leaves apart in weights of 32 bits."""
+"""Difference of 32-bit weights that rounding alone can cause."""
 
-TrialNumber = Annotated[int | None, typer.Option("--trial", min=0, metavar="NUMBER", help="This trial alone.")]
+TrialNumber = Annotated[int | None, typer.Option("--trial", min=0, metavar="NUMBER", help="Train only this trial.")]
 
 
 @app.command()
 def run(blueprint: BlueprintArgument, *, trial: TrialNumber = None, as_json: AsJson = False) -> None:
-    """Train, pick and compare out of Airflow, to the same ids. No ref moves; what exists is not made again."""
+    """Train, pick and compare without Airflow, with the same ids. Existing results are reused. No ref is moved."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.artifacts.results import Verdict
     from nightloom.cli.progress import following_steps
@@ -46,7 +46,7 @@ def run(blueprint: BlueprintArgument, *, trial: TrialNumber = None, as_json: AsJ
 
 @app.command()
 def verify(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> None:
-    """Recompute every digest, and look for inputs that the blueprint does not declare. Exit 1 when it is not sound."""
+    """Recompute every digest, and find inputs that the blueprint does not declare. Exit 1 if anything differs."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.verify import verify_blueprint
     from nightloom.registry.database import open_database
@@ -54,15 +54,15 @@ def verify(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> None:
 
     blueprint_id = find_id(open_database(), Blueprint, blueprint)
     found = verify_blueprint(open_store(), blueprint_id)
-    places = [
-        ("inputs in the store", found.store, "as they were frozen", "damaged: it cannot be run"),
-        ("this installation", found.installation, "gives what the blueprint says", "would not give the same"),
-        ("the recipe", found.recipe, "still compiles to it", "has moved on"),
+    parts = [
+        ("inputs in the store", found.store, "unchanged", "damaged; the blueprint cannot be run"),
+        ("this installation", found.installation, "matches the blueprint", "differs; it would give other results"),
+        ("the recipe", found.recipe, "still compiles to this blueprint", "has changed since"),
     ]
-    lines = [f"blueprint {blueprint_id} is {'sound' if found.is_sound else 'not sound'}"]
-    for place, differences, sound, unsound in places:
-        lines += ["", f"{place}: {unsound if differences else sound}", *(f"  {one}" for one in differences)]
-    show({"id": blueprint_id, "sound": found.is_sound, **asdict(found)}, "\n".join(lines), as_json=as_json)
+    lines = [f"blueprint {blueprint_id} is {'valid' if found.is_sound else 'not valid'}"]
+    for part, differences, same, changed in parts:
+        lines += ["", f"{part}: {changed if differences else same}", *(f"  {one}" for one in differences)]
+    show({"id": blueprint_id, "valid": found.is_sound, **asdict(found)}, "\n".join(lines), as_json=as_json)
     raise typer.Exit(0 if found.is_sound else 1)
 
 
@@ -72,11 +72,12 @@ def replay(
     *,
     trial: TrialNumber = None,
     tolerance: Annotated[
-        float, typer.Option("--tolerance", min=0, help="How far weights may be apart to count as numerically equal.")
+        float,
+        typer.Option("--tolerance", min=0, help="Largest difference at which weights count as numerically equal."),
     ] = _ROUNDING,
     as_json: AsJson = False,
 ) -> None:
-    """Train a trial anew and compare its weights with those that stand. Exit 1 when they are different."""
+    """Train a trial again and compare its weights with the stored ones. Exit 1 if they are different."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.replay import choose_trial, list_surroundings, replay_on_device
     from nightloom.cli.progress import following_steps
@@ -86,14 +87,14 @@ def replay(
     store, blueprint_id = open_store(), find_id(open_database(), Blueprint, blueprint)
     number = choose_trial(store, blueprint_id, trial)
     surroundings = list_surroundings(store, blueprint_id)
-    # Before it is trained: whoever sees that it cannot be the same need not wait.
-    for sentence in surroundings or ["code, packages and machine are those that the blueprint was compiled on"]:
-        typer.echo(sentence, err=True)
+    # Shown before training: a reader who sees that the result cannot be equal need not wait.
+    for message in surroundings or ["code, packages and machine are those that compiled the blueprint"]:
+        typer.echo(message, err=True)
     with following_steps() as on_step:
         on_step("replay", f"train_trial {number}")
         found = replay_on_device(blueprint_id, number, tolerance)
     document = {"id": blueprint_id, "trial": number, "surroundings": surroundings, **found}
-    show(document, _tell_replay(blueprint_id, number, found), as_json=as_json)
+    show(document, _describe_replay(blueprint_id, number, found), as_json=as_json)
     raise typer.Exit(1 if found["likeness"] == "different" else 0)
 
 
@@ -101,12 +102,12 @@ def replay(
 def diff(
     before: BlueprintArgument,
     after: Annotated[
-        str, typer.Argument(metavar="BLUEPRINT|RECIPE", help="Another blueprint, or a recipe as it stands now.")
+        str, typer.Argument(metavar="BLUEPRINT|RECIPE", help="Another blueprint, or the current version of a recipe.")
     ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Describe what changed from a blueprint to another, or to a recipe as it stands now, and what would train anew."""
+    """Show what changed from a blueprint to another or to a recipe, and which trials would be trained again."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.diff import diff_stored, diff_with_recipe
     from nightloom.registry.database import open_database
@@ -127,24 +128,24 @@ def diff(
         "texts": {name: list(texts) for name, texts in found.texts.items()},
         "conclusion": found.conclusion,
     }
-    show(document, _tell_difference(found), as_json=as_json)
+    show(document, _describe_difference(found), as_json=as_json)
 
 
-def _tell_replay(blueprint_id: "BlueprintId", trial_no: int, found: dict[str, Any]) -> str:
+def _describe_replay(blueprint_id: "BlueprintId", trial_no: int, found: dict[str, Any]) -> str:
     pairs: list[tuple[str, Any]] = [
         ("blueprint", blueprint_id),
         ("trial", trial_no),
         ("weights", found["likeness"]),
     ]
     if largest := found["largest"]:
-        pairs.append(("furthest", largest["name"]))
-        pairs.append(("", f"{largest['absolute']:.3g} apart, {largest['relative']:.3g} of its largest element"))
+        pairs.append(("largest", largest["name"]))
+        pairs.append(("", f"difference {largest['absolute']:.3g}, {largest['relative']:.3g} of its largest element"))
         pairs.append(("compared", f"{found['tensors']} tensors, tolerance {found['tolerance']:g}"))
     pairs += [("", reason) for reason in found["reasons"][:10]]
     if len(found["reasons"]) > 10:
         pairs.append(("", f"and {len(found['reasons']) - 10} more"))
     loss = found["loss"]
-    pairs.append(("loss curve", "no step in common" if loss is None else f"at most {loss:.3g} apart"))
+    pairs.append(("loss curve", "no step in common" if loss is None else f"differs by at most {loss:.3g}"))
     where = (
         found["device"]
         if found["device"] == found["device_before"]
@@ -154,7 +155,7 @@ def _tell_replay(blueprint_id: "BlueprintId", trial_no: int, found: dict[str, An
     return facts(pairs)
 
 
-def _tell_difference(found: "Difference") -> str:
+def _describe_difference(found: "Difference") -> str:
     from nightloom.blueprints.changes import GROUPS
 
     parts = [f"{short(found.before.id)} (night {found.before.provenance.night}) → {found.name}"]
@@ -164,12 +165,12 @@ def _tell_difference(found: "Difference") -> str:
             counts = ", ".join(f"{number:,} {what}" for what, number in found.rows.items() if number)
             lines.append(f"  rows: {counts or 'the same'}")
         for name in {"task": ("prompt",), "base model": ("chat template",)}.get(group, ()):
-            lines += _tell_text(found.texts[name]) if name in found.texts else []
+            lines += _diff_text(found.texts[name]) if name in found.texts else []
         if lines:
             parts.append("\n".join([group, *lines]))
     return "\n\n".join([*parts, found.conclusion])
 
 
-def _tell_text(texts: tuple[str, str]) -> list[str]:
+def _diff_text(texts: tuple[str, str]) -> list[str]:
     old, new = (text.splitlines() for text in texts)
     return [f"    {line}" for line in list(unified_diff(old, new, lineterm="", n=1))[2:]]

@@ -1,4 +1,4 @@
-"""`nightloom blueprint compile|plan|list|show`: what determines a result, and what it would take to have it."""
+"""`nightloom blueprint compile|plan|list|show`: what determines a result, and what running it would take."""
 
 from dataclasses import asdict
 from datetime import date
@@ -30,18 +30,22 @@ if TYPE_CHECKING:
     from nightloom.core.store import ObjectStore
     from nightloom.registry.database import Database
 
-app = typer.Typer(name="blueprint", help="All that determines a night's result.", no_args_is_help=True)
+app = typer.Typer(
+    name="blueprint",
+    help="Everything that determines a night's result: compile, plan, run, verify, replay, compare.",
+    no_args_is_help=True,
+)
 
 BlueprintArgument = Annotated[str, typer.Argument(metavar="BLUEPRINT", help="Id of a blueprint, or its first digits.")]
 PreparedNight = Annotated[
     str | None,
-    typer.Option("--night", metavar="DATE", help="Such as 2026-11-23; the latest that was prepared without it."),
+    typer.Option("--night", metavar="DATE", help="A prepared night such as 2026-11-23. Default: the latest one."),
 ]
 
 
 @app.command("compile")
 def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_json: AsJson = False) -> None:
-    """Compile a recipe as it stands now for a night that was prepared, and store the blueprint, as the night does."""
+    """Compile the current version of a recipe for a prepared night, and store the blueprint as the night does."""
     from nightloom.blueprints.compile import compile_recipe
     from nightloom.core.errors import InputError
     from nightloom.core.nights import Stop
@@ -61,7 +65,7 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
         ("night", date),
         ("snapshot", spec.snapshot),
         ("trials", len(spec.trials)),
-        *((f"eval set {use.name}", _tell_power(use)) for use in spec.eval_sets),
+        *((f"eval set {use.name}", _describe_power(use)) for use in spec.eval_sets),
     ]
     effects = {use.name: use.minimum_detectable_effect for use in spec.eval_sets}
     document = {"id": blueprint.id, "recipe": recipe, "night": date, "trials": len(spec.trials)}
@@ -71,13 +75,13 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
 @app.command()
 def plan(
     target: Annotated[
-        str, typer.Argument(metavar="RECIPE|BLUEPRINT", help="A recipe as it stands now, or a stored blueprint.")
+        str, typer.Argument(metavar="RECIPE|BLUEPRINT", help="The current version of a recipe, or a stored blueprint.")
     ],
     *,
     night: PreparedNight = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell every step, whether its result exists, which field made it differ, and the time and cost. Runs nothing."""
+    """Show which steps would run and why, which results exist, and the expected time and cost. Runs nothing."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.planner import plan_blueprint, plan_recipe
     from nightloom.registry.database import open_database
@@ -88,17 +92,17 @@ def plan(
         made = plan_recipe(store, database, target, _find_night(target, night))
     else:
         made = plan_blueprint(store, database, find_id(database, Blueprint, target))
-    show(_plan_document(made), _tell_plan(made), as_json=as_json)
+    show(_plan_document(made), _describe_plan(made), as_json=as_json)
 
 
 @app.command("list")
 def list_blueprints(
-    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Of this recipe only.")] = None,
+    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Only this recipe.")] = None,
     *,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the blueprints, newest first, with what the last verdict on each found."""
+    """List the blueprints, newest first, with the last verdict on each."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.registry.database import open_database
     from nightloom.registry.members import list_newest
@@ -108,17 +112,17 @@ def list_blueprints(
     documents = []
     for one in islice(list_newest(database, "blueprint", recipe), limit):
         verdict = _find_verdict(store, database, Blueprint.as_id(one.manifest))
-        told = {"finding": verdict.content.finding, "promote": verdict.content.promote} if verdict else {}
+        result = {"finding": verdict.content.finding, "promote": verdict.content.promote} if verdict else {}
         document = {"id": one.manifest, "recipe": one.recipe, "night": one.night, "finding": None, "promote": None}
-        documents.append({**document, **told})
-    rows = [[d["id"], d["recipe"], d["night"], _tell_verdict(d)] for d in documents]
+        documents.append({**document, **result})
+    rows = [[d["id"], d["recipe"], d["night"], _describe_verdict(d)] for d in documents]
     text = table(["blueprint", "recipe", "night", "verdict"], rows, empty="there is no blueprint yet")
     show(documents, text, as_json=as_json)
 
 
 @app.command("show")
 def show_blueprint(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> None:
-    """Show what a blueprint pins, its trials, and the time that they would take."""
+    """Show what a blueprint pins, its trials, and the time that they took or would take."""
     from nightloom.artifacts.blueprints import Blueprint
     from nightloom.blueprints.planner import plan_blueprint
     from nightloom.registry.database import open_database
@@ -128,7 +132,7 @@ def show_blueprint(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> 
     manifest = store.load(Blueprint, find_id(database, Blueprint, blueprint))
     verdict = _find_verdict(store, database, manifest.id)
     planned = plan_blueprint(store, database, manifest.id)
-    text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_tell_trials(store, manifest.content)}"
+    text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_describe_trials(store, manifest.content)}"
     document = {**manifest_document(manifest), "verdict": verdict.id if verdict else None}
     show({**document, "estimate": _estimate_document(planned.estimate)}, text, as_json=as_json)
 
@@ -150,18 +154,18 @@ def _list_pinned(manifest: "Blueprint", verdict: "Verdict | None", planned: "Pla
         ("prompt", identity.task.prompt),
         ("answer", answer),
         ("gate", f"promote on {identity.promote_on}, margin {identity.margin}, confidence {identity.confidence}"),
-        *((f"eval set {use.name}", _tell_power(use)) for use in identity.eval_sets),
+        *((f"eval set {use.name}", _describe_power(use)) for use in identity.eval_sets),
         *((("pruning", show_value(identity.pruning.model_dump(mode="json"))),) if identity.pruning else ()),
         *((("budget", show_value(identity.budget.model_dump(exclude_none=True))),) if identity.budget else ()),
-        ("training", _tell_estimate(planned.estimate, planned)),
+        ("training", _describe_estimate(planned.estimate, planned)),
         *((f"code of {name}", digest) for name, digest in identity.code.items()),
         *identity.packages.items(),
         ("made on", f"Python {record.python}, {record.machine}"),
     ]
 
 
-def _tell_trials(store: "ObjectStore", spec: "BlueprintSpec") -> str:
-    """Tell each trial by the settings in which trials differ, and below them those that all have."""
+def _describe_trials(store: "ObjectStore", spec: "BlueprintSpec") -> str:
+    """Return a table of the trials with the settings in which they differ, and below it the common settings."""
     from nightloom.artifacts.training import Divergence, Trial, identify_trial
     from nightloom.blueprints.changes import describe_plan, show_value
 
@@ -189,21 +193,21 @@ def _find_night(recipe: str, night: str | None) -> date:
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
 
-    load_recipe(recipe)  # first: a recipe that is not there had no night either
+    load_recipe(recipe)  # first: an unknown recipe should be reported as such, and not as one without a night
     return find_prepared_night(open_database(), recipe, parse_night(night) if night else None)
 
 
 def is_recipe(target: str) -> bool:
-    """Whether somebody means a recipe, and not the first digits of a blueprint."""
+    """Whether a target is a recipe, and not the first digits of a blueprint."""
     from nightloom.core.settings import get_settings
 
     names = {path.stem for path in get_settings().recipes_dir.glob("*.yaml")}
-    # What is no beginning of a digest can only be a misspelt recipe, whose error names the close ones.
+    # A target that no digest can begin with is a misspelt recipe. Its error names the closest recipes.
     return target in names or bool(set(target) - set("0123456789abcdef"))
 
 
 def _find_verdict(store: "ObjectStore", database: "Database", blueprint_id: "BlueprintId") -> "Verdict | None":
-    """Return the last verdict on a blueprint."""
+    """Return the last verdict on a blueprint, or None if there is none."""
     from nightloom.artifacts.results import Verdict
     from nightloom.registry.questions import list_children
 
@@ -211,26 +215,26 @@ def _find_verdict(store: "ObjectStore", database: "Database", blueprint_id: "Blu
     return store.load(Verdict, verdicts[-1]) if verdicts else None
 
 
-def _tell_verdict(document: dict[str, Any]) -> str | None:
+def _describe_verdict(document: dict[str, Any]) -> str | None:
     if document["finding"] is None:
         return None
     return f"{document['finding']}{', promoted' if document['promote'] else ''}"
 
 
-def _tell_power(use: "EvalSetUse") -> str:
-    return f"{use.items} items, finds differences of {use.minimum_detectable_effect}"
+def _describe_power(use: "EvalSetUse") -> str:
+    return f"{use.items} items, detects differences from {use.minimum_detectable_effect}"
 
 
-def _tell_plan(made: "Plan") -> str:
+def _describe_plan(made: "Plan") -> str:
     parts = [facts(_head(made))]
     if made.since:
-        told = [f"  {change.sentence}" for change in made.changes] or ["  nothing"]
+        changes = [f"  {change.sentence}" for change in made.changes] or ["  nothing"]
         since = f"blueprint {short(made.since.id)} (night {made.since.provenance.night})"
-        parts.append("\n".join([f"changed since {since}:", *told]))
+        parts.append("\n".join([f"changed since {since}:", *changes]))
     parts.append(table(["step", "status", "result or reason"], map(_step_row, made.items), empty=""))
     if made.surroundings:
-        told = [f"  {change.sentence}" for change in made.surroundings]
-        parts.append("\n".join(["this installation is not the one it was compiled by, so it cannot run here:", *told]))
+        changes = [f"  {change.sentence}" for change in made.surroundings]
+        parts.append("\n".join(["the blueprint cannot run here, because this installation differs:", *changes]))
     if made.over_budget:
         parts.append(f"over budget: {made.over_budget}")
     return "\n\n".join(parts)
@@ -238,13 +242,13 @@ def _tell_plan(made: "Plan") -> str:
 
 def _head(made: "Plan") -> list[tuple[str, Any]]:
     if made.blueprint is None:
-        return [("recipe", made.recipe), ("night", made.night), ("blueprint", "known when the base model is frozen")]
-    stored = "" if made.stands else "  not stored yet: `nightloom blueprint compile` does that"
+        return [("recipe", made.recipe), ("night", made.night), ("blueprint", "known once the base model is frozen")]
+    stored = "" if made.stands else "  not stored; `nightloom blueprint compile` stores it"
     return [
         ("recipe", made.recipe),
         ("night", made.night),
         ("blueprint", f"{short(made.blueprint.id)}{stored}"),
-        ("training", _tell_estimate(made.estimate, made)),
+        ("training", _describe_estimate(made.estimate, made)),
     ]
 
 
@@ -254,14 +258,14 @@ def _step_row(step: "PlanItem") -> list[Any]:
     return [step.name, f"{step.status}{took}", why]
 
 
-def _tell_estimate(estimate: "Estimate | None", made: "Plan") -> str:
+def _describe_estimate(estimate: "Estimate | None", made: "Plan") -> str:
     if estimate is None:
         waiting = any(step.name.startswith("trial") and step.status != "exists" for step in made.items)
-        return "no earlier trial to go by" if waiting else "nothing to do: every trial stands"
+        return "unknown: no earlier trial to estimate from" if waiting else "nothing to do: every trial exists"
     cost = "" if estimate.cost is None else f"; cost {estimate.cost:,.2f}"
     trials = "1 earlier trial" if estimate.trials == 1 else f"{estimate.trials} earlier trials"
     between = f"{show_duration(estimate.low)} to {show_duration(estimate.high)}"
-    return f"{show_duration(estimate.seconds)} ({between}) on {estimate.device}, by {trials}{cost}"
+    return f"{show_duration(estimate.seconds)} ({between}) on {estimate.device}, estimated from {trials}{cost}"
 
 
 def _plan_document(made: "Plan") -> dict[str, Any]:
@@ -284,5 +288,5 @@ def _estimate_document(estimate: "Estimate | None") -> dict[str, Any] | None:
 
 
 def change_documents(changes: "list[Change]") -> list[dict[str, Any]]:
-    """Return changes as programs read them."""
+    """Return changes as JSON documents."""
     return [{**asdict(change), "group": change.group, "sentence": change.sentence} for change in changes]

@@ -1,4 +1,4 @@
-"""`nightloom doctor`: what is missing or wrong on this machine, and the command that mends it."""
+"""`nightloom doctor`: what is missing or wrong on this machine, and the command that fixes it."""
 
 from dataclasses import asdict
 
@@ -8,17 +8,17 @@ from nightloom.cli.output import AsJson, show
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check packages, store, registry, recipes, connections, disk and Airflow. Exit 1 when something is wrong."""
-    from nightloom.cli.doctor_checks import examine
+    """Check packages, GPUs, disk, store, registry, recipes, connections and Airflow. Exit 1 if a check fails."""
+    from nightloom.cli.doctor_checks import run_checks
 
-    findings = examine()
+    results = run_checks()
     lines = []
-    for finding in findings:
-        lines.append(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:12} {finding.sentence}")
-        if finding.remedy:
-            lines.append(f"{'':17} → {finding.remedy}")
-    wrong = sum(not finding.ok for finding in findings)
-    lines.append(f"{wrong} of {len(findings)} checks found something wrong" if wrong else "all is well")
-    document = {"sound": not wrong, "findings": [asdict(finding) for finding in findings]}
+    for result in results:
+        lines.append(f"{'ok  ' if result.ok else 'FAIL'}  {result.name:12} {result.message}")
+        if result.remedy:
+            lines.append(f"{'':18} → {result.remedy}")
+    failed = sum(not result.ok for result in results)
+    lines.append(f"{failed} of {len(results)} checks failed" if failed else f"all {len(results)} checks passed")
+    document = {"ok": not failed, "checks": [asdict(result) for result in results]}
     show(document, "\n".join(lines), as_json=as_json)
-    raise typer.Exit(1 if wrong else 0)
+    raise typer.Exit(1 if failed else 0)

@@ -1,4 +1,4 @@
-"""Checkup: one small function a check; each gives a finding with the command that mends it."""
+"""Doctor checks: one small function per check. A failed check names the command that fixes it."""
 
 import re
 import shutil
@@ -25,92 +25,98 @@ _TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check came to. Where it is not ok, the remedy is what to do."""
+class CheckResult:
+    """Result of a check. `remedy` is what to do, or None if the check passed."""
 
     name: str
     ok: bool
-    sentence: str
+    message: str
     remedy: str | None = None
 
 
-def examine() -> list[Finding]:
-    """Make every check; none of them stops the others."""
-    return [_make(check) for check in CHECKS]
+def run_checks() -> list[CheckResult]:
+    """Run every check. A check that raises an error does not stop the others."""
+    return [_run(check) for check in CHECKS]
 
 
-def python() -> Finding:
-    """The interpreter is one that the pinned packages are made for."""
-    sentence = f"Python {sys.version.split()[0]}"
-    return Finding("python", sys.version_info >= (3, 11), sentence, "install Python 3.11")
+def python() -> CheckResult:
+    """Check that the Python version is one that the pinned packages support."""
+    message = f"Python {sys.version.split()[0]}"
+    return CheckResult("python", sys.version_info >= (3, 11), message, "install Python 3.11")
 
 
-def packages() -> Finding:
-    """What is installed is what is pinned."""
+def packages() -> CheckResult:
+    """Check that the installed packages have the pinned versions."""
     wanted = _read_pins(PROJECT_ROOT / "requirements.lock") | _read_pins(PROJECT_ROOT / "requirements.txt")
     wrong = [f"{name} {found}, not {pin}" for name, pin in wanted.items() if (found := _installed(name)) != pin]
-    sentence = f"{len(wanted)} pinned packages, {len(wrong)} differ" + (f": {', '.join(wrong[:5])}" if wrong else "")
-    return Finding("packages", not wrong, sentence, "rm .venv/.installed, then make up: it installs what is pinned")
+    message = f"{len(wanted)} pinned packages, {len(wrong)} differ" + (f": {', '.join(wrong[:5])}" if wrong else "")
+    return CheckResult(
+        "packages", not wrong, message, "rm .venv/.installed, then make up, which installs the pinned packages"
+    )
 
 
-def worker() -> Finding:
-    """The interpreter of training and batch is there."""
+def worker() -> CheckResult:
+    """Check that the interpreter of training and batch prediction exists."""
     path = get_settings().worker_python
     remedy = "set NIGHTLOOM_WORKER_PYTHON to an interpreter that has torch and nightloom"
-    return Finding("worker", shutil.which(path) is not None, f"training and batch run with {path}", remedy)
+    return CheckResult(
+        "worker", shutil.which(path) is not None, f"training and batch prediction run with {path}", remedy
+    )
 
 
-def devices() -> Finding:
-    """GPUs that are there can be used: torch is not the variant for processors alone."""
+def devices() -> CheckResult:
+    """Check that torch can use the GPUs of this machine: it must not be the CPU build."""
     found, torch = len(list_devices()), worker_packages().get("torch", "missing")
     if not found:
-        return Finding("devices", ok=True, sentence="no GPU: models are trained and asked on the processors")
-    sentence = f"{found} GPU{'s' if found > 1 else ''}, torch {torch}"
-    remedy = "rm -r .venv, then make up without TORCH_INDEX: PyPI's torch is the one for GPUs"
-    return Finding("devices", not torch.endswith("+cpu"), sentence, remedy)
+        return CheckResult("devices", ok=True, message="no GPU: models run on the CPU")
+    message = f"{found} GPU{'s' if found > 1 else ''}, torch {torch}"
+    remedy = "rm -r .venv, then make up without TORCH_INDEX, which installs the GPU build of torch"
+    return CheckResult("devices", not torch.endswith("+cpu"), message, remedy)
 
 
-def disk() -> Finding:
-    """There is room for a night."""
+def disk() -> CheckResult:
+    """Check that the disk has space for a night."""
     folder = get_settings().var_dir
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free / 1e9
     remedy = f"free {_LEAST_FREE_GB} GB, or set NIGHTLOOM_VAR_DIR to a larger disk"
-    return Finding("disk", free >= _LEAST_FREE_GB, f"{free:.1f} GB free at {existing}", remedy)
+    return CheckResult("disk", free >= _LEAST_FREE_GB, f"{free:.1f} GB free at {existing}", remedy)
 
 
-def store() -> Finding:
-    """The object store answers, and lets nobody overwrite what another has committed."""
+def store() -> CheckResult:
+    """Check that the object store answers, and refuses a second writer of a key."""
     settings = get_settings()
     connect_bucket(settings).prove()
     where = settings.store_endpoint_url or "AWS"
-    return Finding("store", ok=True, sentence=f"bucket {settings.store_bucket!r} at {where} commits once, as it must")
+    return CheckResult(
+        "store", ok=True, message=f"bucket {settings.store_bucket!r} at {where} answers and refuses to overwrite"
+    )
 
 
-def registry() -> Finding:
-    """The registry answers, has this version's tables, and its log is whole."""
+def registry() -> CheckResult:
+    """Check that the registry answers, has this version's tables, and has an unaltered ref log."""
     database = Database(get_settings().registry_address)
     try:
         moves = verify_log(database)
     finally:
         database.close()
-    return Finding("registry", ok=True, sentence=f"the log of {moves} moves is whole")
+    return CheckResult("registry", ok=True, message=f"the ref log is unaltered, {moves} moves")
 
 
-def recipes() -> Finding:
-    """Every recipe is sound."""
-    sound, broken = load_recipes()
-    sentence = f"{len(sound)} sound" + (f", {len(broken)} broken" if broken else "")
-    remedy = "; ".join(f"nightloom recipe check {file}" for file in broken) or "write one in include/recipes"
-    return Finding("recipes", bool(sound) and not broken, sentence, remedy)
+def recipes() -> CheckResult:
+    """Check that every recipe is valid."""
+    valid, broken = load_recipes()
+    message = f"{len(valid)} valid" + (f", {len(broken)} broken" if broken else "")
+    remedy = "; ".join(f"nightloom recipe check {file}" for file in broken) or "add a recipe to include/recipes"
+    return CheckResult("recipes", bool(valid) and not broken, message, remedy)
 
 
-def connections() -> Finding:
-    """Every database that a recipe names answers."""
+def connections() -> CheckResult:
+    """Check that every database of a recipe answers."""
     import sqlalchemy as sa
 
-    sound, _ = load_recipes()
-    names = sorted({name for recipe in sound.values() for name in _connections_of(recipe)})
+    valid, _ = load_recipes()
+    names = sorted({name for recipe in valid.values() for name in _connections_of(recipe)})
     for name in names:
         engine = sa.create_engine(resolve_connection(name), poolclass=sa.NullPool)
         try:
@@ -118,28 +124,30 @@ def connections() -> Finding:
                 connection.execute(sa.text("SELECT 1"))
         except sa.exc.SQLAlchemyError as error:
             where = engine.url.render_as_string(hide_password=True)
-            sentence = f"{name} at {where} does not answer: {type(error).__name__}"
-            return Finding("connections", ok=False, sentence=sentence, remedy="start the database or correct its URL")
-    return Finding("connections", ok=True, sentence=", ".join(names) or "no recipe names one")
+            message = f"{name} at {where} does not answer: {type(error).__name__}"
+            return CheckResult("connections", ok=False, message=message, remedy="start the database or correct its URL")
+    return CheckResult("connections", ok=True, message=", ".join(names) or "no recipe uses a database")
 
 
-def airflow() -> Finding:
-    """Airflow runs, where one is set up."""
+def airflow() -> CheckResult:
+    """Check that Airflow is set up and healthy."""
     import httpx
 
     url = get_settings().airflow_url
     if url is None:
-        return Finding("airflow", ok=False, sentence="no Airflow is set up", remedy="make up")
+        return CheckResult("airflow", ok=False, message="Airflow is not set up", remedy="make up")
     try:
         health = httpx.get(f"{url}/api/v2/monitor/health", timeout=_TIMEOUT_S).json()
     except (httpx.HTTPError, ValueError) as error:
-        return Finding("airflow", ok=False, sentence=f"{url} does not answer: {type(error).__name__}", remedy="make up")
+        return CheckResult(
+            "airflow", ok=False, message=f"{url} does not answer: {type(error).__name__}", remedy="make up"
+        )
     sick = [name for name, part in health.items() if part and part.get("status") not in ("healthy", None)]
-    sentence = f"{url}" + (f": {', '.join(sick)} not healthy" if sick else "")
-    return Finding("airflow", not sick, sentence, "make down, then make up")
+    message = f"{url}" + (f": {', '.join(sick)} not healthy" if sick else "")
+    return CheckResult("airflow", not sick, message, "make down, then make up")
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (
+CHECKS: tuple[Callable[[], CheckResult], ...] = (
     python,
     packages,
     worker,
@@ -155,21 +163,23 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
 _REMEDIES = {
     "store": "make up, or correct the NIGHTLOOM_STORE_ settings",
     "registry": "nightloom registry migrate",
-    "connections": "name the connection as the sentence says",
+    "connections": "set the connection as described in the message",
 }
 
 
-def _make(check: Callable[[], Finding]) -> Finding:
+def _run(check: Callable[[], CheckResult]) -> CheckResult:
     name = check.__name__
     try:
-        finding = check()
+        result = check()
     except NightloomError as error:
-        # The sentence may end with the advice to run this very command.
-        sentence = str(error).partition("; `nightloom doctor`")[0]
-        return Finding(name, ok=False, sentence=sentence, remedy=_REMEDIES.get(name))
+        # The message may end with the advice to run `nightloom doctor`.
+        message = str(error).partition("; `nightloom doctor`")[0]
+        return CheckResult(name, ok=False, message=message, remedy=_REMEDIES.get(name))
     except OSError as error:
-        return Finding(name, ok=False, sentence=f"the machine refused: {error}", remedy=_REMEDIES.get(name))
-    return Finding(finding.name, ok=True, sentence=finding.sentence) if finding.ok else finding
+        return CheckResult(
+            name, ok=False, message=f"the operating system reported: {error}", remedy=_REMEDIES.get(name)
+        )
+    return CheckResult(result.name, ok=True, message=result.message) if result.ok else result  # without the remedy
 
 
 def _read_pins(path: Path) -> dict[str, str]:
@@ -179,7 +189,7 @@ def _read_pins(path: Path) -> dict[str, str]:
 
 def _installed(name: str) -> str:
     try:
-        # A local version label such as +cpu tells the variant, not the version.
+        # A local label such as +cpu is the build, not the version.
         return version(name).partition("+")[0]
     except PackageNotFoundError:
         return "missing"

@@ -1,4 +1,4 @@
-"""Lookup: from what people type (part of an id, a recipe, a night or none) to what is meant."""
+"""Lookup: from what people type (digits of an id, a recipe, a night or nothing) to ids and manifests."""
 
 import re
 from datetime import date
@@ -25,10 +25,10 @@ _MOST_COMPARED = 1000
 
 
 def find_id(database: "Database", kind: "type[Manifest[Id]]", given: str) -> Id:
-    """Return the id of that kind which begins with the given digits.
+    """Return the id of this kind that begins with the given digits.
 
     Raises:
-        InputError: None does, or several.
+        InputError: No id begins with them, or several do.
     """
     from nightloom.registry.questions import complete_id
 
@@ -44,21 +44,21 @@ def _explain_lookup(database: "Database", kind: str, given: str, found: list[str
     if found:
         some = ", ".join(short(one) for one in found[:_MOST_NAMED])
         count = str(len(found)) if len(found) <= _MOST_NAMED else f"more than {_MOST_NAMED}"
-        return f"{count} {kind}s begin with {given!r}: {some}; give more digits"
+        return f"{count} {kind}s begin with {given!r}: {some}; write more digits"
     from nightloom.registry.members import list_members
 
     newest = {one.manifest for one in list_members(database, kind, limit=_MOST_COMPARED)}
     beginnings = {one[: max(len(given), _FEWEST_DIGITS)]: one for one in newest}
     close = get_close_matches(given, beginnings, n=1)
-    hint = f"did you mean {short(beginnings[close[0]])}?" if close else f"`nightloom {LISTED_BY[kind]} list` shows all"
+    hint = f"did you mean {short(beginnings[close[0]])}?" if close else f"`nightloom {LISTED_BY[kind]} list` lists them"
     return f"no {kind} begins with {given!r}; {hint}"
 
 
 def find_owner(database: "Database", adapter_id: "AdapterId", recipe: str | None) -> str:
-    """Return the recipe as whose an adapter is meant: the given one, or the only one that has it.
+    """Return the recipe that an adapter is looked up for: the given one, or the only one that has it.
 
     Raises:
-        InputError: The given one does not have it; or none is given, and several or none have it.
+        InputError: The given recipe does not have the adapter; or none is given, and not exactly one has it.
     """
     from nightloom.registry.members import list_owners
 
@@ -67,19 +67,20 @@ def find_owner(database: "Database", adapter_id: "AdapterId", recipe: str | None
         return recipe
     of = ", ".join(owners) or "no recipe"
     if recipe:
-        msg = f"adapter {short(adapter_id)} is of {of}, not of {recipe}; `nightloom model list {recipe}` shows its own"
+        hint = f"`nightloom model list {recipe}` lists its own"
+        msg = f"adapter {short(adapter_id)} belongs to {of}, not to {recipe}; {hint}"
         raise InputError(msg)
     if len(owners) != 1:
-        msg = f"adapter {short(adapter_id)} is of {of}; say with --recipe as whose it is meant"
+        msg = f"adapter {short(adapter_id)} belongs to {of}; choose one with --recipe"
         raise InputError(msg)
     return owners[0]
 
 
 def find_night(database: "Database", recipe: str, given: str | None) -> date:
-    """Return the night that is meant: the given one, or the recipe's latest.
+    """Return the given night, or the recipe's latest one.
 
     Raises:
-        InputError: It is not a date, or the recipe had no night.
+        InputError: The night is not a date, or the recipe has no night.
     """
     from nightloom.registry.nights import read_outcomes
 
@@ -87,9 +88,8 @@ def find_night(database: "Database", recipe: str, given: str | None) -> date:
         return parse_night(given)
     outcomes = read_outcomes(database, recipe, date.max, 1)
     if not outcomes:
-        msg = (
-            f"recipe {recipe!r} had no night yet; `nightloom run {recipe}` runs one, `nightloom recipe list` names all"
-        )
+        hint = f"`nightloom run {recipe}` runs one, `nightloom recipe list` lists the recipes"
+        msg = f"recipe {recipe!r} has no night yet; {hint}"
         raise InputError(msg)
     return outcomes[0].night
 
@@ -97,16 +97,16 @@ def find_night(database: "Database", recipe: str, given: str | None) -> date:
 def load_result(
     store: "ObjectStore", database: "Database", recipe: str, night: date, stage: "Stage", kind: type[M]
 ) -> M:
-    """Return the manifest that a stage of a night came to.
+    """Return the manifest that a stage of a night produced.
 
     Raises:
-        InputError: The stage came to none.
+        InputError: The stage produced none.
     """
     from nightloom.registry.nights import read_outcome
 
     outcome = read_outcome(database, recipe, night, stage)
     if outcome is None or outcome.manifest is None:
-        why = outcome.sentence if outcome else "it was not run"
-        msg = f"night {night} of {recipe} left no {kind.kind}: {why}; `nightloom night list {recipe}` shows all nights"
+        why = outcome.sentence if outcome else "the stage was not run"
+        msg = f"night {night} of {recipe} has no {kind.kind}: {why}; `nightloom night list {recipe}` lists its nights"
         raise InputError(msg)
     return store.load(kind, outcome.manifest)

@@ -1,4 +1,4 @@
-"""`nightloom`: the commands put together, and the one place where an error becomes a sentence and an exit code."""
+"""`nightloom`: all commands, and the one place that turns errors into a message and an exit code."""
 
 import json
 import logging
@@ -16,8 +16,8 @@ from nightloom.core.errors import NightloomError
 
 app = typer.Typer(
     name="nightloom",
-    help="Fine-tuned language models, kept fresh every night.",
-    epilog="Exit codes: 0 done; 1 the answer is no (check, verify, replay, doctor); 2 mend the input; 3 a fault.",
+    help="Fine-tune, compare and run language models every night.",
+    epilog="Exit codes: 0 done; 1 the answer is no (check, verify, replay, doctor); 2 invalid input; 3 a fault.",
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,27 +29,32 @@ for _group in (nights, recipes, snapshots, quarantine, rows, blueprint_runs, mod
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code. The sentence of an error goes to standard error, without traceback."""
+    """Run a command and return its exit code. Errors are messages on standard error, without traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         code = app(given or ["--help"], prog_name="nightloom", standalone_mode=False)
     except NightloomError as error:
-        return _say(str(error), type(error).__name__, error.exit_code, given)
+        return _fail(str(error), type(error).__name__, error.exit_code, given)
     except typer.TyperException as error:
-        # Without a message it was a group without a command, whose help has been printed.
-        return _say(error.format_message(), "UsageError", 2, given) if error.format_message() else 2
+        # A group without a command has no message: its help has been printed.
+        return _fail(error.format_message(), "UsageError", 2, given) if error.format_message() else 2
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
-        # Who read standard output has gone: nothing more can be said, not even when the interpreter ends.
+        # The reader of standard output has ended. Closing the interpreter must not write to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         where = f" at {error.filename}" if error.filename else ""
-        return _say(f"the machine refused: {error.strerror}{where}; `nightloom doctor` checks it", "OSError", 3, given)
+        return _fail(
+            f"the operating system reported: {error.strerror}{where}; `nightloom doctor` checks the machine",
+            "OSError",
+            3,
+            given,
+        )
     except Exception as error:
-        return _say(describe_fault(error), type(error).__name__, 3, given)
+        return _fail(describe_fault(error), type(error).__name__, 3, given)
     return code if isinstance(code, int) else 0
 
 
@@ -60,8 +65,8 @@ def _root(*, show_version: Annotated[bool, typer.Option("--version", help="Print
         raise typer.Exit
 
 
-def _say(sentence: str, kind: str, exit_code: int, arguments: Sequence[str]) -> int:
+def _fail(message: str, kind: str, exit_code: int, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
-        typer.echo(json.dumps({"error": {"kind": kind, "message": sentence, "exit_code": exit_code}}))
-    typer.echo(f"error: {sentence}", err=True)
+        typer.echo(json.dumps({"error": {"kind": kind, "message": message, "exit_code": exit_code}}))
+    typer.echo(f"error: {message}", err=True)
     return exit_code

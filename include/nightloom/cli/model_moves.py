@@ -1,4 +1,4 @@
-"""`nightloom model promote|rollback|export|import`: the champion moved by hand, and models that leave and come in."""
+"""`nightloom model promote|rollback|export|import`: move the champion by hand, and exchange models."""
 
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from nightloom.recipes.schema import Recipe
     from nightloom.registry.database import Database
 
-Reason = Annotated[str, typer.Option("--reason", help="Why, for the log.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason, written into the log.")]
 
 
 @app.command()
 def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_json: AsJson = False) -> None:
-    """Make an adapter the champion by hand. Predictions of the next night come from it."""
+    """Make an adapter the champion by hand. It answers from the next night's predictions."""
     from nightloom.artifacts.models import Adapter
     from nightloom.core.errors import InputError
     from nightloom.exchange.lineage import read_lineage
@@ -42,8 +42,8 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
     ground = find_ground(store, database, recipe, manifest.id)
     if ground is None:
         msg = (
-            f"{recipe} has neither compared adapter {short(manifest.id)} nor imported it, so nothing says what it is "
-            f"asked; let a night compare it, or export it and import it for {recipe}"
+            f"{recipe} has neither compared nor imported adapter {short(manifest.id)}, so its task is unknown; "
+            f"let a night compare it, or export it and import it for {recipe}"
         )
         raise InputError(msg)
     base_id, _, task = _freeze(settings)
@@ -61,7 +61,7 @@ def rollback(
     reason: Reason,
     as_json: AsJson = False,
 ) -> None:
-    """Make the champion before the present one the champion again. Predictions of the next night come from it."""
+    """Make the previous champion the champion again. It answers from the next night's predictions."""
     from nightloom.cli.lookup import find_night
     from nightloom.promotion.promote import roll_back_champion
     from nightloom.registry.database import open_database
@@ -70,23 +70,21 @@ def rollback(
     database = open_database()
     night = find_night(database, recipe, None)
     done = roll_back_champion(database, recipe, night=night, who=getuser(), why=reason)
-    document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "sentence": done.sentence}
+    document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "message": done.sentence}
     show(document, done.sentence, as_json=as_json)
 
 
 @app.command("export")
 def export(
     adapter: AdapterArgument,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; it is made.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Target folder. It is created.")],
     *,
     recipe: AsOf = None,
-    merged: Annotated[
-        bool, typer.Option("--merged", help="As one model, with its base model's weights in it.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also into a folder that holds something else.")] = False,
+    merged: Annotated[bool, typer.Option("--merged", help="Merge the adapter into its base model's weights.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also write into a folder with other content.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write an adapter into a folder that transformers, peft and vLLM read, with its card and its lineage."""
+    """Export an adapter as a folder that transformers, peft and vLLM read, with model card and lineage."""
     from nightloom.artifacts.models import Adapter
     from nightloom.exchange.exporting import export_model
     from nightloom.registry.database import open_database
@@ -101,15 +99,19 @@ def export(
 
 @app.command("import")
 def import_model(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with an adapter, or a model tuned whole.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with an adapter, or with a fully fine-tuned model.")
+    ],
     recipe: RecipeName,
     *,
-    base: Annotated[str | None, typer.Option("--base", help="Its base model; none: the recipe's `train.base`.")] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="Its base model. Default: the recipe's `train.base`.")
+    ] = None,
     champion: Annotated[bool, typer.Option("--champion", help="Make it the recipe's first champion.")] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why it is the champion, for the log.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Reason for --champion, written into the log.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Adopt an adapter that was trained elsewhere, with the verdict and lineage that came with it."""
+    """Import an adapter that was trained elsewhere, with the verdict and lineage of its export."""
     from nightloom.exchange.importing import adopt_model, read_folder
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched
     from nightloom.recipes.check import load_recipe
@@ -124,9 +126,9 @@ def import_model(
         refuse_mismatched(found.lineage.adapter.id, found.lineage.parities)
     base_id, prompt, task = _freeze(settings, base)
     store.publish(prompt)
-    imported, told = adopt_model(store, found, settings, base_id=base_id, task=task, source=folder.resolve().name)
+    imported, warnings = adopt_model(store, found, settings, base_id=base_id, task=task, source=folder.resolve().name)
     adapter = imported.content.adapter
-    notes = [*told, *_note_base(found, settings, base)]
+    notes = [*warnings, *_note_base(found, settings, base)]
     lines = [f"adapter {short(adapter)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
     if champion:
         night = _find_night(database, settings)
@@ -137,12 +139,12 @@ def import_model(
 
 
 def _note_base(found: "Found", recipe: "Recipe", given: str | None) -> list[str]:
-    """Say it where an adapter names another base model than the recipe; digests have told of one with a lineage."""
+    """Return a note if an adapter names another base model than the recipe. A lineage is checked by its digests."""
     named = recipe.train.base.partition("@")[0]
     if given or found.lineage or found.base in (None, named, Path(named).name):
         return []
     return [
-        f"it names base model {str(found.base)[:200]!r}, and was put on the recipe's {named!r}; --base names another"
+        f"the adapter names base model {str(found.base)[:200]!r}, but gets the recipe's {named!r}; --base sets another"
     ]
 
 
@@ -151,19 +153,19 @@ def _refuse_second(database: "Database", recipe: str, reason: str | None) -> Non
     from nightloom.registry.refs import read_ref
 
     if not reason:
-        msg = "--champion needs a --reason, which stands in the log"
+        msg = "--champion needs a --reason, which is written into the log"
         raise InputError(msg)
     present = read_ref(database, recipe, "champion")
     if present:
         msg = (
-            f"{recipe} has a champion, {short(present)}; import without --champion: then `nightloom model promote` "
-            f"replaces it by hand"
+            f"{recipe} already has champion {short(present)}; import without --champion, then replace it with "
+            f"`nightloom model promote`"
         )
         raise InputError(msg)
 
 
 def _find_night(database: "Database", recipe: "Recipe") -> date:
-    """Return the night by which a person moves the champion: the latest; before the first one, the one before it."""
+    """Return the night of a move by hand: the recipe's latest, or yesterday's date before its first night."""
     from nightloom.core.nights import night_of, utc_now
     from nightloom.registry.nights import read_outcomes
 
@@ -172,7 +174,7 @@ def _find_night(database: "Database", recipe: "Recipe") -> date:
 
 
 def _freeze(recipe: "Recipe", base: str | None = None) -> tuple["BaseId", "Prompt", "TaskSpec"]:
-    """Return the id of a recipe's base model, its prompt, and what it asks."""
+    """Return the id of a recipe's frozen base model, its prompt and its task."""
     from nightloom.artifacts.models import specify_task
     from nightloom.base_models.freeze import freeze_in_child
     from nightloom.core.settings import get_settings

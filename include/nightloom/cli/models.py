@@ -1,4 +1,4 @@
-"""`nightloom model list|show|log`: candidates and champions, and the log of every move."""
+"""`nightloom model list|show|log`: adapters, champions, and the log of every move."""
 
 import json
 from dataclasses import asdict
@@ -15,19 +15,21 @@ from nightloom.core.digests import short
 if TYPE_CHECKING:
     from nightloom.exchange.lineage import Lineage
 
-app = typer.Typer(name="model", help="Candidates, champions, and the log of every move.", no_args_is_help=True)
+app = typer.Typer(
+    name="model", help="Adapters and champions: list, promote, roll back, export, import.", no_args_is_help=True
+)
 
 AdapterArgument = Annotated[str, typer.Argument(metavar="ADAPTER", help="Id of an adapter, or its first digits.")]
 AsOf = Annotated[
     str | None,
-    typer.Option("--recipe", metavar="NAME", help="As the adapter of this recipe, where several recipes have it."),
+    typer.Option("--recipe", metavar="NAME", help="Recipe of the adapter, if several recipes have it."),
 ]
-OfRecipe = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Of this recipe only.")]
+OfRecipe = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Only this recipe.")]
 
 
 @app.command("list")
 def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson = False) -> None:
-    """List the adapters, newest first, where each came from and how it scored; `*` marks a champion."""
+    """List the adapters, newest first, with origin and score. `*` marks the champion."""
     from nightloom.artifacts.models import Adapter
     from nightloom.exchange.lineage import read_lineage
     from nightloom.registry.database import open_database
@@ -71,11 +73,11 @@ def show_model(
     *,
     recipe: AsOf = None,
     sample: Annotated[
-        bool, typer.Option("--sample", help="Show instead an example that it learned from, and what of it was learned.")
+        bool, typer.Option("--sample", help="Show instead a training example and which of its tokens were learned.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show an adapter: where it came from, what it stands on, how it was trained, what was decided about it."""
+    """Show an adapter: its origin, base model, training, scores and verdicts."""
     from nightloom.artifacts.models import Adapter
     from nightloom.exchange.lineage import read_lineage
     from nightloom.registry.database import open_database
@@ -124,7 +126,7 @@ def show_model(
 
 @app.command()
 def log(recipe: OfRecipe = None, *, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Show who moved which ref when, why and on what ground, newest first; `nightloom doctor` checks its hashes."""
+    """Show who moved which ref when and why, newest first. `nightloom doctor` checks the log's hashes."""
     from nightloom.registry.database import open_database
     from nightloom.registry.refs import read_log_tail
 
@@ -136,20 +138,20 @@ def log(recipe: OfRecipe = None, *, limit: Limit = 50, as_json: AsJson = False) 
 
 
 def _show_sample(store: Any, trial: Any, *, as_json: bool) -> None:
-    """Show the tokens of a trial's sample, those that follow each other and were learned, or were not, together."""
+    """Show the tokens of a trial's sample, grouped into runs of learned and other tokens."""
     from nightloom.artifacts.frames import LABELS, get_frame
     from nightloom.core.errors import InputError
 
     if trial is None or trial.result.sample is None:
-        msg = "the adapter has no sample: it was not trained here, or by a trainer that has no tokens"
+        msg = "the adapter has no sample: it was imported, or its trainer has no tokens; choose another adapter"
         raise InputError(msg)
     tokens = get_frame(store, trial.result.sample, LABELS).to_dicts()
     runs = [(learned, [one["token"] for one in run]) for learned, run in groupby(tokens, itemgetter("learned"))]
     rows = [
-        ["learned" if learned else "shown", len(run), json.dumps("".join(run), ensure_ascii=False)]
+        ["learned" if learned else "context", len(run), json.dumps("".join(run), ensure_ascii=False)]
         for learned, run in runs
     ]
-    show(tokens, table(["", "tokens", "text"], rows, empty="its row was erased"), as_json=as_json)
+    show(tokens, table(["", "tokens", "text"], rows, empty="the row of the sample was erased"), as_json=as_json)
 
 
 def _describe_origin(lineage: "Lineage") -> str:
@@ -159,7 +161,7 @@ def _describe_origin(lineage: "Lineage") -> str:
 
 
 def _describe_score(lineage: "Lineage") -> str | None:
-    """Return the metric that decided the last verdict, with its interval."""
+    """Return the metric that decided the last verdict with its interval, or None if there is none."""
     from nightloom.artifacts.showing import show_metric
 
     metric = lineage.verdicts[-1].content.deciding_metric if lineage.verdicts else None

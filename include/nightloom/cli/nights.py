@@ -1,4 +1,4 @@
-"""`nightloom run`, `predict`, `report`, `night`: nights without Airflow, single stages of them, what they came to."""
+"""`nightloom run|predict|report|night`: run nights or single stages without Airflow, and show their results."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from nightloom.core.stages import Stage
     from nightloom.registry.nights import StageOutcome
 
-app = typer.Typer(name="night", help="What the nights came to.", no_args_is_help=True)
+app = typer.Typer(name="night", help="Results of the nights: stages, verdict, report, Data Docs.", no_args_is_help=True)
 
 TonightOption = Annotated[
-    str | None, typer.Option("--night", metavar="DATE", help="Such as 2026-11-23; tonight where it is not given.")
+    str | None, typer.Option("--night", metavar="DATE", help="A date such as 2026-11-23. Default: tonight.")
 ]
 
 
 def run(recipe: RecipeName, *, night: TonightOption = None, as_json: AsJson = False) -> None:
-    """Run a whole night without Airflow: prepare, finetune, predict, report. Run again, it goes on where it was."""
+    """Run a whole night without Airflow: prepare, finetune, predict, report. A repeated run resumes it."""
     from nightloom.cli.progress import following_steps
     from nightloom.nightly.chain import run_night
 
@@ -35,23 +35,23 @@ def run(recipe: RecipeName, *, night: TonightOption = None, as_json: AsJson = Fa
     for error in failures:
         typer.echo(f"error: {error if isinstance(error, NightloomError) else describe_fault(error)}", err=True)
     if failures:
-        # Not raised, which would be a second document for --json: the first one says it all.
+        # Not raised: that would print a second JSON document.
         raise typer.Exit(getattr(failures[0], "exit_code", 3))
 
 
 def predict(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
-    """Predict a night's rows with the champion, as the night does."""
+    """Run the predict stage of a night: answer its new rows with the champion."""
     _run_stage(recipe, night, "predict", as_json=as_json)
 
 
 def report(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
-    """Write a night's report anew, from what the night came to."""
+    """Run the report stage of a night again: rewrite its report from the stored results."""
     _run_stage(recipe, night, "report", as_json=as_json)
 
 
 @app.command("list")
 def list_nights(recipe: RecipeName, *, limit: Limit = 14, as_json: AsJson = False) -> None:
-    """List a recipe's nights, newest first, with what each stage came to."""
+    """List a recipe's nights, newest first, with the status of each stage."""
     from datetime import date
 
     from nightloom.core.stages import STAGES
@@ -63,12 +63,12 @@ def list_nights(recipe: RecipeName, *, limit: Limit = 14, as_json: AsJson = Fals
         nights.setdefault(outcome.night, {})[outcome.stage] = outcome.status
     document = [{"night": night, **stages} for night, stages in nights.items()]
     rows = [[night, *(stages.get(stage) for stage in STAGES)] for night, stages in nights.items()]
-    show(document, table(["night", *STAGES], rows, empty=f"{recipe} had no night yet"), as_json=as_json)
+    show(document, table(["night", *STAGES], rows, empty=f"{recipe} has no night yet"), as_json=as_json)
 
 
 @app.command("show")
 def show_night(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
-    """Show what each stage of a night came to, its verdict, and where its report is."""
+    """Show a night's result: each stage, the verdict, and the path of the report."""
     from nightloom.core.stages import STAGES
     from nightloom.registry.database import open_database
     from nightloom.registry.nights import read_outcome
@@ -81,7 +81,7 @@ def show_night(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson
 
 @app.command("docs")
 def fetch_docs(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
-    """Put Great Expectations' Data Docs of a night where a browser can open them."""
+    """Fetch a night's Great Expectations Data Docs and print the path of the page."""
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
     from nightloom.reports.write import report_path
@@ -91,7 +91,7 @@ def fetch_docs(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson
     date = find_night(database, recipe, night)
     docs = find_docs(store, database, recipe, date)
     if docs is None:
-        msg = f"nothing has been validated in night {date} of {recipe}; `nightloom night show {recipe}` says why"
+        msg = f"night {date} of {recipe} has no Data Docs: nothing was validated; see `nightloom night show {recipe}`"
         raise InputError(msg)
     path = store.fetch_file(docs, report_path(recipe, date).with_suffix(".docs.html"))
     show({"recipe": recipe, "night": date, "docs": path}, facts([("page", path)]), as_json=as_json)
@@ -135,7 +135,7 @@ def _read_verdict(recipe: str, night: "date", outcomes: "list[StageOutcome]") ->
 
 
 def _fetch_report(recipe: str, night: "date", outcomes: "list[StageOutcome]") -> Path | None:
-    """Put the night's report where a browser can open it."""
+    """Return the path of the night's report, fetched from the store, or None if there is no report."""
     from nightloom.artifacts.results import Report
     from nightloom.registry.store import open_store
     from nightloom.reports.write import report_path

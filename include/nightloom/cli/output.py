@@ -1,4 +1,4 @@
-"""Output: what every command prints, a small table for people or one JSON document for programs."""
+"""Output: what commands print, as text for people or as one JSON document for programs."""
 
 import json
 import traceback
@@ -12,21 +12,21 @@ from nightloom.core.digests import short
 if TYPE_CHECKING:
     from nightloom.core.manifests import Manifest
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe.")]
 NightOption = Annotated[
-    str | None, typer.Option("--night", metavar="DATE", help="Such as 2026-11-23; the latest where it is not given.")
+    str | None, typer.Option("--night", metavar="DATE", help="A date such as 2026-11-23. Default: the latest night.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at most, the newest.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Largest number of entries, newest first.")]
 
 
 def show(document: Any, text: str, *, as_json: bool) -> None:
-    """Print the document as JSON, or the text that says the same."""
+    """Print the document as JSON, or its text."""
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str) if as_json else text)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> str:
-    """Write rows in columns; a sentence where there are none."""
+    """Return rows as a table with headings, or the text `empty` if there are none."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         return empty
@@ -38,26 +38,26 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> str:
-    """Write names and values, one pair a line."""
+    """Return names and values as text, one pair per line."""
     lines = [(name, _cell(value)) for name, value in pairs]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:{width}}  {value}".rstrip() for name, value in lines)
 
 
 def manifest_document(manifest: "Manifest") -> dict[str, Any]:
-    """Return a manifest with its id, as programs read it."""
+    """Return a manifest with its id as a JSON document."""
     return {"id": manifest.id, "kind": manifest.kind, **manifest.model_dump(mode="json")}
 
 
 def describe_fault(error: Exception) -> str:
-    """Return the sentence for an error that nobody raised on purpose; where it came from is printed before it."""
+    """Return the message of an unexpected error, after printing its traceback."""
     traceback.print_exception(error)
-    return f"Nightloom itself is at fault: {type(error).__name__}; report it with the lines above"
+    return f"unexpected {type(error).__name__} in Nightloom; report it with the traceback above"
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
     text = str(value)
-    # A digest is cut to what people compare by eye; every command takes the cut one.
+    # People compare digests by their first digits, and every command accepts those.
     return short(text) if len(text) == 64 and set(text) <= set("0123456789abcdef") else text

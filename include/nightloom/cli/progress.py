@@ -1,4 +1,4 @@
-"""Progress: on standard error, what step of the night is running, and what its log says."""
+"""Progress: the running step of a night and its log lines, on standard error."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from rich.markup import escape
 
 @contextmanager
 def following_steps() -> Iterator[Callable[[str, str], None]]:
-    """Return the function that a night tells its steps; on a terminal the running one is shown with a spinner."""
+    """Yield the function that shows each step as it begins. A terminal shows the running step with a spinner."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     began = time.monotonic()
     handler = _ConsoleHandler(console)
@@ -35,7 +35,7 @@ def following_steps() -> Iterator[Callable[[str, str], None]]:
 
 
 class _ConsoleHandler(logging.Handler):
-    """Prints a log line above the spinner."""
+    """Log handler that prints lines above the spinner."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)

@@ -1,4 +1,4 @@
-"""`nightloom quarantine`: the rows that were refused, and why."""
+"""`nightloom quarantine`: rows that were refused, with the reason, and their release."""
 
 from typing import Annotated, Any
 
@@ -7,12 +7,12 @@ import typer
 from nightloom.cli.lookup import find_night, load_result
 from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, show, table
 
-app = typer.Typer(name="quarantine", help="Rows that were refused, with the reason.", no_args_is_help=True)
+app = typer.Typer(name="quarantine", help="Refused rows, the reason, and their release.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_rules(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
-    """Count the quarantined rows of a night by rule, and those of them that were released since."""
+    """Count a night's quarantined rows by rule, and how many of them were released since."""
     import polars as pl
 
     date, frame = _open_quarantine(recipe, night)
@@ -30,12 +30,12 @@ def show_rows(
     recipe: RecipeName,
     *,
     night: NightOption = None,
-    rule: Annotated[str | None, typer.Option("--rule", help="Rows refused by this rule only.")] = None,
-    text: Annotated[bool, typer.Option("--text", help="Also the rows' text, as it was received.")] = False,
+    rule: Annotated[str | None, typer.Option("--rule", help="Only rows refused by this rule.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Also show the text of the rows, as received.")] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show the quarantined rows of a night: rule, measured value, threshold."""
+    """Show a night's quarantined rows with rule, measured value and threshold."""
     import polars as pl
 
     date, frame = _open_quarantine(recipe, night)
@@ -44,7 +44,7 @@ def show_rows(
     columns = ["row_id", "version", "rule", "measured", "threshold", *(["text"] if text else [])]
     rows = frame.select(columns).head(limit)
     document = {"recipe": recipe, "night": date, "rows": frame.height, "shown": rows.to_dicts()}
-    shown = table(columns, [_on_one_line(row) for row in rows.rows()], empty="no such row was quarantined")
+    shown = table(columns, [_on_one_line(row) for row in rows.rows()], empty="no row was quarantined")
     rest = frame.height - rows.height
     show(document, f"{shown}\n… and {rest} more: --limit {frame.height}" if rest else shown, as_json=as_json)
 
@@ -52,16 +52,18 @@ def show_rows(
 @app.command()
 def release(
     recipe: RecipeName,
-    rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW...]", help="Keys of rows at the source.")] = None,
+    rows: Annotated[
+        list[str] | None, typer.Argument(metavar="[ROW...]", help="Keys of the rows in the source.")
+    ] = None,
     *,
     rule: Annotated[
-        str | None, typer.Option("--rule", help="The rule or repair that was wrong; alone: all its rows.")
+        str | None, typer.Option("--rule", help="Rule or repair that was wrong. Without rows: all rows of it.")
     ] = None,
     night: NightOption = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, written into the record.")],
     as_json: AsJson = False,
 ) -> None:
-    """Let rows through that a night wrongly refused or repaired: the next night takes them as they are."""
+    """Release rows that a night wrongly refused or repaired. The next night accepts them unchanged."""
     from getpass import getuser
 
     from nightloom.artifacts.data import Preparation

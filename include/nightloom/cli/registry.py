@@ -1,4 +1,4 @@
-"""`nightloom registry`: the database of refs, nights and outcomes."""
+"""`nightloom registry`: the database of refs, nights, outcomes and the index of manifests."""
 
 from dataclasses import asdict
 
@@ -6,12 +6,16 @@ import typer
 
 from nightloom.cli.output import AsJson, show
 
-app = typer.Typer(name="registry", help="The database of refs, nights and outcomes.", no_args_is_help=True)
+app = typer.Typer(
+    name="registry",
+    help="The database of refs, nights and outcomes: migrate, rebuild, adopt a store.",
+    no_args_is_help=True,
+)
 
 
 @app.command()
 def migrate(*, as_json: AsJson = False) -> None:
-    """Create the registry, or bring it to the shape that this version needs. Safe to run again."""
+    """Create the registry, or migrate its tables to this version. Safe to run again."""
     from sqlalchemy import make_url
 
     from nightloom.core.settings import get_settings
@@ -24,7 +28,7 @@ def migrate(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def rebuild(*, as_json: AsJson = False) -> None:
-    """Make the index of manifests again from the store; refs, log and nights stay. Safe to run again, and to stop."""
+    """Rebuild the index of manifests from the store. Refs, log and nights stay. Safe to stop and to run again."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -40,17 +44,17 @@ def rebuild(*, as_json: AsJson = False) -> None:
         )
     if made.damaged:
         msg = (
-            f"the index has all manifests but {len(made.damaged)}, which are damaged, such as {made.damaged[0]}; "
+            f"{len(made.damaged)} manifests are damaged and not in the index, such as {made.damaged[0]}; "
             f"restore them from a backup of the store"
         )
         raise ManifestError(msg)
-    sentence = f"the index has the store's {made.manifests} manifests: {made.added} are new, {made.forgotten} were gone"
-    show(asdict(made), sentence, as_json=as_json)
+    message = f"the index has {made.manifests} manifests: {made.added} were added, {made.forgotten} removed"
+    show(asdict(made), message, as_json=as_json)
 
 
 @app.command()
 def adopt(*, as_json: AsJson = False) -> None:
-    """Make the store's prefix this registry's, when the one that owned it is gone: its garbage becomes ours."""
+    """Take over the store's prefix for this registry, if the registry that owned it is lost."""
     from nightloom.core.ownership import take_over_prefix
     from nightloom.registry.database import open_database
     from nightloom.registry.roots import read_registry_id
@@ -60,4 +64,8 @@ def adopt(*, as_json: AsJson = False) -> None:
     take_over_prefix(store, registry)
     bucket, prefix = store.bucket.name, store.bucket.prefix
     where = f"prefix {prefix!r} of bucket {bucket!r}"
-    show({"bucket": bucket, "prefix": prefix, "registry": registry}, f"{where} is ours", as_json=as_json)
+    show(
+        {"bucket": bucket, "prefix": prefix, "registry": registry},
+        f"{where} now belongs to this registry",
+        as_json=as_json,
+    )

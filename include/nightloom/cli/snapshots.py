@@ -1,4 +1,4 @@
-"""`nightloom snapshot`: what the models were trained on."""
+"""`nightloom snapshot`: the frozen training data."""
 
 from itertools import islice
 from pathlib import Path
@@ -9,14 +9,16 @@ import typer
 from nightloom.cli.lookup import find_id
 from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
 
-app = typer.Typer(name="snapshot", help="Training data, frozen.", no_args_is_help=True)
+app = typer.Typer(
+    name="snapshot", help="Frozen training data: list, verify, compare, export, collect garbage.", no_args_is_help=True
+)
 
 SnapshotArgument = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Id of a snapshot, or its first digits.")]
 
 
 @app.command("list")
 def list_snapshots(
-    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Of this recipe only.")] = None,
+    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Only this recipe.")] = None,
     *,
     limit: Limit = 20,
     as_json: AsJson = False,
@@ -44,10 +46,12 @@ def list_snapshots(
 def show_snapshot(
     snapshot: SnapshotArgument,
     *,
-    files: Annotated[bool, typer.Option("--files", help="The addresses of its Parquet files, one a line.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", help="Print the addresses of its Parquet files, one per line.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a snapshot holds and where it came from."""
+    """Show a snapshot: splits, parent, files and token counts."""
     from nightloom.artifacts.data import Snapshot
     from nightloom.artifacts.training import Tokens
     from nightloom.core.digests import short
@@ -89,7 +93,7 @@ def show_snapshot(
 
 @app.command()
 def verify(snapshot: SnapshotArgument, *, as_json: AsJson = False) -> None:
-    """Recompute every digest of a snapshot. Exit 1 when something is not as it was frozen, but for erased rows."""
+    """Recompute every digest of a snapshot. Exit 1 if anything but erased rows has changed."""
     from nightloom.artifacts.data import Snapshot
     from nightloom.core.errors import ManifestError
     from nightloom.registry.database import open_database
@@ -103,8 +107,8 @@ def verify(snapshot: SnapshotArgument, *, as_json: AsJson = False) -> None:
     except ManifestError as error:
         problem = str(error)
     since = f"; {erased} row{'s' if erased > 1 else ''} erased" if erased else ""
-    text = problem or f"snapshot {snapshot_id} is as it was frozen{since}"
-    document = {"id": snapshot_id, "sound": problem is None, "erased": erased, "problem": problem}
+    text = problem or f"snapshot {snapshot_id} is unchanged{since}"
+    document = {"id": snapshot_id, "valid": problem is None, "erased": erased, "problem": problem}
     show(document, text, as_json=as_json)
     raise typer.Exit(1 if problem else 0)
 
@@ -117,7 +121,7 @@ def diff(
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Describe what became of the rows from one snapshot to another: how many by slice, and which."""
+    """Show which rows changed from one snapshot to another, with counts by slice."""
     from nightloom.artifacts.data import Snapshot
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
@@ -131,7 +135,7 @@ def diff(
     by_slice = counts.pivot("change", index="slice", values="rows").to_dicts()
     lines = [[line["slice"], *(line.get(change) or 0 for change in CHANGES)] for line in by_slice]
     rows = [[row["row_id"], row["slice"], row["change"]] for row in shown]
-    text = table(["slice", *CHANGES], lines, empty="the same rows")
+    text = table(["slice", *CHANGES], lines, empty="the rows are the same")
     listed = table(["row", "slice", "change"], rows, empty="")
     more = f"\n… and {len(changed) - limit} more rows; --limit shows them" if len(changed) > limit else ""
     show(document, text + (f"\n\n{listed}{more}" if rows else ""), as_json=as_json)
@@ -140,11 +144,13 @@ def diff(
 @app.command()
 def export(
     snapshot: SnapshotArgument,
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="An empty folder, or one of the same export.")],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FOLDER", help="An empty folder, or an earlier export of the same snapshot.")
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write a snapshot as Parquet files that DuckDB, Polars, pandas and `datasets` read."""
+    """Export a snapshot as Parquet files for DuckDB, Polars, pandas and `datasets`."""
     from nightloom.artifacts.data import Snapshot
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
@@ -159,13 +165,15 @@ def export(
 @app.command("gc")
 def collect_garbage(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and touch nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be collected, and change nothing.")
+    ] = False,
     grace_hours: Annotated[
-        int, typer.Option("--grace-hours", min=1, help="Longer than any step of a night takes.")
+        int, typer.Option("--grace-hours", min=1, help="Keep younger objects. Must be longer than any step of a night.")
     ] = 48,
     as_json: AsJson = False,
 ) -> None:
-    """Collect what no night, ref, blueprint or report names: into the trash, and from there for good."""
+    """Collect objects that no night, ref, blueprint or report names: into the trash, and later for good."""
     from datetime import timedelta
 
     from nightloom.core.nights import utc_now
@@ -177,7 +185,7 @@ def collect_garbage(
     grace = timedelta(hours=grace_hours)
     decisions = collect(open_store(), open_database(), now=utc_now(), grace=grace, dry_run=dry_run)
     counts = count_by_reason(decisions)
-    columns = ["fate", "reason", "objects", "bytes"]
+    columns = ["action", "reason", "objects", "bytes"]
     document = {"dry_run": dry_run, "counts": [dict(zip(columns, line, strict=True)) for line in counts]}
     show(document, table(columns, counts, empty="the store is empty"), as_json=as_json)
 

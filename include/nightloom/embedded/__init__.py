@@ -1,1 +1,1 @@
-"""The embedded services: SeaweedFS and Airflow as processes with one owner, and a night followed through them."""
+"""The embedded services: SeaweedFS and Airflow as background processes, and `make nightly`, which runs a night."""

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as it takes to see that it is well, and to start and follow runs."""
+"""Airflow's REST API: the calls for health, pools, and for starting and following runs."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,12 +13,12 @@ from nightloom.embedded.instance import ADMIN, Instance
 
 _TIMEOUT_S = 30
 _ATTEMPTS = 5
-_PAGE = 100  # Airflow gives no more at once
+_PAGE = 100  # the most that Airflow returns at once
 
 
 @dataclass(frozen=True, slots=True)
 class DagRun:
-    """One run of a Dag, as it was when it was asked for."""
+    """A run of a Dag at the time of the request."""
 
     dag_id: str
     run_id: str
@@ -29,13 +29,13 @@ class DagRun:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen in it."""
+        """Whether the run has ended."""
         return self.state in ("success", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """One task of a run, as it was when it was asked for; `label` says what it is mapped over, such as `trial 3`."""
+    """A task of a run at the time of the request. `label` is what it is mapped over, such as `trial 3`."""
 
     dag_id: str
     run_id: str
@@ -51,7 +51,7 @@ class TaskRun:
 
 @dataclass(slots=True)
 class AirflowApi:
-    """One Airflow, asked as one user; logs in when it must."""
+    """Client of one Airflow as one user. Logs in when Airflow asks for it."""
 
     url: str
     user: str
@@ -64,9 +64,9 @@ class AirflowApi:
             base_url=self.url,
             timeout=_TIMEOUT_S,
             transport=self.transport,
-            # Nothing is left open between two questions, so that nobody has to close it.
+            # No connection stays open between requests, so the client needs no closing.
             limits=httpx.Limits(max_keepalive_connections=0),
-            trust_env=False,  # loopback: a proxy of the environment is not for it
+            trust_env=False,  # a proxy of the environment must not be used for loopback
         )
 
     @classmethod
@@ -75,49 +75,49 @@ class AirflowApi:
         return cls(instance.airflow_url, ADMIN, instance.secrets["admin_password"])
 
     def health(self) -> dict[str, str]:
-        """Return the status of each component by name; asked without a login."""
+        """Return the status of each component by name. Needs no login."""
         response = self._client.get("/api/v2/monitor/health")
         response.raise_for_status()
         return {name: str(part["status"]) for name, part in response.json().items() if part}
 
     def ensure_pool(self, name: str, *, slots: int, description: str) -> None:
-        """Create a pool unless it is there; one that somebody resized is left as it is."""
+        """Create a pool if it does not exist. An existing pool keeps its size."""
         if "name" not in self._ask("GET", f"/pools/{name}", accept=(404,)):
             body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
             self._ask("POST", "/pools", json=body, accept=(409,))
 
     def unpause(self, dag_id: str) -> bool:
-        """Let a Dag run; tell whether Airflow knows it yet."""
+        """Unpause a Dag, and return whether Airflow knows it."""
         found = self._ask("GET", f"/dags/{dag_id}", accept=(404,))
         if found.get("is_paused"):
             self._ask("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
         return "dag_id" in found
 
     def import_errors(self) -> list[str]:
-        """Return what is wrong with files under dags/."""
+        """Return the import errors of files under dags/."""
         found = self._ask("GET", "/importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in found]
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> DagRun:
-        """Start a run as the trigger form does; an empty `conf` is the empty form."""
+        """Start a run as the trigger form does. An empty `conf` is the empty form."""
         body = {"logical_date": None, "conf": dict(conf)}
         return _as_run(self._ask("POST", f"/dags/{dag_id}/dagRuns", json=body))
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
-        """Return one run as it is now."""
+        """Return a run."""
         return _as_run(self._ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
 
     def runs(self, dag_id: str, **filters: Any) -> list[DagRun]:
-        """Return the newest runs of a Dag, newest first; none when Airflow does not know the Dag."""
+        """Return the newest runs of a Dag, newest first, or an empty list if Airflow does not know the Dag."""
         query = {"order_by": "-id", "limit": 20, **filters}
         found = self._ask("GET", f"/dags/{dag_id}/dagRuns", params=query, accept=(404,))
         return [_as_run(run) for run in found.get("dag_runs", ())]
 
     def tasks(self, run: DagRun) -> list[TaskRun]:
-        """Return the tasks of a run in the order in which they began."""
+        """Return the tasks of a run in the order of their start."""
         path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
         tasks: list[TaskRun] = []
-        while True:  # many trials are many pages
+        while True:  # a run of many trials has several pages
             query = {"limit": _PAGE, "offset": len(tasks), "order_by": "start_date"}
             found = self._ask("GET", path, params=query)["task_instances"]
             tasks += map(_as_task, found)
@@ -125,7 +125,7 @@ class AirflowApi:
                 return tasks
 
     def last_log_line(self, task: TaskRun) -> str | None:
-        """Return the last line that our code logged in a task."""
+        """Return the last line that Nightloom logged in a task, or None if there is none."""
         path = f"/dags/{task.dag_id}/dagRuns/{task.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
         found = self._ask("GET", path, params={"map_index": task.map_index}, accept=(404,))
         ours = [
@@ -136,10 +136,10 @@ class AirflowApi:
         return ours[-1] if ours else None
 
     def _ask(self, method: str, path: str, *, accept: tuple[int, ...] = (), **request: Any) -> Any:
-        """Ask, logging in first when the last login has gone stale.
+        """Send a request and return its JSON. Log in first if the last login has expired.
 
         Raises:
-            FaultError: Airflow did not answer, or answered with a refusal that is not in `accept`.
+            FaultError: Airflow did not answer, or answered with an error that is not in `accept`.
         """
         try:
             response = self._send(method, path, request)
@@ -155,8 +155,8 @@ class AirflowApi:
         return response.json()
 
     def _send(self, method: str, path: str, request: Mapping[str, Any]) -> httpx.Response:
-        # A machine that trains answers late: a question may be asked again, an order may not. Where SQLite was locked,
-        # the answer is an error and nothing has been done: anything may be asked again.
+        # A machine that is training answers late. Reads can be repeated after a timeout, a POST cannot. A server error
+        # means that SQLite was locked and nothing was changed: every request can be repeated.
         may_repeat = () if method == "POST" else (httpx.TimeoutException,)
         for _ in range(_ATTEMPTS - 1):
             with suppress(*may_repeat):

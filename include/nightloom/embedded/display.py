@@ -1,4 +1,4 @@
-"""Display: how a night goes, for people at a terminal and for a file of lines."""
+"""Display: the progress of a night, for a terminal or a log file."""
 
 import time
 from typing import TYPE_CHECKING, Self
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 15
 _WORDS = {
-    "running": ("begins", "cyan"),
+    "running": ("started", "cyan"),
     "success": ("done", "green"),
     "failed": ("failed", "bold red"),
     "skipped": ("skipped", "yellow"),
     "upstream_failed": ("not run", "yellow"),
-    "up_for_retry": ("will be tried again", "yellow"),
-    "awaiting_input": ("waits for a person", "bold magenta"),
+    "up_for_retry": ("will be retried", "yellow"),
+    "awaiting_input": ("waiting for input", "bold magenta"),
 }
 
 
 class Display:
-    """Tells each task as it begins and ends, and what it logs meanwhile. A listener for `follow_night`.
+    """Listener for `follow_night` that prints the start, log lines and end of each task.
 
-    A terminal shows what runs in a line of its own; elsewhere each event is a line.
+    A terminal shows the running task in a status line. Elsewhere, each event is a line.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status | None = None
-        self._said, self._said_at = "", time.monotonic()
+        self._last_line, self._printed_at = "", time.monotonic()
 
     def on_task(self, task: TaskRun) -> None:
-        """Write a line for a state that people care about."""
+        """Print a line for a state that matters to people."""
         word, style = _WORDS.get(task.state, ("", ""))
         if not word:
             return
@@ -47,11 +47,11 @@ class Display:
         self._console.print(f"  {_name(task):36}[{style}]{padded}[/]{took}")
 
     def on_line(self, task: TaskRun, line: str) -> None:
-        """Show a task's last log line: at once on a terminal, now and then elsewhere."""
+        """Show a task's last log line: at once on a terminal, every 15 seconds elsewhere."""
         if self._console.is_terminal:
             self._show(f"{_name(task)}  {line}")
-        elif line != self._said and time.monotonic() - self._said_at >= _LINE_EVERY_S:
-            self._said, self._said_at = line, time.monotonic()
+        elif line != self._last_line and time.monotonic() - self._printed_at >= _LINE_EVERY_S:
+            self._last_line, self._printed_at = line, time.monotonic()
             self._console.print(f"    {line}", markup=False)
 
     def __enter__(self) -> Self:

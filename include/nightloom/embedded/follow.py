@@ -1,4 +1,4 @@
-"""Follow: a night's four runs through Airflow, one after the other, told task by task."""
+"""Follow: watch the four Dag runs of a night one after the other, and report each task to a listener."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -11,30 +11,30 @@ from nightloom.core.stages import STAGES
 from nightloom.embedded.airflow_api import AirflowApi, DagRun, TaskRun
 
 _LOG_S = 3.0
-# From the end of one run to the beginning of the next; measured at 1 to 2 s on a quiet machine.
+# Longest time between the end of a run and the start of the next. It takes 1 to 2 s on an idle machine.
 _HOP_S = 120
 
 
 class Listener(Protocol):
-    """Whoever wants to know how the night goes."""
+    """Receiver of the events of a night."""
 
     def on_task(self, task: TaskRun) -> None:
-        """Hear that a task has come to another state."""
+        """Handle a new state of a task."""
 
     def on_line(self, task: TaskRun, line: str) -> None:
-        """Hear the last line that a running task has logged."""
+        """Handle the last log line of a running task."""
 
 
 def dag_ids(recipe: str) -> list[str]:
-    """Return the Dags of a recipe's night, in their order."""
+    """Return the ids of the Dags of a recipe's night, in their order."""
     return [f"{recipe}__{stage}" for stage in STAGES]
 
 
 def find_running(api: AirflowApi, recipe: str, night: date, timezone: str) -> DagRun | None:
-    """Return the run of that night that is under way, the furthest of its chain; nothing when none is."""
+    """Return the running Dag run of a night, the last one in the chain, or None if none is running."""
     for dag_id in reversed(dag_ids(recipe)):
         for run in api.runs(dag_id, state=["queued", "running"]):
-            # A run from the empty form carries no night of its own: it is that of the day on which it began.
+            # A run from the empty form has no night of its own. Its night is the day on which it began.
             if (run.night or night_of(run.run_after, timezone).isoformat()) == night.isoformat():
                 return run
     return None
@@ -43,18 +43,18 @@ def find_running(api: AirflowApi, recipe: str, night: date, timezone: str) -> Da
 def follow_night(
     api: AirflowApi, recipe: str, night: date, first: DagRun, listener: Listener, *, poll_s: float = 1
 ) -> list[DagRun]:
-    """Follow the chain from a run of it to its end, and give the runs as they ended.
+    """Follow a night's chain of runs from one of them to the end, and return the ended runs.
 
     Args:
         api: Airflow.
         recipe: Name of the recipe.
         night: The night that the runs belong to.
         first: The run to begin with.
-        listener: Is told how it goes.
-        poll_s: Time between two looks.
+        listener: Receives the events.
+        poll_s: Seconds between two polls.
 
     Raises:
-        FaultError: The chain stopped: a run ended, and the next one did not begin.
+        FaultError: A run ended, and the next one did not start in time.
     """
     chain = dag_ids(recipe)
     runs = [follow_run(api, first, listener, poll_s)]
@@ -65,7 +65,7 @@ def follow_night(
 
 
 def measure_idle(tasks: Iterable[TaskRun]) -> float:
-    """Return the seconds between the first task's beginning and the last one's end in which no task ran."""
+    """Return the seconds in which no task ran, between the start of the first task and the end of the last."""
     spans = sorted((task.started_at, task.ended_at) for task in tasks if task.started_at and task.ended_at)
     idle_s, until = 0.0, None
     for began, ended in spans:
@@ -75,21 +75,21 @@ def measure_idle(tasks: Iterable[TaskRun]) -> float:
 
 
 def follow_run(api: AirflowApi, run: DagRun, listener: Listener, poll_s: float) -> DagRun:
-    """Follow one run to its end, and give it as it ended."""
-    told: dict[tuple[str, int], tuple[int, str]] = {}
+    """Follow a run to its end, and return the ended run."""
+    reported: dict[tuple[str, int], tuple[int, str]] = {}
     last_line = time.monotonic()
     while True:
-        run = api.run(run.dag_id, run.run_id)  # before its tasks, so that their last states are told too
+        run = api.run(run.dag_id, run.run_id)  # before its tasks, so that their last states are reported too
         tasks = api.tasks(run)
         for task in tasks:
-            if told.get((task.task_id, task.map_index)) != (task.try_number, task.state):
-                told[task.task_id, task.map_index] = (task.try_number, task.state)
+            if reported.get((task.task_id, task.map_index)) != (task.try_number, task.state):
+                reported[task.task_id, task.map_index] = (task.try_number, task.state)
                 listener.on_task(task)
         if run.is_over:
             return run
         if time.monotonic() - last_line >= _LOG_S:
             last_line = time.monotonic()
-            _tell_lines(api, tasks, listener)
+            _report_lines(api, tasks, listener)
         time.sleep(poll_s)
 
 
@@ -101,13 +101,13 @@ def _wait_for_run(api: AirflowApi, dag_id: str, night: date, since: datetime, po
                 return run
         time.sleep(poll_s)
     msg = (
-        f"no run of {dag_id} began for night {night} within {_HOP_S} s; "
-        f"see {api.url}/dags/{dag_id} for a pause, an import error, or a scheduler that is not healthy"
+        f"no run of {dag_id} started for night {night} within {_HOP_S} s; "
+        f"check {api.url}/dags/{dag_id}: the Dag is paused, has an import error, or the scheduler is not healthy"
     )
     raise FaultError(msg)
 
 
-def _tell_lines(api: AirflowApi, tasks: Sequence[TaskRun], listener: Listener) -> None:
+def _report_lines(api: AirflowApi, tasks: Sequence[TaskRun], listener: Listener) -> None:
     for task in tasks:
         if task.state == "running" and (line := api.last_log_line(task)):
             listener.on_line(task, line)

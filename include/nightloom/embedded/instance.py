@@ -1,4 +1,4 @@
-"""Instance: one running copy of the embedded services: its folder, its ports and its secrets, each chosen once."""
+"""Instance: the folder, ports and secrets of one copy of the embedded services."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ ADMIN = "admin"
 EXAMPLE_CONNECTION = "tickets"
 
 _LOOPBACK = "127.0.0.1"
-# Below the range from which Linux takes the ports of outgoing connections.
+# Below the range that Linux uses for outgoing connections.
 _PORTS = range(20_000, 32_000)
 _PORT_NAMES = (
     *("s3", "s3_grpc", "filer", "filer_grpc", "master", "master_grpc", "volume", "volume_grpc"),
@@ -35,7 +35,7 @@ _LONGEST_SOCKET_DIR = 80
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Where the services of one var folder lie and how they are reached."""
+    """The services of one var folder: where their files are, and how to reach them."""
 
     var_dir: Path
     ports: Mapping[str, int]
@@ -43,37 +43,37 @@ class Instance:
 
     @property
     def services_dir(self) -> Path:
-        """The folder of generated configuration."""
+        """Folder of the generated configuration."""
         return self.var_dir / "services"
 
     @property
     def logs_dir(self) -> Path:
-        """The folder of the services' own logs."""
+        """Folder of the services' logs."""
         return self.var_dir / "logs"
 
     @property
     def airflow_home(self) -> Path:
-        """Airflow's home: its database and its task logs."""
+        """Airflow's home, with its database and task logs."""
         return self.var_dir / "airflow"
 
     @property
     def env_file(self) -> Path:
-        """The settings that every command of this installation reads."""
+        """File of settings that every command of this installation reads."""
         return self.var_dir / ENV_FILE_NAME
 
     @property
     def s3_url(self) -> str:
-        """The address of the object store."""
+        """URL of the object store."""
         return f"http://{_LOOPBACK}:{self.ports['s3']}"
 
     @property
     def airflow_url(self) -> str:
-        """The address of the Airflow UI."""
+        """URL of the Airflow UI."""
         return f"http://{_LOOPBACK}:{self.ports['airflow']}"
 
     @property
     def socket_dir(self) -> Path:
-        """The folder of Unix sockets, whose paths the kernel limits to about a hundred characters."""
+        """Folder of Unix sockets. The kernel limits their paths to about 100 characters."""
         folder = self.services_dir / "sockets"
         if len(str(folder)) <= _LONGEST_SOCKET_DIR:
             return folder
@@ -81,17 +81,17 @@ class Instance:
         return Path(tempfile.gettempdir()) / f"nightloom-{os.getuid()}-{name}"
 
     def settings(self) -> Settings:
-        """Return the settings that point at this instance, whatever the environment says."""
+        """Return the settings of this instance, regardless of the environment."""
         given: dict[str, Any] = {"var_dir": self.var_dir, **_store_settings(self)}
         return Settings(_env_file=self.env_file, **given)
 
 
 def open_instance(var_dir: Path, *, keep_ports: bool) -> Instance:
-    """Return the instance of a var folder; what is missing is chosen and remembered.
+    """Return the instance of a var folder. Missing ports and secrets are chosen and remembered.
 
     Args:
-        var_dir: The folder that all of it lies in.
-        keep_ports: The services run, so that their ports are theirs; else a port taken meanwhile is replaced.
+        var_dir: Folder of all files of the instance.
+        keep_ports: Keep the ports, because the services may run. Otherwise a port that is in use is replaced.
     """
     var_dir = var_dir.resolve()
     services_dir = var_dir / "services"
@@ -101,17 +101,17 @@ def open_instance(var_dir: Path, *, keep_ports: bool) -> Instance:
 
 
 def write_environment(instance: Instance, given: Mapping[str, str]) -> None:
-    """Write `nightloom.env` and `connections.yaml`; lines that somebody added are kept.
+    """Write `nightloom.env` and `connections.yaml`. Lines that the user added are kept.
 
     Args:
-        instance: The instance that the commands are to use.
-        given: Further variables to remember: settings of ours, and what Airflow is to find in its environment.
+        instance: The instance that commands will use.
+        given: Further variables to remember: settings of Nightloom, and variables for Airflow's environment.
     """
     ours = {f"NIGHTLOOM_{name.upper()}": value for name, value in _store_settings(instance).items()}
     ours["NIGHTLOOM_AIRFLOW_URL"] = instance.airflow_url
     merged = {**read_environment(instance), **ours, **given}
     text = "".join(f"{key}={_quote(value)}\n" for key, value in sorted(merged.items()))
-    write_private(instance.env_file, "# Written by `make up`; lines that you add are kept.\n" + text)
+    write_private(instance.env_file, "# Written by `make up`. Lines that you add are kept.\n" + text)
 
     connections_file = instance.var_dir / "connections.yaml"
     connections = (yaml.safe_load(connections_file.read_text()) if connections_file.exists() else None) or {}
@@ -121,7 +121,7 @@ def write_environment(instance: Instance, given: Mapping[str, str]) -> None:
 
 
 def read_environment(instance: Instance) -> dict[str, str]:
-    """Return the variables that `nightloom.env` holds."""
+    """Return the variables in `nightloom.env`."""
     if not instance.env_file.exists():
         return {}
     values = dotenv_values(instance.env_file, interpolate=False)
@@ -129,12 +129,12 @@ def read_environment(instance: Instance) -> dict[str, str]:
 
 
 def example_url(instance: Instance) -> str:
-    """Return the address of the example recipe's ticket system."""
+    """Return the database URL of the example recipe's ticket system."""
     return f"sqlite:///{instance.var_dir / 'example' / 'tickets.db'}"
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file that only its owner may read, whole or not at all."""
+    """Replace a file atomically. Only its owner can read it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         partial.unlink()
@@ -170,13 +170,13 @@ def _choose_ports(file: Path, var_dir: Path, *, keep: bool) -> dict[str, int]:
 
 
 def _free_ports(var_dir: Path, taken: set[int]) -> Iterator[int]:
-    # Begun at a place of the folder's own, so that two instances started at once do not choose alike.
+    # The search begins at a port derived from the folder, so that two instances started at once choose different ones.
     start = int(hashlib.sha256(str(var_dir).encode()).hexdigest()[:8], 16) % len(_PORTS)
     for offset in range(len(_PORTS)):
         port = _PORTS[(start + offset) % len(_PORTS)]
         if port not in taken and _is_free(port):
             yield port
-    msg = f"no free port on {_LOOPBACK} between {_PORTS.start} and {_PORTS.stop}; stop what holds them"
+    msg = f"no free port on {_LOOPBACK} between {_PORTS.start} and {_PORTS.stop}; stop programs that use them"
     raise FaultError(msg)
 
 

@@ -1,4 +1,4 @@
-"""Lifecycle: bring the services of a var folder up until each of them answers, and down until nothing is left."""
+"""Lifecycle: start the services of a var folder until each is ready, and stop all of their processes."""
 
 import fcntl
 import logging
@@ -33,16 +33,16 @@ _AIRFLOW_S = 300
 
 
 def up(var_dir: Path, *, airflow: bool = True, environment: Mapping[str, str] | None = None) -> Instance:
-    """Start what does not run yet, wait until it answers, and return how it is reached. Safe to run again.
+    """Start the services that do not run, wait until they are ready, and return the instance. Safe to run again.
 
     Args:
-        var_dir: The folder that all of it lies in; another folder is another, independent instance.
-        airflow: Start Airflow too; else the object store alone (an Airflow that runs is left running).
-        environment: Further variables for `nightloom.env`, where they are remembered: `NIGHTLOOM_*` settings, and
-            what Airflow is to find in its environment.
+        var_dir: Folder of all files of the instance. Each folder is an independent instance.
+        airflow: Also start Airflow. Otherwise only the object store is started, and a running Airflow is left running.
+        environment: Variables to remember in `nightloom.env`: `NIGHTLOOM_*` settings, and variables for Airflow's
+            environment.
 
     Raises:
-        FaultError: Something did not start in time; the message names its log.
+        FaultError: A service did not start in time. The message names its log.
     """
     with _locked(var_dir):
         instance = _claim(var_dir)
@@ -62,7 +62,7 @@ def up(var_dir: Path, *, airflow: bool = True, environment: Mapping[str, str] | 
 
 
 def down(var_dir: Path) -> int:
-    """Stop everything that belongs to a var folder, whoever started it; return how many had to be swept up."""
+    """Stop all processes of a var folder. Return how many were left over after the services had stopped."""
     if not var_dir.exists():
         return 0
     with _locked(var_dir):
@@ -74,14 +74,14 @@ def down(var_dir: Path) -> int:
 
 
 def status(var_dir: Path) -> dict[str, str]:
-    """Return the state of every service by name; nothing when none was started."""
+    """Return the state of every service by name. Empty if none was started."""
     if not (var_dir / "services").exists():
         return {}
     return Supervisor(open_instance(var_dir, keep_ports=True)).states()
 
 
 def describe_login(instance: Instance) -> str:
-    """Return the line that says where the UI is and how to log in."""
+    """Return a line with the URL and the login of the UI."""
     return f"Airflow       {instance.airflow_url}  user {ADMIN}  password {instance.secrets['admin_password']}"
 
 
@@ -93,29 +93,29 @@ def _locked(var_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            logger.info("another up or down is under way in %s; waiting for it", var_dir)
+            logger.info("waiting for another `make up` or `make down` in %s", var_dir)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _claim(var_dir: Path) -> Instance:
-    """Return the instance, and see that its processes run under a living supervisor or not at all."""
+    """Return the instance, after stopping processes that no supervisor controls."""
     instance = open_instance(var_dir, keep_ports=True)
     pid = Supervisor(instance).pid()
     if strays := stop_owned(instance.var_dir, supervisor=pid):
-        logger.info("%d processes of a supervisor that is gone were stopped first", strays)
+        logger.info("stopped %d processes left by an earlier supervisor", strays)
     return instance if pid else open_instance(var_dir, keep_ports=False)
 
 
 def _remove_sockets(instance: Instance) -> None:
     shutil.rmtree(instance.socket_dir, ignore_errors=True)
-    # SeaweedFS puts these into /tmp and nowhere else, and leaves them there when it is killed.
+    # SeaweedFS always creates these sockets in /tmp, and leaves them there when it is killed.
     for part in ("master", "volume", "filer", "s3"):
         Path(f"/tmp/seaweedfs-{part}-grpc-{instance.ports[f'{part}_grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
 
 
 def _wait_for_store(instance: Instance) -> None:
-    """Wait until a bucket is there and an object can be read: the volume server joins after the gateway answers."""
+    """Wait until an object can be written and read: the volume server joins after the gateway is ready."""
     store = connect_store(instance.settings())
 
     def refusal() -> str | None:
@@ -130,7 +130,7 @@ def _wait_for_store(instance: Instance) -> None:
 
 
 def _migrate_airflow(instance: Instance) -> None:
-    """Create or upgrade Airflow's database, once a version."""
+    """Create or upgrade Airflow's database, once for each version of Airflow."""
     from importlib.metadata import version
 
     stamp = instance.airflow_home / "migrated"
@@ -148,13 +148,13 @@ def _migrate_airflow(instance: Instance) -> None:
             check=False,
         )
     if done.returncode != 0:
-        msg = f"airflow db migrate ended with {done.returncode}; its log is {log}"
+        msg = f"airflow db migrate failed with exit code {done.returncode}; see {log}"
         raise FaultError(msg)
     stamp.write_text(version("apache-airflow"))
 
 
 def _wait_for_airflow(instance: Instance) -> None:
-    """Wait until every component is healthy, and see that the pool is there: a slot for each GPU, or one."""
+    """Wait until every component is healthy, and create the pool `gpu` with a slot per GPU, at least one."""
     api = AirflowApi.of(instance)
     logs = f"the logs are {instance.logs_dir}/*.log"
 

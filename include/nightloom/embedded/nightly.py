@@ -1,4 +1,4 @@
-"""Nightly: everything from nothing to the morning's report, as `make nightly` has it."""
+"""Nightly: `make nightly`, from an empty machine to the report of a night."""
 
 import subprocess
 import sys
@@ -38,38 +38,38 @@ _PARSED_S = 120
 
 
 def run_nightly(name: str, *, data: Path | None, night: str | None, console: Console) -> int:
-    """Run one whole night of a recipe through Airflow, tell how it goes, and give the exit code.
+    """Run a whole night of a recipe through Airflow, show its progress, and return the exit code.
 
     Args:
         name: The recipe.
-        data: Folder that `{data}` in its paths stands for; none: the one remembered.
-        night: The night; none: tonight, by the empty form.
-        console: Where it is told.
+        data: Folder for `{data}` in its paths, or None for the remembered one.
+        night: Date of the night, or None for tonight.
+        console: Where progress is printed.
     """
     recipe = load_recipe(name)
     if data is None and isinstance(recipe.prepare.source, FilesSource | DeltaSource):
         recipe.prepare.source.resolved_path()
     chosen = parse_night(night) if night else night_of(utc_now(), recipe.timezone)
     remembered = {"NIGHTLOOM_DATA_DIR": str(data.resolve())} if data else {}
-    with _told(console, "services"):
+    with _timed(console, "services"):
         instance = up(get_settings().var_dir, environment=remembered)
-        get_settings.cache_clear()  # `up` has just written what they are read from
+        get_settings.cache_clear()  # `up` has just written the file that they are read from
     api = AirflowApi.of(instance)
     run = find_running(api, name, chosen, recipe.timezone)
     if run is None:
-        with _told(console, "data and base model"):
+        with _timed(console, "data and base model"):
             _make_inputs(instance, recipe, chosen)
-    with _told(console, f"night {chosen} of {name}"), Display(console) as display:
+    with _timed(console, f"night {chosen} of {name}"), Display(console) as display:
         wait_until("the recipe's Dags", lambda: _missing_dags(api, recipe), timeout_s=_PARSED_S)
         run = run or api.trigger(dag_ids(name)[0], {"night": night} if night else {})
         runs = follow_night(api, name, chosen, run, display)
     idle_s = measure_idle(task for one in runs for task in api.tasks(one))
-    console.print(f"no task ran for {idle_s:.0f} s of it")
-    return _tell_report(instance, recipe, chosen, console)
+    console.print(f"no task ran for {idle_s:.0f} s of this time")
+    return _print_report(instance, recipe, chosen, console)
 
 
 @contextmanager
-def _told(console: Console, what: str) -> Iterator[None]:
+def _timed(console: Console, what: str) -> Iterator[None]:
     started = time.monotonic()
     console.print(f"[bold]{what}[/]")
     yield
@@ -77,7 +77,7 @@ def _told(console: Console, what: str) -> Iterator[None]:
 
 
 def _make_inputs(instance: Instance, recipe: Recipe, night: date) -> None:
-    """Feed the example's ticket system, where the recipe reads it, and make the base model beforehand."""
+    """Fill the example's ticket system if the recipe reads it, and freeze the base model."""
     if _reads_the_example(instance, recipe):
         _feed_example(night)
     freeze_in_child(open_store(), recipe.train.base)
@@ -87,7 +87,7 @@ def _reads_the_example(instance: Instance, recipe: Recipe) -> bool:
     source = recipe.prepare.source
     if not isinstance(source, SqlSource) or source.connection != EXAMPLE_CONNECTION:
         return False
-    # A connection of that name that leads elsewhere is somebody's own: nothing is written there.
+    # A connection of the same name to another database belongs to the user: nothing is written to it.
     return resolve_connection(EXAMPLE_CONNECTION) == example_url(instance)
 
 
@@ -95,7 +95,7 @@ def _feed_example(night: date) -> None:
     command = [sys.executable, "-m", "nightloom.examples.support_triage", "--until", night.isoformat()]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603  # our own module
     if done.returncode != 0:
-        msg = f"{command[2]} ended with exit code {done.returncode}; its last lines above say why"
+        msg = f"{command[2]} failed with exit code {done.returncode}; see its last lines above"
         raise FaultError(msg)
 
 
@@ -104,14 +104,14 @@ def _missing_dags(api: AirflowApi, recipe: Recipe) -> str | None:
     if not missing:
         return None
     errors = api.import_errors()
-    why = "; ".join(errors) if errors else "their files have not been parsed"
+    why = "; ".join(errors) if errors else "their files are not parsed yet"
     return f"Airflow does not know {', '.join(missing)}: {why}"
 
 
-def _tell_report(instance: Instance, recipe: Recipe, night: date, console: Console) -> int:
+def _print_report(instance: Instance, recipe: Recipe, night: date, console: Console) -> int:
     outcome = read_outcome(open_database(), recipe.name, night, "report")
     if outcome is None or outcome.status != "done" or outcome.manifest is None:
-        msg = f"night {night} has no report: {outcome.sentence if outcome else 'nothing was written down'}"
+        msg = f"night {night} has no report: {outcome.sentence if outcome else 'the report stage was not run'}"
         raise FaultError(msg)
     store = open_store()
     report = store.load(Report, outcome.manifest)
@@ -122,13 +122,13 @@ def _tell_report(instance: Instance, recipe: Recipe, night: date, console: Conso
     path = store.fetch_file(report.provenance.html, report_path(recipe.name, night))
     console.print(f"\nreport        {path}")
     console.print(describe_login(instance))
-    console.print("It stays up until `make down`.")
+    console.print("Airflow and the object store keep running until `make down`.")
     return FaultError.exit_code if facts.conclusion in ("failed", "unfinished", "not_run") else 0
 
 
 def _describe(facts: ReportFacts, primary: str) -> Iterator[str]:
-    if told := facts.of(stages.SECTION):
-        for stage in told.stages:
+    if results := facts.of(stages.SECTION):
+        for stage in results.stages:
             yield f"  {stage.stage:9} {stage.status or 'not run':12} {stage.sentence}"
     if compared := facts.of(comparison.SECTION):
         yield f"verdict       {compared.verdict.finding}: {compared.verdict.reason}"

@@ -1,8 +1,8 @@
-"""Preload: the libraries of tasks, loaded once into the process that Airflow forks them from.
+"""Preload: import the libraries of tasks once, in the process that Airflow forks tasks from.
 
-Python's fork server imports this module before it forks; it knows no other way to prepare it. A task then has
-Great Expectations, which takes four seconds of a processor to load, at once. Nothing of ours is loaded: a task runs our
-code as it is on disk when the task starts, which is what digests of code describe.
+Python's fork server imports this module before it forks. A task then starts with Great Expectations loaded, which takes
+four CPU seconds to import. No module of Nightloom is imported: a task must run the code that is on disk when it starts,
+because digests of code describe that.
 """
 
 import gc
@@ -27,8 +27,8 @@ LIBRARIES = (
 
 for _library in LIBRARIES:
     import_module(_library)
-# The first client of S3 reads the service's description, a tenth of a second. It is kept with boto3's default session,
-# which tasks inherit. No request is made, and no task uses these keys.
+# The first S3 client reads the service's description, which takes a tenth of a second. boto3's default session keeps
+# it, and tasks inherit that session. No request is made, and no task uses these keys.
 boto3.client("s3", region_name="us-east-1", aws_access_key_id="unused", aws_secret_access_key="unused")  # noqa: S106
-# Else each task would look through all of it for garbage, which takes half a second, and copy it on the way.
+# Otherwise each task's first garbage collection would scan all of these objects (half a second) and copy their memory.
 gc.freeze()

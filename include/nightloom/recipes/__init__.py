@@ -1,1 +1,1 @@
-"""Recipes: what a team writes to have one model kept fresh: its schema, its rules, and the check of its files."""
+"""Recipes: the YAML file in which a team describes one model: its schema, its rules, and the check of files."""

@@ -1,4 +1,4 @@
-"""Recipe check: read recipes from their files, and name every mistake at once with its line and its remedy."""
+"""Recipe check: read recipes from files, and report all mistakes at once with line and remedy."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from nightloom.core.errors import RecipeError
 from nightloom.core.extensions import SOURCES, list_extensions
 from nightloom.core.settings import get_settings
-from nightloom.recipes.documents import Document, Mistake, Place, read_document, show_place
-from nightloom.recipes.findings import suggest
+from nightloom.recipes.documents import Document, FieldPath, Mistake, format_field_path, read_document
+from nightloom.recipes.problems import suggest
 from nightloom.recipes.rules import check_rules
 from nightloom.recipes.schema import Recipe
 
@@ -23,17 +23,17 @@ Error = Mapping[str, Any]
 
 _PATTERNS = {
     "^[a-z][a-z0-9_]{1,39}$": (
-        "write 2 to 40 lower-case letters, digits and underscores, the first one a letter, such as `ticket_text`"
+        "write 2 to 40 lower-case letters, digits and underscores that begin with a letter, such as `ticket_text`"
     ),
     "^[a-z][a-z0-9_]*/[0-9]+$": "write name/number, such as `support_triage/1`",
 }
 _OTHER = "other"
-# What pydantic calls the two that may stand under `train.trials.over`.
+# Pydantic's names of the two types of a value under `train.trials.over`.
 _LIST, _RANGE = "tuple[any, ...]", "function-after[_is_a_range(), Range]"
 _SHAPES = {
-    "object": ("a group of fields", "write `field: value` on lines of their own, indented"),
-    "array": ("a list", "write `[first, second]`, or `- value` on lines of their own"),
-    "string": ("text", "write text; put it in quotes when it looks like a number"),
+    "object": ("a group of fields", "write each `field: value` on its own line, indented"),
+    "array": ("a list", "write `[first, second]`, or each `- value` on its own line"),
+    "string": ("text", "write text, in quotes if it looks like a number"),
     "integer": ("a whole number", "write a whole number"),
     "number": ("a number", "write a number"),
     "boolean": ("true or false", "write `true` or `false`"),
@@ -41,56 +41,56 @@ _SHAPES = {
 }
 
 
-def check_recipe(path: Path) -> list[Mistake]:
-    """Return every mistake of a recipe's file, in the order of its lines; none: it is sound."""
-    return _read(path)[1]
+def check_recipe(file: Path) -> list[Mistake]:
+    """Return all mistakes of a recipe's file in the order of its lines, or none if the recipe is valid."""
+    return _read(file)[1]
 
 
 def load_recipe(name: str) -> Recipe:
-    """Return the recipe of that name.
+    """Return the recipe with this name.
 
     Raises:
-        RecipeError: There is none, or it has mistakes; all of them are listed.
+        RecipeError: No recipe has this name, or it has mistakes. The message lists all of them.
     """
     directory = get_settings().recipes_dir
     files = {path.stem: path for path in sorted(directory.glob("*.yaml"))}
     if name not in files:
-        msg = f"no recipe is named {name!r} in {directory}; {suggest(name, list(files)) or 'write one there'}"
+        msg = f"no recipe is named {name!r} in {directory}; {suggest(name, list(files)) or 'add one there'}"
         raise RecipeError(msg)
     recipe, mistakes = _read(files[name])
     if recipe is None or mistakes:
-        msg = f"recipe {name!r} cannot be used; correct it:\n{format_mistakes(files[name], mistakes)}"
+        msg = f"recipe {name!r} has mistakes; correct them:\n{format_mistakes(files[name], mistakes)}"
         raise RecipeError(msg)
     return recipe
 
 
 def load_recipes(directory: Path | None = None) -> tuple[dict[str, Recipe], dict[str, list[Mistake]]]:
-    """Return the sound recipes by name, and the mistakes of the broken ones by the path of their file."""
-    sound: dict[str, Recipe] = {}
+    """Return the valid recipes by name, and the mistakes of the broken ones by the path of their file."""
+    valid: dict[str, Recipe] = {}
     broken: dict[str, list[Mistake]] = {}
     directory = directory or get_settings().recipes_dir
-    for path in sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")]):
-        recipe, mistakes = _read(path)
+    for file in sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")]):
+        recipe, mistakes = _read(file)
         if recipe is None or mistakes:
-            broken[str(path)] = mistakes
+            broken[str(file)] = mistakes
         else:
-            sound[recipe.name] = recipe
-    return sound, broken
+            valid[recipe.name] = recipe
+    return valid, broken
 
 
-def format_mistakes(path: Path, mistakes: Sequence[Mistake]) -> str:
-    """Write mistakes as compilers do: file, line and column, what is wrong, what to write, and the line itself."""
+def format_mistakes(file: Path, mistakes: Sequence[Mistake]) -> str:
+    """Return mistakes as compilers print them: file, line and column, what is wrong, what to write, and the line."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    return "\n".join(_format_mistake(path, mistake, lines) for mistake in mistakes)
+    return "\n".join(_format_mistake(file, mistake, lines) for mistake in mistakes)
 
 
-def _format_mistake(path: Path, mistake: Mistake, lines: Sequence[str]) -> str:
-    place = f"{path}:{mistake.line}" + (f":{mistake.column}" if mistake.column else "")
+def _format_mistake(file: Path, mistake: Mistake, lines: Sequence[str]) -> str:
+    position = f"{file}:{mistake.line}" + (f":{mistake.column}" if mistake.column else "")
     where = f"{mistake.where}: " if mistake.where else ""
-    text = f"{place}: {where}{mistake.problem}; {mistake.remedy}"
+    text = f"{position}: {where}{mistake.problem}; {mistake.remedy}"
     if mistake.column is None or mistake.line > len(lines):
         return text
     gutter = f"{mistake.line:>5} | "
@@ -98,19 +98,19 @@ def _format_mistake(path: Path, mistake: Mistake, lines: Sequence[str]) -> str:
     return f"{text}\n{gutter}{lines[mistake.line - 1][:160]}" + (f"\n{caret}" if mistake.column <= 160 else "")
 
 
-def _read(path: Path) -> tuple[Recipe | None, list[Mistake]]:
-    document = read_document(path)
-    if path.suffix != ".yaml":
-        document.blame((), f"the file ends in {path.suffix!r}", "name it `<recipe>.yaml`")
+def _read(file: Path) -> tuple[Recipe | None, list[Mistake]]:
+    document = read_document(file)
+    if file.suffix != ".yaml":
+        document.add_mistake((), f"the file name ends in {file.suffix!r}", "name it `<recipe>.yaml`")
     recipe = None
     if isinstance(document.data, dict):
         recipe = _check_schema(document)
-        blamed = {mistake.where for mistake in document.mistakes}
-        for finding in check_rules(document.data, path):
-            if show_place(finding.place) not in blamed:
-                document.blame(finding.place, finding.problem, finding.remedy)
+        reported = {mistake.where for mistake in document.mistakes}
+        for problem in check_rules(document.data, file):
+            if format_field_path(problem.path) not in reported:
+                document.add_mistake(problem.path, problem.message, problem.remedy)
     elif not document.mistakes:
-        document.blame((), "the file holds no fields", "begin with `name: <recipe>`")
+        document.add_mistake((), "the file has no fields", "begin with `name: <recipe>`")
     return recipe, sorted(document.mistakes, key=lambda mistake: (mistake.line, mistake.column or 0, mistake.where))
 
 
@@ -122,7 +122,7 @@ def _check_schema(document: Document) -> Recipe | None:
         errors += [error for error in _validate(guess)[1] if (error["type"], error["loc"]) not in seen]
     for error in errors:
         if not _follows_from_another(error, errors):
-            _blame(document, error)
+            _add_mistake(document, error)
     return recipe
 
 
@@ -135,13 +135,13 @@ def _validate(data: Any) -> tuple[Recipe | None, list[Any]]:
 
 def _follows_from_another(error: Error, errors: Iterable[Error]) -> bool:
     location = error["loc"]
-    # Where a list or a range may stand, both are found missing: what is a group was meant as a range.
+    # A value that may be a list or a range is reported as neither. A group of fields was meant as a range.
     if location[-1] == _LIST:
         return isinstance(error["input"], dict)
     if location[-1] == _RANGE and error["type"] == "model_type":
         return True
     if error["type"] == "too_short":
-        # Faulty items do not count for pydantic: it is they that are wrong, not the length.
+        # Pydantic does not count invalid items: the items are wrong, not the length.
         return any(len(other["loc"]) > len(location) and other["loc"][: len(location)] == location for other in errors)
     if error["type"] == "missing":
         unknown = [o["loc"][-1] for o in errors if o["type"] == "extra_forbidden" and o["loc"][:-1] == location[:-1]]
@@ -150,15 +150,15 @@ def _follows_from_another(error: Error, errors: Iterable[Error]) -> bool:
 
 
 def _with_guessed_kinds(data: Any, errors: Iterable[Error]) -> Any | None:
-    """Return the data with a likely `kind` where it is wrong or missing, so that what lies behind it is checked too."""
+    """Return the data with a likely `kind` where it is wrong or missing, so that the other fields are checked too."""
     guess = deepcopy(data)
     changed = False
     for error in errors:
         if not error["type"].startswith("union_tag") or not isinstance(error["input"], dict):
             continue
-        place, schema = _locate(error["loc"])
+        path, schema = _locate(error["loc"])
         target = guess
-        for part in place:
+        for part in path:
             target = target[part]
         target["kind"] = _guess_kind(target, schema)
         changed = True
@@ -173,37 +173,37 @@ def _guess_kind(fields: Mapping[str, Any], schema: Schema) -> str:
     return close[0] if close else max(members, key=lambda kind: len(members[kind] & set(fields)))
 
 
-def _blame(document: Document, error: Error) -> None:
-    place, schema = _locate(error["loc"])
+def _add_mistake(document: Document, error: Error) -> None:
+    path, schema = _locate(error["loc"])
     match error["type"]:
         case "missing":
             about = schema.get("description") or schema.get("title", "")
-            document.blame(place, f"the field `{place[-1]}` is missing", f"add `{place[-1]}: …` ({about})")
+            document.add_mistake(path, f"the field `{path[-1]}` is missing", f"add `{path[-1]}: …` ({about})")
         case "extra_forbidden":
             known = list(_locate(error["loc"][:-1])[1].get("properties", {}))
-            remedy = suggest(str(place[-1]), known) or "remove it"
-            document.blame(place, f"`{place[-1]}` is not a field here", remedy, at_key=True)
+            remedy = suggest(str(path[-1]), known) or "remove it"
+            document.add_mistake(path, f"`{path[-1]}` is not a field here", remedy, at_key=True)
         case "union_tag_invalid" | "union_tag_not_found" if not isinstance(error["input"], dict):
-            document.blame(place, *_explain_value(error, {"type": "object"}))
+            document.add_mistake(path, *_explain_value(error, {"type": "object"}))
         case "union_tag_invalid" | "union_tag_not_found" as kind:
-            _blame_kind(document, place, schema, missing=kind == "union_tag_not_found")
+            _add_kind_mistake(document, path, schema, missing=kind == "union_tag_not_found")
         case "string_pattern_mismatch" if error["loc"][-1] == "[key]":
             remedy = _PATTERNS[error["ctx"]["pattern"]]
-            document.blame(place, f"`{place[-1]}` cannot be the name of a field", remedy, at_key=True)
+            document.add_mistake(path, f"`{path[-1]}` is not a valid field name", remedy, at_key=True)
         case _:
-            document.blame(place, *_explain_value(error, schema))
+            document.add_mistake(path, *_explain_value(error, schema))
 
 
-def _blame_kind(document: Document, place: Place, schema: Schema, *, missing: bool) -> None:
+def _add_kind_mistake(document: Document, path: FieldPath, schema: Schema, *, missing: bool) -> None:
     kinds = sorted({*_kinds(schema), *list_extensions(SOURCES)} - {_OTHER})
     if missing:
         remedy = f"add {' or '.join(f'`kind: {kind}`' for kind in kinds)}"
-        document.blame((*place, "kind"), "the field `kind` is missing", remedy)
+        document.add_mistake((*path, "kind"), "the field `kind` is missing", remedy)
         return
     value = document.data
-    for part in (*place, "kind"):
+    for part in (*path, "kind"):
         value = value[part]
-    document.blame((*place, "kind"), f"{_show(value)} is not a known kind", suggest(str(value), kinds))
+    document.add_mistake((*path, "kind"), f"{_show(value)} is not a known kind", suggest(str(value), kinds))
 
 
 def _explain_value(error: Error, schema: Schema) -> tuple[str, str]:
@@ -216,12 +216,12 @@ def _explain_value(error: Error, schema: Schema) -> tuple[str, str]:
             known = [str(word) for word in schema.get("enum", [schema.get("const")])]
             return f"{_show(value)} is not a known value", suggest(str(value), known)
         case "string_pattern_mismatch":
-            return f"{_show(value)} has not the form that is asked for", _PATTERNS[error["ctx"]["pattern"]]
+            return f"{_show(value)} has the wrong format", _PATTERNS[error["ctx"]["pattern"]]
         case "too_short" | "string_too_short":
-            return "it is empty", f"write at least one ({schema.get('description', 'it cannot be left out')})"
+            return "the value is empty", f"write at least one ({schema.get('description', 'it is required')})"
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             return f"{_show(value)} is out of range", f"write {_range(schema)}"
-    shape, remedy = _SHAPES.get(schema.get("format") or schema.get("type", ""), ("what is asked for", "correct it"))
+    shape, remedy = _SHAPES.get(schema.get("format") or schema.get("type", ""), ("a valid value", "correct it"))
     if value is None:
         return "the field has no value", f"{remedy}, or remove the line"
     return f"{_show(value)} is not {shape}", f"{remedy}{_bounds(schema)}"
@@ -257,7 +257,7 @@ def _schema() -> Schema:
 
 
 def _resolve(schema: Schema) -> Schema:
-    """Follow a reference, and see through `or nothing`."""
+    """Return the schema behind a reference, and the type of an optional field."""
     if "anyOf" in schema:
         given = next(choice for choice in schema["anyOf"] if choice.get("type") != "null")
         schema = {**given, **{key: value for key, value in schema.items() if key != "anyOf"}}
@@ -268,14 +268,14 @@ def _resolve(schema: Schema) -> Schema:
 
 
 def _kinds(schema: Schema) -> Mapping[str, str]:
-    """Return the schema of each kind of source; `other` stands for the kinds that packages add."""
+    """Return the schema of each kind of source, with `other` for the kinds that packages add."""
     kinds = {choice["$ref"]: _resolve(choice)["properties"]["kind"] for choice in schema.get("oneOf", ())}
     return dict(sorted((kind.get("const", _OTHER), ref) for ref, kind in kinds.items()))
 
 
-def _locate(location: Place) -> tuple[Place, Schema]:
-    """Return the path in the file, and the schema there, of pydantic's location, which also names union members."""
-    place: Place = ()
+def _locate(location: FieldPath) -> tuple[FieldPath, Schema]:
+    """Return path and schema of pydantic's location, which also has the names of union members."""
+    path: FieldPath = ()
     schema = _schema()
     for part in location:
         kinds = _kinds(schema)
@@ -284,16 +284,16 @@ def _locate(location: Place) -> tuple[Place, Schema]:
         elif part == _RANGE:
             schema = _resolve({"$ref": "#/$defs/Range"})
         elif part not in ("[key]", _LIST):
-            place = (*place, part)
+            path = (*path, part)
             schema = _resolve(_inner(schema, part))
-    return place, schema
+    return path, schema
 
 
 def _inner(schema: Schema, part: str | int) -> Schema:
     if isinstance(part, int):
         items: Schema = schema.get("items", {})
         return items
-    # The names of a dictionary's keys have one pattern at most.
+    # A dictionary has at most one pattern for its keys.
     others = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties"))
     inner = schema.get("properties", {}).get(part, others)
     return inner if isinstance(inner, dict) else {}

@@ -1,7 +1,7 @@
-"""Documents: YAML that people write, read strictly, with the place of every value.
+"""Documents: strict YAML with the line and column of every value.
 
-Scalars are those of YAML 1.2: `no` is a word, `10:30` is not 630, `4e-3` is a number. Refused are keys that stand
-twice, tags, numbers that are not finite, absurd nesting and sizes, and aliases that unfold into a bomb.
+Scalars follow YAML 1.2: `no` is a word, `10:30` is not 630, `4e-3` is a number. Duplicate keys, tags, numbers that are
+not finite, deep nesting, large files and alias bombs are refused.
 """
 
 import math
@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import yaml
 
-Place = tuple[str | int, ...]
-"""Where a value stands: the keys and list indices that lead to it."""
+FieldPath = tuple[str | int, ...]
+"""Path of a value in a document: keys and list indices."""
 
 _LARGEST_BYTES = 256 << 10
 _DEEPEST = 24
@@ -36,7 +36,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A line and a column of a file, counted from 1."""
+    """Line and column in a file, counted from 1."""
 
     line: int
     column: int | None = None
@@ -44,7 +44,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something wrong in a file: the line, what is wrong, and what to write."""
+    """A mistake in a file: its position, what is wrong, and what to write."""
 
     line: int
     column: int | None
@@ -55,29 +55,29 @@ class Mistake:
 
 @dataclass(slots=True)
 class Document:
-    """What a file says. `data` is nothing when it cannot be read at all."""
+    """Content of a YAML file with its positions and mistakes. `data` is None if the file cannot be read."""
 
     data: Any = None
-    values: dict[Place, Position] = field(default_factory=dict)
-    keys: dict[Place, Position] = field(default_factory=dict)
+    values: dict[FieldPath, Position] = field(default_factory=dict)
+    keys: dict[FieldPath, Position] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
-    def blame(self, place: Place, problem: str, remedy: str, *, at_key: bool = False) -> None:
-        """Add a mistake at a place, or at the nearest thing around it that stands in the file."""
+    def add_mistake(self, path: FieldPath, problem: str, remedy: str, *, at_key: bool = False) -> None:
+        """Add a mistake at a path, or at its nearest parent that exists in the file."""
         known = {**self.values, **self.keys} if at_key else {**self.keys, **self.values}
-        nearest = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in known), ())
+        nearest = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in known), ())
         position = known.get(nearest, Position(1))
-        column = position.column if nearest == place else None
-        self.mistakes.append(Mistake(position.line, column, show_place(place), problem, remedy))
+        column = position.column if nearest == path else None
+        self.mistakes.append(Mistake(position.line, column, format_field_path(path), problem, remedy))
 
 
-def show_place(place: Place) -> str:
-    """Write a place as people do: `evaluate.sets[0].name`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+def format_field_path(path: FieldPath) -> str:
+    """Return a path as text, such as `evaluate.sets[0].name`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
 def read_document(path: Path) -> Document:
-    """Read a YAML file; whatever is wrong with it becomes mistakes of the document."""
+    """Read a YAML file. Errors become mistakes of the document."""
     document = Document()
     try:
         text = _read_text(path)
@@ -98,15 +98,15 @@ def read_document(path: Path) -> Document:
 
 
 class _UnreadableError(Exception):
-    """Nothing can be said about the content. The arguments are problem and remedy."""
+    """The content cannot be read. The arguments are problem and remedy."""
 
     def __init__(self, problem: str, remedy: str, position: Position = Position(1)) -> None:
         super().__init__(problem, remedy)
         self.position = position
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the one that is compiled, or not
-    """Nodes with the scalars of YAML 1.2."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the compiled one, if it is installed
+    """Loader of nodes with YAML 1.2 scalars."""
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012  # pyyaml's own attribute
 
@@ -130,7 +130,7 @@ def _read_text(path: Path) -> str:
         raise _UnreadableError(problem, "check its path and its permissions") from error
     if len(data) > _LARGEST_BYTES:
         problem = f"the file has more than {_LARGEST_BYTES >> 10} KiB"
-        raise _UnreadableError(problem, "keep data and prompts in files of their own")
+        raise _UnreadableError(problem, "move data and prompts into separate files")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -140,7 +140,7 @@ def _read_text(path: Path) -> str:
 
 
 def _refuse_depth(text: str) -> None:
-    # Before composing, which recurses: a hundred thousand brackets would overflow the stack of the compiled loader.
+    # Checked before composing, which recurses: 100,000 brackets would overflow the stack of the compiled loader.
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -170,41 +170,43 @@ def _position(marked: Any) -> Position:
 
 
 class _Converter:
-    """Turns nodes into plain values and notes where each stands."""
+    """Converter of nodes into plain values, which records the position of each."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._left = _MOST_VALUES
 
-    def convert(self, node: yaml.Node, place: Place) -> Any:
+    def convert(self, node: yaml.Node, path: FieldPath) -> Any:
         self._left -= 1
         if self._left == 0:
-            self._document.blame((), f"it holds more than {_MOST_VALUES} values", "write fewer, without aliases")
+            self._document.add_mistake(
+                (), f"the file has more than {_MOST_VALUES} values", "write fewer, without aliases"
+            )
         if self._left <= 0:
             return None
-        if len(place) > _DEEPEST:
-            self._document.blame(place, "an alias stands within itself", "write the value out")
+        if len(path) > _DEEPEST:
+            self._document.add_mistake(path, "an alias contains itself", "write the value out")
             return None
         if isinstance(node, yaml.MappingNode):
-            return self._convert_mapping(node, place)
+            return self._convert_mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self._convert_item(item, (*place, n)) for n, item in enumerate(node.value)]
-        return self._convert_scalar(cast("yaml.ScalarNode", node), place)
+            return [self._convert_item(item, (*path, n)) for n, item in enumerate(node.value)]
+        return self._convert_scalar(cast("yaml.ScalarNode", node), path)
 
-    def _convert_mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _convert_mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
-        self._refuse_tag(node, "map", place)
+        self._refuse_tag(node, "map", path)
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._document.blame(place, "a key is a list or a group", "write a word as the key")
+                self._document.add_mistake(path, "a key is a list or a group of fields", "write a word as the key")
                 continue
             key = key_node.value
-            inner = (*place, key)
+            inner = (*path, key)
             if key in mapping:
                 first = self._document.keys[inner].line
                 self._document.keys[inner] = _position(key_node)
-                problem = f"`{key}` stands twice: also on line {first}"
-                self._document.blame(inner, problem, "remove one of the two", at_key=True)
+                problem = f"the key `{key}` is duplicated: it is also on line {first}"
+                self._document.add_mistake(inner, problem, "remove one of them", at_key=True)
                 continue
             self._document.keys[inner] = _position(key_node)
             if isinstance(value_node, yaml.ScalarNode):
@@ -212,11 +214,11 @@ class _Converter:
             mapping[key] = self.convert(value_node, inner)
         return mapping
 
-    def _convert_item(self, node: yaml.Node, place: Place) -> Any:
-        self._document.values[place] = _position(node)
-        return self.convert(node, place)
+    def _convert_item(self, node: yaml.Node, path: FieldPath) -> Any:
+        self._document.values[path] = _position(node)
+        return self.convert(node, path)
 
-    def _convert_scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
+    def _convert_scalar(self, node: yaml.ScalarNode, path: FieldPath) -> Any:
         text = str(node.value)
         match str(node.tag).removeprefix("tag:yaml.org,2002:"):
             case "str":
@@ -226,20 +228,20 @@ class _Converter:
             case "bool":
                 return text.lower() == "true"
             case "int" | "float" as kind:
-                return self._convert_number(text, kind, place)
-        self._refuse_tag(node, "str", place)
+                return self._convert_number(text, kind, path)
+        self._refuse_tag(node, "str", path)
         return text
 
-    def _convert_number(self, text: str, kind: str, place: Place) -> int | float | None:
+    def _convert_number(self, text: str, kind: str, path: FieldPath) -> int | float | None:
         try:
             number = float(text) if kind == "float" or len(text) > _MOST_DIGITS else int(text)
         except ValueError:
             number = math.nan
         if math.isfinite(number):
             return number
-        self._document.blame(place, f"`{text[:_MOST_DIGITS]}` is not a finite number", "write a number")
+        self._document.add_mistake(path, f"`{text[:_MOST_DIGITS]}` is not a finite number", "write a number")
         return None
 
-    def _refuse_tag(self, node: yaml.Node, expected: str, place: Place) -> None:
+    def _refuse_tag(self, node: yaml.Node, expected: str, path: FieldPath) -> None:
         if node.tag != f"tag:yaml.org,2002:{expected}":
-            self._document.blame(place, f"the tag `{node.tag}` is not allowed", "remove the tag")
+            self._document.add_mistake(path, f"the tag `{node.tag}` is not allowed", "remove the tag")

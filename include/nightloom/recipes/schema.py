@@ -1,4 +1,4 @@
-"""Recipes: what a team writes to have one model kept fresh. The schema; `recipe_check` reads files against it."""
+"""Schema: the fields of a recipe. `recipes.check` reads files against it."""
 
 from datetime import time
 from typing import Annotated, Literal
@@ -15,62 +15,82 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Columns(Plain):
-    """Which columns of a source hold what."""
+    """The columns of a source, by what they hold."""
 
-    key: str | None = Field(default=None, description="Names a row over nights; none: the row's content names it.")
+    key: str | None = Field(
+        default=None,
+        description="Column of the stable row key, or None if a row is identified by a digest of its content.",
+    )
     updated_at: str | None = Field(
-        default=None, description="When this version of the row was written; the newest of a key is used."
+        default=None,
+        description="Column of the time at which a version of the row was written, or None if the source has none. "
+        "The newest version of a key is used.",
     )
     deleted_at: str | None = Field(
-        default=None, description="When the row was deleted, where the source keeps it; empty: it was not."
+        default=None,
+        description="Column of the time at which the row was deleted, or None if the source removes deleted rows. "
+        "An empty value means that the row exists.",
     )
     chat: str | None = Field(
         default=None,
-        description="Conversations: a column of messages, or the formats `alpaca` and `prompt_completion`.",
+        description="Column of messages, or the format `alpaca` or `prompt_completion`; None if rows hold plain text.",
     )
     text: str | None = Field(
-        default=None, validate_default=True, description="What the model reads; for conversations, give `chat` instead."
+        default=None,
+        validate_default=True,
+        description="Column of the text that the model reads, or None if `chat` is set.",
     )
-    slice: str | None = Field(default=None, description="A group whose score is also given apart.")
+    slice: str | None = Field(
+        default=None, description="Column of a group that also gets its own scores, or None for no groups."
+    )
 
     @field_validator("text")
     @classmethod
     def _is_text_or_chat(cls, text: str | None, info: ValidationInfo) -> str | None:
         if text is None and info.data.get("chat", "") is None:
             kind: Literal["missing"] = "missing"
-            raise PydanticCustomError(kind, "give `text` or `chat`")
+            raise PydanticCustomError(kind, "set `text` or `chat`")
         if text is not None and info.data.get("chat") is not None:
-            msg = "`text` and `chat` are both given; remove one of them"
+            msg = "`text` and `chat` are both set; remove one of them"
             raise ValueError(msg)
         return text
 
 
 class AnswerField(Plain):
-    """One field of the model's answer, and the column that holds the right one."""
+    """One field of the model's answer, and the column of its reference value."""
 
-    column: str | None = Field(default=None, description="Where it stands; of conversations, it is the last message.")
-    one_of: tuple[str, ...] | None = Field(default=None, description="The only values it may have.")
+    column: str | None = Field(
+        default=None,
+        description="Column of the reference value, or None for a conversation, where the last message is the answer.",
+    )
+    one_of: tuple[str, ...] | None = Field(
+        default=None, description="The allowed values, or None if every value is allowed."
+    )
 
 
 class Task(Plain):
     """What the model reads and what it answers."""
 
     columns: Columns
-    answer: dict[Name, AnswerField] = Field(min_length=1, description="Fields of the answer, in their order.")
-    output: Literal["json", "text"] = Field(
-        default="json", description="A JSON object of the fields, or the one field's text alone."
+    answer: dict[Name, AnswerField] = Field(
+        min_length=1, description="Fields of the answer, in the order in which the model writes them."
     )
-    primary: Name = Field(description="The field on which models are compared.")
+    output: Literal["json", "text"] = Field(
+        default="json",
+        description="Format of the answer: `json` for an object of all fields, `text` for the text of the only field.",
+    )
+    primary: Name = Field(description="Answer field on which models are compared.")
     prompt: str = Field(
-        pattern=r"^[a-z][a-z0-9_]*/[0-9]+$", description="Prompt version: a file under include/prompts."
+        pattern=r"^[a-z][a-z0-9_]*/[0-9]+$",
+        description="Prompt version, `name/number`: the file include/prompts/name/number.yaml.",
     )
 
-    # Validators of fields, not of the whole: they speak even when another field of the task is wrong.
+    # Validators of fields and not of the model: they run even if another field of the task is wrong.
     @field_validator("output")
     @classmethod
     def _text_is_one_field(cls, output: str, info: ValidationInfo) -> str:
         if output == "text" and len(info.data.get("answer") or "1") != 1:
-            msg = "output: text answers with exactly one field; leave one, or write `output: json`"
+            msg = "`output: text` needs exactly one answer field; keep one, or write `output: json`"
             raise ValueError(msg)
         return output
 
@@ -79,82 +99,108 @@ class Task(Plain):
     def _primary_is_a_field(cls, primary: str, info: ValidationInfo) -> str:
         answer = info.data.get("answer")
         if answer is not None and primary not in answer:
-            msg = f"primary {primary!r} is not a field of the answer; write one of: {', '.join(answer)}"
+            msg = f"{primary!r} is not a field of the answer; write one of: {', '.join(answer)}"
             raise ValueError(msg)
         return primary
 
 
 Action = Literal["redact", "quarantine", "keep"]
-"""What becomes of a text in which a scanner finds something."""
+"""What happens to a text in which a scanner finds a match."""
 
 
 class Normalise(Plain):
-    """Which operations change how a text is written, in the order in which they are done."""
+    """Normalisation of texts: which operations run, in this order."""
 
-    fix_encoding: bool = Field(default=True, description="UTF-8 that was read as another encoding is read again.")
-    html: bool = Field(default=False, description="The text that an HTML message shows takes its place.")
-    control_characters: bool = Field(default=True, description="Taken out, but for tabs and line ends.")
-    invisible_characters: bool = Field(default=True, description="Taken out, but for those that join others.")
-    nfc: bool = Field(default=True, description="A letter and its marks become one character (Unicode NFC).")
-    whitespace: bool = Field(default=True, description="One kind of blank and line end, at most one blank line.")
+    fix_encoding: bool = Field(default=True, description="Repair UTF-8 that was decoded as another encoding.")
+    html: bool = Field(default=False, description="Replace HTML by the text that it displays.")
+    control_characters: bool = Field(
+        default=True, description="Remove control characters, except tabs and line breaks."
+    )
+    invisible_characters: bool = Field(default=True, description="Remove zero-width characters, except joiners.")
+    nfc: bool = Field(default=True, description="Compose a letter and its marks into one character (Unicode NFC).")
+    whitespace: bool = Field(
+        default=True, description="Use one kind of space and line break, and at most one blank line in a row."
+    )
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The names of those that are on."""
+        """Names of the operations that are on, in their order."""
         return tuple(name for name in type(self).model_fields if getattr(self, name))
 
 
 class Split(Plain):
-    """Shares of clusters held out of training."""
+    """Shares of the clusters that are held out of training."""
 
-    selection: Share = Field(default=0.05, description="For choosing between trials.")
-    test: Share = Field(default=0.05, validate_default=True, description="Never trained on, nor chosen by.")
+    selection: Share = Field(default=0.05, description="Share of the clusters for early stopping and ranking trials.")
+    test: Share = Field(
+        default=0.05,
+        validate_default=True,
+        description="Share of the clusters that neither train a model nor select one.",
+    )
 
     @field_validator("test")
     @classmethod
     def _leaves_training(cls, test: float, info: ValidationInfo) -> float:
         if info.data.get("selection", 0) + test >= 0.9:
-            msg = "selection and test together leave less than a tenth for training; make them smaller"
+            msg = "selection and test leave less than a tenth of the clusters for training; make them smaller"
             raise ValueError(msg)
         return test
 
 
 class PlantedRows(Plain):
-    """A table of rows whose outcome is known beforehand: the report measures every check against it."""
+    """A table of rows with known faults and expected outcomes. The report measures every check against it."""
 
     source: Source
-    key: str
-    kind: str
-    outcome: str
-    rule: str
+    key: str = Field(description="Column of the row's key.")
+    kind: str = Field(description="Column of the kind of fault.")
+    outcome: str = Field(description="Column of the expected outcome.")
+    rule: str = Field(description="Column of the rule that must decide the outcome.")
 
 
 class Volume(Plain):
-    """How far the rows of a night may be from what is usual."""
+    """Limits on a night's number of rows, relative to the nights before it."""
 
-    nights: int = Field(default=7, ge=3, le=60, description="How many of the last nights tell what is usual.")
-    at_least: float | None = Field(default=0.5, ge=0, le=1, description="Times the median of those nights.")
-    at_most: float | None = Field(default=3.0, ge=1, description="Times the median of those nights.")
+    nights: int = Field(
+        default=7, ge=3, le=60, description="Number of earlier nights whose median is the usual number of rows."
+    )
+    at_least: float | None = Field(
+        default=0.5, ge=0, le=1, description="Lower limit as a factor of that median, or None for no lower limit."
+    )
+    at_most: float | None = Field(
+        default=3.0, ge=1, description="Upper limit as a factor of that median, or None for no upper limit."
+    )
 
 
 class Limits(Plain):
-    """How far a night's batch may be from the nights before; beyond, the night is refused."""
+    """Limits on the difference between a night's batch and earlier nights. A night beyond a limit is refused."""
 
-    volume: Volume | None = Field(default_factory=Volume, description="Of the rows in the window.")
+    volume: Volume | None = Field(
+        default_factory=Volume, description="Limits on the number of rows in the window, or None for no limit."
+    )
     new_rows: Volume | None = Field(
-        default=None, description="Of the rows from the night's cut; for sources that rest on no day of the week."
+        default=None,
+        description="Limits on the number of rows from the night's cut, or None for no limit. "
+        "Enable only if the source receives rows every day of the week.",
     )
     label_drift: float | None = Field(
         default=0.25,
         gt=0,
         le=1,
-        description="Total variation distance of a closed answer field from the last snapshot.",
+        description="Largest total variation distance (0 to 1) between the labels of an answer field with `one_of` "
+        "and those of the last snapshot, or None for no limit.",
     )
     text_length_drift: float | None = Field(
-        default=0.25, gt=0, le=1, description="The same of the lengths of texts, in powers of two."
+        default=0.25,
+        gt=0,
+        le=1,
+        description="Largest total variation distance (0 to 1) between the text lengths, counted in powers of two, "
+        "and those of the last snapshot, or None for no limit.",
     )
     freshness_hours: float | None = Field(
-        default=None, gt=0, description="How long before the cut the newest row may be of."
+        default=None,
+        gt=0,
+        description="Refuse the night if the newest row is older than this many hours at the cut, or None for no "
+        "limit. Needs `task.columns.updated_at`.",
     )
 
 
@@ -162,51 +208,62 @@ class Prepare(Plain):
     """How rows become a snapshot."""
 
     source: Source
-    window_days: int = Field(default=30, ge=1, description="How many days before the cut belong to the snapshot.")
-    min_rows: int = Field(default=1, ge=1, description="Fewer rows than this stop the night.")
-    max_characters: int = Field(default=2000, ge=1, description="A longer text goes to quarantine.")
+    window_days: int = Field(default=30, ge=1, description="Days of data in the snapshot, up to the end of the cut.")
+    min_rows: int = Field(default=1, ge=1, description="Refuse the night if it has fewer rows.")
+    max_characters: int = Field(default=2000, ge=1, description="Quarantine a row with a text of more characters.")
     token_budget: int | None = Field(
         default=None,
         ge=1,
-        description="Tokens of a whole example, prompt and answer included; none: those of the base model's context.",
+        description="Quarantine an example of more tokens, prompt and answer included; None for the base model's "
+        "context length.",
     )
     normalise: Normalise = Field(default_factory=Normalise)
     near_duplicate_similarity: float = Field(
         default=0.8,
         gt=0,
         le=1,
-        description="Jaccard similarity of character 5-grams from which two texts are one.",
+        description="Jaccard similarity of character 5-grams at which two texts are near-duplicates, 0 to 1.",
     )
     eval_containment: float = Field(
         default=0.7,
         gt=0,
         le=1,
-        description="Share of 8-grams of words that a row and an evaluation item have in common, from which it is one.",
+        description="Quarantine a row if this share of its word 8-grams is in an evaluation item, or vice versa.",
     )
     near_duplicates: Literal["merge", "keep"] = Field(
-        default="merge", description="keep: one cluster for the split, but every row stays."
+        default="merge",
+        description="`merge` keeps one row of a cluster; `keep` keeps every row and puts the cluster into one split.",
     )
     contradictions: Literal["quarantine", "majority"] = Field(
-        default="quarantine", description="What becomes of equal texts with different answers."
+        default="quarantine",
+        description="Equal texts with different answers: `quarantine` all of them, or keep the `majority` answer.",
     )
-    pii: Literal["redact", "quarantine", "keep"] = "redact"
-    secrets: Literal["quarantine", "keep"] = "quarantine"
-    prompt_injections: Literal["quarantine", "keep"] = "quarantine"
+    pii: Literal["redact", "quarantine", "keep"] = Field(
+        default="redact", description="Action on personal data in a text."
+    )
+    secrets: Literal["quarantine", "keep"] = Field(
+        default="quarantine", description="Action on keys and passwords in a text."
+    )
+    prompt_injections: Literal["quarantine", "keep"] = Field(
+        default="quarantine", description="Action on a text that instructs the model."
+    )
     scanners: dict[Name, Action] = Field(
-        default_factory=dict,
-        description="Scanners that packages add, by name, and what becomes of a text in which they find something.",
+        default_factory=dict, description="Action for each scanner that an installed package adds, by its name."
     )
     suite: str | None = Field(
         default=None,
-        description="A Great Expectations suite under include/expectations, besides the standard one.",
+        description="Name of a Great Expectations suite in include/expectations that runs besides the standard "
+        "suites, or None for the standard suites alone.",
     )
     limits: Limits = Field(default_factory=Limits)
     split: Split = Field(default_factory=Split)
-    planted_rows: PlantedRows | None = None
+    planted_rows: PlantedRows | None = Field(
+        default=None, description="Rows with known faults that measure the checks, or None if there are none."
+    )
 
     @property
     def actions(self) -> dict[str, Action]:
-        """What becomes of a text in which a scanner finds something, by the scanner's name: of ours and of others."""
+        """The action of every scanner by its name: built-in scanners and those of other packages."""
         ours: dict[str, Action] = {
             "pii": self.pii,
             "secret": self.secrets,
@@ -216,70 +273,88 @@ class Prepare(Plain):
 
 
 class EvalSet(Plain):
-    """Items with a right answer, never trained on."""
+    """Evaluation items with reference answers. Models are never trained on them."""
 
-    name: Name
+    name: Name = Field(description="Name of the set in verdicts and reports.")
     source: Source
     columns: Columns
 
 
 class Evaluate(Plain):
-    """What models are compared on."""
+    """How models are compared."""
 
-    sets: tuple[EvalSet, ...] = Field(min_length=1, description="The first one decides.")
-    max_new_tokens: int = Field(default=64, ge=1)
+    sets: tuple[EvalSet, ...] = Field(min_length=1, description="Eval sets. The verdict is decided on the first one.")
+    max_new_tokens: int = Field(default=64, ge=1, description="Most tokens of an answer, for every model.")
     linear_classifier: bool = Field(
         default=True,
-        description="Also score a TF-IDF and logistic-regression classifier on the primary field.",
+        description="Also score a linear classifier (TF-IDF and logistic regression) on the primary field.",
     )
 
 
 class Gate(Plain):
     """When a candidate becomes the champion."""
 
-    promote_on: Literal["better", "not_worse"] = "better"
-    margin: float = Field(default=0.02, gt=0, lt=1, description="A loss up to this counts as not worse.")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    promote_on: Literal["better", "not_worse"] = Field(
+        default="better",
+        description="`better` promotes a candidate that is significantly better; `not_worse` also one that is within "
+        "the margin.",
+    )
+    margin: float = Field(
+        default=0.02, gt=0, lt=1, description="Largest drop of the primary metric that counts as not worse."
+    )
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="Confidence level of every interval and comparison."
+    )
 
 
 class Predict(Plain):
-    """The night's batch."""
+    """The night's batch predictions."""
 
     source: Source
-    table: Name | None = Field(default=None, description="Where predictions go back to.")
-    connection: Name | None = Field(default=None, description="Connection of the table; none: the source's.")
-    shard_rows: int = Field(default=200, ge=1)
-    workers: int = Field(default=1, ge=1, le=64)
-    max_new_tokens: int = Field(default=64, ge=1)
+    table: Name | None = Field(
+        default=None, description="Table that receives the predictions, or None if they stay in the store."
+    )
+    connection: Name | None = Field(
+        default=None, description="Connection of the table, or None for the connection of the source."
+    )
+    shard_rows: int = Field(default=200, ge=1, description="Rows of a shard, the unit of work that is never repeated.")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Number of workers that share the shards; each takes a slot of pool `gpu`."
+    )
+    max_new_tokens: int = Field(default=64, ge=1, description="Most tokens of an answer.")
 
     @property
     def table_connection(self) -> str | None:
-        """The connection that the table is on; none where predictions go back to no table."""
+        """The connection of the table, or None if predictions are written to no table."""
         if self.table is None:
             return None
         return self.connection or (self.source.connection if isinstance(self.source, SqlSource) else None)
 
 
 class Alerts(Plain):
-    """Who hears of a night that needs a person."""
+    """Where to send alerts about nights that need attention."""
 
-    channel: Literal["log", "slack", "email"] = "log"
-    connection: Name | None = Field(default=None, description="Airflow connection of the channel.")
-    to: tuple[str, ...] = Field(default=(), description="Addresses or channel names.")
+    channel: Literal["log", "slack", "email"] = Field(
+        default="log", description="`log` writes alerts into the task's log; `slack` and `email` send them."
+    )
+    connection: Name | None = Field(
+        default=None, description="Airflow connection of the channel, or None for Airflow's default."
+    )
+    to: tuple[str, ...] = Field(default=(), description="Mail addresses, or the Slack channel.")
 
 
 class Recipe(Plain):
-    """One model, kept fresh every night."""
+    """One model that is trained, compared and used every night."""
 
-    name: Name
-    description: str = ""
-    owner: str = Field(min_length=1, description="Team that answers for the model.")
-    timezone: str = Field(default="UTC", description="IANA name; a night is a date there.")
-    schedule: str = Field(default="0 1 * * *", description="Cron line of the nightly start, in the time zone.")
-    deadline: time = Field(default=time(7), description="Local time by which the night must have its report.")
+    name: Name = Field(description="Name of the recipe: the name of its file without `.yaml`.")
+    description: str = Field(default="", description="What the model does, for people.")
+    owner: str = Field(min_length=1, description="Team that is responsible for the model; the owner of its Dags.")
+    timezone: str = Field(default="UTC", description="IANA name of the time zone of nights, schedule and deadline.")
+    schedule: str = Field(default="0 1 * * *", description="Cron expression of the nightly start, in the time zone.")
+    deadline: time = Field(default=time(7), description="Local time by which the night must have a report.")
     alerts: Alerts = Field(default_factory=Alerts)
     access: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="Airflow role → permissions on the recipe's Dags."
+        default_factory=dict, description="Permissions on the recipe's Dags by Airflow role."
     )
     task: Task
     prepare: Prepare

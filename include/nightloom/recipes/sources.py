@@ -1,4 +1,4 @@
-"""Sources of a recipe: where rows are read from."""
+"""Sources: where a recipe reads rows from."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,11 +13,13 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
 
 class SqlSource(Plain):
-    """Rows of a query. `:window_from`, `:cut_from` and `:cut_to` in it stand for the night's times in UTC."""
+    """Rows of a query. Its placeholders `:window_from`, `:cut_from` and `:cut_to` are the night's times in UTC."""
 
     kind: Literal["sql"]
-    connection: Name = Field(description="Name of the connection; environment, file or Airflow knows its URL.")
-    query: str = Field(description="A SELECT; it must filter by :cut_to, so that a night can be read again.")
+    connection: Name = Field(
+        description="Name of the connection. Its URL is in the environment, in a file or in Airflow."
+    )
+    query: str = Field(description="A SELECT that filters by `:cut_to`, so that a repeated night reads the same rows.")
 
     @field_validator("query")
     @classmethod
@@ -29,31 +31,33 @@ class SqlSource(Plain):
 
 
 class FilesSource(Plain):
-    """Rows of files; `{data}` in the path stands for the folder that `DATA=` or NIGHTLOOM_DATA_DIR names."""
+    """Rows of files. `{data}` in the path is the folder of `make nightly DATA=` or NIGHTLOOM_DATA_DIR."""
 
     kind: Literal["files"]
-    path: str = Field(description="A file, a folder, or a pattern such as `tickets/*.jsonl`; `s3://bucket/…` too.")
+    path: str = Field(
+        description="A file, a folder, or a pattern such as `{data}/tickets/*.jsonl`, on disk or in `s3://bucket/…`."
+    )
 
     def resolved_path(self) -> str:
         """Return the path with `{data}` filled in.
 
         Raises:
-            InputError: `{data}` stands in the path, and no folder is set.
+            InputError: The path contains `{data}`, and no data folder is set.
         """
         return _fill_in_data(self.path)
 
 
 class DeltaSource(Plain):
-    """Rows of a Delta Lake table, as it stood at the night's cut."""
+    """Rows of a Delta Lake table at its last version before the end of the night's cut."""
 
     kind: Literal["delta"]
-    path: str = Field(description="The table's folder; `s3://bucket/folder` too.")
+    path: str = Field(description="Folder of the table, on disk or in `s3://bucket/folder`.")
 
     def resolved_path(self) -> str:
         """Return the path with `{data}` filled in.
 
         Raises:
-            InputError: `{data}` stands in the path, and no folder is set.
+            InputError: The path contains `{data}`, and no data folder is set.
         """
         return _fill_in_data(self.path)
 
@@ -61,20 +65,20 @@ class DeltaSource(Plain):
 def _fill_in_data(path: str) -> str:
     data_dir = get_settings().data_dir
     if "{data}" in path and data_dir is None:
-        msg = f"the path {path!r} needs a data folder; give DATA=folder to make, or set NIGHTLOOM_DATA_DIR"
+        msg = f"the path {path!r} needs a data folder; run make with DATA=folder, or set NIGHTLOOM_DATA_DIR"
         raise InputError(msg)
     return path.replace("{data}", str(data_dir))
 
 
 class OtherSource(Plain):
-    """Rows of a kind of source that another package adds, under the name of its entry point."""
+    """Rows of a kind of source that another package adds."""
 
-    kind: str = Field(description="The name that the package registers.")
-    options: dict[str, Any] = Field(default_factory=dict, description="What the package asks for.")
+    kind: str = Field(description="Name of the package's entry point.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the package's source.")
 
 
 def _tag_source(source: Any) -> Any:
-    """Describe which model a source is of: its kind, or `other` where a package registers that kind."""
+    """Return the tag of a source's model: its kind, or `other` for a kind that a package adds."""
     kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
     known = kind in ("sql", "files", "delta") or not isinstance(kind, str)
     return kind if known or kind not in list_extensions(SOURCES) else "other"

@@ -1,4 +1,4 @@
-"""A night that is over: what its stages left in the store and the registry, written by hand."""
+"""A night that has ended: the results of its stages in store and registry, written by hand."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def _installation(
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command line and give exit code, standard output and standard error."""
+    """Run a command line and return exit code, standard output and standard error."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = main(arguments)
@@ -80,7 +80,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def ask(command: Command) -> Callable[..., Any]:
-    """Run a command with --json and give its document; nothing else may stand on standard output."""
+    """Run a command with --json and return its document, which must be all of standard output."""
 
     def run(*arguments: str) -> Any:
         _, out, _ = command(*arguments, "--json")

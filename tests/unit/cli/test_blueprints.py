@@ -1,4 +1,4 @@
-"""`nightloom blueprint`: what is shown of a blueprint, and which exit code it has."""
+"""`nightloom blueprint`: output and exit codes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,16 +33,16 @@ def keep_variant(night: PastNight, **fields: Any) -> Blueprint:
 def test_blueprint_is_shown_with_its_trials(command: Command, night: PastNight) -> None:
     code, out, _ = command("blueprint", "show", night.blueprint.id)
     assert code == 0
-    told = {name: value.strip() for name, _, value in (line.partition("  ") for line in out.splitlines())}
-    assert told["gate"] == "promote on better, margin 0.02, confidence 0.95"
-    assert told["eval set clean"] == "500 items, finds differences of 0.04"
-    assert told["verdict"].startswith("BETTER: ")
-    assert told["training"] == "nothing to do: every trial stands"
+    shown = {name: value.strip() for name, _, value in (line.partition("  ") for line in out.splitlines())}
+    assert shown["gate"] == "promote on better, margin 0.02, confidence 0.95"
+    assert shown["eval set clean"] == "500 items, detects differences from 0.04"
+    assert shown["verdict"].startswith("BETTER: ")
+    assert shown["training"] == "nothing to do: every trial exists"
     trained = next(line for line in out.splitlines() if line.startswith("0 "))
     assert trained.split()[1:3] == [night.trial.id[:12], night.adapter.id[:12]]
 
 
-def test_trials_are_told_apart_by_what_differs(command: Command, night: PastNight) -> None:
+def test_trials_show_differing_settings(command: Command, night: PastNight) -> None:
     (plan,) = night.blueprint.content.trials
     grid = tuple(plan.model_copy(update={"settings": {"learning_rate": rate}}) for rate in (0.001, 0.002))
     _, out, _ = command("blueprint", "show", keep_variant(night, trials=grid).id)
@@ -75,10 +75,10 @@ def test_plan_names_every_step(command: Command, ask: Ask, night: PastNight) -> 
     }
     code, out, _ = command("blueprint", "plan", night.blueprint.id)
     assert code == 0
-    assert "this installation is not the one it was compiled by, so it cannot run here:" in out
+    assert "the blueprint cannot run here, because this installation differs:" in out
 
 
-def test_plan_of_a_misspelt_recipe_is_bad_input(command: Command, night: PastNight) -> None:
+def test_plan_of_unknown_recipe_is_refused(command: Command, night: PastNight) -> None:
     code, _, err = command("blueprint", "plan", "triag")
     assert (code, err.startswith("error: no recipe is named 'triag'")) == (2, True)
 
@@ -89,33 +89,33 @@ def test_run_elsewhere_is_refused(command: Command, night: PastNight) -> None:
     assert "cannot run here: the code of training is another now" in err
 
 
-def test_unsound_blueprint_answers_no_and_says_of_what(command: Command, ask: Ask, night: PastNight) -> None:
+def test_invalid_blueprint_names_its_differences(command: Command, ask: Ask, night: PastNight) -> None:
     code, out, _ = command("blueprint", "verify", night.blueprint.id)
     assert code == 1
-    assert "inputs in the store: damaged: it cannot be run" in out
-    assert "the recipe: has moved on" in out
+    assert "inputs in the store: damaged; the blueprint cannot be run" in out
+    assert "the recipe: has changed since" in out
     document = ask("blueprint", "verify", night.blueprint.id)
-    assert document["sound"] is False
-    assert any(sentence.startswith(f"base {'b' * 64} is not in the store") for sentence in document["store"])
+    assert document["valid"] is False
+    assert any(message.startswith(f"base {'b' * 64} is not in the store") for message in document["store"])
     assert document["recipe"][0].startswith("no recipe is named 'triage'")
 
 
-def test_replay_says_how_far_away_it_is(command: Command, night: PastNight, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_shows_weight_differences(command: Command, night: PastNight, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nightloom.blueprints.replay.on_device", lambda *_, **__: lambda **_: DIFFERENT)
     code, out, err = command("blueprint", "replay", night.blueprint.id)
     assert code == 1
     assert "weights     different" in out
-    assert "0.1 apart, 0.05 of its largest element" in out
+    assert "difference 0.1, 0.05 of its largest element" in out
     assert "trained in  1 min 15 s on cpu, not NVIDIA H100" in out
     assert "the code of training is another now" in err
 
 
-def test_replay_of_no_such_trial_is_bad_input(command: Command, night: PastNight) -> None:
+def test_replay_of_unknown_trial_is_refused(command: Command, night: PastNight) -> None:
     code, _, err = command("blueprint", "replay", night.blueprint.id, "--trial", "7")
     assert (code, "plans 1 trials; 7 is not one of them" in err) == (2, True)
 
 
-def test_blueprint_does_not_differ_from_itself(command: Command, night: PastNight) -> None:
+def test_blueprint_equals_itself(command: Command, night: PastNight) -> None:
     code, out, _ = command("blueprint", "diff", night.blueprint.id, night.blueprint.id[:6])
     assert (code, out.splitlines()[-1]) == (0, "they are one blueprint")
 
@@ -143,7 +143,7 @@ def test_changed_gate_trains_nothing(ask: Ask, night: PastNight) -> None:
     assert document["new_trials"] == []
 
 
-def test_unknown_id_has_a_close_match(command: Command, night: PastNight) -> None:
+def test_unknown_id_gets_the_closest(command: Command, night: PastNight) -> None:
     given = night.blueprint.id
     misread = given[:5] + ("0" if given[5] != "0" else "1") + given[6:8]
     code, _, err = command("blueprint", "show", misread)
@@ -151,7 +151,7 @@ def test_unknown_id_has_a_close_match(command: Command, night: PastNight) -> Non
     assert err == f"error: no blueprint begins with {misread!r}; did you mean {given[:12]}?\n"
 
 
-def test_ambiguous_beginning_names_what_it_could_be(command: Command, night: PastNight) -> None:
+def test_ambiguous_digits_list_the_candidates(command: Command, night: PastNight) -> None:
     ids = [night.blueprint.id]
     margin = 0.02
     # Sixteen blueprints more must have one with the same first digit.

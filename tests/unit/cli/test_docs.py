@@ -18,16 +18,16 @@ def test_every_command_has_a_section() -> None:
     assert set(re.findall(r"^### `nightloom (.+)`$", DOC, re.MULTILINE)) == commands
 
 
-def test_every_option_is_told_with_its_command_or_at_the_beginning() -> None:
+def test_every_option_is_documented() -> None:
     head, *sections = re.split(r"^### `nightloom (.+)`$", DOC, flags=re.MULTILINE)
-    told = {
+    documented = {
         name: set(re.findall(r"--[a-z-]+", head + text))
         for name, text in zip(sections[::2], sections[1::2], strict=True)
     }
     for name, group in get_command(app).commands.items():
         for inner, command in getattr(group, "commands", {"": group}).items():
             options = {one for parameter in command.params for one in parameter.opts if one.startswith("--")}
-            assert options <= told[f"{name} {inner}".strip()], (name, inner)
+            assert options <= documented[f"{name} {inner}".strip()], (name, inner)
 
 
 def test_named_options_exist() -> None:

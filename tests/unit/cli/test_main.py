@@ -1,4 +1,4 @@
-"""Errors become one sentence and an exit code; standard output holds the answer alone."""
+"""Errors become a message and an exit code. Standard output has only the answer."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def test_version(command: Command) -> None:
     assert command("--version") == (0, f"{version('nightloom')}\n", "")
 
 
-def test_group_without_command_gives_its_help(command: Command) -> None:
+def test_group_without_command_shows_help(command: Command) -> None:
     code, out, err = command("recipe")
     assert (code, err) == (2, "")
     assert "check" in out
@@ -33,7 +33,7 @@ def test_unknown_command_gets_the_closest(command: Command) -> None:
     assert command("recipe", "chek") == (2, "", "error: No such command 'chek'. Did you mean 'check'?\n")
 
 
-def test_input_error_is_one_sentence(command: Command) -> None:
+def test_input_error_is_one_message(command: Command) -> None:
     sentence = "'monday' is not a night; write a date such as 2026-11-23"
     assert command("night", "show", "triage", "--night", "monday") == (2, "", f"error: {sentence}\n")
 
@@ -49,7 +49,7 @@ def test_error_is_json_too(command: Command) -> None:
     ("error", "code", "sentence"),
     [
         (StoreError("the store is away"), 3, "error: the store is away\n"),
-        (OSError(28, "No space left on device"), 3, "error: the machine refused: No space left on device; "),
+        (OSError(28, "No space left on device"), 3, "error: the operating system reported: No space left on device; "),
         (KeyboardInterrupt(), 130, ""),
     ],
     ids=["fault", "disk", "interrupt"],
@@ -66,12 +66,12 @@ def test_fault_has_its_exit_code(
     assert err.startswith(sentence)
 
 
-def test_own_fault_shows_the_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_shows_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nightloom.recipes.check.load_recipes", lambda: 1 / 0)
     code, _, err = command("recipe", "list")
     assert code == 3
     assert "Traceback" in err
-    assert err.endswith("error: Nightloom itself is at fault: ZeroDivisionError; report it with the lines above\n")
+    assert err.endswith("error: unexpected ZeroDivisionError in Nightloom; report it with the traceback above\n")
 
 
 def test_every_command_takes_json() -> None:
@@ -88,9 +88,7 @@ def test_help_needs_no_heavy_library() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_arguments_are_those_of_the_process(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_arguments_default_to_the_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["nightloom", "--version"])
     assert main() == 0
     assert capsys.readouterr().out == f"{version('nightloom')}\n"

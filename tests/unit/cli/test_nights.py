@@ -1,4 +1,4 @@
-"""`nightloom run` and the single stages: what is shown, and which exit code a night has."""
+"""`nightloom run` and the single stages: output and exit codes."""
 
 import json
 import logging
@@ -28,13 +28,13 @@ def outcome(stage: Stage, status: Status, sentence: str) -> StageOutcome:
 
 @pytest.fixture
 def failures() -> list[Exception]:
-    """Why stages of the next night fail."""
+    """Errors of the next night's stages."""
     return []
 
 
 @pytest.fixture
 def outcomes(monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> list[StageOutcome]:
-    """What the next night comes to."""
+    """Outcomes of the next night's stages."""
     found: list[StageOutcome] = []
 
     def run_night(recipe: str, night: str | None, on_step: OnStep, on_failure: OnFailure) -> list[StageOutcome]:
@@ -49,7 +49,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> list
     return found
 
 
-def test_night_without_promotion_is_a_success(command: Command, outcomes: list[StageOutcome]) -> None:
+def test_night_without_promotion_succeeds(command: Command, outcomes: list[StageOutcome]) -> None:
     outcomes += [outcome("prepare", "done", "3 rows"), outcome("finetune", "refused", "not better than the champion")]
     code, out, err = command("run", "triage", "--night", "2026-11-23")
     assert code == 0
@@ -59,7 +59,7 @@ def test_night_without_promotion_is_a_success(command: Command, outcomes: list[S
 
 
 @pytest.mark.parametrize(("kind", "exit_code"), [(SourceError, 3), (InputError, 2)], ids=["fault", "input"])
-def test_night_with_a_failed_stage_has_the_exit_code_of_its_error(
+def test_failed_stage_sets_the_exit_code(
     command: Command,
     outcomes: list[StageOutcome],
     failures: list[Exception],
@@ -74,7 +74,7 @@ def test_night_with_a_failed_stage_has_the_exit_code_of_its_error(
     assert err.endswith("error: no column 'team'\n")
 
 
-def test_failed_night_gives_one_json_document(
+def test_failed_night_prints_one_document(
     command: Command, outcomes: list[StageOutcome], failures: list[Exception]
 ) -> None:
     outcomes.append(outcome("prepare", "failed", "the source is down"))
@@ -85,25 +85,23 @@ def test_failed_night_gives_one_json_document(
     assert [stage["status"] for stage in document["stages"]] == ["failed"]
 
 
-def test_own_fault_in_a_stage_shows_the_traceback(
+def test_unexpected_error_of_stage_shows_traceback(
     command: Command, outcomes: list[StageOutcome], failures: list[Exception]
 ) -> None:
     outcomes.append(outcome("prepare", "failed", "KeyError: 'x'"))
     failures.append(KeyError("x"))
     code, _, err = command("run", "triage", "--night", "2026-11-23")
     assert code == 3
-    assert err.endswith("error: Nightloom itself is at fault: KeyError; report it with the lines above\n")
+    assert err.endswith("error: unexpected KeyError in Nightloom; report it with the traceback above\n")
 
 
 def test_single_stage_needs_a_night(command: Command) -> None:
     code, _, err = command("predict", "triage")
     assert code == 2
-    assert "recipe 'triage' had no night yet" in err
+    assert "recipe 'triage' has no night yet" in err
 
 
-def test_single_stage_shows_what_it_came_to(
-    command: Command, night: PastNight, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_single_stage_shows_its_result(command: Command, night: PastNight, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_stage(recipe: str, of_night: str, stage: Stage, on_step: OnStep) -> StageOutcome:
         assert (recipe, of_night) == ("triage", "2026-11-23")
         return outcome(stage, "nothing_new", "no row waits for an answer")
@@ -113,7 +111,7 @@ def test_single_stage_shows_what_it_came_to(
     assert (code, out.splitlines()[2]) == (0, "predict  nothing_new: no row waits for an answer")
 
 
-def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: ObjectStore, registry: Database) -> None:
+def test_data_docs_are_fetched(command: Command, store: ObjectStore, registry: Database) -> None:
     content = Curated.Content(
         records="r",
         eval_sets=(),
@@ -131,7 +129,9 @@ def test_data_docs_are_put_where_a_browser_opens_them(command: Command, store: O
         refusal="too few rows",
     )
     end_stage(registry, "triage", NIGHT, "prepare", "refused", "too few rows")
-    assert command("night", "docs", "triage")[2].startswith("error: nothing has been validated in night 2026-11-23")
+    assert command("night", "docs", "triage")[2].startswith(
+        "error: night 2026-11-23 of triage has no Data Docs: nothing was validated"
+    )
     curated = store.publish(
         Curated(content=content, provenance=CuratedProvenance(docs=store.put_blob(b"<h1>Docs</h1>")))
     )

@@ -9,16 +9,16 @@ from .conftest import Command
 GOLDEN = Path(__file__).parents[2] / "golden" / "ten_mistakes.yaml"
 
 
-def test_check_names_the_mistakes_and_answers_no(command: Command) -> None:
+def test_check_lists_mistakes_and_fails(command: Command) -> None:
     code, out, err = command("recipe", "check", str(GOLDEN))
     assert (code, err) == (1, "")
     assert f"{GOLDEN}:3:1: ownr: `ownr` is not a field here; write `owner`" in out
     assert out.endswith(f"10 mistakes in {GOLDEN}\n")
 
 
-def test_check_gives_mistakes_as_json(ask: Callable[..., Any]) -> None:
+def test_check_prints_mistakes_as_json(ask: Callable[..., Any]) -> None:
     document = ask("recipe", "check", str(GOLDEN))
-    assert (document["sound"], len(document["mistakes"])) == (False, 10)
+    assert (document["valid"], len(document["mistakes"])) == (False, 10)
     assert document["mistakes"][1] == {
         "line": 4,
         "column": 11,
@@ -28,9 +28,9 @@ def test_check_gives_mistakes_as_json(ask: Callable[..., Any]) -> None:
     }
 
 
-def test_check_of_a_missing_file_is_bad_input(command: Command) -> None:
-    sentence = "there is no file nowhere.yaml; recipes lie in include/recipes, one YAML file each"
-    assert command("recipe", "check", "nowhere.yaml") == (2, "", f"error: {sentence}\n")
+def test_check_of_missing_file_is_refused(command: Command) -> None:
+    message = "the file nowhere.yaml does not exist; recipes are YAML files in include/recipes"
+    assert command("recipe", "check", "nowhere.yaml") == (2, "", f"error: {message}\n")
 
 
 def test_list_names_broken_recipes(command: Command, tmp_path: Path) -> None:
@@ -40,5 +40,5 @@ def test_list_names_broken_recipes(command: Command, tmp_path: Path) -> None:
     assert "triage  broken" in out
 
 
-def test_list_of_nothing_says_so(command: Command) -> None:
+def test_empty_list_has_a_message(command: Command) -> None:
     assert command("recipe", "list") == (0, "there is no recipe yet\n", "")

@@ -1,4 +1,4 @@
-"""Commands that show what a night left."""
+"""Commands that show the results of a night."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -44,10 +44,10 @@ def test_nights_are_listed_by_stage(command: Command, night: PastNight) -> None:
     assert (code, out.splitlines()[1].split()) == (0, ["2026-11-23", "done", "done", "done", "done"])
 
 
-def test_night_of_an_unknown_recipe_is_bad_input(command: Command) -> None:
+def test_night_of_unknown_recipe_is_refused(command: Command) -> None:
     code, _, err = command("night", "show", "nothing")
     assert code == 2
-    assert err.startswith("error: recipe 'nothing' had no night yet; `nightloom run nothing` runs one")
+    assert err.startswith("error: recipe 'nothing' has no night yet; `nightloom run nothing` runs one")
 
 
 def test_snapshots_are_listed(ask: Ask, night: PastNight) -> None:
@@ -57,7 +57,7 @@ def test_snapshots_are_listed(ask: Ask, night: PastNight) -> None:
     assert ask("snapshot", "list", "other") == []
 
 
-def test_snapshot_is_found_by_its_first_digits(ask: Ask, night: PastNight) -> None:
+def test_snapshot_is_found_by_first_digits(ask: Ask, night: PastNight) -> None:
     document = ask("snapshot", "show", night.snapshot.id[:8])
     assert (document["id"], document["kind"]) == (night.snapshot.id, "snapshot")
 
@@ -82,21 +82,21 @@ def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNig
     assert out.splitlines()[-1].split(maxsplit=1) == ["tokens", f"{tokens.id[:12]}: 30 in 2 examples, 9 learned"]
 
 
-def test_unknown_digits_are_bad_input(command: Command, night: PastNight) -> None:
+def test_unknown_digits_are_refused(command: Command, night: PastNight) -> None:
     code, _, err = command("snapshot", "show", "zz")
-    sentence = "no snapshot begins with 'zz'; `nightloom snapshot list` shows all"
+    sentence = "no snapshot begins with 'zz'; `nightloom snapshot list` lists them"
     assert (code, err) == (2, f"error: {sentence}\n")
 
 
-def test_sound_snapshot_is_verified(command: Command, night: PastNight) -> None:
+def test_unchanged_snapshot_is_verified(command: Command, night: PastNight) -> None:
     assert command("snapshot", "verify", night.snapshot.id) == (
         0,
-        f"snapshot {night.snapshot.id} is as it was frozen\n",
+        f"snapshot {night.snapshot.id} is unchanged\n",
         "",
     )
 
 
-def test_damaged_snapshot_answers_no(command: Command, night: PastNight, s3: Any) -> None:
+def test_damaged_snapshot_fails(command: Command, night: PastNight, s3: Any) -> None:
     blob = night.snapshot.provenance.files[0].sha256
     s3.objects[f"prefix/objects/sha256/{blob[:2]}/{blob[2:]}"] = b"damaged"
     code, out, _ = command("snapshot", "verify", night.snapshot.id)
@@ -112,46 +112,46 @@ def test_quarantine_is_counted_by_rule(ask: Ask, night: PastNight) -> None:
     }
 
 
-def test_quarantined_rows_have_their_reason_and_no_text(ask: Ask, night: PastNight) -> None:
+def test_quarantined_rows_show_reason_without_text(ask: Ask, night: PastNight) -> None:
     document = ask("quarantine", "show", "triage", "--rule", "too_long")
     row = {"row_id": "r3", "version": "v1", "rule": "too_long", "measured": "2001", "threshold": "2000"}
     assert document["shown"] == [row]
 
 
-def test_released_row_is_counted_in_the_list(ask: Ask, night: PastNight) -> None:
+def test_released_row_is_counted(ask: Ask, night: PastNight) -> None:
     for reason in ("it is a log, and short enough", "again"):
         (released,) = ask("quarantine", "release", "triage", "r3", "--reason", reason)["released"]
         assert (released["row_id"], released["rule"], released["from_night"]) == ("r3", "too_long", "2026-11-24")
     assert ask("quarantine", "list", "triage")["rules"] == [{"rule": "too_long", "rows": 1, "released": 1}]
 
 
-def test_row_that_was_not_refused_is_bad_input(command: Command, night: PastNight) -> None:
-    code, _, err = command("quarantine", "release", "triage", "r33", "--reason", "it is sound")
+def test_accepted_row_cannot_be_released(command: Command, night: PastNight) -> None:
+    code, _, err = command("quarantine", "release", "triage", "r33", "--reason", "it is valid")
     assert (code, "row 'r33' was not refused or repaired in night 2026-11-23; did you mean r3?" in err) == (2, True)
 
 
-def test_text_of_a_row_cannot_drive_the_terminal(command: Command, night: PastNight) -> None:
+def test_control_characters_do_not_reach_terminal(command: Command, night: PastNight) -> None:
     code, out, _ = command("quarantine", "show", "triage", "--text")
     assert code == 0
     assert "a long text\ufffd[2J" in out
 
 
-def test_night_without_preparation_says_why(command: Command, registry: Database) -> None:
+def test_unprepared_night_shows_the_reason(command: Command, registry: Database) -> None:
     end_stage(registry, "triage", NIGHT, "prepare", "failed", "the source is down")
     code, _, err = command("quarantine", "list", "triage")
     assert code == 2
-    assert "night 2026-11-23 of triage left no preparation: the source is down" in err
+    assert "night 2026-11-23 of triage has no preparation: the source is down" in err
 
 
-def test_row_has_a_story(command: Command, night: PastNight) -> None:
+def test_row_has_a_history(command: Command, night: PastNight) -> None:
     code, out, _ = command("row", "show", "triage", "r1")
     assert code == 0
-    story = ["2026-11-23", "prepare", "repaired", "pii", "1", "0", "-", "redact_pii", "c1", "train"]
-    assert [out.splitlines()[1].split(), *out.splitlines()[2:]] == [story, f"learned from by {night.adapter.id}"]
+    event = ["2026-11-23", "prepare", "repaired", "pii", "1", "0", "-", "redact_pii", "c1", "train"]
+    assert [out.splitlines()[1].split(), *out.splitlines()[2:]] == [event, f"used to train adapter {night.adapter.id}"]
 
 
-def test_story_of_a_row_tells_what_people_decided(ask: Ask, night: PastNight) -> None:
-    ask("quarantine", "release", "triage", "r3", "--reason", "it is sound")
+def test_row_history_shows_decisions(ask: Ask, night: PastNight) -> None:
+    ask("quarantine", "release", "triage", "r3", "--reason", "it is valid")
     (released,) = ask("row", "show", "triage", "r3")["decisions"]
     assert (released["outcome"], released["rule"], released["night"]) == ("released", "too_long", "2026-11-24")
     ask("row", "erase", "triage", "r3", "--reason", "she asked for it", "--yes")
@@ -159,13 +159,13 @@ def test_story_of_a_row_tells_what_people_decided(ask: Ask, night: PastNight) ->
     assert (erased["outcome"], erased["why"]) == ("erased", "she asked for it")
 
 
-def test_erased_row_still_names_its_adapters(ask: Ask, night: PastNight) -> None:
+def test_erased_row_keeps_its_adapters(ask: Ask, night: PastNight) -> None:
     ask("row", "erase", "triage", "r1", "--reason", "she asked for it", "--yes")
     assert ask("row", "show", "triage", "r1")["adapters"] == [night.adapter.id]
 
 
-def test_predicted_row_has_a_story(ask: Ask, night: PastNight) -> None:
-    (event,) = ask("row", "show", "triage", "r9", "--night", "2026-11-23")["story"]
+def test_predicted_row_has_a_history(ask: Ask, night: PastNight) -> None:
+    (event,) = ask("row", "show", "triage", "r9", "--night", "2026-11-23")["history"]
     assert (event["stage"], event["outcome"], event["prediction"]) == ("predict", "succeeded", "batch_req_1")
 
 
@@ -174,11 +174,11 @@ def test_row_is_erased(ask: Ask, command: Command, night: PastNight) -> None:
     assert (erased["recipes"], erased["blobs"]) == (["triage"], {"examples": 1})
     assert erased["adapters"] == [night.adapter.id]
     code, out, _ = command("snapshot", "verify", night.snapshot.id)
-    assert (code, out) == (0, f"snapshot {night.snapshot.id} is as it was frozen; 1 row erased\n")
+    assert (code, out) == (0, f"snapshot {night.snapshot.id} is unchanged; 1 row erased\n")
 
 
-def test_refused_row_is_erased_and_so_is_its_release(ask: Ask, night: PastNight, registry: Database) -> None:
-    ask("quarantine", "release", "triage", "r3", "--reason", "it is sound")
+def test_erasing_refused_row_erases_its_release(ask: Ask, night: PastNight, registry: Database) -> None:
+    ask("quarantine", "release", "triage", "r3", "--reason", "it is valid")
     assert ask("row", "erase", "triage", "r3", "--reason", "she asked for it", "--yes")["blobs"] == {"quarantine": 1}
     assert ask("quarantine", "show", "triage")["shown"] == []
     assert list_releases(registry, "triage") == []
@@ -193,30 +193,28 @@ def test_erasing_asks_first(command: Command, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("night")
-def test_row_that_never_came_cannot_be_erased(command: Command) -> None:
+def test_unknown_row_cannot_be_erased(command: Command) -> None:
     code, _, err = command("row", "erase", "triage", "r7", "--reason", "she asked for it", "--yes")
     assert (code, "no night of triage has a row 'r7'; check its key" in err) == (2, True)
 
 
-def test_garbage_is_counted_by_fate(ask: Ask, night: PastNight, store: ObjectStore, s3: Any) -> None:
-    store.put_blob(b"nobody names me")
+def test_garbage_is_counted_by_action(ask: Ask, night: PastNight, store: ObjectStore, s3: Any) -> None:
+    store.put_blob(b"no one names me")
     s3.written_at = dict.fromkeys(s3.objects, utc_now() - timedelta(days=3))
     for arguments in (["--dry-run"], []):
         counts = ask("snapshot", "gc", *arguments)["counts"]
-        assert {"fate": "into trash", "reason": "nothing names it", "objects": 1, "bytes": 15} in counts
+        assert {"action": "into trash", "reason": "nothing names it", "objects": 1, "bytes": 15} in counts
 
 
-def test_store_of_another_registry_is_left_alone_until_it_is_adopted(
-    command: Command, night: PastNight, store: ObjectStore
-) -> None:
+def test_foreign_store_is_collected_after_adoption(command: Command, night: PastNight, store: ObjectStore) -> None:
     take_over_prefix(store, "another")
     assert command("snapshot", "gc")[0] == 2
     assert command("registry", "adopt")[0] == 0
     assert command("snapshot", "gc")[0] == 0
 
 
-def test_unknown_row_is_bad_input(command: Command, night: PastNight) -> None:
-    sentence = "no row 'r7' came in any of the nights of triage; check its key"
+def test_unknown_row_is_refused(command: Command, night: PastNight) -> None:
+    sentence = "triage has no row 'r7' in any night; check its key"
     assert command("row", "show", "triage", "r7") == (2, "", f"error: {sentence}\n")
 
 
@@ -226,30 +224,30 @@ def test_champion_is_marked(command: Command, night: PastNight) -> None:
     assert out.splitlines()[1].split() == " ".join(columns).split()
 
 
-def test_model_tells_training_and_verdicts(ask: Ask, night: PastNight) -> None:
+def test_model_shows_training_and_verdicts(ask: Ask, night: PastNight) -> None:
     document = ask("model", "show", night.adapter.id)
     assert document["training"]["final_loss"] == 0.25
     assert [verdict["finding"] for verdict in document["verdicts"]] == ["BETTER"]
 
 
-def test_model_shows_an_example_that_it_learned_from(command: Command, ask: Ask, night: PastNight) -> None:
+def test_model_shows_training_sample(command: Command, ask: Ask, night: PastNight) -> None:
     code, out, _ = command("model", "show", night.adapter.id, "--sample")
     assert code == 0
     assert [line.split(maxsplit=2) for line in out.splitlines()] == [
         ["TOKENS", "TEXT"],
-        ["shown", "2", '"the invoice\\n"'],
+        ["context", "2", '"the invoice\\n"'],
         ["learned", "1", '"billing"'],
     ]
     assert ask("model", "show", night.adapter.id, "--sample")[2]["learned"] is True
 
 
-def test_sample_of_an_erased_row_is_gone(command: Command, night: PastNight, store: ObjectStore) -> None:
+def test_sample_of_erased_row_is_empty(command: Command, night: PastNight, store: ObjectStore) -> None:
     assert night.trial.result.sample
     rewrite_blob(store, night.trial.result.sample, "labels", ["T1"])
-    assert command("model", "show", night.adapter.id, "--sample")[1] == "its row was erased\n"
+    assert command("model", "show", night.adapter.id, "--sample")[1] == "the row of the sample was erased\n"
 
 
-def test_log_tells_who_moved_what(ask: Ask, night: PastNight) -> None:
+def test_log_shows_who_moved_what(ask: Ask, night: PastNight) -> None:
     (move,) = ask("model", "log", "triage")
     assert (move["name"], move["new"], move["who"]) == ("champion", night.adapter.id, "scheduler")
 
@@ -265,13 +263,13 @@ def test_rollback_restores_the_champion_before(command: Command, night: PastNigh
     assert (code, out, err) == (0, f"{sentence}\n", "")
 
 
-def test_rollback_of_the_first_champion_is_bad_input(command: Command, night: PastNight) -> None:
+def test_first_champion_cannot_be_rolled_back(command: Command, night: PastNight) -> None:
     code, _, err = command("model", "rollback", "triage", "--reason", "why not")
     assert code == 2
     assert "triage has no earlier champion to go back to" in err
 
 
-def test_copied_recipe_has_the_same_model(ask: Callable[..., Any], night: PastNight, registry: Database) -> None:
+def test_copied_recipe_has_same_model(ask: Callable[..., Any], night: PastNight, registry: Database) -> None:
     add_member(registry, "squad", NIGHT, "adapter", night.adapter.id)
     for recipe in ("triage", "squad"):
         assert [(one["id"], one["recipe"]) for one in ask("model", "list", recipe)] == [(night.adapter.id, recipe)]

@@ -26,7 +26,7 @@ def api(answer: Answer) -> AirflowApi:
 
 
 def with_login(answer: Answer) -> Answer:
-    """Airflow as it is: refuses whoever has no token, and gives one for the right password."""
+    """Answer like Airflow: refuse requests without a token, and return one for the right password."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/auth/token":
@@ -39,7 +39,7 @@ def with_login(answer: Answer) -> Answer:
     return respond
 
 
-def test_it_logs_in_when_it_must() -> None:
+def test_client_logs_in_when_needed() -> None:
     airflow = api(with_login(lambda _: httpx.Response(200, json=RUN)))
 
     assert airflow.run("r__predict", "run") == DagRun(
@@ -52,7 +52,7 @@ def test_it_logs_in_when_it_must() -> None:
     )
 
 
-def test_a_wrong_password_says_so() -> None:
+def test_wrong_password_is_refused() -> None:
     airflow = api(with_login(lambda _: httpx.Response(200, json=RUN)))
     airflow.password = "wrong"
 
@@ -60,20 +60,20 @@ def test_a_wrong_password_says_so() -> None:
         airflow.run("r__predict", "run")
 
 
-def test_the_forms_night_wins_over_the_partition() -> None:
+def test_form_night_overrides_partition() -> None:
     airflow = api(lambda _: httpx.Response(200, json={**RUN, "conf": {"night": "2026-11-01"}}))
 
     assert airflow.run("r__predict", "run").night == "2026-11-01"
 
 
-def test_an_unknown_dag_has_no_runs() -> None:
+def test_unknown_dag_has_no_runs() -> None:
     airflow = api(lambda _: httpx.Response(404, json={"detail": "not found"}))
 
     assert airflow.runs("r__predict") == []
     assert airflow.unpause("r__predict") is False
 
 
-def test_an_empty_form_is_an_empty_conf() -> None:
+def test_empty_form_is_empty_conf() -> None:
     asked: list[Any] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -93,7 +93,7 @@ def test_an_empty_form_is_an_empty_conf() -> None:
     ],
     ids=["there", "missing"],
 )
-def test_a_pool_is_made_where_there_is_none(found: httpx.Response, asked: list[str]) -> None:
+def test_missing_pool_is_created(found: httpx.Response, asked: list[str]) -> None:
     methods: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -105,14 +105,14 @@ def test_a_pool_is_made_where_there_is_none(found: httpx.Response, asked: list[s
     assert methods == asked
 
 
-def test_a_refusal_is_told_with_its_reason() -> None:
+def test_refusal_has_its_reason() -> None:
     airflow = api(lambda _: httpx.Response(400, text="night is not a date"))
 
     with pytest.raises(FaultError, match="refused POST /dags/r__prepare/dagRuns with 400: night is not a date"):
         airflow.trigger("r__prepare", {"night": "x"})
 
 
-def test_an_airflow_that_is_away_is_a_fault() -> None:
+def test_unreachable_airflow_is_a_fault() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         msg = "refused"
         raise httpx.ConnectError(msg, request=request)
@@ -121,7 +121,7 @@ def test_an_airflow_that_is_away_is_a_fault() -> None:
         api(answer).import_errors()
 
 
-def test_a_late_answer_to_a_question_is_waited_for() -> None:
+def test_read_is_repeated_after_timeout() -> None:
     late = iter([True, True, False])
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -133,7 +133,7 @@ def test_a_late_answer_to_a_question_is_waited_for() -> None:
     assert api(answer).run("r__predict", "run").state == "running"
 
 
-def test_an_order_is_not_given_twice() -> None:
+def test_post_is_not_repeated_after_timeout() -> None:
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -147,14 +147,14 @@ def test_an_order_is_not_given_twice() -> None:
     assert asked == ["POST"]
 
 
-def test_an_order_that_met_a_locked_database_is_given_again() -> None:
+def test_post_is_repeated_after_server_error() -> None:
     answers = iter([httpx.Response(500), httpx.Response(500), httpx.Response(200, json=RUN)])
 
     assert api(lambda _: next(answers)).trigger("r__prepare", {}).state == "running"
 
 
 @pytest.mark.parametrize(("paused", "asked"), [(True, ["GET", "PATCH"]), (False, ["GET"]), (None, ["GET"])])
-def test_a_dag_is_unpaused_when_it_is_paused(paused: bool | None, asked: list[str]) -> None:
+def test_paused_dag_is_unpaused(paused: bool | None, asked: list[str]) -> None:
     methods: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -166,7 +166,7 @@ def test_a_dag_is_unpaused_when_it_is_paused(paused: bool | None, asked: list[st
     assert methods == asked
 
 
-def test_the_tasks_of_many_trials_are_read_page_by_page() -> None:
+def test_tasks_are_read_page_by_page() -> None:
     known = [
         {
             "dag_id": "r__finetune",
@@ -190,7 +190,7 @@ def test_the_tasks_of_many_trials_are_read_page_by_page() -> None:
     assert [task.label for task in tasks] == [f"trial {n}" for n in range(230)]
 
 
-def test_only_our_own_log_lines_are_shown() -> None:
+def test_only_nightloom_log_lines_are_shown() -> None:
     content = [
         {"event": "::group::x"},
         {"event": "step 3 of 8", "logger": "nightloom.training"},

@@ -12,9 +12,9 @@ def task(state: str, **changes: object) -> TaskRun:
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("event", "line"),
     [
-        (task("running"), "  finetune  train_trial               begins\n"),
+        (task("running"), "  finetune  train_trial               started\n"),
         (
             task("success", duration_s=61.04, map_index=0),
             "  finetune  train_trial 0             done                   61.0 s\n",
@@ -29,18 +29,18 @@ def task(state: str, **changes: object) -> TaskRun:
         ),
         (task("queued"), ""),
     ],
-    ids=["begins", "mapped and done", "mapped over what it says", "second try failed", "of no interest"],
+    ids=["started", "mapped and done", "mapped with label", "second try failed", "not shown"],
 )
-def test_a_task_is_a_line(told: TaskRun, line: str) -> None:
+def test_task_is_a_line(event: TaskRun, line: str) -> None:
     text = io.StringIO()
 
     with Display(Console(file=text, width=120)) as display:
-        display.on_task(told)
+        display.on_task(event)
 
     assert text.getvalue() == line
 
 
-def test_a_log_line_is_not_read_as_markup() -> None:
+def test_log_line_is_not_markup() -> None:
     text = io.StringIO()
 
     with Display(Console(file=text, width=60, force_terminal=True)) as display:

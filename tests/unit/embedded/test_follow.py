@@ -23,13 +23,13 @@ def task_of(state: str, try_number: int = 1) -> TaskRun:
 
 
 class ScriptedAirflow(AirflowApi):
-    """Knows these runs; the tasks, and the states of a run, are what is written down, one look after the other."""
+    """Airflow with these runs. Each poll returns the next of the given states and tasks."""
 
-    def __init__(self, runs: list[DagRun], *, states: str = "", looks: list[list[TaskRun]] | None = None) -> None:
+    def __init__(self, runs: list[DagRun], *, states: str = "", polls: list[list[TaskRun]] | None = None) -> None:
         super().__init__("http://airflow", "admin", "secret")
         self.known = runs
         self.states = iter(states.split())
-        self.looks = iter(looks or [])
+        self.polls = iter(polls or [])
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         run = next(run for run in self.known if run.run_id == run_id)
@@ -40,11 +40,11 @@ class ScriptedAirflow(AirflowApi):
         return [run for run in self.known if run.dag_id == dag_id and run.state in states]
 
     def tasks(self, run: DagRun) -> list[TaskRun]:
-        return next(self.looks, [])
+        return next(self.polls, [])
 
 
-class Heard:
-    """Writes down what it is told."""
+class Recorder:
+    """Listener that records the states of tasks."""
 
     def __init__(self) -> None:
         self.tasks: list[tuple[int, str]] = []
@@ -56,48 +56,48 @@ class Heard:
         raise AssertionError(line)
 
 
-def test_a_chain_is_followed_to_its_end() -> None:
+def test_chain_is_followed_to_its_end() -> None:
     airflow = ScriptedAirflow([run_of(dag_id, minute=minute) for minute, dag_id in enumerate(CHAIN)])
 
-    runs = follow_night(airflow, "r", NIGHT, airflow.known[0], Heard(), poll_s=0)
+    runs = follow_night(airflow, "r", NIGHT, airflow.known[0], Recorder(), poll_s=0)
 
     assert [run.dag_id for run in runs] == list(CHAIN)
 
 
-def test_a_failed_stage_does_not_end_the_chain() -> None:
+def test_failed_stage_does_not_end_chain() -> None:
     states = ("success", "failed", "success", "success")
     known = [run_of(dag_id, state) for dag_id, state in zip(CHAIN, states, strict=True)]
 
-    runs = follow_night(ScriptedAirflow(known), "r", NIGHT, known[0], Heard(), poll_s=0)
+    runs = follow_night(ScriptedAirflow(known), "r", NIGHT, known[0], Recorder(), poll_s=0)
 
     assert [run.state for run in runs] == list(states)
 
 
-def test_each_state_of_a_task_is_told_once() -> None:
-    looks = [
+def test_each_task_state_is_reported_once() -> None:
+    polls = [
         [task_of("running")],
         [task_of("running")],
         [task_of("up_for_retry")],
         [task_of("running", 2)],
         [task_of("success", 2)],
     ]
-    run, heard = run_of("r__prepare"), Heard()
-    airflow = ScriptedAirflow([run], states="running running running running success", looks=looks)
+    run, recorder = run_of("r__prepare"), Recorder()
+    airflow = ScriptedAirflow([run], states="running running running running success", polls=polls)
 
-    follow_run(airflow, run, heard, poll_s=0)
+    follow_run(airflow, run, recorder, poll_s=0)
 
-    assert heard.tasks == [(1, "running"), (1, "up_for_retry"), (2, "running"), (2, "success")]
+    assert recorder.tasks == [(1, "running"), (1, "up_for_retry"), (2, "running"), (2, "success")]
 
 
-def test_an_earlier_run_of_the_same_night_is_not_taken_for_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_run_of_same_night_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "_HOP_S", 0.01)
     known = [run_of("r__prepare", minute=5), run_of("r__finetune", minute=1)]
 
-    with pytest.raises(FaultError, match="no run of r__finetune began for night 2026-11-23"):
-        follow_night(ScriptedAirflow(known), "r", NIGHT, known[0], Heard(), poll_s=0.01)
+    with pytest.raises(FaultError, match="no run of r__finetune started for night 2026-11-23"):
+        follow_night(ScriptedAirflow(known), "r", NIGHT, known[0], Recorder(), poll_s=0.01)
 
 
-def test_a_run_under_way_is_found_wherever_the_chain_is() -> None:
+def test_running_stage_of_chain_is_found() -> None:
     known = [run_of("r__prepare", "success"), run_of("r__predict", "running")]
 
     found = find_running(ScriptedAirflow(known), "r", NIGHT, "UTC")
@@ -105,13 +105,13 @@ def test_a_run_under_way_is_found_wherever_the_chain_is() -> None:
     assert found == known[1]
 
 
-def test_another_nights_run_is_left_alone() -> None:
+def test_run_of_another_night_is_ignored() -> None:
     known = [run_of("r__prepare", "running", night="2026-11-22")]
 
     assert find_running(ScriptedAirflow(known), "r", NIGHT, "UTC") is None
 
 
-def test_a_run_from_the_empty_form_is_of_its_day() -> None:
+def test_empty_form_run_belongs_to_its_day() -> None:
     known = [run_of("r__prepare", "running", night=None)]
 
     assert find_running(ScriptedAirflow(known), "r", NIGHT, "UTC") == known[0]
@@ -123,6 +123,6 @@ def spell(minute: int, until: int) -> TaskRun:
     return TaskRun("r__prepare", "run", "a", -1, 1, "success", None, None, *times)
 
 
-def test_time_without_a_task_is_measured() -> None:
+def test_idle_time_is_measured() -> None:
     assert measure_idle([spell(0, 2), spell(1, 4), spell(6, 7), spell(6, 9), spell(10, 11)]) == 3 * 60
     assert measure_idle([]) == 0

@@ -28,20 +28,20 @@ def test_ports_and_secrets_are_chosen_once(tmp_path: Path) -> None:
     assert len(set(first.ports.values())) == 10
 
 
-def test_a_port_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
+def test_used_port_is_replaced(tmp_path: Path) -> None:
     taken, again = with_port_taken(tmp_path, keep_ports=False)
 
     assert again.ports["s3"] != taken
     assert json.loads((tmp_path / "services" / "ports.json").read_text())["s3"] == again.ports["s3"]
 
 
-def test_a_port_of_running_services_is_kept(tmp_path: Path) -> None:
+def test_port_of_running_service_is_kept(tmp_path: Path) -> None:
     taken, again = with_port_taken(tmp_path, keep_ports=True)
 
     assert again.ports["s3"] == taken
 
 
-def test_two_folders_choose_different_ports_and_secrets(tmp_path: Path) -> None:
+def test_folders_have_different_ports_and_secrets(tmp_path: Path) -> None:
     one = open_instance(tmp_path / "one", keep_ports=False)
     two = open_instance(tmp_path / "two", keep_ports=False)
 
@@ -49,7 +49,7 @@ def test_two_folders_choose_different_ports_and_secrets(tmp_path: Path) -> None:
     assert one.secrets["s3_secret_key"] != two.secrets["s3_secret_key"]
 
 
-def test_files_with_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_secret_files_are_private(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
     write_environment(instance, {})
 
@@ -58,7 +58,7 @@ def test_files_with_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert mode(tmp_path / "connections.yaml") == 0o600
 
 
-def test_the_environment_file_is_what_settings_read(tmp_path: Path) -> None:
+def test_settings_read_the_environment_file(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
     write_environment(instance, {"NIGHTLOOM_DATA_DIR": "/data/with a 'quote' and space"})
 
@@ -71,7 +71,7 @@ def test_the_environment_file_is_what_settings_read(tmp_path: Path) -> None:
     assert settings.data_dir == Path("/data/with a 'quote' and space")
 
 
-def test_lines_that_somebody_added_are_kept(tmp_path: Path) -> None:
+def test_added_lines_are_kept(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
     instance.env_file.write_text("NIGHTLOOM_STORE_REGION=eu-central-1\n")
     (tmp_path / "connections.yaml").write_text("tickets: postgresql://elsewhere/tickets\n")
@@ -82,7 +82,7 @@ def test_lines_that_somebody_added_are_kept(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "connections.yaml").read_text()) == {"tickets": "postgresql://elsewhere/tickets"}
 
 
-def test_what_was_given_is_remembered(tmp_path: Path) -> None:
+def test_given_variables_are_remembered(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
     write_environment(instance, {"AIRFLOW_CONN_CRM": "sqlite://%2Fcrm.db"})
 
@@ -91,7 +91,7 @@ def test_what_was_given_is_remembered(tmp_path: Path) -> None:
     assert read_environment(instance)["AIRFLOW_CONN_CRM"] == "sqlite://%2Fcrm.db"
 
 
-def test_the_example_connection_is_under_the_var_folder(tmp_path: Path) -> None:
+def test_example_connection_is_in_var_folder(tmp_path: Path) -> None:
     write_environment(open_instance(tmp_path, keep_ports=False), {})
 
     connections = yaml.safe_load((tmp_path / "connections.yaml").read_text())
@@ -99,7 +99,7 @@ def test_the_example_connection_is_under_the_var_folder(tmp_path: Path) -> None:
     assert connections == {"tickets": f"sqlite:///{tmp_path}/example/tickets.db"}
 
 
-def test_sockets_of_a_deep_folder_have_a_short_path(tmp_path: Path) -> None:
+def test_deep_folder_has_short_socket_path(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120)
 
     folder = open_instance(deep, keep_ports=False).socket_dir

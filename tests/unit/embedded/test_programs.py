@@ -5,7 +5,7 @@ from nightloom.embedded.instance import open_instance, write_environment
 from nightloom.embedded.programs import airflow_environment, airflow_programs, store_program
 
 
-def test_the_store_listens_on_loopback_and_opens_no_unasked_port(tmp_path: Path) -> None:
+def test_store_listens_on_loopback_only(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
 
     command = store_program(instance).command
@@ -14,7 +14,7 @@ def test_the_store_listens_on_loopback_and_opens_no_unasked_port(tmp_path: Path)
     assert f"-s3.port={instance.ports['s3']}" in command
 
 
-def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:
+def test_command_lines_have_no_secrets(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
 
     programs = (store_program(instance), *airflow_programs(instance))
@@ -23,7 +23,7 @@ def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:
     assert not [name for name, secret in instance.secrets.items() if secret in words]
 
 
-def test_the_store_has_the_credentials_of_the_settings(tmp_path: Path) -> None:
+def test_store_has_credentials_of_settings(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
 
     environment = store_program(instance).environment
@@ -38,7 +38,7 @@ def test_airflow_has_three_processes(tmp_path: Path) -> None:
     assert [program.name for program in programs] == ["api-server", "scheduler", "dag-processor"]
 
 
-def test_airflow_is_kept_to_loopback_and_to_the_var_folder(tmp_path: Path) -> None:
+def test_airflow_stays_on_loopback_and_var_folder(tmp_path: Path) -> None:
     environment = airflow_environment(open_instance(tmp_path, keep_ports=False))
 
     assert environment["AIRFLOW_HOME"] == f"{tmp_path}/airflow"
@@ -48,7 +48,7 @@ def test_airflow_is_kept_to_loopback_and_to_the_var_folder(tmp_path: Path) -> No
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
 
 
-def test_what_the_environment_file_says_of_airflow_wins(tmp_path: Path) -> None:
+def test_environment_file_overrides_airflow_settings(tmp_path: Path) -> None:
     instance = open_instance(tmp_path, keep_ports=False)
     write_environment(instance, {"AIRFLOW__CORE__PARALLELISM": "9", "NIGHTLOOM_DATA_DIR": "/data"})
 

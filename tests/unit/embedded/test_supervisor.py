@@ -34,7 +34,7 @@ def test_only_marked_processes_are_found(tmp_path: Path) -> None:
         assert [process.pid for process in find_owned(tmp_path)] == [ours.pid]
 
 
-def test_what_lives_under_the_supervisor_is_no_stray(tmp_path: Path) -> None:
+def test_supervised_processes_are_not_stray(tmp_path: Path) -> None:
     with child(SLEEPS, tmp_path) as ours:
         assert find_owned(tmp_path, supervisor=os.getpid()) == []
         assert find_owned(tmp_path, supervisor=ours.pid) == []
@@ -52,8 +52,8 @@ def test_marked_processes_are_stopped(tmp_path: Path, code: str) -> None:
 
 
 def test_waiting_ends_with_the_last_reason() -> None:
-    with pytest.raises(FaultError, match="the store: not ready after 0 s: nobody answers"):
-        wait_until("the store", lambda: "nobody answers", timeout_s=0)
+    with pytest.raises(FaultError, match="the store: not ready after 0 s: no answer"):
+        wait_until("the store", lambda: "no answer", timeout_s=0)
 
 
 def test_waiting_ends_when_nothing_is_refused() -> None:
@@ -64,7 +64,7 @@ def test_waiting_ends_when_nothing_is_refused() -> None:
     assert list(reasons) == []
 
 
-def test_an_environment_survives_the_supervisors_own_parser(tmp_path: Path) -> None:
+def test_supervisor_parses_environment_unchanged(tmp_path: Path) -> None:
     environment = {"PATH": "/a:/b c,d", "LIST": '["x", "y"]', "KEY": "a-b_c=="}
 
     section = render_section(Program("p", ("/bin/p", "100%"), environment), tmp_path)

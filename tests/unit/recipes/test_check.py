@@ -1,4 +1,4 @@
-"""Every mistake of a recipe is named at once, with its line and its remedy."""
+"""All mistakes of a recipe are reported at once, with line and remedy."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from nightloom.recipes.schema import Recipe
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
-SOUND = (GOLDEN / "triage.yaml").read_text(encoding="utf-8")
+VALID = (GOLDEN / "triage.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +39,11 @@ def check(directory: Path, text: str) -> list[Mistake]:
     return check_recipe(path)
 
 
-def test_sound_recipe_has_no_mistakes(recipes_dir: Path) -> None:
-    assert check(recipes_dir, SOUND) == []
+def test_valid_recipe_has_no_mistakes(recipes_dir: Path) -> None:
+    assert check(recipes_dir, VALID) == []
 
 
-def test_ten_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_mistakes_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(GOLDEN)
     path = Path("ten_mistakes.yaml")
     mistakes = check_recipe(path)
@@ -58,13 +58,13 @@ def test_ten_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         pytest.param(
             "owner: support",
             "owner: 5",
-            (2, "owner", "5 is not text", "write text; put it in quotes when it looks like a number"),
+            (2, "owner", "5 is not text", "write text, in quotes if it looks like a number"),
             id="number-for-text",
         ),
         pytest.param(
             "owner: support",
             "owner:",
-            (2, "owner", "the field has no value", "write text; put it in quotes"),
+            (2, "owner", "the field has no value", "write text, in quotes"),
             id="empty",
         ),
         pytest.param(
@@ -74,12 +74,12 @@ def test_ten_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
             "{column: reply}",
             "{colum: reply}",
             (8, "task.answer.reply.colum", "`colum` is not a field here", "write `column`; known: column, one_of"),
-            id="typo-stands-for-what-is-missing",
+            id="typo-explains-the-missing-field",
         ),
         pytest.param(
             "reply: {",
             "Re-ply: {",
-            (8, "task.answer.Re-ply", "`Re-ply` cannot be the name of a field", "write 2 to 40 lower-case letters"),
+            (8, "task.answer.Re-ply", "`Re-ply` is not a valid field name", "write 2 to 40 lower-case letters"),
             id="field-name",
         ),
         pytest.param(
@@ -102,7 +102,7 @@ def test_ten_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         pytest.param(
             "selection: 0.1",
             "selection: 0.85",
-            (18, "prepare.split.test", "selection and test together leave less than a tenth", "make them smaller"),
+            (18, "prepare.split.test", "selection and test leave less than a tenth", "make them smaller"),
             id="split",
         ),
         pytest.param(
@@ -125,11 +125,11 @@ def test_ten_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         ),
     ],
 )
-def test_mistake_has_line_place_and_remedy(
+def test_mistake_has_line_field_and_remedy(
     recipes_dir: Path, old: str, new: str, expected: tuple[int, str, str, str]
 ) -> None:
-    assert SOUND.count(old) >= 1
-    (mistake,) = check(recipes_dir, SOUND.replace(old, new, 1))
+    assert VALID.count(old) >= 1
+    (mistake,) = check(recipes_dir, VALID.replace(old, new, 1))
     assert (mistake.line, mistake.where, mistake.problem[: len(expected[2])]) == expected[:3]
     assert expected[3] in mistake.remedy
 
@@ -138,46 +138,44 @@ def test_mistake_has_line_place_and_remedy(
     ("train", "where", "problem"),
     [
         ("seed: -1", "seed", "-1 is out of range"),
-        ("budget: {}", "budget", "it limits nothing"),
+        ("budget: {}", "budget", "the budget sets no limit"),
         ("trials: {seeds: [4294967296]}", "trials.seeds[0]", "4294967296 is out of range"),
-        ("trials: {pruning: {rungs: [0.5, 0.2]}}", "trials.pruning.rungs", "they do not rise"),
+        ("trials: {pruning: {rungs: [0.5, 0.2]}}", "trials.pruning.rungs", "rungs must rise"),
         ("trials: {over: {lora.r: 8}}", "trials.over.lora.r", "8 is not a list"),
-        ("trials: {over: {lora.r: {low: 8, high: 8, whole: true}}}", "trials.over.lora.r", "it is empty"),
+        ("trials: {over: {lora.r: {low: 8, high: 8, whole: true}}}", "trials.over.lora.r", "the range is empty"),
         ("trials: {search: random, over: {lora.r: {low: a, high: 8}}}", "trials.over.lora.r.low", "'a' is not a num"),
-        ("trials: {over: {method: [half]}}", "trials.over", "method cannot be 'half'"),
-        ("trials: {over: {early_stopping.every: [2]}}", "trials.over", "early_stopping.every cannot be 2"),
+        ("trials: {over: {method: [half]}}", "trials.over", "`method` cannot be 'half'"),
+        ("trials: {over: {early_stopping.every: [2]}}", "trials.over", "`early_stopping.every` cannot be 2"),
     ],
 )
-def test_training_that_cannot_be_planned_is_told_in_its_place(
-    recipes_dir: Path, train: str, where: str, problem: str
-) -> None:
-    (mistake,) = check(recipes_dir, SOUND.replace("train:\n", f"train:\n  {train}\n", 1))
+def test_unplannable_training_is_located(recipes_dir: Path, train: str, where: str, problem: str) -> None:
+    (mistake,) = check(recipes_dir, VALID.replace("train:\n", f"train:\n  {train}\n", 1))
     assert (mistake.where, mistake.problem[: len(problem)]) == (f"train.{where}", problem)
     assert mistake.remedy.startswith("write ")
 
 
-def test_mistakes_behind_a_wrong_kind_are_found(recipes_dir: Path) -> None:
-    text = SOUND.replace("kind: files, path:", "kind: cvs, pth:")
+def test_fields_of_wrong_kind_are_checked(recipes_dir: Path) -> None:
+    text = VALID.replace("kind: files, path:", "kind: cvs, pth:")
     assert [mistake.where for mistake in check(recipes_dir, text)] == [
         "evaluate.sets[0].source.kind",
         "evaluate.sets[0].source.pth",
     ]
 
 
-def test_faulty_items_are_not_called_an_empty_list(recipes_dir: Path) -> None:
-    text = SOUND.replace("    - name: clean\n", "    - nam: clean\n")
+def test_invalid_items_are_no_empty_list(recipes_dir: Path) -> None:
+    text = VALID.replace("    - name: clean\n", "    - nam: clean\n")
     assert [mistake.where for mistake in check(recipes_dir, text)] == ["evaluate.sets[0].nam"]
 
 
-def test_list_without_items_is_named(recipes_dir: Path) -> None:
-    start, end = SOUND.index("  sets:"), SOUND.index("train:")
-    (mistake,) = check(recipes_dir, SOUND[:start] + "  sets: []\n" + SOUND[end:])
-    assert (mistake.where, mistake.problem) == ("evaluate.sets", "it is empty")
+def test_empty_list_is_reported(recipes_dir: Path) -> None:
+    start, end = VALID.index("  sets:"), VALID.index("train:")
+    (mistake,) = check(recipes_dir, VALID[:start] + "  sets: []\n" + VALID[end:])
+    assert (mistake.where, mistake.problem) == ("evaluate.sets", "the value is empty")
 
 
-def test_file_without_fields_is_named(recipes_dir: Path) -> None:
+def test_file_without_fields_is_reported(recipes_dir: Path) -> None:
     (mistake,) = check(recipes_dir, "# nothing yet\n")
-    assert (mistake.line, mistake.problem) == (1, "the file holds no fields")
+    assert (mistake.line, mistake.problem) == (1, "the file has no fields")
 
 
 def test_missing_file_is_a_mistake(recipes_dir: Path) -> None:
@@ -186,44 +184,44 @@ def test_missing_file_is_a_mistake(recipes_dir: Path) -> None:
 
 
 def test_recipe_is_loaded_by_name(recipes_dir: Path) -> None:
-    (recipes_dir / "triage.yaml").write_text(SOUND, encoding="utf-8")
+    (recipes_dir / "triage.yaml").write_text(VALID, encoding="utf-8")
     recipe = load_recipe("triage")
     assert recipe.train.settings == {"learning_rate": 0.004, "num_train_epochs": 3}
     assert recipe.deadline.isoformat() == "06:30:00"
 
 
 def test_unknown_name_gets_the_closest(recipes_dir: Path) -> None:
-    (recipes_dir / "triage.yaml").write_text(SOUND, encoding="utf-8")
+    (recipes_dir / "triage.yaml").write_text(VALID, encoding="utf-8")
     with pytest.raises(RecipeError, match=r"no recipe is named 'triag' in .*; write `triage`; known: triage"):
         load_recipe("triag")
 
 
 def test_name_is_not_a_path(recipes_dir: Path, tmp_path: Path) -> None:
-    (tmp_path / "triage.yaml").write_text(SOUND, encoding="utf-8")
+    (tmp_path / "triage.yaml").write_text(VALID, encoding="utf-8")
     with pytest.raises(RecipeError, match=r"no recipe is named '\.\./triage'"):
         load_recipe("../triage")
 
 
-def test_broken_recipe_lists_its_mistakes_when_loaded(recipes_dir: Path) -> None:
-    text = SOUND.replace("owner:", "ownr:").replace("06:30", "late")
+def test_loading_broken_recipe_lists_mistakes(recipes_dir: Path) -> None:
+    text = VALID.replace("owner:", "ownr:").replace("06:30", "late")
     (recipes_dir / "triage.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(RecipeError, match=r"(?s)cannot be used.*triage.yaml:2:1: ownr.*triage.yaml:3:11: deadline"):
+    with pytest.raises(RecipeError, match=r"(?s)has mistakes.*triage.yaml:2:1: ownr.*triage.yaml:3:11: deadline"):
         load_recipe("triage")
 
 
-def test_broken_recipes_stand_apart_from_sound_ones(recipes_dir: Path) -> None:
-    (recipes_dir / "triage.yaml").write_text(SOUND, encoding="utf-8")
-    (recipes_dir / "other.yaml").write_text(SOUND, encoding="utf-8")
-    (recipes_dir / "third.yml").write_text(SOUND.replace("name: triage", "name: third"), encoding="utf-8")
-    sound, broken = load_recipes()
-    assert list(sound) == ["triage"]
+def test_broken_recipes_are_listed_separately(recipes_dir: Path) -> None:
+    (recipes_dir / "triage.yaml").write_text(VALID, encoding="utf-8")
+    (recipes_dir / "other.yaml").write_text(VALID, encoding="utf-8")
+    (recipes_dir / "third.yml").write_text(VALID.replace("name: triage", "name: third"), encoding="utf-8")
+    valid, broken = load_recipes()
+    assert list(valid) == ["triage"]
     assert {Path(path).name: [m.problem for m in mistakes] for path, mistakes in broken.items()} == {
         "other.yaml": ["'triage' is not the name of the file"],
-        "third.yml": ["the file ends in '.yml'"],
+        "third.yml": ["the file name ends in '.yml'"],
     }
 
 
-_lines = SOUND.splitlines(keepends=True)
+_lines = VALID.splitlines(keepends=True)
 _snippets = st.sampled_from(
     [
         "",
@@ -249,19 +247,19 @@ _snippets = st.sampled_from(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    edits=st.lists(st.tuples(st.integers(0, len(SOUND)), st.integers(0, 30), _snippets), min_size=1, max_size=4),
+    edits=st.lists(st.tuples(st.integers(0, len(VALID)), st.integers(0, 30), _snippets), min_size=1, max_size=4),
     drop=st.sets(st.integers(0, len(_lines) - 1), max_size=2),
 )
-def test_mutated_recipe_gives_mistakes_or_a_recipe(
+def test_mutated_recipe_gives_mistakes_or_recipe(
     recipes_dir: Path, edits: list[tuple[int, int, str]], drop: set[int]
 ) -> None:
     text = "".join(line for number, line in enumerate(_lines) if number not in drop)
     for start, length, snippet in edits:
         text = text[:start] + snippet + text[start + length :]
     (recipes_dir / "triage.yaml").write_text(text, encoding="utf-8")
-    sound, broken = load_recipes(recipes_dir)
-    assert len(sound) + len(broken) == 1
-    assert all(isinstance(recipe, Recipe) for recipe in sound.values())
+    valid, broken = load_recipes(recipes_dir)
+    assert len(valid) + len(broken) == 1
+    assert all(isinstance(recipe, Recipe) for recipe in valid.values())
     assert all(1 <= m.line <= text.count("\n") + 2 for mistakes in broken.values() for m in mistakes)
 
 
@@ -274,20 +272,20 @@ _values = st.recursive(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=_values, number=st.integers(0, 60))
-def test_any_value_anywhere_gives_mistakes_or_a_recipe(recipes_dir: Path, value: object, number: int) -> None:
+def test_any_value_gives_mistakes_or_recipe(recipes_dir: Path, value: object, number: int) -> None:
     import yaml
 
-    document = yaml.safe_load(SOUND)
-    places = [(document, key) for key in document]
-    for group, key in places:
+    document = yaml.safe_load(VALID)
+    fields = [(document, key) for key in document]
+    for group, key in fields:
         inner = group[key]
         keys = inner if isinstance(inner, dict) else range(len(inner)) if isinstance(inner, list) else ()
-        places += [(inner, key) for key in keys]
-    group, key = places[number % len(places)]
+        fields += [(inner, key) for key in keys]
+    group, key = fields[number % len(fields)]
     group[key] = value
     (recipes_dir / "triage.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    sound, broken = load_recipes(recipes_dir)
-    assert len(sound) + len(broken) == 1
+    valid, broken = load_recipes(recipes_dir)
+    assert len(valid) + len(broken) == 1
 
 
 @pytest.mark.parametrize(
@@ -295,11 +293,11 @@ def test_any_value_anywhere_gives_mistakes_or_a_recipe(recipes_dir: Path, value:
     [
         pytest.param("{key: id}", ("task.columns.text", "the field `text` is missing"), id="neither"),
         pytest.param("{txt: body}", ("task.columns.txt", "`txt` is not a field here"), id="typo"),
-        pytest.param("{text: body, chat: turns}", ("task.columns.text", "`text` and `chat` are both given"), id="both"),
+        pytest.param("{text: body, chat: turns}", ("task.columns.text", "`text` and `chat` are both set"), id="both"),
     ],
 )
-def test_columns_name_either_text_or_chat(recipes_dir: Path, columns: str, expected: tuple[str, str]) -> None:
-    text = SOUND.replace("{key: id, updated_at: updated_at, text: body}", columns)
+def test_columns_have_text_or_chat(recipes_dir: Path, columns: str, expected: tuple[str, str]) -> None:
+    text = VALID.replace("{key: id, updated_at: updated_at, text: body}", columns)
     text = text.replace("  primary: team", "  output: text\n  primary: reply") if "chat" in columns else text
     mistakes = [mistake for mistake in check(recipes_dir, text) if mistake.where.startswith("task.columns")]
     assert [(mistake.where, mistake.problem) for mistake in mistakes] == [expected]

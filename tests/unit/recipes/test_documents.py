@@ -1,4 +1,4 @@
-"""YAML is read strictly, and every value keeps its place."""
+"""YAML is read strictly, and every value keeps its position."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def problem(document: Document) -> tuple[int, str]:
     return mistake.line, mistake.problem
 
 
-def test_scalars_are_those_of_yaml_1_2(tmp_path: Path) -> None:
+def test_scalars_follow_yaml_1_2(tmp_path: Path) -> None:
     text = "{word: no, time: 10:30, rate: 4e-3, date: 2026-11-23, count: 010, big: 1_000, yes: true, none: ~}"
     assert read(tmp_path, text).data == {
         "word": "no",
@@ -31,7 +31,7 @@ def test_scalars_are_those_of_yaml_1_2(tmp_path: Path) -> None:
     }
 
 
-def test_places_of_keys_and_values(tmp_path: Path) -> None:
+def test_keys_and_values_have_positions(tmp_path: Path) -> None:
     document = read(tmp_path, "a: 1\nb:\n  - c: x\n  - y\n")
     assert document.data == {"a": 1, "b": [{"c": "x"}, "y"]}
     assert document.values["a",] == Position(1, 4)
@@ -40,9 +40,9 @@ def test_places_of_keys_and_values(tmp_path: Path) -> None:
     assert document.keys["b",] == Position(2, 1)
 
 
-def test_key_that_stands_twice(tmp_path: Path) -> None:
+def test_duplicate_key_is_refused(tmp_path: Path) -> None:
     document = read(tmp_path, "a: 1\nb: 2\na: 3\n")
-    assert problem(document) == (3, "`a` stands twice: also on line 1")
+    assert problem(document) == (3, "the key `a` is duplicated: it is also on line 1")
     assert document.data == {"a": 1, "b": 2}
 
 
@@ -58,22 +58,22 @@ def test_key_that_stands_twice(tmp_path: Path) -> None:
         pytest.param("a: 1\nb: \x01\n", 2, "remove the character", id="control"),
     ],
 )
-def test_what_is_not_yaml_has_a_line_and_a_remedy(tmp_path: Path, text: str, line: int, remedy: str) -> None:
+def test_broken_yaml_has_line_and_remedy(tmp_path: Path, text: str, line: int, remedy: str) -> None:
     document = read(tmp_path, text)
     assert problem(document)[0] == line
     assert document.mistakes[0].remedy.startswith(remedy)
     assert document.data is None
 
 
-def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
+def test_invalid_utf8_is_refused(tmp_path: Path) -> None:
     assert problem(read(tmp_path, b"a: 1\nb: \xff\n")) == (2, "byte 9 of the file is not UTF-8")
 
 
-def test_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     assert read(tmp_path, b"\xef\xbb\xbfa: 1\n").data == {"a": 1}
 
 
-def test_file_that_is_too_large(tmp_path: Path) -> None:
+def test_large_file_is_refused(tmp_path: Path) -> None:
     assert problem(read(tmp_path, "#" * 300_000)) == (1, "the file has more than 256 KiB")
 
 
@@ -82,22 +82,22 @@ def test_absurd_nesting_is_refused(tmp_path: Path, text: str) -> None:
     assert problem(read(tmp_path, text)) == (1, "values are nested more than 24 deep")
 
 
-def test_alias_may_stand_for_a_value(tmp_path: Path) -> None:
+def test_alias_is_replaced_by_its_value(tmp_path: Path) -> None:
     assert read(tmp_path, "a: &x [1]\nb: *x\n").data == {"a": [1], "b": [1]}
 
 
-def test_bomb_of_aliases_is_refused(tmp_path: Path) -> None:
+def test_alias_bomb_is_refused(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
-    assert problem(read(tmp_path, "\n".join(lines))) == (1, "it holds more than 20000 values")
+    assert problem(read(tmp_path, "\n".join(lines))) == (1, "the file has more than 20000 values")
 
 
-def test_alias_within_itself_is_refused(tmp_path: Path) -> None:
-    assert problem(read(tmp_path, "a: &a [*a]\n")) == (1, "an alias stands within itself")
+def test_recursive_alias_is_refused(tmp_path: Path) -> None:
+    assert problem(read(tmp_path, "a: &a [*a]\n")) == (1, "an alias contains itself")
 
 
 @pytest.mark.parametrize("text", ["a: .nan", "a: -.inf", "a: 1e999", f"a: {'9' * 400}"])
-def test_number_that_is_not_finite(tmp_path: Path, text: str) -> None:
+def test_infinite_number_is_refused(tmp_path: Path, text: str) -> None:
     line, words = problem(read(tmp_path, text))
     assert (line, words.endswith("is not a finite number")) == (1, True)
 
@@ -109,5 +109,5 @@ def test_tag_is_refused(tmp_path: Path, text: str) -> None:
     assert "is not allowed" in problem(read(tmp_path, text))[1]
 
 
-def test_key_that_is_no_word(tmp_path: Path) -> None:
-    assert problem(read(tmp_path, "a: {[1, 2]: b}\n")) == (1, "a key is a list or a group")
+def test_complex_key_is_refused(tmp_path: Path) -> None:
+    assert problem(read(tmp_path, "a: {[1, 2]: b}\n")) == (1, "a key is a list or a group of fields")

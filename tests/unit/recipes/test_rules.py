@@ -14,7 +14,7 @@ CUT = "SELECT * FROM t WHERE at < :cut_to"
 
 
 def problems(recipe: dict[str, Any]) -> list[str]:
-    return [finding.problem for finding in check_rules(recipe, FILE)]
+    return [problem.message for problem in check_rules(recipe, FILE)]
 
 
 @pytest.fixture
@@ -30,18 +30,18 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_name_differs_from_file() -> None:
-    (finding,) = check_rules({"name": "tickets"}, FILE)
-    assert (finding.problem, finding.remedy) == ("'tickets' is not the name of the file", "write `name: triage`")
+    (problem,) = check_rules({"name": "tickets"}, FILE)
+    assert (problem.message, problem.remedy) == ("'tickets' is not the name of the file", "write `name: triage`")
 
 
 @pytest.mark.parametrize("line", ["0 1 * * *", "*/15 0-5 * * 1-5", "0 1 * * MON"])
-def test_cron_line_is_sound(line: str) -> None:
+def test_cron_expression_is_valid(line: str) -> None:
     assert problems({"schedule": line}) == []
 
 
 @pytest.mark.parametrize("line", ["0 1 * *", "0 25 * * *", "@daily", "0 1 * * * *", "nightly", ""])
-def test_cron_line_is_refused(line: str) -> None:
-    assert problems({"schedule": line}) == [f"{line!r} is not a cron line"]
+def test_invalid_cron_expression_is_refused(line: str) -> None:
+    assert problems({"schedule": line}) == [f"{line!r} is not a cron expression of five fields"]
 
 
 @pytest.mark.parametrize("deadline", ["07:00+02:00", "7", 7, 630.5, "late"])
@@ -51,37 +51,37 @@ def test_deadline_without_local_time_is_refused(deadline: object) -> None:
 
 @pytest.mark.usefixtures("folders")
 def test_prompt_without_file_gets_the_closest() -> None:
-    (finding,) = check_rules({"task": {"prompt": "triage/2"}}, FILE)
-    assert finding.remedy == "write `triage/1`; known: triage/1"
+    (problem,) = check_rules({"task": {"prompt": "triage/2"}}, FILE)
+    assert problem.remedy == "write `triage/1`; known: triage/1"
 
 
 @pytest.mark.usefixtures("folders")
-def test_prompt_above_the_folder_is_refused() -> None:
+def test_prompt_outside_folder_is_refused() -> None:
     assert len(problems({"task": {"prompt": "../triage/1"}})) == 1
 
 
 @pytest.mark.usefixtures("folders")
 def test_suite_without_file_gets_the_closest() -> None:
-    (finding,) = check_rules({"prepare": {"suite": "tikets"}}, FILE)
-    assert finding.remedy == "write `tickets`; known: tickets"
+    (problem,) = check_rules({"prepare": {"suite": "tikets"}}, FILE)
+    assert problem.remedy == "write `tickets`; known: tickets"
 
 
 def test_scanner_without_package_is_refused() -> None:
-    (finding,) = check_rules({"prepare": {"scanners": {"serials": "redact"}}}, FILE)
-    assert finding.remedy == "install the package that adds it, or remove the line"
+    (problem,) = check_rules({"prepare": {"scanners": {"serials": "redact"}}}, FILE)
+    assert problem.remedy == "install the package that adds it, or remove the line"
 
 
 @pytest.mark.parametrize(("columns", "found"), [({"text": "body"}, 1), ({"updated_at": "at"}, 0)])
 def test_freshness_needs_times(columns: dict[str, str], found: int) -> None:
     recipe = {"task": {"columns": columns}, "prepare": {"limits": {"freshness_hours": 24}}}
-    assert problems(recipe) == ["no column tells when a row was written"] * found
+    assert problems(recipe) == ["no column has the time at which a row was written"] * found
 
 
 def test_unknown_placeholder_gets_the_closest() -> None:
     query = f"{CUT} AND at >= :window_form"
-    (finding,) = check_rules({"prepare": {"source": {"query": query}}}, FILE)
-    assert finding.problem == "the placeholder `:window_form` has no value"
-    assert finding.remedy == "write `:window_from`; known: :window_from, :cut_from, :cut_to"
+    (problem,) = check_rules({"prepare": {"source": {"query": query}}}, FILE)
+    assert problem.message == "the placeholder `:window_form` has no value"
+    assert problem.remedy == "write `:window_from`; known: :window_from, :cut_from, :cut_to"
 
 
 @pytest.mark.parametrize("query", ["SELECT * FROM t", "SELECT * FROM t -- until :cut_to", "SELECT 1 /* :cut_to */"])
@@ -89,7 +89,7 @@ def test_query_without_cut_is_refused(query: str) -> None:
     assert len(problems({"predict": {"source": {"query": query}}})) == 1
 
 
-def test_cast_and_time_of_day_are_no_placeholders() -> None:
+def test_cast_and_time_are_no_placeholders() -> None:
     assert problems({"prepare": {"source": {"query": f"{CUT} AND at::date > '2026-01-01 10:30'"}}}) == []
 
 
@@ -98,37 +98,37 @@ def test_eval_set_needs_no_cut() -> None:
 
 
 def test_eval_set_has_no_cut() -> None:
-    problem = "an eval set belongs to no night, so `:cut_to` has no value"
-    assert problems({"evaluate": {"sets": [{"source": {"query": CUT}}]}}) == [problem]
+    message = "`:cut_to` has no value, because an eval set belongs to no night"
+    assert problems({"evaluate": {"sets": [{"source": {"query": CUT}}]}}) == [message]
 
 
 def test_planted_rows_need_no_cut() -> None:
     assert problems({"prepare": {"planted_rows": {"source": {"query": "SELECT * FROM planted"}}}}) == []
 
 
-def test_path_with_an_unknown_name_is_refused() -> None:
+def test_unknown_path_variable_is_refused() -> None:
     assert problems({"prepare": {"source": {"path": "{dat}/x.csv"}}}) == ["`{dat}` has no value"]
 
 
 def test_relative_path_is_refused() -> None:
-    (finding,) = check_rules({"prepare": {"source": {"path": "x.csv"}}}, FILE)
-    assert finding.remedy == "write `{data}/x.csv`, or the whole path from `/`"
+    (problem,) = check_rules({"prepare": {"source": {"path": "x.csv"}}}, FILE)
+    assert problem.remedy == "write `{data}/x.csv`, or an absolute path"
 
 
-def test_eval_sets_of_one_name_are_refused() -> None:
+def test_duplicate_eval_set_name_is_refused() -> None:
     sets = [{"name": "clean"}, {"name": "hard"}, {"name": "clean"}]
-    (finding,) = check_rules({"evaluate": {"sets": sets}}, FILE)
-    assert finding.place == ("evaluate", "sets", 2, "name")
+    (problem,) = check_rules({"evaluate": {"sets": sets}}, FILE)
+    assert problem.path == ("evaluate", "sets", 2, "name")
 
 
-def test_table_beside_files_needs_a_connection() -> None:
+def test_table_of_files_needs_a_connection() -> None:
     predict = {"source": {"kind": "files", "path": "{data}/x.csv"}, "table": "answers"}
     assert problems({"predict": predict}) == ["the table has no connection"]
     assert problems({"predict": {**predict, "connection": "tickets"}}) == []
 
 
-def test_alert_without_reader_is_refused() -> None:
-    assert problems({"alerts": {"channel": "slack"}}) == ["alerts by slack reach nobody"]
+def test_alert_without_recipient_is_refused() -> None:
+    assert problems({"alerts": {"channel": "slack"}}) == ["alerts by slack have no recipient"]
     assert problems({"alerts": {"channel": "slack", "to": ["#models"]}}) == []
 
 
@@ -141,7 +141,7 @@ _json = st.recursive(
 
 
 @given(recipe=st.dictionaries(st.sampled_from([*_WORDS, "schedule", "deadline"]), _json, max_size=5))
-def test_rules_bear_any_shape(recipe: dict[str, Any]) -> None:
+def test_rules_accept_any_shape(recipe: dict[str, Any]) -> None:
     assert len(RULES) == 16
     problems(recipe)
 
@@ -149,18 +149,18 @@ def test_rules_bear_any_shape(recipe: dict[str, Any]) -> None:
 CHAT = {"columns": {"chat": "messages"}, "answer": {"reply": {}}, "output": "text"}
 
 
-def test_a_chat_needs_no_column_of_the_answer() -> None:
+def test_chat_needs_no_answer_column() -> None:
     assert problems({"task": CHAT, "evaluate": {"sets": [{"columns": {"chat": "messages"}}]}}) == []
 
 
-def test_a_chat_is_answered_in_text() -> None:
-    (finding,) = check_rules({"task": {**CHAT, "output": "json"}}, FILE)
-    assert (finding.problem, finding.remedy) == ("a conversation is answered in plain text", "write `output: text`")
+def test_chat_needs_text_output() -> None:
+    (problem,) = check_rules({"task": {**CHAT, "output": "json"}}, FILE)
+    assert (problem.message, problem.remedy) == ("a conversation needs plain text as output", "write `output: text`")
 
 
-def test_a_chat_has_no_column_of_the_answer() -> None:
-    (finding,) = check_rules({"task": {**CHAT, "answer": {"reply": {"column": "reply"}}}}, FILE)
-    assert (finding.place, finding.remedy) == (("task", "answer", "reply", "column"), "remove `column`")
+def test_chat_refuses_an_answer_column() -> None:
+    (problem,) = check_rules({"task": {**CHAT, "answer": {"reply": {"column": "reply"}}}}, FILE)
+    assert (problem.path, problem.remedy) == (("task", "answer", "reply", "column"), "remove `column`")
 
 
 @pytest.mark.parametrize(
@@ -171,5 +171,5 @@ def test_a_chat_has_no_column_of_the_answer() -> None:
     ],
     ids=["task", "eval set"],
 )
-def test_a_text_needs_a_column_of_the_answer(recipe: dict[str, Any]) -> None:
+def test_text_needs_an_answer_column(recipe: dict[str, Any]) -> None:
     assert problems(recipe) == ["the field `column` is missing"]

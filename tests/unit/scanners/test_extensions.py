@@ -103,4 +103,4 @@ def test_missing_scanner_is_named() -> None:
 def test_recipe_with_unknown_scanner_gets_the_closest(install: Install, name: str, remedy: str) -> None:
     install()
     (mistake,) = check_rules({"prepare": {"scanners": {"serial_numbers": "redact", name: "redact"}}}, Path("a.yaml"))
-    assert (mistake.place, mistake.remedy) == (("prepare", "scanners", name), remedy)
+    assert (mistake.path, mistake.remedy) == (("prepare", "scanners", name), remedy)

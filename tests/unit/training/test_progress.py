@@ -7,7 +7,6 @@ from nightloom.core.errors import DivergenceError
 from nightloom.training.base import Course
 from nightloom.training.progress import make_progress
 
-
 NAN, INF = float("nan"), float("inf")
 
 
