@@ -335,7 +335,7 @@ class Alerts(Plain):
     """Where to send alerts about nights that need attention."""
 
     channel: Literal["log", "slack", "email"] = Field(
-        default="log", description="`log` writes alerts into the task's log; `slack` and `email` send them."
+        default="log", description="`log` writes alerts to the task's log only; `slack` and `email` also send them."
     )
     connection: Name | None = Field(
         default=None, description="Airflow connection of the channel, or None for Airflow's default."
