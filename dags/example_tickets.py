@@ -1,14 +1,14 @@
-"""Example tickets: the ticket system of the example recipe gets its new day, as a real one would by itself.
+"""Example tickets: adds the new day's tickets to the example's database, as a real ticket system would.
 
 **Goes in:** the seeded grammar of `nightloom.examples.support_triage`.
 
-**Comes out:** rows in the database that the connection `tickets` names, a week ahead, so that it does not matter which
-Dag runs first.
+**Comes out:** rows in the database of the connection `tickets`, a week ahead, so that the order of Dags does not
+matter.
 
-**Safe to run again?** Yes. A day that is there is not written again.
+**Safe to run again?** Yes. A day that exists is not written again.
 
-**When it is red:** the example's database could not be written; the task's last log line says why. No real recipe needs
-this Dag: it is there only while the recipe `support_triage` is.
+**When it is red:** the example's database could not be written. The task's last log line says why. No real recipe needs
+this Dag. It exists only with the recipe `support_triage`.
 """
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
@@ -18,13 +18,13 @@ from nightloom.orchestration.dags import common_arguments, has_recipe
 
 @task
 def feed_tickets() -> None:
-    """Go on with the example's tickets; a database of that name that is somebody's own is left alone."""
+    """Add the example's tickets, unless the connection is another database."""
     from nightloom.core.connections import resolve_connection
     from nightloom.core.nights import utc_now
     from nightloom.examples.support_triage.coming import feed_coming_days
 
     if feed_coming_days(resolve_connection("tickets"), utc_now().date()) is None:
-        msg = "the connection `tickets` leads to no example; `make nightly` begins one"
+        msg = "the connection `tickets` is not the example's database; `make nightly` creates one"
         raise AirflowSkipException(msg)
 
 

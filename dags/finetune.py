@@ -1,22 +1,22 @@
-"""Finetune: the night's snapshot becomes a candidate, and the candidate becomes the champion or does not.
+"""Finetune: trains a candidate on the night's snapshot, and promotes it if it is good enough.
 
-**Goes in:** the night's snapshot, and the champion that the nights before it left.
+**Goes in:** the night's snapshot, and the current champion.
 
-**Comes out:** a blueprint (stored before anything trains), an adapter a trial, a proof that the best one is the same
-model in training, evaluation and batch, a verdict, the asset `<recipe>/verdict` with the night as its partition, and
-`<recipe>/champion` when the champion changed.
+**Comes out:** a blueprint (stored before anything trains), an adapter for each trial, parity checks that the best one
+is the same model in training, evaluation and batch (no training-serving skew), a verdict, the asset `<recipe>/verdict`
+with the night as its partition, and `<recipe>/champion` if the champion changed.
 
-**Safe to run again?** Yes. A blueprint determines the result: what was trained or scored is found and not done
-twice, and the champion moves at most once a night, never for an older one. With the id of a stored blueprint in the
-form, that one is trained and compared again, and no ref moves.
+**Safe to run again?** Yes. A blueprint determines the result: trained models and scores are reused, and the champion
+changes at most once a night, never for an older night. With the id of a stored blueprint in the form, that blueprint is
+trained and compared again, and no ref moves.
 
-**Trials:** a recipe that asks for several has a task for each, one a slot of the pool `gpu`. At each rung all are
-ranked by their loss on the selection split, and the best go on; the best at the end is the candidate.
+**Trials:** a recipe with several trials has a task for each, with a slot of the pool `gpu`. At each rung the trials are
+ranked by their loss on the selection split, and the best continue. The best at the end is the candidate.
 
-**When it is red:** the failed task's last log line says what was wrong. The champion is as it was. Faults of store,
-database or machine are tried again twice by themselves, in training seven times, which goes on from its last
-checkpoint; so does one that was killed, when its task is cleared. A verdict that refuses the candidate is not a
-failure: the run is green, and the report gives the reason. So it is when training would take more than its budget.
+**When it is red:** the failed task's last log line says what was wrong. The champion is unchanged. Faults of store,
+database or machine are retried twice, training seven times. Training resumes from its last checkpoint, also after a
+kill when its task is cleared. A verdict that refuses the candidate is not a failure: the run is green, and the report
+gives the reason. The same holds if training would exceed its budget.
 """
 
 from airflow.sdk import DAG
@@ -33,22 +33,22 @@ for recipe in recipes_of("finetune"):
     ):
         stored_id = "{{ params.blueprint or '' }}"
         blueprint = step("compile_blueprint", stored_id=stored_id)
-        going_on = step("list_trials", blueprint_id=blueprint)
+        survivors = step("list_trials", blueprint_id=blueprint)
         training = {"pool": GPU, "retries": TRAINING_RETRIES, "blueprint_id": blueprint}
 
-        blueprint >> going_on
+        blueprint >> survivors
         for rung in range(count_rungs(recipe)):
             task_id = f"train_to_rung_{rung + 1}"
-            trials = mapped_step("train_trial", "trial_no", going_on, task_id=task_id, rung=rung, **training)
+            trials = mapped_step("train_trial", "trial_no", survivors, task_id=task_id, rung=rung, **training)
             ranks = step("rank_trials", task_id=f"rank_rung_{rung + 1}", blueprint_id=blueprint, rung=rung)
-            going_on >> trials >> ranks
-            going_on = ranks
-        trials = mapped_step("train_trial", "trial_no", going_on, **training)
+            survivors >> trials >> ranks
+            survivors = ranks
+        trials = mapped_step("train_trial", "trial_no", survivors, **training)
         candidate = step("pick_candidate", blueprint_id=blueprint)
         parity = step("prove_parity", pool=GPU, blueprint_id=blueprint, candidate_id=candidate)
         verdict = step("compare_candidate", pool=GPU, blueprint_id=blueprint, candidate_id=candidate, parity_id=parity)
         promotion = step("promote_candidate", verdict_id=verdict, stored_id=stored_id)
 
-        going_on >> trials >> candidate >> parity >> verdict >> promotion
+        survivors >> trials >> candidate >> parity >> verdict >> promotion
         promotion >> announce_champion(asset_of(recipe, "champion"))
         promotion >> announce(asset_of(recipe, "verdict"))

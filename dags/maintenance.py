@@ -1,16 +1,16 @@
-"""Maintenance: verifies the log of refs, and compares the registry's index with the store, once a week.
+"""Maintenance: verifies the log of refs and compares the registry's index with the store, once a week.
 
-**Goes in:** the registry's log, refs and index, and the list of the store's manifests.
+**Goes in:** the registry's log, refs and index, and the list of manifests in the store.
 
-**Comes out:** nothing but a line in each task's log: how many moves and manifests were verified. Nothing is changed.
+**Comes out:** a line in each task's log with the number of verified moves and manifests. Nothing is changed.
 
-**Safe to run again?** Yes, at any time, while nights run too.
+**Safe to run again?** Yes, at any time, also while nights run.
 
 **When it is red:** the task's last log line says why.
 
-- `verify_log`: a line of the ref log was altered or removed, or a ref was moved without one. Something
-  other than Nightloom changed the registry. Trust no ref that was moved since; restore the registry from a backup.
-- `compare_index`: the index and the store differ. `nightloom registry rebuild` makes the index again.
+- `verify_log`: a line of the ref log was changed or removed, or a ref was moved without a line. Something other than
+  Nightloom changed the registry. Trust no ref that moved since then. Restore the registry from a backup.
+- `compare_index`: the index and the store differ. Run `nightloom registry rebuild`.
 - Either: the registry or the object store is down (`nightloom doctor`).
 """
 

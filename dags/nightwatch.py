@@ -1,14 +1,14 @@
-"""Nightwatch: writes the report of any night that has none at its deadline, and alerts its team.
+"""Nightwatch: writes a report for each night that has none at its deadline, and alerts the team.
 
-**Goes in:** every sound recipe's schedule and deadline, and the outcomes in the registry.
+**Goes in:** schedule and deadline of each valid recipe, and the outcomes in the registry.
 
-**Comes out:** for each late night a report of what is known, and an alert. Mostly there is none, and the second task
-is skipped.
+**Comes out:** for each late night a report of what is known, and an alert. Usually no night is late, and the second
+task is skipped.
 
-**Safe to run again?** Yes. A night that has its report is not late; the night itself goes on undisturbed, and its own
-report replaces this one.
+**Safe to run again?** Yes. A night with a report is not late. A late night continues, and its own report replaces this
+one.
 
-**When it is red:** a report could not be written or an alert not sent; the task's last log line says why. The registry
+**When it is red:** a report could not be written or an alert not sent. The task's last log line says why. The registry
 or the object store is down (`nightloom doctor`), or the recipe's alert channel is wrong.
 """
 

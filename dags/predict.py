@@ -1,15 +1,15 @@
-"""Predict: the rows that wait for an answer at the night's cut get one from the champion.
+"""Predict: the champion predicts the rows of the night's batch.
 
 **Goes in:** the recipe's batch of the night, and the champion.
 
-**Comes out:** one result a row (succeeded, invalid_output, blocked, failed or expired) as JSONL in the form of
-OpenAI's batches, the same answers in the recipe's table, and the asset `<recipe>/predictions` with the night as its
+**Comes out:** one result per row (succeeded, invalid_output, blocked, failed or expired) as JSONL in the format of
+OpenAI's Batch API, the same answers in the recipe's table, and the asset `<recipe>/predictions` with the night as its
 partition.
 
-**Safe to run again?** Yes. A shard that is done is not done twice, and the table's rows are replaced, not added to.
+**Safe to run again?** Yes. Finished shards are reused, and the table's rows are replaced, not added.
 
-**When it is red:** the failed task's last log line says what was wrong. Shards that were done are kept: clear the
-failed task to do the rest. Until somebody has been promoted there is nothing to predict with, and the run is green.
+**When it is red:** the failed task's last log line says what was wrong. Finished shards are kept: clear the failed task
+to predict the rest. Until a first champion is promoted nothing is predicted, and the run is green.
 """
 
 from airflow.sdk import DAG

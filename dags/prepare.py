@@ -1,19 +1,19 @@
-"""Prepare: the night's rows become a snapshot to train on.
+"""Prepare: builds a snapshot for training from the night's rows.
 
-**Goes in:** the rows that the recipe's source held at the night's cut (the day before, in the recipe's time zone).
+**Goes in:** the rows of the recipe's source at the night's cut (the day before, in the recipe's time zone).
 
 **Comes out:** a snapshot in the object store, an outcome for every row (kept, repaired, merged, superseded or
 quarantined, with the reason), and the asset `<recipe>/snapshot` with the night as its partition.
 
-**Safe to run again?** Yes, at any time, for any night that has begun. The cut of a night is written down once, so the
-same rows are read, and what is there already is not made twice.
+**Safe to run again?** Yes, at any time, for any night that has started. The cut of a night is recorded once, so the
+same rows are read, and finished work is reused.
 
-**When it is red:** the failed task's last log line is one sentence that says what was wrong and what to do. The rest
-of the night goes on without a new snapshot, and yesterday's champion goes on working. Mend the cause and trigger the
-Dag for that night, or clear the failed task.
+**When it is red:** the failed task's last log line says what was wrong and what to do. The night continues without a
+new snapshot, and yesterday's champion stays in use. Fix the cause and trigger the Dag for that night, or clear the
+failed task.
 
-**By hand:** trigger with an empty form for tonight, with a date for that night. To fill in past nights, run a backfill
-whose last moment is the end of the last night.
+**By hand:** trigger with an empty form for tonight, or with a date for another night. For past nights, run a backfill
+that ends at the end of the last night's day.
 """
 
 from airflow.sdk import DAG

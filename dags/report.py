@@ -1,16 +1,17 @@
-"""Report: what the night came to, on one page, written whatever it came to.
+"""Report: writes the night's report as one page, whatever the outcome.
 
-**Goes in:** the outcomes of the night's stages, its verdict and predictions, and the nights before it.
+**Goes in:** the outcomes of the night's stages, its verdict and predictions, and earlier nights.
 
-**Comes out:** one self-contained HTML page and the same facts as JSON, the asset `<recipe>/report` with the night as
-its partition, and, when a stage failed, an alert to the recipe's team.
+**Comes out:** one self-contained HTML page and the same data as JSON, the asset `<recipe>/report` with the night as its
+partition, and an alert to the recipe's team if a stage failed.
 
-**Safe to run again?** Yes. The page is made anew from what is known; the newest one is shown.
+**Safe to run again?** Yes. The page is written again from what is known. The newest page is shown.
 
-**When it is red:** the failed task's last log line says what was wrong. A red `write_report` is mostly the object store
-or the registry: `nightloom doctor` checks both. A red `send_alerts` means that the report is there and nobody was told.
+**When it is red:** the failed task's last log line says what was wrong. If `write_report` is red, the object store or
+the registry is usually down: `nightloom doctor` checks both. If `send_alerts` is red, the report exists but the alert
+was not sent.
 
-**Where to read it:** the tab *Report* of every Dag run of the night, and the button on the task `write_report`.
+**Where to read it:** the tab *Report* of every Dag run of the night, or the button on the task `write_report`.
 """
 
 from airflow.sdk import DAG

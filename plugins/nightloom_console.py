@@ -1,4 +1,4 @@
-"""The Nightloom console in Airflow's UI: its app, its views and its links."""
+"""Nightloom console: the app, views and links in Airflow's UI."""
 
 from typing import Any, ClassVar
 
@@ -7,14 +7,14 @@ from nightloom.orchestration.links import CONSOLE, DataDocsLink, ReportLink, con
 
 
 async def console(scope: Any, receive: Any, send: Any) -> None:
-    """Serve the console; what it needs is imported by the API server alone, not by every process that has plugins."""
+    """Serve the console. Its imports happen at the first request, so only the API server pays for them."""
     from nightloom.console.app import app
 
     await app(scope, receive, send)
 
 
 class NightloomConsole(AirflowPlugin):
-    """What Airflow shows of Nightloom."""
+    """The extensions of Airflow's UI."""
 
     name = "nightloom_console"
     fastapi_apps: ClassVar[list[Any]] = [{"app": console, "url_prefix": CONSOLE, "name": "Nightloom console"}]

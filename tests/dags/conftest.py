@@ -1,4 +1,4 @@
-"""The Dags as Airflow sees them, read once in a process of its own, as Airflow's Dag processor does."""
+"""The Dags as Airflow parses them, read once in another process, like by Airflow's Dag processor."""
 
 import json
 import os
@@ -45,7 +45,7 @@ TRIALS = """\
 
 
 def read_dags(folder: Path, *, only: str | None = None) -> dict[str, Any]:
-    """Return what `read_dags.py` reads, with the recipes under `folder`; `only` is the Dag that a task belongs to."""
+    """Return the output of `read_dags.py` for the recipes under `folder`, or for the task of the Dag `only`."""
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(folder / "airflow"),
@@ -66,7 +66,7 @@ def read_dags(folder: Path, *, only: str | None = None) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sound recipes, one of which asks for several trials, and a broken one."""
+    """Two valid recipes, one with several trials, and a broken one."""
     folder = tmp_path_factory.mktemp("dags")
     (folder / "prompts" / "triage").mkdir(parents=True)
     (folder / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
@@ -80,5 +80,5 @@ def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def facts(recipes: Path) -> dict[str, Any]:
-    """What Airflow finds under dags/ and plugins/."""
+    """The contents of dags/ and plugins/ as Airflow reads them."""
     return read_dags(recipes)

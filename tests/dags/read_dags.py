@@ -1,4 +1,4 @@
-"""Read Dags and plugins as Airflow does, and write what came of it as JSON: `read_dags.py FOLDER ANSWER`."""
+"""Read Dags and plugins as Airflow does, and write the result as JSON: `read_dags.py FOLDER ANSWER`."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from airflow.plugins_manager import get_fastapi_plugins, get_import_errors
 
 
 def describe_dag(dag: Any) -> dict[str, Any]:
-    """Return what a policy may ask of a Dag."""
+    """Return the properties of a Dag that policies check."""
     return {
         "file": Path(dag.fileloc).name,
         "tags": sorted(dag.tags),
@@ -32,7 +32,7 @@ def describe_dag(dag: Any) -> dict[str, Any]:
 
 
 def describe_task(task: Any) -> dict[str, Any]:
-    """Return what a policy may ask of a task."""
+    """Return the properties of a task that policies check."""
     return {
         "owner": task.owner,
         "retries": task.retries,
@@ -52,7 +52,7 @@ def describe_task(task: Any) -> dict[str, Any]:
 def main() -> None:
     """Time each file, then load all of them."""
     folder, answer = Path(sys.argv[1]), Path(sys.argv[2])
-    assert airflow.sdk.DAG  # imported: what a file costs is counted beyond it
+    assert airflow.sdk.DAG  # imported before, so that it is not counted as time of a file
     seconds = {}
     for path in sorted(folder.glob("*.py")):
         begun = time.process_time()

@@ -1,4 +1,4 @@
-"""Policies over every Dag, and what parsing them may cost."""
+"""Policies for all Dags, and limits on their parsing."""
 
 import inspect
 from importlib import import_module
@@ -11,12 +11,12 @@ from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
 
 from .conftest import ROOT, read_dags
 
-HOUSE = {
+SHARED = {
     "maintenance": "verifies the log of refs, and compares the index with the store",
     "nightwatch": "reports every night that is late, and alerts its team",
     "example_tickets": "writes the example's tickets of the coming days",
 }
-DAGS = [*(f"{recipe}__{stage}" for recipe in ("support_triage", "triage") for stage in STAGES), *HOUSE]
+DAGS = [*(f"{recipe}__{stage}" for recipe in ("support_triage", "triage") for stage in STAGES), *SHARED]
 HEAVY = {
     "torch",
     "transformers",
@@ -30,39 +30,39 @@ HEAVY = {
 }
 
 
-def test_each_sound_recipe_has_the_dags_of_its_night(facts: dict[str, Any]) -> None:
+def test_valid_recipes_have_dags(facts: dict[str, Any]) -> None:
     assert sorted(facts["dags"]) == sorted(DAGS)
 
 
-def test_broken_recipes_are_one_import_error_with_every_mistake(facts: dict[str, Any]) -> None:
+def test_import_error_lists_all_mistakes(facts: dict[str, Any]) -> None:
     assert list(facts["import_errors"]) == ["broken_recipes.py"]
     error = facts["import_errors"]["broken_recipes.py"]
     assert "torn.yaml:3:1: owmer: `owmer` is not a field here; write `owner`" in error
     assert "torn.yaml:4:11: timezone: 'Asia/Kyoto' is not a known time zone" in error
 
 
-def test_sound_recipes_leave_no_import_error(recipes: Path, tmp_path: Path) -> None:
+def test_valid_recipes_cause_no_import_error(recipes: Path, tmp_path: Path) -> None:
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "triage.yaml").write_text((recipes / "recipes" / "triage.yaml").read_text())
     (tmp_path / "prompts").symlink_to(recipes / "prompts")
     assert read_dags(tmp_path)["import_errors"] == {}
 
 
-def test_a_task_builds_its_own_dag_alone(recipes: Path) -> None:
-    assert sorted(read_dags(recipes, only="triage__finetune")["dags"]) == [*sorted(HOUSE), "triage__finetune"]
+def test_task_builds_only_its_dag(recipes: Path) -> None:
+    assert sorted(read_dags(recipes, only="triage__finetune")["dags"]) == [*sorted(SHARED), "triage__finetune"]
 
 
-def test_parsing_imports_nothing_heavy(facts: dict[str, Any]) -> None:
+def test_parsing_imports_no_heavy_library(facts: dict[str, Any]) -> None:
     assert "nightloom" in facts["modules"]
     assert HEAVY.intersection(facts["modules"]) == set()
 
 
-def test_a_dag_file_parses_within_a_second(facts: dict[str, Any]) -> None:
+def test_dag_file_parses_within_a_second(facts: dict[str, Any]) -> None:
     assert sorted(facts["seconds"]) == sorted(path.name for path in (ROOT / "dags").glob("*.py"))
     assert max(facts["seconds"].values()) < 1
 
 
-def test_the_plugin_is_loaded_whole(facts: dict[str, Any]) -> None:
+def test_plugin_is_loaded(facts: dict[str, Any]) -> None:
     assert facts["apps"] == ["Nightloom console"]
     assert facts["plugin_errors"] == {}
 
@@ -72,31 +72,31 @@ def test_plugins_holds_one_module() -> None:
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
-def test_a_dag_says_what_it_is_and_whose(facts: dict[str, Any], dag_id: str) -> None:
+def test_dag_has_runbook_and_owner(facts: dict[str, Any], dag_id: str) -> None:
     dag = facts["dags"][dag_id]
     recipe, _, stage = dag_id.rpartition("__")
     assert set(dag["tags"]) == ({"nightloom", recipe, stage} if recipe else {"nightloom"})
     for heading in ("**Goes in:**", "**Comes out:**", "**Safe to run again?**", "**When it is red:**"):
         assert heading in dag["doc"]
-    assert dag["description"] == HOUSE.get(dag_id, "Sends a ticket to its team.")
+    assert dag["description"] == SHARED.get(dag_id, "Sends a ticket to its team.")
     assert {task["owner"] for task in dag["tasks"].values()} == {"support-platform" if recipe else "nightloom"}
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
-def test_a_dag_runs_one_night_at_a_time_and_never_by_surprise(facts: dict[str, Any], dag_id: str) -> None:
+def test_dag_runs_one_night_at_a_time(facts: dict[str, Any], dag_id: str) -> None:
     dag = facts["dags"][dag_id]
     assert (dag["max_active_runs"], dag["catchup"], dag["paused"]) == (1, False, False)
     assert dag["start_date"] == "None"  # with one, a new Dag would begin at once
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
-def test_a_task_is_tried_again_only_where_it_may_help(facts: dict[str, Any], dag_id: str) -> None:
+def test_tasks_have_retry_policy(facts: dict[str, Any], dag_id: str) -> None:
     for name, task in facts["dags"][dag_id]["tasks"].items():
         assert task["retries"] == (7 if name.startswith("train_") else 2)
         assert (task["policy"], task["backoff"], task["timeout_s"]) == ("ExceptionRetryPolicy", 2, 12 * 3600)
 
 
-def test_prepare_begins_by_the_recipes_clock(facts: dict[str, Any]) -> None:
+def test_prepare_starts_by_recipe_schedule(facts: dict[str, Any]) -> None:
     dag = facts["dags"]["triage__prepare"]
     assert (dag["schedule"], dag["zone"]) == ("CronPartitionTimetable 30 2 * * *", "Asia/Tokyo")
 
@@ -108,7 +108,7 @@ def test_maintenance_is_weekly(facts: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "begins_on", "leaves"),
+    ("stage", "starts_on", "emits"),
     [
         ("prepare", None, "triage/snapshot"),
         ("finetune", "triage/snapshot", "triage/verdict"),
@@ -116,25 +116,23 @@ def test_maintenance_is_weekly(facts: dict[str, Any]) -> None:
         ("report", "triage/predictions", "triage/report"),
     ],
 )
-def test_a_stage_begins_on_what_the_one_before_it_leaves(
-    facts: dict[str, Any], stage: str, begins_on: str | None, leaves: str
-) -> None:
+def test_stage_starts_on_earlier_asset(facts: dict[str, Any], stage: str, starts_on: str | None, emits: str) -> None:
     dag = facts["dags"][f"triage__{stage}"]
-    assert dag["asset"] == begins_on
-    assert dag["tasks"]["announce"]["outlets"] == [leaves]
+    assert dag["asset"] == starts_on
+    assert dag["tasks"]["announce"]["outlets"] == [emits]
     assert dag["tasks"]["announce"]["teardown"]
     assert dag["access"] == {"Viewer": ["can_read"]}
     assert dag["params"] == (["blueprint", "night"] if stage == "finetune" else ["night"])
 
 
-def test_the_champion_is_announced_by_a_task_of_its_own(facts: dict[str, Any]) -> None:
+def test_champion_has_its_own_task(facts: dict[str, Any]) -> None:
     task = facts["dags"]["triage__finetune"]["tasks"]["announce_champion"]
     assert task["outlets"] == ["triage/champion"]
     assert task["upstream"] == ["promote_candidate"]
     assert not task["teardown"]
 
 
-def test_only_what_trains_or_generates_waits_for_the_gpu_pool(facts: dict[str, Any]) -> None:
+def test_only_model_tasks_use_gpu_pool(facts: dict[str, Any]) -> None:
     pools = {name: task["pool"] for dag in facts["dags"].values() for name, task in dag["tasks"].items()}
     assert {name for name, pool in pools.items() if pool == "gpu"} == {
         "train_to_rung_1",
@@ -157,7 +155,7 @@ def test_steps_of_the_table_are_functions(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_arrows_are_those_of_the_table(facts: dict[str, Any], stage: Stage) -> None:
+def test_arrows_equal_the_table(facts: dict[str, Any], stage: Stage) -> None:
     tasks = {name: task for name, task in facts["dags"][f"triage__{stage}"]["tasks"].items() if task["step"]}
     steps = list(unroll(STEPS[stage], lambda: 2))
     names = [_task_id(step, rung) for step, rung in steps]
@@ -174,7 +172,7 @@ def _task_id(step: Step, rung: int | None) -> str:
     return step.name if rung is None else f"{step.name.split('_')[0]}_{'to_' if step.each else ''}rung_{rung + 1}"
 
 
-def test_trials_are_trained_to_each_rung_ranked_and_the_best_trained_on(facts: dict[str, Any]) -> None:
+def test_rungs_train_and_rank_trials(facts: dict[str, Any]) -> None:
     tasks = facts["dags"]["triage__finetune"]["tasks"]
     line = ["list_trials", "train_to_rung_1", "rank_rung_1", "train_to_rung_2", "rank_rung_2", "train_trial"]
     for before, after in pairwise([*line, "pick_candidate"]):
@@ -183,5 +181,5 @@ def test_trials_are_trained_to_each_rung_ranked_and_the_best_trained_on(facts: d
     assert {tasks[name]["step"] for name in line if name.startswith("rank_")} == {"rank_trials"}
 
 
-def test_a_recipe_without_trials_has_no_rungs(facts: dict[str, Any]) -> None:
+def test_single_trial_has_no_rungs(facts: dict[str, Any]) -> None:
     assert [name for name in facts["dags"]["support_triage__finetune"]["tasks"] if "rung" in name] == []

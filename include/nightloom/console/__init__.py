@@ -1,1 +1,1 @@
-"""The pages in Airflow's UI."""
+"""Console: the pages in Airflow's UI."""

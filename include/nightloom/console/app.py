@@ -1,4 +1,4 @@
-"""The console's app: stored reports and Data Docs, shown to whoever may see the Dag."""
+"""App: the console's pages, which show stored reports and Data Docs to users who may see the Dag."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from nightloom.registry.nights import read_outcome
 from nightloom.registry.store import open_store
 from nightloom.validation.docs import find_docs
 
-# A report is one file and runs no script; it is shown inside Airflow's own pages and nowhere else.
+# A report is one file without scripts. Only pages of Airflow may embed it.
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
@@ -49,7 +49,7 @@ app = FastAPI(
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of page of a night: how it is read, and what is said where there is none."""
+    """A kind of page: its reader, and the message if a night has no such page."""
 
     read: Callable[[str, date], bytes | None]
     missing: str
@@ -59,7 +59,7 @@ def recipe_of(dag_id: str) -> str:
     """Return the recipe that a Dag belongs to."""
     recipe, _, stage = dag_id.rpartition("__")
     if stage not in STAGES:
-        raise HTTPException(404, f"{dag_id} is no Dag of a night, so it has no report")
+        raise HTTPException(404, f"{dag_id} is not a Dag of a night and has no report")
     return recipe
 
 
@@ -68,31 +68,31 @@ RecipeDep = Annotated[str, Depends(recipe_of)]
 
 @app.get("/dags/{dag_id}/runs/{run_id:path}/report")
 def show_report_of_run(dag_id: str, run_id: str, recipe: RecipeDep, session: SessionDep) -> HTMLResponse:
-    """Show the report of the night that a Dag run is for."""
+    """Return the report of the night of a Dag run."""
     return _show(recipe, lambda: _find_night(session, dag_id, run_id, recipe), _REPORT)
 
 
 @app.get("/dags/{dag_id}/nights/{night}/report")
 def show_report_of_night(recipe: RecipeDep, night: date) -> HTMLResponse:
-    """Show the report of a night."""
+    """Return the report of a night."""
     return _show(recipe, lambda: night, _REPORT)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id:path}/docs")
 def show_docs_of_run(dag_id: str, run_id: str, recipe: RecipeDep, session: SessionDep) -> HTMLResponse:
-    """Show the Data Docs of the night that a Dag run is for."""
+    """Return the Data Docs of the night of a Dag run."""
     return _show(recipe, lambda: _find_night(session, dag_id, run_id, recipe), _DOCS)
 
 
 @app.get("/dags/{dag_id}/nights/{night}/docs")
 def show_docs_of_night(recipe: RecipeDep, night: date) -> HTMLResponse:
-    """Show the Data Docs of a night."""
+    """Return the Data Docs of a night."""
     return _show(recipe, lambda: night, _DOCS)
 
 
 @app.exception_handler(HTTPException)
-def tell(_request: Request, error: HTTPException) -> HTMLResponse:
-    """Say on a page what Airflow or the console refused."""
+def show_error(_request: Request, error: HTTPException) -> HTMLResponse:
+    """Return a page with the error of Airflow or of the console."""
     return _page("No report", str(error.detail), error.status_code)
 
 
@@ -124,8 +124,8 @@ def _read_docs(recipe: str, night: date) -> bytes | None:
     return store.get_blob(docs) if docs else None
 
 
-_REPORT = _Kind(_read_report, "Nothing has been reported of this night.")
-_DOCS = _Kind(_read_docs, "Nothing has been validated in this night.")
+_REPORT = _Kind(_read_report, "This night has no report yet.")
+_DOCS = _Kind(_read_docs, "This night has no Data Docs: no rows were validated.")
 
 
 def _find_night(session: SessionDep, dag_id: str, run_id: str, recipe: str) -> date:
@@ -137,15 +137,15 @@ def _find_night(session: SessionDep, dag_id: str, run_id: str, recipe: str) -> d
 
 def _night_of(run: DagRun, recipe: str) -> date:
     asked = (run.conf or {}).get("night")
-    # Only a run that does not name its night needs the recipe, which may be broken by now.
+    # The recipe may be broken by now, so it is read only if the run does not name its night.
     timezone = "UTC" if asked or run.partition_key else load_recipe(recipe).timezone
     return choose_night(asked, run.partition_key, run.logical_date or run.run_after, timezone)
 
 
-def _page(title: str, sentence: str, status: int) -> HTMLResponse:
+def _page(title: str, message: str, status: int) -> HTMLResponse:
     html = (
         '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(sentence)}</p>"
+        f"<title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(message)}</p>"
     )
     return HTMLResponse(html, status, headers=_HEADERS)

@@ -30,7 +30,7 @@ from nightloom.recipes.sources import DeltaSource, FilesSource, SqlSource
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.store import open_store
-from nightloom.reports.document import ReportFacts, read_facts
+from nightloom.reports.document import ReportData, read_report_data
 from nightloom.reports.sections import comparison, stages
 from nightloom.reports.write import report_path
 
@@ -115,7 +115,7 @@ def _print_report(instance: Instance, recipe: Recipe, night: date, console: Cons
         raise FaultError(msg)
     store = open_store()
     report = store.load(Report, outcome.manifest)
-    facts = read_facts(store, report)
+    facts = read_report_data(store, report)
     console.print(f"\n[bold]{escape(facts.headline)}[/]")
     for line in _describe(facts, recipe.task.primary):
         console.print(line, markup=False)
@@ -123,13 +123,13 @@ def _print_report(instance: Instance, recipe: Recipe, night: date, console: Cons
     console.print(f"\nreport        {path}")
     console.print(describe_login(instance))
     console.print("Airflow and the object store keep running until `make down`.")
-    return FaultError.exit_code if facts.conclusion in ("failed", "unfinished", "not_run") else 0
+    return FaultError.exit_code if facts.outcome in ("failed", "unfinished", "not_run") else 0
 
 
-def _describe(facts: ReportFacts, primary: str) -> Iterator[str]:
+def _describe(facts: ReportData, primary: str) -> Iterator[str]:
     if results := facts.of(stages.SECTION):
         for stage in results.stages:
-            yield f"  {stage.stage:9} {stage.status or 'not run':12} {stage.sentence}"
+            yield f"  {stage.stage:9} {stage.status or 'not run':12} {stage.message}"
     if compared := facts.of(comparison.SECTION):
         yield f"verdict       {compared.verdict.finding}: {compared.verdict.reason}"
         for score in compared.verdict.scores:

@@ -1,1 +1,1 @@
-"""Exchange: models that come in and go out, with their card and their lineage."""
+"""Exchange: export and import of models, with their card and their lineage."""

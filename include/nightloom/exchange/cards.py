@@ -1,4 +1,4 @@
-"""Cards: what people read of a model, as README.md in the Hub's form. No row's text and no time of writing is in it."""
+"""Cards: a model's README.md in the format of the Hub, without row texts and without the time of writing."""
 
 import re
 from functools import cache
@@ -12,26 +12,26 @@ from nightloom.artifacts.showing import show_difference, show_metric, show_numbe
 from nightloom.exchange.lineage import Lineage
 
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Those that vLLM lets one choose as the largest."""
+"""Values that vLLM accepts as `--max-lora-rank`."""
 
 _ONLY_MERGED = (
     *("modules_to_save", "use_dora", "lora_bias", "rank_pattern", "alpha_pattern"),
     *("trainable_token_indices", "target_parameters"),
 )
-"""Settings of an adapter that vLLM refuses beside a base model, or does not read."""
+"""Settings that vLLM refuses or ignores in an adapter that is not merged."""
 
 
 def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lora: dict[str, Any]) -> str:
-    """Write the card of a model.
+    """Return the card of a model as Markdown.
 
     Args:
-        lineage: Where it came from.
-        snapshot: What it was trained on, where this store has it.
-        merged: The weights of the base model are in it.
-        lora: The adapter's configuration, as peft writes it; empty for a model that was tuned whole.
+        lineage: Lineage of the model.
+        snapshot: Snapshot that the model was trained on, or None if this store does not have it.
+        merged: Whether the adapter is merged into its base model.
+        lora: The adapter's configuration, as peft writes it. Empty for a fully fine-tuned model.
     """
     verdict = lineage.verdicts[-1].content if lineage.verdicts else None
-    place, revision = split_source(lineage)
+    location, revision = split_source(lineage)
     rank = int(lora.get("r") or 0)
     parity = next((one for one in lineage.parities if verdict and one.id == verdict.parity), None)
     body = _open_template().render(
@@ -45,7 +45,7 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
         max_new_tokens=lineage.blueprint.content.max_new_tokens if lineage.blueprint else None,
         imported_from=lineage.imported.provenance.source if lineage.imported else None,
         source=lineage.base.provenance.source if lineage.base else None,
-        place=place,
+        location=location,
         revision=revision,
         license=lineage.base.provenance.license if lineage.base else None,
         blueprint=lineage.blueprint,
@@ -61,16 +61,16 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
 
 
 def split_source(lineage: Lineage) -> tuple[str, str | None]:
-    """Return where the base model is found, as transformers takes it, and its revision."""
+    """Return the name or path of the base model for transformers, and its revision."""
     source = lineage.base.provenance.source if lineage.base else lineage.adapter.content.base
-    place, _, revision = source.partition("@")
-    return place, revision or None
+    location, _, revision = source.partition("@")
+    return location, revision or None
 
 
 def _write_front(lineage: Lineage, *, whole: bool) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    place, _ = split_source(lineage)
+    location, _ = split_source(lineage)
     results = [
         EvalResult(
             task_type="text-generation",
@@ -85,8 +85,8 @@ def _write_front(lineage: Lineage, *, whole: bool) -> str:
     ]
     front = ModelCardData(
         model_name=_name(lineage),
-        # A name that the Hub does not know would be taken for one of its own.
-        base_model=place if re.fullmatch(r"[\w.-]+/[\w.-]+", place) else None,
+        # The Hub would take any other name for one of its repositories.
+        base_model=location if re.fullmatch(r"[\w.-]+/[\w.-]+", location) else None,
         library_name="transformers" if whole else "peft",
         license=lineage.base.provenance.license if lineage.base else None,
         pipeline_tag="text-generation",
@@ -97,7 +97,7 @@ def _write_front(lineage: Lineage, *, whole: bool) -> str:
 
 
 def _list_metrics(verdict: Verdict) -> list[tuple[str, Metric]]:
-    """Return the candidate's metrics over all items, by eval set."""
+    """Return the candidate's metrics over all items, with the eval set of each."""
     scores = [one for one in verdict.content.scores if one.role == "candidate"]
     return [(one.eval_set, metric) for one in scores for metric in one.metrics if metric.slice is None]
 
@@ -112,7 +112,7 @@ def _name(lineage: Lineage) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Return a value on one line, with nothing that Markdown or HTML takes for a link, a table or a tag."""
+    """Return a value on one line, without characters of links, tables or tags in Markdown or HTML."""
     line = re.sub(r"[\x00-\x1f\x7f]+", " ", str(value))
     return re.sub(r"[`|<>]", "", line).replace("](", "] (").strip()
 
@@ -125,8 +125,8 @@ def _open_template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # What stands in a manifest from elsewhere is somebody's text. Markdown knows no escaping as HTML does.
-        autoescape=False,  # noqa: S701  # `finalize` takes out what Markdown or HTML would read
+        # Manifests from elsewhere hold untrusted text, and Markdown has no escaping like HTML's.
+        autoescape=False,  # noqa: S701  # `finalize` removes markup of Markdown and HTML
         finalize=lambda value: value if isinstance(value, int) else _plain(value),
     )
     environment.filters |= {"difference": _show_difference, "number": show_number, "role": show_role}

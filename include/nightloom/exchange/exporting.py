@@ -1,4 +1,4 @@
-"""Exporting: an adapter as a folder that transformers, peft and vLLM read, with its card and its lineage."""
+"""Exporting: write an adapter as a folder for transformers, peft and vLLM, with its card and its lineage."""
 
 import json
 import shutil
@@ -29,12 +29,12 @@ from nightloom.rendering.tokens import list_tokenizer_files
 CARD_FILE = "README.md"
 
 _READ_FIRST = ("*.safetensors", "*.safetensors.index.json", MODEL_CONFIG, "generation_config.json", ADAPTER_CONFIG)
-"""By these a library tells what a folder holds: those of another export would lead it astray."""
+"""Files that libraries open first. Those of an earlier export in the same folder must go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written."""
+    """The result of an export."""
 
     adapter: AdapterId
     folder: Path
@@ -52,23 +52,23 @@ def export_model(
     merged: bool = False,
     force: bool = False,
 ) -> Exported:
-    """Write an adapter into a folder; the same export again gives the same bytes.
+    """Write an adapter into a folder. The same export again writes the same bytes.
 
     Args:
-        store: Holds the adapter.
-        database: Tells what was decided about it.
+        store: Store of the adapter.
+        database: Registry with the verdicts on the adapter.
         adapter_id: The adapter.
-        recipe: As whose adapter: the card and the lineage are this recipe's.
-        folder: Where to; it is made.
-        merged: As one model, with the weights of the base model in it.
-        force: Also into a folder that holds something else: files of the same names, and other weights, go.
+        recipe: Recipe for the card and the lineage. Another recipe may have the same adapter.
+        folder: Target folder, created if missing.
+        merged: Whether to merge the adapter into its base model.
+        force: Whether to write into a folder with other contents. Files of the same names and other weights are lost.
 
     Raises:
         InputError: The adapter has no weights, its base model is gone, or the folder holds something else.
     """
     adapter = store.load(Adapter, adapter_id)
     if is_dummy(adapter.content.files):
-        msg = f"adapter {short(adapter_id)} is the dummy trainer's and has no weights; train one with `trainer: trl`"
+        msg = f"adapter {short(adapter_id)} is from the dummy trainer and has no weights; train one with `trainer: trl`"
         raise InputError(msg)
     lineage = read_lineage(store, database, adapter, recipe)
     form = "merged" if merged and adapter.content.method == "lora" else "adapter"
@@ -84,7 +84,7 @@ def export_model(
 
 
 def run_merge(adapter_id: AdapterId, folder: str) -> None:
-    """Merge an adapter into its base model in this process, and write the model: for a child process."""
+    """Merge an adapter into its base model, and write the model. Run this in a child process."""
     store = open_store()
     manifest, tuned = fetch_model(store, Adapter, adapter_id)
     _, base = fetch_model(store, BaseModelManifest, manifest.content.base)
@@ -92,10 +92,10 @@ def run_merge(adapter_id: AdapterId, folder: str) -> None:
 
 
 def save_merged(model: Any, folder: Path) -> None:
-    """Write a merged model so that it is loaded as it is in memory.
+    """Write a merged model so that it loads as the same model.
 
-    Where the adapter trained the embeddings alone, the output layer is no longer tied to them: what says that it is
-    would make another model of it when it is loaded.
+    If the adapter trained only the embeddings, the output layer is no longer tied to them. A configuration that says
+    otherwise would load another model.
     """
     embeddings, output = model.get_input_embeddings(), model.get_output_embeddings()
     if output is not None and output.weight is not embeddings.weight:
@@ -111,7 +111,7 @@ def _refuse_other(folder: Path, document: bytes, *, force: bool) -> None:
         return
     before = folder / LINEAGE_FILE
     if not before.is_file() or before.read_bytes() != document:
-        msg = f"{folder} holds something else; name a new folder, or add --force to write over it"
+        msg = f"{folder} has other contents; name a new folder, or add --force to overwrite"
         raise InputError(msg)
 
 
@@ -120,7 +120,7 @@ def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) 
     base = store.load(BaseModelManifest, adapter.content.base)
     lora: dict[str, Any] = {}
     if form == "merged":
-        # Without a GPU: nobody leased one for it, and the bytes are the same whether or not there is one.
+        # Without a GPU: none is leased here, and the bytes must not depend on one.
         in_child(run_merge, environment=NO_DEVICE)(adapter_id=adapter.id, folder=str(folder))
     else:
         fetch_folder(store, adapter.content.files, folder)
@@ -128,26 +128,26 @@ def _write_model(store: ObjectStore, lineage: Lineage, folder: Path, form: str) 
         (config,) = [file for file in adapter.content.files if file.path == ADAPTER_CONFIG]
         lora = json.loads(store.get_blob(config.sha256))
     if form == "adapter" and lora:
-        place, revision = split_source(lineage)
-        named = {**lora, "base_model_name_or_path": place, "revision": revision}
+        location, revision = split_source(lineage)
+        named = {**lora, "base_model_name_or_path": location, "revision": revision}
         (folder / ADAPTER_CONFIG).write_text(json.dumps(named, indent=2, sort_keys=True), encoding="utf-8")
     fetch_folder(store, list_tokenizer_files(base.content.files), folder)
-    _settle_template(folder)
-    # It may be another installation's, or have been collected as garbage.
+    _fix_template_date(folder)
+    # The snapshot may be in another installation, or be deleted by `snapshot gc`.
     snapshot = store.load_if_there(Snapshot, lineage.blueprint.content.snapshot if lineage.blueprint else None)
     card = write_card(lineage, snapshot, merged=form == "merged", lora=lora)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
-def _settle_template(folder: Path) -> None:
-    """Write a template that tells today's date as training was told it: with a fixed one."""
-    places = [folder / name for name in ("chat_template.jinja", "tokenizer_config.json")]
-    if any("strftime_now" in place.read_text(encoding="utf-8") for place in places if place.is_file()):
-        places[0].write_text(load_tokenizer(folder).get_chat_template(), encoding="utf-8")
+def _fix_template_date(folder: Path) -> None:
+    """Replace a template that prints today's date by the template of training, which has a fixed date."""
+    paths = [folder / name for name in ("chat_template.jinja", "tokenizer_config.json")]
+    if any("strftime_now" in path.read_text(encoding="utf-8") for path in paths if path.is_file()):
+        paths[0].write_text(load_tokenizer(folder).get_chat_template(), encoding="utf-8")
 
 
 def _move(scratch: Path, folder: Path) -> tuple[str, ...]:
-    """Put the files in their place, what says that they are whole last."""
+    """Move the files into the folder, the lineage file last, because it marks the export as complete."""
     folder.mkdir(exist_ok=True)
     (folder / LINEAGE_FILE).unlink(missing_ok=True)
     names = sorted(path.name for path in scratch.iterdir())

@@ -1,8 +1,8 @@
-"""Importing: a folder with an adapter, or with a model that was tuned whole, becomes an adapter of this store.
+"""Importing: a folder with an adapter or a fully fine-tuned model becomes an adapter of this store.
 
-Nothing in the folder is believed. Files are taken by names known beforehand, JSON is read strictly, weights are
-safetensors and finite, what would make a library run code or reserve memory is refused, and the adapter must fit its
-base model and change it. What comes with it from another installation is checked against its digests.
+Nothing in the folder is trusted. Only files with known names are read, JSON is parsed strictly, and weights must be
+finite safetensors. Settings that make a library run code or reserve memory are refused. The adapter must fit its base
+model and change its output. Manifests from another installation are checked against their digests.
 """
 
 import json
@@ -39,19 +39,19 @@ from nightloom.recipes.schema import Recipe
 _LARGEST_JSON_BYTES = 32 << 20
 _REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
 _PATTERNS = ("target_modules", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "alpha_pattern")
-"""What peft takes as regular expressions, or makes them of."""
+"""Settings that peft uses as regular expressions or builds them from."""
 
 _MOST_REPEATS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A model in a folder, read and not yet believed.
+    """A model in a folder, read but not yet checked.
 
     Attributes:
-        base_id: The base model as the adapter's configuration calls it.
-        template: Its chat template, where one lies beside it.
-        document: What came with it from another installation, as it came.
+        base: Name of the base model in the adapter's configuration, or None if there is none.
+        template: Chat template of the folder, or None if it has none.
+        document: The lineage file from another installation, unchanged. Empty if there is none.
     """
 
     method: Literal["lora", "full"]
@@ -63,11 +63,10 @@ class Found:
 
 
 def read_folder(store: ObjectStore, folder: Path) -> Found:
-    """Keep the files of a model's folder, and tell what it is.
+    """Store the files of a model's folder, and return a description of them.
 
     Raises:
-        InputError: It holds neither an adapter nor a model, weights that are not safetensors, or what is not to be
-            trusted.
+        InputError: The folder has no adapter or model, has weights that are not safetensors, or is not safe to load.
     """
     if not folder.is_dir():
         msg = f"{folder} is not a folder; name one that holds an adapter or a model"
@@ -76,8 +75,8 @@ def read_folder(store: ObjectStore, folder: Path) -> Found:
     lineage, form = parse_lineage(document) if document else (None, "adapter")
     if form != "adapter":
         msg = (
-            f"{folder} is an export with the base model merged into it, and its verdict is one on the adapter; import "
-            f"an export that was made without --merged, or remove {LINEAGE_FILE} to import it as a model tuned whole"
+            f"{folder} is a merged export, but its verdict is about the adapter alone; import an export made without "
+            f"--merged, or remove {LINEAGE_FILE} to import this one as a fully fine-tuned model"
         )
         raise InputError(msg)
     is_lora = (folder / ADAPTER_CONFIG).is_file()
@@ -96,18 +95,18 @@ def read_folder(store: ObjectStore, folder: Path) -> Found:
 def adopt_model(
     store: ObjectStore, found: Found, recipe: Recipe, *, base_id: BaseId, task: TaskSpec, source: str
 ) -> tuple[Import, list[str]]:
-    """Publish what was found as an adapter of a recipe; return its import, and what a person should know of it.
+    """Publish a model as an adapter of a recipe, and return its import with warnings for people.
 
     Args:
-        store: Holds the base model and the files.
-        found: What was read.
-        recipe: Whose model it shall be.
-        base_id: The base model that it must stand on.
-        task: What the recipe asks; so it will be asked too, unless what came with it tells by which prompt it learned.
-        source: What it was imported from, for people.
+        store: Store of the base model and the files.
+        found: The model that was read.
+        recipe: The recipe that adopts the model.
+        base_id: The base model that the adapter must have.
+        task: Task of the recipe. It is used unless the lineage names the task that the model was trained for.
+        source: Name of the source, for people.
 
     Raises:
-        InputError: It does not fit recipe or base model, changes nothing in it, or is not what came with it.
+        InputError: The model does not fit recipe, base model or lineage, or does not change the base model.
     """
     identity = AdapterContent(base=base_id, method=found.method, files=found.files)
     if found.lineage:
@@ -135,8 +134,8 @@ def _keep_adapter(store: ObjectStore, folder: Path, config: dict[str, Any]) -> l
     weights = folder / ADAPTER_WEIGHTS
     if not weights.is_file():
         raise InputError(_missing(folder, ADAPTER_WEIGHTS))
-    _refuse_unsound(config, read_shapes(weights))
-    # As training writes it: the same adapter has one id wherever it was.
+    _refuse_unsafe(config, read_shapes(weights))
+    # Written as training writes it, so that an adapter has the same id everywhere.
     plain = {**config, "base_model_name_or_path": None, "revision": None}
     if isinstance(plain.get("target_modules"), list):
         plain["target_modules"] = sorted(plain["target_modules"])
@@ -174,20 +173,20 @@ def _keep_file(store: ObjectStore, path: Path) -> ModelFile:
     return ModelFile(path=path.name, sha256=store.put_file(path), size_bytes=path.stat().st_size)
 
 
-def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
-    """Check what peft would do by a configuration before it does it."""
+def _refuse_unsafe(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Check a configuration for what peft must not do, before peft reads it."""
     if config.get("peft_type") != "LORA" or config.get("task_type") not in ("CAUSAL_LM", None):
         kind = f"{config.get('peft_type')} for {config.get('task_type')}"
-        msg = f"{ADAPTER_CONFIG} is of {kind[:80]!r}; what is imported is LORA for CAUSAL_LM, or a model tuned whole"
+        msg = f"{ADAPTER_CONFIG} is of {kind[:80]!r}; import LORA for CAUSAL_LM, or a fully fine-tuned model"
         raise InputError(msg)
     for name in _REFUSED:
         if config.get(name) is not None:
-            msg = f"{ADAPTER_CONFIG} sets {name}, by which peft imports code that it names, or builds another model"
+            msg = f"{ADAPTER_CONFIG} sets {name}, which makes peft import code or build another model; remove it"
             raise InputError(msg)
     start = config.get("init_lora_weights", True)
     if start not in STARTS_TO_IMPORT:
         msg = (
-            f"{ADAPTER_CONFIG} begins with init_lora_weights {str(start)[:40]!r}, by which peft changes the base "
+            f"{ADAPTER_CONFIG} sets init_lora_weights to {str(start)[:40]!r}, which makes peft change the base "
             f"model; save the adapter again with `path_initial_model_for_weight_conversion`"
         )
         raise InputError(msg)
@@ -200,52 +199,54 @@ def _refuse_unsound(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) 
     for rank in ranks:
         if not isinstance(rank, int) or isinstance(rank, bool) or not 0 < rank <= largest:
             declared = str(rank)[:40]
-            msg = f"{ADAPTER_CONFIG} declares a rank of {declared}, and the weights have {largest}; take a sound copy"
+            msg = f"{ADAPTER_CONFIG} declares rank {declared}, but the weights have {largest}; use a valid copy"
             raise InputError(msg)
 
 
 def _refuse_endless(config: dict[str, Any]) -> None:
-    """Check the patterns that peft matches the names of modules by: some take longer than anybody waits."""
+    """Check the patterns that peft matches with module names. Some would take too long."""
     for name in _PATTERNS:
         value = config.get(name)
         for pattern in [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ():
             repeats = re.findall(r"[*+{]", str(pattern))
             if len(repeats) > _MOST_REPEATS or re.search(r"\)[*+{]", str(pattern)):
                 msg = (
-                    f"{name} in {ADAPTER_CONFIG} is the pattern {str(pattern)[:80]!r}, which may take for ever to "
-                    f"match; list the modules by their names"
+                    f"{name} in {ADAPTER_CONFIG} is the pattern {str(pattern)[:80]!r}, which may never finish "
+                    f"matching; list the modules by name"
                 )
                 raise InputError(msg)
 
 
 def _refuse_another(lineage: Lineage, identity: AdapterContent) -> None:
-    """Check that what lies in the folder is the adapter that the manifests beside it tell of."""
-    told = lineage.adapter.content
-    if told == identity:
+    """Check that the folder holds the adapter that its lineage describes."""
+    described = lineage.adapter.content
+    if described == identity:
         return
-    if told.base != identity.base:
+    if described.base != identity.base:
         source = lineage.base.provenance.source if lineage.base else "unknown"
         msg = (
-            f"the adapter stands on base model {short(told.base)} ({source!r} where it came from), not on "
+            f"the adapter was trained on base model {short(described.base)} ({source!r} at its source), not on "
             f"{short(identity.base)}; name that model with --base"
         )
         raise InputError(msg)
     ours = {(file.path, file.sha256) for file in identity.files}
-    changed = sorted({file.path for file in told.files if (file.path, file.sha256) not in ours}) or ["a file more"]
+    changed = sorted({file.path for file in described.files if (file.path, file.sha256) not in ours}) or [
+        "another file"
+    ]
     msg = (
-        f"{changed[0]} is not the one that {LINEAGE_FILE} tells of, so its verdict is not one on these weights; export "
-        f"the model again, or remove {LINEAGE_FILE} to import weights alone"
+        f"{changed[0]} differs from {LINEAGE_FILE}, so the verdict does not apply to these weights; export the model "
+        f"again, or remove {LINEAGE_FILE} to import only the weights"
     )
     raise InputError(msg)
 
 
 def _refuse_program(prompt: Prompt) -> None:
-    """Check that a prompt from elsewhere shows the text and does no more: a template is a program."""
+    """Check that a prompt from elsewhere only inserts the text. A template could run any program."""
     for message in prompt.content.messages:
         if re.search(r"\{[{%#]", re.sub(r"\{\{ *text *\}\}", "", message.content)):
             msg = (
-                f"prompt {short(prompt.id)}, by which the adapter learned, computes what it shows; read it in "
-                f"{LINEAGE_FILE}, put it among your prompts, name it in the recipe, and import again"
+                f"prompt {short(prompt.id)} of the adapter has template code besides the text; read it in "
+                f"{LINEAGE_FILE}, add it to your prompts, name it in the recipe, and import again"
             )
             raise InputError(msg)
 
@@ -262,22 +263,22 @@ def _read_template(folder: Path) -> str | None:
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         kinds = f"{ADAPTER_CONFIG} and no {MODEL_CONFIG}"
-        msg = f"{path.parent} holds no {kinds}; name a folder with an adapter or a whole model"
+        msg = f"{path.parent} holds no {kinds}; name a folder with an adapter or a model"
         raise InputError(msg)
     try:
         document = parse_json(_read_bytes(path))
     except ValueError as error:
-        msg = f"{path} is not JSON as it should be ({error}); take a sound copy of the model"
+        msg = f"{path} is not valid JSON ({error}); use a valid copy of the model"
         raise InputError(msg) from error
     if not isinstance(document, dict):
-        msg = f"{path} holds no JSON object; take a sound copy of the model"
+        msg = f"{path} holds no JSON object; use a valid copy of the model"
         raise InputError(msg)
     return document
 
 
 def _read_bytes(path: Path) -> bytes:
     if path.stat().st_size > _LARGEST_JSON_BYTES:
-        msg = f"{path} has {path.stat().st_size} bytes, more than any of its kind; take a sound copy of the model"
+        msg = f"{path} has {path.stat().st_size} bytes, more than such files have; use a valid copy of the model"
         raise InputError(msg)
     return path.read_bytes()
 
@@ -285,5 +286,7 @@ def _read_bytes(path: Path) -> bytes:
 def _missing(folder: Path, name: str) -> str:
     pickles = list_pickles(path.name for path in folder.iterdir())
     if pickles:
-        return f"{folder} has no {name} but {pickles[0]}: pickles are never read; convert the weights to safetensors"
-    return f"{folder} has no {name}; take a whole copy of the model"
+        return (
+            f"{folder} has {pickles[0]} instead of {name}; pickles are never read: convert the weights to safetensors"
+        )
+    return f"{folder} has no {name}; use a complete copy of the model"

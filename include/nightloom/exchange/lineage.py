@@ -1,7 +1,7 @@
-"""Lineage: the manifests that tell where an adapter came from and what was decided about it, here or elsewhere.
+"""Lineage: the manifests of an adapter's origin and of the verdicts on it, from here or from elsewhere.
 
-From another installation they come as one document. Each is checked against its digest and against the others, and
-the document is kept as it came: these manifests are not this store's own, so no night ever finds them in place of work.
+Another installation sends them as one document. Each manifest is checked against its digest and against the others.
+The document is stored unchanged and its manifests are not published, so no night reuses them as cached results.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,13 +36,14 @@ M = TypeVar("M", bound=Manifest)
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where a recipe's adapter came from, as far as it is known.
+    """The known lineage of a recipe's adapter.
 
     Attributes:
-        blueprint: By which the recipe trained it, or would have: the same bytes may be another recipe's, too.
-        imported: How the recipe adopted it; None where it was trained.
-        verdicts: Of which it was the candidate, oldest first.
-        parities: What these verdicts rest on.
+        blueprint: Blueprint by which the recipe trained the adapter, or would have. Another recipe may have trained
+            the same bytes.
+        imported: Import of the adapter, or None if it was trained here.
+        verdicts: Verdicts on the adapter as candidate, oldest first.
+        parities: Parity checks that the verdicts cite.
     """
 
     adapter: Adapter
@@ -56,25 +57,25 @@ class Lineage:
 
     @property
     def task(self) -> TaskSpec | None:
-        """What the adapter is asked; None where nothing says so any more."""
+        """The task of the adapter, or None if neither blueprint nor import is known."""
         if self.blueprint:
             return self.blueprint.content.task
         return self.imported.content.task if self.imported else None
 
     def list_manifests(self) -> list[Manifest]:
-        """Return all of them, those that others name first."""
+        """Return all manifests, each after those that it names."""
         single = (self.base, self.prompt, self.blueprint, self.trial, self.imported)
         return [*(one for one in single if one), *self.parities, *self.verdicts, self.adapter]
 
 
 def read_lineage(store: ObjectStore, database: Database, adapter: Adapter, recipe: str) -> Lineage:
-    """Return the lineage of an adapter as a recipe has it: what this installation knows, or what came with it.
+    """Return the lineage of a recipe's adapter: known here, or else imported with it.
 
     Args:
-        store: Holds it.
-        database: Knows the recipe's verdicts on it, its imports and its nights.
+        store: Store of the manifests.
+        database: Registry with the recipe's verdicts, imports and nights.
         adapter: The adapter.
-        recipe: Whose: another recipe may have the same bytes, and ask them something else.
+        recipe: The recipe. Another recipe may have the same adapter with another task.
     """
     given = tuple(list_verdicts(store, database, recipe, adapter.id))
     imported = next(reversed(list_imports(store, database, recipe, adapter.id)), None)
@@ -82,7 +83,7 @@ def read_lineage(store: ObjectStore, database: Database, adapter: Adapter, recip
         return replace(parse_lineage(store.get_blob(imported.content.lineage))[0], adapter=adapter, imported=imported)
     blueprint, trial = _find_training(store, database, adapter.id, recipe, given)
     parities = (store.load_if_there(Parity, one) for one in dict.fromkeys(one.content.parity for one in given))
-    told = Lineage(
+    lineage = Lineage(
         adapter=adapter,
         base=store.load_if_there(BaseModelManifest, adapter.content.base),
         prompt=None,
@@ -92,40 +93,40 @@ def read_lineage(store: ObjectStore, database: Database, adapter: Adapter, recip
         parities=tuple(one for one in parities if one),
         verdicts=given,
     )
-    return replace(told, prompt=store.load_if_there(Prompt, told.task.prompt if told.task else None))
+    return replace(lineage, prompt=store.load_if_there(Prompt, lineage.task.prompt if lineage.task else None))
 
 
 def dump_lineage(lineage: Lineage, form: str) -> bytes:
-    """Write a lineage as the document that travels with a model; `form` says what lies beside it."""
+    """Return a lineage as the document for an export. `form` is the form of the exported model."""
     manifests = [{"id": one.id, **parse_json(one.to_bytes())} for one in lineage.list_manifests()]
     document = {"schema_version": _VERSION, "form": form, "adapter": lineage.adapter.id, "manifests": manifests}
     return canonical_json(document) + b"\n"
 
 
 def parse_lineage(data: bytes) -> tuple[Lineage, str]:
-    """Read such a document from outside, and give it with its form.
+    """Return the lineage and the form of a document from elsewhere.
 
     Raises:
-        ManifestError: It is not one, a manifest is not what its id says, or they do not belong together.
+        ManifestError: The document is invalid, a manifest does not match its id, or manifests do not fit together.
     """
     if len(data) > _LARGEST_BYTES:
-        msg = f"{LINEAGE_FILE} has {len(data)} bytes; Nightloom writes none so large: remove it to import weights alone"
+        msg = f"{LINEAGE_FILE} has {len(data)} bytes, more than Nightloom writes; remove it to import only the weights"
         raise ManifestError(msg)
     try:
         document = parse_json(data)
         if not isinstance(document, dict) or document.get("schema_version") != _VERSION:
-            msg = f"it is no document of version {_VERSION}"
+            msg = f"not a document of version {_VERSION}"
             raise ValueError(msg)
         form, named, listed = document["form"], document["adapter"], document["manifests"]
         found = [_read_manifest(one) for one in listed]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = (
-            f"{LINEAGE_FILE} is not to be trusted: {error}; export the model again where it came from, or remove the "
-            f"file to import weights alone"
+            f"{LINEAGE_FILE} cannot be trusted: {error}; export the model again at its source, or remove the file to "
+            f"import only the weights"
         )
         raise ManifestError(msg) from error
     lineage = _put_together(found, named)
-    _refuse_strangers(lineage)
+    _refuse_mismatches(lineage)
     return lineage, str(form)
 
 
@@ -133,12 +134,12 @@ def _read_manifest(listed: dict[str, Any]) -> Manifest:
     named = dict(listed)
     manifest_id, kind = str(named.pop("id")), str(named["kind"])
     if kind not in _KINDS:
-        msg = f"a manifest of kind {kind!r} has no place in it"
+        msg = f"unexpected manifest of kind {kind!r}"
         raise ValueError(msg)
     try:
         return _KINDS[kind].from_bytes(canonical_json(named), manifest_id)
     except ManifestError as error:
-        msg = f"its {kind} manifest {short(manifest_id)!r} is not what its id says"
+        msg = f"{kind} manifest {short(manifest_id)!r} does not match its id"
         raise ValueError(msg) from error
 
 
@@ -151,9 +152,7 @@ def _put_together(found: list[Manifest], named: Any) -> Lineage:
 
     adapter = one(Adapter)
     if adapter is None or adapter.id != named:
-        msg = (
-            f"{LINEAGE_FILE} lacks the manifest of the adapter that it names; export the model again where it came from"
-        )
+        msg = f"{LINEAGE_FILE} lacks the manifest of the adapter that it names; export the model again at its source"
         raise ManifestError(msg)
     return Lineage(
         adapter=adapter,
@@ -167,36 +166,36 @@ def _put_together(found: list[Manifest], named: Any) -> Lineage:
     )
 
 
-def _refuse_strangers(lineage: Lineage) -> None:
-    """Check that each manifest is there that another names, and is of this adapter."""
-    for what in _list_strangers(lineage):
+def _refuse_mismatches(lineage: Lineage) -> None:
+    """Check that no named manifest is missing, and that all are about this adapter."""
+    for mismatch in _list_mismatches(lineage):
         msg = (
-            f"{LINEAGE_FILE} is not to be trusted: {what}; export the model again where it came from, or remove the "
-            f"file to import weights alone"
+            f"{LINEAGE_FILE} cannot be trusted: {mismatch}; export the model again at its source, or remove the file "
+            f"to import only the weights"
         )
         raise ManifestError(msg)
 
 
-def _list_strangers(lineage: Lineage) -> Iterator[str]:
+def _list_mismatches(lineage: Lineage) -> Iterator[str]:
     adapter, blueprint, trial, task = lineage.adapter, lineage.blueprint, lineage.trial, lineage.task
     if lineage.base is None or lineage.base.id != adapter.content.base:
-        yield f"the manifest of its base model {short(adapter.content.base)} is missing"
+        yield f"the manifest of base model {short(adapter.content.base)} is missing"
     if lineage.verdicts and (blueprint is None or blueprint.id != lineage.verdicts[-1].content.blueprint):
-        yield f"the manifest of its blueprint {short(lineage.verdicts[-1].content.blueprint)} is missing, or of another"
+        yield f"the manifest of blueprint {short(lineage.verdicts[-1].content.blueprint)} is missing"
     if task is None:
-        yield "nothing in it says what the adapter is asked"
+        yield "the task of the adapter is missing"
     elif lineage.prompt is None or lineage.prompt.id != task.prompt:
-        yield f"the manifest of its prompt {short(task.prompt)} is missing"
+        yield f"the manifest of prompt {short(task.prompt)} is missing"
     if trial and (trial.result.adapter != adapter.id or trial.key.base != adapter.content.base):
         yield f"trial {short(trial.id)} made another adapter"
     if trial and (blueprint is None or trial.id not in _list_trials(blueprint.content)):
         yield f"trial {short(trial.id)} is of another blueprint"
     if lineage.imported and lineage.imported.content.adapter != adapter.id:
         yield f"import {short(lineage.imported.id)} is of another adapter"
-    yield from _list_strange_verdicts(lineage)
+    yield from _list_mismatched_verdicts(lineage)
 
 
-def _list_strange_verdicts(lineage: Lineage) -> Iterator[str]:
+def _list_mismatched_verdicts(lineage: Lineage) -> Iterator[str]:
     adapter = lineage.adapter
     for parity in lineage.parities:
         if parity.key.model.adapter != adapter.id:
@@ -212,7 +211,7 @@ def _list_strange_verdicts(lineage: Lineage) -> Iterator[str]:
 def _find_training(
     store: ObjectStore, database: Database, adapter_id: AdapterId, recipe: str, verdicts: Sequence[Verdict]
 ) -> tuple[Blueprint | None, Trial | None]:
-    """Return the recipe's blueprint that gives an adapter, and its trial: of the last verdict, else of a night."""
+    """Return the recipe's blueprint and trial of an adapter, from the last verdict or else from a night."""
     trained = set(list_parents(database, adapter_id, Trial.kind))
     if verdicts:
         blueprint = store.load_if_there(Blueprint, verdicts[-1].content.blueprint)
@@ -226,7 +225,7 @@ def _find_training(
 
 
 def _find_trial(store: ObjectStore, blueprint: Blueprint | None, trained: Collection[str]) -> Trial | None:
-    """Return the one of a blueprint's trials that is among others."""
+    """Return the first of a blueprint's trials that is in `trained`, or None."""
     trials = _list_trials(blueprint.content) if blueprint else ()
     return next((store.load_if_there(Trial, one) for one in trials if one in trained), None)
 

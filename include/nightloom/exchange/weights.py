@@ -1,4 +1,4 @@
-"""Weights from elsewhere: whether they are finite, fit their base model and change it, before anybody is answered."""
+"""Weights: check that imported weights are finite, fit their base model and change it."""
 
 import json
 from pathlib import Path
@@ -16,12 +16,12 @@ _SHAPES = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")
 
 
 def run_check(adapter: dict[str, Any], template: str | None) -> list[str]:
-    """Check in this process that weights fit their base model and change it: for a child process.
+    """Check that weights fit their base model and change it, and return warnings for people.
 
-    Gives what a person should know.
+    Run this in a child process, because it loads the model.
 
     Raises:
-        InputError: They do not.
+        InputError: The weights do not fit, or change nothing.
     """
     store = open_store()
     identity = AdapterContent.model_validate(adapter)
@@ -35,26 +35,26 @@ def run_check(adapter: dict[str, Any], template: str | None) -> list[str]:
         try:
             open_transformers(base, folder, identity.method)
         except InputError as error:
-            # Without the folder, which is gone when this is read.
+            # Without the scratch folder, which no longer exists when people read this.
             raise InputError(str(error).replace(f" in {folder}", "")) from error
-        except Exception as error:  # peft and transformers raise anything on what they did not write
+        except Exception as error:  # peft and transformers raise any error on foreign files
             msg = f"the weights do not fit the base model: {str(error).strip().splitlines()[0]}"
             raise InputError(msg) from error
-    # What it is told first, where it writes today's date, is ours.
+    # Our template may begin with a fixed date, so only the ends are compared.
     if template is not None and not load_tokenizer(base).get_chat_template().endswith(template):
-        return ["its chat template is not the base model's, by which it will be asked; look at its scores"]
+        return ["its chat template differs from the base model's, which will be used; check its scores"]
     return []
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read what weights a file holds; the library refuses a header that says more than the file has."""
+    """Return the shapes of a file's weights. The library refuses a header that exceeds the file."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as weights:
             return {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118  # as below
     except (SafetensorError, OSError) as error:
-        msg = f"{path.name} in {path.parent} is no sound safetensors file ({error}); take another copy"
+        msg = f"{path.name} in {path.parent} is not a valid safetensors file ({error}); use another copy"
         raise InputError(msg) from error
 
 
@@ -62,34 +62,35 @@ def _refuse_not_finite(path: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as weights:
-        for name in weights.keys():  # noqa: SIM118  # it is no dictionary
+        for name in weights.keys():  # noqa: SIM118  # not a dictionary
             if not weights.get_tensor(name).isfinite().all():
-                msg = f"weight {name} holds numbers that are not finite; take a sound copy, or an earlier checkpoint"
+                msg = f"weight {name} has values that are not finite; use a valid copy, or an earlier checkpoint"
                 raise InputError(msg)
 
 
 def _refuse_other_model(base: Path, tuned: Path) -> None:
-    """Check that a model that was tuned whole has the shape of its base model, and other weights."""
+    """Check that a fully fine-tuned model has the shapes of its base model, and other weights."""
     from safetensors import safe_open
 
     ours, theirs = (json.loads((folder / "config.json").read_text(encoding="utf-8")) for folder in (tuned, base))
     for name in _SHAPES:
         if ours.get(name) != theirs.get(name):
             msg = (
-                f"its {name} is {ours.get(name)!r} and the base model's {theirs.get(name)!r}; name its own with --base"
+                f"its {name} is {ours.get(name)!r}, but the base model's is {theirs.get(name)!r}; name its base model "
+                f"with --base"
             )
             raise InputError(msg)
-    places = {name: path for path in base.glob("*.safetensors") for name in read_shapes(path)}
+    expected = {name: path for path in base.glob("*.safetensors") for name in read_shapes(path)}
     found = {name: path for path in tuned.glob("*.safetensors") for name in read_shapes(path)}
-    missing = sorted(places.keys() - found.keys() - {"lm_head.weight"})
+    missing = sorted(expected.keys() - found.keys() - {"lm_head.weight"})
     if missing:
-        msg = f"{len(missing)} weights of the base model are not among its own, {missing[0]} for one; take a whole copy"
+        msg = f"{len(missing)} weights of the base model are missing, such as {missing[0]}; use a complete copy"
         raise InputError(msg)
     for name, path in found.items():
-        if name not in places:
+        if name not in expected:
             return
-        with safe_open(path, framework="pt") as one, safe_open(places[name], framework="pt") as other:
+        with safe_open(path, framework="pt") as one, safe_open(expected[name], framework="pt") as other:
             if not one.get_tensor(name).float().equal(other.get_tensor(name).float()):
                 return
-    msg = "its weights are the base model's; there is nothing to import"
+    msg = "its weights equal the base model's; there is nothing to import"
     raise InputError(msg)

@@ -1,1 +1,1 @@
-"""Everything that knows Airflow: Dags, tasks, assets, alerts."""
+"""Orchestration: everything that knows Airflow: Dags, tasks, assets, alerts."""

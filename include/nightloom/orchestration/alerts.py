@@ -1,4 +1,4 @@
-"""Alerts: tell a recipe's team, on the channel that it named, of a night that needs a person."""
+"""Alerts: a message to a recipe's team, on its channel, about a night that needs attention."""
 
 import logging
 from html import escape
@@ -30,10 +30,10 @@ _CHANNELS = {
 
 
 class AlertOperator(NightOperator):
-    """Alerts the recipe's team when a stage of the night failed; else there is nothing to do."""
+    """Alert the recipe's team if a stage of the night failed."""
 
     def execute(self, context: "Context") -> None:
-        """Look the outcomes up, and send one alert that names every failed stage."""
+        """Read the outcomes, and send one alert that names every failed stage."""
         night = self.night_of(context)
         failures = list_failures(self.recipe, night)
         if failures:
@@ -41,27 +41,27 @@ class AlertOperator(NightOperator):
 
 
 def send_alerts() -> AlertOperator:
-    """Make the task that alerts the team; it comes after `announce`, and a failure of its own fails the run."""
+    """Return the task that alerts the team. It follows `announce`, and its failure fails the run."""
     operator = AlertOperator(task_id="send_alerts")  # type: ignore[call-arg]  # the rest: default_args
     operator.as_teardown(on_failure_fail_dagrun=True)
     return operator
 
 
 def list_failures(recipe: str, night: str) -> list[str]:
-    """Return a sentence for each stage of the night that failed."""
+    """Return a message for each failed stage of the night."""
     outcomes = (read_outcome(open_database(), recipe, parse_night(night), stage) for stage in STAGES)
     return [f"{o.stage} failed: {o.sentence}" for o in outcomes if o is not None and o.status == "failed"]
 
 
 def send_alert(recipe: Recipe, night: str, what: str, context: "Context") -> None:
-    """Send one alert on the recipe's channel; the task log has it in any case.
+    """Log an alert, and send it on the recipe's channel.
 
     Raises:
-        InputError: The channel's Airflow provider is not installed, or the recipe names no one to write to.
-        FaultError: The channel refused.
+        InputError: The channel's Airflow provider is not installed, or the recipe names no recipient.
+        FaultError: The alert could not be sent.
     """
     url = (get_settings().airflow_url or "") + report_path(dag_id_of(recipe.name, "report"), night)
-    text = f"{recipe.name}, night {night}, needs {recipe.owner}: {what}. Report: {url}"
+    text = f"{recipe.name}, night {night}, needs attention from {recipe.owner}: {what}. Report: {url}"
     logger.warning("ALERT %s", text)
     if recipe.alerts.channel == "log":
         return
@@ -69,8 +69,8 @@ def send_alert(recipe: Recipe, night: str, what: str, context: "Context") -> Non
         make_notifier(recipe, f"Nightloom: {recipe.name}, night {night}", text).notify(context)
     except NightloomError:
         raise
-    except Exception as error:  # each channel's library has exceptions of its own
-        msg = f"the alert could not be sent by {recipe.alerts.channel}: {type(error).__name__}: {error}"
+    except Exception as error:  # each channel's library raises other exceptions
+        msg = f"alert not sent by {recipe.alerts.channel}: {type(error).__name__}: {error}"
         raise FaultError(msg) from error
 
 
@@ -78,18 +78,18 @@ def make_notifier(recipe: Recipe, subject: str, text: str) -> "BaseNotifier":
     """Return Airflow's notifier for the recipe's channel.
 
     Raises:
-        InputError: The channel's Airflow provider is not installed, or the recipe names no one to write to.
+        InputError: The channel's Airflow provider is not installed, or the recipe names no recipient.
     """
     alerts = recipe.alerts
     if not alerts.to:
-        msg = f"alerts of recipe {recipe.name} go nowhere; write `to: [...]` under `alerts` in its file"
+        msg = f"alerts of recipe {recipe.name} have no recipient; write `to: [...]` under `alerts` in its file"
         raise InputError(msg)
     package, module, connection_argument = _CHANNELS[alerts.channel]
     try:
         provider = import_module(module)
     except ImportError as error:
         msg = (
-            f"recipe {recipe.name} alerts by {alerts.channel}, whose provider is not installed; "
+            f"recipe {recipe.name} alerts by {alerts.channel}, but that Airflow provider is not installed; "
             f"run `pip install {package}`, or write `channel: log`"
         )
         raise InputError(msg) from error

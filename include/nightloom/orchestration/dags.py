@@ -1,4 +1,4 @@
-"""Dags: what every Dag of the night has in common: its recipes, its arguments, its schedule and its assets."""
+"""Dags: recipes, arguments, schedules and assets that all Dags of a night share."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,29 +26,25 @@ from nightloom.recipes.schema import Recipe
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
-        RetryRule(InputError, RetryAction.FAIL, reason="a person has to mend it: trying again cannot help"),
-        RetryRule(AirflowTaskTimeout, RetryAction.FAIL, reason="it took too long: a second try would too"),
-        RetryRule(
-            OutOfMemoryError, RetryAction.FAIL, reason="smaller batches were tried: the same would not fit again"
-        ),
-        RetryRule(
-            [FaultError, ConflictError], RetryAction.RETRY, reason="something outside failed: trying again may help"
-        ),
+        RetryRule(InputError, RetryAction.FAIL, reason="not retried: fix the input first"),
+        RetryRule(AirflowTaskTimeout, RetryAction.FAIL, reason="not retried: the task would time out again"),
+        RetryRule(OutOfMemoryError, RetryAction.FAIL, reason="not retried: the smallest batch did not fit"),
+        RetryRule([FaultError, ConflictError], RetryAction.RETRY, reason="retried: an outside system failed"),
     ]
 )
 
-# A Dag that never ran knows only the next start. If its file is parsed just when that has come, and before the
-# scheduler has looked, the start would be forgotten: one that is so little late is still made.
+# A Dag that never ran knows only its next start. If its file is parsed just after that start and before the scheduler
+# has acted on it, Airflow would skip the start. One that is late by less than this is still made.
 _MISSED_START = timedelta(minutes=10)
 
-# Less than a day: what hangs must not keep the next night from beginning.
+# Less than a day, so that a task that hangs does not block the next night.
 _LONGEST_TASK = timedelta(hours=12)
 
 
 def recipes_of(stage: Stage) -> Iterator[Recipe]:
-    """Return the sound recipes, by name; where Airflow runs a task of one Dag, that Dag's alone.
+    """Return the valid recipes by name, or only the recipe of the Dag whose task is starting.
 
-    Every start of a task parses its Dag file again.
+    Airflow parses the Dag file again at each start of a task.
     """
     wanted = get_parsing_context().dag_id
     if wanted is None:
@@ -61,26 +57,26 @@ def recipes_of(stage: Stage) -> Iterator[Recipe]:
 
 
 def count_rungs(recipe: Recipe) -> int:
-    """Return at how many rungs of their training the trials of a recipe are ranked."""
+    """Return the number of rungs at which a recipe's trials are ranked."""
     pruning = recipe.train.trials.pruning if recipe.train.trials else None
     return len(pruning.rungs) if pruning else 0
 
 
 def has_recipe(name: str) -> bool:
-    """Whether there is a sound recipe of that name."""
+    """Whether there is a valid recipe of that name."""
     return name in load_recipes()[0]
 
 
 def refuse_broken_recipes() -> None:
-    """Say all that is wrong with the recipes, if anything is.
+    """Raise one error with all mistakes of all recipes, if there are any.
 
     Raises:
-        RecipeError: A recipe is broken; every mistake of every one is listed.
+        RecipeError: At least one recipe is broken.
     """
     _, broken = load_recipes()
     if broken:
         listed = "\n".join(format_mistakes(Path(path), mistakes) for path, mistakes in broken.items())
-        msg = f"{len(broken)} broken recipes have no Dags until they are corrected:\n{listed}"
+        msg = f"{len(broken)} broken recipes have no Dags until they are fixed:\n{listed}"
         raise RecipeError(msg)
 
 
@@ -90,12 +86,12 @@ def dag_id_of(recipe: str, stage: Stage) -> str:
 
 
 def asset_of(recipe: Recipe, name: str) -> Asset:
-    """Return the asset that a stage leaves; its partitions are nights."""
+    """Return the asset that a stage emits. Its partitions are nights."""
     return Asset(f"{recipe.name}/{name}", group=recipe.name)
 
 
 def nightly(recipe: Recipe) -> CronPartitionTimetable:
-    """Begin by the recipe's cron line; the partition is the date in the recipe's time zone."""
+    """Return the timetable of the recipe's cron line. Partitions are dates in the recipe's time zone."""
     return CronPartitionTimetable(
         recipe.schedule,
         timezone=recipe.timezone,
@@ -105,12 +101,12 @@ def nightly(recipe: Recipe) -> CronPartitionTimetable:
 
 
 def upon(asset: Asset) -> PartitionedAssetTimetable:
-    """Begin for each night of which an earlier stage has left this asset."""
+    """Return the timetable that starts a run for each night with an event of this asset."""
     return PartitionedAssetTimetable(assets=asset)
 
 
 def stage_arguments(recipe: Recipe, stage: Stage) -> dict[str, Any]:
-    """Return the arguments that the Dags of a stage share, beside schedule and runbook."""
+    """Return the arguments of a stage's Dags, without schedule and runbook."""
     arguments = common_arguments(recipe.owner, recipe.description or f"{stage} of {recipe.name}")
     arguments["tags"] += [recipe.name, stage]
     arguments["params"] = {"night": _night_param(recipe)}
@@ -122,19 +118,19 @@ def stage_arguments(recipe: Recipe, stage: Stage) -> dict[str, Any]:
 
 
 def common_arguments(owner: str, description: str) -> dict[str, Any]:
-    """Return the arguments that all of our Dags share."""
+    """Return the arguments that all Dags of Nightloom share."""
     return {
         "description": description,
         "tags": ["nightloom"],
-        # Committing a recipe puts it to work; and what a paused Dag misses does not start it later.
+        # A committed recipe runs at once. A paused Dag would not catch up on the starts it missed.
         "is_paused_upon_creation": False,
-        # One night after the other. It does not bind backfills: see nightloom.registry.night_lock.
+        # One night at a time. Backfills ignore this limit: see nightloom.registry.night_lock.
         "max_active_runs": 1,
         "catchup": False,
         "default_args": {
             "owner": owner,
             "retries": RETRIES,
-            # Doubled each time: what is down for a minute is not asked for the last time after ten seconds.
+            # Doubled each time, so that the retries outlast an outage of a minute.
             "retry_delay": timedelta(seconds=10),
             "retry_exponential_backoff": 2.0,
             "max_retry_delay": timedelta(minutes=10),
@@ -151,8 +147,8 @@ def _night_param(recipe: Recipe) -> Param:
         format="date",
         title="Night",
         description_md=(
-            f"A date in {recipe.timezone}: its cut is the day before. Empty: tonight. "
-            "Running a night again reads the same rows; only the latest night may move a ref."
+            f"A date in {recipe.timezone}. Its cut is the day before. Leave empty for tonight. "
+            "A repeated night reads the same rows. Only the latest night may move refs."
         ),
     )
 
@@ -164,7 +160,7 @@ def _blueprint_param(recipe: Recipe) -> Param:
         pattern="^[0-9a-f]{64}$",
         title="Blueprint",
         description_md=(
-            f"The id of a blueprint of {recipe.name} that is stored, to train and compare it again. Empty: one is "
-            "compiled from the recipe and the night's snapshot. A run of a stored one moves no ref."
+            f"Id of a stored blueprint of {recipe.name} to train and compare again. Leave empty to compile a new one "
+            "from the recipe and the night's snapshot. A run of a stored blueprint moves no ref."
         ),
     )

@@ -1,4 +1,4 @@
-"""Deadlines: nights that have no report when their team needs it, found and given one."""
+"""Deadlines: find nights without a report at their deadline, and write one."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ _LOOKED_BACK = 7
 
 @dataclass(frozen=True, slots=True)
 class DueNight:
-    """When a night of a recipe is meant to begin (not at all on this date: None) and to have its report."""
+    """The planned start of a night, or None if none is planned on this date, and the deadline of its report."""
 
     night: date
     start: datetime | None
@@ -35,16 +35,16 @@ class DueNight:
 
 @task
 def find_late_nights() -> list[dict[str, str]]:
-    """Return recipe and night of every night that is past its deadline without a report."""
-    sound, _ = load_recipes()
-    late = list(list_late_nights(open_database(), sound.values(), utc_now()))
-    logger.info("%d of %d recipes have a night without a report at its deadline", len(late), len(sound))
+    """Return recipe and night of each night without a report at its deadline."""
+    recipes, _ = load_recipes()
+    late = list(list_late_nights(open_database(), recipes.values(), utc_now()))
+    logger.info("%d nights of %d recipes have no report at their deadline", len(late), len(recipes))
     return [{"recipe": recipe, "night": night.isoformat()} for recipe, night in late]
 
 
 @task(map_index_template="{{ task.op_kwargs['recipe'] }} {{ task.op_kwargs['night'] }}")
 def write_late_report(recipe: str, night: str) -> str:
-    """Write what is known of a night that is late, and alert its team."""
+    """Write a report of what is known of a late night, and alert its team."""
     from nightloom.nightly.report import write_report
 
     settings = load_recipe(recipe)
@@ -52,15 +52,15 @@ def write_late_report(recipe: str, night: str) -> str:
         with resolving_with(find_airflow_connection):
             return str(write_report(recipe, night))
     finally:
-        what = f"it had no report at its deadline, {settings.deadline:%H:%M} in {settings.timezone}"
+        what = f"no report at the deadline, {settings.deadline:%H:%M} {settings.timezone}"
         send_alert(settings, night, what, get_current_context())
 
 
 def list_late_nights(database: Database, recipes: Iterable[Recipe], now: datetime) -> Iterator[tuple[str, date]]:
-    """Return the nights whose deadline is over, that were due before it, and that have no report."""
+    """Return the nights that were due and have no report after their deadline."""
     for recipe in recipes:
         last = last_due_night(recipe, now)
-        # A scheduler that was down, the sentinel with it, may have left several without a report.
+        # A scheduler that was down may have missed several nights.
         dues = (due_night(recipe, last.night - _DAY * days) for days in reversed(range(_LOOKED_BACK)))
         for due in dues:
             if _has_no_report(database, recipe.name, due.night) and _was_due(database, recipe.name, due):
@@ -68,7 +68,7 @@ def list_late_nights(database: Database, recipes: Iterable[Recipe], now: datetim
 
 
 def last_due_night(recipe: Recipe, now: datetime) -> DueNight:
-    """Return the latest night whose deadline is over."""
+    """Return the latest night whose deadline has passed."""
     night = now.astimezone(ZoneInfo(recipe.timezone)).date()
     while (due := due_night(recipe, night)).deadline > now:
         night -= _DAY
@@ -76,7 +76,7 @@ def last_due_night(recipe: Recipe, now: datetime) -> DueNight:
 
 
 def due_night(recipe: Recipe, night: date) -> DueNight:
-    """Return start and deadline of a night: the deadline is the first one after the start."""
+    """Return start and deadline of a night. The deadline is the first one after the start."""
     zone = ZoneInfo(recipe.timezone)
     midnight = datetime.combine(night, time.min, zone)
     start: datetime = croniter(recipe.schedule, midnight - timedelta(seconds=1)).get_next(datetime)
@@ -88,15 +88,15 @@ def due_night(recipe: Recipe, night: date) -> DueNight:
 
 
 def _has_no_report(database: Database, recipe: str, night: date) -> bool:
-    # When the report stage failed, it said so and alerted the team itself.
+    # A failed report stage has alerted the team already.
     outcome = read_outcome(database, recipe, night, "report")
     return outcome is None or outcome.status == "running"
 
 
 def _was_due(database: Database, recipe: str, due: DueNight) -> bool:
-    """Whether a night began before its deadline, or should have.
+    """Whether a night started before its deadline, or should have.
 
-    A recipe that never ran is not waited for, nor a night that somebody began when the deadline was over.
+    A recipe that never ran is not late, nor is a night that was started by hand after its deadline.
     """
     begun = read_outcome(database, recipe, due.night, "prepare")
     if begun is not None:

@@ -20,7 +20,7 @@ class ReportLink(BaseOperatorLink):
     name = "Report"
 
     def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
-        """Return the address of the report of the task's run."""
+        """Return the path of the report of the task's run."""
         return report_path(ti_key.dag_id, run_id=ti_key.run_id)
 
 
@@ -30,12 +30,12 @@ class DataDocsLink(BaseOperatorLink):
     name = "Data Docs"
 
     def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
-        """Return the address of Great Expectations' page of the task's run."""
+        """Return the path of the Data Docs of the task's run."""
         return _page_path(ti_key.dag_id, f"runs/{quote(ti_key.run_id, safe='')}", "docs")
 
 
 def console_path() -> str:
-    """Return the path of the console, below the one that Airflow is served at."""
+    """Return the path of the console, under the base path of Airflow."""
     base_url: str = conf.get("api", "base_url", fallback="")
     return urlsplit(base_url).path.rstrip("/") + CONSOLE
 

@@ -1,4 +1,4 @@
-"""Maintenance: what is looked at every week, whatever the nights came to."""
+"""Maintenance: weekly checks of the registry and the store."""
 
 import logging
 
@@ -13,11 +13,11 @@ logger = logging.getLogger(__name__)
 
 @task
 def verify_log() -> None:
-    """Check that no line of the ref log was altered or removed, and that the refs stand where it ends."""
-    logger.info("the ref log is whole; moves verified: %d", refs.verify_log(open_database()))
+    """Check that no line of the ref log was changed or removed, and that the refs are where the log ends."""
+    logger.info("ref log verified: %d moves", refs.verify_log(open_database()))
 
 
 @task
 def compare_index() -> None:
     """Check that the registry's index and the store have the same manifests."""
-    logger.info("index and store have the same manifests: %d", rebuild.compare_index(open_store(), open_database()))
+    logger.info("index and store agree: %d manifests", rebuild.compare_index(open_store(), open_database()))

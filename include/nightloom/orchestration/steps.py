@@ -24,31 +24,31 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GPU = "gpu"
-"""The pool of tasks that train or generate: as many at once as the machine can bear."""
+"""The pool of tasks that train or generate. Its slots limit how many run at once."""
 
 RETRIES = 2
-"""How often a task is tried again after a fault."""
+"""Number of retries after a fault."""
 
 TRAINING_RETRIES = 7
-"""The same of training, which goes on from its last checkpoint: it outlives a store that is gone for 20 minutes."""
+"""Number of retries of a training, which resumes from its last checkpoint. They outlast 20 minutes without a store."""
 
 VALIDATES = "curate_records"
-"""The step that publishes Great Expectations' page."""
+"""The step that publishes the Data Docs."""
 
-_ASKS_AGAIN = timedelta(seconds=20)
+_RECHECK_DELAY = timedelta(seconds=20)
 
-# What SQLAlchemy calls otherwise than Airflow does.
+# SQLAlchemy's name for a dialect, where Airflow has another.
 _DIALECTS = {"postgres": "postgresql"}
 
 
 class NightOperator(BaseOperator):
-    """A task of one stage of one recipe's night, which it knows from its Dag's `default_args`.
+    """A task of one stage of one recipe's night. Its arguments come from the `default_args` of its Dag.
 
     Args:
         recipe: Name of the recipe.
-        stage: The stage that the Dag stands for.
-        timezone: The recipe's time zone, in which a night is a date.
-        kwargs: Of every operator.
+        stage: The stage of the Dag.
+        timezone: The recipe's time zone, for the date of the night.
+        kwargs: Arguments of every operator.
     """
 
     operator_extra_links: Collection[BaseOperatorLink] = (ReportLink(),)
@@ -60,21 +60,21 @@ class NightOperator(BaseOperator):
         self.timezone = timezone
 
     def night_of(self, context: "Context") -> str:
-        """Return the night of a run: the form's, else its partition's, else the date on which it is meant to run."""
+        """Return the night of a run: from the form, else its partition, else its logical date or start."""
         run = context["dag_run"]
         moment = run.logical_date or run.run_after
         return choose_night(context["params"].get("night"), run.partition_key, moment, self.timezone).isoformat()
 
 
 class StepOperator(NightOperator):
-    """Runs one step; a `Stop` skips what would follow, and leaves the run green.
+    """Run one step. A `Stop` skips the tasks after it and leaves the run green.
 
     Args:
         step: Name of the function in `nightloom.nightly.<stage>`.
-        arguments: What it is given besides recipe and night: ids, numbers, or tasks that return them.
-        over: In a mapped task, the name of one more argument.
-        item: In a mapped task, its value.
-        kwargs: Of every operator of a night.
+        arguments: Arguments besides recipe and night: ids, numbers, or tasks that return them.
+        over: Name of the mapped argument, or None if the task is not mapped.
+        item: Value of the mapped argument.
+        kwargs: Arguments of every operator of a night.
     """
 
     template_fields: Sequence[str] = ("arguments",)
@@ -97,7 +97,7 @@ class StepOperator(NightOperator):
             self.operator_extra_links = (ReportLink(), DataDocsLink())
 
     def execute(self, context: "Context") -> Any:
-        """Call the function, and give the id that it returns."""
+        """Call the function, and return its result."""
         from nightloom.core.nights import Stop
 
         function = getattr(import_module(f"nightloom.nightly.{self.stage}"), self.step)
@@ -106,11 +106,11 @@ class StepOperator(NightOperator):
             with resolving_with(find_airflow_connection):
                 result = function(self.recipe, self.night_of(context), **self.arguments, **each)
         except NightBusyError as error:
-            # Nights take turns. The task leaves its slot to them meanwhile.
+            # Another night has the lock. A rescheduled task frees its slot while it waits.
             logger.info("%s", error)
-            raise AirflowRescheduleException(utc_now() + _ASKS_AGAIN) from None  # type: ignore[no-untyped-call]  # theirs
+            raise AirflowRescheduleException(utc_now() + _RECHECK_DELAY) from None  # type: ignore[no-untyped-call]  # theirs
         except NightloomError as error:
-            # The sentence on a line of its own, above the traceback that Airflow writes.
+            # The message on one line, before the traceback that Airflow logs.
             logger.error("%s", error)
             raise
         if isinstance(result, Stop):
@@ -118,15 +118,15 @@ class StepOperator(NightOperator):
         return result
 
     def on_kill(self) -> None:
-        """End what this task started."""
+        """End the child processes of this task."""
         terminate_children()
 
 
 def step(name: str, *, task_id: str | None = None, pool: str = "default_pool", **arguments: Any) -> StepOperator:
-    """Return a task of a step; arguments that are tasks stand for the ids that they return.
+    """Return the task of a step. An argument that is a task becomes its result.
 
     Raises:
-        ValueError: There is no such step, or it has no such parameter.
+        ValueError: The step does not exist or lacks a parameter of that name.
     """
     check_arguments(name, arguments)
     return StepOperator(task_id=task_id or name, step=name, pool=pool, arguments=_outputs(arguments))
@@ -142,10 +142,19 @@ def mapped_step(
     retries: int = RETRIES,
     **arguments: Any,
 ) -> "MappedOperator":
-    """Return a task for each item of the list that another task returns; `over` names the argument that it is.
+    """Return a mapped task: one for each item of the list that another task returns.
+
+    Args:
+        name: Name of the step.
+        over: Name of the mapped argument.
+        items: Task that returns the list.
+        task_id: Id of the task, if not the name of the step.
+        pool: Pool of the task.
+        retries: Number of retries after a fault.
+        arguments: Other arguments of the step.
 
     Raises:
-        ValueError: There is no such step, or it has no such parameter.
+        ValueError: The step does not exist or lacks a parameter of that name.
     """
     check_arguments(name, [*arguments, over])
     return StepOperator.partial(
@@ -160,7 +169,7 @@ def mapped_step(
 
 
 def find_airflow_connection(name: str) -> str | None:
-    """Return the SQLAlchemy URL of an Airflow connection; nothing when there is none of that id."""
+    """Return the SQLAlchemy URL of an Airflow connection, or None if there is no connection of that id."""
     try:
         connection = BaseHook.get_connection(name)
     except AirflowNotFoundException:

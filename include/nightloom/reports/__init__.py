@@ -1,1 +1,1 @@
-"""Reports: what a night came to and why, as facts and as one page that people read in the morning."""
+"""Reports: how a night ended and why, as JSON and as one page that people read in the morning."""

@@ -1,6 +1,6 @@
-"""Document: all that the report of one night tells, typed, with no text of a row and no time of writing.
+"""Document: the data of one night's report, typed, without the text of any row and without the time of writing.
 
-It follows from the registry and the store alone, so that a report can be written again and says the same.
+The data depend on the registry and the store alone, so writing a report again gives the same report.
 """
 
 from typing import Any, Literal
@@ -10,12 +10,12 @@ from pydantic import Field
 from nightloom.artifacts.results import Report
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore
-from nightloom.reports.headline import Conclusion
+from nightloom.reports.headline import NightOutcome
 from nightloom.reports.sections.base import F, Section
 
 
-class ReportFacts(Plain):
-    """What every report begins with, and the facts of each section that has something to show."""
+class ReportData(Plain):
+    """The header of every report, and the facts of each section that has something to show."""
 
     schema_version: Literal[2] = 2
     recipe: str
@@ -23,12 +23,12 @@ class ReportFacts(Plain):
     owner: str
     timezone: str
     night: str
-    conclusion: Conclusion
+    outcome: NightOutcome
     headline: str = Field(description="The night in one sentence.")
-    detail: str | None = Field(description="What the stage that decided it said.")
-    next_steps: tuple[str, ...] = Field(description="What a person should do; empty: nothing.")
-    unreadable: tuple[str, ...] = Field(description="What could not be read while the report was written.")
-    sections: dict[str, dict[str, Any]] = Field(description="Facts by the section's name, each of a type of its own.")
+    details: str | None = Field(description="Message of the stage that decided the outcome, or None.")
+    next_steps: tuple[str, ...] = Field(description="What a person should do. Empty if nothing is needed.")
+    unreadable: tuple[str, ...] = Field(description="Manifests that could not be read for the report.")
+    sections: dict[str, dict[str, Any]] = Field(description="Facts by section name. Each section has its own type.")
 
     def of(self, section: Section[F]) -> F | None:
         """Return the facts of a section, or None if it has nothing to show."""
@@ -36,6 +36,6 @@ class ReportFacts(Plain):
         return None if facts is None else section.facts.model_validate(facts)
 
 
-def read_facts(store: ObjectStore, report: Report) -> ReportFacts:
-    """Return the facts of a report that was written."""
-    return ReportFacts.model_validate_json(store.get_blob(report.content.facts))
+def read_report_data(store: ObjectStore, report: Report) -> ReportData:
+    """Return the data of a stored report."""
+    return ReportData.model_validate_json(store.get_blob(report.content.facts))

@@ -1,4 +1,4 @@
-"""Drawing: matplotlib's SVG made part of a page. Colours are the page's, text is text, equal figures equal bytes."""
+"""Figures: matplotlib's SVG inside the page, with the page's colours, real text, and the same bytes each time."""
 
 import io
 import re
@@ -13,10 +13,10 @@ from markupsafe import Markup
 from nightloom.artifacts.data import Outcome
 from nightloom.artifacts.results import ROLES
 
-# As wide as a telephone: text that is drawn at eleven units is read at eleven pixels there.
+# As wide as a phone, where text drawn at eleven units is eleven pixels high.
 _WIDTH = 360
 
-# Colours that no figure has otherwise stand for the page's variables, so that a figure follows light and dark.
+# Each of these unused colours is replaced by a variable of the page, so that figures follow light and dark.
 _VARIABLES = ("ink", "muted", "rule", "card", *ROLES, *get_args(Outcome))
 COLOURS = {name: f"#{number:02x}0000" for number, name in enumerate(_VARIABLES, start=1)}
 
@@ -53,7 +53,7 @@ _STYLE = {
 
 
 class Margins(NamedTuple):
-    """Room around the axes of a figure."""
+    """Space around the axes of a figure."""
 
     left: float
     right: float
@@ -63,7 +63,7 @@ class Margins(NamedTuple):
 
 @dataclass(slots=True)
 class Drawing:
-    """A figure while it is drawn; `svg` is there when it is done."""
+    """A figure while it is drawn. `svg` is set at the end of the `draw` block."""
 
     axes: Any
     svg: Markup = field(default_factory=Markup)
@@ -71,19 +71,19 @@ class Drawing:
 
 @contextmanager
 def draw(name: str, height: float, margins: Margins) -> Iterator[Drawing]:
-    """Draw on axes within the block. Lengths are in units of which the figure is 360 wide.
+    """Draw on axes within the block. The figure is 360 units wide.
 
     Args:
-        name: Unlike that of any other figure of the page: it keeps their ids apart.
-        height: Of the whole figure.
-        margins: Around the axes.
+        name: Name that no other figure of the page has, so that ids are unique.
+        height: Height of the whole figure.
+        margins: Space around the axes.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # Letters that matplotlib's own font lacks: the reader's browser has them.
+        # matplotlib's own font lacks some letters. The reader's browser has them.
         warnings.simplefilter("ignore", UserWarning)
         figure = Figure(figsize=(_WIDTH / 72, height / 72))
         FigureCanvasSVG(figure)
@@ -97,15 +97,15 @@ def draw(name: str, height: float, margins: Margins) -> Iterator[Drawing]:
 
 
 def label(text: str, most: int = 30) -> str:
-    """Return a name as a figure shows it: on one line, of bounded length."""
+    """Return a name on one line and of bounded length, for a figure."""
     shown = "".join(c if c.isprintable() else " " for c in text).strip()
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def draw_mark(name: str) -> Markup:
-    """Draw the mark that stands for a role, or for anything else that has a colour, in the key of a figure."""
+    """Draw the mark of a role, or of anything else with a colour, for the key of a figure."""
     mark = '<svg viewBox="0 0 10 10" aria-hidden="true"><path d="{}" fill="var(--{})"/></svg>'
-    return Markup(mark).format(_MARKS.get(name, _SQUARE), name)  # noqa: S704  # what is filled in is escaped
+    return Markup(mark).format(_MARKS.get(name, _SQUARE), name)  # noqa: S704  # values are escaped
 
 
 def _embed(svg: str) -> Markup:

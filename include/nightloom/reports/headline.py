@@ -1,4 +1,4 @@
-"""Conclusion: the night in one sentence, and what a person should do about it."""
+"""Headline: the night in one sentence, and what a person should do about it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,62 +10,64 @@ from nightloom.registry.nights import StageOutcome
 from nightloom.registry.refs import RefMove
 from nightloom.reports.night import NightManifests, Outcomes
 
-Conclusion = Literal["promoted", "not_promoted", "nothing_new", "refused", "failed", "unfinished", "not_run"]
+NightOutcome = Literal["promoted", "not_promoted", "nothing_new", "refused", "failed", "unfinished", "not_run"]
 
 _FINDINGS = {
     "BETTER": "the candidate is better than the {against}",
     "NOT_WORSE": "the candidate is not worse than the {against}, but not shown to be better",
     "WORSE": "the candidate is worse than the {against}",
-    "INCONCLUSIVE": "the items cannot tell the candidate from the {against}",
+    "INCONCLUSIVE": "the comparison with the {against} is inconclusive",
 }
-_STOPS: dict[str, tuple[Conclusion, str]] = {
+_STOPS: dict[str, tuple[NightOutcome, str]] = {
     "nothing_new": ("nothing_new", "Nothing new: {stage} found nothing to do"),
-    "refused": ("refused", "Refused: {stage} did not accept what the night brought"),
-    "failed": ("failed", "Failed: {stage} ended with a fault"),
-    "running": ("unfinished", "Unfinished: {stage} has begun and not said how it ended"),
+    "refused": ("refused", "Refused: {stage} stopped at a check or a limit"),
+    "failed": ("failed", "Failed: {stage} ended with an error"),
+    "running": ("unfinished", "Unfinished: {stage} has started and not reported a result"),
 }
-_ADVICE = {
-    "failed": "Mend what the sentence above names. Then clear the failed task of {dag} in Airflow, or run {again}: the "
-    "same cut is read, and what was done is kept.",
-    "refused": "Mend what the sentence above names, at the source or in the recipe. Then run {again}; otherwise the "
-    "next night reads the whole window again.",
-    "unfinished": "If {dag} is at work in Airflow, wait: the report is written again when it ends. If not, it was "
-    "killed: run {again}, which goes on from the last commit.",
+_NEXT_STEPS = {
+    "failed": "Fix the cause shown above. Then clear the failed task of {dag} in Airflow, or run {again}. Either reads "
+    "the same cut and keeps finished work.",
+    "refused": "Fix the cause shown above, at the source or in the recipe. Then run {again}. Otherwise the next night "
+    "reads the whole window again.",
+    "unfinished": "If {dag} is running in Airflow, wait: the report is written again when it ends. If not, it was "
+    "killed: run {again}, which keeps finished work.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Concluded:
-    """What a night came to."""
+class Summary:
+    """How a night ended, and what to do about it."""
 
-    conclusion: Conclusion
+    outcome: NightOutcome
     headline: str
-    detail: str | None
+    details: str | None
     next_steps: tuple[str, ...]
 
 
-def conclude(night: NightManifests) -> Concluded:
-    """Return what a night came to: the first stage up to the verdict that was not done decides, else the verdict."""
+def summarise_night(night: NightManifests) -> Summary:
+    """Return how a night ended: the first stage up to the verdict that is not done decides, else the verdict."""
     recipe, outcomes, champion = night.recipe.name, night.outcomes, night.champion
     again = f"`nightloom run {recipe} --night {night.date}`"
     if not any(outcomes.values()):
-        look = (
-            f"Look whether the scheduler is up (`nightloom doctor`) and {recipe}__prepare is not paused; "
-            f"then trigger it with night {night.date}, or run {again}."
+        check = (
+            f"Check that the scheduler is up (`nightloom doctor`) and that {recipe}__prepare is not paused. "
+            f"Then trigger it with night {night.date}, or run {again}."
         )
-        return Concluded("not_run", f"Not run: nothing of this night has begun{_goes_on(champion)}.", None, (look,))
+        return Summary(
+            "not_run", f"Not run: nothing of this night has started{_say_champion(champion)}.", None, (check,)
+        )
     batch = _advise_on_batch(recipe, outcomes, again)
     stopped = _first_undone(outcomes)
     if stopped:
-        outcome = outcomes[stopped]
-        conclusion, sentence = _conclude_stop(stopped, outcome)
-        detail = outcome.sentence if outcome and outcome.status != "running" else None
-        advice = _ADVICE.get(conclusion, "").format(dag=f"{recipe}__{stopped}", again=again)
-        next_steps = (*filter(None, [advice]), *batch)
-        return Concluded(conclusion, f"{sentence}{_goes_on(champion)}.", detail, next_steps)
-    conclusion, sentence = _conclude_verdict(night)
-    detail = outcomes["finetune"].sentence if outcomes["finetune"] else None
-    return Concluded(conclusion, sentence, detail, (*_advise_on_verdict(night), *batch))
+        stage = outcomes[stopped]
+        outcome, headline = _summarise_stop(stopped, stage)
+        details = stage.sentence if stage and stage.status != "running" else None
+        step = _NEXT_STEPS.get(outcome, "").format(dag=f"{recipe}__{stopped}", again=again)
+        next_steps = (*filter(None, [step]), *batch)
+        return Summary(outcome, f"{headline}{_say_champion(champion)}.", details, next_steps)
+    outcome, headline = _summarise_verdict(night)
+    details = outcomes["finetune"].sentence if outcomes["finetune"] else None
+    return Summary(outcome, headline, details, (*_advise_on_verdict(night), *batch))
 
 
 def _first_undone(outcomes: Outcomes) -> Stage | None:
@@ -73,49 +75,48 @@ def _first_undone(outcomes: Outcomes) -> Stage | None:
     return next((s for s in stages if (o := outcomes[s]) is None or o.status != "done"), None)
 
 
-def _conclude_stop(stage: Stage, outcome: StageOutcome | None) -> tuple[Conclusion, str]:
+def _summarise_stop(stage: Stage, outcome: StageOutcome | None) -> tuple[NightOutcome, str]:
     if outcome is None:
-        return "unfinished", f"Unfinished: {stage} has not begun"
-    conclusion, sentence = _STOPS[outcome.status]
-    return conclusion, sentence.format(stage=stage)
+        return "unfinished", f"Unfinished: {stage} has not started"
+    stop, headline = _STOPS[outcome.status]
+    return stop, headline.format(stage=stage)
 
 
-def _conclude_verdict(night: NightManifests) -> tuple[Conclusion, str]:
+def _summarise_verdict(night: NightManifests) -> tuple[NightOutcome, str]:
     deciding = night.verdict.content.deciding_comparison if night.verdict else None
     if night.verdict is None or deciding is None:
-        return "not_promoted", f"Not known: the verdict of this night cannot be read{_goes_on(night.champion)}."
+        return "not_promoted", f"Not known: the verdict of this night cannot be read{_say_champion(night.champion)}."
     size = f"{show_difference(deciding, style_difference(deciding.scale))} in {deciding.metric}, {deciding.n:,} items"
     found = f"{_FINDINGS[deciding.finding].format(against=show_role(deciding.against))} ({size})"
     if night.has_promoted(night.verdict):
         return "promoted", f"Promoted: {found}."
-    if _is_mismatched(night):
+    if _fails_parity(night):
         found = f"{found}, but parity fails"
     elif night.verdict.content.promote:
         found = f"{found}, but the champion was not changed"
-    return "not_promoted", f"Not promoted: {found}{_goes_on(night.champion)}."
+    return "not_promoted", f"Not promoted: {found}{_say_champion(night.champion)}."
 
 
-def _is_mismatched(night: NightManifests) -> bool:
-    """Whether a proof failed that the candidate is one and the same model wherever it is used."""
+def _fails_parity(night: NightManifests) -> bool:
     return night.parity is not None and night.parity.mismatch is not None
 
 
-def _goes_on(champion: RefMove | None) -> str:
-    return f"; champion {short(champion.new)} goes on working" if champion else "; there is no champion yet"
+def _say_champion(champion: RefMove | None) -> str:
+    return f"; champion {short(champion.new)} stays in use" if champion else "; there is no champion yet"
 
 
 def _advise_on_verdict(night: NightManifests) -> tuple[str, ...]:
     if night.verdict is None:
-        return ("Run `nightloom doctor`: the store does not give what the registry names.",)
-    if _is_mismatched(night):
-        return ("Mend what fails under Parity below: until then no candidate that is made like this one is promoted.",)
+        return ("Run `nightloom doctor`: the store lacks a manifest that the registry names.",)
+    if _fails_parity(night):
+        return ("Fix the check that fails under Parity below. Until then no candidate made like this one is promoted.",)
     if night.champion is None:
         return (
-            "Nothing is predicted until a candidate is BETTER than the base model alone: look at the rows, the "
-            "loss and the training settings below.",
+            "Nothing is predicted until a candidate is BETTER than the base model alone. Check the rows, the loss and "
+            "the training settings below.",
         )
     if night.verdict.content.promote and not night.has_promoted(night.verdict):
-        return ("Compare again with the present champion, or promote by hand with `nightloom model promote`.",)
+        return ("Compare again with the current champion, or promote by hand with `nightloom model promote`.",)
     return ()
 
 
@@ -123,10 +124,9 @@ def _advise_on_batch(recipe: str, outcomes: Outcomes, again: str) -> tuple[str, 
     finetune, predict = outcomes["finetune"], outcomes["predict"]
     if predict is None:
         is_due = finetune is not None and finetune.status != "running"
-        return (
-            (f"The batch has not begun: look whether {recipe}__predict is paused, or run {again}.",) if is_due else ()
-        )
+        check = f"The batch has not started: check whether {recipe}__predict is paused, or run {again}."
+        return (check,) if is_due else ()
     if predict.status in ("done", "nothing_new"):
         return ()
-    how = "has not said how it ended" if predict.status == "running" else f"did not end well ({predict.sentence})"
-    return (f"The batch {how}: clear {recipe}__predict in Airflow, or run {again}; finished shards are kept.",)
+    how = "has not reported a result" if predict.status == "running" else f"did not succeed ({predict.sentence})"
+    return (f"The batch {how}: clear {recipe}__predict in Airflow, or run {again}. Finished shards are kept.",)

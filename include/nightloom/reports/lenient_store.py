@@ -1,4 +1,4 @@
-"""Shelf: the store, for a reader that goes on without what it cannot have, and says what that was."""
+"""Lenient store: returns None for what cannot be read, and lists it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,8 +15,12 @@ M = TypeVar("M", bound=Manifest)
 T = TypeVar("T")
 
 
-class Shelf:
-    """Manifests by id or key, and frames; None where there is none, or none that can be read."""
+class LenientStore:
+    """Read manifests and frames, or None if they are missing or damaged.
+
+    Attributes:
+        unreadable: One message for each manifest or frame that could not be read.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -24,21 +28,21 @@ class Shelf:
         self.unreadable: list[str] = []
 
     def load(self, kind: type[M], manifest_id: str | None) -> M | None:
-        """Return the manifest of that id; one that is missing or damaged is noted."""
+        """Return the manifest of that id, or None after listing it as unreadable."""
         if manifest_id is None:
             return None
         return self._ask(f"{kind.kind} {short(manifest_id)}", lambda: self._store.load(kind, manifest_id))
 
     def find(self, kind: type[M], key: Plain) -> M | None:
-        """Return the manifest with that key; that there is none is nothing to note."""
+        """Return the manifest with that key, or None. A key without a manifest is not listed as unreadable."""
         return self._ask(kind.kind, lambda: self._store.find(kind, key))
 
     def read(self, content: str, digest: str | None) -> pl.DataFrame | None:
-        """Return the frame of that digest; one that is missing or damaged is noted.
+        """Return the frame of that digest, or None after listing it as unreadable.
 
         Args:
-            content: What it holds, a key of `FRAMES`.
-            digest: Of its blob; none: nothing.
+            content: Kind of frame, a key of `FRAMES`.
+            digest: Digest of the blob, or None for no frame.
         """
         if digest is None:
             return None
@@ -52,7 +56,7 @@ class Shelf:
         except ManifestError as error:
             self.unreadable.append(f"{what}: {error}")
         except StoreError as error:
-            # Asked no more: each further question would wait as long for the same answer.
+            # Do not ask again: each further request would wait as long for the same error.
             self._is_down = True
             self.unreadable.append(str(error))
         return None

@@ -1,4 +1,4 @@
-"""Night: what one night left in registry and store. Each part is read when a section asks for it, as far as it came."""
+"""Night: what one night left in the registry and the store. Each part is read when a section first asks for it."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -17,7 +17,7 @@ from nightloom.registry.database import Database
 from nightloom.registry.members import find_last
 from nightloom.registry.nights import StageOutcome, read_outcomes
 from nightloom.registry.refs import RefMove, read_log_tail
-from nightloom.reports.lenient_store import Shelf
+from nightloom.reports.lenient_store import LenientStore
 
 Outcomes = Mapping[Stage, StageOutcome | None]
 M = TypeVar("M", bound=Manifest)
@@ -26,22 +26,22 @@ _NIGHTS = 30
 
 
 class NightManifests:
-    """The manifests of one night; None if the night did not come so far, or if there is one that cannot be read.
+    """The manifests of one night. Each is None if the night did not get that far or the manifest cannot be read.
 
     Attributes:
-        store: Where manifests are.
+        store: Object store that holds the manifests.
         database: The registry.
-        recipe: Whose night it is.
+        recipe: The recipe that the night belongs to.
         date: The night.
-        prices: Money an hour, by the beginning of a device's name.
-        shelf: Reads other manifests, and notes what cannot be read.
+        prices: Price of an hour, by the beginning of a device's name.
+        lenient_store: Reads other manifests, and lists what cannot be read.
     """
 
     def __init__(
         self, store: ObjectStore, database: Database, recipe: Recipe, night: date, prices: Mapping[str, float]
     ) -> None:
         self.store, self.database, self.recipe, self.date, self.prices = store, database, recipe, night, prices
-        self.shelf = Shelf(store)
+        self.lenient_store = LenientStore(store)
 
     @cached_property
     def history(self) -> dict[date, Outcomes]:
@@ -59,43 +59,43 @@ class NightManifests:
 
     @property
     def outcomes(self) -> Outcomes:
-        """What each stage came to."""
+        """The outcome of each stage."""
         return self.history.get(self.date) or dict.fromkeys(STAGES)
 
     @property
     def champion(self) -> RefMove | None:
-        """The move that made the champion that this night left."""
+        """The move that made the champion in use after this night."""
         return self.moves[-1] if self.moves else None
 
     @cached_property
     def preparation(self) -> Preparation | None:
-        """What the night was prepared to."""
-        return self.shelf.load(Preparation, manifest_of(self.outcomes["prepare"]))
+        """The result of the prepare stage."""
+        return self.lenient_store.load(Preparation, manifest_of(self.outcomes["prepare"]))
 
     @cached_property
     def curated(self) -> Curated | None:
-        """The curation, also of a night that was refused after it."""
+        """The curation, also of a night that was refused after curation."""
         return self._load_of(Curated, self.preparation.content.curated if self.preparation else None)
 
     @property
     def rows(self) -> Preparation | Curated | None:
-        """What says where the rows went: of a night that was refused, the curation."""
+        """The manifest with the outcomes of the rows. For a night that was refused this is the curation."""
         return self.preparation or self.curated
 
     @cached_property
     def records(self) -> Records | None:
         """The rows as they were received."""
-        return self.shelf.load(Records, self.rows.content.records if self.rows else None)
+        return self.lenient_store.load(Records, self.rows.content.records if self.rows else None)
 
     @cached_property
     def snapshot(self) -> Snapshot | None:
-        """The examples."""
-        return self.shelf.load(Snapshot, self.preparation.content.snapshot if self.preparation else None)
+        """The snapshot."""
+        return self.lenient_store.load(Snapshot, self.preparation.content.snapshot if self.preparation else None)
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """The verdict."""
-        return self.shelf.load(Verdict, manifest_of(self.outcomes["finetune"]))
+        return self.lenient_store.load(Verdict, manifest_of(self.outcomes["finetune"]))
 
     def has_promoted(self, verdict: Verdict) -> bool:
         """Whether a verdict's candidate became champion in its night, by this verdict or by an equal one."""
@@ -104,8 +104,8 @@ class NightManifests:
 
     @cached_property
     def parity(self) -> Parity | None:
-        """The proof that what was compared is what is served."""
-        return self.shelf.load(Parity, self.verdict.content.parity if self.verdict else None)
+        """The parity checks: training, evaluation and batch use the same model."""
+        return self.lenient_store.load(Parity, self.verdict.content.parity if self.verdict else None)
 
     @cached_property
     def blueprint(self) -> Blueprint | None:
@@ -114,10 +114,10 @@ class NightManifests:
 
     @cached_property
     def rankings(self) -> tuple[Ranking, ...]:
-        """Of the blueprint's trials at each rung and at the end, up to the last that was made."""
+        """Rankings of the blueprint's trials at each rung and at the end, up to the last one made."""
         rankings: list[Ranking] = []
         while self.blueprint:
-            ranking = self.shelf.find(Ranking, Ranking.Key(blueprint=self.blueprint.id, rung=len(rankings)))
+            ranking = self.lenient_store.find(Ranking, Ranking.Key(blueprint=self.blueprint.id, rung=len(rankings)))
             if ranking is None:
                 break
             rankings.append(ranking)
@@ -125,28 +125,30 @@ class NightManifests:
 
     @cached_property
     def trial(self) -> Trial | None:
-        """The trial that made the candidate; of a night without a verdict, the last one that was trained."""
+        """The trial that made the candidate. For a night without a verdict this is the last trial trained."""
         if self.verdict is None:
             return self._load_of(Trial, None)
         if self.blueprint is None or not self.rankings:
             return None
-        return self.shelf.find(Trial, identify_trial(self.blueprint.content, self.rankings[-1].result.going_on[0]))
+        return self.lenient_store.find(
+            Trial, identify_trial(self.blueprint.content, self.rankings[-1].result.going_on[0])
+        )
 
     @cached_property
     def predictions(self) -> Predictions | None:
-        """The batch."""
-        return self.shelf.load(Predictions, manifest_of(self.outcomes["predict"]))
+        """The predictions of the night's batch."""
+        return self.lenient_store.load(Predictions, manifest_of(self.outcomes["predict"]))
 
     @cached_property
     def plan(self) -> PredictionPlan | None:
-        """What was to be predicted."""
-        return self.shelf.load(PredictionPlan, self.predictions.content.plan if self.predictions else None)
+        """The plan of the night's batch."""
+        return self.lenient_store.load(PredictionPlan, self.predictions.content.plan if self.predictions else None)
 
     def _load_of(self, kind: type[M], named: str | None) -> M | None:
-        """Load the manifest of that id; None: the last one of its kind that the night made or used."""
-        return self.shelf.load(kind, named or find_last(self.database, self.recipe.name, self.date, kind.kind))
+        """Load the manifest of that id, or if None, the last one of its kind that the night made or used."""
+        return self.lenient_store.load(kind, named or find_last(self.database, self.recipe.name, self.date, kind.kind))
 
 
 def manifest_of(outcome: StageOutcome | None) -> str | None:
-    """Return the id of the manifest that a stage left."""
+    """Return the id of the manifest that a stage left, or None."""
     return outcome.manifest if outcome else None

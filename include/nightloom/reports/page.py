@@ -1,4 +1,4 @@
-"""Page: the sections in their order, put together as one self-contained HTML file."""
+"""Page: the sections in their order, as one self-contained HTML file."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -17,14 +17,14 @@ from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 from nightloom.core.errors import InputError
 from nightloom.core.extensions import REPORT_SECTIONS, list_extensions, load_extension
-from nightloom.reports.document import ReportFacts
+from nightloom.reports.document import ReportData
 from nightloom.reports.figures import draw_mark
 from nightloom.reports.sections import (
     comparison,
     contamination,
     expectations,
     nights,
-    planted_faults,
+    planted_rows,
     predictions,
     provenance,
     rows,
@@ -36,7 +36,7 @@ from nightloom.reports.sections.base import KeyNumber, Section
 
 logger = logging.getLogger(__name__)
 
-_ABOVE = (comparison, trials, rows, training, predictions, nights, contamination, planted_faults, expectations)
+_ABOVE = (comparison, trials, rows, training, predictions, nights, contamination, planted_rows, expectations)
 _BELOW = (stages, provenance)
 _COLUMNS = (("training", "predictions"), ("rows",))
 _CONTROL = {code: "\ufffd" for code in range(32) if chr(code) not in "\t\n"}
@@ -44,7 +44,7 @@ _CONTROL = {code: "\ufffd" for code in range(32) if chr(code) not in "\t\n"}
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A section as the page has it."""
+    """A rendered section."""
 
     name: str
     title: str
@@ -53,13 +53,13 @@ class _Shown:
 
 
 def list_sections() -> list[Section[Any]]:
-    """Return the sections in their order; those that installed packages add stand before how the night went."""
+    """Return the sections in their order. Those of other packages come before the stages and the provenance."""
     added = [section for name in list_extensions(REPORT_SECTIONS) if (section := _load_added(name))]
     return [*(module.SECTION for module in _ABOVE), *added, *(module.SECTION for module in _BELOW)]
 
 
-def render_page(report: ReportFacts) -> str:
-    """Return the page, with its figures."""
+def render_page(report: ReportData) -> str:
+    """Return the page as HTML."""
     shown = [each for section in list_sections() if (each := _show(section, report))]
     numbers = [number for each in shown for number in each.numbers]
     return _environment().get_template("page.html.j2").render(report=report, numbers=numbers, rows=_lay_out(shown))
@@ -69,26 +69,26 @@ def _load_added(name: str) -> Section[Any] | None:
     try:
         section: Section[Any] = load_extension(REPORT_SECTIONS, name)
     except InputError as error:
-        # A package that is broken must not keep the night from being reported.
-        logger.warning("report without section %s: %s", name, error)
+        # A broken package must not prevent the report.
+        logger.warning("section %s is missing from the report: %s", name, error)
         return None
     return section
 
 
-def _show(section: Section[Any], report: ReportFacts) -> _Shown | None:
+def _show(section: Section[Any], report: ReportData) -> _Shown | None:
     facts = report.of(section)
     if facts is None:
         return None
     try:
         return _render(section, facts, report)
     except Exception as error:
-        # A section may be somebody's program; what it raised may quote a row.
+        # The section may come from another package, and its error may quote a row.
         reason = f"This section cannot be shown: {type(error).__name__}."
         logger.warning("report section %s cannot be shown: %s", section.name, type(error).__name__)
         return _Shown(section.name, section.title, Markup('<p class="bad">{}</p>').format(reason), ())
 
 
-def _render(section: Section[Any], facts: Any, report: ReportFacts) -> _Shown:
+def _render(section: Section[Any], facts: Any, report: ReportData) -> _Shown:
     body = Markup(_compile(section.template).render(facts=facts, report=report, **section.view(facts)))  # noqa: S704  # it escapes
     return _Shown(section.name, section.title, body, tuple(section.key_numbers(facts)))
 
@@ -99,11 +99,11 @@ def _compile(template: str) -> Template:
 
 
 def _lay_out(shown: Iterable[_Shown]) -> Iterator[list[list[_Shown]]]:
-    """Return rows of columns of sections: most sections have a row of their own."""
-    beside = {name for column in _COLUMNS for name in column}
-    for are_beside, group in groupby(shown, lambda each: each.name in beside):
+    """Return rows of columns of sections. Most sections have a row of their own."""
+    in_columns = {name for column in _COLUMNS for name in column}
+    for are_in_columns, group in groupby(shown, lambda each: each.name in in_columns):
         sections = list(group)
-        if are_beside:
+        if are_in_columns:
             columns = [[each for each in sections if each.name in column] for column in _COLUMNS]
             yield [column for column in columns if column]
         else:
@@ -143,10 +143,10 @@ def _without_control_characters(value: Any) -> Any:
 
 
 def _mark_commands(text: str) -> Markup:
-    """Return text as HTML in which what stands between backticks is code."""
+    """Return text as HTML, with code between backticks marked as code."""
     parts = text.translate(_CONTROL).split("`")
     return Markup().join(
-        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+        Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in enumerate(parts)
     )
 
 

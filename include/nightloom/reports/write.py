@@ -1,4 +1,4 @@
-"""Write: the facts of a night gathered, kept in the store with their page, and put where people find them."""
+"""Write: gather the data of a night, store them with their page, and copy both to the var folder."""
 
 import logging
 from contextlib import suppress
@@ -14,8 +14,8 @@ from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.reports.document import ReportFacts
-from nightloom.reports.headline import conclude
+from nightloom.reports.document import ReportData
+from nightloom.reports.headline import summarise_night
 from nightloom.reports.night import NightManifests
 from nightloom.reports.page import list_sections, render_page
 from nightloom.reports.sections.base import Section
@@ -24,42 +24,42 @@ logger = logging.getLogger(__name__)
 
 
 def write_report(store: ObjectStore, database: Database, recipe: Recipe, *, night: date) -> Report:
-    """Write what a night came to, whatever that is, as facts and as a page.
+    """Write the report of a night, whatever its outcome, as JSON and as a page.
 
-    The files under `report_path` are copies for convenience and are written first: when the store is what failed,
-    they are all that there is to read.
+    The files under `report_path` are copies. They are written first, because they are all there is to read when
+    the store is down.
 
     Raises:
-        StoreError: The store refused the report.
+        StoreError: The report cannot be stored.
         RegistryError: The registry cannot be read.
     """
-    facts = gather_facts(NightManifests(store, database, recipe, night, get_settings().prices))
-    data, html = canonical_json(facts.model_dump(mode="json")), render_page(facts).encode()
+    data = gather_report_data(NightManifests(store, database, recipe, night, get_settings().prices))
+    document, html = canonical_json(data.model_dump(mode="json")), render_page(data).encode()
     path = report_path(recipe.name, night)
-    _write_copies({path: html, path.with_suffix(".json"): data})
+    _write_copies({path: html, path.with_suffix(".json"): document})
     report = Report(
-        content=ReportContent(recipe=recipe.name, night=str(night), facts=store.put_blob(data)),
+        content=ReportContent(recipe=recipe.name, night=str(night), facts=store.put_blob(document)),
         provenance=ReportProvenance(html=store.put_blob(html)),
     )
-    logger.info("report of night %s: %s", night, facts.headline)
+    logger.info("report of night %s: %s", night, data.headline)
     return store.publish(report)
 
 
-def gather_facts(night: NightManifests) -> ReportFacts:
-    """Return what there is; nothing that is missing or cannot be read keeps the rest from being told."""
-    recipe, concluded = night.recipe, conclude(night)
+def gather_report_data(night: NightManifests) -> ReportData:
+    """Return the data of a night's report. What is missing or unreadable is left out."""
+    recipe, summary = night.recipe, summarise_night(night)
     read = {section.name: _read(section, night) for section in list_sections()}
-    return ReportFacts(
+    return ReportData(
         recipe=recipe.name,
         description=recipe.description,
         owner=recipe.owner,
         timezone=recipe.timezone,
         night=str(night.date),
-        conclusion=concluded.conclusion,
-        headline=concluded.headline,
-        detail=concluded.detail,
-        next_steps=concluded.next_steps,
-        unreadable=tuple(night.shelf.unreadable),
+        outcome=summary.outcome,
+        headline=summary.headline,
+        details=summary.details,
+        next_steps=summary.next_steps,
+        unreadable=tuple(night.lenient_store.unreadable),
         sections={name: facts.model_dump(mode="json") for name, facts in read.items() if facts is not None},
     )
 
@@ -70,14 +70,14 @@ def _read(section: Section[Any], night: NightManifests) -> Plain | None:
     except NightloomError:
         raise
     except Exception as error:
-        # A section may be somebody's program; what it raised may quote a row.
-        night.shelf.unreadable.append(f"section {section.name}: its reader raised {type(error).__name__}")
+        # The section may come from another package, and its error may quote a row.
+        night.lenient_store.unreadable.append(f"section {section.name}: {type(error).__name__} in its reader")
         return None
     return facts
 
 
 def report_path(recipe: str, night: date) -> Path:
-    """Return where the page of a night lies; the facts lie beside it, as JSON."""
+    """Return the path of a night's page. The JSON is next to it."""
     return get_settings().var_dir / "reports" / recipe / f"{night}.html"
 
 
@@ -89,7 +89,7 @@ def _write_copies(files: dict[Path, bytes]) -> None:
             partial.write_bytes(data)
             partial.replace(path)
         except OSError as error:
-            # A full disk must not keep the report from the store.
-            logger.warning("no copy of the report at %s: %s", path, error.strerror)
+            # A full disk must not prevent storing the report.
+            logger.warning("report not copied to %s: %s", path, error.strerror)
             with suppress(OSError):
                 partial.unlink()

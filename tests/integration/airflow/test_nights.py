@@ -109,7 +109,7 @@ def test_the_champion_never_goes_back(nights: Installation) -> None:
 
 def test_an_event_tells_how_the_stage_ended(nights: Installation) -> None:
     event = nights.events("by_cron", "snapshot")[0]
-    assert set(event["extra"]) == {"night", "status", "sentence", "manifest"}
+    assert set(event["extra"]) == {"night", "status", "message", "manifest"}
     assert (event["extra"]["night"], event["extra"]["status"]) == (TONIGHT, "done")
 
 

@@ -1,4 +1,4 @@
-"""The console's pages, without Airflow's own checks: those are tested on a real Airflow."""
+"""The console's pages without Airflow's access checks, which are tested on a real Airflow."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ NIGHT = date(2026, 11, 23)
 
 @pytest.fixture
 def console() -> ModuleType:
-    """The pages. Airflow takes seconds to load, which only who runs these tests should wait for."""
+    """The app, imported late because Airflow takes seconds to load."""
     from nightloom.console import app
 
     return app
@@ -29,7 +29,7 @@ def console() -> ModuleType:
 def client(
     console: ModuleType, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
-    """Somebody who may see everything, and one report."""
+    """A client that may see everything, with one stored report."""
     report = Report(
         content=ReportContent(recipe="triage", night="2026-11-23", facts=store.put_blob(b"{}")),
         provenance=ReportProvenance(html=store.put_blob(b"<h1>Promoted</h1>")),
@@ -52,24 +52,22 @@ def show_run(monkeypatch: pytest.MonkeyPatch, client: TestClient, page: str = "r
     return client.get(f"/dags/triage__finetune/runs/manual__2026-11-23T01:00:00+00:00/{page}").text
 
 
-def test_a_report_is_shown_as_it_was_stored(client: TestClient) -> None:
+def test_report_is_shown_unchanged(client: TestClient) -> None:
     answer = client.get("/dags/triage__report/nights/2026-11-23/report")
     assert (answer.status_code, answer.text) == (200, "<h1>Promoted</h1>")
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
 
 
-def test_a_run_shows_the_report_of_its_partition(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_shows_report_of_partition(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert show_run(monkeypatch, client, partition_key="2026-11-23") == "<h1>Promoted</h1>"
 
 
-def test_a_run_shows_the_report_of_the_night_it_was_asked_for(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_shows_report_of_asked_night(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert show_run(monkeypatch, client, conf={"night": "2026-11-23"}) == "<h1>Promoted</h1>"
     assert "night 2026-11-22" in show_run(monkeypatch, client, conf={"night": "2026-11-22"})
 
 
-def test_data_docs_are_shown_of_a_night_and_of_a_run(
+def test_night_and_run_show_data_docs(
     client: TestClient, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = Curated.Content(
@@ -95,26 +93,24 @@ def test_data_docs_are_shown_of_a_night_and_of_a_run(
     assert show_run(monkeypatch, client, "docs", partition_key="2026-11-23") == "<h1>Data Docs</h1>"
 
 
-def test_a_night_without_data_docs_says_so(client: TestClient) -> None:
+def test_night_without_data_docs_is_404(client: TestClient) -> None:
     answer = client.get("/dags/triage__prepare/nights/2026-11-23/docs")
-    assert (answer.status_code, "Nothing has been validated" in answer.text) == (404, True)
+    assert (answer.status_code, "This night has no Data Docs" in answer.text) == (404, True)
 
 
-def test_a_night_without_a_report_says_so(client: TestClient) -> None:
+def test_night_without_report_is_404(client: TestClient) -> None:
     answer = client.get("/dags/triage__prepare/nights/2026-11-01/report")
     assert answer.status_code == 404
-    assert "Nothing has been reported of this night." in answer.text
+    assert "This night has no report yet." in answer.text
 
 
-def test_a_dag_that_is_no_stage_has_no_report(client: TestClient) -> None:
+def test_other_dag_has_no_report(client: TestClient) -> None:
     answer = client.get("/dags/<b>night__watch/nights/2026-11-23/report")
     assert answer.status_code == 404
-    assert "&lt;b&gt;night__watch is no Dag of a night" in answer.text
+    assert "&lt;b&gt;night__watch is not a Dag of a night" in answer.text
 
 
-def test_a_store_that_lost_the_page_says_what_to_do(
-    client: TestClient, console: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lost_page_is_503(client: TestClient, console: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "open_store", lambda: ObjectStore(Bucket(EmptyS3(), "bucket")))
     answer = client.get("/dags/triage__report/nights/2026-11-23/report")
     assert answer.status_code == 503
@@ -122,7 +118,7 @@ def test_a_store_that_lost_the_page_says_what_to_do(
 
 
 class EmptyS3:
-    """An S3 that knows nothing."""
+    """An empty S3."""
 
     meta = SimpleNamespace(endpoint_url="memory")
 

@@ -1,4 +1,4 @@
-"""Export and import: what leaves is read by transformers and peft alone, what comes in is not believed."""
+"""Export and import: transformers and peft read exports, and imports are not trusted."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ Adopt = Callable[..., tuple[Adapter, list[str]]]
 @pytest.fixture(autouse=True)
 def _child_in_this_process(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def in_child(function: Callable[..., Any], *, environment: dict[str, str]) -> Callable[..., Any]:
-        assert environment == {"CUDA_VISIBLE_DEVICES": ""}  # nobody has leased one for it
+        assert environment == {"CUDA_VISIBLE_DEVICES": ""}  # no GPU is leased here
         return lambda **arguments: function(**json.loads(json.dumps(arguments)))
 
     for module in ("exporting", "importing"):
@@ -72,13 +72,13 @@ def _child_in_this_process(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def export(store: ObjectStore, registry: Database, tmp_path: Path) -> Export:
-    """Exports into the folder `out`."""
+    """Export into the folder `out`."""
     return lambda adapter, **how: export_model(store, registry, adapter.id, "triage", tmp_path / "out", **how)
 
 
 @pytest.fixture
 def adopt(store: ObjectStore, blueprint: Blueprint) -> Adopt:
-    """Imports a folder for a recipe that asks what the blueprint asks."""
+    """Import a folder for a recipe with the task of the blueprint."""
 
     def adopt(folder: Path, base: str | None = None, **recipe: Any) -> tuple[Adapter, list[str]]:
         settings = Recipe.model_validate({**RECIPE, **recipe})
@@ -92,7 +92,7 @@ def adopt(store: ObjectStore, blueprint: Blueprint) -> Adopt:
 
 @pytest.fixture
 def foreign(tiny_model: Path, tmp_path: Path) -> Path:
-    """The folder of an adapter that peft saved somewhere."""
+    """A folder with an adapter saved by peft elsewhere."""
     folder = tmp_path / "foreign"
     folder.mkdir()
     write_adapter(tiny_model, folder, 0.3, "lora")
@@ -101,7 +101,7 @@ def foreign(tiny_model: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_adapter: MakeAdapter) -> Adapter:
-    """An adapter that was trained, proved and found better."""
+    """A trained adapter with parity checks and the verdict BETTER."""
     adapter = make_adapter()
     model = ModelRef(base=adapter.content.base, adapter=adapter.id)
     metric = Metric(name="team", scorer="exact_match/1", scale=RIGHT, value=0.9125, low=0.88, high=0.936, n=400)
@@ -180,7 +180,7 @@ def ask_engine(store: ObjectStore, adapter: Adapter) -> list[str]:
 
 
 def ask_plainly(folder: Path, base: Path | None = None) -> list[str]:
-    """By transformers and peft alone."""
+    """Return answers by transformers and peft alone."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -197,7 +197,7 @@ def ask_plainly(folder: Path, base: Path | None = None) -> list[str]:
     return answers
 
 
-def test_an_exported_adapter_answers_beside_its_base_model(
+def test_exported_adapter_answers_with_base_model(
     store: ObjectStore, make_adapter: MakeAdapter, export: Export, tiny_model: Path
 ) -> None:
     done = export(adapter := make_adapter())
@@ -218,7 +218,7 @@ def test_an_exported_adapter_answers_beside_its_base_model(
     ids=["matrices", "embeddings and output", "embeddings alone"],
 )
 @pytest.mark.filterwarnings("ignore:.*tie_word_embeddings.*")
-def test_a_merged_model_answers_alone(
+def test_merged_model_answers_alone(
     store: ObjectStore, make_adapter: MakeAdapter, export: Export, lora: dict[str, Any], tied: bool
 ) -> None:
     done = export(adapter := make_adapter(**lora), merged=True)
@@ -227,12 +227,12 @@ def test_a_merged_model_answers_alone(
     assert {"generation_config.json", "README.md", "nightloom.json"} < set(done.files)
 
 
-def test_a_model_tuned_whole_answers_alone(store: ObjectStore, make_adapter: MakeAdapter, export: Export) -> None:
+def test_full_model_answers_alone(store: ObjectStore, make_adapter: MakeAdapter, export: Export) -> None:
     done = export(adapter := make_adapter(method="full"))
     assert ask_plainly(done.folder) == ask_engine(store, adapter)
 
 
-def test_a_template_that_tells_the_date_leaves_as_training_was_told_it(
+def test_exported_template_has_fixed_date(
     store: ObjectStore, make_adapter: MakeAdapter, registry: Database, tiny_model: Path, tmp_path: Path
 ) -> None:
     from transformers import AutoTokenizer
@@ -253,22 +253,20 @@ def test_a_template_that_tells_the_date_leaves_as_training_was_told_it(
     assert shown.startswith("26 Jul 2024")
 
 
-def test_the_same_export_again_is_the_same_and_another_is_refused(
-    make_adapter: MakeAdapter, export: Export, judged: Adapter
-) -> None:
+def test_repeated_export_is_equal(make_adapter: MakeAdapter, export: Export, judged: Adapter) -> None:
     def read(done: Exported) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in done.folder.iterdir()}
 
     first = read(export(judged))
     assert read(export(judged)) == first
-    with pytest.raises(InputError, match="out holds something else; name a new folder, or add --force"):
+    with pytest.raises(InputError, match="out has other contents; name a new folder, or add --force"):
         export(other := make_adapter(size=0.2, r=2))
     done = export(other, merged=True, force=True)
     assert not {"adapter_model.safetensors", "adapter_config.json"} & read(done).keys()
     assert read(export(judged, force=True)) == first
 
 
-def test_a_card_tells_what_people_have_to_know(judged: Adapter, export: Export) -> None:
+def test_card_describes_model(judged: Adapter, export: Export) -> None:
     folder = export(judged).folder
     card = ModelCard.load(folder / "README.md")
     assert (card.data.library_name, card.data.license, card.data.pipeline_tag) == (
@@ -278,30 +276,30 @@ def test_a_card_tells_what_people_have_to_know(judged: Adapter, export: Export) 
     )
     (result,) = card.data.eval_results
     assert (result.dataset_name, result.metric_name) == ("gold", "team 0.912 [0.880, 0.936] n=400")
-    for told in (
+    for text in (
         "4 test, 36 train rows",
         "trl, seed 20: 12 steps",
         "lora.r: `4`",
         "| gold | team | 0.912 [0.880, 0.936] n=400 |",
         "**BETTER**. team 0.912 [0.880, 0.936] n=400 against baseline: BETTER.",
-        "ids holds: the ids are the same",
+        "ids passed: the ids are the same",
         "--enable-lora --max-lora-rank 8 --lora-modules tuned=.",
-        "a difference below 0.040 may go unseen",
+        "a difference below 0.040 may go undetected",
     ):
-        assert told in card.content
+        assert text in card.content
     assert "invoice" not in "".join(path.read_text(errors="replace") for path in folder.glob("*.[jR][sE]*"))
 
 
-def test_a_card_says_where_vllm_serves_an_adapter_only_merged(
-    store: ObjectStore, registry: Database, make_adapter: MakeAdapter
-) -> None:
+def test_card_requires_merge_for_vllm(store: ObjectStore, registry: Database, make_adapter: MakeAdapter) -> None:
     lora = {"r": 4, "use_dora": True, "alpha_pattern": {"q_proj": 2}, "rank_pattern": {}}
     card = write_card(read_lineage(store, registry, make_adapter(), "triage"), None, merged=False, lora=lora)
-    assert "vLLM serves no adapter with `use_dora`, `alpha_pattern` beside a base model: export with `--merged`" in card
+    assert (
+        "vLLM cannot serve an adapter with `use_dora`, `alpha_pattern` without merging. Export with `--merged`" in card
+    )
     assert "--enable-lora" not in card
 
 
-def test_what_was_exported_comes_back_with_verdict_and_lineage(
+def test_import_restores_verdict_and_lineage(
     store: ObjectStore, registry: Database, judged: Adapter, export: Export, adopt: Adopt, s3: Any
 ) -> None:
     folder = export(judged).folder
@@ -316,12 +314,12 @@ def test_what_was_exported_comes_back_with_verdict_and_lineage(
     assert [one.content.finding for one in lineage.verdicts] == ["BETTER"]
     assert lineage.trial is not None
     assert lineage.trial.result.final_loss == 0.25
-    # Nothing of another installation is found by a night in place of work.
+    # No night reuses manifests of another installation.
     assert {key.split("/")[2] for key in s3.objects if "/manifests/" in key} == {"adapter", "base", "import", "prompt"}
     assert len(kept) < len(s3.objects)
 
 
-def test_an_adapter_from_elsewhere_is_asked_as_the_recipe_asks(
+def test_imported_adapter_has_recipe_task(
     store: ObjectStore,
     registry: Database,
     foreign: Path,
@@ -330,13 +328,13 @@ def test_an_adapter_from_elsewhere_is_asked_as_the_recipe_asks(
     make_adapter: MakeAdapter,
 ) -> None:
     adapter, notes = adopt(foreign)
-    assert adapter.id == make_adapter().id  # however it was saved, equal weights have one id
+    assert adapter.id == make_adapter().id  # equal weights have one id, however they were saved
     (imported,) = list_imports(store, registry, "triage", adapter.id)
     assert (imported.content.task, imported.content.lineage) == (blueprint.content.task, None)
     assert (adapter.provenance.source, notes) == ("foreign", [])
 
 
-def test_lineage_is_that_of_one_recipe(
+def test_lineage_belongs_to_one_recipe(
     store: ObjectStore, registry: Database, judged: Adapter, foreign: Path, adopt: Adopt
 ) -> None:
     adapter, _ = adopt(foreign, name="squads")
@@ -348,23 +346,23 @@ def test_lineage_is_that_of_one_recipe(
     assert f"# squads-{adapter.id[:12]}" in card
     assert "it answers `team` as a JSON object." in card
     assert "- imported from: `foreign`" in card
-    assert "There is no verdict on it" in card
+    assert "It has no verdict" in card
 
 
-def test_another_chat_template_is_told(foreign: Path, adopt: Adopt) -> None:
+def test_other_chat_template_is_warned_about(foreign: Path, adopt: Adopt) -> None:
     (foreign / "chat_template.jinja").write_text("{{ messages[0].content }}", encoding="utf-8")
     assert adopt(foreign)[1] == [
-        "its chat template is not the base model's, by which it will be asked; look at its scores"
+        "its chat template differs from the base model's, which will be used; check its scores"
     ]
 
 
-def test_a_model_tuned_whole_is_imported(
+def test_full_model_is_imported(
     store: ObjectStore, make_adapter: MakeAdapter, adopt: Adopt, tiny_model: Path, tmp_path: Path
 ) -> None:
     (folder := tmp_path / "whole").mkdir()
     write_adapter(tiny_model, folder, 0.3, "full")
     assert adopt(folder)[0].id == make_adapter(method="full").id
-    with pytest.raises(InputError, match="its weights are the base model's; there is nothing to import"):
+    with pytest.raises(InputError, match="its weights equal the base model's; there is nothing to import"):
         adopt(tiny_model)
 
 
@@ -403,34 +401,34 @@ def twice(folder: Path) -> None:
 HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no folder": (shutil.rmtree, "foreign is not a folder"),
     "nothing in it": (lambda f: (f / "adapter_config.json").unlink(), "no adapter_config.json and no config.json"),
-    "a pickle": (only_pickles, "but adapter_model.bin: pickles are never read"),
-    "cut off": (lambda f: truncate(f / "adapter_model.safetensors"), "no sound safetensors file"),
-    "a huge tensor": (declare_much, "no sound safetensors file"),
-    "a huge rank": (lambda f: change_config(f, r=10**9), "declares a rank of 1000000000, and the weights have 4"),
-    "a huge rank somewhere": (lambda f: change_config(f, rank_pattern={"q": 10**9}), "declares a rank of 1000000000"),
+    "a pickle": (only_pickles, "has adapter_model.bin instead of adapter_model.safetensors; pickles are never read"),
+    "cut off": (lambda f: truncate(f / "adapter_model.safetensors"), "is not a valid safetensors file"),
+    "a huge tensor": (declare_much, "is not a valid safetensors file"),
+    "a huge rank": (lambda f: change_config(f, r=10**9), "declares rank 1000000000, but the weights have 4"),
+    "a huge rank somewhere": (lambda f: change_config(f, rank_pattern={"q": 10**9}), "declares rank 1000000000"),
     "a module to import": (lambda f: change_config(f, megatron_config={"a": 1}), "sets megatron_config"),
     "a class to import": (lambda f: change_config(f, auto_mapping={"parent_library": "os"}), "sets auto_mapping"),
     "layers without end": (lambda f: change_config(f, layer_replication=[[0, 10**9]]), "sets layer_replication"),
     "another base model": (
         lambda f: change_config(f, init_lora_weights="pissa_niter_4"),
-        "by which peft changes the base model",
+        "which makes peft change the base model",
     ),
-    "a pattern without end": (lambda f: change_config(f, target_modules=r"(\w+\.?)+X"), "may take for ever to match"),
-    "patterns without end": (lambda f: change_config(f, alpha_pattern={".*" * 9: 2}), "may take for ever to match"),
+    "a pattern without end": (lambda f: change_config(f, target_modules=r"(\w+\.?)+X"), "may never finish matching"),
+    "patterns without end": (lambda f: change_config(f, alpha_pattern={".*" * 9: 2}), "may never finish matching"),
     "another method": (lambda f: change_config(f, peft_type="PROMPT_TUNING"), "is of 'PROMPT_TUNING for CAUSAL_LM'"),
     "modules that are not there": (lambda f: change_config(f, target_modules=["query"]), "Target modules"),
     "a key twice": (twice, "a key stands twice"),
     "not a number": (lambda f: change_config(f, lora_alpha=float("nan")), "NaN is not JSON"),
     "weights of no effect": (lambda f: change_weights(f, lambda w: w * 0), "changes nothing in its base model"),
-    "weights that are not finite": (lambda f: change_weights(f, lambda w: w / 0), "numbers that are not finite"),
+    "weights that are not finite": (lambda f: change_weights(f, lambda w: w / 0), "values that are not finite"),
     "weights of another size": (lambda f: change_weights(f, lambda w: w.repeat(1, 2)), "does not fit its base model"),
 }
 
 
-@pytest.mark.parametrize(("harm", "sentence"), HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_folder_is_refused(foreign: Path, adopt: Adopt, s3: Any, harm: Any, sentence: str) -> None:
+@pytest.mark.parametrize(("harm", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_folder_is_refused(foreign: Path, adopt: Adopt, s3: Any, harm: Any, message: str) -> None:
     harm(foreign)
-    with pytest.raises(InputError, match=sentence) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         adopt(foreign)
     assert "/var/scratch/" not in str(caught.value)
     assert not any("/manifests/adapter/" in key for key in s3.objects)
@@ -446,69 +444,70 @@ def rewrite(document: dict[str, Any], kind: str, change: Callable[[dict[str, Any
 UNTRUSTED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a verdict that was touched up": (
         lambda d: rewrite(d, "verdict", lambda m: m["content"].update(finding="NOT_WORSE")),
-        "its verdict manifest '[0-9a-f]{12}' is not what its id says",
+        "verdict manifest '[0-9a-f]{12}' does not match its id",
     ),
     "a path out of the folder": (
         lambda d: rewrite(d, "adapter", lambda m: m["content"]["files"][0].update(path="../../x.json")),
-        "its adapter manifest '[0-9a-f]{12}' is not what its id says",
+        "adapter manifest '[0-9a-f]{12}' does not match its id",
     ),
     "a manifest that was erased": (
         lambda d: d["manifests"].remove(next(m for m in d["manifests"] if m["kind"] == "blueprint")),
-        "the manifest of its blueprint [0-9a-f]{12} is missing",
+        "the manifest of blueprint [0-9a-f]{12} is missing",
     ),
     "no adapter": (lambda d: d.update(adapter="a" * 64), "lacks the manifest of the adapter that it names"),
-    "a manifest of nothing": (lambda d: d.update(manifests=[None]), "is not to be trusted"),
-    "another kind": (lambda d: rewrite(d, "trial", lambda m: m.update(kind="report")), "of kind 'report' has no place"),
+    "a manifest of nothing": (lambda d: d.update(manifests=[None]), "cannot be trusted"),
+    "another kind": (
+        lambda d: rewrite(d, "trial", lambda m: m.update(kind="report")),
+        "unexpected manifest of kind 'report'",
+    ),
     "a trial of another adapter": (
         lambda d: rewrite(d, "trial", lambda m: m["result"].update(adapter="a" * 64)),
         "trial [0-9a-f]{12} made another adapter",
     ),
-    "no word of what it is asked": (
+    "no task": (
         lambda d: d.update(manifests=[m for m in d["manifests"] if m["kind"] in ("adapter", "base", "prompt")]),
-        "nothing in it says what the adapter is asked",
+        "the task of the adapter is missing",
     ),
-    "another version": (lambda d: d.update(schema_version=2), "no document of version 1"),
+    "another version": (lambda d: d.update(schema_version=2), "not a document of version 1"),
 }
 
 
-@pytest.mark.parametrize(("harm", "sentence"), UNTRUSTED.values(), ids=UNTRUSTED)
-def test_manifests_that_are_not_to_be_trusted_are_refused(
-    judged: Adapter, export: Export, adopt: Adopt, harm: Any, sentence: str
+@pytest.mark.parametrize(("harm", "message"), UNTRUSTED.values(), ids=UNTRUSTED)
+def test_untrusted_manifests_are_refused(
+    judged: Adapter, export: Export, adopt: Adopt, harm: Any, message: str
 ) -> None:
     path = export(judged).folder / "nightloom.json"
     document = json.loads(path.read_text(encoding="utf-8"))
     harm(document)
     path.write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         adopt(path.parent)
 
 
-def test_a_verdict_holds_for_its_own_weights_alone(
+def test_verdict_applies_to_its_weights(
     store: ObjectStore, registry: Database, judged: Adapter, export: Export, adopt: Adopt
 ) -> None:
     folder = export(judged).folder
     change_weights(folder, lambda weight: weight * 2)
-    with pytest.raises(InputError, match=r"adapter_model\.safetensors is not the one that nightloom\.json tells of"):
+    with pytest.raises(InputError, match=r"adapter_model\.safetensors differs from nightloom\.json"):
         adopt(folder)
     (folder / "nightloom.json").unlink()
     adapter, _ = adopt(folder)
     assert [one.content.lineage for one in list_imports(store, registry, "triage", adapter.id)] == [None]
 
 
-def test_a_merged_export_is_not_taken_for_its_adapter(judged: Adapter, export: Export, adopt: Adopt) -> None:
-    with pytest.raises(InputError, match="is an export with the base model merged into it"):
+def test_merged_export_is_not_imported_as_adapter(judged: Adapter, export: Export, adopt: Adopt) -> None:
+    with pytest.raises(InputError, match="is a merged export, but its verdict is about the adapter alone"):
         adopt(export(judged, merged=True).folder)
 
 
-def test_an_adapter_for_another_recipe_or_base_model_is_refused(
-    judged: Adapter, export: Export, adopt: Adopt, foreign: Path
-) -> None:
+def test_adapter_of_other_base_is_refused(judged: Adapter, export: Export, adopt: Adopt, foreign: Path) -> None:
     folder = export(judged).folder
-    with pytest.raises(InputError, match=r"stands on base model [0-9a-f]{12} \('tiny' where it came from\)"):
+    with pytest.raises(InputError, match=r"was trained on base model [0-9a-f]{12} \('tiny' at its source\)"):
         adopt(folder, base="d" * 64)
 
 
-def test_a_prompt_from_elsewhere_that_computes_is_not_taken() -> None:
+def test_prompt_with_code_is_refused() -> None:
     from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
     from nightloom.exchange.importing import _refuse_program
 
@@ -518,5 +517,5 @@ def test_a_prompt_from_elsewhere_that_computes_is_not_taken() -> None:
 
     _refuse_program(make("Which team? {{ text }} {{text}}"))
     for content in ("{{ 'a' * 10**9 }}", "{% for i in range(9) %}{{ text }}{% endfor %}"):
-        with pytest.raises(InputError, match="computes what it shows"):
+        with pytest.raises(InputError, match="has template code besides the text"):
             _refuse_program(make(content))

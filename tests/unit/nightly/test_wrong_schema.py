@@ -129,7 +129,7 @@ def test_the_report_of_a_night_with_wrong_columns_says_which(folder: Path, store
     WRITERS["csv"](folder, make_rows().drop("team"))
     assert isinstance(refused := extract(TONIGHT), Stop)
     made = store.load(Report, str(report.write_report("triage", str(TONIGHT))))
-    assert b'"conclusion":"refused"' in store.get_blob(made.content.facts)
+    assert b'"outcome":"refused"' in store.get_blob(made.content.facts)
     assert escape(refused.sentence) in store.get_blob(made.provenance.html).decode()
 
 

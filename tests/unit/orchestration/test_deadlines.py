@@ -1,4 +1,4 @@
-"""Which nights are late."""
+"""Deadlines: which nights are late."""
 
 from datetime import UTC, date, datetime, time
 
@@ -45,54 +45,54 @@ def late(database: Database, now: datetime, **changes: object) -> list[tuple[str
 AT_ONE, AT_SEVEN, AT_NINE = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (1, 7, 9))
 
 
-def test_a_night_without_a_report_at_its_deadline_is_late(registry: Database) -> None:
+def test_night_without_report_is_late(registry: Database) -> None:
     begin_at(registry, AT_ONE)
     assert late(registry, AT_SEVEN) == [("triage", NIGHT)]
 
 
-def test_before_the_deadline_nothing_is_late(registry: Database) -> None:
+def test_nothing_is_late_before_deadline(registry: Database) -> None:
     begin_at(registry, AT_ONE)
     assert late(registry, datetime(2026, 11, 23, 6, 59, tzinfo=UTC)) == []
 
 
 @pytest.mark.parametrize("status", ["done", "failed"])
-def test_a_night_whose_report_stage_has_ended_is_not_late(registry: Database, status: str) -> None:
+def test_finished_report_is_not_late(registry: Database, status: str) -> None:
     begin_at(registry, AT_ONE)
     end_stage(registry, "triage", NIGHT, "report", status, "…")  # type: ignore[arg-type]
     assert late(registry, AT_SEVEN) == []
 
 
-def test_a_night_begun_after_its_deadline_is_not_late(registry: Database) -> None:
+def test_night_started_after_deadline_is_not_late(registry: Database) -> None:
     begin_at(registry, datetime(2026, 11, 23, 8, tzinfo=UTC))
     assert late(registry, AT_NINE) == []
 
 
-def test_a_night_that_never_began_is_late_where_others_did(registry: Database) -> None:
+def test_missing_night_is_late(registry: Database) -> None:
     run_night(registry, date(2026, 11, 22))
     assert late(registry, AT_NINE) == [("triage", NIGHT)]
 
 
-def test_nights_that_a_scheduler_slept_through_are_late(registry: Database) -> None:
+def test_nights_without_scheduler_are_late(registry: Database) -> None:
     run_night(registry, date(2026, 11, 19))
     begin_at(registry, AT_ONE)
     assert late(registry, AT_SEVEN) == [("triage", date(2026, 11, day)) for day in (20, 21, 22, 23)]
 
 
-def test_a_recipe_that_never_ran_is_not_waited_for(registry: Database) -> None:
+def test_recipe_that_never_ran_is_not_late(registry: Database) -> None:
     assert late(registry, AT_NINE) == []
 
 
-def test_a_date_on_which_nothing_is_scheduled_is_not_waited_for(registry: Database) -> None:
+def test_unscheduled_date_is_not_late(registry: Database) -> None:
     run_night(registry, date(2026, 11, 22))
     assert late(registry, AT_NINE, schedule="0 1 * * 2") == []  # 23 November 2026 is a Monday
 
 
-def test_a_deadline_is_local() -> None:
+def test_deadline_is_local() -> None:
     recipe = make_recipe(timezone="Asia/Tokyo")
     assert due_night(recipe, NIGHT).deadline == datetime(2026, 11, 22, 22, tzinfo=UTC)
     assert last_due_night(recipe, datetime(2026, 11, 22, 22, tzinfo=UTC)).night == NIGHT
 
 
-def test_a_night_that_begins_in_the_evening_is_due_in_the_morning() -> None:
+def test_evening_start_is_due_next_morning() -> None:
     recipe = make_recipe(schedule="0 22 * * *", deadline=time(7))
     assert due_night(recipe, NIGHT).deadline == datetime(2026, 11, 24, 7, tzinfo=UTC)

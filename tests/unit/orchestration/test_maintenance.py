@@ -1,4 +1,4 @@
-"""What the tasks of maintenance say of a registry that is whole, and of one that is not."""
+"""Maintenance: log lines for an intact registry, and errors for a damaged one."""
 
 import logging
 from datetime import date, timedelta
@@ -31,24 +31,24 @@ def installation(
     move_ref(registry, recipe="triage", name="latest", expected=None, value=made.id, night=NIGHT, who="eva", why="new")
 
 
-def test_whole_log_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_verified_moves_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     verify_log.function()
-    assert caplog.messages[-1] == "the ref log is whole; moves verified: 1"
+    assert caplog.messages[-1] == "ref log verified: 1 moves"
 
 
-def test_altered_log_fails_with_its_line(registry: Database) -> None:
+def test_changed_log_line_is_named(registry: Database) -> None:
     with registry.transaction() as session:
         session.execute(sa.update(RefMoveRow).values(who="mallory"))
     with pytest.raises(RegistryError, match="line 1 of the ref log was altered; restore the registry from a backup"):
         verify_log.function()
 
 
-def test_whole_index_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_verified_manifests_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     compare_index.function()
-    assert caplog.messages[-1] == "index and store have the same manifests: 1"
+    assert caplog.messages[-1] == "index and store agree: 1 manifests"
 
 
-def test_lost_manifest_fails_with_its_id(store: ObjectStore, registry: Database) -> None:
+def test_lost_manifest_is_named(store: ObjectStore, registry: Database) -> None:
     with registry.transaction() as session:
         row = session.scalars(sa.select(ManifestRow)).one()
         row.made_at -= timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Which faults are tried again."""
+"""Retries: which errors are retried."""
 
 import pytest
 from airflow.sdk import RetryAction
@@ -8,7 +8,7 @@ from nightloom.orchestration.dags import RETRY_POLICY
 
 
 @pytest.mark.parametrize("kind", [errors.ChildError, errors.StoreError, errors.RegistryError, errors.ConflictError])
-def test_what_may_be_well_again_is_tried_again_with_the_tasks_own_delay(kind: type[Exception]) -> None:
+def test_faults_are_retried_after_task_delay(kind: type[Exception]) -> None:
     decision = RETRY_POLICY.evaluate(kind("gone"), 1, 7)
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, None)
 
@@ -20,5 +20,5 @@ def test_what_may_be_well_again_is_tried_again_with_the_tasks_own_delay(kind: ty
         *(errors.OutOfMemoryError, AirflowTaskTimeout),
     ],
 )
-def test_what_would_fail_again_fails_at_once(kind: type[Exception]) -> None:
+def test_lasting_errors_are_not_retried(kind: type[Exception]) -> None:
     assert RETRY_POLICY.evaluate(kind("wrong"), 1, 7).action == RetryAction.FAIL

@@ -1,4 +1,4 @@
-"""Steps as tasks: what they are given, and what becomes of what they return."""
+"""Steps: arguments and results of tasks."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -32,11 +32,11 @@ def make_context(night: str | None = None, key: str | None = None, logical: date
         pytest.param(make_context(night="2026-11-19", key="2026-11-20"), "2026-11-19", id="form before partition"),
     ],
 )
-def test_each_run_has_one_night(context: Any, night: str) -> None:
+def test_run_has_one_night(context: Any, night: str) -> None:
     assert make_step("compile_blueprint").night_of(context) == night
 
 
-def test_a_step_is_given_what_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_step_gets_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     def train_trial(recipe: str, night: str, blueprint_id: str, trial_no: int, rung: int | None = None) -> list[object]:
         return [recipe, night, blueprint_id, trial_no, rung]
 
@@ -48,13 +48,13 @@ def test_a_step_is_given_what_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> No
     assert to_a_rung.execute(context) == ["triage", "2026-11-20", "ab", 3, 1]
 
 
-def test_a_stop_skips_what_would_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_skips_later_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune, "compile_blueprint", lambda recipe, night: Stop("nothing_new", "no new rows"))
     with pytest.raises(AirflowSkipException, match="no new rows"):
         make_step("compile_blueprint").execute(make_context())  # type: ignore[arg-type]
 
 
-def test_a_step_finds_airflows_connections_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflow_connections_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", "sqlite:///from_environment.db")
     monkeypatch.setattr(steps, "find_airflow_connection", lambda name: f"sqlite:///{name}_of_airflow.db")
     monkeypatch.setattr(finetune, "list_trials", lambda *_: resolve_connection("tickets"))
@@ -69,12 +69,12 @@ def test_a_step_finds_airflows_connections_first(monkeypatch: pytest.MonkeyPatch
         ("mysql://ada@db.example/t?sqlalchemy_scheme=mysql%2Bpymysql", "mysql+pymysql://ada@db.example/t"),
     ],
 )
-def test_an_airflow_connection_is_an_sqlalchemy_url(monkeypatch: pytest.MonkeyPatch, uri: str, url: str) -> None:
+def test_airflow_connection_becomes_sqlalchemy_url(monkeypatch: pytest.MonkeyPatch, uri: str, url: str) -> None:
     monkeypatch.setattr(steps.BaseHook, "get_connection", lambda name: Connection(conn_id=name, uri=uri))
     assert find_airflow_connection("tickets") == url
 
 
-def test_a_connection_that_airflow_does_not_know_is_looked_for_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_connection_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str) -> Connection:
         raise AirflowNotFoundException(name)
 
@@ -82,7 +82,7 @@ def test_a_connection_that_airflow_does_not_know_is_looked_for_elsewhere(monkeyp
     assert find_airflow_connection("tickets") is None
 
 
-def test_the_task_that_validates_links_to_data_docs() -> None:
+def test_validating_task_links_to_data_docs() -> None:
     key: Any = SimpleNamespace(dag_id="triage__prepare", run_id="manual__2026-11-23T01:00:00+00:00")
     links = {
         link.name: link.get_link(make_step("x"), ti_key=key)

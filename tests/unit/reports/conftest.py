@@ -1,4 +1,4 @@
-"""Nights that come as far as a test lets them."""
+"""Nights of which a test chooses the last stage."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -32,7 +32,7 @@ def nights(store: ObjectStore, registry: Database) -> Nights:
 
 @pytest.fixture
 def full(nights: Nights, night: date) -> Nights:
-    """A promoted night of eight trials after one of a single trial, which had promoted the first champion."""
+    """A promoted night of eight trials, after a night of one trial that promoted the first champion."""
     for each, plans in ((night - timedelta(days=1), PLANS[:1]), (night, PLANS)):
         nights.prepare(each)
         nights.finetune(each, plans=plans)
@@ -48,7 +48,7 @@ def write(store: ObjectStore, registry: Database, recipe: Recipe, night: date) -
 
 @pytest.fixture(autouse=True)
 def var_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of its own for what a run writes."""
+    """Use another var folder for each test."""
     monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
     get_settings.cache_clear()
     yield tmp_path / "var"

@@ -1,4 +1,4 @@
-"""Extensions: the section of docs/report.md, installed as a package would be, is a section like the others."""
+"""Extensions: the section of docs/report.md, installed from another package."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from nightloom.core import extensions
-from nightloom.reports.document import read_facts
+from nightloom.reports.document import read_report_data
 
 DOC = (Path(__file__).parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
 MODULE, TEMPLATE = (re.findall(rf"```{kind}\n(.*?)```", DOC, re.DOTALL)[0] for kind in ("python", "jinja"))
@@ -33,7 +33,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     sys.modules.pop("invoice", None)
 
 
-def test_section_of_another_package_is_on_the_page(store, nights, night, write, install) -> None:
+def test_page_shows_section_of_other_package(store, nights, night, write, install) -> None:
     install()
     nights.predict(night)
     report = write()
@@ -41,19 +41,19 @@ def test_section_of_another_package_is_on_the_page(store, nights, night, write, 
     assert '<h2 id="invoice">Invoice</h2>' in page
     assert '<th scope="row">231 answers</th><td class="n">0.46</td>' in page
     assert "<dt>billed</dt><dd>0.46<small>for 231 answers</small></dd>" in page
-    assert read_facts(store, report).sections["invoice"] == {"answers": 231, "bill": 0.462}
+    assert read_report_data(store, report).sections["invoice"] == {"answers": 231, "bill": 0.462}
 
 
 @pytest.mark.parametrize(
     ("module", "template", "says"),
     [
         ("raise OSError", TEMPLATE, "Predictions"),
-        (MODULE.replace("answers * 0.002", "1 / 0"), TEMPLATE, "its reader raised ZeroDivisionError"),
+        (MODULE.replace("answers * 0.002", "1 / 0"), TEMPLATE, "ZeroDivisionError in its reader"),
         (MODULE, "{{ facts.pages }}", "This section cannot be shown: UndefinedError."),
     ],
     ids=["module", "reader", "template"],
 )
-def test_broken_section_costs_nothing_else(
+def test_broken_section_keeps_other_sections(
     store, nights, night, write, install, module: str, template: str, says: str
 ) -> None:
     install(module, template)

@@ -1,15 +1,15 @@
-"""Conclusions: each kind of night in one sentence, and what to do about it."""
+"""Headlines: each kind of night in one sentence, with next steps."""
 
 from datetime import timedelta
 
 import pytest
 from nightloom.reports.night import NightManifests
-from nightloom.reports.write import gather_facts
+from nightloom.reports.write import gather_report_data
 
 
 @pytest.fixture
-def tell(store, registry, recipe, night):
-    return lambda: gather_facts(NightManifests(store, registry, recipe, night, prices={}))
+def gather(store, registry, recipe, night):
+    return lambda: gather_report_data(NightManifests(store, registry, recipe, night, prices={}))
 
 
 @pytest.fixture
@@ -21,131 +21,131 @@ def champion(nights, night) -> str:
     return nights.champion[:12]
 
 
-def test_better_candidate_is_promoted(nights, night, champion, tell) -> None:
+def test_better_candidate_is_promoted(nights, night, champion, gather) -> None:
     nights.prepare(night)
     nights.finetune(night)
     nights.predict(night)
-    facts = tell()
-    assert facts.conclusion == "promoted"
-    assert facts.headline == (
+    report = gather()
+    assert report.outcome == "promoted"
+    assert report.headline == (
         "Promoted: the candidate is better than the champion (+2.4 points [+0.6, +4.1] in team, 640 items)."
     )
-    assert facts.next_steps == ()
+    assert report.next_steps == ()
 
 
 @pytest.mark.parametrize(
     ("finding", "phrase"),
     [
-        ("INCONCLUSIVE", "the items cannot tell the candidate from the champion (+0.1 points [-3.1, +3.4] in team"),
+        ("INCONCLUSIVE", "the comparison with the champion is inconclusive (+0.1 points [-3.1, +3.4] in team"),
         ("NOT_WORSE", "the candidate is not worse than the champion, but not shown to be better (+0.9 points"),
         ("WORSE", "the candidate is worse than the champion (-2.8 points [-5.2, -0.4] in team"),
     ],
 )
-def test_other_findings_leave_the_champion(nights, night, champion, tell, finding: str, phrase: str) -> None:
+def test_other_findings_keep_champion(nights, night, champion, gather, finding: str, phrase: str) -> None:
     nights.prepare(night)
     nights.finetune(night, finding)
     nights.predict(night)
-    facts = tell()
-    assert facts.conclusion == "not_promoted"
-    assert facts.headline.startswith(f"Not promoted: {phrase}")
-    assert facts.headline.endswith(f"; champion {champion} goes on working.")
+    report = gather()
+    assert report.outcome == "not_promoted"
+    assert report.headline.startswith(f"Not promoted: {phrase}")
+    assert report.headline.endswith(f"; champion {champion} stays in use.")
 
 
-def test_verdict_for_promotion_that_moved_nothing_says_so(nights, night, champion, tell) -> None:
+def test_unchanged_champion_is_reported(nights, night, champion, gather) -> None:
     nights.prepare(night)
     nights.finetune(night, "BETTER", move=False)
     nights.predict(night)
-    facts = tell()
-    assert facts.conclusion == "not_promoted"
-    assert ", but the champion was not changed; champion" in facts.headline
-    assert facts.next_steps[0].startswith("Compare again with the present champion")
+    report = gather()
+    assert report.outcome == "not_promoted"
+    assert ", but the champion was not changed; champion" in report.headline
+    assert report.next_steps[0].startswith("Compare again with the current champion")
 
 
-def test_night_that_is_run_again_is_still_promoted(nights, night, tell) -> None:
+def test_repeated_night_stays_promoted(nights, night, gather) -> None:
     nights.prepare(night)
     nights.finetune(night)
     nights.predict(night)
     nights.champion = None
     nights.finetune(night, "BETTER", move=False, slices=())
-    assert tell().conclusion == "promoted"
+    assert gather().outcome == "promoted"
 
 
-def test_first_candidate_that_is_refused_leaves_no_champion(nights, night, tell) -> None:
+def test_refused_first_candidate_leaves_no_champion(nights, night, gather) -> None:
     nights.prepare(night)
     nights.finetune(night, "INCONCLUSIVE")
     nights.end(night, "predict", "nothing_new", "no model has been promoted yet, so nothing is predicted")
-    facts = tell()
-    assert facts.headline.endswith("; there is no champion yet.")
-    assert facts.next_steps[0].startswith("Nothing is predicted until a candidate is BETTER than the base model alone")
+    report = gather()
+    assert report.headline.endswith("; there is no champion yet.")
+    assert report.next_steps[0].startswith("Nothing is predicted until a candidate is BETTER than the base model alone")
 
 
 @pytest.mark.parametrize("stage", ["prepare", "finetune"])
 @pytest.mark.parametrize(
-    ("status", "conclusion", "start", "advised"),
+    ("status", "outcome", "start", "step"),
     [
         ("nothing_new", "nothing_new", "Nothing new: {stage} found nothing to do; champion", None),
-        ("refused", "refused", "Refused: {stage} did not accept what the night brought; champion", "Mend what the"),
-        ("failed", "failed", "Failed: {stage} ended with a fault; champion", "Mend what the sentence above names"),
+        ("refused", "refused", "Refused: {stage} stopped at a check or a limit; champion", "Fix the cause"),
+        ("failed", "failed", "Failed: {stage} ended with an error; champion", "Fix the cause shown above"),
     ],
     ids=["nothing new", "refused", "failed"],
 )
-def test_stage_that_stopped_decides(nights, night, champion, tell, stage, status, conclusion, start, advised) -> None:
+def test_stopped_stage_decides_outcome(nights, night, champion, gather, stage, status, outcome, start, step) -> None:
     if stage == "finetune":
         nights.prepare(night)
     nights.end(night, stage, status, "the source did not answer")
     nights.predict(night)
-    facts = tell()
-    assert (facts.conclusion, facts.detail) == (conclusion, "the source did not answer")
-    assert facts.headline.startswith(start.format(stage=stage))
-    assert [step.startswith(advised or "") for step in facts.next_steps] == ([True] if advised else [])
+    report = gather()
+    assert (report.outcome, report.details) == (outcome, "the source did not answer")
+    assert report.headline.startswith(start.format(stage=stage))
+    assert [each.startswith(step or "") for each in report.next_steps] == ([True] if step else [])
 
 
-def test_killed_stage_is_not_mistaken_for_success(nights, night, champion, tell) -> None:
+def test_killed_stage_is_unfinished(nights, night, champion, gather) -> None:
     nights.prepare(night)
     nights.begin(night, "finetune")
-    facts = tell()
-    assert facts.conclusion == "unfinished"
-    assert facts.headline.startswith("Unfinished: finetune has begun and not said how it ended; champion")
-    assert "`nightloom run support_triage --night 2026-11-23`" in facts.next_steps[0]
+    report = gather()
+    assert report.outcome == "unfinished"
+    assert report.headline.startswith("Unfinished: finetune has started and not reported a result; champion")
+    assert "`nightloom run support_triage --night 2026-11-23`" in report.next_steps[0]
 
 
-def test_stage_that_never_began_is_named(nights, night, champion, tell) -> None:
+def test_missing_stage_is_named(nights, night, champion, gather) -> None:
     nights.prepare(night)
-    assert tell().headline.startswith("Unfinished: finetune has not begun; champion")
+    assert gather().headline.startswith("Unfinished: finetune has not started; champion")
 
 
-def test_night_that_never_ran_says_how_to_run_it(night, tell) -> None:
-    facts = tell()
-    assert facts.conclusion == "not_run"
-    assert facts.headline == "Not run: nothing of this night has begun; there is no champion yet."
-    assert "support_triage__prepare is not paused" in facts.next_steps[0]
+def test_missing_night_shows_how_to_run(night, gather) -> None:
+    report = gather()
+    assert report.outcome == "not_run"
+    assert report.headline == "Not run: nothing of this night has started; there is no champion yet."
+    assert "support_triage__prepare is not paused" in report.next_steps[0]
 
 
 @pytest.mark.parametrize(
-    ("status", "advised"),
+    ("status", "step"),
     [
-        ("failed", "The batch did not end well (the table is gone): clear support_triage__predict"),
-        ("running", "The batch has not said how it ended: clear support_triage__predict"),
-        (None, "The batch has not begun: look whether support_triage__predict is paused"),
+        ("failed", "The batch did not succeed (the table is gone): clear support_triage__predict"),
+        ("running", "The batch has not reported a result: clear support_triage__predict"),
+        (None, "The batch has not started: check whether support_triage__predict is paused"),
     ],
-    ids=["failed", "killed", "not begun"],
+    ids=["failed", "killed", "not started"],
 )
-def test_batch_that_did_not_end_well_asks_for_a_person(nights, night, champion, tell, status, advised: str) -> None:
+def test_unsuccessful_batch_has_next_step(nights, night, champion, gather, status, step: str) -> None:
     nights.prepare(night)
     nights.finetune(night)
     if status == "running":
         nights.begin(night, "predict")
     elif status:
         nights.end(night, "predict", status, "the table is gone")
-    facts = tell()
-    assert facts.conclusion == "promoted"
-    assert facts.next_steps[0].startswith(advised)
+    report = gather()
+    assert report.outcome == "promoted"
+    assert report.next_steps[0].startswith(step)
 
 
-def test_later_nights_are_not_told(nights, night, tell) -> None:
+def test_later_nights_change_nothing(nights, night, gather) -> None:
     nights.prepare(night)
     nights.finetune(night, "INCONCLUSIVE")
-    before = tell()
+    before = gather()
     nights.prepare(night + timedelta(days=1))
     nights.finetune(night + timedelta(days=1), "BETTER")
-    assert tell() == before
+    assert gather() == before

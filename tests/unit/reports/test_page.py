@@ -1,4 +1,4 @@
-"""Pages: whole, self-contained, and with all that a person asks of a night."""
+"""Pages: valid, self-contained and complete."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, ParityCheck
 from nightloom.core.store import ObjectStore
 from nightloom.registry.members import add_member
-from nightloom.reports.document import read_facts
+from nightloom.reports.document import read_report_data
 from nightloom.reports.sections import training, trials
 from nightloom.reports.write import write_report
 
@@ -23,7 +23,7 @@ BLNS = Path(os.environ.get("NIGHTLOOM_TEST_DATA", "missing")) / "naughty-strings
 
 
 class Page(HTMLParser):
-    """The elements of a page in their order; a tag that is left open, or closed twice, is refused."""
+    """The elements of a page in their order. Each tag must be closed once."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -63,12 +63,12 @@ def read_page(store: ObjectStore, report) -> Page:
     return Page(source)
 
 
-def test_page_tells_what_was_measured_of_the_batch(store, full, write) -> None:
+def test_page_shows_measured_batch(store, full, write) -> None:
     page = store.get_blob(write().provenance.html).decode()
     assert '<td class="n">1.0214</td><td>at least 0.5 and at most 3</td>' in page
 
 
-def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) -> None:
+def test_page_shows_failed_parity_check(store, nights, night, write) -> None:
     checks = [
         ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same"),
         ParityCheck(name="merge", passed=False, value=0.4, tolerance=1e-4, n=32, sentence="logits differ by 0.4"),
@@ -85,12 +85,12 @@ def test_page_tells_which_proof_of_parity_failed(store, nights, night, write) ->
     nights.prepare(night)
     nights.finetune(night, "BETTER", move=False, parity=parity.id)
     page = store.get_blob(write().provenance.html).decode()
-    assert "1 of 2 proofs that what was compared is what is served did not hold, so nothing is promoted." in page
+    assert "1 of 2 checks failed: the model that was compared is not the model that would be served." in page
     assert "in team, 640 items), but parity fails; there is no champion yet." in page
-    assert '<td class="bad">fails</td><th scope="row">merge</th><td>logits differ by 0.4</td>' in page
+    assert '<td class="bad">failed</td><th scope="row">merge</th><td>logits differ by 0.4</td>' in page
 
 
-def test_page_begins_with_the_headline(store, full, write) -> None:
+def test_page_begins_with_headline(store, full, write) -> None:
     page = read_page(store, write())
     assert page.texts("h1") == [
         "Promoted: the candidate is better than the champion (+2.4 points [+0.6, +4.1] in team, 640 items)."
@@ -103,7 +103,7 @@ def test_page_begins_with_the_headline(store, full, write) -> None:
         "Rows in and out",
         "The last nights",
         "Contamination",
-        "Planted faults",
+        "Planted rows",
         "Expectations",
         "The night's stages",
         "Provenance",
@@ -117,46 +117,47 @@ def test_page_shows_comparisons_as_lines(store, full, write) -> None:
     )
 
 
-def test_page_tells_trials_the_best_first(store, full, write) -> None:
+def test_page_lists_best_trials_first(store, full, write) -> None:
     page = read_page(store, write())
-    fates = ("the candidate", "trained to the end", "pruned at 25%")
-    rows = [row for row in page.texts("tr") if row.endswith(fates)]
+    results = ("the candidate", "trained to the end", "pruned at 25%")
+    rows = [row for row in page.texts("tr") if row.endswith(results)]
     assert [row.split()[0] for row in rows] == ["6", "7", "4", "5", "2", "3", "0", "1"]
     assert rows[0] == "6 3 20 0.002 0.415 [0.375, 0.455] 0.340 [0.300, 0.380] the candidate"
     assert rows[-1] == "1 0 21 0.0002 0.605 [0.565, 0.645] pruned at 25%"
 
 
-def test_page_says_whether_seeds_explain_the_best_draw(store, full, write) -> None:
-    (note,) = [each for each in read_page(store, write()).texts("p") if "draw " in each and "seeds" in each]
-    assert note.startswith("Of 2 draws at the end, draw 3 had the lowest mean loss, 0.346 [0.267, 0.426] over 2 seeds.")
-    assert "the next, -0.059 [-0.075, -0.043], paired" in note
-    assert note.endswith("paired by seed, n = 2: it is better by more than seeds differ.")
+def test_page_compares_best_configuration_with_seeds(store, full, write) -> None:
+    (note,) = [each for each in read_page(store, write()).texts("p") if each.startswith("Configuration ")]
+    assert note == (
+        "Configuration 3 has the lowest mean loss of 2 at the end: 0.346 [0.267, 0.426] over 2 seeds. Difference to "
+        "configuration 2, paired by seed: -0.059 [-0.075, -0.043], n = 2: larger than seeds alone explain."
+    )
 
 
-def test_a_night_of_one_trial_tells_of_no_others(store, nights, night, write) -> None:
+def test_single_trial_has_no_trials_section(store, nights, night, write) -> None:
     nights.prepare(night)
     nights.finetune(night)
     report = write()
-    assert read_facts(store, report).of(trials.SECTION) is None
+    assert read_report_data(store, report).of(trials.SECTION) is None
     assert "Trials" not in read_page(store, report).texts("h2")
 
 
-def test_trials_of_a_night_that_ended_on_the_way_are_told_as_far_as_they_came(store, nights, night, write) -> None:
+def test_early_end_shows_ranked_trials(store, nights, night, write) -> None:
     nights.prepare(night)
     blueprint = nights.compile(night, PLANS)
     add_member(nights.database, nights.recipe, night, "blueprint", blueprint.id)
     nights.rank(blueprint, to_the_end=False)
     nights.end(night, "finetune", "refused", "training has taken 20 of 20 minutes")
     report = write()
-    facts = read_facts(store, report)
-    told = facts.of(trials.SECTION)
-    assert (facts.conclusion, facts.of(training.SECTION)) == ("refused", None)
-    assert told
-    assert (told.winner, [each.pruned_at for each in told.trials].count(0.25)) == (None, 4)
+    data = read_report_data(store, report)
+    facts = data.of(trials.SECTION)
+    assert (data.outcome, data.of(training.SECTION)) == ("refused", None)
+    assert facts
+    assert (facts.winner, [each.pruned_at for each in facts.trials].count(0.25)) == (None, 4)
     assert any(row.endswith("not decided") for row in read_page(store, report).texts("tr"))
 
 
-def test_of_many_trials_the_best_are_shown_and_the_rest_can_be_opened(store, nights, night, write) -> None:
+def test_page_folds_all_but_best_trials(store, nights, night, write) -> None:
     nights.prepare(night)
     rates = [round(1e-4 * (1 + n), 6) for n in range(30)]
     nights.finetune(night, plans=[PLANS[0].model_copy(update={"settings": {"learning_rate": rate}}) for rate in rates])
@@ -166,22 +167,22 @@ def test_of_many_trials_the_best_are_shown_and_the_rest_can_be_opened(store, nig
     assert len([row for row in page.texts("tr") if row.endswith(("pruned at 25%", "end", "candidate"))]) >= 30
 
 
-def test_page_says_what_was_done_otherwise_and_which_step_was_kept(store, full, write) -> None:
+def test_page_shows_adjustments_and_kept_step(store, full, write) -> None:
     page = read_page(store, write())
     assert "the batch was halved to 8 and accumulation doubled: 16 did not fit the memory" in page.texts("li")
-    assert "kept the weights of step 225: the held-out loss fell no more" in page.texts("tr")
+    assert "kept the weights of step 225, because the held-out loss did not improve after it" in page.texts("tr")
     (time,) = [row for row in page.texts("tr") if row.startswith("time ")]
     assert time == "time 300 steps in 1 min 14 s on NVIDIA H100 80GB HBM3, 8,246 tokens/s"
 
 
-def test_page_says_which_items_the_examples_repeat(store, full, write) -> None:
+def test_page_counts_repeated_items(store, full, write) -> None:
     page = read_page(store, write())
     rows = [row for row in page.texts("tr") if row.startswith(("held_out ", "chats "))]
     assert rows == ["held_out 640 633 7 1.1%", "chats 20 20 0 0.0%"]
-    assert any(note.startswith("9 rows were refused because they are") for note in page.texts("p"))
+    assert any(note.startswith("9 rows were quarantined as duplicates") for note in page.texts("p"))
 
 
-def test_each_rule_has_recall_and_precision_on_planted_faults(store, full, write) -> None:
+def test_page_shows_recall_and_precision(store, full, write) -> None:
     page = read_page(store, write())
     rows = [row for row in page.texts("tr") if row.startswith(("near duplicate 59", "pii 80"))]
     assert rows == [
@@ -189,17 +190,17 @@ def test_each_rule_has_recall_and_precision_on_planted_faults(store, full, write
         "pii 80 of 80 100.0% [95.4, 100.0] 1 98.8% [93.3, 99.8] missed card number, mail address: repaired",
     ]
     assert any(row.startswith("none 90 of 90 100.0%") and "reached" in row for row in page.texts("tr"))
-    assert any("A wrong label without a twin" in note for note in page.texts("p"))
+    assert any("No rule can find a wrong label" in note for note in page.texts("p"))
 
 
-def test_page_needs_nothing_from_outside(store, full, write) -> None:
+def test_page_is_self_contained(store, full, write) -> None:
     source = store.get_blob(write().provenance.html).decode()
     assert re.findall(r"https?:|//[a-z]|url\((?!#)|@import|<script|<link|<img|<iframe", source) == []
     assert 'name="viewport"' in source
     assert "prefers-color-scheme: dark" in source
 
 
-def test_figures_have_names_and_headings_are_in_order(store, full, write) -> None:
+def test_figures_have_names(store, full, write) -> None:
     page = read_page(store, write())
     figures = [each for each in page.elements if each.attributes.get("role") == "img"]
     assert page.elements[0].attributes == {"lang": "en"}
@@ -208,14 +209,14 @@ def test_figures_have_names_and_headings_are_in_order(store, full, write) -> Non
     assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
 
 
-def test_ids_are_unlike(store, full, write) -> None:
+def test_ids_are_unique(store, full, write) -> None:
     ids = read_page(store, write()).attributes("id")
     assert len(ids) > 20
     assert len(ids) == len(set(ids))
 
 
 @pytest.mark.skipif(not BLNS.is_file(), reason="NIGHTLOOM_TEST_DATA has no naughty strings")
-def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, night) -> None:
+def test_naughty_strings_stay_text(store, registry, recipe, nights, night) -> None:
     naughty = list(dict.fromkeys(text for text in json.loads(BLNS.read_text(encoding="utf-8")) if text.strip()))
     everything = " ".join(naughty)
     nights.prepare(night, planted=[(text, "kept", text, 1, 1) for text in naughty])
@@ -229,4 +230,4 @@ def test_naughty_names_and_sentences_stay_text(store, registry, recipe, nights, 
     assert len(
         [row for row in page.texts("tr") if "1 of 1 100.0% [20.7, 100.0] 1 50.0% [9.5, 90.5] missed" in row]
     ) == len(naughty)
-    assert page.texts("footer")[0].endswith("the facts stand beside it as JSON.")
+    assert page.texts("footer")[0].endswith("The same data are next to this page as JSON.")

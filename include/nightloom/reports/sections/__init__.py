@@ -1,1 +1,1 @@
-"""Sections of the report: each a module with its facts, their reader and its figures, and the template beside it."""
+"""Sections of the report: one module each with facts, reader and figures, and a template next to it."""

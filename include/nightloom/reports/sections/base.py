@@ -1,4 +1,4 @@
-"""Base: what a section of the report is."""
+"""Base: the parts of a report section."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Rounded = Annotated[float, AfterValidator(lambda value: round(value, 6))]
 
 @dataclass(frozen=True, slots=True)
 class KeyNumber:
-    """One of the few numbers at the top of the page."""
+    """A number at the top of the page."""
 
     name: str
     value: str
@@ -27,15 +27,15 @@ class KeyNumber:
 
 @dataclass(frozen=True, slots=True)
 class Section(Generic[F]):
-    """A section: what it tells, typed and without text of a row, and how that is shown.
+    """A section: its facts, typed and without the text of any row, and how the page shows them.
 
     Attributes:
-        module: File of its module. It has the section's name, and the template lies beside it as `<name>.html.j2`.
-        title: Its heading.
+        module: File of the module. It is named like the section, with the template `<name>.html.j2` next to it.
+        title: Heading on the page.
         facts: Type of the facts.
-        read: Reads them from what a night left; None if there is nothing to show.
-        view: Makes of the facts what the template shows besides `facts` and the whole `report`, such as figures.
-        key_numbers: Those of its numbers that are read first.
+        read: Return the facts of a night, or None if there is nothing to show.
+        view: Return the template's other variables besides `facts` and `report`, such as figures.
+        key_numbers: Return the section's numbers for the top of the page.
     """
 
     module: Path
@@ -47,7 +47,7 @@ class Section(Generic[F]):
 
     @property
     def name(self) -> str:
-        """The name of its facts in the document and of its place on the page."""
+        """The name of the section in the JSON and on the page."""
         return self.module.stem
 
     @property
@@ -60,12 +60,12 @@ class Estimate(Plain):
     """A measured number with its 95% interval."""
 
     value: Rounded
-    low: Rounded | None = Field(description="None if there is too little to say.")
-    high: Rounded | None = Field(description="None if there is too little to say.")
+    low: Rounded | None = Field(description="None if there are too few values.")
+    high: Rounded | None = Field(description="None if there are too few values.")
     n: int
 
 
 def estimate(value: float, interval: Interval | None, n: int) -> Estimate:
-    """Return a number with its interval as facts hold it."""
+    """Return a number with its interval, for the facts of a section."""
     low, high = (interval.low, interval.high) if interval else (None, None)
     return Estimate(value=value, low=low, high=high, n=n)

@@ -1,4 +1,4 @@
-"""Comparison: the candidate beside the other models, and the verdict."""
+"""Comparison: the candidate against the other models, and the verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,18 +31,18 @@ _ON_CARD = {"facecolor": COLOURS["card"], "edgecolor": "none", "pad": 1}
 
 
 class Facts(Plain):
-    """The verdict and what it rests on."""
+    """The verdict and what it is based on."""
 
     primary: str
-    confidence: float = Field(description="Of the intervals of differences; those of single models are 0.95.")
+    confidence: float = Field(description="Confidence of the intervals of differences. Single models have 0.95.")
     eval_sets: tuple[EvalSetUse, ...] = Field(description="The first one decides.")
     verdict: VerdictContent
-    moved: bool = Field(description="The champion ref was moved by it.")
-    parity: tuple[ParityCheck, ...] = Field(description="Empty: the candidate has no weights to prove it of.")
+    moved: bool = Field(description="Whether the verdict moved the champion ref.")
+    parity: tuple[ParityCheck, ...] = Field(description="Empty if the candidate has no weights to check.")
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return what was compared and whether the champion was moved by it."""
+    """Return the verdict and whether it moved the champion, or None if there is no verdict."""
     if night.verdict is None or night.blueprint is None:
         return None
     blueprint = night.blueprint.content
@@ -57,13 +57,13 @@ def read(night: NightManifests) -> Facts | None:
 
 
 def view(facts: Facts) -> Mapping[str, Any]:
-    """Return the eval sets, the one that decides first."""
+    """Return the eval sets, the deciding one first."""
     names = dict.fromkeys(score.eval_set for score in facts.verdict.scores)
     return {"eval_sets": [_view_eval_set(facts, name) for name in names]}
 
 
 def list_key_numbers(facts: Facts) -> Iterator[KeyNumber]:
-    """Return the candidate's metric that decided, and its difference."""
+    """Return the candidate's deciding metric and its difference."""
     deciding, ours = facts.verdict.deciding_comparison, facts.verdict.deciding_metric
     if deciding is None:
         return
@@ -77,7 +77,7 @@ def list_key_numbers(facts: Facts) -> Iterator[KeyNumber]:
 
 
 def show_line(comparison: Comparison, metric: Metric | None) -> str:
-    """Return a comparison on one line: the candidate's metric, the difference, the margin and what it shows."""
+    """Return a comparison on one line: the candidate's metric, the difference, the margin and the finding."""
     ours, style = show_metric(metric) if metric else comparison.metric, style_of(comparison.scale)
     difference = show_difference(comparison, style.signed)
     against = f"vs {show_role(comparison.against)} {difference} margin {style.show(comparison.margin)}"
@@ -85,14 +85,14 @@ def show_line(comparison: Comparison, metric: Metric | None) -> str:
 
 
 def draw_scores(scores: Sequence[ModelScores], metric: str) -> Markup:
-    """Draw a metric of all models on one eval set, overall and by slice: a line each, with dot and interval."""
+    """Draw a metric of all models on one eval set, overall and by slice, with intervals."""
     groups = list(_group_metrics(scores, metric))
     lines = sum(len(rows) + 1.4 for _, rows in groups)
     with draw(f"scores on {scores[0].eval_set}", 28 + lines * _LINE, Margins(14, 58, 4, 24)) as figure:
         axes, y = figure.axes, 0.0
-        place = axes.get_yaxis_transform()
+        transform = axes.get_yaxis_transform()
         for name, rows in groups:
-            axes.text(0, y, name, transform=place, weight="bold", va="center", bbox=_ON_CARD)
+            axes.text(0, y, name, transform=transform, weight="bold", va="center", bbox=_ON_CARD)
             for role, found in rows:
                 y += 1
                 _draw_metric(axes, y, role, found)
@@ -105,7 +105,7 @@ def draw_scores(scores: Sequence[ModelScores], metric: str) -> Markup:
 
 
 def draw_differences(comparisons: Sequence[Comparison]) -> Markup:
-    """Draw candidate minus other, rates in points, with its interval beside no difference and beside the margin."""
+    """Draw candidate minus other with its interval, zero and the margin. Rates are in points."""
     scale, height = comparisons[0].scale, 40 + 2.4 * _LINE * len(comparisons)
     times = style_difference(scale).times
     with draw(f"differences on {comparisons[0].eval_set}", height, Margins(14, 14, 4, 36)) as figure:
@@ -128,7 +128,7 @@ def _view_eval_set(facts: Facts, name: str) -> Mapping[str, Any]:
     roles = [role for role in ROLES if role in scores]
     ours = metrics.get("candidate", {}).get((facts.primary, None))
     comparisons = [each for each in facts.verdict.comparisons if each.eval_set == name]
-    # Beside a champion the baseline is far off: drawn on one scale, it would hide what is close.
+    # The baseline is far from a champion. On one scale with it, small differences could not be seen.
     differences = [each for each in comparisons if each.against != "baseline" or "champion" not in roles]
     effects = {use.name: use.minimum_detectable_effect for use in facts.eval_sets}
     return {
@@ -146,14 +146,14 @@ def _view_eval_set(facts: Facts, name: str) -> Mapping[str, Any]:
 def _order_metrics(
     primary: str, metrics: Mapping[Role, Mapping[tuple[str, str | None], Metric]]
 ) -> list[tuple[str, str | None]]:
-    """Return names and slices as a table has them: the primary metric first, slices of one metric together."""
+    """Return names and slices in the order of the table: primary metric first, slices of a metric together."""
     keys = dict.fromkeys(key for of_role in metrics.values() for key in of_role)
     names = list(dict.fromkeys(name for name, _ in keys))
     return sorted(keys, key=lambda key: (key[0] != primary, names.index(key[0])))
 
 
 def _group_metrics(scores: Sequence[ModelScores], metric: str) -> Iterator[tuple[str, list[tuple[Role, Metric]]]]:
-    """Return the lines of each group: all items first, then the largest slices by name."""
+    """Return the metrics of each group: all items first, then the largest slices by name."""
     found = [
         (score.role, m)
         for score in sorted(scores, key=lambda score: ROLES.index(score.role))
@@ -169,19 +169,19 @@ def _group_metrics(scores: Sequence[ModelScores], metric: str) -> Iterator[tuple
 
 
 def _draw_metric(axes: Any, y: float, role: Role, metric: Metric) -> None:
-    place = axes.get_yaxis_transform()
+    transform = axes.get_yaxis_transform()
     if metric.value is None:
-        axes.text(1.02, y, "no item", transform=place, va="center", color=COLOURS["muted"])
+        axes.text(1.02, y, "no item", transform=transform, va="center", color=COLOURS["muted"])
         return
     colour, style = COLOURS[role], style_alone(metric.scale)
     if metric.low is not None and metric.high is not None:
         axes.plot([metric.low, metric.high], [y, y], color=colour, solid_capstyle="round", clip_on=False)
     axes.plot(metric.value, y, _MARKERS[role], color=colour, ms=7, mec=COLOURS["card"], clip_on=False)
-    axes.text(1.04, y, f"{style.show(metric.value)}{style.unit}", transform=place, va="center")
+    axes.text(1.04, y, f"{style.show(metric.value)}{style.unit}", transform=transform, va="center")
 
 
 def _show_scale(axes: Any, metrics: Sequence[Metric]) -> None:
-    """Show all of a rate's scale from 0 to 100 %, and of others what there is."""
+    """Set the x axis: 0 to 100 % for rates, the range of the values for other scores."""
     if all(metric.scale.kind == "binary" for metric in metrics):
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25", "50", "75", "100%"])
@@ -193,9 +193,9 @@ def _show_scale(axes: Any, metrics: Sequence[Metric]) -> None:
 
 
 def _draw_difference(axes: Any, y: float, each: Comparison, times: float) -> None:
-    colour, place = COLOURS[each.against], axes.get_yaxis_transform()
+    colour, transform = COLOURS[each.against], axes.get_yaxis_transform()
     text = f"against {show_role(each.against)}: {each.finding}"
-    axes.text(0, y - 0.45, text, transform=place, va="center", bbox=_ON_CARD)
+    axes.text(0, y - 0.45, text, transform=transform, va="center", bbox=_ON_CARD)
     axes.plot([0, 0], [y - 0.22, y + 0.22], color=COLOURS["ink"], linewidth=1)
     loss = times * (-each.margin if each.scale.direction == "higher" else each.margin)
     axes.plot([loss, loss], [y - 0.22, y + 0.22], color=COLOURS["ink"], linewidth=1, linestyle=(0, (3, 2)))

@@ -1,4 +1,4 @@
-"""Contamination: how much of each eval set the examples repeat."""
+"""Contamination: how much of each eval set is repeated in the training examples."""
 
 from pathlib import Path
 
@@ -12,29 +12,31 @@ from nightloom.reports.sections.base import Section
 
 
 class EvalSetFacts(Plain):
-    """What the examples repeat of one eval set."""
+    """How much of one eval set the examples repeat."""
 
     name: str
     items: int
-    clean: int = Field(description="Items of which the examples repeat less than the recipe allows.")
+    clean: int = Field(description="Items repeated less than the recipe's limit.")
 
 
 class Facts(Plain):
-    """What the examples repeat."""
+    """How much of the eval sets the examples repeat."""
 
-    eval_sets: tuple[EvalSetFacts, ...] = Field(description="As the recipe orders them.")
-    refused: int = Field(description="Rows that were quarantined because they are, or nearly are, an item.")
+    eval_sets: tuple[EvalSetFacts, ...] = Field(description="In the order of the recipe.")
+    refused: int = Field(description="Rows quarantined as duplicates or near-duplicates of an item.")
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return what curation measured of each eval set."""
-    frame = night.shelf.read("contamination", night.curated.content.contamination if night.curated else None)
+    """Return what curation measured for each eval set, or None if it measured nothing."""
+    frame = night.lenient_store.read("contamination", night.curated.content.contamination if night.curated else None)
     if frame is None or night.curated is None or night.rows is None:
         return None
-    # Equal eval sets under two names would have each item twice.
+    # Equal eval sets with two names would count each item twice.
     lines = frame.unique(["evalset", "item_id"]).group_by("evalset").agg(pl.col("clean").sum())
     clean = dict(lines.iter_rows())
-    eval_sets = [each for name in night.curated.content.eval_sets if (each := night.shelf.load(EvalSetManifest, name))]
+    eval_sets = [
+        each for name in night.curated.content.eval_sets if (each := night.lenient_store.load(EvalSetManifest, name))
+    ]
     if not eval_sets:
         return None
     return Facts(

@@ -1,4 +1,4 @@
-"""Expectations: what the suites said of the night's rows."""
+"""Expectations: results of the suites on the night's rows."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from nightloom.reports.sections.base import Section
 
 
 class Facts(Plain):
-    """The expectations."""
+    """The results of the expectations."""
 
     expectations: tuple[Expectation, ...]
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return the expectations that were checked."""
+    """Return the expectations that were checked, or None if none was."""
     checked = night.rows.content.expectations if night.rows else ()
     return Facts(expectations=checked) if checked else None
 

@@ -1,4 +1,4 @@
-"""Nights: rows and score of the last nights, beside each other."""
+"""Nights: rows and scores of the last nights."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -12,18 +12,18 @@ from nightloom.artifacts.data import Preparation, Records
 from nightloom.artifacts.results import Metric, Predictions, Verdict
 from nightloom.core.manifests import Plain
 from nightloom.reports.figures import COLOURS, Margins, draw
-from nightloom.reports.lenient_store import Shelf
+from nightloom.reports.lenient_store import LenientStore
 from nightloom.reports.night import NightManifests, Outcomes, manifest_of
 from nightloom.reports.sections.base import Section
 
 
 class NightFacts(Plain):
-    """One night among the last ones."""
+    """One of the last nights."""
 
     night: str
     new_rows: int | None
     predicted: int | None
-    score: Metric | None = Field(description="Of the night's candidate, on the metric and eval set that decided.")
+    score: Metric | None = Field(description="The candidate's score on the deciding metric and eval set.")
     promoted: bool
 
 
@@ -35,14 +35,14 @@ class Facts(Plain):
 
 def read(night: NightManifests) -> Facts | None:
     """Return the last nights up to this one."""
-    # A shelf of its own: what retention took from earlier nights is no fault of this one.
-    shelf = Shelf(night.store)
-    nights = tuple(_read_one(night, shelf, each, outcomes) for each, outcomes in night.history.items())
+    # Another reader, so that manifests of earlier nights that retention deleted are not listed as unreadable.
+    lenient_store = LenientStore(night.store)
+    nights = tuple(_read_one(night, lenient_store, each, outcomes) for each, outcomes in night.history.items())
     return Facts(nights=nights) if nights else None
 
 
 def view(facts: Facts) -> Mapping[str, Any]:
-    """Return the figures; a single score has no history."""
+    """Return the figures. The history needs at least two scores."""
     scored = [night for night in facts.nights if night.score is not None]
     return {
         "volume": draw_volume(facts.nights),
@@ -51,7 +51,7 @@ def view(facts: Facts) -> Mapping[str, Any]:
 
 
 def draw_volume(nights: Sequence[NightFacts]) -> Markup:
-    """Draw the rows that each night brought as bars, and those it predicted as dots; a cross: neither."""
+    """Draw new rows of each night as bars and predicted rows as dots, or a cross if there are neither."""
     with draw("volume", 180, Margins(46, 10, 12, 28)) as figure:
         axes = figure.axes
         for night in nights:
@@ -70,7 +70,7 @@ def draw_volume(nights: Sequence[NightFacts]) -> Markup:
 
 
 def draw_history(nights: Sequence[NightFacts]) -> Markup:
-    """Draw the score of each night's candidate with its interval; those that were promoted are filled."""
+    """Draw the score of each night's candidate with its interval. Promoted candidates are filled."""
     with draw("history", 180, Margins(46, 10, 12, 28)) as figure:
         axes = figure.axes
         for night in nights:
@@ -88,11 +88,11 @@ def draw_history(nights: Sequence[NightFacts]) -> Markup:
     return figure.svg
 
 
-def _read_one(night: NightManifests, shelf: Shelf, day: date, outcomes: Outcomes) -> NightFacts:
-    preparation = shelf.load(Preparation, manifest_of(outcomes["prepare"]))
-    records = shelf.load(Records, preparation.content.records if preparation else None)
-    verdict = shelf.load(Verdict, manifest_of(outcomes["finetune"]))
-    predictions = shelf.load(Predictions, manifest_of(outcomes["predict"]))
+def _read_one(night: NightManifests, lenient_store: LenientStore, day: date, outcomes: Outcomes) -> NightFacts:
+    preparation = lenient_store.load(Preparation, manifest_of(outcomes["prepare"]))
+    records = lenient_store.load(Records, preparation.content.records if preparation else None)
+    verdict = lenient_store.load(Verdict, manifest_of(outcomes["finetune"]))
+    predictions = lenient_store.load(Predictions, manifest_of(outcomes["predict"]))
     return NightFacts(
         night=str(day),
         new_rows=records.content.new_rows if records else None,
@@ -107,7 +107,7 @@ def _day_of(night: NightFacts) -> int:
 
 
 def _show_days(axes: Any, nights: Sequence[NightFacts]) -> None:
-    """Name the last night and a few before it; a week is the least that is shown."""
+    """Label the last night and a few before it. The axis covers at least a week."""
     days = [_day_of(night) for night in nights]
     shown = days[:: -max(1, len(days) // 4)]
     axes.set_xticks(shown, [f"{date.fromordinal(day):%d %b}" for day in shown])

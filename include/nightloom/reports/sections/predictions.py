@@ -1,4 +1,4 @@
-"""Predictions: what the night's batch came to."""
+"""Predictions: results of the night's batch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +12,16 @@ from nightloom.reports.sections.base import KeyNumber, Section
 
 
 class Facts(Plain):
-    """The batch."""
+    """The results of the batch."""
 
     rows: int
-    counts: dict[PredictionStatus, int] = Field(description="They add up to rows.")
+    counts: dict[PredictionStatus, int] = Field(description="Rows by status. They add up to `rows`.")
     model: str
-    is_champion: bool = Field(description="It was made with the champion that stands after this night.")
+    is_champion: bool = Field(description="Whether the model is the champion in use after this night.")
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return what the batch came to."""
+    """Return the results of the batch, or None if there are none."""
     if night.predictions is None or night.plan is None:
         return None
     done, model = night.predictions.content, night.plan.content.model.adapter or night.plan.content.model.base

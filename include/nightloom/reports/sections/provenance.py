@@ -1,4 +1,4 @@
-"""Provenance: which rows were read, which champion stands, and by which ids everything is found."""
+"""Provenance: the rows that were read, the champion in use, and the ids of everything made."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,24 +13,24 @@ from nightloom.reports.sections.base import Section
 
 
 class Named(Plain):
-    """Where something is found."""
+    """An id with a name for people."""
 
     name: str
     id: str
 
 
 class Facts(Plain):
-    """Where everything is found."""
+    """The cut, the champion and the ids."""
 
     cut_from: datetime | None
     cut_to: datetime | None
     champion_since: str | None = Field(description="Night of the champion's promotion; None if there is none.")
     champion_before: str | None
-    ids: tuple[Named, ...] = Field(description="In the order in which things were made.")
+    ids: tuple[Named, ...] = Field(description="In the order in which they were made.")
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return the cut of the night, its champion and its ids."""
+    """Return the cut of the night, its champion and its ids, or None if the night never started."""
     cut, ids = read_night(night.database, night.recipe.name, night.date), _list_ids(night)
     if cut is None and not ids:
         return None
@@ -45,7 +45,7 @@ def read(night: NightManifests) -> Facts | None:
 
 def _list_ids(night: NightManifests) -> tuple[Named, ...]:
     blueprint = night.blueprint.content if night.blueprint else None
-    prompt = night.shelf.load(Prompt, blueprint.task.prompt if blueprint else None)
+    prompt = night.lenient_store.load(Prompt, blueprint.task.prompt if blueprint else None)
     trained = night.trial.result if night.trial else None
     ids: dict[str, Manifest | str | None] = {
         "records": night.records,

@@ -1,4 +1,4 @@
-"""Rows: where the rows went that came in."""
+"""Rows: the outcomes of the rows that were read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ OUTCOMES: tuple[Outcome, ...] = ("kept", "repaired", "merged", "superseded", "qu
 
 
 class Facts(Plain):
-    """The rows of the window."""
+    """The rows of the window by outcome."""
 
-    new_rows: int | None = Field(description="Of those, written within the night's cut; None if that is not known.")
-    counts: tuple[RuleCount, ...] = Field(description="They add up to all rows.")
-    splits: dict[str, int] = Field(description="Rows of the snapshot by split; empty: there is none.")
+    new_rows: int | None = Field(description="Rows written within the night's cut, or None if that is not known.")
+    counts: tuple[RuleCount, ...] = Field(description="Rows by outcome and rule. They add up to all rows.")
+    splits: dict[str, int] = Field(description="Rows of the snapshot by split. Empty without a snapshot.")
 
     def count(self, *outcomes: Outcome) -> int:
         """Return the rows with one of these outcomes."""
@@ -29,7 +29,7 @@ class Facts(Plain):
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return where the rows went; of a night that was refused, what curation says."""
+    """Return the outcomes of the rows, or None if no row was curated."""
     if night.rows is None:
         return None
     return Facts(
@@ -40,12 +40,12 @@ def read(night: NightManifests) -> Facts | None:
 
 
 def view(facts: Facts) -> Mapping[str, Any]:
-    """Return the outcomes in their order, all rows and the figure."""
+    """Return the outcomes in their order, the number of rows and the figure."""
     return {"outcomes": OUTCOMES, "all": facts.count(*OUTCOMES), "drawing": draw_rows(facts)}
 
 
 def list_key_numbers(facts: Facts) -> Iterator[KeyNumber]:
-    """Return the rows that were kept and those that are new."""
+    """Return the number of kept rows and of new rows."""
     note = f"of {facts.count(*OUTCOMES):,} in the window; {facts.count('quarantined'):,} quarantined"
     yield KeyNumber("rows kept", f"{facts.count('kept', 'repaired'):,}", note)
     if facts.new_rows is not None:
@@ -53,7 +53,7 @@ def list_key_numbers(facts: Facts) -> Iterator[KeyNumber]:
 
 
 def draw_rows(facts: Facts) -> Markup:
-    """Draw where the rows went: all by outcome in one bar, and below it, on a scale of their own, the reasons."""
+    """Draw all rows by outcome as one bar, and below it the reasons on their own scale."""
     rules = _sort_rules(facts.counts)
     with draw("rows", 34 + 20 * len(rules), Margins(2, 2, 2, 2)) as figure:
         axes = figure.axes

@@ -1,4 +1,4 @@
-"""Stages: what each stage of the night came to."""
+"""Stages: status and message of each stage of the night."""
 
 from pathlib import Path
 
@@ -12,25 +12,25 @@ from nightloom.reports.sections.base import Section
 
 
 class StageFacts(Plain):
-    """What one stage came to."""
+    """Status and message of one stage."""
 
     stage: Stage
-    status: Status | None = Field(description="None if it never began.")
-    sentence: str
+    status: Status | None = Field(description="None if the stage never started.")
+    message: str
 
 
 class Facts(Plain):
-    """The stages, without the report's own, which is being written."""
+    """The stages before the report."""
 
     stages: tuple[StageFacts, ...]
 
 
 def read(night: NightManifests) -> Facts:
-    """Return what the stages came to."""
+    """Return the status and message of each stage."""
     outcomes = {stage: night.outcomes[stage] for stage in STAGES if stage != "report"}
     return Facts(
         stages=tuple(
-            StageFacts(stage=stage, status=each.status if each else None, sentence=each.sentence if each else "")
+            StageFacts(stage=stage, status=each.status if each else None, message=each.sentence if each else "")
             for stage, each in outcomes.items()
         )
     )

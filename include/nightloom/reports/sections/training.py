@@ -1,4 +1,4 @@
-"""Training: how the candidate was made."""
+"""Training: how the candidate was trained."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ class Facts(Plain):
     method: str
     result: TrialResult
     cost: Rounded | None = Field(
-        description="By the prices when the report was written; None if the device has no price."
+        description="At the prices when the report was written, or None if the device has no price."
     )
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return how the candidate was made."""
+    """Return how the candidate was trained, or None if nothing was trained."""
     if night.trial is None:
         return None
     plan, result = night.trial.key.plan, night.trial.result
@@ -36,7 +36,7 @@ def read(night: NightManifests) -> Facts | None:
 
 
 def view(facts: Facts) -> Mapping[str, Any]:
-    """Return the figure of the loss, if there is more than one point of it."""
+    """Return the figure of the loss, or None if it has fewer than two points."""
     trained = facts.result
     if len(trained.curve) < 2 and len(trained.held_out) < 2:
         return {"loss": None}
@@ -44,12 +44,12 @@ def view(facts: Facts) -> Mapping[str, Any]:
 
 
 def draw_loss(curve: Sequence[LossPoint], held_out: Sequence[HeldOutLoss] = (), kept_step: int | None = None) -> Markup:
-    """Draw the loss against the step, and that of the selection split with its intervals; a line marks what was kept.
+    """Draw the training loss and the held-out loss by step, and a line at the kept step.
 
     Args:
-        curve: Of the examples that are learned from.
-        held_out: Of those that are not; the last one is that of the kept weights.
-        kept_step: The step whose weights were kept; none, or the last: no line.
+        curve: Loss on the training examples.
+        held_out: Loss on the selection split. The last point is that of the kept weights.
+        kept_step: The step whose weights were kept. There is no line if it is None or the last step.
     """
     last = max([*(point.step for point in curve), *(point.step for point in held_out)])
     with draw("loss", 190, Margins(40, 84, 12, 38)) as figure:
@@ -58,7 +58,7 @@ def draw_loss(curve: Sequence[LossPoint], held_out: Sequence[HeldOutLoss] = (), 
         if curve:
             axes.plot([p.step for p in curve], [p.loss for p in curve], color=COLOURS["candidate"])
             axes.plot(curve[-1].step, curve[-1].loss, "o", color=COLOURS["candidate"], clip_on=False)
-            ends["learned"] = (curve[-1].loss, COLOURS["candidate"])
+            ends["train"] = (curve[-1].loss, COLOURS["candidate"])
         for point in held_out:
             axes.plot([point.step] * 2, [point.low, point.high], color=COLOURS["champion"], clip_on=False)
             axes.plot(point.step, point.loss, "D", color=COLOURS["champion"], ms=5, mec=COLOURS["card"], clip_on=False)
@@ -74,13 +74,13 @@ def draw_loss(curve: Sequence[LossPoint], held_out: Sequence[HeldOutLoss] = (), 
 
 
 def _name_ends(axes: Any, ends: Mapping[str, tuple[float, str]]) -> None:
-    """Write beside the right edge what each line ends at, apart from each other where the ends are close."""
+    """Write the last value of each line at the right edge, without overlaps."""
     top = axes.get_ylim()[1]
-    place, floor = axes.get_yaxis_transform(), 0.0
+    transform, floor = axes.get_yaxis_transform(), 0.0
     for name, (value, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
         height = max(floor, value)
-        axes.text(1.04, height, f"{value:.3g}", transform=place, va="bottom", weight="bold", color=colour)
-        axes.text(1.04, height, name, transform=place, va="top", color=COLOURS["muted"])
+        axes.text(1.04, height, f"{value:.3g}", transform=transform, va="bottom", weight="bold", color=colour)
+        axes.text(1.04, height, name, transform=transform, va="top", color=COLOURS["muted"])
         floor = height + 0.24 * top
 
 

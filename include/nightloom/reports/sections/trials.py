@@ -1,4 +1,4 @@
-"""Trials: what several of them came to, from the rankings that they were pruned by."""
+"""Trials: results of several trials, from the rankings that pruned them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,40 +23,44 @@ class TrialFacts(Plain):
     """One trial among several."""
 
     trial: int
-    draw: int = Field(description="Trials of one draw differ in their seed alone.")
+    configuration: int = Field(description="Trials of one configuration differ only in their seed.")
     seed: int
-    settings: dict[str, Any] = Field(description="Those in which trials differ, by their place.")
-    losses: tuple[HeldOutLoss | None, ...] = Field(description="At each rung and at the end; None: not ranked there.")
-    pruned_at: float | None = Field(description="Share of the training after which it ended early.")
-    diverged: str | None = Field(default=None, description="Why its training diverged; None if it did not.")
-    seconds: float | None = Field(description="Of a device, all attempts together; None if that is not known.")
+    settings: dict[str, Any] = Field(description="Settings in which trials differ, by their path.")
+    losses: tuple[HeldOutLoss | None, ...] = Field(
+        description="Held-out losses at each rung and at the end. None if the trial was not ranked there."
+    )
+    pruned_at: float | None = Field(description="Share of the training after which the trial was pruned, or None.")
+    diverged: str | None = Field(default=None, description="Why the training diverged, or None if it did not.")
+    seconds: float | None = Field(description="Device time of all attempts, or None if that is not known.")
 
 
-class BestDraw(Plain):
-    """How far the best draw is from the next, beside how far apart seeds are."""
+class BestConfiguration(Plain):
+    """The lead of the best configuration over the next one, compared with the spread between seeds."""
 
-    share: float = Field(description="Of the training, after which they were compared.")
-    draws: int
-    draw: int
-    loss: Estimate = Field(description="Mean of its seeds, on the selection split; one seed tells no spread.")
-    next_draw: int | None
-    difference: Estimate | None = Field(description="Its mean less that of the next, over the seeds that both have.")
-    is_distinct: bool = Field(description="It is better than the next by more than seeds differ.")
+    share: float = Field(description="Share of the training after which they were compared.")
+    configurations: int
+    configuration: int
+    loss: Estimate = Field(description="Mean over its seeds on the selection split. One seed has no interval.")
+    next_configuration: int | None
+    difference: Estimate | None = Field(description="Its mean minus that of the next, over the seeds that both have.")
+    is_distinct: bool = Field(description="Whether its lead is larger than differences between seeds explain.")
 
 
 class Facts(Plain):
-    """The trials of the night's blueprint, where there are several."""
+    """The trials of the night's blueprint, if there are several."""
 
-    rungs: tuple[float, ...] = Field(description="Shares of the training after which they were ranked.")
-    trials: tuple[TrialFacts, ...] = Field(description="The best first, then the pruned, then the diverged.")
-    winner: int | None = Field(description="None if they have not come to the end.")
-    best: BestDraw | None = Field(description="None if they have not been ranked.")
-    seconds: Rounded = Field(description="Of devices, all trials together, as far as it is known.")
-    cost: Rounded | None = Field(description="By the prices when the report was written; None: a device has no price.")
+    rungs: tuple[float, ...] = Field(description="Shares of the training after which trials were ranked.")
+    trials: tuple[TrialFacts, ...] = Field(description="The best first, then pruned trials, then diverged ones.")
+    winner: int | None = Field(description="Trial number of the winner, or None if the last ranking is missing.")
+    best: BestConfiguration | None = Field(description="None if no ranking was made.")
+    seconds: Rounded = Field(description="Device time of all trials, as far as it is known.")
+    cost: Rounded | None = Field(
+        description="At the prices when the report was written, or None if a device has no price."
+    )
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return what the trials of the night's blueprint came to, where there are several."""
+    """Return the results of the night's trials, or None if there are fewer than two."""
     if night.blueprint is None or len(night.blueprint.content.trials) < 2:
         return None
     blueprint, rankings = night.blueprint.content, night.rankings
@@ -67,20 +71,20 @@ def read(night: NightManifests) -> Facts | None:
         rungs=rungs,
         trials=tuple(_list_trials(blueprint, rungs, rankings, progress)),
         winner=rankings[-1].result.going_on[0] if len(rankings) == len(rungs) + 1 else None,
-        best=_find_best_draw(blueprint.trials, rankings, (*rungs, 1.0)),
+        best=_find_best_configuration(blueprint.trials, rankings, (*rungs, 1.0)),
         seconds=round(sum(each.seconds for each in progress.values()), 2),
         cost=_sum_cost(list(progress.values()), night.prices),
     )
 
 
 def view(facts: Facts) -> Mapping[str, Any]:
-    """Return the table, the best first, and what the losses show, in sentences."""
-    has_draws = len({each.draw for each in facts.trials}) < len(facts.trials)
+    """Return the table, the best trial first, and what the losses show."""
+    has_configurations = len({each.configuration for each in facts.trials}) < len(facts.trials)
     return {
-        "has_draws": has_draws,
+        "has_configurations": has_configurations,
         "settings": list(_shorten(list(facts.trials[0].settings))),
         "shares": [*map(show_share, facts.rungs), "the end"],
-        "lines": [(each, describe_fate(each, facts)) for each in facts.trials],
+        "lines": [(each, describe_result(each, facts)) for each in facts.trials],
         "shown": _SHOWN,
         "summary": summarise(facts),
         "notes": [*describe_best(facts.best), *describe_divergence(facts.trials)],
@@ -94,17 +98,17 @@ def show_share(share: float) -> str:
 
 def summarise(facts: Facts) -> str:
     """Return how many trials there were and how they were ranked."""
-    draws = len({each.draw for each in facts.trials})
+    configurations = len({each.configuration for each in facts.trials})
     sizes = [each for trial in facts.trials for each in trial.losses if each]
     n = f", on {sizes[0].n:,} answers of the selection split" if sizes else ""
-    of_draws = f" of {draws} draws (those of one differ in their seed alone)" if draws < len(facts.trials) else ""
+    repeats = f" of {configurations} configurations with several seeds" if configurations < len(facts.trials) else ""
     pruned = sum(each.pruned_at is not None for each in facts.trials)
-    on_the_way = f"; {pruned} {'was' if pruned == 1 else 'were'} pruned on the way" if pruned else ""
-    return f"{len(facts.trials)} trials{of_draws}, ranked by their held-out loss{n}{on_the_way}."
+    early = f"; {pruned} pruned early" if pruned else ""
+    return f"{len(facts.trials)} trials{repeats}, ranked by held-out loss{n}{early}."
 
 
-def describe_fate(trial: TrialFacts, facts: Facts) -> str:
-    """Return what became of a trial."""
+def describe_result(trial: TrialFacts, facts: Facts) -> str:
+    """Return the result of a trial."""
     if trial.trial == facts.winner:
         return "the candidate"
     if trial.diverged:
@@ -115,31 +119,33 @@ def describe_fate(trial: TrialFacts, facts: Facts) -> str:
 
 
 def describe_divergence(trials: Sequence[TrialFacts]) -> Iterator[str]:
-    """Return how many diverged, and why the first did: what ails one mostly ails all."""
+    """Return how many diverged, and why the first did. The cause is usually the same for all."""
     diverged = [each for each in trials if each.diverged]
     if diverged:
         yield f"{len(diverged)} of {len(trials)} trials diverged. Trial {diverged[0].trial}: {diverged[0].diverged}."
 
 
-def describe_best(best: BestDraw | None) -> Iterator[str]:
-    """Return which draw is best, and whether seeds alone may explain it."""
+def describe_best(best: BestConfiguration | None) -> Iterator[str]:
+    """Return which configuration is best, and whether seeds alone may explain its lead."""
     if best is None:
         return
     where = "at the end" if best.share == 1 else f"after {show_share(best.share)} of the training"
-    if best.next_draw is None:
-        yield f"Draw {best.draw} was the only one {where}: its mean loss is {_show_mean(best.loss)}."
+    if best.next_configuration is None:
+        yield f"Configuration {best.configuration} was the only one {where}. Its mean loss is {_show_mean(best.loss)}."
         return
-    beginning = f"Of {best.draws} draws {where}, draw {best.draw} had the lowest mean loss, {_show_mean(best.loss)}"
+    beginning = f"Configuration {best.configuration} has the lowest mean loss of {best.configurations} {where}"
+    lowest = f"{beginning}: {_show_mean(best.loss)}."
     lead = best.difference
     if lead is None or lead.low is None:
         yield (
-            f"{beginning}. Whether its lead over draw {best.next_draw} is more than seeds differ is not known: list "
-            f"two or more `seeds` under `train.trials` to learn it."
+            f"{lowest} It is unknown whether seeds alone explain its lead over configuration "
+            f"{best.next_configuration}. To find out, list two or more `seeds` under `train.trials`."
         )
         return
     interval = show_interval(lead.value, lead.low, lead.high, PLAIN.signed)
-    verdict = "it is better by more than seeds differ" if best.is_distinct else "seeds alone may explain that"
-    yield f"{beginning}. Against draw {best.next_draw}, the next, {interval}, paired by seed, n = {lead.n}: {verdict}."
+    verdict = "larger than seeds alone explain" if best.is_distinct else "seeds alone may explain this"
+    difference = f"Difference to configuration {best.next_configuration}, paired by seed: {interval}, n = {lead.n}"
+    yield f"{lowest} {difference}: {verdict}."
 
 
 def _list_trials(
@@ -161,7 +167,7 @@ def _list_trials(
     for number in sorted(dict.fromkeys([*ranked, *range(len(spec.trials))]), key=diverged.__contains__):
         yield TrialFacts(
             trial=number,
-            draw=draws[number],
+            configuration=draws[number],
             seed=spec.trials[number].seed,
             settings=settings[number],
             losses=tuple(standings.get(number) for standings in losses),
@@ -171,14 +177,14 @@ def _list_trials(
         )
 
 
-def _find_best_draw(
+def _find_best_configuration(
     plans: Sequence[TrialPlan], rankings: Sequence[Ranking], shares: Sequence[float]
-) -> BestDraw | None:
-    """Compare the draws where there were two of them last: at the end, or at the rung before the best was alone."""
+) -> BestConfiguration | None:
+    """Compare configurations at the last ranking that has two or more of them."""
     ranked = [
         (losses, share)
         for ranking, share in zip(rankings, shares, strict=False)
-        if (losses := _losses_of_draws(plans, ranking.result.standings))
+        if (losses := _losses_of_configurations(plans, ranking.result.standings))
     ]
     several = [one for one in ranked if len(one[0]) > 1]
     if not ranked:
@@ -186,25 +192,25 @@ def _find_best_draw(
     losses, share = (several or ranked)[-1]
     best = compare_draws(losses)
     lead = best.difference
-    return BestDraw(
+    return BestConfiguration(
         share=share,
-        draws=len(losses),
-        draw=best.draw,
+        configurations=len(losses),
+        configuration=best.draw,
         loss=estimate(best.mean, best.interval, best.seeds),
-        next_draw=best.next_draw,
+        next_configuration=best.next_draw,
         difference=None if lead is None else estimate(lead, best.difference_interval, best.pairs),
         is_distinct=best.is_distinct,
     )
 
 
-def _losses_of_draws(plans: Sequence[TrialPlan], standings: Sequence[Standing]) -> Losses:
-    """Return the losses of each draw by seed; of a draw with a trial that diverged only if there is no other draw."""
+def _losses_of_configurations(plans: Sequence[TrialPlan], standings: Sequence[Standing]) -> Losses:
+    """Return the losses by configuration and seed. Diverged ones are left out unless there is no other."""
     unsafe = {each.draw for each in standings if each.diverged}
     losses: dict[int, dict[int, float]] = {}
     for each in standings:
         if each.held_out is not None:
             losses.setdefault(each.draw, {})[plans[each.trial].seed] = each.held_out.loss
-    return {draw: of_seeds for draw, of_seeds in losses.items() if draw not in unsafe} or losses
+    return {draw: by_seed for draw, by_seed in losses.items() if draw not in unsafe} or losses
 
 
 def _sum_cost(progress: Sequence[TrialProgress], prices: Mapping[str, float]) -> float | None:
@@ -218,11 +224,11 @@ def _show_mean(loss: Estimate) -> str:
     return f"{show_interval(loss.value, loss.low, loss.high)} over {loss.n} seeds"
 
 
-def _shorten(places: Sequence[str]) -> Iterator[str]:
-    """Return each place's last part, or all of it where two have the same."""
-    lasts = [place.rpartition(".")[2] for place in places]
-    for place, last in zip(places, lasts, strict=True):
-        yield last if lasts.count(last) == 1 else place
+def _shorten(paths: Sequence[str]) -> Iterator[str]:
+    """Return the last part of each path, or the whole path if two have the same last part."""
+    lasts = [path.rpartition(".")[2] for path in paths]
+    for path, last in zip(paths, lasts, strict=True):
+        yield last if lasts.count(last) == 1 else path
 
 
 SECTION = Section(Path(__file__), "Trials", Facts, read, view)

@@ -1,4 +1,4 @@
-"""The candidate compared: figures with text as text and colours of the page, and lines as people read them."""
+"""Comparison: figures with real text and the colours of the page, and one line per comparison."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.factories.manifests import make_comparison, make_metric
 from tests.factories.report_nights import words_of
 
 
-def test_comparison_is_one_line_with_its_uncertainty_and_n() -> None:
+def test_comparison_is_one_line() -> None:
     assert show_line(make_comparison(), make_metric()) == (
         "team 0.912 [0.887, 0.932] n=640  vs champion +0.021 [-0.006, +0.049] margin 0.020: INCONCLUSIVE"
     )
@@ -25,7 +25,7 @@ def rate(part: str | None, correct: int, n: int) -> Metric:
     return make_metric(slice=part, value=value, n=n, low=0.1, high=0.9)
 
 
-def test_colours_are_variables_of_the_page() -> None:
+def test_colours_are_css_variables() -> None:
     svg = draw_scores(scores(rate(None, 5, 10)), "team")
     assert "var(--candidate)" in svg
     assert re.findall(r"#[0-9a-f]{6}", svg) == []
@@ -40,23 +40,23 @@ MS = Scale(kind="real", unit="ms", direction="lower", least=0, most=None)
 LATENCY = make_metric(name="latency", scorer="latency/1", scale=MS, value=412.34, low=398, high=431)
 
 
-def test_real_scores_are_drawn_in_their_unit() -> None:
+def test_real_scores_show_unit() -> None:
     drawn = words_of(draw_scores(scores(LATENCY), "latency"))
     assert "412.3 ms" in drawn
     assert "100%" not in drawn
 
 
-def test_a_score_without_an_interval_is_a_mark() -> None:
+def test_score_without_interval_is_drawn() -> None:
     alone = LATENCY.model_copy(update={"low": None, "high": None, "n": 1})
     assert "412.3 ms" in words_of(draw_scores(scores(alone), "latency"))
 
 
-def test_differences_of_real_scores_say_what_is_better() -> None:
+def test_differences_show_better_direction() -> None:
     comparison = make_comparison(metric="latency", scale=MS, difference=-12.5, low=None, high=None, margin=20)
     assert "ms more than the other; lower is better" in words_of(draw_differences([comparison]))
 
 
-def test_slice_without_items_has_no_rate() -> None:
+def test_empty_slice_has_no_rate() -> None:
     assert "no item" in words_of(draw_scores(scores(rate(None, 0, 0)), "team"))
 
 
@@ -75,6 +75,6 @@ def test_names_from_data_stay_text(name: str, shown: str) -> None:
     assert shown in words_of(draw_scores(scores(rate(None, 1, 3), rate(name, 1, 3)), "team"))
 
 
-def test_only_the_largest_slices_are_drawn() -> None:
+def test_largest_slices_are_drawn() -> None:
     drawn = words_of(draw_scores(scores(*(rate(f"s{n:02}", 1, n) for n in range(1, 21))), "team"))
     assert [word for word in drawn if word.startswith("s")] == [f"s{n}, n = {n}" for n in range(13, 21)]

@@ -1,4 +1,4 @@
-"""Planted faults: how many of them each rule found, and how many sound rows it took."""
+"""Planted rows: how many rows with planted faults each rule found, and its false positives."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ _TRUSTED = 0.99
 
 
 class RuleFacts(Plain):
-    """How the planted faults that one rule is to find fared."""
+    """Result of one rule on the planted rows that it should find."""
 
-    result: PlantedResult = Field(description="Of all kinds of fault with this outcome and rule together.")
-    recall: Estimate | None = Field(description="None if no fault was planted.")
-    precision: Estimate | None = Field(description="None if no row was taken.")
+    result: PlantedResult = Field(description="Sum over all kinds of fault with this outcome and rule.")
+    recall: Estimate | None = Field(description="None if no row was planted.")
+    precision: Estimate | None = Field(description="None if the rule found no row.")
 
     @property
     def is_trusted(self) -> bool:
@@ -29,22 +29,22 @@ class RuleFacts(Plain):
 
 
 class Facts(Plain):
-    """The planted faults."""
+    """The results of all rules on the planted rows."""
 
     rules: tuple[RuleFacts, ...]
-    sound_rows: int | None = Field(description="Rows that were not planted.")
-    sound_rows_touched: int | None
+    other_rows: int | None = Field(description="Rows that were not planted, or None if that is not known.")
+    changed_rows: int | None = Field(description="Other rows that were merged, repaired or quarantined.")
 
 
 def read(night: NightManifests) -> Facts | None:
-    """Return how the planted faults fared."""
+    """Return the results on the planted rows, or None if no row was planted."""
     if night.preparation is None or not night.preparation.content.planted:
         return None
     content = night.preparation.content
     return Facts(
         rules=tuple(_measure(result) for result in _add_kinds(content.planted)),
-        sound_rows=content.sound_rows,
-        sound_rows_touched=content.sound_rows_touched,
+        other_rows=content.sound_rows,
+        changed_rows=content.sound_rows_touched,
     )
 
 
@@ -62,7 +62,7 @@ def _estimate_rate(part: int, whole: int) -> Estimate | None:
 
 
 def _add_kinds(results: Sequence[PlantedResult]) -> Iterator[PlantedResult]:
-    """Add up the kinds of fault that one rule is to treat in one way; each has the same sound rows."""
+    """Add up the kinds of fault with the same rule and outcome. Their false positives are the same rows."""
     together: dict[tuple[str, str], list[PlantedResult]] = {}
     for result in results:
         together.setdefault((result.rule, result.outcome), []).append(result)
@@ -77,4 +77,4 @@ def _add_kinds(results: Sequence[PlantedResult]) -> Iterator[PlantedResult]:
         )
 
 
-SECTION = Section(Path(__file__), "Planted faults", Facts, read)
+SECTION = Section(Path(__file__), "Planted rows", Facts, read)
