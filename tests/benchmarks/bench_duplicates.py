@@ -20,8 +20,8 @@ import rensa  # noqa: F401  # libraries are loaded before the clock starts, as t
 import scipy.sparse.csgraph  # noqa: F401
 from bench_prepare import make_words
 from nightloom.curation.minhash import jaccard, shingle_texts
-from nightloom.curation.near_duplicates import find_relatives
-from nightloom.curation.passes import write_sketches
+from nightloom.curation.near_duplicates import find_near_duplicates
+from nightloom.curation.passes import write_signatures
 from nightloom.curation.rules import KEY
 from nightloom.curation.scratch import Scratch
 
@@ -38,7 +38,7 @@ lsh = MinHashLSH(num_perm=126, params=(21, 6))
 pairs = []
 for number, text in enumerate(texts):
     sketch = MinHash(num_perm=126, seed=20)
-    sketch.update_batch({text[place : place + 5].encode() for place in range(len(text) - 4)})
+    sketch.update_batch({text[position : position + 5].encode() for position in range(len(text) - 4)})
     pairs += [(other, number) for other in lsh.query(sketch)]
     lsh.insert(number, sketch, check_duplication=False)
 print(json.dumps({"seconds": time.perf_counter() - started, "pairs": pairs}))
@@ -71,7 +71,7 @@ def make_texts() -> tuple[list[str], dict[tuple[int, int], float]]:
         drawn[TEXTS - 1 - copy, changed] = rng.integers(0, len(words), len(changed))
     texts = words.gather(drawn.reshape(-1)).reshape((TEXTS, 75)).arr.join(" ").to_list()
     pairs = [(int(copy), TEXTS - 1 - int(copy)) for copy in copies]
-    return texts, {pair: jaccard(*shingle_texts([texts[place] for place in pair])) for pair in pairs}
+    return texts, {pair: jaccard(*shingle_texts([texts[position] for position in pair])) for pair in pairs}
 
 
 def _find(texts: list[str], scratch: Scratch) -> tuple[float, set[tuple[int, int]]]:
@@ -80,8 +80,8 @@ def _find(texts: list[str], scratch: Scratch) -> tuple[float, set[tuple[int, int
     started = time.perf_counter()
     for part, some in enumerate((rows, rows.clear())):
         scratch.write_rows(part, some)
-        write_sketches(scratch, part, some, SIMILARITY)
-    pairs = find_relatives(scratch, [0, len(rows)], SIMILARITY).pairs
+        write_signatures(scratch, part, some, SIMILARITY)
+    pairs = find_near_duplicates(scratch, [0, len(rows)], SIMILARITY).pairs
     return time.perf_counter() - started, set(pairs.rows())
 
 

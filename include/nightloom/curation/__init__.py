@@ -1,1 +1,1 @@
-"""Curation: what becomes of each record on its way to a training set."""
+"""Curation: give each record an outcome, and turn records into examples."""

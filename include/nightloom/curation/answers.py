@@ -1,4 +1,4 @@
-"""Answers: what is wrong with one, and what it says in the fields that have a fixed set of values."""
+"""Answers: read and check the fields of a record's answer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from nightloom.recipes.schema import AnswerField
 
 
 def decode_answers(answers: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
-    """Return a column for each field of answers in canonical JSON; nothing where an answer is nothing or lacks it."""
+    """Return one column for each field of answers in canonical JSON; null where an answer lacks the field."""
     if not fields:
         return pl.DataFrame(height=len(answers))
     kind = pl.Struct(dict.fromkeys(fields, pl.String))
@@ -17,12 +17,12 @@ def decode_answers(answers: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
 
 
 def encode_answers(values: pl.DataFrame) -> pl.Series:
-    """Return answers in canonical JSON, of a column for each field."""
+    """Return answers in canonical JSON, made of one column for each field."""
     return values.select(pl.struct(sorted(values.columns)).struct.json_encode().alias("answer"))["answer"]
 
 
 def check_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
-    """Describe why answers cannot be learned from: rule, measured and threshold, or nothing; no values are shown."""
+    """Return rule, measured and threshold for each answer that cannot be used, else nulls. No values are shown."""
     values = decode_answers(answers, list(answer))
     missing = _name_fields(values, {name: pl.col(name).is_null() for name in answer})
     foreign = _name_fields(
@@ -38,17 +38,17 @@ def check_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.D
 
 
 def closed_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.Series:
-    """Return the part of each answer in which two rows may contradict each other.
+    """Return the part of each answer in which two rows can contradict each other.
 
-    That is the fields with a fixed set of values, or all of them where there is no such field: two replies in free
-    text may differ and both be right.
+    This is the fields with a fixed set of values, or all fields if none has one. Two replies in free text may differ
+    and both be right.
     """
     closed = [name for name, field in answer.items() if field.one_of] or list(answer)
     return encode_answers(decode_answers(answers, list(answer)).select(closed)) if closed else answers
 
 
 def _name_fields(values: pl.DataFrame, wrong: Mapping[str, pl.Expr]) -> pl.Series:
-    """Return the names of the fields that are wrong in each row, separated by commas."""
+    """Return for each row the names of its wrong fields, separated by commas."""
     names = [pl.when(is_wrong).then(pl.lit(name)) for name, is_wrong in wrong.items()]
     if not names:
         return pl.repeat("", len(values), eager=True)

@@ -1,8 +1,8 @@
-"""Contamination: what training rows repeat of evaluation items, in runs of 8, 12 and 13 words.
+"""Contamination: overlap of training rows with evaluation items, in word n-grams of 8, 12 and 13.
 
-A row is refused when it holds most of an item, or an item holds most of it, by 8-grams. What the rows that stay repeat
-of each item, taken together, is measured afterwards; it tells the clean items from the others. Sizes of runs: 13 is
-GPT-3's (Brown et al. 2020, appendix C), 8 PaLM's (Chowdhery et al. 2022, section 8), 12 lies in between.
+A row is refused when it holds most of an item's 8-grams, or an item holds most of its 8-grams. Afterwards the overlap
+of each item with all remaining rows together is measured, which separates clean items from contaminated ones. Size 13
+is GPT-3's (Brown et al. 2020, appendix C), 8 is PaLM's (Chowdhery et al. 2022, section 8), and 12 lies between.
 """
 
 import re
@@ -20,25 +20,25 @@ SIZES = (8, 12, 13)
 
 Grams = npt.NDArray[np.uint64]
 
-_FACTORS = np.array([pow(0x9E3779B97F4A7C15, place, 1 << 64) for place in range(1, max(SIZES) + 1)], np.uint64)
+_FACTORS = np.array([pow(0x9E3779B97F4A7C15, position, 1 << 64) for position in range(1, max(SIZES) + 1)], np.uint64)
 _SLOTS_BITS = 22
 _ROWS_AT_ONCE = 16_384
 _WORD = re.compile(r"[^\W_]+")
 
-_REPEATED = {"place": pl.UInt32, "gram": pl.UInt64}
+_REPEATED = {"position": pl.UInt32, "gram": pl.UInt64}
 
 
 def list_grams(texts: pl.Series, size: int) -> pl.DataFrame:
-    """Return every run of so many words of comparable texts: text, word (places) and gram (a hash)."""
+    """Return all word n-grams of comparable texts: text and word (positions) and gram (a hash)."""
     words = texts.str.split(" ")
     counts = words.list.len().to_numpy().astype(np.int64)
     flat = words.explode().to_frame("word").select(NonCryptographicHashingNameSpace(pl.col("word")).xxhash64())
     hashes = flat["word"].fill_null(0).to_numpy()
     runs = max(len(hashes) - size + 1, 0)
-    # The size is mixed in, so that no run of eight words is taken for one of twelve.
+    # The size is part of the hash, so that an 8-gram never equals a 12-gram.
     grams = np.full(runs, size, np.uint64) * _FACTORS[-1]
-    for place in range(size):
-        grams += hashes[place : place + runs] * _FACTORS[place]
+    for position in range(size):
+        grams += hashes[position : position + runs] * _FACTORS[position]
     text = np.repeat(np.arange(len(texts), dtype=np.uint32), counts)[:runs]
     starts = np.cumsum(counts) - counts
     word = (np.arange(runs) - starts[text]).astype(np.uint32)
@@ -47,69 +47,71 @@ def list_grams(texts: pl.Series, size: int) -> pl.DataFrame:
 
 
 def index_items(compared: pl.Series) -> pl.DataFrame:
-    """Return the grams of evaluation items of all sizes: size, item (place), word (place) and gram."""
+    """Return the grams of evaluation items of all sizes: size, item (position), word (position) and gram."""
     grams = [list_grams(compared, size).with_columns(size=pl.lit(size, pl.UInt8)) for size in SIZES]
     return pl.concat(grams).rename({"text": "item"})
 
 
-def find_repeated(compared: pl.Series, places: npt.NDArray[np.uint32], items: pl.DataFrame) -> pl.DataFrame:
-    """Find the grams of items in texts.
+def find_repeated(compared: pl.Series, positions: npt.NDArray[np.uint32], items: pl.DataFrame) -> pl.DataFrame:
+    """Find the n-grams of items in texts.
 
     Args:
         compared: Comparable texts.
-        places: What each is called in the answer.
-        items: Of `index_items`.
+        positions: The number of each text in the result.
+        items: As `index_items` returns it.
 
     Returns:
-        place and gram, each pair once.
+        position and gram, each pair once.
     """
     found = [pl.DataFrame(schema=_REPEATED)]
-    known = {size: _Known(items.filter(size=size)["gram"].unique()) for size in SIZES}
+    known = {size: _GramSet(items.filter(size=size)["gram"].unique()) for size in SIZES}
     for start in range(0, len(compared) if len(items) else 0, _ROWS_AT_ONCE):
-        texts, names = compared[start : start + _ROWS_AT_ONCE], places[start : start + _ROWS_AT_ONCE]
+        texts, names = compared[start : start + _ROWS_AT_ONCE], positions[start : start + _ROWS_AT_ONCE]
         chosen = np.arange(len(texts), dtype=np.uint32)
         for size in SIZES:
             grams = known[size].keep(list_grams(texts.gather(chosen), size))
             if grams.is_empty():
-                break  # A text without a run of eight words has none of twelve.
-            found.append(pl.DataFrame({"place": names[chosen[grams["text"].to_numpy()]], "gram": grams["gram"]}))
+                break  # A text without a common 8-gram has no common 12-gram.
+            found.append(pl.DataFrame({"position": names[chosen[grams["text"].to_numpy()]], "gram": grams["gram"]}))
             chosen = chosen[grams["text"].unique().sort().to_numpy()]
     return pl.concat(found).unique(maintain_order=True)
 
 
 def measure_rows(repeated: pl.DataFrame, compared: pl.Series, items: pl.DataFrame) -> pl.DataFrame:
-    """Return position, item and containment of rows: the share of one's 8-grams that the other has, too.
+    """Return position, item and containment of rows: the share of the 8-grams of one that the other has too.
 
-    The larger of both, and of the item where it is largest.
+    It is the larger share of the two, for the item with the largest share.
 
     Args:
-        repeated: Of `find_repeated`; places are those in `compared`.
+        repeated: As `find_repeated` returns it; positions are those in `compared`.
         compared: The texts.
-        items: Of `index_items`.
+        items: As `index_items` returns it.
     """
     runs = items.filter(size=SIZES[0])
     totals = runs.group_by("item").agg(of_item=pl.col("gram").n_unique())
-    both = repeated.join(runs.select("item", "gram").unique(), on="gram").group_by("place", "item").len()
-    places = both["place"].unique()
-    rows = list_grams(compared.gather(places), SIZES[0]).group_by("text").agg(of_row=pl.col("gram").n_unique())
-    of_row = rows.select(place=places.gather(rows["text"]), of_row="of_row")
-    shares = both.join(totals, on="item").join(of_row, on="place")
+    both = repeated.join(runs.select("item", "gram").unique(), on="gram").group_by("position", "item").len()
+    positions = both["position"].unique()
+    rows = list_grams(compared.gather(positions), SIZES[0]).group_by("text").agg(of_row=pl.col("gram").n_unique())
+    of_row = rows.select(position=positions.gather(rows["text"]), of_row="of_row")
+    shares = both.join(totals, on="item").join(of_row, on="position")
     containment = pl.max_horizontal(pl.col("len") / pl.col("of_item"), pl.col("len") / pl.col("of_row"))
-    measured = shares.select("place", "item", containment=containment)
-    return measured.sort("containment", "item", descending=[True, False]).unique("place", keep="first").sort("place")
+    measured = shares.select("position", "item", containment=containment)
+    return (
+        measured.sort("containment", "item", descending=[True, False]).unique("position", keep="first").sort("position")
+    )
 
 
 def measure_items(
     items: pl.DataFrame, grams: pl.DataFrame, seen: Grams, nearest: pl.DataFrame, threshold: float
 ) -> pl.DataFrame:
-    """Return a line of CONTAMINATION for each item.
+    """Return one row of CONTAMINATION for each item.
 
     Args:
         items: evalset, item_id and text (turns joined by line ends) of each item.
-        grams: Of `index_items`, for the same items in the same order.
-        seen: Grams that stand in rows that stay, sorted.
-        nearest: item (place), row_id and similarity of rows that were refused for being like an item.
-        threshold: Share of an item's 8-grams from which it counts as repeated.
+        grams: As `index_items` returns it, for the same items in the same order.
+        seen: N-grams of the remaining rows, sorted.
+        nearest: item (position), row_id and similarity of rows that were refused because of an item.
+        threshold: Share of repeated 8-grams from which an item is contaminated.
     """
     marked = grams.with_columns(seen=pl.Series(np.isin(grams["gram"].to_numpy(), seen)))
     most = nearest.sort("similarity", "row_id", descending=[True, False], nulls_last=True).unique("item", keep="first")
@@ -125,18 +127,18 @@ def measure_items(
 
 
 def _find_spans(text: str, starts: Sequence[int]) -> list[dict[str, int]]:
-    """Return where the runs of eight words that begin at these words lie, in characters; touching ones are one."""
+    """Return the character spans of the 8-grams that start at these words; spans that touch are merged."""
     words = [match.span() for match in _WORD.finditer(text)]
     covered = sorted({word for start in starts for word in range(start, start + SIZES[0])} & set(range(len(words))))
     if not covered:
         return []
-    breaks = [place for place, (one, two) in enumerate(pairwise(covered), start=1) if two > one + 1]
+    breaks = [position for position, (one, two) in enumerate(pairwise(covered), start=1) if two > one + 1]
     runs = [covered[start:end] for start, end in pairwise([0, *breaks, len(covered)])]
     return [{"start": words[run[0]][0], "end": words[run[-1]][1]} for run in runs]
 
 
-class _Known:
-    """A set of grams, asked of millions: a table of bits says no to nearly all of them at once."""
+class _GramSet:
+    """A set of n-grams for millions of look-ups: a table of bits rules out nearly all of them at once."""
 
     def __init__(self, grams: pl.Series) -> None:
         self._grams = np.sort(grams.to_numpy())

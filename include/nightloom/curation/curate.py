@@ -1,4 +1,4 @@
-"""Curation: records in, examples out, and one line of the ledger for every record."""
+"""Curation: turn records into examples, with one ledger line for every record."""
 
 import logging
 import os
@@ -26,17 +26,17 @@ from nightloom.curation import contamination, rules
 from nightloom.curation.clusters import assign_clusters, quarantine_bridges
 from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.minhash import comparable_texts
-from nightloom.curation.near_duplicates import find_relatives
+from nightloom.curation.near_duplicates import find_near_duplicates
 from nightloom.curation.passes import (
     Batch,
     Closed,
     Job,
-    Place,
     Scanned,
+    SortKey,
     close_parts,
     scan_parts,
     write_job,
-    write_sketches,
+    write_signatures,
 )
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import whole_text
@@ -60,17 +60,14 @@ _DECIDED = _COMPARED[2:]
 
 @dataclass(frozen=True, slots=True)
 class Curation:
-    """What records came to: blobs of EXAMPLES (in the order in which the rows came), LEDGER and QUARANTINE.
+    """The result of curation: blobs of EXAMPLES, LEDGER, QUARANTINE and CONTAMINATION, and counts."""
 
-    And what bytes tell of the examples' tokens, where tokens were counted.
-    """
-
-    examples: tuple[str, ...]
+    examples: tuple[str, ...]  # in the order of version and row id
     ledger: tuple[str, ...]
     quarantine: tuple[str, ...]
-    contamination: str | None
+    contamination: str | None  # None if there are no evaluation items
     counts: tuple[RuleCount, ...]
-    bound: TokenBound | None = None
+    bound: TokenBound | None = None  # how bytes limit tokens; None if tokens are not counted
 
 
 def curate_records(
@@ -83,21 +80,21 @@ def curate_records(
     items: pl.DataFrame = NO_ITEMS,
     failures: pl.DataFrame = NO_FAILURES,
 ) -> Curation:
-    """Return every record its outcome, and the examples that remain.
+    """Give every record an outcome, and collect the examples.
 
-    Memory holds one part for each process and some fifty bytes for each row, whatever the number of rows.
+    Memory holds one part for each process, and about fifty bytes for each row.
 
     Args:
-        store: Where records are and results go.
+        store: Holds the records, and receives the results.
         records: Rows as they were received.
         answer: Fields of the answer, and the values that they may have.
         settings: Policies and thresholds.
-        inputs: What is taken over from earlier nights and from people.
+        inputs: What earlier nights and people decided.
         items: Evaluation items, which must not be trained on (ITEMS).
         failures: Newest rows that a suite refused (FAILURES).
 
     Raises:
-        InputError: The base model has no tokenizer with a chat template, or a scanner is not there.
+        InputError: The base model has no tokenizer with a chat template, or a scanner is not installed.
         ManifestError: A blob is missing or damaged.
         StoreError: The store does not answer.
         InternalError: A row was lost.
@@ -121,7 +118,8 @@ def curate_records(
         batch.scratch.write("grams", contamination.index_items(compared))
         curation = _curate(batch, items)
     _account_for_all(curation, records.content.rows)
-    logger.info("records %s: %s", short(records.id), _spell_counts(curation.counts))
+    counts = ", ".join(f"{count.rows} {count.outcome} ({count.rule or 'unchanged'})" for count in curation.counts)
+    logger.info("records %s curated: %s", short(records.id), counts)
     return curation
 
 
@@ -137,37 +135,37 @@ def read_items(store: ObjectStore, eval_sets: Iterable[EvalSetId]) -> pl.DataFra
 def _curate(batch: Batch, items: pl.DataFrame) -> Curation:
     scanned = _scan_all(batch)
     firsts = list(accumulate((part.rows for part in scanned), initial=0))
-    alike = _settle_relatives(batch, firsts)
+    items_near = _assign_near_duplicates(batch, firsts)
     edges = _choose_edges(scanned)
     closed = _close_all(batch, edges)
     return Curation(
         examples=put_parts(batch.store, _read_examples(batch, len(edges) + 1), EXAMPLES, sort=False),
         ledger=tuple(part.ledger for part in closed),
         quarantine=tuple(part.quarantine for part in closed),
-        contamination=_measure_items(batch, items, alike, firsts),
+        contamination=_measure_items(batch, items, items_near, firsts),
         counts=_add_counts(closed),
         bound=scanned[0].bound if scanned else None,
     )
 
 
 def _write_items(batch: Batch, items: pl.DataFrame) -> pl.Series:
-    """Keep the items as one more part, and give what they are compared by."""
-    said = items.select(whole_text("history", "text").alias("said"))["said"]
-    compared = comparable_texts(said).alias("compared")
+    """Write the items as one more part, and return their comparable texts."""
+    texts = items.select(whole_text("history", "text").alias("text"))["text"]
+    compared = comparable_texts(texts).alias("compared")
     rows = items.with_columns(compared, outcome=pl.lit(None, pl.String)).with_columns(key=rules.KEY)
     last = len(batch.job.records)
     batch.scratch.write_rows(last, rows)
-    write_sketches(batch.scratch, last, rows, batch.job.settings.near_duplicate_similarity)
+    write_signatures(batch.scratch, last, rows, batch.job.settings.near_duplicate_similarity)
     return compared
 
 
 def _scan_all(batch: Batch) -> list[Scanned]:
-    # Tokens are counted by the interpreter that trains, which has the tokenizers.
+    # Tokens are counted by the interpreter that trains, because it has the tokenizers.
     python = None if batch.job.tokens else sys.executable
     return [Scanned.model_validate(one) for one in _each_part(batch, scan_parts, batch.scan, python)]
 
 
-def _close_all(batch: Batch, edges: Sequence[Place]) -> list[Closed]:
+def _close_all(batch: Batch, edges: Sequence[SortKey]) -> list[Closed]:
     done = _each_part(batch, close_parts, lambda part: batch.close(part, edges), sys.executable, edges=list(edges))
     return [Closed.model_validate(one) for one in done]
 
@@ -175,9 +173,9 @@ def _close_all(batch: Batch, edges: Sequence[Place]) -> list[Closed]:
 def _each_part(
     batch: Batch, function: Callable[..., list[Any]], here: Callable[[int], Any], python: str | None, **arguments: Any
 ) -> list[Any]:
-    """Do something for each part: in this process where it is one part for this interpreter.
+    """Return a function's result for each part.
 
-    Otherwise in as many processes as there are processors.
+    One part for this interpreter is handled in this process, others in as many processes as there are processors.
     """
     count = len(batch.job.records)
     children = min(count, len(os.sched_getaffinity(0)))
@@ -197,44 +195,46 @@ def _each_part(
     return [done[part] for part in range(count)]
 
 
-def _settle_relatives(batch: Batch, firsts: Sequence[int]) -> pl.DataFrame:
-    """Decide on rows that have something in common, and give what `Relatives` says of items: no more is held on."""
+def _assign_near_duplicates(batch: Batch, firsts: Sequence[int]) -> pl.DataFrame:
+    """Decide on rows with near-duplicates, and return `NearDuplicates.items`; the rest leaves memory."""
     scratch, settings = batch.scratch, batch.job.settings
-    relatives = find_relatives(scratch, firsts, settings.near_duplicate_similarity)
-    related = _read_related(scratch, firsts, relatives.rows)
-    settled = pl.concat([scratch.read(f"settled-{part}") for part in range(len(firsts) - 1)]).unique()
-    scratch.write("settled", settled)
-    _write_decisions(scratch, firsts, _settle_related(related, relatives.pairs, settled, settings))
-    return relatives.items
+    near_duplicates = find_near_duplicates(scratch, firsts, settings.near_duplicate_similarity)
+    related = _read_related(scratch, firsts, near_duplicates.rows)
+    kept_splits = pl.concat([scratch.read(f"kept_splits-{part}") for part in range(len(firsts) - 1)]).unique()
+    scratch.write("kept_splits", kept_splits)
+    _write_decisions(scratch, firsts, _decide_related(related, near_duplicates.pairs, kept_splits, settings))
+    return near_duplicates.items
 
 
-def _read_related(scratch: Scratch, firsts: Sequence[int], relatives: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that have something in common with others, the oldest first."""
+def _read_related(scratch: Scratch, firsts: Sequence[int], related: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with near-duplicates or near an item, the oldest first."""
     parts = []
     for part, (first, end) in enumerate(pairwise(firsts)):
-        own = relatives.filter(pl.col("number").is_between(first, end - 1))
-        columns = [*_COMPARED, "says", "key", "prior_cluster", "prior_split", "clean", "clean_history"]
+        own = related.filter(pl.col("number").is_between(first, end - 1))
+        columns = [*_COMPARED, "closed_answer", "key", "prior_cluster", "prior_split", "clean", "clean_history"]
         if len(own):
             rows = scratch.read_rows(part, columns)[(own["number"] - first).to_list()]
-            said = sha256(whole_text("clean_history", "clean"))
-            parts.append(_copy(rows.with_columns(said=said).drop("clean", "clean_history").hstack(own)))
+            digest = sha256(whole_text("clean_history", "clean"))
+            parts.append(_copy(rows.with_columns(text_digest=digest).drop("clean", "clean_history").hstack(own)))
     return pl.concat(parts).sort("version", "row_id", maintain_order=True) if parts else pl.DataFrame()
 
 
 def _copy(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame of its own: rows that are picked out of many would keep the texts of all in memory."""
+    """Return a copy: rows picked from a frame would keep the texts of all its rows in memory."""
     return pl.DataFrame(pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
 
-def _settle_related(rows: pl.DataFrame, pairs: pl.DataFrame, settled: pl.DataFrame, settings: Prepare) -> pl.DataFrame:
-    """Return number and what was decided of the rows that have something in common with others."""
+def _decide_related(
+    rows: pl.DataFrame, pairs: pl.DataFrame, kept_splits: pl.DataFrame, settings: Prepare
+) -> pl.DataFrame:
+    """Return number and decision of the rows with near-duplicates or near an item."""
     if rows.is_empty():
         return pl.DataFrame(schema={"number": pl.UInt32, **dict.fromkeys(_DECIDED, pl.String)})
     similarity = settings.near_duplicate_similarity
     rows = rules.refuse_contaminated(rows, similarity)
     rows = quarantine_bridges(rows, pairs)
-    rows = assign_clusters(rows, settings.split, settled)
-    rows = rules.settle_contradictions(rows, settings.contradictions)
+    rows = assign_clusters(rows, settings.split, kept_splits)
+    rows = rules.refuse_contradictions(rows, settings.contradictions)
     rows = rules.merge_duplicates(rows, settings.near_duplicates, similarity)
     return rows.select("number", *_DECIDED)
 
@@ -245,21 +245,21 @@ def _write_decisions(scratch: Scratch, firsts: Sequence[int], decisions: pl.Data
         scratch.write(f"decisions-{part}", own.with_columns(pl.col("number") - first))
 
 
-def _choose_edges(scanned: Sequence[Scanned]) -> list[Place]:
-    """Choose where examples are cut into as many ranges as there are parts, about equal in size."""
-    sample = sorted(place for part in scanned for place in part.sample)
+def _choose_edges(scanned: Sequence[Scanned]) -> list[SortKey]:
+    """Choose sort keys that cut the examples into as many ranges as there are parts, about equal in size."""
+    sample = sorted(key for part in scanned for key in part.sample)
     count = len(scanned)
     return [sample[len(sample) * number // count] for number in range(1, count)] if sample else []
 
 
 def _read_examples(batch: Batch, ranges: int) -> Iterator[pl.DataFrame]:
-    """Return the examples of all parts, range by range, in the order in which they came."""
+    """Return the examples of all parts, range by range, in the order of version and row id."""
     for number in range(ranges):
         examples = [batch.scratch.read_examples(part, number) for part in range(len(batch.job.records))]
         yield pl.concat(examples).sort("version", "row_id")
 
 
-def _measure_items(batch: Batch, items: pl.DataFrame, alike: pl.DataFrame, firsts: Sequence[int]) -> str | None:
+def _measure_items(batch: Batch, items: pl.DataFrame, items_near: pl.DataFrame, firsts: Sequence[int]) -> str | None:
     if items.is_empty():
         return None
     parts = range(len(batch.job.records))
@@ -268,19 +268,19 @@ def _measure_items(batch: Batch, items: pl.DataFrame, alike: pl.DataFrame, first
         items.with_columns(text=whole_text("history", "text")),
         batch.scratch.read("grams"),
         seen.to_numpy(),
-        pl.concat([_name_refused(batch.scratch, part, firsts[part : part + 2], alike) for part in parts]),
+        pl.concat([_name_refused(batch.scratch, part, firsts[part : part + 2], items_near) for part in parts]),
         batch.job.settings.eval_containment,
     )
     return put_frame(batch.store, measured, CONTAMINATION)
 
 
-def _name_refused(scratch: Scratch, part: int, span: Sequence[int], alike: pl.DataFrame) -> pl.DataFrame:
-    """Return item (place), row_id and similarity of rows of a part that were refused for being like an item."""
-    near = alike.filter(pl.col("number").is_between(span[0], span[1] - 1))
+def _name_refused(scratch: Scratch, part: int, span: Sequence[int], items_near: pl.DataFrame) -> pl.DataFrame:
+    """Return item (position), row_id and similarity of rows of a part that were refused because of an item."""
+    near = items_near.filter(pl.col("number").is_between(span[0], span[1] - 1))
     found = pl.concat(
         [
             near.select("item", pl.col("number") - span[0], "similarity"),
-            scratch.read(f"contained-{part}").select("item", number="place", similarity=pl.lit(None, pl.Float64)),
+            scratch.read(f"contained-{part}").select("item", number="position", similarity=pl.lit(None, pl.Float64)),
         ],
         how="vertical_relaxed",
     )
@@ -297,14 +297,10 @@ def _add_counts(closed: Iterable[Closed]) -> tuple[RuleCount, ...]:
 
 def _account_for_all(curation: Curation, rows_in: int) -> None:
     """Check that no row was lost: in = kept + repaired + merged + superseded + quarantined."""
-    settled = sum(count.rows for count in curation.counts)
-    if settled != rows_in:
-        msg = f"curation lost rows: {rows_in} came in and {settled} have an outcome; report this fault"
+    decided = sum(count.rows for count in curation.counts)
+    if decided != rows_in:
+        msg = f"curation lost rows: {rows_in} came in, {decided} have an outcome; report this bug"
         raise InternalError(msg)
-
-
-def _spell_counts(counts: Iterable[RuleCount]) -> str:
-    return ", ".join(f"{count.rows} {count.outcome} ({count.rule or 'sound'})" for count in counts)
 
 
 def publish_curated(
@@ -319,18 +315,18 @@ def publish_curated(
     refusal: str | None,
     record: CuratedProvenance,
 ) -> Curated:
-    """Keep what curation came to, with what the suites said of it.
+    """Publish the result of curation with the results of the suites.
 
     Args:
         store: Where it goes.
         records_id: The records that were curated.
-        eval_sets: Eval sets that no example repeats, as the recipe orders them.
-        curation: What they came to.
-        inputs: What was taken over from earlier nights and from people.
-        checks: What the texts went through.
+        eval_sets: Eval sets that no example repeats, in the recipe's order.
+        curation: The result.
+        inputs: What earlier nights and people decided.
+        checks: Operations and scanners that cleaned the texts.
         expectations: Results of the suites, in their order.
-        refusal: Why the whole batch is refused; none: it is sound.
-        record: What was seen besides.
+        refusal: Why the whole batch is refused, or None if it passed.
+        record: Provenance.
     """
     content = Curated.Content(
         records=records_id,

@@ -1,4 +1,4 @@
-"""Eval sets: items with a right answer, frozen in the very words that the model will read."""
+"""Eval sets: freeze items with a reference answer, cleaned as the model will read them."""
 
 from collections.abc import Mapping
 
@@ -14,9 +14,9 @@ from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 from nightloom.curation import rules
-from nightloom.curation.near_duplicates import find_relatives
+from nightloom.curation.near_duplicates import find_near_duplicates
 from nightloom.curation.outcomes import OPEN, open_rows
-from nightloom.curation.passes import write_sketches
+from nightloom.curation.passes import write_signatures
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import clean_rows
 from nightloom.recipes.schema import AnswerField, Prepare
@@ -26,19 +26,19 @@ from nightloom.scanners.registry import make_checks
 def freeze_eval_set(
     store: ObjectStore, name: str, records_id: RecordsId, answer: Mapping[str, AnswerField], settings: Prepare
 ) -> EvalSetManifest:
-    """Freeze records as an eval set: cleaned as training rows are, each text and answer once.
+    """Freeze records as an eval set: clean them as training rows, and drop exact duplicates.
 
-    Items that are nearly the same stay, and share a cluster.
+    Near-duplicates stay, and share a cluster.
 
     Args:
         store: Where it goes.
-        name: What the recipe calls it.
+        name: Its name in the recipe.
         records_id: The rows, as they were received.
         answer: Fields of the answer, and the values that they may have.
-        settings: How texts are cleaned, and how alike near-duplicates are.
+        settings: How texts are cleaned, and the similarity of near-duplicates.
 
     Raises:
-        InputError: Not one row can be an item, or a scanner is not there.
+        InputError: No row is usable, or a scanner is not installed.
     """
     records = keep_newest(read_records(store, records_id))
     rows = clean_rows(
@@ -53,7 +53,7 @@ def freeze_eval_set(
     items = kept.with_columns(pl.Series("item_id", ids, pl.String)).unique("item_id", keep="first")
     items = items.select(list(EVAL_ITEMS)).sort("item_id")
     if items.is_empty():
-        msg = f"eval set {name!r} has no usable item among {len(records)} rows; check its source and task.answer"
+        msg = f"eval set {name!r} has no usable item in {len(records)} rows; check its source and task.answer"
         raise InputError(msg)
     content = EvalSetContent(name=name, rows_root=rows_root(items), items=len(items))
     provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=len(records) - len(items))
@@ -61,13 +61,13 @@ def freeze_eval_set(
 
 
 def _assign_clusters(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
-    """Return each open row the cluster of the rows that it is like, named by the oldest of them."""
+    """Assign each open row the cluster of its near-duplicates, named by the oldest of them."""
     with scratch_folder() as folder:
         scratch = Scratch(folder)
         for part, some in enumerate((rows, rows.clear())):
             scratch.write_rows(part, some)
-            write_sketches(scratch, part, some, similarity)
-        related = find_relatives(scratch, [0, len(rows)], similarity).rows
+            write_signatures(scratch, part, some, similarity)
+        related = find_near_duplicates(scratch, [0, len(rows)], similarity).rows
     numbered = rows.with_row_index("number")
     joined = numbered.join(related.select("number", "component"), on="number", how="left", maintain_order="left")
     component = pl.coalesce("component", "number")

@@ -1,4 +1,4 @@
-"""Inputs: what curation takes over from earlier nights and from people."""
+"""Inputs: decisions of earlier nights and of people that curation follows."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ def _no_releases() -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class CurationInputs:
-    """What curation takes over.
+    """Decisions that curation follows.
 
     Attributes:
-        parent: The preparation of the night before; none for the first.
-        before: Its ledger (blobs), whose clusters and splits are taken over.
-        releases: Rows that people let through (RELEASES).
-        erased: SHA-256 of the ids of rows that were erased.
-        tokens: What tokens are counted by; none: they are not.
+        parent: The preparation of the night before, or None on the first night.
+        before: Its ledger (blobs), whose clusters and splits are kept.
+        releases: Waivers of rules for rows (RELEASES).
+        erased: SHA-256 of the ids of erased rows.
+        tokens: The token budget, or None if tokens are not counted.
     """
 
     parent: PreparationId | None = None

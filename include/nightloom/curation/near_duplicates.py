@@ -1,6 +1,6 @@
-"""Relatives: how the texts of a night are alike, among themselves and to the items of the eval sets, over all parts.
+"""Near-duplicates: similar texts of a night, among its rows and with the items of the eval sets, over all parts.
 
-What is held for each row is a few numbers; texts and sketches are read for those alone that were proposed.
+Memory holds a few numbers for each row. Texts and signatures are read only for candidate pairs.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ import polars as pl
 from nightloom.curation.minhash import jaccard, may_be_similar, shingle_texts
 from nightloom.curation.scratch import Scratch, iter_chunks
 
-# In a larger family of texts that share a band each is compared with the first and with the one before it, not with
-# all: its members are found to belong together all the same, and the work does not grow with the square.
-_LARGEST_FAMILY = 32
+# In a larger bucket of texts that share a band, each text is compared with the first and with the previous one only.
+# The bucket still becomes one component, and the work does not grow with its square.
+_LARGEST_BUCKET = 32
 _PAIRS_HELD = 4_000_000
 _PAIRS_AT_ONCE = 10_000
 
@@ -23,14 +23,14 @@ _PAIRS = {"first": pl.UInt32, "second": pl.UInt32}
 
 
 @dataclass(frozen=True, slots=True)
-class Relatives:
-    """How texts are alike.
+class NearDuplicates:
+    """Near-duplicates among rows, and between rows and evaluation items.
 
     Attributes:
-        rows: number, component, near (similarity to the nearest other text; null: none is near) and in_eval (to the
-            nearest evaluation item; null: none is near) of each row that is like another row or an item.
-        pairs: first and second, numbers of rows whose texts are alike; they connect the components.
-        items: item (place in its part), number of the row that is most like it, and similarity.
+        rows: number, component, near (similarity to the nearest other text, or null) and in_eval (similarity to the
+            nearest evaluation item, or null) of each row that has a near-duplicate among rows or items.
+        pairs: first and second, numbers of rows that are near-duplicates; they connect the components.
+        items: item (position in its part), number of the most similar row, and similarity.
     """
 
     rows: pl.DataFrame
@@ -40,35 +40,35 @@ class Relatives:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The open rows: number of each, in order; and those with an equal text, with the number of the first such."""
+    """Numbers of the open rows, in order; and the rows with equal texts, with the number of the first of them."""
 
     numbers: npt.NDArray[np.uint32]
     equal: pl.DataFrame
 
     def list_distinct(self) -> npt.NDArray[np.int64]:
-        """Return the places among the open rows of the first of each text."""
+        """Return the positions, among the open rows, of the first row of each text."""
         repeated = self.equal.filter(pl.col("number") != pl.col("text"))["number"].to_numpy()
         keep = np.ones(len(self.numbers), np.bool_)
         keep[np.searchsorted(self.numbers, repeated)] = False
         return np.flatnonzero(keep)
 
 
-def find_relatives(scratch: Scratch, starts: Sequence[int], similarity: float) -> Relatives:
-    """Find the rows that are equal, or nearly, in what they are compared by. Those near an item connect no others.
+def find_near_duplicates(scratch: Scratch, starts: Sequence[int], similarity: float) -> NearDuplicates:
+    """Find rows whose comparable texts are equal or similar. Rows near an evaluation item connect no other rows.
 
     Args:
-        scratch: Where the parts were scanned to; the last one holds the items of the eval sets.
+        scratch: Holds the scanned parts; the last one holds the items of the eval sets.
         starts: Number of each part's first row.
         similarity: Jaccard similarity from which two texts are near-duplicates.
     """
     texts = _read_texts(scratch, starts)
     pairs = _find_near_pairs(scratch, starts, texts, similarity)
-    return _relate(texts, pairs, first_item=starts[-1])
+    return _map_to_rows(texts, pairs, first_item=starts[-1])
 
 
 def _read_texts(scratch: Scratch, starts: Sequence[int]) -> _Texts:
     numbers = np.concatenate(
-        [scratch.read_places(part) + np.uint32(start) for part, start in enumerate(starts)], dtype=np.uint32
+        [scratch.read_positions(part) + np.uint32(start) for part, start in enumerate(starts)], dtype=np.uint32
     )
     keys = np.concatenate([scratch.read_keys(part) for part in range(len(starts))])
     frame = pl.DataFrame({"number": numbers, "high": keys[:, 0], "low": keys[:, 1]})
@@ -79,28 +79,28 @@ def _read_texts(scratch: Scratch, starts: Sequence[int]) -> _Texts:
 
 
 def _find_near_pairs(scratch: Scratch, starts: Sequence[int], texts: _Texts, similarity: float) -> pl.DataFrame:
-    """Return first and second (numbers) and similarity of the pairs of different texts that are near."""
+    """Return first and second (numbers) and similarity of the pairs of different texts that are near-duplicates."""
     distinct = texts.list_distinct()
     is_item = texts.numbers[distinct] >= starts[-1]
-    near, proposed, held = [pl.DataFrame(schema=_PAIRS)], [pl.DataFrame(schema=_PAIRS)], 0
+    likely, candidates, held = [pl.DataFrame(schema=_PAIRS)], [pl.DataFrame(schema=_PAIRS)], 0
     for band in range(scratch.count_bands()):
         hashes = np.concatenate([scratch.read_band(part, band) for part in range(len(starts))])[distinct]
         frame = pl.DataFrame({"number": texts.numbers[distinct], "hash": hashes, "is_item": is_item})
-        proposed.append(_pair_up(frame.filter(pl.col("hash").is_duplicated())))
-        held += len(proposed[-1])
+        candidates.append(_pair_up(frame.filter(pl.col("hash").is_duplicated())))
+        held += len(candidates[-1])
         if held > _PAIRS_HELD:
-            near.append(_keep_likely(scratch, starts, pl.concat(proposed).unique(), similarity))
-            proposed, held = [pl.DataFrame(schema=_PAIRS)], 0
-    near.append(_keep_likely(scratch, starts, pl.concat(proposed).unique(), similarity))
-    likely = pl.concat(near).unique().sort("first", "second")
-    return _measure(scratch, starts, likely).filter(pl.col("similarity") >= similarity)
+            likely.append(_drop_unlikely(scratch, starts, pl.concat(candidates).unique(), similarity))
+            candidates, held = [pl.DataFrame(schema=_PAIRS)], 0
+    likely.append(_drop_unlikely(scratch, starts, pl.concat(candidates).unique(), similarity))
+    pairs = pl.concat(likely).unique().sort("first", "second")
+    return _measure(scratch, starts, pairs).filter(pl.col("similarity") >= similarity)
 
 
-def _pair_up(families: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs of texts to be compared, of those that share a band."""
-    ordered = families.sort("hash", "number").with_columns(size=pl.len().over("hash"))
-    small = ordered.filter(pl.col("size") <= _LARGEST_FAMILY)
-    large = ordered.filter(pl.col("size") > _LARGEST_FAMILY)
+def _pair_up(buckets: pl.DataFrame) -> pl.DataFrame:
+    """Return the candidate pairs among texts that share a band."""
+    ordered = buckets.sort("hash", "number").with_columns(size=pl.len().over("hash"))
+    small = ordered.filter(pl.col("size") <= _LARGEST_BUCKET)
+    large = ordered.filter(pl.col("size") > _LARGEST_BUCKET)
     items = large.filter("is_item")
     before = pl.col("number").shift(1).over("hash")
     pairs = [
@@ -115,27 +115,27 @@ def _pair_up(families: pl.DataFrame) -> pl.DataFrame:
 _LATER = pl.max_horizontal("number", "number_right")
 
 
-def _keep_likely(scratch: Scratch, starts: Sequence[int], pairs: pl.DataFrame, similarity: float) -> pl.DataFrame:
-    """Return the pairs whose sketches agree nearly enough."""
+def _drop_unlikely(scratch: Scratch, starts: Sequence[int], pairs: pl.DataFrame, similarity: float) -> pl.DataFrame:
+    """Return the pairs whose signatures allow the similarity."""
     involved = np.unique(np.concatenate([pairs["first"].to_numpy(), pairs["second"].to_numpy()]))
-    marks = _read_marks(scratch, starts, involved)
+    low_bytes = _read_low_bytes(scratch, starts, involved)
     first, second = (np.searchsorted(involved, pairs[name].to_numpy()) for name in ("first", "second"))
     likely = np.zeros(len(pairs), np.bool_)
     for chunk in iter_chunks(len(pairs), _PAIRS_AT_ONCE):
-        likely[chunk] = may_be_similar(marks[first[chunk]], marks[second[chunk]], similarity)
+        likely[chunk] = may_be_similar(low_bytes[first[chunk]], low_bytes[second[chunk]], similarity)
     return pairs.filter(pl.Series(likely))
 
 
-def _read_marks(scratch: Scratch, starts: Sequence[int], numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+def _read_low_bytes(scratch: Scratch, starts: Sequence[int], numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
     found = []
     for part, chosen in _split_by_part(numbers, starts):
-        places = np.searchsorted(scratch.read_places(part), chosen)
-        found.append(scratch.read_marks(part)[places])
+        positions = np.searchsorted(scratch.read_positions(part), chosen)
+        found.append(scratch.read_low_bytes(part)[positions])
     return np.concatenate(found) if found else np.empty((0, 1), np.uint8)
 
 
 def _measure(scratch: Scratch, starts: Sequence[int], pairs: pl.DataFrame) -> pl.DataFrame:
-    """Add the exact similarity of each pair; they are sorted, so that the same texts are read close together."""
+    """Add the exact similarity of each pair. Pairs are sorted, so that the same texts are needed close together."""
     involved = np.unique(np.concatenate([pairs["first"].to_numpy(), pairs["second"].to_numpy()]))
     texts: dict[int, str] = {}
     for part, chosen in _split_by_part(involved, starts):
@@ -151,20 +151,20 @@ def _measure(scratch: Scratch, starts: Sequence[int], pairs: pl.DataFrame) -> pl
 
 
 def _split_by_part(numbers: npt.NDArray[np.uint32], starts: Sequence[int]) -> list[tuple[int, npt.NDArray[np.uint32]]]:
-    """Return the parts that hold any of the numbers, and where in each part they stand."""
+    """Return the parts that hold any of the numbers, with their positions in each part."""
     edges = np.searchsorted(numbers, [*starts, 2**32])
     spans = [(part, numbers[edges[part] : edges[part + 1]] - np.uint32(start)) for part, start in enumerate(starts)]
     return [(part, chosen) for part, chosen in spans if len(chosen)]
 
 
-def _relate(texts: _Texts, near: pl.DataFrame, first_item: int) -> Relatives:
-    """Carry what pairs of texts have in common over to the rows that have these texts."""
+def _map_to_rows(texts: _Texts, near: pl.DataFrame, first_item: int) -> NearDuplicates:
+    """Apply near pairs of texts to all rows that have these texts."""
     to_items = _list_pairs_with_items(texts, near, first_item)
     in_eval = to_items.group_by("text").agg(in_eval=pl.col("similarity").max())
-    gone = in_eval["text"].implode()
-    both_stay = [~pl.col(name).is_in(gone) & (pl.col(name) < first_item) for name in ("first", "second")]
+    refused = in_eval["text"].implode()
+    both_stay = [~pl.col(name).is_in(refused) & (pl.col(name) < first_item) for name in ("first", "second")]
     staying = near.filter(both_stay)
-    twins = texts.equal.filter(~pl.col("text").is_in(gone), pl.col("text") != pl.col("number"))
+    twins = texts.equal.filter(~pl.col("text").is_in(refused), pl.col("text") != pl.col("number"))
     pairs = pl.concat([staying.select("first", "second"), twins.select(first="text", second="number")])
     alike = pl.concat([in_eval["text"], staying["first"], staying["second"], texts.equal["text"]]).unique()
     described = (
@@ -178,14 +178,14 @@ def _relate(texts: _Texts, near: pl.DataFrame, first_item: int) -> Relatives:
     rows = members.select("number", component, "near", "in_eval").sort("number")
     nearest = to_items.sort("similarity", "text", descending=[True, False]).unique("item", keep="first")
     items = nearest.select(pl.col("item") - first_item, number="text", similarity="similarity").sort("item")
-    return Relatives(rows, pairs.filter(pl.col("second") < first_item), items)
+    return NearDuplicates(rows, pairs.filter(pl.col("second") < first_item), items)
 
 
 def _list_pairs_with_items(texts: _Texts, near: pl.DataFrame, first_item: int) -> pl.DataFrame:
-    """Return item (number), text (of rows) and similarity of all that are alike; equal ones have a similarity of 1."""
+    """Return item (number), text (number of a row) and similarity of near-duplicates; equal texts have similarity 1."""
     copies = texts.equal.filter(pl.col("number") >= first_item)
     both = pl.concat([near, near.select(first="second", second="first", similarity="similarity")])
-    # An item whose text a row has too goes by that row's number.
+    # An item with the same text as a row appears under that row's number.
     by_copy = both.join(copies, left_on="second", right_on="text").select(
         item="number", text="first", similarity="similarity"
     )
@@ -202,13 +202,13 @@ def _list_rows(texts: _Texts, chosen: pl.Series) -> pl.DataFrame:
 
 
 def _nearest(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Return for each text of the pairs its similarity to the nearest other."""
+    """Return for each text of the pairs the similarity of its nearest neighbour."""
     both = pl.concat([pairs.select(text=name, near="similarity") for name in ("first", "second")])
     return both.group_by("text").agg(pl.col("near").max())
 
 
 def _label_components(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Return each text of the pairs the number of the first text that it is connected with."""
+    """Return for each text of the pairs the number of the first text of its component."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

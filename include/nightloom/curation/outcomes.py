@@ -1,7 +1,7 @@
-"""Outcomes: the table in which each record gets exactly one, and the ledger and the quarantine made of it.
+"""Outcomes: give each record exactly one outcome, and write the ledger and the quarantine.
 
-A row whose outcome is null is open. A step may settle open rows, never settled ones, and takes no row away: so
-what comes in is what goes out.
+A row whose outcome is null is open. A rule assigns outcomes to open rows only and never removes a row, so as many rows
+go out as came in.
 """
 
 import polars as pl
@@ -12,20 +12,20 @@ from nightloom.artifacts.leaves import sha256
 
 OPEN = pl.col("outcome").is_null()
 
-# What a repaired row is counted under, where several operations changed it: the weightiest. Redactions by scanners,
-# which come last among the repairs, weigh more than all of them.
+# A row that several operations changed is counted under the weightiest of them. Redactions by scanners come last among
+# the repairs, and weigh more than all operations.
 _REPAIR_WEIGHT = ("html", "fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
 
 
 def open_rows(records: pl.DataFrame) -> pl.DataFrame:
-    """Return records with an empty outcome each, the oldest first."""
+    """Return the records as open rows, the oldest first."""
     empty = pl.lit(None, pl.String)
     decided = ("outcome", "rule", "measured", "threshold", "into", "cluster_id", "split", "repairs", "clean")
     oldest_first = records.sort("version", "row_id", maintain_order=True)
     return oldest_first.with_columns(empty.alias(name) for name in decided)
 
 
-def settle(
+def assign_outcome(
     rows: pl.DataFrame,
     where: pl.Expr,
     outcome: Outcome,
@@ -35,7 +35,7 @@ def settle(
     threshold: pl.Expr | None = None,
     into: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Return the open rows among these an outcome and its reason."""
+    """Assign the open rows among these an outcome and its reason."""
     nothing = pl.lit(None, pl.String)
     reason = {
         "outcome": pl.lit(outcome),
@@ -49,9 +49,9 @@ def settle(
 
 
 def quarantine(rows: pl.DataFrame, reasons: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine the open rows that have a reason; rule, measured and threshold, or nothing, for each row."""
+    """Quarantine the open rows that have a reason: rule, measured and threshold; null for rows without one."""
     found = reasons.select(found="rule", was="measured", asked="threshold")
-    settled = settle(
+    assigned = assign_outcome(
         rows.hstack(found),
         pl.col("found").is_not_null(),
         "quarantined",
@@ -59,28 +59,28 @@ def quarantine(rows: pl.DataFrame, reasons: pl.DataFrame) -> pl.DataFrame:
         measured=pl.col("was"),
         threshold=pl.col("asked"),
     )
-    return settled.drop(found.columns)
+    return assigned.drop(found.columns)
 
 
 def close_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Settle what is still open: repaired where an operation changed the text, else kept."""
+    """Finalise the rows that are still open: repaired if an operation changed the text, else kept."""
     done = pl.col("repairs").str.split(",")
     last = done.list.last()
     operations = (pl.when(done.list.contains(name)).then(pl.lit(name)) for name in _REPAIR_WEIGHT)
     weightiest = pl.coalesce(pl.when(~last.is_in(_REPAIR_WEIGHT)).then(last), *operations)
-    repaired = settle(rows, pl.col("repairs") != "", "repaired", weightiest)
-    return settle(repaired, pl.lit(True), "kept", pl.lit(None, pl.String))
+    repaired = assign_outcome(rows, pl.col("repairs") != "", "repaired", weightiest)
+    return assign_outcome(repaired, pl.lit(True), "kept", pl.lit(None, pl.String))
 
 
 def list_examples(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that go into training, as they became; with their version, by which they are put in order."""
+    """Return the rows that become examples, cleaned and sorted by version and row id; the version is included."""
     kept = rows.filter(pl.col("outcome").is_in(["kept", "repaired"]))
     became = kept.with_columns(text="clean", history="clean_history", answer="clean_answer")
     return became.select("version", *EXAMPLES).sort("version", "row_id")
 
 
 def write_ledger(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return one line for every record."""
+    """Return one ledger line for every record."""
     kept = pl.col("outcome").is_in(["kept", "repaired"])
     received = _digest(pl.col("text").fill_null(""), pl.col("history"))
     became = pl.when(kept).then(_digest(pl.col("clean"), pl.col("clean_history")))
@@ -99,6 +99,6 @@ def count_rules(ledger: pl.DataFrame) -> tuple[RuleCount, ...]:
 
 
 def _digest(text: pl.Expr, history: pl.Expr) -> pl.Expr:
-    """Return the SHA-256 of a text; of a conversation, that of its canonical JSON."""
+    """Return the SHA-256 of a text, or of a conversation's canonical JSON."""
     turns = pl.struct(history.alias("history"), text.alias("text")).struct.json_encode()
     return sha256(pl.when(history.is_null()).then(text).otherwise(turns))

@@ -1,7 +1,7 @@
-"""Passes: what curation does part by part, in processes of its own where there are many.
+"""Passes: the two passes of curation over the parts, in child processes if there are several parts.
 
-The first pass settles what a row alone decides, and sketches what it is compared by. Between the passes, rows that
-have something in common with others are settled together. The second pass settles the rest and writes it down.
+The first pass applies the rules that need a single row, and computes MinHash signatures. Between the passes, the rules
+for near-duplicates decide on groups of rows. The second pass finalises the rest and writes the results.
 """
 
 import logging
@@ -19,16 +19,16 @@ from nightloom.artifacts.parts import overlapping_parts
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore
 from nightloom.curation import contamination, rules
-from nightloom.curation.clusters import choose_splits, list_settled
-from nightloom.curation.minhash import sketch_texts
+from nightloom.curation.clusters import choose_splits, list_kept_splits
+from nightloom.curation.minhash import compute_signatures
 from nightloom.curation.outcomes import (
     OPEN,
+    assign_outcome,
     close_rows,
     count_rules,
     list_examples,
     list_quarantine,
     open_rows,
-    settle,
     write_ledger,
 )
 from nightloom.curation.scratch import Scratch
@@ -39,14 +39,14 @@ from nightloom.rendering.token_budget import TokenBound, find_bound
 
 logger = logging.getLogger(__name__)
 
-_SAMPLED = 512  # of every so many rows of a part one tells where ranges of rows may be cut
+_SAMPLED = 512  # one row in so many is sampled, to choose where ranges of rows are cut
 
-Place = tuple[str, str]
-"""Version and row id: where a row stands in the order in which rows came."""
+SortKey = tuple[str, str]
+"""Version and row id: the order of examples, the oldest first."""
 
 
 class Job(Plain):
-    """What curating one batch takes, besides frames that lie in the scratch folder."""
+    """Inputs for curating one batch, besides the frames in the scratch folder."""
 
     records: tuple[str, ...]
     before: tuple[str, ...]
@@ -57,15 +57,15 @@ class Job(Plain):
 
 
 class Scanned(Plain):
-    """What the first pass says of a part."""
+    """Result of the first pass for one part."""
 
     rows: int
-    sample: tuple[Place, ...]
+    sample: tuple[SortKey, ...]
     bound: TokenBound | None
 
 
 class Closed(Plain):
-    """What the second pass says of a part."""
+    """Result of the second pass for one part."""
 
     ledger: str
     quarantine: str
@@ -77,11 +77,11 @@ class Batch:
     """One batch under curation.
 
     Attributes:
-        store: Where records come from and results go.
-        scratch: Where passes leave what they found. It holds the frames `failures` (FAILURES), `releases` (RELEASES),
-            `erased` and `grams` (of contamination.index_items) before the first pass, and before
-            the second `settled` (of clusters.list_settled) and for each part `decisions`.
-        job: The rest.
+        store: Holds the records, and receives the results.
+        scratch: Files between the passes. Before the first pass it holds the frames `failures` (FAILURES), `releases`
+            (RELEASES), `erased` and `grams` (of contamination.index_items). Before the second it also holds
+            `kept_splits` (of clusters.list_kept_splits) and `decisions` for each part.
+        job: The other inputs.
     """
 
     store: ObjectStore
@@ -89,7 +89,7 @@ class Batch:
     job: Job
 
     def scan(self, part: int) -> Scanned:
-        """Settle what each row of a part decides alone, and sketch the others."""
+        """Apply the rules that need a single row, and compute the signatures of the rows that stay open."""
         answer, settings = self.job.answer, self.job.settings
         rows = open_rows(get_frame(self.store, self.job.records[part], RECORDS))
         rows = rules.drop_deleted(rules.supersede_older(rows))
@@ -102,27 +102,27 @@ class Batch:
         if self.job.tokens and bound:
             rows = rules.refuse_tokens(self.store, rows, self.job.tokens, bound, releases)
         rows = rules.compare_by(rows, answer)
-        rows = self._find_words_of_items(part, rows)
+        rows = self._refuse_overlap_with_items(part, rows)
         rows = rows.join(self._read_clusters(part), on="row_id", how="left", maintain_order="left")
         self.scratch.write_rows(part, rows)
-        write_sketches(self.scratch, part, rows, settings.near_duplicate_similarity)
+        write_signatures(self.scratch, part, rows, settings.near_duplicate_similarity)
         sample = rows.select("version", "row_id").gather_every(_SAMPLED, _SAMPLED // 2).rows()
         logger.info("part %d of %d scanned: %d rows", part + 1, len(self.job.records), len(rows))
         return Scanned(rows=len(rows), sample=tuple(sample), bound=bound)
 
-    def close(self, part: int, edges: Sequence[Place]) -> Closed:
-        """Settle what is open in a part, and keep ledger, quarantine and examples, these cut into ranges at `edges`."""
+    def close(self, part: int, edges: Sequence[SortKey]) -> Closed:
+        """Finalise a part, and write ledger, quarantine, and examples in ranges that `edges` separate."""
         rows = self._apply_decisions(part)
         alone = pl.when(OPEN & pl.col("cluster_id").is_null())
         rows = rows.with_columns(
             cluster_id=alone.then(pl.coalesce("prior_cluster", "key")).otherwise("cluster_id"),
             split=alone.then("prior_split").otherwise("split"),
         )
-        rows = close_rows(choose_splits(rows, self.job.settings.split, self.scratch.read("settled")))
+        rows = close_rows(choose_splits(rows, self.job.settings.split, self.scratch.read("kept_splits")))
         examples, ledger, refused = list_examples(rows), write_ledger(rows), list_quarantine(rows)
         self._keep_grams(part, rows)
         self.scratch.write_examples(part, _cut(examples, edges))
-        logger.info("part %d of %d settled: %d examples", part + 1, len(self.job.records), len(examples))
+        logger.info("part %d of %d closed: %d examples", part + 1, len(self.job.records), len(examples))
         return Closed(
             ledger=put_frame(self.store, ledger, LEDGER),
             quarantine=put_frame(self.store, refused, QUARANTINE),
@@ -130,25 +130,25 @@ class Batch:
         )
 
     def _read_clusters(self, part: int) -> pl.DataFrame:
-        """Return row_id, prior_cluster and prior_split of the rows of a part that had them the night before."""
+        """Return row_id, prior_cluster and prior_split of the rows of a part that were there the night before."""
         blobs = overlapping_parts(self.job.before, part, len(self.job.records))
         lines = [get_frame(self.store, blob, LEDGER).select("row_id", "cluster_id", "split") for blob in blobs]
         schema = dict.fromkeys(("row_id", "cluster_id", "split"), pl.String)
         found = pl.concat([pl.DataFrame(schema=schema), *lines]).drop_nulls().unique("row_id", keep="any")
-        self.scratch.write(f"settled-{part}", list_settled(found, self.job.settings.split))
+        self.scratch.write(f"kept_splits-{part}", list_kept_splits(found, self.job.settings.split))
         return found.rename({"cluster_id": "prior_cluster", "split": "prior_split"})
 
-    def _find_words_of_items(self, part: int, rows: pl.DataFrame) -> pl.DataFrame:
-        """Quarantine rows that hold most of an item or stand in one, and note what others repeat."""
+    def _refuse_overlap_with_items(self, part: int, rows: pl.DataFrame) -> pl.DataFrame:
+        """Quarantine rows that overlap with an item, and keep the n-grams that other rows repeat."""
         items = self.scratch.read("grams")
         threshold = self.job.settings.eval_containment
-        places = rows.select(OPEN.arg_true())["outcome"].cast(pl.UInt32)
-        repeated = contamination.find_repeated(rows["compared"].gather(places), places.to_numpy(), items)
+        positions = rows.select(OPEN.arg_true())["outcome"].cast(pl.UInt32)
+        repeated = contamination.find_repeated(rows["compared"].gather(positions), positions.to_numpy(), items)
         self.scratch.write(f"grams-{part}", repeated)
         shares = contamination.measure_rows(repeated, rows["compared"], items)
         self.scratch.write(f"contained-{part}", shares.filter(pl.col("containment") >= threshold))
-        joined = rows.with_row_index("place").join(shares, on="place", how="left", maintain_order="left")
-        settled = settle(
+        joined = rows.with_row_index("position").join(shares, on="position", how="left", maintain_order="left")
+        assigned = assign_outcome(
             joined,
             pl.col("containment") >= threshold,
             "quarantined",
@@ -156,7 +156,7 @@ class Batch:
             measured=pl.format("{} of 8-grams", pl.col("containment").round(4)),
             threshold=pl.lit(str(threshold)),
         )
-        return settled.drop("place", "item", "containment")
+        return assigned.drop("position", "item", "containment")
 
     def _apply_decisions(self, part: int) -> pl.DataFrame:
         rows = self.scratch.read_rows(part)
@@ -171,32 +171,32 @@ class Batch:
     def _keep_grams(self, part: int, rows: pl.DataFrame) -> None:
         kept = rows.select(pl.col("outcome").is_in(["kept", "repaired"]).arg_true())["outcome"].cast(pl.UInt32)
         repeated = self.scratch.read(f"grams-{part}")
-        seen = repeated.filter(pl.col("place").is_in(kept.implode())).select(pl.col("gram").unique())
+        seen = repeated.filter(pl.col("position").is_in(kept.implode())).select(pl.col("gram").unique())
         self.scratch.write(f"seen-{part}", seen)
 
 
-def write_sketches(scratch: Scratch, part: int, rows: pl.DataFrame, similarity: float) -> None:
-    """Sketch the open rows of a part; they have `compared` and `key`."""
-    opened = rows.with_row_index("place").filter(OPEN)
-    sketches = sketch_texts(opened["compared"].to_list(), similarity)
-    scratch.write_sketches(part, opened["place"].to_numpy(), opened["key"], sketches)
+def write_signatures(scratch: Scratch, part: int, rows: pl.DataFrame, similarity: float) -> None:
+    """Compute and write the signatures of a part's open rows; they have the columns `compared` and `key`."""
+    opened = rows.with_row_index("position").filter(OPEN)
+    signatures = compute_signatures(opened["compared"].to_list(), similarity)
+    scratch.write_signatures(part, opened["position"].to_numpy(), opened["key"], signatures)
 
 
 def scan_parts(folder: str, parts: list[int]) -> list[dict[str, object]]:
-    """Scan some parts: for a process of its own."""
+    """Scan some parts, as a child process."""
     batch = _open_batch(folder)
     return [batch.scan(part).model_dump(mode="json") for part in parts]
 
 
 def close_parts(folder: str, parts: list[int], edges: list[list[str]]) -> list[dict[str, object]]:
-    """Close some parts: for a process of its own."""
+    """Close some parts, as a child process."""
     batch = _open_batch(folder)
-    places = [(version, row_id) for version, row_id in edges]
-    return [batch.close(part, places).model_dump(mode="json") for part in parts]
+    keys = [(version, row_id) for version, row_id in edges]
+    return [batch.close(part, keys).model_dump(mode="json") for part in parts]
 
 
 def write_job(folder: Path, job: Job) -> None:
-    """Keep the job where processes of their own find it."""
+    """Write the job for child processes."""
     (folder / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
 
 
@@ -205,8 +205,8 @@ def _open_batch(folder: str) -> Batch:
     return Batch(open_store(), Scratch(Path(folder)), Job.model_validate_json(text))
 
 
-def _cut(examples: pl.DataFrame, edges: Sequence[Place]) -> list[pl.DataFrame]:
-    """Cut examples in their order into ranges that end before these places."""
+def _cut(examples: pl.DataFrame, edges: Sequence[SortKey]) -> list[pl.DataFrame]:
+    """Cut sorted examples into ranges, each ending before the next edge."""
     versions, ids = examples["version"], examples["row_id"]
     ends = [bisect_left(range(len(examples)), edge, key=lambda n: (versions[n], ids[n])) for edge in edges]
     starts = [0, *ends]

@@ -1,4 +1,4 @@
-"""Planted rows: rows with a known fault, whose outcomes show what the checks are worth."""
+"""Planted rows: rows with a known fault, whose outcomes show how well the checks work."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from nightloom.artifacts.data import PlantedResult
 
 @dataclass(frozen=True, slots=True)
 class PlantedReport:
-    """How planted faults fared, and what the same checks did to sound rows."""
+    """Outcomes of planted rows, and what the same checks did to all other rows."""
 
     results: tuple[PlantedResult, ...]
     sound_rows: int
@@ -20,9 +20,8 @@ class PlantedReport:
 def measure_planted(ledger: pl.DataFrame, planted: pl.DataFrame) -> PlantedReport:
     """Compare a ledger with what was planted.
 
-    A row counts as treated as expected when any of its versions got the expected outcome by the expected rule. Planted
-    rows that the ledger does not hold (they lie outside the window) are not counted, and neither are superseded
-    versions of sound rows.
+    A planted row counts as expected if any of its versions got the expected outcome by the expected rule. Planted rows
+    outside the window, which the ledger lacks, are not counted, nor are superseded versions of other rows.
 
     Args:
         ledger: LEDGER lines of one night.

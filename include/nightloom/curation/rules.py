@@ -1,4 +1,4 @@
-"""Steps: each settles the rows that one rule decides. They run in the order in which they stand here."""
+"""Rules: each assigns an outcome to the rows that it matches. They run in this order."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -11,20 +11,20 @@ from nightloom.artifacts.leaves import sha256
 from nightloom.core.store import ObjectStore
 from nightloom.curation.answers import check_answers, closed_answers
 from nightloom.curation.minhash import comparable_texts
-from nightloom.curation.outcomes import OPEN, quarantine, settle
+from nightloom.curation.outcomes import OPEN, assign_outcome, quarantine
 from nightloom.curation.texts import whole_text
 from nightloom.recipes.schema import AnswerField
 from nightloom.rendering.token_budget import TokenBound, measure_tokens
 
 KEY = sha256(pl.col("compared"))
-"""Digest of what a row is compared by: it names the cluster of which the row is the oldest."""
+"""Digest of a row's comparable text: the id of the cluster whose oldest row it is."""
 
 
 def supersede_older(rows: pl.DataFrame) -> pl.DataFrame:
-    """Settle all versions of a key but the newest."""
+    """Supersede all versions of a row except the newest."""
     is_newest = pl.int_range(pl.len()).over("row_id") == pl.len().over("row_id") - 1
     newest = pl.col("version").last().over("row_id")
-    return settle(
+    return assign_outcome(
         rows,
         ~is_newest,
         "superseded",
@@ -36,22 +36,22 @@ def supersede_older(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def drop_deleted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Settle the newest versions that say that their row is gone."""
-    return settle(rows, pl.col("deleted"), "superseded", "deleted")
+    """Supersede the newest versions that mark their row as deleted."""
+    return assign_outcome(rows, pl.col("deleted"), "superseded", "deleted")
 
 
 def refuse_erased(rows: pl.DataFrame, digests: pl.Series) -> pl.DataFrame:
-    """Quarantine rows that were erased; all that came of them is their id, whose SHA-256 is among the digests."""
+    """Quarantine erased rows: those with an id whose SHA-256 is among the digests. Only their ids are left."""
     is_erased = sha256(pl.col("row_id")).is_in(digests.implode())
-    return settle(rows, is_erased, "quarantined", "erased") if len(digests) else rows
+    return assign_outcome(rows, is_erased, "quarantined", "erased") if len(digests) else rows
 
 
 def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine the rows that a suite refused, under the name of the expectation; but for those let through."""
-    standing = failures.join(releases, on=["row_id", "version", "rule"], how="anti")
-    reasons = standing.rename({"rule": "failed", "measured": "was", "threshold": "asked"})
+    """Quarantine the rows that a suite refused, under the expectation's name, unless people released them."""
+    unreleased = failures.join(releases, on=["row_id", "version", "rule"], how="anti")
+    reasons = unreleased.rename({"rule": "failed", "measured": "was", "threshold": "asked"})
     joined = rows.join(reasons, on=["row_id", "version"], how="left", maintain_order="left")
-    settled = settle(
+    assigned = assign_outcome(
         joined,
         pl.col("failed").is_not_null(),
         "quarantined",
@@ -59,14 +59,14 @@ def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.Dat
         measured=pl.col("was"),
         threshold=pl.col("asked"),
     )
-    return settled.drop("failed", "was", "asked")
+    return assigned.drop("failed", "was", "asked")
 
 
 def refuse_no_chats(rows: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine rows that should hold a conversation and hold none; the source said why in place of the turns."""
+    """Quarantine rows whose conversation could not be read; the source put the reason into the history."""
     marks = pl.col("history").list.filter(pl.element().struct.field("role") == NO_CHAT)
     reason = marks.list.first().struct.field("content")
-    return settle(
+    return assign_outcome(
         rows, reason.is_not_null(), "quarantined", "not_a_chat", measured=reason, threshold=pl.lit("a conversation")
     )
 
@@ -79,49 +79,53 @@ def refuse_answers(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.
 def refuse_tokens(
     store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget, bound: TokenBound, releases: pl.DataFrame
 ) -> pl.DataFrame:
-    """Quarantine open rows with more tokens than the budget, or whose text is not what its tokens decode to.
+    """Quarantine open rows with more tokens than the budget, or whose tokens decode to another text.
 
     Args:
-        store: Where the base model and the prompt lie.
+        store: Holds the base model and the prompt.
         rows: Cleaned rows.
-        budget: The model, the prompt, and how many tokens an example may have.
-        bound: What bytes tell by these.
-        releases: Rows that people let through (RELEASES).
+        budget: The base model, the prompt, and the most tokens of an example.
+        bound: How bytes limit the tokens.
+        releases: Waivers of rules for rows (RELEASES).
 
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
     names, keys = {"text": "clean", "history": "clean_history", "answer": "clean_answer"}, ("row_id", "version", "rule")
-    numbered = rows.with_row_index("place")
-    asked = numbered.filter(OPEN).select("place", *keys[:2], **names).filter(bound.may_fail())
+    numbered = rows.with_row_index("position")
+    asked = numbered.filter(OPEN).select("position", *keys[:2], **names).filter(bound.may_fail())
     encoded = asked.hstack(measure_tokens(store, asked, budget))
     fits = pl.col("tokens") <= bound.most
-    findings = pl.concat(
+    found = pl.concat(
         [
-            _find(encoded.filter(~fits), "too_many_tokens", pl.col("tokens").cast(pl.String), str(bound.most)),
-            _find(encoded.filter(fits & ~pl.col("round_trip")), "round_trip", pl.lit("another text"), "the same text"),
+            _give_reason(encoded.filter(~fits), "too_many_tokens", pl.col("tokens").cast(pl.String), str(bound.most)),
+            _give_reason(
+                encoded.filter(fits & ~pl.col("round_trip")), "round_trip", pl.lit("another text"), "the same text"
+            ),
         ]
     )
-    standing = findings.join(releases, on=list(keys), how="anti").drop("row_id", "version")
-    return quarantine(rows, numbered.select("place").join(standing, on="place", how="left", maintain_order="left"))
+    unreleased = found.join(releases, on=list(keys), how="anti").drop("row_id", "version")
+    return quarantine(
+        rows, numbered.select("position").join(unreleased, on="position", how="left", maintain_order="left")
+    )
 
 
-def _find(rows: pl.DataFrame, rule: str, measured: pl.Expr, threshold: str) -> pl.DataFrame:
-    found = {"rule": pl.lit(rule), "measured": measured, "threshold": pl.lit(threshold)}
-    return rows.select("place", "row_id", "version", **found)
+def _give_reason(rows: pl.DataFrame, rule: str, measured: pl.Expr, threshold: str) -> pl.DataFrame:
+    reason = {"rule": pl.lit(rule), "measured": measured, "threshold": pl.lit(threshold)}
+    return rows.select("position", "row_id", "version", **reason)
 
 
 def compare_by(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
-    """Add to open rows what they are compared by, the digest of it, and what they say; settle none."""
-    said = pl.when(OPEN).then(whole_text("clean_history", "clean"))
-    compared = comparable_texts(rows.select(said.alias("said"))["said"])
-    keyed = rows.with_columns(compared.alias("compared"), closed_answers(rows["answer"], answer).alias("says"))
+    """Add to open rows their comparable text, its digest, and the part of the answer that can contradict others."""
+    text = pl.when(OPEN).then(whole_text("clean_history", "clean"))
+    compared = comparable_texts(rows.select(text.alias("text"))["text"])
+    keyed = rows.with_columns(compared.alias("compared"), closed_answers(rows["answer"], answer).alias("closed_answer"))
     return keyed.with_columns(key=KEY)
 
 
 def refuse_contaminated(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
-    """Quarantine rows that are, or nearly are, an evaluation item."""
-    return settle(
+    """Quarantine rows that equal an evaluation item or are a near-duplicate of one."""
+    return assign_outcome(
         rows,
         pl.col("in_eval").is_not_null(),
         "quarantined",
@@ -131,15 +135,15 @@ def refuse_contaminated(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
     )
 
 
-def settle_contradictions(rows: pl.DataFrame, policy: Literal["quarantine", "majority"]) -> pl.DataFrame:
-    """Quarantine equal and nearly equal texts with different answers, but for a majority where the policy says so."""
-    votes = pl.when(OPEN).then(OPEN.sum().over("component", "says"))
+def refuse_contradictions(rows: pl.DataFrame, policy: Literal["quarantine", "majority"]) -> pl.DataFrame:
+    """Quarantine duplicates with different answers; with the policy `majority`, the majority stays."""
+    votes = pl.when(OPEN).then(OPEN.sum().over("component", "closed_answer"))
     counted = rows.with_columns(votes.alias("votes")).with_columns(most=pl.col("votes").max().over("component"))
-    open_says = pl.col("says").filter(OPEN)
-    answers = open_says.n_unique().over("component")
-    winners = pl.col("says").filter(OPEN & (pl.col("votes") == pl.col("most"))).n_unique().over("component")
+    open_answers = pl.col("closed_answer").filter(OPEN)
+    answers = open_answers.n_unique().over("component")
+    winners = pl.col("closed_answer").filter(OPEN & (pl.col("votes") == pl.col("most"))).n_unique().over("component")
     wins = (winners == 1) & (pl.col("votes") == pl.col("most")) if policy == "majority" else pl.lit(False)
-    settled = settle(
+    assigned = assign_outcome(
         counted,
         (answers > 1) & ~wins,
         "quarantined",
@@ -147,16 +151,16 @@ def settle_contradictions(rows: pl.DataFrame, policy: Literal["quarantine", "maj
         measured=pl.format("{} answers", answers),
         threshold=pl.lit("1 answer"),
     )
-    return settled.drop("votes", "most")
+    return assigned.drop("votes", "most")
 
 
 def merge_duplicates(rows: pl.DataFrame, policy: Literal["merge", "keep"], similarity: float) -> pl.DataFrame:
-    """Merge equal texts, and nearly equal ones where the policy says so, into the oldest of them."""
+    """Merge equal texts into the oldest of them, and near-duplicates too if the policy is `merge`."""
     oldest = pl.col("row_id").filter(OPEN).first()
-    oldest_equal = oldest.over("component", "says", "said")
-    oldest_near = oldest.over("component", "says")
+    oldest_equal = oldest.over("component", "closed_answer", "text_digest")
+    oldest_near = oldest.over("component", "closed_answer")
     marked = rows.with_columns(oldest_equal=oldest_equal, survivor=oldest_near if policy == "merge" else oldest_equal)
-    exact = settle(
+    exact = assign_outcome(
         marked,
         pl.col("row_id") != pl.col("oldest_equal"),
         "merged",
@@ -165,7 +169,7 @@ def merge_duplicates(rows: pl.DataFrame, policy: Literal["merge", "keep"], simil
         threshold=pl.lit("1.0"),
         into=pl.col("survivor"),
     )
-    merged = settle(
+    merged = assign_outcome(
         exact,
         pl.col("row_id") != pl.col("survivor"),
         "merged",

@@ -1,4 +1,4 @@
-"""Scratch: what curation keeps on this machine's disk between its passes, part by part."""
+"""Scratch: files on the local disk between the passes of curation, one set for each part."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,60 +10,62 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from nightloom.curation.minhash import Sketches
+from nightloom.curation.minhash import Signatures
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A folder with the files of each part. Row `n` of a part whose first row is number `first` is row `first + n`."""
+    """A folder with the files of each part. Row `n` of a part has number `first + n`, where `first` is its first row's."""
 
     folder: Path
 
     def write_rows(self, part: int, rows: pl.DataFrame) -> None:
-        """Keep a part's rows, all columns."""
+        """Write a part's rows with all columns."""
         rows.write_ipc(self._path(part, "rows.arrow"), compat_level=pl.CompatLevel.oldest())
 
     def read_rows(self, part: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Return a part's rows, or some columns of them."""
+        """Return a part's rows with all or some columns."""
         path = self._path(part, "rows.arrow")
         return pl.read_ipc(path, columns=list(columns) if columns else None)
 
-    def write_sketches(self, part: int, places: npt.NDArray[np.uint32], keys: pl.Series, sketches: Sketches) -> None:
-        """Keep what the open rows of a part are proposed by.
+    def write_signatures(
+        self, part: int, positions: npt.NDArray[np.uint32], keys: pl.Series, signatures: Signatures
+    ) -> None:
+        """Write the signatures of a part's open rows.
 
         Args:
             part: Number of the part.
-            places: Where in the part they stand.
-            keys: SHA-256 of what each is compared by, hexadecimal.
-            sketches: In the same order.
+            positions: Positions of the open rows in the part.
+            keys: SHA-256 of each row's comparable text, hexadecimal.
+            signatures: Signatures in the same order.
         """
-        np.save(self._path(part, "places.npy"), places)
+        np.save(self._path(part, "positions.npy"), positions)
         np.save(self._path(part, "keys.npy"), _first_bits(keys))
-        np.save(self._path(part, "bands.npy"), sketches.bands)
-        np.save(self._path(part, "marks.npy"), sketches.marks)
+        np.save(self._path(part, "bands.npy"), signatures.bands)
+        np.save(self._path(part, "low_bytes.npy"), signatures.low_bytes)
 
-    def read_places(self, part: int) -> npt.NDArray[np.uint32]:
-        """Return where the open rows of a part stand."""
-        return _load(self._path(part, "places.npy"))
+    def read_positions(self, part: int) -> npt.NDArray[np.uint32]:
+        """Return the positions of the open rows of a part."""
+        return _load(self._path(part, "positions.npy"))
 
     def read_keys(self, part: int) -> npt.NDArray[np.uint64]:
-        """Return the first 128 bits of what each open row is compared by, shape (open rows, 2)."""
+        """Return the first 128 bits of each open row's key, shape (open rows, 2)."""
         return _load(self._path(part, "keys.npy"))
 
     def read_band(self, part: int, band: int) -> npt.NDArray[np.uint64]:
-        """Return one band of each open row."""
+        """Return one band of the open rows' signatures."""
         return np.array(np.load(self._path(part, "bands.npy"), mmap_mode="r")[band])
 
-    def read_marks(self, part: int) -> npt.NDArray[np.uint8]:
-        """Return the marks of each open row."""
-        return _load(self._path(part, "marks.npy"))
+    def read_low_bytes(self, part: int) -> npt.NDArray[np.uint8]:
+        """Return the low bytes of the open rows' signatures."""
+        return _load(self._path(part, "low_bytes.npy"))
 
     def count_bands(self) -> int:
         """Return the number of bands."""
         return int(np.load(self._path(0, "bands.npy"), mmap_mode="r").shape[0])
 
     def write(self, name: str, frame: pl.DataFrame) -> None:
-        """Keep a frame under a name."""
+        """Write a frame under a name."""
         frame.write_ipc(self.folder / f"{name}.arrow", compat_level=pl.CompatLevel.oldest())
 
     def read(self, name: str) -> pl.DataFrame:
@@ -71,7 +73,7 @@ class Scratch:
         return pl.read_ipc(self.folder / f"{name}.arrow")
 
     def write_examples(self, part: int, ranges: Sequence[pl.DataFrame]) -> None:
-        """Keep a part's examples, cut into ranges."""
+        """Write a part's examples, cut into ranges."""
         tables = [examples.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()) for examples in ranges]
         with (
             pa.OSFile(str(self._path(part, "examples.arrow")), "wb") as file,
@@ -91,7 +93,7 @@ class Scratch:
 
 
 def iter_chunks(pairs: int, most: int) -> Iterator[slice]:
-    """Return slices of at most so many that cover a length."""
+    """Return slices of at most `most` pairs that cover all pairs."""
     return (slice(start, min(start + most, pairs)) for start in range(0, pairs, most))
 
 

@@ -1,4 +1,4 @@
-"""Texts: what a row says (its messages and its answers in free text), cleaned and put back."""
+"""Texts: clean the messages and the free-text answers of rows."""
 
 from collections.abc import Mapping
 
@@ -14,18 +14,18 @@ from nightloom.scanners.conversations import clean_conversations
 def clean_rows(
     rows: pl.DataFrame, answer: Mapping[str, AnswerField], checks: Checks, releases: pl.DataFrame
 ) -> pl.DataFrame:
-    """Clean what open rows say, and quarantine those that cannot be used.
+    """Clean the texts of open rows, and quarantine rows that cannot be used.
 
     Args:
         rows: Rows with an outcome, or open.
         answer: Fields of the answer.
-        checks: What a text goes through.
-        releases: Rows that people let through (RELEASES).
+        checks: Operations and scanners for a text.
+        releases: Waivers of rules for rows (RELEASES).
 
     Returns:
-        The rows with clean, clean_history and clean_answer, and the names of the repairs.
+        The rows with clean, clean_history, clean_answer, and repairs (names of operations).
     """
-    numbered = rows.drop("clean", "repairs").with_row_index("place")
+    numbered = rows.drop("clean", "repairs").with_row_index("position")
     opened = numbered.filter(OPEN)
     values = decode_answers(opened["answer"], list(answer))
     values.columns = [_column_of(name) for name in answer]
@@ -33,43 +33,43 @@ def clean_rows(
     asked = opened.select("text", "history").hstack(values.select(free))
     cleaned = clean_conversations(asked, checks, free, _list_waived(opened, releases))
     answers = _write_answers(opened["answer"], values, cleaned.select(free))
-    found = cleaned.drop(free).with_columns(clean_answer=answers, place=opened["place"])
+    found = cleaned.drop(free).with_columns(clean_answer=answers, position=opened["position"])
     names = {name: f"found_{name}" for name in ("rule", "measured", "threshold")}
-    put = numbered.join(found.rename(names), on="place", how="left", maintain_order="left")
+    put = numbered.join(found.rename(names), on="position", how="left", maintain_order="left")
     put = put.with_columns(
         pl.col("repairs").fill_null(""),
         clean_history=pl.coalesce("clean_history", "history"),
         clean_answer=pl.coalesce("clean_answer", "answer"),
     )
     reasons = put.select(names.values()).rename({found: name for name, found in names.items()})
-    return quarantine(put.drop("place", *names.values()), reasons)
+    return quarantine(put.drop("position", *names.values()), reasons)
 
 
 def whole_text(history: str, text: str) -> pl.Expr:
-    """Return all turns of a conversation as one text, a line each; where there is no history, the text itself."""
+    """Return all turns of a conversation as one text, one line each; without a history, the text itself."""
     turns = pl.col(history).list.eval(pl.element().struct.field("content")).list.join("\n")
     joined = pl.concat_str(turns, text, separator="\n", ignore_nulls=True)
     return pl.when(pl.col(history).is_null()).then(text).otherwise(joined)
 
 
 def _column_of(field: str) -> str:
-    """Return the column of an answer's field: with a dot, as no other column has one."""
+    """Return the column of an answer's field. The dot keeps it apart from all other columns."""
     return f".{field}"
 
 
 def _list_waived(rows: pl.DataFrame, releases: pl.DataFrame) -> pl.Series:
-    """Return for each row the names of the rules that people waived, sorted, with commas between them, or null."""
+    """Return for each row the names of its waived rules, sorted and separated by commas, or null."""
     keys = ["row_id", "version"]
     waived = releases.group_by(keys).agg(waived=pl.col("rule").sort().str.join(","))
     return rows.select(keys).join(waived, on=keys, how="left", maintain_order="left")["waived"]
 
 
 def _write_answers(answers: pl.Series, values: pl.DataFrame, cleaned: pl.DataFrame) -> pl.Series:
-    """Return the answers in canonical JSON, written anew where a value changed."""
+    """Return the answers in canonical JSON, written again where a value changed."""
     changed = [values[name].ne_missing(cleaned[name]) for name in cleaned.columns]
-    places = pl.select(pl.any_horizontal(pl.lit(value=False), *changed).alias("changed"))["changed"].arg_true()
-    if places.is_empty():
+    positions = pl.select(pl.any_horizontal(pl.lit(value=False), *changed).alias("changed"))["changed"].arg_true()
+    if positions.is_empty():
         return answers
-    new = values.with_columns(cleaned)[places]
+    new = values.with_columns(cleaned)[positions]
     new.columns = [name.removeprefix(".") for name in new.columns]
-    return answers.scatter(places, encode_answers(new))
+    return answers.scatter(positions, encode_answers(new))

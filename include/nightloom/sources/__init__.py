@@ -1,1 +1,1 @@
-"""Sources: where rows come from, and how they become records."""
+"""Sources: read rows, and turn them into records."""

@@ -1,4 +1,4 @@
-"""What every kind of source is: a function that gives the wanted columns of its rows, a batch at a time."""
+"""Source reader: the Protocol of every source kind, a function that yields the wanted columns in batches."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import pyarrow as pa
 
 Row = Sequence[Any]
-"""Values of the wanted columns, in their order."""
+"""Values of the wanted columns, in order."""
 
 Batch: TypeAlias = Sequence[Row] | pa.RecordBatch
 
@@ -17,12 +17,12 @@ S_contra = TypeVar("S_contra", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The times of a night that a source is read by, aware and in UTC.
+    """The time range of a night, as aware times in UTC.
 
     Attributes:
-        window_from: Rows from before it are not wanted.
-        cut_from: Rows from then on are the night's own.
-        cut_to: Rows from then on are not wanted yet, nor what became of others since.
+        window_from: Earlier rows are left out.
+        cut_from: Rows from this time on are new this night.
+        cut_to: Rows and changes from this time on belong to later nights.
     """
 
     window_from: datetime
@@ -31,21 +31,21 @@ class Cut:
 
 
 class Reader(Protocol[S_contra]):
-    """Reads a source of one kind."""
+    """Read a source of one kind."""
 
     def __call__(self, source: S_contra, columns: Sequence[str], cut: Cut | None) -> Iterable[Batch]:
-        """Return these columns of every row, some thousand rows at a time; values may have any plain type.
+        """Return these columns of every row, a few thousand rows at a time; values may have any plain type.
 
-        What the reader does not cut by itself is cut by `updated_at`, where the recipe names it.
+        A reader may ignore the cut: rows are then filtered by `updated_at`, if the recipe names such a column.
 
         Args:
-            source: The recipe's `source`; of a kind from another package, its `options` hold what the recipe says.
+            source: The recipe's `source`. For a kind from another package, its `options` hold the recipe's settings.
             columns: Names of columns, each once.
-            cut: The night's; none for what belongs to no night, as an eval set.
+            cut: The night's cut, or None if the rows belong to no night, as those of an eval set.
 
         Raises:
-            SchemaError: A column is not there: the night is refused.
-            InputError: Something else that the reader can mend.
-            SourceError: Trying again may help.
+            SchemaError: A column is missing; the night is refused.
+            InputError: The recipe or the source is wrong in another way.
+            SourceError: The source failed; a retry may help.
         """
         ...

@@ -1,6 +1,6 @@
-"""Chats: conversations in the formats of the field become a last question, the turns before it, and its answer.
+"""Chats: parse conversations in common formats into a last question, the turns before it, and the answer.
 
-Every value is text here: lists and objects of a source are spelled as JSON before.
+All values are text: lists and objects of a source have been formatted as JSON.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ _TURNS = ("user", "assistant")
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation as a record holds it.
+    """A conversation in the form of a record.
 
     Attributes:
-        text: The last message of the user; of what is no conversation, all of it as it was received.
-        history: The messages before it, or why it is no conversation; none where there is nothing before it.
-        answer: What the assistant said to it; none where it said nothing yet.
+        text: The user's last message; for an invalid conversation, the whole value as received.
+        history: The messages before it, or the reason why the conversation is invalid; None if there are none.
+        answer: The assistant's answer, or None if there is none yet.
     """
 
     text: str | None
@@ -41,11 +41,11 @@ class Chat:
 
 
 def chat_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
-    """Return the columns that hold conversations: of a format of several columns, or the one that is named.
+    """Return the columns of a conversation: those of the format, or the single named column.
 
     Args:
-        chat: What the recipe says: `alpaca`, `prompt_completion`, or the name of a column.
-        answered: The answers are read too.
+        chat: The recipe's setting: `alpaca`, `prompt_completion`, or the name of a column.
+        answered: Whether answers are read too.
     """
     formats = {"alpaca": _ALPACA, "prompt_completion": _PROMPT_COMPLETION}
     columns = formats.get(chat, (chat,))
@@ -53,7 +53,7 @@ def chat_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
 
 
 def read_chat(chat: str, values: Values) -> Chat:
-    """Read one conversation; one that cannot be used is kept as it is, with the reason as its history."""
+    """Parse one conversation; an invalid one keeps its text, with the reason as its history."""
     try:
         if chat == "alpaca":
             return _read_alpaca(values)
@@ -72,7 +72,7 @@ def _read_alpaca(values: Values) -> Chat:
 
 
 def _read_side(value: str | None, role: str) -> list[Turn]:
-    """Read a prompt or a completion: a list of messages, or a text that is one message of this role."""
+    """Parse a prompt or a completion: a list of messages, or the text of one message with this role."""
     if value is None:
         return []
     try:
@@ -89,18 +89,18 @@ def _read_side(value: str | None, role: str) -> list[Turn]:
 
 
 def _read_messages(value: Any) -> list[Turn]:
-    """Read OpenAI's messages or ShareGPT's conversations, alone or within the object that names them."""
+    """Parse messages (OpenAI) or conversations (ShareGPT), alone or inside an object with that key."""
     if isinstance(value, dict):
         value = value.get("messages", value.get("conversations"))
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        msg = "it is no list of messages"
+        msg = "it is not a list of messages"
         raise ValueError(msg)
     return [_read_message(item, f"message {number}") for number, item in enumerate(value, start=1)]
 
 
 def _read_message(item: dict[str, Any], where: str) -> Turn:
-    said = item.get("role", item.get("from"))
-    role = _ROLES.get(said) if isinstance(said, str) else None
+    name = item.get("role", item.get("from"))
+    role = _ROLES.get(name) if isinstance(name, str) else None
     if role is None:
         msg = f"{where} has an unknown role"
         raise ValueError(msg)
@@ -109,13 +109,13 @@ def _read_message(item: dict[str, Any], where: str) -> Turn:
         raise ValueError(msg)
     content = _read_content(item.get("content", item.get("value")))
     if content is None:
-        msg = f"{where} has a content that is not text"
+        msg = f"{where} has content that is not text"
         raise ValueError(msg)
     return {"content": content, "role": role}
 
 
 def _read_content(content: Any) -> str | None:
-    """Return the text of a content, which may come in parts; none: it is not text alone."""
+    """Return the text of a content, which may come in parts, or None if it is not only text."""
     if isinstance(content, list) and content and all(isinstance(part, dict) for part in content):
         texts = [part.get("text") for part in content if part.get("type") == "text"]
         parts = [text for text in texts if isinstance(text, str)]
@@ -124,14 +124,14 @@ def _read_content(content: Any) -> str | None:
 
 
 def _split(messages: Sequence[Turn]) -> Chat:
-    """Take a conversation apart: what the system says comes first, then user and assistant take turns."""
-    first = next((place for place, turn in enumerate(messages) if turn["role"] != "system"), len(messages))
-    for place, turn in enumerate(messages[first:]):
-        if turn["role"] != _TURNS[place % 2]:
-            msg = f"message {first + place + 1} is not the {_TURNS[place % 2]}'s, so the roles do not alternate"
+    """Split a conversation into question, history and answer; user and assistant must alternate."""
+    first = next((index for index, turn in enumerate(messages) if turn["role"] != "system"), len(messages))
+    for index, turn in enumerate(messages[first:]):
+        if turn["role"] != _TURNS[index % 2]:
+            msg = f"message {first + index + 1} is not the {_TURNS[index % 2]}'s, so the roles do not alternate"
             raise ValueError(msg)
     if first == len(messages):
-        msg = "it has no message of the user"
+        msg = "it has no user message"
         raise ValueError(msg)
     answered = messages[-1]["role"] == "assistant"
     asked = messages[:-1] if answered else messages

@@ -1,4 +1,4 @@
-"""Columns: where the ones that are wanted stand among those that a source has, and how a source is named in errors."""
+"""Columns: find the wanted columns of a source, and name a source in errors."""
 
 import difflib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from nightloom.recipes.sources import DeltaSource, OtherSource, Source, SqlSourc
 
 
 def describe_source(source: Source) -> str:
-    """Name a source in an error, without its password."""
+    """Return a source's name for errors, without its password."""
     if isinstance(source, SqlSource):
         return f"the query on connection {source.connection!r}"
     if isinstance(source, DeltaSource):
@@ -19,10 +19,10 @@ def describe_source(source: Source) -> str:
 
 
 def find_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> list[int]:
-    """Return the place of each wanted column.
+    """Return the index of each wanted column.
 
     Raises:
-        SchemaError: One is not there, or stands twice.
+        SchemaError: A column is missing or duplicate.
     """
     return [_find_column(name, known, where) for name in wanted]
 
@@ -31,7 +31,7 @@ def _find_column(name: str, known: Sequence[str], where: str) -> int:
     if known.count(name) == 1:
         return known.index(name)
     if name in known:
-        msg = f"column {name!r} stands more than once in {where}; give each its own name"
+        msg = f"column {name!r} occurs more than once in {where}; give each column its own name"
         raise SchemaError(msg)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""

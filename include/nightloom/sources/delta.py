@@ -1,4 +1,4 @@
-"""Delta Lake: the rows of a table as it stood at the night's cut."""
+"""Delta Lake: read the rows of a table as of the night's cut."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -17,13 +17,13 @@ _BATCH_ROWS = 20_000
 
 
 def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> Iterator[pa.RecordBatch]:
-    """Return these columns of the last version from before the cut's end; without a cut, of the newest.
+    """Return these columns of the last version before the end of the cut; without a cut, of the newest version.
 
-    So a night that is read again reads the same, as long as the table keeps that version.
+    A night that is read again gives the same rows, as long as the table keeps that version.
 
     Raises:
-        SchemaError: There is no such column.
-        InputError: There is no such table or version.
+        SchemaError: A column is missing.
+        InputError: The table or the version does not exist.
         SourceError: The table cannot be read.
     """
     try:
@@ -36,7 +36,7 @@ def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> 
             yield from batch.to_arrow().to_batches()
     except NightloomError:
         raise
-    except Exception as error:  # what the two libraries raise has no base in common
+    except Exception as error:  # the errors of the two libraries have no common base
         msg = f"{describe_source(source)} cannot be read: {' '.join(str(error).split())[:300]}; check the table"
         raise SourceError(msg) from error
 
@@ -56,7 +56,7 @@ def _open(source: DeltaSource) -> Any:
 
 
 def _find_version(history: Sequence[dict[str, Any]], cut_to: datetime, source: DeltaSource) -> int:
-    """Return the last version before the first one that was written at the cut's end or later."""
+    """Return the last version before the first commit at or after the end of the cut."""
     found: int | None = None
     for commit in sorted(history, key=lambda commit: int(commit["version"])):
         if commit["timestamp"] >= cut_to.timestamp() * 1000:
@@ -64,15 +64,15 @@ def _find_version(history: Sequence[dict[str, Any]], cut_to: datetime, source: D
         found = int(commit["version"])
     if found is None:
         msg = (
-            f"{describe_source(source)} keeps no version from before {cut_to:%Y-%m-%d %H:%M} UTC, where the night's "
-            f"cut ends; run a later night, or have the table keep its log longer"
+            f"{describe_source(source)} has no version before the end of the night's cut, "
+            f"{cut_to:%Y-%m-%d %H:%M} UTC; run a later night, or let the table keep its log longer"
         )
         raise InputError(msg)
     return found
 
 
 def _storage_options() -> dict[str, str]:
-    """Return the settings of the object store as the libraries name them; what is not set, they look for themselves."""
+    """Return the object store's settings under the libraries' names; the libraries look up unset ones themselves."""
     settings = get_settings()
     given = {
         "AWS_ENDPOINT_URL": settings.store_endpoint_url,

@@ -1,4 +1,4 @@
-"""Extraction: rows of a source become records with an id, a version, a text and an answer."""
+"""Extraction: turn the rows of a source into records with an id, a version, a text and an answer."""
 
 from collections.abc import Collection, Mapping
 from itertools import chain
@@ -29,21 +29,21 @@ def extract_records(
     added: pl.DataFrame | None = None,
     erased: Collection[str] = (),
 ) -> Records:
-    """Read a source as it stood at a night's cut, and publish its rows as they are.
+    """Read a source as of a night's cut, and publish its rows unchanged.
 
     Args:
-        store: Where the records go.
-        source: Of any kind.
-        columns: Which column holds what.
-        answer: Fields of the answer and their columns; empty for rows that have none.
-        night: The night whose cut is read; none reads everything (eval sets, files).
-        window_days: Days before the cut's end that the window holds.
-        added: Rows (RECORDS) that are taken in besides, unless the source has them.
-        erased: SHA-256 of the ids of erased rows: what is kept of them is that they came.
+        store: Receives the records.
+        source: A source of any kind.
+        columns: Names of the columns.
+        answer: Fields of the answer and their columns; empty for rows without answers.
+        night: The night whose cut is read, or None to read everything (eval sets).
+        window_days: Length of the window before the end of the cut.
+        added: More rows (RECORDS), which are left out if the source has them.
+        erased: SHA-256 of the ids of erased rows, of which only id and version are kept.
 
     Raises:
-        SchemaError: A column is missing, or what it holds cannot be used.
-        InputError: There is no such file, or the query gives rows from after the cut.
+        SchemaError: A column is missing, or its values cannot be used.
+        InputError: The file does not exist, or the query returns rows from after the cut.
         SourceError: The source cannot be read.
     """
     wanted, plain = wanted_columns(columns, answer), plain_columns(columns, answer)
@@ -51,12 +51,12 @@ def extract_records(
     received = (make_records(batch, source, columns, answer, night, window_days) for batch in batches)
     new_from = None if night is None or columns.updated_at is None else utc_text(night.cut_from)
     own = (frame.with_columns(added=pl.lit(False)) for frame in received)
-    others = [] if added is None else [added.with_columns(keyed=pl.lit(True), added=pl.lit(True))]
-    frames = (_forget(frame, erased) for frame in chain(own, others))
+    more = [] if added is None else [added.with_columns(keyed=pl.lit(True), added=pl.lit(True))]
+    frames = (_blank_erased(frame, erased) for frame in chain(own, more))
     rows, new_rows = [], []
 
     def finish(part: pl.DataFrame) -> pl.DataFrame:
-        records = _forget(_tell_apart(_sort(_leave_out_doubles(part))), erased)
+        records = _blank_erased(_number_copies(_sort(_drop_present(part))), erased)
         rows.append(len(records))
         new_rows.append(len(records) if new_from is None else int((records["version"] >= new_from).sum()))
         return records
@@ -67,7 +67,7 @@ def extract_records(
 
 
 def read_planted_rows(planted: PlantedRows, *, night: NightCut, window_days: int) -> pl.DataFrame:
-    """Read the table of planted rows: row_id, kind, outcome and rule of each.
+    """Return row_id, kind, outcome and rule of the planted rows.
 
     Raises:
         SchemaError: A column is missing.
@@ -79,13 +79,13 @@ def read_planted_rows(planted: PlantedRows, *, night: NightCut, window_days: int
 
 
 def _sort(records: pl.DataFrame) -> pl.DataFrame:
-    """Sort records by all that they hold, so that the order in which a source gives them makes no difference."""
+    """Sort records by all columns, so that the source's order makes no difference."""
     history = pl.struct("history").struct.json_encode()
     return records.sort("row_id", "version", "text", "answer", "slice", history)
 
 
-def _tell_apart(records: pl.DataFrame) -> pl.DataFrame:
-    """Number rows without a key that have the same content, so that none is taken for a version of another."""
+def _number_copies(records: pl.DataFrame) -> pl.DataFrame:
+    """Number rows without a key that have the same content, so that they do not become versions of one row."""
     number = pl.int_range(pl.len()).over("row_id") + 1
     numbered = pl.format("{}-{}", "row_id", number)
     return records.with_columns(
@@ -93,18 +93,18 @@ def _tell_apart(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _leave_out_doubles(records: pl.DataFrame) -> pl.DataFrame:
-    """Leave out rows that were added, where the source has the same version of them."""
+def _drop_present(records: pl.DataFrame) -> pl.DataFrame:
+    """Drop added rows that the source has in the same version."""
     own = records.filter(~pl.col("added"))
     added = records.filter(pl.col("added")).join(own, on=["row_id", "version"], how="anti")
     return pl.concat([own, added])
 
 
-def _forget(records: pl.DataFrame, erased: Collection[str]) -> pl.DataFrame:
-    """Take everything but id and version from rows that were erased."""
+def _blank_erased(records: pl.DataFrame, erased: Collection[str]) -> pl.DataFrame:
+    """Blank everything but id and version in erased rows."""
     if not erased:
         return records
     digests = records.select(sha256(pl.col("row_id")))["row_id"]
     is_erased = digests.is_in(list(erased))
-    told = ("text", "answer", "slice", "history")
-    return records.with_columns(pl.when(~is_erased).then(pl.col(name)).alias(name) for name in told)
+    blanked = ("text", "answer", "slice", "history")
+    return records.with_columns(pl.when(~is_erased).then(pl.col(name)).alias(name) for name in blanked)

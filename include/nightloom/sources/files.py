@@ -1,6 +1,6 @@
-"""Files: rows of CSV, JSON, Parquet and Arrow files, plain or compressed, on disk or in S3.
+"""Files: read rows of CSV, JSON, Parquet and Arrow files, plain or compressed, on disk or in S3.
 
-Everything is read in batches, and whatever is wrong with a file refuses all of it in one sentence that shows no row.
+Files are read in batches. A damaged file is refused as a whole, with a message that shows no row.
 """
 
 import csv
@@ -27,10 +27,10 @@ from nightloom.sources.base import Batch, Cut, Row
 from nightloom.sources.columns import find_columns
 
 MOST_CHARACTERS = 10_000_000
-"""Of one line or one JSON value: what is longer is no row of text, and must not fill the memory."""
+"""Limit for one line or one JSON value: anything longer is not a row of text, and must not fill the memory."""
 
 MOST_GROUP_BYTES = 4 << 30
-"""Of one row group of a Parquet file, as its footer declares it."""
+"""Limit for one row group of a Parquet file, as its footer declares it."""
 
 _BATCH_ROWS = 5_000
 _CHUNK = 1 << 20
@@ -38,25 +38,25 @@ _FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _BINARY = (".parquet", ".arrow")
 _PACKED = (".gz", ".zst")
 _ARROW_FILE = b"ARROW1"
-# What a person has to mend; other errors of the machine may pass.
+# The user has to fix these; other operating system errors may be temporary.
 _WRONG_PATH = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 _OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 def read_files(source: FilesSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Batch]:
-    """Return the values of these columns of every row, a batch at a time, files in the order of their names.
+    """Return these columns of every row in batches, with files in the order of their names.
 
-    A file knows no cut.
+    The cut is ignored: files have no versions.
 
     Raises:
         SchemaError: A file lacks a column.
-        InputError: There is no such file, or a file is not what its name says.
-        SourceError: The machine failed to read it.
+        InputError: The file does not exist, or its content does not match its name.
+        SourceError: Reading failed.
         StoreError: The object store does not answer.
     """
     for name, open_file in _list_files(source):
-        with _explained(f"the file {name!r}"), open_file() as file:
+        with _explain_errors(f"the file {name!r}"), open_file() as file:
             yield from _read_file(name, file, columns)
 
 
@@ -97,13 +97,13 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _list_dataset(folder: Path) -> list[Path]:
-    """Return the files of a folder that `save_to_disk` of Hugging Face's `datasets` has written, in their order."""
+    """Return the files of a folder written by `save_to_disk` of Hugging Face's `datasets`, in order."""
     state = folder / "state.json"
-    with _explained(f"the file {str(state)!r}"):
+    with _explain_errors(f"the file {str(state)!r}"):
         names = [entry["filename"] for entry in parse_json(state.read_bytes())["_data_files"]]
         wrong = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
         if wrong:
-            msg = f"it names {wrong[0]!r}, which is no file in its folder"
+            msg = f"it names {wrong[0]!r}, which is not a file in its folder"
             raise ValueError(msg)
     return [folder / name for name in names]
 
@@ -115,7 +115,7 @@ def _list_in_s3(pattern: str) -> list[tuple[str, _OpenFile]]:
 
 
 def _suffixes(name: str) -> tuple[str, str]:
-    """Return what a name ends in, and how it is packed."""
+    """Return a name's ending, and its ending for compression."""
     path = Path(name.lower())
     return (Path(path.stem).suffix, path.suffix) if path.suffix in _PACKED else (path.suffix, "")
 
@@ -129,7 +129,7 @@ def _read_file(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[B
     where = f"the file {name!r}"
     if kind in _BINARY:
         for batch in (_read_parquet if kind == ".parquet" else _read_arrow)(file, columns, where):
-            # It may hold anything: text that is not UTF-8, or places beyond the end of a column.
+            # A file may hold anything, such as invalid UTF-8 or offsets beyond the end of a column.
             batch.validate(full=True)
             yield batch
     else:
@@ -137,7 +137,7 @@ def _read_file(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[B
 
 
 def _cut_into_batches(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
-    """Return rows some thousand at a time, and fewer where they are long."""
+    """Return rows in batches of a few thousand, and fewer if they are long."""
     batch: list[Row] = []
     characters = 0
     for row in rows:
@@ -169,16 +169,16 @@ def _read_csv(text: IO[str], columns: Sequence[str], where: str) -> Iterator[Row
     lines = csv.reader(_bounded_lines(text), strict=True)
     header = next(lines, [])
     if header and not {*header} & {*columns}:
-        # It is not repeated: where the header was lost, it is a row.
-        msg = f"the first line of {where} names none of the columns {', '.join(columns)}; write them there as a header"
+        # The message does not quote the line: if the header was lost, it is a row.
+        msg = f"the first line of {where} names none of the columns {', '.join(columns)}; add a header line"
         raise SchemaError(msg)
-    places = find_columns(columns, header, where)
+    positions = find_columns(columns, header, where)
     for row in lines:
         if row and len(row) != len(header):
-            msg = f"{where} has rows whose number of values is not that of its header, {len(header)}; quote commas"
+            msg = f"{where} has rows without the {len(header)} values of its header; quote commas"
             raise InputError(msg)
         if row:
-            yield [row[place] for place in places]
+            yield [row[position] for position in positions]
 
 
 def _read_lines(text: IO[str]) -> Iterator[Any]:
@@ -198,7 +198,7 @@ def _bounded_lines(text: IO[str]) -> Iterator[str]:
 
 
 def _read_array(text: IO[str]) -> Iterator[Any]:
-    """Return the items of one JSON array, of which only the one that is being read is held in memory."""
+    """Return the items of one JSON array, holding one item in memory at a time."""
     buffer = _fill(text, "", "it is not a JSON array")
     if not buffer.startswith("["):
         msg = "it is not a JSON array"
@@ -209,7 +209,7 @@ def _read_array(text: IO[str]) -> Iterator[Any]:
         if buffer.startswith("]"):
             break
         if separator and not buffer.startswith(separator):
-            msg = f"after item {number}, a comma is missing"
+            msg = f"a comma is missing after item {number}"
             raise ValueError(msg)
         buffer, number, separator = buffer[len(separator) :], number + 1, ","
         item, buffer = _read_item(text, buffer, number)
@@ -220,7 +220,7 @@ def _read_array(text: IO[str]) -> Iterator[Any]:
 
 
 def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end") -> str:
-    """Return the buffer without the space that it begins with, read on where nothing is left."""
+    """Return the buffer without leading white space, and read more if it is empty."""
     buffer = buffer.lstrip()
     while not buffer:
         more = text.read(_CHUNK)
@@ -231,17 +231,17 @@ def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end")
 
 
 def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
-    """Return the value that comes next, and what of the buffer follows it."""
+    """Return the next value, and the rest of the buffer."""
     buffer = _fill(text, buffer)
     while True:
         try:
             item, end = parse_json_prefix(buffer)
-            # A number at the end of what was read may go on.
+            # A number at the end of the buffer may be incomplete.
             if end < len(buffer):
                 return item, buffer[end:]
         except ValueError as error:
             if not isinstance(error, json.JSONDecodeError) or len(buffer) > MOST_CHARACTERS:
-                msg = f"item {number} is not JSON that can be used: {error}"
+                msg = f"item {number} is not usable JSON: {error}"
                 raise ValueError(msg) from error
         more = text.read(max(_CHUNK, len(buffer)))
         if not more:
@@ -251,7 +251,7 @@ def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
 
 
 def _pick(items: Iterator[Any], columns: Sequence[str], where: str) -> Iterator[Row]:
-    """Return the wanted fields of objects: null where one has it not, an error where none of the first ones has it."""
+    """Return the wanted fields of objects: null if an object lacks one, an error if all of the first batch lack it."""
     objects = (_as_object(item) for item in items)
     first = list(islice(objects, _BATCH_ROWS))
     if first:
@@ -277,12 +277,12 @@ def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterat
             raise ValueError(msg)
     read = 0
     for number in range(parquet.num_row_groups):
-        # One by one: asked for all, the library holds what it has read of each until the last.
+        # One by one: for all groups at once, the library keeps each until the last is read.
         for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[number], columns=list(columns)):
             read += batch.num_rows
             yield batch
     if read != parquet.metadata.num_rows:
-        msg = f"its footer declares {parquet.metadata.num_rows:,} rows, and it holds {read:,}"
+        msg = f"its footer declares {parquet.metadata.num_rows:,} rows, but it holds {read:,}"
         raise ValueError(msg)
 
 
@@ -299,13 +299,13 @@ def _parse(text: str, what: str) -> Any:
     try:
         return parse_json(text)
     except ValueError as error:
-        msg = f"{what} is not JSON that can be used: {error}"
+        msg = f"{what} is not usable JSON: {error}"
         raise ValueError(msg) from error
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
-    """Turn whatever a reader says into one sentence about the file."""
+def _explain_errors(where: str) -> Iterator[None]:
+    """Turn a parser's errors into one message about the file."""
     try:
         yield
     except (csv.Error, ValueError, KeyError, TypeError, EOFError, OSError, zlib.error, pa.ArrowException) as error:
@@ -313,5 +313,5 @@ def _explained(where: str) -> Iterator[None]:
             msg = f"{where} cannot be read: {error.strerror}; `nightloom doctor` checks the machine"
             raise SourceError(msg) from error
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())[:300]
-        msg = f"{where} cannot be used: {reason}; nothing of it was used"
+        msg = f"{where} cannot be used: {reason}; no row of it was used"
         raise InputError(msg) from error

@@ -1,4 +1,4 @@
-"""Records: what each row of a source says by the recipe's columns."""
+"""Records: build records from a source's rows by the recipe's columns."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,16 +18,16 @@ from nightloom.sources.columns import describe_source
 from nightloom.sources.formatting import utc_text
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
-"""Records, and whether the source names them by a key."""
+"""RECORDS, and whether the source has a key for each."""
 
-# Times of the commonest spellings are rewritten by Polars; Python reads the others one by one.
+# Polars parses times in the common formats; Python parses the others one by one.
 _PLAIN_TIME = r"^[1-9][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
 
 Answer = Mapping[str, AnswerField]
 
 
 def wanted_columns(columns: Columns, answer: Answer) -> list[str]:
-    """Return the names of the columns that records are made of, each once."""
+    """Return the names of the columns that records need, each once."""
     if columns.chat is None:
         contents = [columns.text, *(field.column for field in answer.values())]
     else:
@@ -37,7 +37,7 @@ def wanted_columns(columns: Columns, answer: Answer) -> list[str]:
 
 
 def plain_columns(columns: Columns, answer: Answer) -> list[str]:
-    """Return those of the wanted columns that hold no conversation: their values are no lists or objects."""
+    """Return the wanted columns without conversations: their values must not be lists or objects."""
     chats = chat_columns(columns.chat, answered=bool(answer)) if columns.chat else ()
     return [name for name in wanted_columns(columns, answer) if name not in chats]
 
@@ -45,11 +45,11 @@ def plain_columns(columns: Columns, answer: Answer) -> list[str]:
 def make_records(
     table: pl.DataFrame, source: Source, columns: Columns, answer: Answer, night: NightCut | None, window_days: int
 ) -> pl.DataFrame:
-    """Return the records (KEYED_RECORDS) of a table of text that lie within the night's window.
+    """Return the records (KEYED_RECORDS) of a table of text within the night's window.
 
     Raises:
-        SchemaError: A time is none.
-        InputError: A query gives rows from after the cut.
+        SchemaError: A time is invalid.
+        InputError: A query returns rows from after the cut.
     """
     contents = _read_texts(table, columns, answer) if columns.chat is None else _read_chats(table, columns.chat, answer)
     records = contents.with_columns(
@@ -63,21 +63,21 @@ def make_records(
     if isinstance(source, SqlSource):
         _refuse_later(records, night, source)
         return records
-    # A query is cut by its own conditions; other sources hold whatever was ever written to them.
+    # A query has its own conditions; other sources hold rows of all times.
     start, end = utc_text(night.window_from(window_days)), utc_text(night.cut_to)
     return records.filter(pl.col("version").is_between(pl.lit(start), pl.lit(end), closed="left"))
 
 
 def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.DataFrame:
-    """Return text and answer of each row: the answer as canonical JSON, none where every value of it is blank."""
+    """Return text and answer of each row: the answer as canonical JSON, or null if all its values are blank."""
     values = [_unless_blank(pl.col(str(field.column))).alias(name) for name, field in sorted(answer.items())]
-    spelled = pl.lit(None, pl.String)
+    formatted = pl.lit(None, pl.String)
     if values:
         given = pl.any_horizontal(value.is_not_null() for value in values)
-        spelled = pl.when(given).then(pl.struct(values).struct.json_encode()).otherwise(spelled)
+        formatted = pl.when(given).then(pl.struct(values).struct.json_encode()).otherwise(formatted)
     return table.select(
         pl.col(str(columns.text)).alias("text"),
-        spelled.alias("answer"),
+        formatted.alias("answer"),
         pl.lit(None, RECORDS["history"]).alias("history"),
     )
 
@@ -85,7 +85,7 @@ def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.Dat
 def _read_chats(table: pl.DataFrame, chat: str, answer: Answer) -> pl.DataFrame:
     names = chat_columns(chat, answered=bool(answer))
     chats = [read_chat(chat, values) for values in table.select(names).iter_rows(named=True)]
-    # A recipe with chats has one field of the answer.
+    # A recipe with chats has exactly one field in its answer.
     field = next(iter(answer), None)
     answers = [
         canonical_json({field: one.answer}).decode() if field and one.answer and one.answer.strip() else None
@@ -97,7 +97,7 @@ def _read_chats(table: pl.DataFrame, chat: str, answer: Answer) -> pl.DataFrame:
 
 
 def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
-    """Return each row its id: the key, or the digest of what it says where it has none."""
+    """Add each row's id: its key, or the digest of its content if it has none."""
     keyed = records.with_columns(row_id=pl.lit(None, pl.String) if keys is None else keys)
     keyed = keyed.with_columns(keyed=(pl.col("row_id") != "").fill_null(value=False))
     if keyed["keyed"].all():
@@ -105,8 +105,8 @@ def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
     alone, after = (
         pl.struct(*names).struct.json_encode() for names in (("answer", "text"), ("answer", "history", "text"))
     )
-    said = pl.when(pl.col("history").is_null()).then(alone).otherwise(after)
-    digest = sha256(said)
+    content = pl.when(pl.col("history").is_null()).then(alone).otherwise(after)
+    digest = sha256(content)
     return keyed.with_columns(row_id=pl.when("keyed").then("row_id").otherwise(digest))
 
 
@@ -115,52 +115,52 @@ def _unless_blank(value: pl.Expr) -> pl.Expr:
 
 
 def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, night: NightCut | None) -> pl.Series:
-    """Tell of each row whether it was deleted before the night's cut ended."""
+    """Return whether each row was deleted before the end of the night's cut."""
     times = _read_times(table, column, source)
     return (times != "") & (times < utc_text(night.cut_to)) if night else times != ""
 
 
 def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.Series:
-    """Return times in the spelling of `utc_text`; empty where there is none."""
+    """Return times in the format of `utc_text`; empty text for no time."""
     if column is None:
         return pl.repeat("", len(table), dtype=pl.String, eager=True)
     try:
-        return spell_times(table[column])
+        return format_times(table[column])
     except ValueError:
         msg = (
             f"column {column!r} of {describe_source(source)} holds a value that is not an ISO time; correct the column"
         )
-        # Without its cause, which would quote the value.
+        # Without its cause, which quotes the value.
         raise SchemaError(msg) from None
 
 
-def spell_times(values: pl.Series) -> pl.Series:
-    """Spell times as `utc_text` does; one without a zone is in UTC, and nothing is empty text.
+def format_times(values: pl.Series) -> pl.Series:
+    """Format times like `utc_text`; a time without a zone counts as UTC, and null becomes empty text.
 
     Raises:
-        ValueError: One is not an ISO time.
+        ValueError: A value is not an ISO time.
     """
     value = pl.col("value")
     plain = pl.when(value.str.contains(_PLAIN_TIME)).then(value)
     moment = plain.str.slice(0, 19).str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False)
     fraction = plain.str.extract(r"\.([0-9]+)").fill_null("").str.pad_end(6, "0")
-    spelled = pl.format("{}.{}+00:00", moment.dt.strftime("%Y-%m-%dT%H:%M:%S"), fraction)
-    frame = values.alias("value").to_frame().with_columns(spelled.alias("spelled"))
-    others = frame.filter(value.is_not_null() & (value != "") & pl.col("spelled").is_null())["value"].unique()
+    formatted = pl.format("{}.{}+00:00", moment.dt.strftime("%Y-%m-%dT%H:%M:%S"), fraction)
+    frame = values.alias("value").to_frame().with_columns(formatted.alias("formatted"))
+    others = frame.filter(value.is_not_null() & (value != "") & pl.col("formatted").is_null())["value"].unique()
     read = pl.DataFrame(
         [(other, utc_text(datetime.fromisoformat(other))) for other in others],
         {"value": pl.String, "read": pl.String},
         orient="row",
     )
     joined = frame.join(read, on="value", how="left", maintain_order="left")
-    return joined.select(pl.coalesce("spelled", "read", pl.lit("")).alias(values.name)).to_series()
+    return joined.select(pl.coalesce("formatted", "read", pl.lit("")).alias(values.name)).to_series()
 
 
 def _refuse_later(records: pl.DataFrame, night: NightCut, source: Source) -> None:
     later = int((records["version"] >= utc_text(night.cut_to)).sum())
     if later:
         msg = (
-            f"{describe_source(source)} gives {later} rows from after the cut of night {night.night}; "
-            f"filter it by :cut_to, so that the night can be read again"
+            f"{describe_source(source)} returns {later} rows from after the cut of night {night.night}; "
+            f"filter the query by :cut_to, so that the night can be read again"
         )
         raise InputError(msg)

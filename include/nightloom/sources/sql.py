@@ -1,4 +1,4 @@
-"""SQL: the rows of a query, streamed by a server-side cursor where the database has one."""
+"""SQL: read the rows of a query, streamed with a server-side cursor if the database has one."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,31 +21,32 @@ _TIME_PARAMETER = re.compile(rf"(?<![:\w\\]):({'|'.join(_TIMES)})\b")
 
 
 def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Sequence[Row]]:
-    """Return the values of these columns of every row; the query itself keeps to the cut.
+    """Return these columns of every row; the query itself must respect the cut.
 
     Raises:
-        SchemaError: A column is not there, or has a type that the query cannot use.
-        InputError: The connection is none.
+        SchemaError: A column is missing, or has a type that the query cannot use.
+        InputError: The connection is invalid.
         SourceError: The database does not answer, or refuses the query.
     """
     engine = _connect(source.connection)
     named = sorted(set(_TIME_PARAMETER.findall(source.query))) if cut else []
     times = {name: getattr(cut, name).astimezone(UTC).replace(tzinfo=None) for name in named}
-    # Typed, because SQLite keeps times as text and compares them with the spelling that the type gives.
+    # Typed, because SQLite keeps times as text and compares them in the format of the type.
     bound = [sa.bindparam(name, time, type_=sa.DateTime) for name, time in times.items()]
     try:
         with (
             engine.connect().execution_options(yield_per=BATCH_ROWS) as connection,
             connection.execute(sa.text(source.query).bindparams(*bound)) as result,
         ):
-            places = find_columns(columns, tuple(result.keys()), describe_source(source))
-            # With the size: without it, all rows are fetched at once, from the server's cursor too.
+            positions = find_columns(columns, tuple(result.keys()), describe_source(source))
+            # The size is required: without it, all rows are fetched at once, even with a server-side cursor.
             for batch in result.partitions(BATCH_ROWS):
-                yield [[row[place] for place in places] for row in batch]
+                yield [[row[position] for position in positions] for row in batch]
     except sa.exc.SQLAlchemyError as error:
         if _is_about_columns(error):
             msg = (
-                f"{describe_source(source)} does not fit its table: {_explain_sql(error)}; correct the one or the other"
+                f"{describe_source(source)} does not fit its table: {_explain_sql(error)}; "
+                f"correct the query or the table"
             )
             raise SchemaError(msg) from None
         msg = (
@@ -58,19 +59,19 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
 
 
 def _is_about_columns(error: sa.exc.SQLAlchemyError) -> bool:
-    """Whether a database says that a column is not there, or is of a type that the query cannot use."""
-    said = error.orig if isinstance(error, sa.exc.DBAPIError) else None
-    states = {getattr(said, name, None) for name in ("sqlstate", "pgcode")}
-    # SQLite has no codes of its own for it, MySQL's drivers give MySQL's.
-    return bool(states & _COLUMN_STATES) or str(said).startswith(("no such column", "(1054,"))
+    """Whether the database reports a missing column, or one with a type that the query cannot use."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else None
+    states = {getattr(cause, name, None) for name in ("sqlstate", "pgcode")}
+    # SQLite has no code for this, and MySQL's drivers use MySQL's codes.
+    return bool(states & _COLUMN_STATES) or str(cause).startswith(("no such column", "(1054,"))
 
 
 def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
-    """Describe what a database said, unless it may be about a value: that is text of a row, which must not be shown."""
+    """Return the database's message, unless it may quote a value: text of a row must not be shown."""
     if isinstance(error, sa.exc.DataError):
         return f"{type(error.orig).__name__} (a value does not fit; its text is not shown)"
-    said = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    return next(iter(str(said).splitlines()), type(said).__name__)
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return next(iter(str(cause).splitlines()), type(cause).__name__)
 
 
 def _connect(connection: str) -> sa.Engine:
@@ -82,8 +83,8 @@ def _connect(connection: str) -> sa.Engine:
         raise InputError(msg) from None
     file = engine.url.database or ":memory:"
     if engine.name == "sqlite" and not file.startswith((":memory:", "file:")) and not Path(file).exists():
-        # SQLite would make an empty database there.
-        msg = f"connection {connection!r} is a SQLite file that does not exist; check its path"
+        # SQLite would create an empty database there.
+        msg = f"the SQLite file of connection {connection!r} does not exist; check its path"
         raise SourceError(msg)
     if engine.name == "sqlite":
         sa.event.listen(engine, "connect", _read_any_bytes)
@@ -91,5 +92,5 @@ def _connect(connection: str) -> sa.Engine:
 
 
 def _read_any_bytes(connection: Any, _record: Any) -> None:
-    """Have SQLite give text that is not UTF-8 too: else one such row fails the night, and is shown in the error."""
+    """Decode invalid UTF-8 with replacements: otherwise one such row fails the night, and the error quotes it."""
     connection.text_factory = lambda data: data.decode("utf-8", "replace")

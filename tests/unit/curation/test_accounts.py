@@ -10,7 +10,7 @@ from nightloom.recipes.schema import AnswerField, Prepare
 from .conftest import SALES, MakeRecords, curate
 
 
-def test_counts_add_up_to_the_records(records: MakeRecords, answer: dict[str, AnswerField], settings: Prepare) -> None:
+def test_counts_add_up_to_records(records: MakeRecords, answer: dict[str, AnswerField], settings: Prepare) -> None:
     rows = records(("T1", "", "first text", SALES), ("T2", "", "second text", None), ("T3", "", "first text", SALES))
     assert curate(rows, answer, settings).counts == (
         RuleCount(outcome="kept", rule=None, rows=1),
@@ -19,16 +19,16 @@ def test_counts_add_up_to_the_records(records: MakeRecords, answer: dict[str, An
     )
 
 
-def test_same_records_come_to_the_same(records: MakeRecords, answer: dict[str, AnswerField], settings: Prepare) -> None:
+def test_same_records_give_same_result(records: MakeRecords, answer: dict[str, AnswerField], settings: Prepare) -> None:
     rows = [("T1", "", "first text", SALES), ("T2", "", "second text", SALES)]
     one, two = curate(records(*rows), answer, settings), curate(records(*reversed(rows)), answer, settings)
     assert one.blobs == two.blobs
     assert one.examples.equals(two.examples)
 
 
-def test_step_that_loses_a_row_is_noticed(
+def test_lost_row_is_noticed(
     records: MakeRecords, answer: dict[str, AnswerField], settings: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passes, "close_rows", lambda rows: rows.head(1).with_columns(outcome=pl.lit("kept")))
-    with pytest.raises(InternalError, match="curation lost rows: 2 came in and 1 have an outcome"):
+    with pytest.raises(InternalError, match="curation lost rows: 2 came in, 1 have an outcome"):
         curate(records(("T1", "", "first", SALES), ("T2", "", "second", SALES)), answer, settings)

@@ -25,7 +25,7 @@ def extract(store: ObjectStore, name: str) -> str:
     return extract_records(store, source, Columns(text="text"), ANSWER, night=None, window_days=1).id
 
 
-def test_every_row_of_real_data_is_accounted_for(store: ObjectStore) -> None:
+def test_all_rows_are_accounted_for(store: ObjectStore) -> None:
     settings = Prepare(source=FilesSource(kind="files", path="train.csv"))
     evalset = freeze_eval_set(store, "test", extract(store, "test.csv"), ANSWER, settings)
     items = read_eval_set(store, evalset.id)["text"].to_list()

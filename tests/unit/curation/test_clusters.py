@@ -35,7 +35,7 @@ def find_places(curated: Curated) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_cluster_keeps_its_name_when_its_oldest_row_is_gone(
+def test_cluster_id_survives_its_oldest_row(
     records: MakeRecords, answer: Answer, keeping: Prepare
 ) -> None:
     before = curate(records(("T1", "1", OLD, SALES), ("T2", "2", NEW, SALES)), answer, keeping)
@@ -44,7 +44,7 @@ def test_cluster_keeps_its_name_when_its_oldest_row_is_gone(
     assert find_places(after) == {"T2": name, "T3": name}
 
 
-def test_merged_row_keeps_its_cluster_when_the_row_it_was_merged_into_is_gone(
+def test_merged_row_keeps_cluster_without_survivor(
     records: MakeRecords, answer: Answer, settings: Prepare
 ) -> None:
     before = curate(records(("T1", "1", OLD, SALES), ("T2", "2", NEW, SALES)), answer, settings)
@@ -52,7 +52,7 @@ def test_merged_row_keeps_its_cluster_when_the_row_it_was_merged_into_is_gone(
     assert find_places(after)["T2"] == find_places(before)["T1"]
 
 
-def test_row_does_not_move_when_the_shares_of_the_splits_change(
+def test_split_survives_changed_shares(
     records: MakeRecords, answer: Answer, settings: Prepare
 ) -> None:
     rows = records(*((f"T{n}", "1", f"{word} is broken since the update", SALES) for n, word in enumerate(_WORDS)))
@@ -69,7 +69,7 @@ def test_edited_row_keeps_its_split(records: MakeRecords, answer: Answer, settin
     assert find_places(after) == find_places(before)
 
 
-def test_row_between_two_splits_is_quarantined(records: MakeRecords, answer: Answer, keeping: Prepare) -> None:
+def test_row_between_splits_is_quarantined(records: MakeRecords, answer: Answer, keeping: Prepare) -> None:
     in_training, in_test = Split(selection=0, test=0), Split(selection=0, test=0.899)
     one = curate(records(("T1", "1", OLD, SALES)), answer, keeping.model_copy(update={"split": in_training}))
     two = curate(
@@ -89,7 +89,7 @@ def test_row_between_two_splits_is_quarantined(records: MakeRecords, answer: Ans
     assert three.quarantine.select("rule", "measured").rows() == [("bridges_splits", "test,train")]
 
 
-def test_row_between_two_clusters_of_one_split_joins_them(
+def test_row_between_clusters_joins_them(
     records: MakeRecords, answer: Answer, keeping: Prepare
 ) -> None:
     all_in_training = keeping.model_copy(update={"split": Split(selection=0, test=0)})
@@ -100,7 +100,7 @@ def test_row_between_two_clusters_of_one_split_joins_them(
     assert set(after.ledger["cluster_id"]) == {before.ledger["cluster_id"][0]}
 
 
-def test_share_of_the_splits_is_that_of_the_clusters() -> None:
+def test_split_shares_count_clusters() -> None:
     ids = [f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(4000)]
     rows = pl.DataFrame({"cluster_id": ids, "split": None}, {"cluster_id": pl.String, "split": pl.String})
     shares = choose_splits(rows, Split(selection=0.1, test=0.25), rows.clear())["split"].value_counts(normalize=True)
@@ -119,11 +119,11 @@ _nights = st.lists(
 @pytest.mark.timeout(300)
 @settings(max_examples=12)
 @given(_nights)
-def test_no_row_ever_moves_between_splits(nights: list[list[tuple[str, str]]]) -> None:
+def test_no_row_moves_between_splits(nights: list[list[tuple[str, str]]]) -> None:
     answer = {"team": AnswerField(column="team", one_of=("sales",))}
     source = FilesSource(kind="files", path="rows.csv")
     splits = (Split(selection=0.3, test=0.3), Split(selection=0, test=0), Split(selection=0, test=0.899))
-    before, places = None, {}
+    before, positions = None, {}
     for number, night in enumerate(nights):
         rows = [(row, str(number), text, '{"team":"sales"}', None, None, False) for row, text in dict(night).items()]
         settings = Prepare(
@@ -133,7 +133,9 @@ def test_no_row_ever_moves_between_splits(nights: list[list[tuple[str, str]]]) -
         before = curate(frame, answer, settings, before=before)
         held = dict(before.examples.select("row_id", "split").rows())
         known = dict(before.ledger.drop_nulls("split").select("row_id", "split").rows())
-        assert {row: places[row] for row in held if row in places} == {row: held[row] for row in held if row in places}
+        assert {row: positions[row] for row in held if row in positions} == {
+            row: held[row] for row in held if row in positions
+        }
         assert before.examples.group_by("cluster_id").agg(pl.col("split").n_unique())["split"].max() in {1, None}
         # A row that was not there a night is forgotten, as one that left the window is.
-        places = known
+        positions = known

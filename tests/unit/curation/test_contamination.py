@@ -19,13 +19,13 @@ AROUND = f"I wrote to you twice since Monday and nobody cares about what I say, 
 HALF = "The courier left my parcel with a neighbour who is on holiday, please send another one to the office instead."
 
 
-def test_runs_do_not_cross_texts() -> None:
+def test_grams_do_not_cross_texts() -> None:
     grams = list_grams(pl.Series(["a b c d", "e f", "g h i"]), 3)
     assert grams.select("text", "word").rows() == [(0, 0), (0, 1), (2, 0)]
     assert grams["gram"].n_unique() == 3
 
 
-def test_runs_of_other_sizes_are_other_grams() -> None:
+def test_grams_of_other_sizes_differ() -> None:
     assert not set(list_grams(pl.Series(["a b c"]), 2)["gram"]) & set(list_grams(pl.Series(["a b c"]), 3)["gram"])
 
 
@@ -37,19 +37,19 @@ def test_runs_of_other_sizes_are_other_grams() -> None:
         pytest.param(HALF, None, id="common beginning"),
     ],
 )
-def test_row_that_holds_an_item_or_stands_in_one_is_refused(
+def test_row_overlapping_item_is_refused(
     records: MakeRecords, answer: Answer, settings: Prepare, text: str, rule: str | None
 ) -> None:
     curated = curate(records(("T1", "", text, SALES)), answer, settings, [ITEM])
     assert curated.ledger["rule"].to_list() == [rule]
 
 
-def test_reason_tells_the_share_that_is_repeated(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+def test_reason_holds_repeated_share(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     curated = curate(records(("T1", "", AROUND, SALES)), answer, settings, [ITEM])
     assert curated.quarantine.select("measured", "threshold").rows() == [("1.0 of 8-grams", "0.7")]
 
 
-def test_item_is_clean_when_the_rows_that_stay_repeat_little(
+def test_item_repeated_little_is_clean(
     records: MakeRecords, answer: Answer, settings: Prepare
 ) -> None:
     curated = curate(records(("T1", "", AROUND, SALES), ("T2", "", HALF, SALES)), answer, settings, [ITEM, "Short one"])
@@ -61,7 +61,7 @@ def test_item_is_clean_when_the_rows_that_stay_repeat_little(
     assert ITEM[0:47] == "The courier left my parcel with a neighbour who"
 
 
-def test_item_is_not_clean_when_several_rows_together_repeat_it(
+def test_item_repeated_by_several_is_contaminated(
     records: MakeRecords, answer: Answer, settings: Prepare
 ) -> None:
     words = ITEM.removesuffix(".").split()
@@ -75,7 +75,7 @@ def test_item_is_not_clean_when_several_rows_together_repeat_it(
     assert curated.contamination.select("clean", "grams_8").rows() == [(False, pytest.approx(7 / 9))]
 
 
-def test_row_that_was_refused_for_an_item_is_named(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+def test_row_refused_for_item_is_named(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     items = ["Nothing", "where is my card", ITEM]
     curated = curate(
         records(("T1", "", "Where is my card?", SALES), ("T2", "", AROUND, SALES)), answer, settings, items
@@ -88,17 +88,17 @@ _sentences = st.lists(st.sampled_from("abcd"), max_size=16).map(" ".join)
 
 
 @given(st.lists(_sentences, min_size=1, max_size=4), st.lists(_sentences, min_size=1, max_size=4))
-def test_shares_are_those_of_sets_of_runs(rows: list[str], items: list[str]) -> None:
+def test_shares_equal_those_of_sets(rows: list[str], items: list[str]) -> None:
     def runs(text: str) -> set[tuple[str, ...]]:
         words = text.split(" ")
         return {tuple(words[start : start + 8]) for start in range(len(words) - 7)}
 
     expected = {}
-    for place, row in enumerate(rows):
+    for position, row in enumerate(rows):
         shared = [(runs(row) & runs(item), runs(item)) for item in items if runs(row) & runs(item)]
         if shared:
-            expected[place] = max(max(len(both) / len(of), len(both) / len(runs(row))) for both, of in shared)
+            expected[position] = max(max(len(both) / len(of), len(both) / len(runs(row))) for both, of in shared)
     texts, index = pl.Series(rows), index_items(pl.Series(items))
     repeated = find_repeated(texts, np.arange(len(rows), dtype=np.uint32), index)
     measured = measure_rows(repeated, texts, index)
-    assert dict(measured.select("place", "containment").rows()) == pytest.approx(expected)
+    assert dict(measured.select("position", "containment").rows()) == pytest.approx(expected)

@@ -34,29 +34,29 @@ class Freeze:
         return freeze_eval_set(self.store, "gold", manifest.id, self._answer, self._settings)
 
 
-def test_items_are_cleaned_as_training_rows_are(freeze: Freeze) -> None:
+def test_items_are_cleaned_like_rows(freeze: Freeze) -> None:
     evalset = freeze(("T1", "", "  cafÃ© of ann@example.com ", SALES))
     assert read_eval_set(freeze.store, evalset.id)["text"].to_list() == ["café of <EMAIL_ADDRESS>"]
 
 
-def test_rows_that_cannot_be_items_are_counted(freeze: Freeze) -> None:
+def test_unusable_rows_are_counted(freeze: Freeze) -> None:
     evalset = freeze(
         ("T1", "", CARD, SALES), ("T2", "", CARD, SALES), ("T3", "", "no answer", None), ("T4", "", "", SALES)
     )
     assert (evalset.content.items, evalset.provenance.refused) == (1, 3)
 
 
-def test_nearly_equal_items_share_a_cluster(freeze: Freeze) -> None:
+def test_near_duplicate_items_share_cluster(freeze: Freeze) -> None:
     evalset = freeze(("T1", "", CARD, SALES), ("T2", "", f"{CARD}!", BILLING), ("T3", "", "something else", SALES))
     items = read_eval_set(freeze.store, evalset.id)
     assert (len(items), items["cluster_id"].n_unique()) == (3, 2)
 
 
-def test_id_depends_on_content_and_not_on_keys(freeze: Freeze) -> None:
+def test_id_depends_on_content_alone(freeze: Freeze) -> None:
     assert freeze(("T1", "", CARD, SALES)).id == freeze(("X9", "", CARD, SALES)).id
     assert freeze(("T1", "", CARD, SALES)).id != freeze(("T1", "", CARD, BILLING)).id
 
 
 def test_eval_set_without_items_is_refused(freeze: Freeze) -> None:
-    with pytest.raises(InputError, match="eval set 'gold' has no usable item among 1 rows"):
+    with pytest.raises(InputError, match="eval set 'gold' has no usable item in 1 rows"):
         freeze(("T1", "", CARD, None))

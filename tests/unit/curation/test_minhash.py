@@ -1,4 +1,4 @@
-"""Similarity: the definition, and sketches against brute force."""
+"""Similarity: the definition, and signatures against brute force."""
 
 import random
 
@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from nightloom.curation.minhash import (
     comparable,
     comparable_texts,
+    compute_signatures,
     jaccard,
     may_be_similar,
     shingle_texts,
-    sketch_texts,
 )
 
 
@@ -29,39 +29,39 @@ def test_comparable_form_keeps_letters_and_digits(text: str, form: str) -> None:
     assert comparable(text) == form
 
 
-def test_shingles_are_runs_of_five_characters() -> None:
+def test_shingles_are_character_5_grams() -> None:
     whole, *runs = shingle_texts(["my card", "my ca", "y car", " card"])
     assert set(whole) == {gram for run in runs for gram in run}
     assert [len(grams) for grams in shingle_texts(["hi", "hello", "aaaaaaaaa", "my card"])] == [1, 1, 1, 3]
 
 
-def test_similarity_is_the_share_of_common_shingles() -> None:
+def test_similarity_is_share_of_common_shingles() -> None:
     # 6 and 7 shingles, of which 6 are common.
     assert jaccard(*shingle_texts(["where card", "where cards"])) == pytest.approx(6 / 7)
 
 
 @given(st.lists(st.none() | st.text(max_size=30), max_size=12))
-def test_many_texts_have_the_form_that_each_has_alone(texts: list[str | None]) -> None:
+def test_many_texts_equal_single_texts(texts: list[str | None]) -> None:
     series = pl.Series("text", texts, pl.String)
     assert comparable_texts(series).to_list() == [None if text is None else comparable(text) for text in texts]
 
 
 @given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=14), max_size=12))
-def test_sketch_of_a_text_does_not_depend_on_its_neighbours(texts: list[str]) -> None:
-    together = sketch_texts(texts, 0.8)
-    for place, text in enumerate(texts):
-        alone = sketch_texts([text], 0.8)
-        assert alone.bands[:, 0].tolist() == together.bands[:, place].tolist()
-        assert alone.marks[0].tolist() == together.marks[place].tolist()
+def test_signature_ignores_other_texts(texts: list[str]) -> None:
+    together = compute_signatures(texts, 0.8)
+    for position, text in enumerate(texts):
+        alone = compute_signatures([text], 0.8)
+        assert alone.bands[:, 0].tolist() == together.bands[:, position].tolist()
+        assert alone.low_bytes[0].tolist() == together.low_bytes[position].tolist()
 
 
-def test_sketches_propose_nearly_all_pairs_of_the_similarity_asked_for() -> None:
+def test_bands_find_nearly_all_pairs() -> None:
     chance = random.Random(7)
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(4000)]
     first = [" ".join(chance.sample(words, 30)) for _ in range(2000)]
     second = [f"{text} {' '.join(chance.sample(words, 7))}" for text in first]
     near = [jaccard(*shingle_texts(pair)) for pair in zip(first, second, strict=True)]
     assert 0.78 < min(near) < 0.81 < max(near) < 0.83
-    one, two = sketch_texts(first, min(near)), sketch_texts(second, min(near))
-    proposed = (one.bands == two.bands).any(axis=0) & may_be_similar(one.marks, two.marks, min(near))
+    one, two = compute_signatures(first, min(near)), compute_signatures(second, min(near))
+    proposed = (one.bands == two.bands).any(axis=0) & may_be_similar(one.low_bytes, two.low_bytes, min(near))
     assert proposed.mean() > 0.995

@@ -17,7 +17,7 @@ def make_planted(*rows: tuple[str, str, str, str | None]) -> pl.DataFrame:
     return pl.DataFrame(rows, PLANTED, orient="row")
 
 
-def test_each_kind_is_counted_apart() -> None:
+def test_each_kind_is_counted_separately() -> None:
     ledger = make_ledger(("T1", "quarantined", "secret"), ("T2", "kept", None), ("T3", "repaired", "pii"))
     planted = make_planted(
         ("T1", "key", "quarantined", "secret"),
@@ -30,29 +30,29 @@ def test_each_kind_is_counted_apart() -> None:
     )
 
 
-def test_right_outcome_by_another_rule_is_not_as_expected() -> None:
+def test_right_outcome_needs_right_rule() -> None:
     ledger = make_ledger(("T1", "quarantined", "too_long"))
     assert measure_planted(ledger, make_planted(("T1", "key", "quarantined", "secret"))).results[0].as_expected == 0
 
 
-def test_planted_rows_outside_the_window_are_not_counted() -> None:
+def test_planted_rows_outside_window_are_ignored() -> None:
     planted = make_planted(("T1", "key", "quarantined", "secret"), ("T9", "key", "quarantined", "secret"))
     assert measure_planted(make_ledger(("T1", "quarantined", "secret")), planted).results[0].planted == 1
 
 
-def test_older_versions_of_a_planted_row_do_not_hide_its_outcome() -> None:
+def test_any_version_may_match() -> None:
     ledger = make_ledger(("T1", "superseded", "newer_version"), ("T1", "merged", "exact_duplicate"))
     planted = make_planted(("T1", "copy", "merged", "exact_duplicate"))
     assert measure_planted(ledger, planted).results[0].as_expected == 1
 
 
-def test_row_that_should_be_kept_has_no_rule() -> None:
+def test_row_to_keep_has_no_rule() -> None:
     assert measure_planted(make_ledger(("T1", "kept", None)), make_planted(("T1", "noise", "kept", None))).results == (
         PlantedResult(kind="noise", outcome="kept", rule="", planted=1, as_expected=1, sound_taken=None),
     )
 
 
-def test_sound_rows_touched_leave_out_superseded_and_planted_ones() -> None:
+def test_superseded_and_planted_rows_are_ignored() -> None:
     ledger = make_ledger(
         ("T1", "quarantined", "secret"),
         ("T2", "kept", None),
@@ -64,7 +64,7 @@ def test_sound_rows_touched_leave_out_superseded_and_planted_ones() -> None:
     assert (report.sound_rows, report.sound_rows_touched) == (3, 2)
 
 
-def test_sound_rows_are_counted_under_the_rule_that_took_them() -> None:
+def test_valid_rows_count_under_their_rule() -> None:
     ledger = make_ledger(
         ("T1", "repaired", "pii"), ("T2", "repaired", "pii"), ("T3", "quarantined", "secret"), ("T4", "kept", None)
     )

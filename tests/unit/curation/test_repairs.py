@@ -9,7 +9,7 @@ NOTHING = dict.fromkeys(("outcome", "rule", "measured", "threshold", "into"), pl
 
 
 @pytest.mark.parametrize("repair", [*OPERATIONS, "pii", "serial_numbers"])
-def test_row_that_one_operation_changed_is_counted_under_it(repair: str) -> None:
+def test_single_repair_counts(repair: str) -> None:
     rows = pl.DataFrame({"repairs": [repair]}).with_columns(**NOTHING)
     assert close_rows(rows).select("outcome", "rule").row(0) == ("repaired", repair)
 

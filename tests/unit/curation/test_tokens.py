@@ -65,7 +65,7 @@ def refuse_tokens(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget, r
     return rules.refuse_tokens(store, rows, budget, find_bound(store, budget), releases)
 
 
-def test_row_beyond_the_models_context_is_refused(tiny_store: tuple[ObjectStore, str]) -> None:
+def test_row_beyond_context_is_refused(tiny_store: tuple[ObjectStore, str]) -> None:
     store, base = tiny_store
     rows = refuse_tokens(
         store, make_rows(("Hello", None), ("x y z " * 40, None)), make_budget(store, base), NO_RELEASES
@@ -74,7 +74,7 @@ def test_row_beyond_the_models_context_is_refused(tiny_store: tuple[ObjectStore,
     assert int(rows["measured"][1]) > int(rows["threshold"][1]) == 64
 
 
-def test_budget_may_be_less_than_the_context(tiny_store: tuple[ObjectStore, str]) -> None:
+def test_smaller_budget_is_obeyed(tiny_store: tuple[ObjectStore, str]) -> None:
     store, base = tiny_store
     budget = make_budget(store, base, most=5)
     assert refuse_tokens(store, make_rows(("Hello", None)), budget, NO_RELEASES)["threshold"].to_list() == ["5"]
@@ -87,7 +87,7 @@ def test_earlier_turns_count(tiny_store: tuple[ObjectStore, str]) -> None:
     assert rows["rule"].to_list() == ["too_many_tokens"]
 
 
-def test_text_that_does_not_come_back_is_refused(
+def test_lossy_text_is_refused(
     tiny_store: tuple[ObjectStore, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, base = tiny_store
@@ -97,7 +97,7 @@ def test_text_that_does_not_come_back_is_refused(
     assert rows.select("rule", "measured").rows() == [("round_trip", "another text")]
 
 
-def test_released_row_is_let_through(tiny_store: tuple[ObjectStore, str]) -> None:
+def test_released_row_passes(tiny_store: tuple[ObjectStore, str]) -> None:
     store, base = tiny_store
     releases = pl.DataFrame([("T0", "", "too_many_tokens")], RELEASES, orient="row")
     rows = refuse_tokens(store, make_rows(("x y z " * 40, None)), make_budget(store, base), releases)
@@ -122,7 +122,7 @@ _turns = st.none() | st.lists(st.fixed_dictionaries({"content": _texts, "role": 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(st.tuples(_texts, _turns), min_size=1, max_size=4), _prompts)
-def test_what_bytes_clear_encoding_clears_too(
+def test_byte_bound_agrees_with_encoding(
     tiny_store: tuple[ObjectStore, str], rows: list[tuple[str, list[dict[str, str]] | None]], content: str
 ) -> None:
     store, base = tiny_store
@@ -133,12 +133,12 @@ def test_what_bytes_clear_encoding_clears_too(
         assert quick.equals(refuse_tokens(store, frame, budget, NO_RELEASES))
 
 
-def test_byte_level_tokenizer_is_known_to_lose_nothing(tiny_model: Path) -> None:
+def test_byte_level_tokenizer_is_lossless(tiny_model: Path) -> None:
     assert find_lossless(load_tokenizer(tiny_model)) == "always"
     assert find_lossless(object()) == "unknown"
 
 
-def test_count_is_that_of_the_tokens_that_training_sees(tiny_model: Path) -> None:
+def test_count_equals_tokens_of_training(tiny_model: Path) -> None:
     encoder, tokenizer = open_encoder(tiny_model), load_tokenizer(tiny_model)
     chat = [{"role": "user", "content": "Hello you"}, {"role": "assistant", "content": "sales"}]
     assert encoder.context == 64

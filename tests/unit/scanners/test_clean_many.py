@@ -32,7 +32,7 @@ def one_by_one(many: list[str | None], checks: Checks) -> list[tuple[str | None,
     return lines
 
 
-def test_lines_stand_in_the_order_of_the_texts() -> None:
+def test_lines_keep_order_of_texts() -> None:
     many = ["fine", None, "a  b", "ann@example.com", "password: hunter2x", "x" * 101, " "]
     table = clean_texts(pl.Series(many), CHECKS)
     assert table.columns == ["clean", "repairs", "rule", "measured", "threshold"]
@@ -48,13 +48,13 @@ def test_lines_stand_in_the_order_of_the_texts() -> None:
 
 
 @pytest.mark.parametrize("many", [[], [None], [None, None]], ids=["nothing", "one null", "nulls"])
-def test_no_text_at_all_is_no_fault(many: list[str | None]) -> None:
+def test_empty_column_is_no_fault(many: list[str | None]) -> None:
     table = clean_texts(pl.Series(many, dtype=pl.String), CHECKS)
     assert table.rows() == one_by_one(many, CHECKS)
 
 
 @given(st.lists(texts | st.none(), max_size=6))
-def test_many_come_out_as_one_by_one(many: list[str | None]) -> None:
+def test_many_texts_equal_single_texts(many: list[str | None]) -> None:
     table = clean_texts(pl.Series(many, dtype=pl.String), CHECKS)
     assert table.rows() == one_by_one(many, CHECKS)
 
@@ -78,7 +78,7 @@ def test_every_action_is_obeyed(many: list[str], pii: str, secrets: str, injecti
     assert table.rows() == one_by_one(many, checks)
 
 
-def test_naughty_strings_come_out_as_one_by_one() -> None:
+def test_naughty_strings_equal_single_texts() -> None:
     folder = os.environ.get("NIGHTLOOM_TEST_DATA")
     if folder is None:
         pytest.skip("NIGHTLOOM_TEST_DATA is not set: the folder that holds naughty-strings/blns.json")
@@ -91,7 +91,7 @@ def test_naughty_strings_come_out_as_one_by_one() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @given(text=texts)
-def test_what_an_operation_would_change_is_marked(name: str, text: str) -> None:
+def test_texts_to_change_are_marked(name: str, text: str) -> None:
     marked = may_change(pl.Series([text]), [name])[0]
     assert marked or OPERATIONS[name].change(text) == text
 
@@ -117,7 +117,7 @@ def test_no_character_is_overlooked(name: str, around: str) -> None:
     assert [text for text in overlooked if OPERATIONS[name].change(text) != text] == []
 
 
-def test_texts_that_are_given_stay_as_they_are() -> None:
+def test_given_texts_stay_unchanged() -> None:
     given = pl.Series(["½ \u212a", "ann@example.com", "a  b", "é  é"])
     clean_texts(given, CHECKS)
     assert given.to_list() == ["½ \u212a", "ann@example.com", "a  b", "é  é"]
@@ -129,7 +129,7 @@ def test_texts_that_are_given_stay_as_they_are() -> None:
 @example("ap\u0131 key: hunter2x")
 @example("AP\u0130-KEY=hunter2x")
 @example("user x; cl\u0131ent secret hunter2x")
-def test_what_a_scanner_would_find_is_marked(text: str) -> None:
+def test_texts_with_matches_are_marked(text: str) -> None:
     one = pl.Series([text])
     assert may_hold_secrets(one)[0] or find_secrets(text) == []
     assert may_hold_injections(one)[0] or find_injections(text) == []

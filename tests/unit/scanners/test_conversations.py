@@ -104,6 +104,6 @@ def test_rows_keep_their_order() -> None:
     assert cleaned["clean"].to_list() == ["one", "two", "three", SECRET]
 
 
-def test_no_row_is_no_fault() -> None:
+def test_empty_frame_is_no_fault() -> None:
     rows = pl.DataFrame(schema={"text": pl.String, "history": HISTORY})
     assert len(clean_conversations(rows, CHECKS)) == 0

@@ -55,7 +55,7 @@ def test_refusing_scanner_names_its_kinds(install: Install) -> None:
     assert (reason.rule, reason.measured) == ("serial_numbers", "SERIAL")
 
 
-def test_version_identifies_what_follows(install: Install) -> None:
+def test_version_is_part_of_id(install: Install) -> None:
     install("SERIALS = Scanner('serial_numbers', 7, 10, find_serials)")
     assert make_checks(scanners={"serial_numbers": "redact"}).scanners["serial_numbers"] == 7
     assert "serial_numbers" not in make_checks(scanners={"serial_numbers": "keep"}).scanners
@@ -79,7 +79,7 @@ def test_other_version_is_refused(install: Install) -> None:
     ],
     ids=["it fails", "beyond the text", "backwards", "quotes the text"],
 )
-def test_fault_is_told_without_text(install: Install, find: str, error: str) -> None:
+def test_fault_shows_no_text(install: Install, find: str, error: str) -> None:
     install(f"SERIALS = Scanner('serial_numbers', 1, 10, lambda text: {find})")
     with pytest.raises(InputError, match=f"scanner 'serial_numbers' failed with {error}; look into") as raised:
         clean_text("my words", make_checks(scanners={"serial_numbers": "redact"}))
@@ -100,7 +100,7 @@ def test_missing_scanner_is_named() -> None:
     ],
     ids=["close", "far", "ours"],
 )
-def test_recipe_with_unknown_scanner_gets_the_closest(install: Install, name: str, remedy: str) -> None:
+def test_unknown_scanner_suggests_the_closest(install: Install, name: str, remedy: str) -> None:
     install()
     (mistake,) = check_rules({"prepare": {"scanners": {"serial_numbers": "redact", name: "redact"}}}, Path("a.yaml"))
     assert (mistake.path, mistake.remedy) == (("prepare", "scanners", name), remedy)

@@ -24,7 +24,7 @@ from nightloom.scanners.pii import find_pii
         pytest.param("ticket 4155552671", id="bare digits"),
     ],
 )
-def test_lookalike_is_left(text: str) -> None:
+def test_false_positive_is_ignored(text: str) -> None:
     assert find_pii(text) == []
 
 
@@ -43,5 +43,5 @@ def test_lookalike_is_left(text: str) -> None:
         pytest.param("no.1@gov.br", "<EMAIL_ADDRESS>", id="domain that is a suffix"),
     ],
 )
-def test_what_is_meant_is_taken(text: str, redacted: str) -> None:
+def test_real_match_is_kept(text: str, redacted: str) -> None:
     assert redact(text, find_pii(text)) == redacted

@@ -49,5 +49,5 @@ def test_injection_is_found(text: str, kind: str) -> None:
         pytest.param("If you are a bot, connect me to a person please", id="a bot"),
     ],
 )
-def test_sound_ticket_is_left(text: str) -> None:
+def test_harmless_ticket_is_ignored(text: str) -> None:
     assert find_injections(text) == []

@@ -23,7 +23,7 @@ from .pieces import texts
         ),
     ],
 )
-def test_each_operation_is_named_when_it_changes_a_text(text: str, becomes: str, operations: tuple[str, ...]) -> None:
+def test_changing_operations_are_named(text: str, becomes: str, operations: tuple[str, ...]) -> None:
     assert normalise(text) == (becomes, operations)
 
 
@@ -37,12 +37,12 @@ def test_each_operation_is_named_when_it_changes_a_text(text: str, becomes: str,
         pytest.param("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", id="Persian with a joiner"),
     ],
 )
-def test_sound_text_stays_as_it_is(text: str) -> None:
+def test_clean_text_stays_unchanged(text: str) -> None:
     assert normalise(text) == (text, ())
 
 
 @given(st.text())
-def test_normalised_text_has_nothing_left_at_its_ends(text: str) -> None:
+def test_normalised_text_is_trimmed(text: str) -> None:
     assert normalise(text)[0] == normalise(text)[0].strip()
 
 
@@ -50,17 +50,17 @@ def test_normalised_text_has_nothing_left_at_its_ends(text: str) -> None:
 @example("Ã\x00©", set(OPERATIONS))
 @example("&amp;lt;b&amp;gt;x&amp;lt;/b&amp;gt;", {"html"})
 @example("a\u200b \u200b b", {"invisible_characters", "whitespace"})
-def test_normalised_text_stays_as_it_is(text: str, operations: set[str]) -> None:
+def test_normalised_text_stays_unchanged(text: str, operations: set[str]) -> None:
     once, _ = normalise(text, operations)
     assert normalise(once, operations) == (once, ())
 
 
-def test_operation_that_is_off_changes_nothing() -> None:
+def test_disabled_operation_changes_nothing() -> None:
     assert normalise("a  b\u200b &amp;", ["invisible_characters"]) == ("a  b &amp;", ("invisible_characters",))
     assert normalise("<b>a</b>  b", ["html", "whitespace"]) == ("a b", ("html", "whitespace"))
 
 
-def test_versions_are_told_of_what_is_on() -> None:
+def test_versions_list_enabled_operations() -> None:
     assert operation_versions(["whitespace", "nfc"]) == {"nfc": 1, "whitespace": 1}
 
 

@@ -35,7 +35,7 @@ def test_personal_data_is_found(text: str, redacted: str) -> None:
         pytest.param("", id="nothing"),
     ],
 )
-def test_what_only_looks_like_it_is_left(text: str) -> None:
+def test_similar_text_is_ignored(text: str) -> None:
     assert find_pii(text) == []
 
 
@@ -47,7 +47,7 @@ def test_no_network_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [match.kind for match in find_pii("ann@example.co.uk")] == ["EMAIL_ADDRESS"]
 
 
-def test_no_library_for_training_is_loaded() -> None:
+def test_no_training_library_is_loaded() -> None:
     code = (
         "import sys; from nightloom.scanners.pii import find_pii; assert find_pii('ann@example.com');"
         "assert not {'torch', 'transformers', 'stanza'} & sys.modules.keys(); import torch.version"
@@ -55,6 +55,6 @@ def test_no_library_for_training_is_loaded() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_of_two_overlapping_matches_the_first_stays() -> None:
+def test_first_overlapping_match_stays() -> None:
     matches = [Match(5, 9, "CARD"), Match(0, 3, "EMAIL"), Match(2, 6, "PHONE")]
     assert drop_overlapping(matches) == [Match(0, 3, "EMAIL"), Match(5, 9, "CARD")]

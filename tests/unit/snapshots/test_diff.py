@@ -39,7 +39,7 @@ def freeze(store: ObjectStore) -> Freeze:
     return lambda rows: freeze_in(store, rows)
 
 
-def test_the_same_rows_do_not_differ(store: ObjectStore, freeze: Freeze) -> None:
+def test_same_rows_do_not_differ(store: ObjectStore, freeze: Freeze) -> None:
     assert diff_snapshots(store, freeze(ROWS), freeze(ROWS[::-1])).is_empty()
 
 
@@ -56,7 +56,7 @@ def test_the_same_rows_do_not_differ(store: ObjectStore, freeze: Freeze) -> None
         ({"slice": "chat"}, "moved"),
     ],
 )
-def test_a_row_that_changed_has_the_weightiest_change(
+def test_changed_row_has_weightiest_change(
     store: ObjectStore, freeze: Freeze, fields: dict[str, Any], change: str
 ) -> None:
     changed = [*ROWS[:7], {**ROWS[7], **fields}, *ROWS[8:]]
@@ -70,7 +70,7 @@ def test_rows_come_and_go(store: ObjectStore, freeze: Freeze) -> None:
     ]
 
 
-def test_a_snapshot_of_nothing_differs_by_all(store: ObjectStore, freeze: Freeze) -> None:
+def test_empty_snapshot_differs_by_all(store: ObjectStore, freeze: Freeze) -> None:
     assert set(diff_snapshots(store, freeze([]), freeze(ROWS))["change"]) == {"added"}
 
 
@@ -80,7 +80,7 @@ _versions = st.dictionaries(st.sampled_from([f"T{n}" for n in range(12)]), st.sa
 # Each example may share the store: nothing in it is ever changed.
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=_versions, after=_versions)
-def test_the_difference_is_that_of_the_rows(store: ObjectStore, before: dict[str, str], after: dict[str, str]) -> None:
+def test_difference_equals_brute_force(store: ObjectStore, before: dict[str, str], after: dict[str, str]) -> None:
     first, second = (
         freeze_in(store, [{**ROWS[0], "row_id": row_id, "text": text} for row_id, text in rows.items()])
         for rows in (before, after)
@@ -91,7 +91,7 @@ def test_the_difference_is_that_of_the_rows(store: ObjectStore, before: dict[str
     assert dict(diff_snapshots(store, first, second).select("row_id", "change").iter_rows()) == expected
 
 
-def test_erased_row_was_removed_unless_both_have_lost_it(store: ObjectStore, freeze: Freeze) -> None:
+def test_erased_row_counts_as_removed(store: ObjectStore, freeze: Freeze) -> None:
     before, after = freeze(ROWS), freeze(ROWS[:7] + ROWS[8:])
     for file in store.load(Snapshot, before).provenance.files:
         rewrite_blob(store, file.sha256, "examples", ["T7"])

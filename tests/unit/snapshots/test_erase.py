@@ -72,7 +72,7 @@ def erase(store: ObjectStore, registry: Database, recipe: str = "triage") -> Era
     return erase_row(store, registry, recipe, "T1", who="eva", why="she asked for it")
 
 
-def test_same_key_in_another_recipe_is_another_row(store: ObjectStore, registry: Database) -> None:
+def test_same_key_elsewhere_is_another_row(store: ObjectStore, registry: Database) -> None:
     ours = put_records(store, registry, "triage", "my name is Ann")
     others = put_records(store, registry, "sales", "an order")
     assert erase(store, registry).recipes == ("triage",)
@@ -81,7 +81,7 @@ def test_same_key_in_another_recipe_is_another_row(store: ObjectStore, registry:
     assert read_erasures(registry, "sales") == frozenset()
 
 
-def test_row_that_recipes_share_is_erased_from_all_that_they_made_of_it(store: ObjectStore, registry: Database) -> None:
+def test_shared_row_is_erased_everywhere(store: ObjectStore, registry: Database) -> None:
     records = put_records(store, registry, None, "my name is Ann")
     for recipe in ("sales", "triage"):
         put_curated(store, registry, recipe, records.id)
@@ -89,7 +89,7 @@ def test_row_that_recipes_share_is_erased_from_all_that_they_made_of_it(store: O
     assert (erased.recipes, erased.blobs) == (("sales", "triage"), {"records": 1, "examples": 2})
 
 
-def test_token_ids_of_a_row_are_erased_with_it(store: ObjectStore, registry: Database) -> None:
+def test_token_ids_are_erased_too(store: ObjectStore, registry: Database) -> None:
     """They tell its words to who has the tokenizer."""
     put_records(store, registry, "triage", "my name is Ann")
     rows = [(row_id, "train", [71, 72, number], [False, True, True]) for number, row_id in enumerate(["T1", "T2"])]
@@ -102,7 +102,7 @@ def test_token_ids_of_a_row_are_erased_with_it(store: ObjectStore, registry: Dat
     assert read_tokens(store, tokens, "train").rows() == [rows[1]]
 
 
-def test_sample_of_a_training_is_erased_with_its_row(store: ObjectStore, registry: Database) -> None:
+def test_training_sample_is_erased_too(store: ObjectStore, registry: Database) -> None:
     put_records(store, registry, "triage", "my name is Ann")
     rows = [("T1", 0, "my name", False), ("T1", 1, " is Ann", True)]
     sample = put_frame(store, pl.DataFrame(rows, LABELS, orient="row"), LABELS)
@@ -112,7 +112,7 @@ def test_sample_of_a_training_is_erased_with_its_row(store: ObjectStore, registr
     assert get_frame(store, sample, LABELS).is_empty()
 
 
-def test_what_models_answered_to_a_row_and_to_its_item_is_erased(store: ObjectStore, registry: Database) -> None:
+def test_model_answers_are_erased_too(store: ObjectStore, registry: Database) -> None:
     records = put_records(store, registry, "triage", "my name is Ann")
     item = item_id("my name is Ann", "{}", None)
     rows = [(row_id, "c" * 64, '{"text":"Dear Ann"}') for row_id in ("T1", "T2", item)]
@@ -125,19 +125,19 @@ def test_what_models_answered_to_a_row_and_to_its_item_is_erased(store: ObjectSt
     assert get_frame(store, frame, ANSWERS)["row_id"].to_list() == ["T2"]
 
 
-def test_row_in_what_a_killed_night_left_is_erased_too(store: ObjectStore, registry: Database) -> None:
+def test_killed_nights_row_is_erased(store: ObjectStore, registry: Database) -> None:
     left = put_records(store, registry, None, "my name is Ann")
     erase(store, registry)
     assert len(read_records(store, left.id)) == 0
 
 
-def test_night_that_may_have_read_the_row_is_named(store: ObjectStore, registry: Database) -> None:
+def test_unfinished_night_is_named(store: ObjectStore, registry: Database) -> None:
     put_records(store, registry, "triage", "my name is Ann")
     begin_stage(registry, "triage", NIGHT, "prepare")
     assert erase(store, registry).unfinished_nights == ("2026-11-23",)
 
 
-def test_night_that_had_read_the_row_cannot_freeze_it(store: ObjectStore, registry: Database) -> None:
+def test_erased_row_cannot_be_frozen(store: ObjectStore, registry: Database) -> None:
     records = put_records(store, registry, "triage", "my name is Ann")
     erase(store, registry)
     curated = put_curated(store, registry, "triage", records.id)
@@ -146,7 +146,7 @@ def test_night_that_had_read_the_row_cannot_freeze_it(store: ObjectStore, regist
     refuse_erased(store, curated.id, frozenset())
 
 
-def test_erasing_again_keeps_who_and_why(store: ObjectStore, registry: Database) -> None:
+def test_erasing_again_keeps_the_record(store: ObjectStore, registry: Database) -> None:
     put_records(store, registry, "triage", "my name is Ann")
     erase(store, registry)
     erase_row(store, registry, "triage", "T1", who="bob", why="to be sure")
@@ -155,7 +155,7 @@ def test_erasing_again_keeps_who_and_why(store: ObjectStore, registry: Database)
     assert (erasure.who, erasure.why, erasure.finished_at is None) == ("eva", "she asked for it", False)
 
 
-def test_row_that_nobody_has_is_bad_input(store: ObjectStore, registry: Database) -> None:
+def test_unknown_row_is_bad_input(store: ObjectStore, registry: Database) -> None:
     with pytest.raises(InputError, match="no night of triage has a row 'T1'"):
         erase(store, registry)
     assert read_erasures(registry, "triage") == frozenset()

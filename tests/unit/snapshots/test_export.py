@@ -57,7 +57,7 @@ def test_pandas_reads_it(folder: Path) -> None:
     assert sorted(frame["text"]) == sorted(row["text"] for row in ROWS)
 
 
-def test_datasets_reads_it_by_the_list_of_the_manifest(folder: Path, tmp_path: Path) -> None:
+def test_datasets_reads_the_manifests_files(folder: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
 
     listed = json.loads((folder / "snapshot.json").read_bytes())["provenance"]["files"]
@@ -67,7 +67,7 @@ def test_datasets_reads_it_by_the_list_of_the_manifest(folder: Path, tmp_path: P
     assert loaded[0]["history"] == HISTORY
 
 
-def test_exporting_again_changes_nothing_and_mends_what_is_damaged(
+def test_exporting_again_repairs_damaged_files(
     store: ObjectStore, snapshot: Snapshot, folder: Path
 ) -> None:
     before = {path: path.read_bytes() for path in folder.iterdir()}
@@ -76,20 +76,20 @@ def test_exporting_again_changes_nothing_and_mends_what_is_damaged(
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_exporting_again_takes_out_what_was_erased(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
+def test_exporting_again_removes_erased_rows(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
     for file in snapshot.provenance.files:
         rewrite_blob(store, file.sha256, "examples", ["T7"])
     export_snapshot(store, snapshot.id, folder)
     assert set(pl.read_parquet(folder / "*.parquet")["row_id"]) == {row["row_id"] for row in ROWS} - {"T7"}
 
 
-def test_a_folder_of_something_else_is_left_alone(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
+def test_foreign_folder_is_refused(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match=r"holds files that are not of snapshot .*: mine\.txt; name another folder"):
         export_snapshot(store, snapshot.id, folder)
 
 
-def test_what_a_killed_export_left_is_no_stranger_and_others_may_read(
+def test_killed_export_does_not_block(
     store: ObjectStore, snapshot: Snapshot, tmp_path: Path
 ) -> None:
     (tmp_path / "export").mkdir()

@@ -60,20 +60,20 @@ def freeze(store: ObjectStore, tmp_path: Path) -> Freeze:
     return call
 
 
-def test_files_cover_the_rows_in_the_order_in_which_they_came(freeze: Freeze) -> None:
+def test_files_cover_rows_in_order(freeze: Freeze) -> None:
     snapshot = freeze(ROWS[4:] + ROWS[:4])
     files = [(file.rows, file.first_id, file.last_id) for file in snapshot.provenance.files]
     assert files == [(3, "T4", "T6"), (3, "T0", "T2"), (1, "T3", "T3")]
     assert snapshot.content.splits == {"test": 1, "train": 6}
 
 
-def test_rows_are_read_back_by_split(freeze: Freeze, store: ObjectStore) -> None:
+def test_rows_are_read_by_split(freeze: Freeze, store: ObjectStore) -> None:
     snapshot = freeze(ROWS[::-1])
     assert read_snapshot(store, snapshot.id).rows() == ROWS
     assert read_split(store, snapshot.id, "test").rows() == [ROWS[3]]
 
 
-def test_memory_that_is_lost_after_it_was_found_is_made_anew(
+def test_cache_entry_lost_midway_is_rebuilt(
     freeze: Freeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = freeze()
@@ -81,17 +81,17 @@ def test_memory_that_is_lost_after_it_was_found_is_made_anew(
     assert freeze() == first
 
 
-def test_id_depends_on_the_rows_and_not_on_how_they_are_stored(freeze: Freeze) -> None:
+def test_id_depends_on_rows_alone(freeze: Freeze) -> None:
     assert freeze(ROWS[::-1], most=5).id == freeze().id
     assert freeze(ROWS[:-1]).id != freeze().id
 
 
-def test_unchanged_data_keeps_the_first_record(freeze: Freeze) -> None:
+def test_unchanged_data_keeps_first_provenance(freeze: Freeze) -> None:
     first = freeze()
     assert freeze(night=date(2026, 12, 1)) == freeze(night=date(2026, 12, 1), memory="none") == first
 
 
-def test_what_is_there_is_not_sent_again(freeze: Freeze, s3: Any) -> None:
+def test_stored_shards_are_not_sent_again(freeze: Freeze, s3: Any) -> None:
     freeze(ROWS[:6])
     kept = set(s3.objects)
     freeze(ROWS)
@@ -99,7 +99,7 @@ def test_what_is_there_is_not_sent_again(freeze: Freeze, s3: Any) -> None:
 
 
 @pytest.mark.parametrize("most", [3, 7])
-def test_memory_changes_nothing_but_the_time(freeze: Freeze, s3: Any, most: int) -> None:
+def test_cache_changes_no_result(freeze: Freeze, s3: Any, most: int) -> None:
     snapshot = freeze(most=most)
     kept = dict(s3.objects)
     s3.objects.clear()
@@ -108,7 +108,7 @@ def test_memory_changes_nothing_but_the_time(freeze: Freeze, s3: Any, most: int)
 
 
 @pytest.mark.parametrize("again", [{"rows": ROWS[:-1]}, {"memory": "none"}], ids=["other rows", "no memory"])
-def test_a_file_that_was_lost_is_sent_again(freeze: Freeze, store: ObjectStore, s3: Any, again: dict[str, Any]) -> None:
+def test_lost_file_is_sent_again(freeze: Freeze, store: ObjectStore, s3: Any, again: dict[str, Any]) -> None:
     snapshot = freeze()
     sha256 = snapshot.provenance.files[0].sha256
     del s3.objects[f"prefix/objects/sha256/{sha256[:2]}/{sha256[2:]}"]
@@ -116,7 +116,7 @@ def test_a_file_that_was_lost_is_sent_again(freeze: Freeze, store: ObjectStore, 
     assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
 
 
-def test_memory_that_cannot_be_written_is_believed_no_more(
+def test_unwritable_cache_is_not_trusted(
     freeze: Freeze, store: ObjectStore, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sha256 = freeze().provenance.files[0].sha256
@@ -130,18 +130,18 @@ def test_memory_that_cannot_be_written_is_believed_no_more(
     assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
 
 
-def test_an_id_that_stands_twice_is_a_fault(freeze: Freeze) -> None:
+def test_duplicate_id_is_a_fault(freeze: Freeze) -> None:
     with pytest.raises(InternalError, match="1 rows of the snapshot have an id that stands twice"):
         freeze([*ROWS, ROWS[0]])
 
 
-def test_no_rows_make_a_snapshot_without_files(freeze: Freeze, store: ObjectStore) -> None:
+def test_empty_batch_makes_empty_snapshot(freeze: Freeze, store: ObjectStore) -> None:
     snapshot = freeze([])
     assert snapshot.provenance.files == ()
     assert read_snapshot(store, snapshot.id).rows() == []
 
 
-def test_a_curated_batch_is_frozen(store: ObjectStore, point_settings: Any, tmp_path: Path, freeze: Freeze) -> None:
+def test_curated_batch_is_frozen(store: ObjectStore, point_settings: Any, tmp_path: Path, freeze: Freeze) -> None:
     with point_settings(tmp_path):
         snapshot = build_snapshot(store, put_curated(store), recipe="triage", night=NIGHT, parent_id=None)
     assert snapshot.id == freeze().id
@@ -153,7 +153,7 @@ def test_refused_batch_makes_no_snapshot(store: ObjectStore) -> None:
         build_snapshot(store, curated, recipe="triage", night=NIGHT, parent_id=None)
 
 
-def test_sound_snapshot_is_verified(freeze: Freeze, store: ObjectStore) -> None:
+def test_intact_snapshot_is_verified(freeze: Freeze, store: ObjectStore) -> None:
     snapshot = freeze(ROWS[::-1])
     assert verify_snapshot(store, snapshot.id) == Verified(snapshot, ())
 

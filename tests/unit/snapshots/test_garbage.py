@@ -100,7 +100,7 @@ def put_trial(store: ObjectStore, snapshot: str, sample: str | None = None) -> T
     )
 
 
-def test_what_nothing_names_waits_in_the_trash_and_then_goes(store: ObjectStore, collect: Collect, s3: Any) -> None:
+def test_unnamed_object_is_trashed_then_deleted(store: ObjectStore, collect: Collect, s3: Any) -> None:
     records = put_records(store)
     assert collect() == {"kept": 2}
     assert collect(3) == {"into trash": 2}
@@ -142,7 +142,7 @@ def name_by_lease(registry: Database, manifest: str) -> None:
 @pytest.mark.parametrize(
     "name", [name_by_ref, name_by_earlier_ref, name_by_night, name_by_unfinished_night, name_by_lease]
 )
-def test_what_the_registry_names_is_kept(
+def test_named_objects_are_kept(
     store: ObjectStore, registry: Database, collect: Collect, name: Callable[[Database, str], None]
 ) -> None:
     name(registry, put_records(store).id)
@@ -156,7 +156,7 @@ def put_checkpoint(store: ObjectStore, step: int) -> Checkpoint:
     return store.publish(Checkpoint(key=key, result=Checkpoint.Result(files=(file,), seconds=1)))
 
 
-def test_of_a_trial_that_may_go_on_the_last_checkpoint_is_kept(
+def test_last_checkpoint_of_trial_is_kept(
     store: ObjectStore, registry: Database, collect: Collect, s3: Any
 ) -> None:
     superseded, last = put_checkpoint(store, 1), put_checkpoint(store, 2)
@@ -172,7 +172,7 @@ def test_of_a_trial_that_may_go_on_the_last_checkpoint_is_kept(
     assert collect(6) == {"into trash": 2, "deleted": 2}
 
 
-def test_a_base_model_that_was_fetched_is_kept_before_any_night(store: ObjectStore, collect: Collect) -> None:
+def test_fetched_base_model_is_kept(store: ObjectStore, collect: Collect) -> None:
     file = ModelFile(path="model.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
     identity, record = BaseModelContent(files=(file,)), BaseModelProvenance(source="org/name@main")
     base = store.publish(BaseModelManifest(content=identity, provenance=record))
@@ -181,7 +181,7 @@ def test_a_base_model_that_was_fetched_is_kept_before_any_night(store: ObjectSto
     assert collect(3) == {"kept": 3}
 
 
-def test_what_a_report_tells_of_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
+def test_objects_in_a_report_are_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
     records = put_records(store)
     content = ReportContent(recipe="t", night="2026-11-23", facts=store.put_blob(b'{"id":"%s"}' % records.id.encode()))
     report = store.publish(Report(content=content, provenance=ReportProvenance(html=store.put_blob(b"<p>"))))
@@ -189,12 +189,12 @@ def test_what_a_report_tells_of_is_kept(store: ObjectStore, registry: Database, 
     assert collect(3) == {"kept": 5}
 
 
-def test_memo_goes_with_what_determines_it(store: ObjectStore, collect: Collect) -> None:
+def test_cached_result_goes_with_its_key(store: ObjectStore, collect: Collect) -> None:
     put_trial(store, snapshot="b" * 64)
     assert collect(3) == {"into trash": 3}
 
 
-def test_memo_of_what_is_kept_is_kept(store: ObjectStore, collect: Collect) -> None:
+def test_cached_result_stays_with_its_key(store: ObjectStore, collect: Collect) -> None:
     put_trial(store, snapshot="b" * 64)
     identity = BlueprintSpec(
         recipe="t",
@@ -216,7 +216,7 @@ def test_memo_of_what_is_kept_is_kept(store: ObjectStore, collect: Collect) -> N
     assert collect(3) == {"kept": 4}
 
 
-def test_answers_live_as_long_as_model_and_rows(store: ObjectStore, registry: Database, collect: Collect) -> None:
+def test_answers_live_with_model_and_rows(store: ObjectStore, registry: Database, collect: Collect) -> None:
     records = put_records(store)
     adapter = put_adapter(store)
     key = Answers.Key(
@@ -246,7 +246,7 @@ def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> To
     return store.publish(Tokens(key=key, result=result))
 
 
-def test_token_ids_live_as_long_as_their_snapshot(store: ObjectStore, registry: Database, collect: Collect) -> None:
+def test_token_ids_live_with_their_snapshot(store: ObjectStore, registry: Database, collect: Collect) -> None:
     content = SnapshotContent(rows_root="r" * 64, columns=(), splits={})
     provenance = SnapshotProvenance(files=(), recipe="t", night="2026-11-23", parent=None)
     snapshot = store.publish(Snapshot(content=content, provenance=provenance))
@@ -262,7 +262,7 @@ def test_token_ids_live_as_long_as_their_snapshot(store: ObjectStore, registry: 
     assert store.find(Tokens, tokens.key) is None
 
 
-def test_prefix_of_another_registry_is_refused(store: ObjectStore, collect: Collect, s3: Any) -> None:
+def test_prefix_of_other_registry_is_refused(store: ObjectStore, collect: Collect, s3: Any) -> None:
     put_records(store)
     take_over_prefix(store, "another")
     before = dict(s3.objects)
@@ -274,7 +274,7 @@ def test_prefix_of_another_registry_is_refused(store: ObjectStore, collect: Coll
 
 
 @pytest.mark.parametrize("fault", ["unknown kind", "damaged"])
-def test_half_of_the_truth_collects_nothing(store: ObjectStore, collect: Collect, s3: Any, fault: str) -> None:
+def test_damaged_manifest_collects_nothing(store: ObjectStore, collect: Collect, s3: Any, fault: str) -> None:
     records = put_records(store)
     collect()
     key = f"prefix/manifests/{'thing' if fault == 'unknown kind' else 'records'}/{records.id}.json"
@@ -285,7 +285,7 @@ def test_half_of_the_truth_collects_nothing(store: ObjectStore, collect: Collect
     assert s3.objects == before
 
 
-def test_manifest_that_the_index_does_not_know_stops_the_collection(
+def test_unindexed_manifest_stops_the_collection(
     store: ObjectStore, registry: Database, collect: Collect, s3: Any
 ) -> None:
     records = put_records(store)
@@ -298,7 +298,7 @@ def test_manifest_that_the_index_does_not_know_stops_the_collection(
     assert collect(3) == {"into trash": 2}
 
 
-def test_manifest_whose_writer_is_not_done_is_indexed(store: ObjectStore, registry: Database, collect: Collect) -> None:
+def test_new_unindexed_manifest_is_indexed(store: ObjectStore, registry: Database, collect: Collect) -> None:
     records = put_records(store)
     forget_manifests(registry, [records.id])
     assert collect() == {"kept": 2}
@@ -313,7 +313,7 @@ def test_deleted_manifest_leaves_the_index(store: ObjectStore, registry: Databas
     assert find_known(registry, [records.id]) == set()
 
 
-def test_entry_that_a_killed_collection_left_is_forgotten(
+def test_killed_collections_entry_is_removed(
     store: ObjectStore, registry: Database, collect: Collect, s3: Any
 ) -> None:
     records = put_records(store)
@@ -330,7 +330,7 @@ def test_imported_adapter_is_kept(store: ObjectStore, registry: Database, collec
     assert collect(3) == {"kept": 3}
 
 
-def test_end_of_a_stage_is_kept_with_a_member_or_as_the_last(
+def test_stage_result_is_kept(
     store: ObjectStore, registry: Database, collect: Collect
 ) -> None:
     """Three tries: what the first made is gone, what the second made is kept, the third is the last."""
@@ -345,7 +345,7 @@ def test_end_of_a_stage_is_kept_with_a_member_or_as_the_last(
     assert collect(3) == {"kept": 4, "into trash": 5}
 
 
-def test_writer_that_was_quicker_loses_nothing(
+def test_faster_writer_loses_nothing(
     store: ObjectStore, registry: Database, collect: Collect, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A night finds an old blob there, does not send it, and names it while it is being moved away."""
@@ -366,7 +366,7 @@ def test_writer_that_was_quicker_loses_nothing(
     assert store.has_blob(blob)
 
 
-def test_blob_in_the_trash_goes_after_the_manifest_that_names_it(store: ObjectStore, collect: Collect, s3: Any) -> None:
+def test_trashed_blob_outlives_its_manifest(store: ObjectStore, collect: Collect, s3: Any) -> None:
     """Whoever finds the manifest takes it for sound, and may name it until it has waited in the trash too."""
     records = put_records(store)
     move_to_trash(store, blob_key(records.content.parts[0]))
@@ -376,7 +376,7 @@ def test_blob_in_the_trash_goes_after_the_manifest_that_names_it(store: ObjectSt
     assert list(s3.objects) == ["prefix/owner.json"]
 
 
-def test_writer_that_was_slower_sends_it_again(store: ObjectStore, registry: Database, collect: Collect) -> None:
+def test_slower_writer_sends_again(store: ObjectStore, registry: Database, collect: Collect) -> None:
     put_records(store)
     collect(3)
     name_by_night(registry, put_records(store).id)
@@ -384,7 +384,7 @@ def test_writer_that_was_slower_sends_it_again(store: ObjectStore, registry: Dat
     assert collect(6) == {"kept": 2}
 
 
-def test_result_that_waits_in_the_trash_is_not_found_again(store: ObjectStore, collect: Collect) -> None:
+def test_trashed_result_is_not_reused(store: ObjectStore, collect: Collect) -> None:
     """Whoever found it would name what is about to be deleted."""
     records = put_records(store)
     collect(3)
@@ -392,7 +392,7 @@ def test_result_that_waits_in_the_trash_is_not_found_again(store: ObjectStore, c
     assert store.load(Records, records.id) == records
 
 
-def test_blob_that_was_replaced_is_deleted_at_once(store: ObjectStore, registry: Database, collect: Collect) -> None:
+def test_replaced_blob_is_deleted_immediately(store: ObjectStore, registry: Database, collect: Collect) -> None:
     records = put_records(store)
     name_by_night(registry, records.id)
     old, new = records.content.parts[0], store.put_blob(b"fewer rows")

@@ -35,7 +35,7 @@ def to_table(frame: pl.DataFrame) -> pa.Table:
 
 
 @given(st.integers(0, 600), st.sampled_from([SIZE, ShardSize(1, 1, 1), ShardSize(4, 50, 64)]))
-def test_shards_cover_the_rows_and_keep_their_size(count: int, size: ShardSize) -> None:
+def test_shards_cover_rows_within_size(count: int, size: ShardSize) -> None:
     shards = cut_rows(make_ids(count), size)
     assert [start for start, _ in shards] == [sum(length for _, length in shards[:n]) for n in range(len(shards))]
     assert sum(length for _, length in shards) == count
@@ -43,29 +43,29 @@ def test_shards_cover_the_rows_and_keep_their_size(count: int, size: ShardSize) 
     assert all(0 < length <= size.most for _, length in shards[-1:])
 
 
-def test_where_rows_are_cut_is_the_same_with_every_version_of_every_library() -> None:
+def test_cuts_do_not_depend_on_versions() -> None:
     # Other cuts would send every shard of every snapshot again.
     assert [start for start, _ in cut_rows(make_ids(120), SIZE)] == [0, 5, 19, 26, 32, 36, 49, 57, 71, 75, 84, 98]
 
 
-def test_shards_have_about_the_size_asked_for() -> None:
+def test_shards_have_the_mean_size() -> None:
     assert 10 < 20_000 / len(cut_rows(make_ids(20_000), SIZE)) < 30
 
 
 @pytest.mark.parametrize("keep", [slice(0, 2000), slice(20, 2020), slice(0, 2020)], ids=["end", "beginning", "none"])
-def test_rows_that_come_and_go_at_the_ends_leave_the_shards_between(keep: slice) -> None:
+def test_changes_at_ends_keep_inner_shards(keep: slice) -> None:
     ids = make_ids(2020)
     changed = cut(ids) - cut(ids[keep])
     assert len(changed) <= 4
 
 
-def test_a_row_that_goes_from_the_middle_changes_the_shards_around_it() -> None:
+def test_removed_row_changes_nearby_shards() -> None:
     ids = make_ids(2000)
     assert len(cut(ids) - cut(ids.filter(ids != "T01000"))) <= 3
 
 
 @given(_rows, _rows)
-def test_fingerprints_are_equal_when_the_rows_are(
+def test_fingerprints_equal_for_equal_rows(
     first: list[dict[str, object]], second: list[dict[str, object]]
 ) -> None:
     one, two = (to_table(pl.DataFrame(rows, EXAMPLES)) for rows in (first, second))
@@ -73,7 +73,7 @@ def test_fingerprints_are_equal_when_the_rows_are(
 
 
 @given(_rows, _rows)
-def test_a_fingerprint_does_not_tell_where_in_a_table_the_rows_lay(
+def test_fingerprint_ignores_the_offset(
     rows: list[dict[str, object]], before: list[dict[str, object]]
 ) -> None:
     table = to_table(pl.DataFrame(before + rows, EXAMPLES)).slice(len(before))
@@ -81,13 +81,13 @@ def test_a_fingerprint_does_not_tell_where_in_a_table_the_rows_lay(
         assert fingerprint(table) == fingerprint(to_table(pl.DataFrame(rows, EXAMPLES)))
 
 
-def test_a_fingerprint_does_not_tell_how_rows_were_cut_into_chunks() -> None:
+def test_fingerprint_ignores_chunks() -> None:
     table = to_table(pl.DataFrame([{"row_id": f"T{number}", "text": "a"} for number in range(9)], EXAMPLES))
     cut = pa.concat_tables([table.slice(0, 2), table.slice(2, 4), table.slice(6)])
     assert fingerprint(cut) == fingerprint(table)
 
 
-def test_a_shard_is_sorted_and_has_the_leaf_of_each_row(store: ObjectStore) -> None:
+def test_shard_is_sorted_with_leaves(store: ObjectStore) -> None:
     frame = pl.DataFrame([{"row_id": row_id, "text": row_id * 2} for row_id in "cab"], EXAMPLES)
     file, rows = store_shard(store, to_table(frame))
     assert rows.ids.to_list() == ["a", "b", "c"]
@@ -96,7 +96,7 @@ def test_a_shard_is_sorted_and_has_the_leaf_of_each_row(store: ObjectStore) -> N
     assert pl.read_parquet(store.get_blob(file.sha256)).equals(frame.sort("row_id"))
 
 
-def test_a_shard_is_remembered(store: ObjectStore, tmp_path: Path) -> None:
+def test_shard_is_cached(store: ObjectStore, tmp_path: Path) -> None:
     frame = pl.DataFrame([{"row_id": row_id, "split": "train"} for row_id in "cab"], EXAMPLES)
     file, rows = store_shard(store, to_table(frame))
     ShardCache(tmp_path).remember("ab12", file, rows)
@@ -109,7 +109,7 @@ def test_a_shard_is_remembered(store: ObjectStore, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish", b"ARROW1\0\0rubbish"], ids=["empty", "rubbish", "torn"])
-def test_what_is_remembered_badly_is_forgotten(tmp_path: Path, damage: bytes) -> None:
+def test_damaged_cache_entry_is_ignored(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "ab" / "12"
     path.parent.mkdir()
     path.write_bytes(damage)
@@ -118,7 +118,7 @@ def test_what_is_remembered_badly_is_forgotten(tmp_path: Path, damage: bytes) ->
 
 
 @given(st.lists(st.integers(0, 60), max_size=6))
-def test_shards_are_the_same_however_rows_are_cut_into_tables(places: list[int]) -> None:
+def test_tables_do_not_change_shards(places: list[int]) -> None:
     table = to_table(pl.DataFrame([{"row_id": f"T{number:03d}"} for number in range(60)], EXAMPLES))
     edges = [0, *sorted(places), 60]
     tables = [table.slice(start, end - start) for start, end in itertools.pairwise(edges)]
@@ -127,7 +127,7 @@ def test_shards_are_the_same_however_rows_are_cut_into_tables(places: list[int])
     assert pa.concat_tables(cut_tables(tables, size)).equals(table)
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault(store: ObjectStore, tmp_path: Path) -> None:
+def test_unwritable_cache_is_no_fault(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     file, rows = store_shard(store, to_table(pl.DataFrame([{"row_id": "a"}], EXAMPLES)))
     cache = ShardCache(tmp_path / "file" / "below")

@@ -53,7 +53,7 @@ WANTED = Chat("Where is my parcel?", BEFORE, "In Lyon.")
         ),
     ],
 )
-def test_every_format_gives_the_same(chat: str, values: dict[str, str | None]) -> None:
+def test_every_format_gives_same_chat(chat: str, values: dict[str, str | None]) -> None:
     assert read_chat(chat, values) == WANTED
 
 
@@ -65,21 +65,21 @@ def test_prompt_and_completion_are_one_message_each() -> None:
 @pytest.mark.parametrize(
     ("given_input", "text"), [("2, 3", "Add.\n\n2, 3"), ("", "Add."), (" ", "Add."), (None, "Add.")]
 )
-def test_alpacas_input_stands_below_the_instruction(given_input: str | None, text: str) -> None:
+def test_alpaca_input_follows_the_instruction(given_input: str | None, text: str) -> None:
     values = {"instruction": "Add.", "input": given_input, "output": "5"}
     assert read_chat("alpaca", values) == Chat(text, None, "5")
 
 
-def test_a_conversation_that_waits_has_no_answer() -> None:
+def test_unanswered_conversation_has_no_answer() -> None:
     assert read_chat("m", {"m": json.dumps(OPENAI[:4])}) == Chat("Where is my parcel?", BEFORE, None)
 
 
-def test_content_in_parts_of_text_is_text() -> None:
+def test_content_in_text_parts_is_joined() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert read_chat("m", {"m": json.dumps([{"role": "user", "content": parts}])}) == Chat("ab")
 
 
-def test_nothing_is_no_text() -> None:
+def test_null_gives_no_text() -> None:
     assert read_chat("m", {"m": None}) == Chat(None)
 
 
@@ -89,39 +89,39 @@ def test_nothing_is_no_text() -> None:
         ("my card is 4111", "Expecting value: line 1 column 1 (char 0)"),
         ("[" * 100_000, "it is nested too deeply"),
         ('[{"role": "user", "role": "user"}]', "a key stands twice"),
-        ('{"turns": []}', "it is no list of messages"),
-        ("[1]", "it is no list of messages"),
-        ("[]", "it has no message of the user"),
-        ('[{"role": "system", "content": "x"}]', "it has no message of the user"),
+        ('{"turns": []}', "it is not a list of messages"),
+        ("[1]", "it is not a list of messages"),
+        ("[]", "it has no user message"),
+        ('[{"role": "system", "content": "x"}]', "it has no user message"),
         ('[{"role": "assistant", "content": "x"}]', "message 1 is not the user's, so the roles do not alternate"),
         (json.dumps(OPENAI[1:2] * 2), "message 2 is not the assistant's, so the roles do not alternate"),
         (json.dumps([*OPENAI, OPENAI[0]]), "message 6 is not the user's, so the roles do not alternate"),
         ('[{"role": "tool", "content": "x"}]', "message 1 has an unknown role"),
         ('[{"role": 1, "content": "x"}]', "message 1 has an unknown role"),
         ('[{"content": "x"}]', "message 1 has an unknown role"),
-        ('[{"role": "user", "content": null}]', "message 1 has a content that is not text"),
-        ('[{"role": "user", "content": 5}]', "message 1 has a content that is not text"),
-        ('[{"role": "user", "content": [{"type": "image_url"}]}]', "message 1 has a content that is not text"),
+        ('[{"role": "user", "content": null}]', "message 1 has content that is not text"),
+        ('[{"role": "user", "content": 5}]', "message 1 has content that is not text"),
+        ('[{"role": "user", "content": [{"type": "image_url"}]}]', "message 1 has content that is not text"),
         ('[{"role": "user", "content": "x", "tool_calls": [1]}]', "message 1 calls a tool"),
     ],
 )
-def test_what_is_no_conversation_is_kept_with_the_reason(value: str, reason: str) -> None:
+def test_invalid_conversation_is_kept_with_reason(value: str, reason: str) -> None:
     chat = read_chat("m", {"m": value})
     assert (chat.text, chat.answer, chat_fault(chat.history)) == (value, None, reason)
 
 
-def test_of_several_columns_all_are_kept() -> None:
+def test_invalid_conversation_keeps_all_columns() -> None:
     prompt = json.dumps(OPENAI[1:3])
     chat = read_chat("prompt_completion", {"prompt": prompt, "completion": "x"})
     assert json.loads(chat.text or "") == {"prompt": prompt, "completion": "x"}
     assert chat_fault(chat.history) == "message 3 is not the user's, so the roles do not alternate"
 
 
-def test_a_conversation_has_no_fault() -> None:
+def test_valid_conversation_has_no_fault() -> None:
     assert (chat_fault(BEFORE), chat_fault(None)) == (None, None)
 
 
-def test_rows_that_wait_for_an_answer_need_no_column_of_it() -> None:
+def test_unanswered_rows_need_no_answer_column() -> None:
     assert chat_columns("alpaca", answered=False) == ("instruction", "input")
     assert chat_columns("prompt_completion", answered=False) == ("prompt",)
     assert chat_columns("messages", answered=False) == ("messages",)
@@ -136,7 +136,7 @@ _anything = st.recursive(
 
 
 @given(value=_anything | st.lists(st.fixed_dictionaries({"role": _words, "content": _anything})))
-def test_any_value_is_a_conversation_or_has_a_fault(value: Any) -> None:
+def test_any_value_is_conversation_or_fault(value: Any) -> None:
     raw = json.dumps(value)
     chat = read_chat("m", {"m": raw})
     fault = chat_fault(chat.history)
@@ -144,7 +144,7 @@ def test_any_value_is_a_conversation_or_has_a_fault(value: Any) -> None:
 
 
 @given(turns=st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), min_size=1, max_size=4), system=st.text())
-def test_a_conversation_keeps_every_turn(turns: list[tuple[str, str]], system: str) -> None:
+def test_conversation_keeps_every_turn(turns: list[tuple[str, str]], system: str) -> None:
     messages = [{"content": system, "role": "system"}]
     for asked, said in turns:
         messages += [{"content": asked, "role": "user"}, {"content": said, "role": "assistant"}]
@@ -153,7 +153,7 @@ def test_a_conversation_keeps_every_turn(turns: list[tuple[str, str]], system: s
     assert (chat.text, chat.answer) == turns[-1]
 
 
-def test_records_hold_the_turns_before_the_last_question(store: ObjectStore, tmp_path: Any) -> None:
+def test_records_hold_earlier_turns(store: ObjectStore, tmp_path: Any) -> None:
     lines = [{"id": "1", "m": OPENAI}, {"id": "2", "m": OPENAI[3:]}, {"id": "3", "m": "rubbish"}, {"id": "4"}]
     (tmp_path / "chats.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     source = FilesSource(kind="files", path=str(tmp_path / "chats.jsonl"))
@@ -166,7 +166,7 @@ def test_records_hold_the_turns_before_the_last_question(store: ObjectStore, tmp
     assert chat_fault(table["history"][2].to_list()) == "Expecting value: line 1 column 1 (char 0)"
 
 
-def test_rows_without_a_key_differ_by_what_was_said_before(store: ObjectStore, tmp_path: Any) -> None:
+def test_rows_without_key_differ_by_history(store: ObjectStore, tmp_path: Any) -> None:
     lines = [{"m": OPENAI}, {"m": OPENAI[1:]}, {"m": OPENAI[3:]}]
     (tmp_path / "chats.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     source = FilesSource(kind="files", path=str(tmp_path / "chats.jsonl"))

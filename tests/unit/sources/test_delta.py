@@ -45,16 +45,16 @@ def test_every_value_is_text(tmp_path: Path) -> None:
     assert read(tmp_path, None, ("id", "body", "tags")) == [("1", "a", '["x","y"]'), ("2", None, None)]
 
 
-def test_the_version_that_stood_at_the_cut_is_read(tmp_path: Path) -> None:
+def test_version_at_the_cut_is_read(tmp_path: Path) -> None:
     first = write(tmp_path, {"id": ["1"], "body": ["a"]})
     second = write(tmp_path, {"id": ["1"], "body": ["b"]}, mode="overwrite")
     assert read(tmp_path, night_until(first)) == [("1", "a")]
     assert read(tmp_path, night_until(second)) == read(tmp_path, None) == [("1", "b")]
 
 
-def test_a_night_before_the_first_version_is_refused(tmp_path: Path) -> None:
+def test_night_before_first_version_is_refused(tmp_path: Path) -> None:
     write(tmp_path, ROWS)
-    with pytest.raises(InputError, match=r"keeps no version from before 2026-01-01 00:00 UTC, where the night's cut"):
+    with pytest.raises(InputError, match=r"has no version before the end of the night's cut, 2026-01-01 00:00"):
         read(tmp_path, night_until(datetime(2026, 1, 1, tzinfo=UTC)))
 
 
@@ -63,13 +63,13 @@ def test_a_night_before_the_first_version_is_refused(tmp_path: Path) -> None:
     [([1, 2, 3], 1), ([1, 3, 2], 0), ([2, 1, 4], 1)],
     ids=["in order", "a clock that was slow later", "a clock that was fast before"],
 )
-def test_writers_whose_clocks_differ_never_show_what_came_later(times: list[int], version: int) -> None:
+def test_differing_clocks_show_no_later_rows(times: list[int], version: int) -> None:
     history = [{"version": number, "timestamp": time} for number, time in enumerate(times)]
     cut_to = datetime.fromtimestamp(0.003, UTC)
     assert _find_version(history, cut_to, DeltaSource(kind="delta", path="/t")) == version
 
 
-def test_rows_are_cut_to_the_window(store: ObjectStore, tmp_path: Path) -> None:
+def test_rows_are_cut_to_window(store: ObjectStore, tmp_path: Path) -> None:
     rows = {"id": ["1", "2"], "body": ["a", "b"], "at": [datetime(2026, 1, 1), utc_now().replace(tzinfo=None)]}  # noqa: DTZ001
     night = night_until(write(tmp_path, rows))
     columns = Columns(key="id", updated_at="at", text="body")
@@ -78,18 +78,18 @@ def test_rows_are_cut_to_the_window(store: ObjectStore, tmp_path: Path) -> None:
     assert read_records(store, records.id)["row_id"].to_list() == ["2"]
 
 
-def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_column_is_named(tmp_path: Path) -> None:
     write(tmp_path, ROWS)
     with pytest.raises(InputError, match=r"the Delta table .* has no column 'boddy'. Did you mean 'body'\?"):
         read(tmp_path, None, ("boddy",))
 
 
-def test_a_folder_that_is_no_table_is_refused(tmp_path: Path) -> None:
+def test_folder_without_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no Delta table at"):
         read(tmp_path / "none", None)
 
 
-def test_a_table_whose_files_are_gone_is_explained(tmp_path: Path) -> None:
+def test_table_with_missing_files_is_explained(tmp_path: Path) -> None:
     write(tmp_path, ROWS)
     for file in tmp_path.glob("*.parquet"):
         file.unlink()
@@ -97,7 +97,7 @@ def test_a_table_whose_files_are_gone_is_explained(tmp_path: Path) -> None:
         read(tmp_path, None)
 
 
-def test_the_object_store_is_read_too(s3_store: ObjectStore, point_settings: Any, tmp_path: Path) -> None:
+def test_object_store_is_read_too(s3_store: ObjectStore, point_settings: Any, tmp_path: Path) -> None:
     with point_settings(tmp_path):
         url = f"s3://{s3_store.bucket.name}/lake"
         write(url, {"id": ["1"], "body": ["a"]}, storage_options=_storage_options())

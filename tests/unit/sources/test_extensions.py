@@ -60,24 +60,24 @@ def helpdesk(install: Install) -> None:
 
 
 @pytest.mark.usefixtures("helpdesk")
-def test_the_example_gives_its_rows_as_text() -> None:
+def test_example_gives_rows_as_text() -> None:
     assert read_table(HELPDESK, ["body", "id"], None, 1).rows() == [("hello", "1"), (None, "2"), ("late", "3")]
 
 
 @pytest.mark.usefixtures("helpdesk")
-def test_its_rows_are_cut_to_the_night(store: ObjectStore) -> None:
+def test_rows_are_cut_to_the_night(store: ObjectStore) -> None:
     columns, answer = Columns(key="id", updated_at="at", text="body"), {"team": AnswerField(column="team")}
     records = extract_records(store, HELPDESK, columns, answer, night=NIGHT, window_days=2)
     assert read_records(store, records.id)["row_id"].to_list() == ["1", "2"]
 
 
 @pytest.mark.usefixtures("helpdesk")
-def test_a_recipe_may_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recipe_names_the_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(tmp_path, monkeypatch, "helpdesk") == []
 
 
 @pytest.mark.usefixtures("helpdesk")
-def test_a_kind_that_nobody_adds_is_named_with_those_that_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_kind_lists_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (remedy,) = check(tmp_path, monkeypatch, "helpdsk")
     assert remedy == "write `helpdesk`; known: delta, files, helpdesk, sql"
 
@@ -100,24 +100,22 @@ def check(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[str]
     ("body", "error", "message"),
     [
         ("raise KeyError('my card')", SourceError, "source of kind 'helpdesk' failed with KeyError; look into"),
-        ("return [[['a']]]", SchemaError, r"source of kind 'helpdesk' gives values that cannot be read \(ValueError\)"),
+        ("return [[['a']]]", SchemaError, r"source of kind 'helpdesk' returns values that cannot be read"),
         (
             "import pyarrow; return [pyarrow.record_batch({'id': [1]})]",
             SchemaError,
-            r"source of kind 'helpdesk' gives values that cannot be read \(KeyError\)",
+            r"source of kind 'helpdesk' returns values that cannot be read \(KeyError\)",
         ),
     ],
     ids=["it fails", "too few values", "no column"],
 )
-def test_what_goes_wrong_in_it_is_said_without_a_row(
-    install: Install, body: str, error: type[Exception], message: str
-) -> None:
+def test_faults_are_reported_without_rows(install: Install, body: str, error: type[Exception], message: str) -> None:
     install(f"def read_tickets(source, columns, cut):\n    {body}\n")
     with pytest.raises(error, match=message):
         read_table(HELPDESK, ["body", "id"], None, 1)
 
 
-def test_a_package_that_cannot_be_imported_is_named(install: Install) -> None:
+def test_package_failing_to_import_is_named(install: Install) -> None:
     install("import nothing_of_that_name")
     with pytest.raises(
         InputError, match=r"'helpdesk' in nightloom\.sources cannot be imported from helpdesk_nightloom"
@@ -125,7 +123,7 @@ def test_a_package_that_cannot_be_imported_is_named(install: Install) -> None:
         read_table(HELPDESK, ["body"], None, 1)
 
 
-def test_a_package_that_is_gone_is_named() -> None:
+def test_missing_package_is_named() -> None:
     with pytest.raises(
         InputError, match=r"no installed package registers 'helpdesk' in nightloom\.sources; install it"
     ):

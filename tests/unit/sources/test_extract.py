@@ -33,14 +33,14 @@ def insert(engine: sa.Engine, *rows: tuple[str | None, str | None, str | None, s
         connection.execute(statement, [dict(zip(("id", "at", "body", "team"), row, strict=True)) for row in rows])
 
 
-def test_key_version_text_and_answer_are_taken_as_they_are(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_key_version_text_and_answer_stay_unchanged(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00.000000", " Hello\n", "sales"))
     records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
     expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None, None, False)
     assert read_records(store, records.id).rows() == [expected]
 
 
-def test_added_rows_are_taken_in_unless_the_source_has_them(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_added_rows_join_unless_source_has_them(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00", "of the source", "sales"))
     version = "2026-11-22T08:30:00.000000+00:00"
     lines = [("T1", version, "added", "{}", None, None, False), ("T2", version, "added", "{}", None, None, False)]
@@ -50,9 +50,7 @@ def test_added_rows_are_taken_in_unless_the_source_has_them(store: ObjectStore, 
 
 
 @pytest.mark.parametrize("key", ["id", None], ids=["keyed", "named by content"])
-def test_nothing_but_id_and_version_is_kept_of_an_erased_row(
-    store: ObjectStore, tickets: sa.Engine, key: str | None
-) -> None:
+def test_erased_row_keeps_id_and_version(store: ObjectStore, tickets: sa.Engine, key: str | None) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00", "my name is Ann", "sales"), ("T2", None, "hello", "sales"))
     columns = KEYED.model_copy(update={"key": key})
     ids = ["T1"] if key else [digest_json({"text": "my name is Ann", "answer": '{"team":"sales"}'})]
@@ -67,7 +65,7 @@ def test_nothing_but_id_and_version_is_kept_of_an_erased_row(
     ("deleted_at", "deleted"),
     [("", False), ("2026-11-22 23:59:59", True), ("2026-11-23 00:00:00", False), ("2026-11-01T00:00:00+02:00", True)],
 )
-def test_a_row_is_deleted_when_it_was_by_the_end_of_the_cut(
+def test_row_deleted_before_cut_is_deleted(
     store: ObjectStore, csv_file: MakeCsv, deleted_at: str, deleted: bool
 ) -> None:
     source = csv_file(f"id,body,team,gone\nT1,a,sales,{deleted_at}\n".encode())
@@ -76,7 +74,7 @@ def test_a_row_is_deleted_when_it_was_by_the_end_of_the_cut(
     assert read_records(store, records.id)["deleted"].to_list() == [deleted]
 
 
-def test_a_file_is_cut_to_the_nights_window(store: ObjectStore, csv_file: MakeCsv) -> None:
+def test_file_is_cut_to_the_window(store: ObjectStore, csv_file: MakeCsv) -> None:
     times = ("2026-10-23", "2026-10-24", "2026-11-22 23:59:59", "2026-11-23 00:00:00")
     lines = [f"T{number},{time},text {number},sales" for number, time in enumerate(times)]
     source = csv_file("\n".join(["id,updated_at,body,team", *lines]).encode())
@@ -85,7 +83,7 @@ def test_a_file_is_cut_to_the_nights_window(store: ObjectStore, csv_file: MakeCs
     assert records.content.new_rows == 1
 
 
-def test_a_time_that_is_none_is_refused_without_showing_it(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_invalid_time_is_refused_unshown(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00", "my card 4111 was stolen", "sales"))
     columns = Columns(key="id", updated_at="body", text="body")
     with pytest.raises(InputError, match=r"column 'body' .* holds a value that is not an ISO time") as caught:
@@ -94,38 +92,38 @@ def test_a_time_that_is_none_is_refused_without_showing_it(store: ObjectStore, t
     assert caught.value.__suppress_context__
 
 
-def test_only_versions_within_the_cut_are_new(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_only_versions_within_cut_are_new(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-21 23:59:59", "a", "sales"), ("T1", "2026-11-22 00:00:00", "b", "sales"))
     content = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
     assert (content.rows, content.new_rows) == (2, 1)
 
 
-def test_query_that_does_not_keep_to_the_cut_is_refused(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_query_ignoring_the_cut_is_refused(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-23 00:00:00", "a", "sales"))
-    with pytest.raises(InputError, match="gives 1 rows from after the cut of night 2026-11-23; filter it by :cut_to"):
+    with pytest.raises(InputError, match="returns 1 rows from after the cut of night 2026-11-23; filter the query"):
         extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
 
 
-def test_blank_answers_are_no_answers(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_blank_answers_are_null(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", None, "a", None), ("T2", None, "b", "  "))
     records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
     assert read_records(store, records.id)["answer"].to_list() == [None, None]
 
 
-def test_missing_field_is_null_beside_the_others(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_missing_field_is_null(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", None, "a", "sales"), ("T2", None, None, None))
     answer = {**TEAM, "reply": AnswerField(column="body")}
     records = extract_records(store, SELECT, KEYED, answer, night=NIGHT, window_days=30)
     assert read_records(store, records.id)["answer"].to_list() == ['{"reply":"a","team":"sales"}', None]
 
 
-def test_rows_to_be_predicted_need_no_answer(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_rows_to_predict_need_no_answer(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", None, "a", None))
     records = extract_records(store, SELECT, KEYED, {}, night=NIGHT, window_days=30)
     assert read_records(store, records.id)["answer"].to_list() == [None]
 
 
-def test_rows_without_a_key_are_named_by_their_content(store: ObjectStore, csv_file: MakeCsv) -> None:
+def test_rows_without_key_get_content_ids(store: ObjectStore, csv_file: MakeCsv) -> None:
     source = csv_file(b"text,team\nhello,sales\nhello,sales\nhello,billing\n")
     records = extract_records(store, source, Columns(text="text"), TEAM, night=None, window_days=1)
     ids = read_records(store, records.id)["row_id"].to_list()
@@ -134,14 +132,14 @@ def test_rows_without_a_key_are_named_by_their_content(store: ObjectStore, csv_f
     assert [row_id[64:] for row_id in ids if len(row_id) == 66] == ["-2"]
 
 
-def test_order_of_the_source_does_not_matter(store: ObjectStore, csv_file: MakeCsv) -> None:
+def test_source_order_does_not_matter(store: ObjectStore, csv_file: MakeCsv) -> None:
     columns = Columns(text="text")
     one = extract_records(store, csv_file(b"text,team\na,x\nb,y\n"), columns, TEAM, night=None, window_days=1)
     two = extract_records(store, csv_file(b"team,text\ny,b\nx,a\n"), columns, TEAM, night=None, window_days=1)
     assert one.id == two.id
 
 
-def test_version_that_is_no_time_names_its_column(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_invalid_version_names_its_column(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "yesterday", "a", "sales"))
     with pytest.raises(InputError, match=r"column 'updated_at' of the query .* holds a value that is not an ISO time"):
         extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
@@ -152,7 +150,7 @@ def test_empty_source_gives_no_records(store: ObjectStore, tickets: sa.Engine) -
     assert (content.rows, content.new_rows) == (0, 0)
 
 
-def test_planted_rows_are_read_by_the_names_of_the_recipe(csv_file: MakeCsv) -> None:
+def test_planted_rows_use_recipe_columns(csv_file: MakeCsv) -> None:
     source = csv_file(b"ticket_id,kind,outcome,rule\nT1,spam,kept,\n")
     planted = PlantedRows(source=source, key="ticket_id", kind="kind", outcome="outcome", rule="rule")
     assert read_planted_rows(planted, night=NIGHT, window_days=1).rows(named=True) == [
@@ -160,7 +158,7 @@ def test_planted_rows_are_read_by_the_names_of_the_recipe(csv_file: MakeCsv) -> 
     ]
 
 
-def test_naughty_strings_come_through_a_database_unchanged(store: ObjectStore, tickets: sa.Engine) -> None:
+def test_naughty_strings_survive_a_database(store: ObjectStore, tickets: sa.Engine) -> None:
     folder = os.environ.get("NIGHTLOOM_TEST_DATA")
     if folder is None:
         pytest.skip("NIGHTLOOM_TEST_DATA is not set: the folder that holds naughty-strings/blns.json")

@@ -85,20 +85,20 @@ def read(path: Path, columns: list[str] = COLUMNS) -> list[tuple[Any, ...]]:
         ("rows.csv.zst", lambda rows: zstd(write_csv(rows))),
     ],
 )
-def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, write: Write) -> None:
+def test_every_format_gives_same_rows(tmp_path: Path, name: str, write: Write) -> None:
     (tmp_path / name).write_bytes(write(ROWS))
     empty = "" if ".csv" in name else None
     assert read(tmp_path / name) == [(team or empty, row_id, body) for team, row_id, body in WANTED]
 
 
-def test_a_folder_and_a_pattern_are_read_in_the_order_of_names(tmp_path: Path) -> None:
+def test_folder_and_pattern_are_read_in_order(tmp_path: Path) -> None:
     for name, rows in {"b.jsonl": ROWS[2:], "a.jsonl": ROWS[:2]}.items():
         (tmp_path / name).write_bytes(write_lines(rows))
     (tmp_path / "readme.txt").write_text("not a row")
     assert read(tmp_path) == read(tmp_path / "*.jsonl") == WANTED
 
 
-def test_the_object_store_is_read_too(
+def test_object_store_is_read_too(
     s3_store: ObjectStore, point_settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, rows in {"b.parquet": ROWS[2:], "a.jsonl": ROWS[:2]}.items():
@@ -116,14 +116,14 @@ def read_url(url: str) -> list[tuple[Any, ...]]:
     return [row for table in read_batches(source, COLUMNS, None, 1) for row in table.rows()]
 
 
-def test_a_dataset_of_hugging_face_is_read_from_its_folder(tmp_path: Path) -> None:
+def test_hugging_face_dataset_is_read(tmp_path: Path) -> None:
     from datasets import Dataset
 
     Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "set"), num_shards=3)
     assert read(tmp_path / "set") == WANTED
 
 
-def test_a_dataset_of_several_splits_asks_for_one(tmp_path: Path) -> None:
+def test_dataset_with_splits_asks_for_one(tmp_path: Path) -> None:
     from datasets import Dataset, DatasetDict
 
     DatasetDict({"train": Dataset.from_list(ROWS)}).save_to_disk(str(tmp_path / "set"))
@@ -132,12 +132,12 @@ def test_a_dataset_of_several_splits_asks_for_one(tmp_path: Path) -> None:
     assert read(tmp_path / "set" / "train") == WANTED
 
 
-def test_a_long_text_is_a_row_like_another(tmp_path: Path) -> None:
+def test_long_text_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(f"id\n{'x' * 200_000}\n")
     assert [len(row[0]) for row in read(tmp_path / "x.csv", ["id"])] == [200_000]
 
 
-def test_a_disk_that_fails_is_no_mistake_of_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_disk_is_a_source_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.jsonl").write_text('{"id": "1"}')
 
     def fail(*_: object) -> None:
@@ -151,14 +151,14 @@ def test_a_disk_that_fails_is_no_mistake_of_the_recipe(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        ('{"_data_files": [{"filename": "../x.arrow"}]}', r"it names '\.\./x\.arrow', which is no file in its folder"),
-        ('{"_data_files": [{"filename": "y.arrow"}]}', r"it names 'y\.arrow', which is no file in its folder"),
+        ('{"_data_files": [{"filename": "../x.arrow"}]}', r"it names '\.\./x\.arrow', which is not a file"),
+        ('{"_data_files": [{"filename": "y.arrow"}]}', r"it names 'y\.arrow', which is not a file in its folder"),
         ('{"_data_files": 1}', "state.json' cannot be used"),
         ("{}", "state.json' cannot be used: '_data_files'"),
         ('{"_data_files": [{"filename": "x.arrow"}]}', "x.arrow' cannot be used"),
     ],
 )
-def test_a_dataset_that_is_none_is_refused(tmp_path: Path, state: str, reason: str) -> None:
+def test_invalid_dataset_is_refused(tmp_path: Path, state: str, reason: str) -> None:
     (tmp_path / "state.json").write_text(state)
     (tmp_path / "dataset_info.json").write_text("{}")
     (tmp_path / "x.arrow").write_bytes(b"rubbish")
@@ -172,9 +172,9 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("x.jsonl", b'{"id": 1}\n{"id": NaN}', "line 2 is not JSON that can be used: NaN is not JSON"),
+        ("x.jsonl", b'{"id": 1}\n{"id": NaN}', "line 2 is not usable JSON: NaN is not JSON"),
         ("x.jsonl", b'{"id": 1, "id": 2}', "line 1 .* a key stands twice"),
-        ("x.jsonl", b'{"id": "\\ud800"}', "line 1 is not JSON that can be used: .*surrogates"),
+        ("x.jsonl", b'{"id": "\\ud800"}', "line 1 is not usable JSON: .*surrogates"),
         ("x.jsonl", b'{"id": ' + _BOMB + b"}", "line 1 .* nested too deeply"),
         ("x.jsonl", b'{"id": 1}\n{"id": ', "line 2 is not JSON"),
         ("x.jsonl", b"[1]", "values that are not objects"),
@@ -182,17 +182,17 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.jsonl", b'{"no": 1}', "has no column 'id'. Known: no"),
         ("x.json", b'{"id": 1}', "it is not a JSON array"),
         ("x.json", b'[{"id": 1}', "the array does not end"),
-        ("x.json", b'[{"id": 1} {"id": 2}]', "after item 1, a comma is missing"),
+        ("x.json", b'[{"id": 1} {"id": 2}]', "a comma is missing after item 1"),
         ("x.json", b'[{"id": 1},]', "item 2 is not JSON"),
         ("x.json", b'[{"id": 1}] []', "something follows the array"),
         ("x.json", b'[{"id": 1, "id": 2}]', "item 1 .* a key stands twice"),
-        ("x.json", b'[{"id": ' + _BOMB + b"}]", "item 1 is not JSON that can be used"),
+        ("x.json", b'[{"id": ' + _BOMB + b"}]", "item 1 is not usable JSON"),
         ("x.json", b"", "it is not a JSON array"),
         ("x.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 1000, mtime=0)[:-20], "ended before the end-of-stream marker"),
         ("x.jsonl.gz", b'{"id": 1}', "Not a gzipped file"),
         ("x.jsonl.zst", b'{"id": 1}', "cannot be used"),
         ("x.csv", b'id\n"a', "unexpected end of data"),
-        ("x.csv", b"id,b\n1\n", "number of values is not that of its header, 2"),
+        ("x.csv", b"id,b\n1\n", "has rows without the 2 values of its header"),
         ("x.csv", b"", "has no column 'id'"),
         ("x.parquet", b"PAR1rubbishPAR1", "cannot be used"),
         ("x.parquet", b"", "cannot be used"),
@@ -205,25 +205,23 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ),
     ],
 )
-def test_what_is_wrong_with_a_file_refuses_it_whole(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+def test_invalid_file_is_refused_whole(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=reason):
         read(tmp_path / name, ["id"])
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
-def test_a_value_that_is_no_row_of_text_does_not_fill_the_memory(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_huge_value_does_not_fill_memory(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MOST_CHARACTERS", 1000)
     monkeypatch.setattr(files, "_CHUNK", 100)
     row = json.dumps({"id": "x" * 5000})
     (tmp_path / name).write_text(f"[{row}]" if name == "x.json" else row)
-    with pytest.raises(InputError, match=r"line 1 has more than 1,000 characters|item 1 is not JSON that can be used"):
+    with pytest.raises(InputError, match=r"line 1 has more than 1,000 characters|item 1 is not usable JSON"):
         read(tmp_path / name, ["id"])
 
 
-def test_a_parquet_file_of_many_groups_is_never_held_whole(tmp_path: Path) -> None:
+def test_large_parquet_is_never_held_whole(tmp_path: Path) -> None:
     texts = [os.urandom(5_000).hex() for _ in range(200)]
     table = pa.table({"id": [str(n) for n in range(200)], "body": texts})
     pq.write_table(table, tmp_path / "rows.parquet", row_group_size=4)
@@ -238,7 +236,7 @@ def test_a_parquet_file_of_many_groups_is_never_held_whole(tmp_path: Path) -> No
     assert most < (tmp_path / "rows.parquet").stat().st_size / 4
 
 
-def test_a_footer_that_declares_too_much_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_footer_declaring_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.parquet").write_bytes(write_parquet(ROWS))
     monkeypatch.setattr(files, "MOST_GROUP_BYTES", 10)
     with pytest.raises(InputError, match=r"its footer declares a row group of .* bytes"):
@@ -253,7 +251,7 @@ _objects = st.lists(st.fixed_dictionaries({"id": _values}, optional={"b": _value
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=_objects, chunk=st.integers(1, 40), indent=st.none() | st.integers(0, 2))
-def test_an_array_is_read_the_same_wherever_it_is_cut(
+def test_chunk_borders_do_not_change_arrays(
     tmp_path: Path, rows: list[dict[str, Any]], chunk: int, indent: int | None
 ) -> None:
     (tmp_path / "x.json").write_text(json.dumps(rows, indent=indent), encoding="utf-8")

@@ -13,15 +13,15 @@ from nightloom.core.digests import canonical_json, digest_json
 from nightloom.core.errors import InputError
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource
-from nightloom.sources.formatting import as_text, find_nested, spell_batch, utc_text
-from nightloom.sources.records import make_records, spell_times
+from nightloom.sources.formatting import as_text, find_nested, format_batch, utc_text
+from nightloom.sources.records import format_times, make_records
 
 MADRID = "Europe/Madrid"
 SOURCE = FilesSource(kind="files", path="rows.csv")
 
 
 def spell(column: pa.Array) -> list[str | None]:
-    return spell_batch(pa.record_batch({"x": column}), ["x"])["x"].to_list()
+    return format_batch(pa.record_batch({"x": column}), ["x"])["x"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def spell(column: pa.Array) -> list[str | None]:
     ],
     ids=str,
 )
-def test_every_type_has_one_spelling(value: Any, kind: pa.DataType, text: str | None) -> None:
+def test_every_type_has_one_format(value: Any, kind: pa.DataType, text: str | None) -> None:
     assert spell(pa.array([value, None], kind)) == [text, None]
 
 
@@ -61,17 +61,17 @@ _values = st.one_of(
 
 
 @given(values=st.lists(_values | st.text(st.characters(categories=["Cs"]))))
-def test_rows_are_spelled_value_by_value(values: list[Any]) -> None:
-    assert spell_batch([[value] for value in values], ["x"])["x"].to_list() == [as_text(value) for value in values]
+def test_rows_are_formatted_by_value(values: list[Any]) -> None:
+    assert format_batch([[value] for value in values], ["x"])["x"].to_list() == [as_text(value) for value in values]
 
 
 @given(values=st.lists(st.none() | st.datetimes()), unit=st.sampled_from(["us", "ms", "s"]))
-def test_times_of_arrow_are_spelled_as_pythons(values: list[datetime | None], unit: str) -> None:
+def test_arrow_times_equal_python_times(values: list[datetime | None], unit: str) -> None:
     column = pa.array(values, pa.timestamp("us")).cast(pa.timestamp(unit), safe=False)
     assert spell(column) == [as_text(value) for value in column.to_pylist()]
 
 
-def test_a_column_of_lists_or_objects_is_found_and_one_such_value_is_none() -> None:
+def test_nested_columns_are_found() -> None:
     rows = [["a", ["a"], None, None], [{"b": 1}, {"b": 1}, None, [1]], [None, None, None, None]]
     assert find_nested(rows, ["mixed", "nested", "empty", "short"]) == ["nested", "short"]
     batch = pa.record_batch({"plain": ["a"], "nested": [["a"]], "object": [{"b": 1}]})
@@ -82,29 +82,29 @@ _numbers = st.integers(-(2**63), 2**63 - 1) | st.none()
 
 
 @given(values=st.lists(_numbers) | st.lists(st.none() | st.floats(allow_nan=False)) | st.lists(st.none() | st.text()))
-def test_columns_of_arrow_are_spelled_value_by_value(values: list[Any]) -> None:
+def test_arrow_columns_are_formatted_by_value(values: list[Any]) -> None:
     assert spell(pa.array(values)) == [as_text(value) for value in values]
 
 
-def test_a_time_beyond_the_calendar_is_refused() -> None:
+def test_time_beyond_calendar_is_refused() -> None:
     with pytest.raises((ValueError, OverflowError)):
         spell(pa.array([2**60], pa.int64()).view(pa.timestamp("us")))
 
 
-def test_what_json_cannot_spell_is_refused() -> None:
-    with pytest.raises(InputError, match=r"holds lists or structs that JSON cannot spell \(ValueError\)"):
+def test_values_beyond_json_are_refused() -> None:
+    with pytest.raises(InputError, match=r"holds lists or structs that JSON cannot represent \(ValueError\)"):
         spell(pa.array([[float("nan")]]))
 
 
 @given(moments=st.lists(_moments), style=st.sampled_from(["T", " "]), precision=st.sampled_from(["auto", "seconds"]))
-def test_times_in_text_are_read_as_python_reads_them(moments: list[datetime], style: str, precision: str) -> None:
+def test_text_times_are_read_like_python(moments: list[datetime], style: str, precision: str) -> None:
     texts = [moment.isoformat(sep=style, timespec=precision) for moment in moments]
     expected = [utc_text(datetime.fromisoformat(text)) for text in texts]
-    assert spell_times(pl.Series("at", texts, pl.String)).to_list() == expected
+    assert format_times(pl.Series("at", texts, pl.String)).to_list() == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "spelled"),
+    ("text", "formatted"),
     [
         (None, ""),
         ("", ""),
@@ -115,14 +115,14 @@ def test_times_in_text_are_read_as_python_reads_them(moments: list[datetime], st
         ("2026-11-22T08:30:00+02:00", "2026-11-22T06:30:00.000000+00:00"),
     ],
 )
-def test_a_time_in_text_has_one_spelling(text: str | None, spelled: str) -> None:
-    assert spell_times(pl.Series("at", [text], pl.String)).to_list() == [spelled]
+def test_text_time_has_one_format(text: str | None, formatted: str) -> None:
+    assert format_times(pl.Series("at", [text], pl.String)).to_list() == [formatted]
 
 
 @pytest.mark.parametrize("text", ["2026-02-30 00:00:00", "2026-11-22 24:00:00", "2026-11-22 08:30:60", "0000-01-01"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"isoformat|must be in|out of range"):
-        spell_times(pl.Series("at", ["2026-11-22 08:30:00", text], pl.String))
+        format_times(pl.Series("at", ["2026-11-22 08:30:00", text], pl.String))
 
 
 _blank = st.sampled_from([None, "", " \n"])
@@ -130,7 +130,7 @@ _given = _blank | st.text().map("x{}".format)
 
 
 @given(rows=st.lists(st.tuples(st.none() | st.text(), _given, _given), min_size=1))
-def test_answers_and_ids_are_those_of_canonical_json(rows: list[tuple[str | None, str | None, str | None]]) -> None:
+def test_answers_and_ids_use_canonical_json(rows: list[tuple[str | None, str | None, str | None]]) -> None:
     table = pl.DataFrame(rows, dict.fromkeys(("body", "team", "reply"), pl.String), orient="row")
     answer = {"team": AnswerField(column="team"), "reply": AnswerField(column="reply")}
     records = make_records(table, SOURCE, Columns(text="body"), answer, None, 1)

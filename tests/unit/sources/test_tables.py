@@ -39,38 +39,38 @@ def test_query_reads_only_its_cut(tickets: sa.Engine) -> None:
     assert read_table(source, ["id", "body"], NIGHT, 30).rows() == [("first", "b")]
 
 
-def test_window_reaches_back_from_the_end_of_the_cut(tickets: sa.Engine) -> None:
+def test_window_reaches_back_from_cut_end(tickets: sa.Engine) -> None:
     insert(tickets, ("old", datetime(2026, 11, 20), "a"), ("new", datetime(2026, 11, 21), "b"))  # noqa: DTZ001
     source = query("SELECT id FROM tickets WHERE updated_at >= :window_from AND updated_at < :cut_to")
     assert read_table(source, ["id"], NIGHT, window_days=2)["id"].to_list() == ["new"]
 
 
-def test_all_rows_of_many_batches_are_read(tickets: sa.Engine) -> None:
+def test_rows_of_all_batches_are_read(tickets: sa.Engine) -> None:
     insert(tickets, *((str(number), None, "text") for number in range(10_001)))
     table = read_table(query("SELECT id FROM tickets"), ["id"], None, 1)
     assert table["id"].to_list() == [str(number) for number in range(10_001)]
 
 
-def test_values_become_text_and_null_stays(tickets: sa.Engine) -> None:
+def test_values_become_text_except_null(tickets: sa.Engine) -> None:
     source = query("SELECT 7 AS whole, 2.5 AS part, NULL AS absent, 'it''s' AS quoted")
     table = read_table(source, ["quoted", "absent", "part", "whole"], NIGHT, 1)
     assert table.rows() == [("it's", None, "2.5", "7")]
 
 
-def test_text_that_is_not_utf_8_comes_through_visibly(tickets: sa.Engine) -> None:
+def test_invalid_utf8_stays_visible(tickets: sa.Engine) -> None:
     with tickets.begin() as connection:
         connection.execute(sa.text("INSERT INTO tickets (id, body) VALUES ('T1', CAST(x'6361ff66' AS TEXT))"))
     assert read_table(query("SELECT body FROM tickets"), ["body"], None, 1)["body"].to_list() == ["ca\ufffdf"]
 
 
-def test_missing_column_names_a_close_one(tickets: sa.Engine) -> None:
+def test_missing_column_suggests_a_close_one(tickets: sa.Engine) -> None:
     expected = r"the query on connection 'tickets' has no column 'boddy'\. Did you mean 'body'\? Known: id, .*, team"
     with pytest.raises(SchemaError, match=expected):
         read_table(query("SELECT * FROM tickets"), ["boddy"], NIGHT, 1)
 
 
-def test_column_that_stands_twice_is_refused(tickets: sa.Engine) -> None:
-    with pytest.raises(InputError, match="column 'id' stands more than once"):
+def test_duplicate_column_is_refused(tickets: sa.Engine) -> None:
+    with pytest.raises(InputError, match="column 'id' occurs more than once"):
         read_table(query("SELECT id, team AS id FROM tickets"), ["id"], NIGHT, 1)
 
 
@@ -83,12 +83,12 @@ def test_column_that_stands_twice_is_refused(tickets: sa.Engine) -> None:
         pytest.param("SELECT FROM WHERE", "syntax error", id="no SQL"),
     ],
 )
-def test_query_that_the_database_refuses_is_explained(sql: str, reason: str) -> None:
+def test_refused_query_is_explained(sql: str, reason: str) -> None:
     with pytest.raises(SourceError, match=f"the query on connection 'tickets' failed: .*{reason}"):
         read_table(query(sql), ["id"], NIGHT, 1)
 
 
-def test_driver_that_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch, tickets: sa.Engine) -> None:
+def test_silent_driver_is_named(monkeypatch: pytest.MonkeyPatch, tickets: sa.Engine) -> None:
     def fail(*_: Any, **__: Any) -> None:
         statement = "SELECT"
         raise sa.exc.OperationalError(statement, {}, ConnectionResetError())
@@ -99,7 +99,7 @@ def test_driver_that_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch, tick
 
 
 @pytest.mark.usefixtures("tickets")
-def test_query_for_a_column_that_is_not_there_is_about_the_schema() -> None:
+def test_query_for_missing_column_is_schema_error() -> None:
     with pytest.raises(SchemaError, match="'tickets' does not fit its table: no such column: colour; correct"):
         read_table(query("SELECT colour FROM tickets"), ["id"], NIGHT, 1)
 
@@ -111,14 +111,14 @@ def test_password_stays_out_of_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_missing_sqlite_file_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_sqlite_file_is_not_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", f"sqlite:///{tmp_path / 'gone.db'}")
-    with pytest.raises(SourceError, match="'tickets' is a SQLite file that does not exist"):
+    with pytest.raises(SourceError, match="the SQLite file of connection 'tickets' does not exist"):
         read_table(query("SELECT 1"), ["id"], NIGHT, 1)
     assert not (tmp_path / "gone.db").exists()
 
 
-def test_csv_may_hold_quotes_line_breaks_and_a_byte_order_mark(csv_file: MakeCsv) -> None:
+def test_csv_reads_quotes_breaks_and_bom(csv_file: MakeCsv) -> None:
     source = csv_file('\ufefftext,team\r\n"a ""b"",\r\nc",sales\r\n\r\nd,\r\n'.encode())
     assert read_table(source, ["text", "team"], None, 1).rows() == [('a "b",\r\nc', "sales"), ("d", "")]
 
@@ -126,13 +126,13 @@ def test_csv_may_hold_quotes_line_breaks_and_a_byte_order_mark(csv_file: MakeCsv
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(b"text,team\na\n", "rows whose number of values is not that of its header, 2", id="short row"),
+        pytest.param(b"text,team\na\n", "rows without the 2 values of its header", id="short row"),
         pytest.param(b'text\n"a', "unexpected end of data", id="open quote"),
         pytest.param(b"text\n\xff\xfe\n", "it is not UTF-8", id="other encoding"),
         pytest.param(b"", "has no column 'text'. Known:", id="empty file"),
     ],
 )
-def test_file_that_is_no_csv_is_refused_whole(csv_file: MakeCsv, data: bytes, reason: str) -> None:
+def test_invalid_csv_is_refused_whole(csv_file: MakeCsv, data: bytes, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         read_table(csv_file(data), ["text"], None, 1)
 
@@ -144,13 +144,13 @@ def test_missing_file_is_named() -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://user:my@s3:cret@host/db", "no url", "nothing://host"])
-def test_a_connection_that_is_none_is_named_without_its_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_invalid_connection_hides_its_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", url)
     with pytest.raises(InputError, match="connection 'tickets' is not a SQLAlchemy URL whose driver") as caught:
         read_table(SqlSource(kind="sql", connection="tickets", query="SELECT 1"), ["text"], None, 1)
     assert caught.value.__suppress_context__
 
 
-def test_bytes_are_text_in_utf_8(tickets: sa.Engine) -> None:
+def test_bytes_are_utf8_text(tickets: sa.Engine) -> None:
     source = SqlSource(kind="sql", connection="tickets", query="SELECT CAST('caf\u00e9' AS BLOB) AS body")
     assert read_table(source, ["body"], None, 1)["body"].to_list() == ["caf\u00e9"]

@@ -60,19 +60,19 @@ def own_suite(tmp_path: Path) -> Path:
     return tmp_path / "suites"
 
 
-def test_sound_records_pass() -> None:
+def test_valid_records_pass() -> None:
     validation = check_records(("T1", "", "hello", SALES))
     assert validation.refusal is None
     assert validation.failures.is_empty()
     assert {(one.suite, one.success) for one in validation.expectations} == {("records", True), ("records_batch", True)}
 
 
-def test_older_versions_are_not_asked() -> None:
+def test_older_versions_are_skipped() -> None:
     validation = check_records(("T1", "1", None, None), ("T1", "2", "hello", SALES))
     assert all(one.success for one in validation.expectations)
 
 
-def test_rows_that_curation_settles_are_counted() -> None:
+def test_rows_for_curation_are_counted() -> None:
     validation = check_records(
         ("T1", "", "hello", SALES), ("T2", "", None, '{"team":"nobody"}'), ("T3", "", "x" * 2001, None)
     )
@@ -105,7 +105,7 @@ def test_text_missing_in_every_row_is_refused() -> None:
     assert refusal == "the text is missing in every row; check task.columns.text"
 
 
-def test_own_suite_sends_rows_to_quarantine(own_suite: Path) -> None:
+def test_own_suite_quarantines_rows(own_suite: Path) -> None:
     validation = check_records(
         ("T1", "2", "help!!!", SALES), ("T2", "1", "help.", SALES), folder=own_suite, suite="triage"
     )
@@ -115,13 +115,13 @@ def test_own_suite_sends_rows_to_quarantine(own_suite: Path) -> None:
     ]
 
 
-def test_own_suite_may_refuse_the_batch(own_suite: Path) -> None:
+def test_own_suite_refuses_the_batch(own_suite: Path) -> None:
     rows = [(f"T{number}", "", f"text {number}", SALES) for number in range(3)]
     refusal = check_records(*rows, folder=own_suite, suite="triage").refusal
     assert refusal == "two rows are asked for, not 3 {at all}"
 
 
-def test_sound_examples_pass() -> None:
+def test_valid_examples_pass() -> None:
     validation = check_examples(("T1", "c1", "train", "hello", SALES), ("T2", "c2", "test", "good bye", SALES))
     assert validation.refusal is None
     assert all(one.success for one in validation.expectations)
@@ -132,7 +132,7 @@ def test_cluster_in_two_splits_is_refused() -> None:
     assert refusal == "1 clusters of near-duplicates lie in more than one split"
 
 
-def test_nothing_to_train_on_is_refused() -> None:
+def test_batch_without_training_rows_is_refused() -> None:
     refusal = check_examples(("T1", "c1", "test", "hello", SALES)).refusal
     assert refusal == "no row is left for training; `nightloom quarantine list` says why each was refused"
 
@@ -145,13 +145,13 @@ def test_nothing_to_train_on_is_refused() -> None:
         pytest.param("hello", '{"team":"nobody"}', "expect_column_values_to_be_in_set", id="answer"),
     ],
 )
-def test_example_that_curation_should_not_have_made_is_refused(text: str, answer: str, failed: str) -> None:
+def test_invalid_example_is_refused(text: str, answer: str, failed: str) -> None:
     refusal = check_examples(("T1", "c1", "train", text, answer)).refusal
     assert refusal is not None
     assert refusal.startswith(f"{failed} of suite 'examples' failed")
 
 
-def test_roles_that_do_not_alternate_send_the_row_to_quarantine() -> None:
+def test_roles_out_of_turn_quarantine_row() -> None:
     turns = [{"content": "hello", "role": "user"}]
     row = ("T1", "", "and?", SALES, None, turns, False)
     frame = pl.DataFrame([row], RECORDS, orient="row")
@@ -161,7 +161,7 @@ def test_roles_that_do_not_alternate_send_the_row_to_quarantine() -> None:
     ]
 
 
-def test_far_fewer_rows_than_usual_are_refused() -> None:
+def test_far_too_few_rows_are_refused() -> None:
     refusal = check_records(("T1", "", "hello", SALES), earlier=Earlier(rows=(20, 30, 40, 30))).refusal
     assert refusal == (
         "1 rows were received, 0.0333 times the median of the last 4 nights (30); "
@@ -169,7 +169,7 @@ def test_far_fewer_rows_than_usual_are_refused() -> None:
     )
 
 
-def test_new_rows_have_a_limit_where_the_recipe_gives_one() -> None:
+def test_new_rows_obey_their_limit() -> None:
     earlier, limits = Earlier(new_rows=(30, 30, 30)), Limits(new_rows=Volume(at_most=None))
     assert check_records(("T1", "", "hello", SALES), earlier=earlier).refusal is None
     refusal = check_records(("T1", "", "hello", SALES), earlier=earlier, limits=limits).refusal
@@ -186,14 +186,14 @@ def test_stale_rows_are_refused() -> None:
     )
 
 
-def test_a_recipe_may_have_no_limits() -> None:
+def test_recipe_without_limits_refuses_nothing() -> None:
     limits = Limits(volume=None, label_drift=None, text_length_drift=None)
     validation = check_records(("T1", "", "hello", SALES), earlier=Earlier(rows=(900, 900, 900)), limits=limits)
     assert validation.refusal is None
     assert "expect_volume_to_resemble_earlier_nights" not in {one.name for one in validation.expectations}
 
 
-def test_labels_that_drifted_are_refused() -> None:
+def test_drifted_labels_are_refused() -> None:
     rows = [(f"T{n}", f"c{n}", "train", f"text {n}", '{"team":"billing"}') for n in range(400)]
     refusal = check_examples(*rows, earlier=Earlier(labels={"team": {"billing": 200, "sales": 200}})).refusal
     assert refusal == (
@@ -202,14 +202,14 @@ def test_labels_that_drifted_are_refused() -> None:
     )
 
 
-def test_texts_of_other_lengths_are_refused() -> None:
+def test_drifted_text_lengths_are_refused() -> None:
     rows = [(f"T{n}", f"c{n}", "train", f"text {n:04}", SALES) for n in range(400)]
     refusal = check_examples(*rows, earlier=Earlier(text_lengths={"00000512": 400})).refusal
     assert refusal is not None
     assert refusal.startswith("the texts are of other lengths than in the last snapshot, by 1 in ")
 
 
-def test_own_suite_may_speak_of_facts(own_suite: Path) -> None:
+def test_own_suite_reads_batch_statistics(own_suite: Path) -> None:
     expected = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "with_answer", "min_value": 2}}
     (own_suite / "triage.json").write_text(json.dumps({"expectations": [expected]}), encoding="utf-8")
     refusal = check_records(("T1", "", "hello", SALES), folder=own_suite, suite="triage").refusal
@@ -219,18 +219,18 @@ def test_own_suite_may_speak_of_facts(own_suite: Path) -> None:
     )
 
 
-def test_personal_data_that_is_left_is_counted() -> None:
+def test_remaining_personal_data_is_counted() -> None:
     validation = check_examples(("T1", "c1", "train", "write to ann@example.com", SALES))
     failed = {one.name: one.unexpected for one in validation.expectations if not one.success}
     assert (validation.refusal, failed) == (None, {"expect_column_values_to_hold_no_pii": 1})
 
 
-def test_what_the_recipe_leaves_as_it_is_refuses_no_night() -> None:
+def test_disabled_cleaning_refuses_nothing() -> None:
     untidy = SETTINGS.model_copy(update={"normalise": Normalise(whitespace=False, control_characters=False)})
     assert check_examples(("T1", "c1", "train", " a\x00b", SALES), settings=untidy).refusal is None
 
 
-def test_what_curation_measured_may_be_spoken_of(own_suite: Path) -> None:
+def test_suite_reads_statistics_of_curation(own_suite: Path) -> None:
     tokens = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "tokens_max", "max_value": 512}}
     (own_suite / "examples_batch.json").write_text(json.dumps({"expectations": [tokens]}), encoding="utf-8")
     row = ("T1", "c1", "train", "hello", SALES)
@@ -254,7 +254,7 @@ ROWS = st.lists(
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, parts=st.integers(2, 4))
-def test_how_records_are_cut_changes_nothing(own_suite: Path, rows: list[tuple[str, str, str]], parts: int) -> None:
+def test_parts_of_records_change_nothing(own_suite: Path, rows: list[tuple[str, str, str]], parts: int) -> None:
     whole = pl.DataFrame(
         [(key, f"{n:02d}", text, answer, None, None, False) for n, (key, text, answer) in enumerate(rows)],
         RECORDS,
@@ -274,7 +274,7 @@ def test_how_records_are_cut_changes_nothing(own_suite: Path, rows: list[tuple[s
 
 @settings(max_examples=10)
 @given(places=st.lists(st.integers(0, 3), min_size=6, max_size=6))
-def test_how_examples_are_cut_changes_nothing(places: list[int]) -> None:
+def test_parts_of_examples_change_nothing(places: list[int]) -> None:
     rows = [
         (f"T{n % 5}", f"c{n % 3}", ("train", "test")[n % 2], f"text {n}", SALES, None, None) for n in range(len(places))
     ]

@@ -25,7 +25,7 @@ def judge() -> list[Result]:
     return run.finish(lambda: [ROWS], {"rows": 2})
 
 
-def test_page_tells_each_suite_and_what_failed() -> None:
+def test_page_lists_suites_and_failures() -> None:
     page = render_docs(judge(), "triage, night 2026-11-23").decode()
     assert "<h2>Suite triage</h2>" in page
     assert "0 of 4 expectations were met." in page
@@ -34,7 +34,7 @@ def test_page_tells_each_suite_and_what_failed() -> None:
     assert "0.02" in page
 
 
-def test_page_holds_no_text_of_a_row() -> None:
+def test_page_holds_no_row_text() -> None:
     assert "private number" not in render_docs(judge(), "triage").decode()
 
 

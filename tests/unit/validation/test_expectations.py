@@ -43,7 +43,7 @@ def test_roles_alternate(roles: str | None, success: bool) -> None:
     assert (result.success, result.unexpected) == (success, int(not success))
 
 
-def test_a_conversation_ends_with_an_answer_of_one_field_at_least() -> None:
+def test_conversation_ends_with_an_answer() -> None:
     frame = pl.DataFrame(
         {"row_id": ["T1", "T2", "T3"], "answer.team": ["sales", None, " "], "answer.urgency": [None, None, None]},
         {"row_id": pl.String, "answer.team": pl.String, "answer.urgency": pl.String},
@@ -54,7 +54,7 @@ def test_a_conversation_ends_with_an_answer_of_one_field_at_least() -> None:
     assert result.failing["row_id"].to_list() == ["T2", "T3"]
 
 
-def test_personal_data_is_found_in_texts_and_turns() -> None:
+def test_personal_data_is_found_in_turns() -> None:
     turns = [[{"content": "write to ann@example.com", "role": "user"}], [{"content": "hello", "role": "user"}]]
     frame = pl.DataFrame(
         {"row_id": ["T1", "T2"], "text": ["ring me", "card 4111 1111 1111 1111"], "history": turns},
@@ -71,7 +71,7 @@ def test_personal_data_is_found_in_texts_and_turns() -> None:
     [("expect_column_values_to_not_be_blank", ["T1", "T2"]), ("expect_column_values_to_be_trimmed", ["T2", "T3"])],
     ids=["blank", "trimmed"],
 )
-def test_white_space_is_seen(name: str, rows: list[str]) -> None:
+def test_white_space_is_noticed(name: str, rows: list[str]) -> None:
     texts = ["", "\u00a0\n", "end ", "a b", None]
     frame = pl.DataFrame({"row_id": ["T1", "T2", "T3", "T4", "T5"], "text": texts})
     result = judge(name, frame, column="text")
@@ -94,14 +94,14 @@ def test_newest_time_is_fresh(newest: str | None, success: bool, age: float | No
     assert (result.success, result.measured) == (success, age)
 
 
-def test_newest_time_is_that_of_the_whole_column() -> None:
+def test_newest_time_covers_whole_column() -> None:
     frame = pl.DataFrame({"row_id": ["T1", "T2"], "version": ["2026-11-22T23:00:00+00:00", ""]})
     moment = "2026-11-23T00:00:00+00:00"
     result = judge("expect_newest_time_to_be_fresh", frame, column="version", hours=2, moment=moment)
     assert (result.success, result.measured) == (True, 1.0)
 
 
-def test_volume_is_measured_by_the_median_of_earlier_nights() -> None:
+def test_volume_is_relative_to_median() -> None:
     name = "expect_volume_to_resemble_earlier_nights"
     result = judge_fact(name, 300, earlier=[1000, 1200, 900], at_least=0.5, at_most=3.0)
     assert (result.success, result.measured) == (False, 0.3)
@@ -109,7 +109,7 @@ def test_volume_is_measured_by_the_median_of_earlier_nights() -> None:
     assert judge_fact(name, 300, earlier=[1000, 1200], at_least=0.5, at_most=3.0).success
 
 
-def test_distribution_is_measured_by_total_variation() -> None:
+def test_distribution_uses_total_variation() -> None:
     name, earlier = "expect_distribution_to_resemble_last_snapshot", {"sales": 500, "billing": 500}
     result = judge_fact(name, {"sales": 900, "billing": 100}, earlier=earlier, at_most=0.25)
     assert (result.success, result.measured) == (False, 0.4)

@@ -31,29 +31,29 @@ COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 10_000))
         pytest.param(900, (0, 0, 0), True, id="nothing is usual"),
     ],
 )
-def test_volume(rows: int, earlier: tuple[int, ...], usual: bool) -> None:
+def test_volume_is_compared_with_median(rows: int, earlier: tuple[int, ...], usual: bool) -> None:
     assert has_usual_volume(rows, earlier, 0.5, 3.0) == usual
 
 
-def test_a_volume_without_limits_is_usual() -> None:
+def test_volume_without_limits_is_usual() -> None:
     assert has_usual_volume(0, (100, 100, 100), None, None)
     assert measure_volume(50, (100, 90, 400)) == 0.5
 
 
 @given(COUNTS, COUNTS)
-def test_a_distance_is_symmetric_and_a_share(one: dict[str, int], two: dict[str, int]) -> None:
+def test_distance_is_symmetric_share(one: dict[str, int], two: dict[str, int]) -> None:
     distance = measure_distance(one, two)
     assert distance == measure_distance(two, one)
     assert distance is None or 0 <= distance <= 1
 
 
-def test_a_distance_is_the_share_that_would_have_to_move() -> None:
+def test_distance_is_share_to_move() -> None:
     assert measure_distance({"a": 60, "b": 40}, {"a": 2, "b": 8}) == pytest.approx(0.4)
     assert measure_distance({"a": 5}, {"b": 5}) == 1
     assert measure_distance({}, {"a": 5}) is None
 
 
-def test_small_samples_of_one_distribution_resemble_each_other() -> None:
+def test_small_samples_resemble_each_other() -> None:
     random = np.random.default_rng(7)
     apart = 0
     for _ in range(1000):
@@ -62,11 +62,11 @@ def test_small_samples_of_one_distribution_resemble_each_other() -> None:
     assert apart <= 10
 
 
-def test_large_samples_are_held_to_the_limit() -> None:
+def test_large_samples_obey_the_limit() -> None:
     assert distance_by_chance({"a": 500_000, "b": 500_000}, {"a": 500_000, "b": 500_000}) < 0.01
     assert not resembles({"a": 760, "b": 240}, {"a": 500, "b": 500}, at_most=0.25)
 
 
 @pytest.mark.parametrize(("number", "text"), [(0.5, "0.5"), (3.0, "3"), (1_000_000, "1000000"), (1 / 3, "0.3333")])
-def test_numbers_are_spelled_plainly(number: float, text: str) -> None:
+def test_numbers_are_formatted_plainly(number: float, text: str) -> None:
     assert spell_number(number) == text

@@ -38,7 +38,7 @@ def cut(frame: pl.DataFrame, places: Sequence[int]) -> list[pl.DataFrame]:
     return [frame.filter(pl.Series([place == number for place in places], dtype=pl.Boolean)) for number in range(4)]
 
 
-def test_results_come_in_the_order_of_the_suite() -> None:
+def test_results_keep_the_suites_order() -> None:
     results = run(SHORT, NOT_NULL)
     assert [result.expectation for result in results] == [
         Expectation(suite="triage", name=SHORT["type"], column="text", success=False, unexpected=1),
@@ -47,30 +47,30 @@ def test_results_come_in_the_order_of_the_suite() -> None:
     assert [result.critical for result in results] == [False, True]
 
 
-def test_failing_rows_are_named_by_their_ids() -> None:
+def test_failing_rows_have_ids() -> None:
     results = run(NOT_NULL, {**SHORT, "severity": "critical"})
     assert [result.failing.rows() for result in results if result.failing is not None] == [[("T2",)], [("T3",)]]
 
 
-def test_failing_rows_of_a_condition_are_named_too() -> None:
+def test_failing_rows_of_condition_have_ids() -> None:
     kwargs = {"column": "text", "regex": "^s", "row_condition": "row_id != 'T2'", "condition_parser": "pandas"}
     (result,) = run({"type": "expect_column_values_to_match_regex", "kwargs": kwargs})
     assert result.failing is not None
     assert result.failing.rows() == [("T3",)]
 
 
-def test_no_rows_fail_nothing() -> None:
+def test_empty_part_fails_nothing() -> None:
     (result,) = run(NOT_NULL, parts=[ROWS.clear()])
     assert (result.success, result.rows) == (True, 0)
 
 
-def test_a_share_that_may_fail_is_one_of_all_rows() -> None:
+def test_mostly_counts_all_parts() -> None:
     mostly = {**NOT_NULL, "kwargs": {"column": "text", "mostly": 0.6}}
     (result,) = run(mostly, parts=[ROWS[:1], ROWS[1:2], ROWS[2:]])
     assert (result.success, result.unexpected, result.rows) == (True, 1, 3)
 
 
-def test_uniqueness_is_judged_over_all_parts() -> None:
+def test_uniqueness_covers_all_parts() -> None:
     twice = pl.DataFrame({"row_id": ["T4", "T5"], "text": ["short", "other"]})
     unique = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "text"}}
     (result,) = run(unique, parts=[ROWS, twice])
@@ -87,19 +87,19 @@ def test_uniqueness_is_judged_over_all_parts() -> None:
     ],
     ids=["rows", "values", "share"],
 )
-def test_what_speaks_of_the_whole_is_judged_once(name: str, kwargs: dict[str, Any], measured: float) -> None:
+def test_whole_columns_are_validated_once(name: str, kwargs: dict[str, Any], measured: float) -> None:
     (result,) = run({"type": name, "kwargs": kwargs}, parts=[ROWS[:1], ROWS[1:2], ROWS[2:]])
     assert (result.success, result.unexpected, result.failing) == (False, 1, None)
     assert result.measured == pytest.approx(measured)
 
 
-def test_a_column_that_is_missing_fails_the_table() -> None:
+def test_missing_column_fails_the_table() -> None:
     kwargs = {"column_set": ["row_id", "text", "team"], "exact_match": False}
     (result,) = run({"type": "expect_table_columns_to_match_set", "kwargs": kwargs})
     assert not result.success
 
 
-def test_whole_columns_are_read_only_where_they_are_named() -> None:
+def test_only_named_columns_are_read() -> None:
     rows = {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 3}}
     read = []
     judged = SuiteRun(Suite("triage", (rows, NOT_NULL)), ids=["row_id"])
@@ -109,13 +109,13 @@ def test_whole_columns_are_read_only_where_they_are_named() -> None:
     assert SuiteRun(Suite("triage", (NOT_NULL,))).finish(lambda: pytest.fail("parts were read"))
 
 
-def test_text_of_a_row_is_never_measured() -> None:
+def test_row_text_is_never_measured() -> None:
     common = {"type": "expect_column_most_common_value_to_be_in_set", "kwargs": {"column": "text", "value_set": ["a"]}}
     (result,) = run(common)
     assert (result.success, result.measured) == (False, None)
 
 
-def test_facts_are_spoken_of_by_name() -> None:
+def test_statistics_are_columns() -> None:
     expected = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "tokens_max", "max_value": 512}}
     (result,) = run(expected, facts={"tokens_max": 600, "rows": 3})
     assert result.expectation == Expectation(
@@ -141,7 +141,7 @@ def test_facts_are_spoken_of_by_name() -> None:
         pytest.param({**SHORT, "kwargs": {"column": "text", "max_value": {"$PARAMETER": "x"}}}, "x", id="parameter"),
     ],
 )
-def test_suite_that_cannot_be_run_is_refused(expectation: Any, reason: str) -> None:
+def test_invalid_suite_is_refused(expectation: Any, reason: str) -> None:
     with pytest.raises(InputError, match=f"suite 'triage' .*{reason}"):
         run(expectation)
 
@@ -153,7 +153,7 @@ def test_suite_that_cannot_be_run_is_refused(expectation: Any, reason: str) -> N
         ("expect_volume_to_resemble_earlier_nights", {"earlier": [1, 2, 3]}),
     ],
 )
-def test_suite_that_rows_make_fail_shows_none_of_their_words(name: str, more: dict[str, Any]) -> None:
+def test_failing_suite_shows_no_row_text(name: str, more: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"cannot be run: {name} raises ValueError for these rows") as caught:
         run({"type": name, "kwargs": {"column": "text", **more}})
     assert "rather" not in str(caught.value)
@@ -174,7 +174,7 @@ TEXTS = st.lists(st.tuples(st.sampled_from(["a", "ab", "b", None, "a@b.com"]), s
 
 @settings(max_examples=25)
 @given(TEXTS)
-def test_how_rows_are_cut_changes_nothing(rows: list[tuple[str | None, int]]) -> None:
+def test_parts_of_rows_change_nothing(rows: list[tuple[str | None, int]]) -> None:
     schema = {"row_id": pl.String, "text": pl.String}
     frame = pl.DataFrame([(f"T{n:02d}", text) for n, (text, _) in enumerate(rows)], schema, orient="row")
     whole, parts = run(*ANY, parts=[frame]), run(*ANY, parts=cut(frame, [place for _, place in rows]))

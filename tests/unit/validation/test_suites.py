@@ -15,19 +15,19 @@ def write_suite(folder: Path, text: str) -> None:
     (folder / "triage.json").write_text(text, encoding="utf-8")
 
 
-def test_suite_is_read_from_its_file(tmp_path: Path) -> None:
+def test_suite_is_read_from_file(tmp_path: Path) -> None:
     write_suite(tmp_path, json.dumps({"name": "triage", "expectations": [NOT_NULL]}))
     assert load_suite("triage", tmp_path) == Suite("triage", (NOT_NULL,))
 
 
-def test_missing_suite_names_the_known_ones(tmp_path: Path) -> None:
+def test_missing_suite_lists_known_ones(tmp_path: Path) -> None:
     write_suite(tmp_path, "{}")
     with pytest.raises(InputError, match=r"there is no suite 'tirage' .* Known: triage"):
         load_suite("tirage", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"expectations": 3}', "3"])
-def test_file_that_is_no_suite_is_refused(tmp_path: Path, text: str) -> None:
+def test_file_without_suite_is_refused(tmp_path: Path, text: str) -> None:
     write_suite(tmp_path, text)
     with pytest.raises(InputError, match="suite 'triage' is not JSON with a list of `expectations`"):
         load_suite("triage", tmp_path)

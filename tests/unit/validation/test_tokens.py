@@ -111,7 +111,7 @@ def here(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("here")
-def test_a_suite_sends_what_does_not_fit_to_quarantine(store: ObjectStore, tiny_model: Path, tmp_path: Path) -> None:
+def test_suite_quarantines_long_conversations(store: ObjectStore, tiny_model: Path, tmp_path: Path) -> None:
     validation = check_records(
         write_suite(tmp_path / "suites"),
         freeze(store, forget_capitals(tmp_path / "model", tiny_model)),
@@ -131,7 +131,7 @@ def test_a_suite_sends_what_does_not_fit_to_quarantine(store: ObjectStore, tiny_
     ]
 
 
-def test_long_examples_are_counted_and_few_bytes_are_never_encoded(
+def test_only_long_examples_are_encoded(
     store: ObjectStore, tiny_model: Path, tmp_path: Path, here: list[str]
 ) -> None:
     tokens = freeze(store, widen(tmp_path / "model", tiny_model))
@@ -144,7 +144,7 @@ def test_long_examples_are_counted_and_few_bytes_are_never_encoded(
     assert here == ["measured"] * 2
 
 
-def test_examples_that_do_not_come_back_are_counted(
+def test_lossy_examples_are_counted(
     store: ObjectStore, tiny_model: Path, tmp_path: Path, here: list[str]
 ) -> None:
     tokens = freeze(store, forget_capitals(tmp_path / "model", tiny_model))
@@ -152,6 +152,6 @@ def test_examples_that_do_not_come_back_are_counted(
     assert (counts, len(here)) == ({FITS: 0, COMES_BACK: 2}, 1)
 
 
-def test_a_base_model_without_tokenizer_expects_nothing(tmp_path: Path) -> None:
+def test_model_without_tokenizer_expects_nothing(tmp_path: Path) -> None:
     validation = check_records(write_suite(tmp_path / "suites"), None, ("long", LONG, SALES, None))
     assert (validation.refusal, len(validation.failures)) == (None, 0)
