@@ -1,1 +1,1 @@
-"""Scanners: what a text holds that a model should not learn or be told, and how a text is made clean."""
+"""Scanners: normalise texts, and find what a model must not learn or see."""

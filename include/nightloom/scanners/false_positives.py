@@ -1,12 +1,12 @@
-"""Lookalikes: what has the form of personal data and is none, such as versions, order numbers and serial numbers."""
+"""False positives: recognise text that only looks like personal data, such as versions and order numbers."""
 
 import re
 from ipaddress import ip_interface
 
-_NEAR = 40  # characters before a number that may say what it is
+_NEAR = 40  # characters before a number that may label it
 
-# First digits and lengths of the numbers that card issuers give out. A telephone's IMEI has 15 digits, the same check
-# digit, and begins with 35.
+# First digits and lengths of card numbers, by issuer. A phone's IMEI begins with 35, and has 15 digits with the same
+# check digit.
 _ISSUED = re.compile(
     r"4(?:\d{15}|\d{18})|5[0-5]\d{14}|(?:222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
     r"|(?:6011|64[4-9]\d|65\d\d|62\d\d|6304|6759|676\d)\d{12,15}|35(?:2[89]|[3-8]\d)\d{12,15}"
@@ -31,7 +31,7 @@ _PHONE_WORD = re.compile(
     r" (?:number|nummer|numéro|número)\b)[^\d\n]{0,24}\Z",
     re.IGNORECASE,
 )
-# What a number is said to be. `no` and `number` alone say nothing against a telephone.
+# Labels of numbers. `no` and `number` alone do not exclude a phone number.
 _LABEL = re.compile(
     r"(?:\b(?P<label>orders?|tickets?|invoices?|customer|client|case|ref(?:erence)?|serial|s/?n|parts?|model|article|item"
     r"|batch|lot|sku|ean|isbn|imei|tracking|waybill|parcel|package|shipment|po|rma|account|contract|policy|meter|tax|vat"
@@ -47,19 +47,19 @@ _BARE = re.compile(r"[1-9]\d*")
 
 
 def is_no_card(text: str, start: int, end: int) -> bool:
-    """Whether no issuer gives out cards with such a number, or the text says that it is something else."""
+    """Whether no issuer has such card numbers, or the text labels the number as something else."""
     before = text[max(start - _NEAR, 0) : start]
     issued = _ISSUED.fullmatch(re.sub(r"\D", "", text[start:end]))
     return not issued or bool(_MORE_DIGITS.search(before)) or _is_labelled(before)
 
 
 def is_no_network(text: str, start: int, end: int) -> bool:
-    """Whether a stretch is a version, part of a longer number, or an address that is everyone's."""
-    spelled, before = text[start:end], text[max(start - _NEAR, 0) : start]
+    """Whether a match is a version, part of a longer number, or a loopback or unspecified address."""
+    found, before = text[start:end], text[max(start - _NEAR, 0) : start]
     if re.match(r"\.\d", text[end:]) or re.search(r"(?:\d\.|\+)\Z", before):
         return True
-    address = ip_interface(spelled.partition("%")[0].lower()).ip
-    if address.is_loopback or address.is_unspecified or spelled.startswith("255."):
+    address = ip_interface(found.partition("%")[0].lower()).ip
+    if address.is_loopback or address.is_unspecified or found.startswith("255."):
         return True
     if address.version == 6:
         return False
@@ -67,27 +67,27 @@ def is_no_network(text: str, start: int, end: int) -> bool:
     return bool(_VERSION_WORD.search(before)) or (max(parts) <= _LARGEST_IN_VERSION and parts[0] != 10)
 
 
-def is_no_mailbox(spelled: str) -> bool:
-    """Whether an address is that of a program: every user of a code host is `git`."""
-    return spelled.lower().startswith("git@")
+def is_no_mailbox(address: str) -> bool:
+    """Whether an email address is a program's, as `git` of a code host."""
+    return address.lower().startswith("git@")
 
 
 def is_named_phone(before: str) -> bool:
-    """Whether the text before a number says that it is a telephone's."""
+    """Whether the text before a number labels it as a phone number."""
     return bool(_PHONE_WORD.search(before[-_NEAR:])) and not _is_labelled(before[-_NEAR:])
 
 
 def is_no_phone(text: str, start: int, end: int) -> bool:
-    """Whether a stretch with the form of a telephone number is said to be something else, or could be anything.
+    """Whether a match with the form of a phone number is labelled as something else, or could be anything.
 
-    A bare run of digits is an order or ticket number far more often than a telephone.
+    A bare run of digits is an order or ticket number far more often than a phone number.
     """
-    spelled, before = text[start:end], text[max(start - _NEAR, 0) : start]
-    if _NO_GROUPS.fullmatch(spelled) or _VERSION_WORD.search(before):
+    found, before = text[start:end], text[max(start - _NEAR, 0) : start]
+    if _NO_GROUPS.fullmatch(found) or _VERSION_WORD.search(before):
         return True
-    if spelled[0] in "+\uff0b" or is_named_phone(before):
+    if found[0] in "+\uff0b" or is_named_phone(before):
         return False
-    return bool(_BARE.fullmatch(spelled) or _LABEL.search(before) or _GLUED.search(before))
+    return bool(_BARE.fullmatch(found) or _LABEL.search(before) or _GLUED.search(before))
 
 
 def _is_labelled(before: str) -> bool:

@@ -1,4 +1,4 @@
-"""Prompt injections: phrases that speak to the model instead of the team, by families."""
+"""Prompt injections: find phrases that address the model instead of the team."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ _RULES = (
 )
 _MACHINE = r"(?:ai|a\.i\.|assistant|bot|chatbot|language model|llm|gpt(?:-?\d)?|dan)"
 _MODES = r"(?:dan|god|jailbreak|unrestricted|unfiltered)"
-# What a model is told to do, and a support desk seldom.
+# Orders for a model, which support desks seldom get.
 _ORDER = (
     r"(?:please |just |only |always |simply |then |must |now ){0,2}(?:say|answer|respond|reply|output|print|approve"
     r"|classify|mark|set|tell|reveal|ignore|disregard|grant|label|assign|repeat|obey|act|send me|write|translate|you)\b"
@@ -80,8 +80,8 @@ _NEW_TASK = (
     r"|\byou have been (?:reprogrammed|jailbroken|unlocked)\b"
     r"|\b(?:switch|turn) off your (?:safety|content|ethical)\b"
 )
-# Without edges of words, which Rust and Python see differently. Python takes the Turkish letters for an i.
-_NEW_TASK_SKETCH = "(?i)" + _NEW_TASK.replace(r"\b", "") + "|\u0131|i\u0307"
+# Without word boundaries, which Rust and Python define differently. Python matches the Turkish letters as i.
+_NEW_TASK_PREFILTER = "(?i)" + _NEW_TASK.replace(r"\b", "") + "|\u0131|i\u0307"
 _TO_THE_MODEL = (
     r"\b(?:note|attention|message|memo|instructions?|dear|hey|hi|hello|to)\b(?: to| for)?(?: the| any| an)?(?: large)?"
     rf" {_MACHINE}(?: (?:assistant|model))?"
@@ -226,7 +226,7 @@ _TASK_WORDS = (
 _TAGS = ("<|", "inst]", "sys>>", "system>", "assistant>", "instruction>", "instructions>", "_of_turn>")
 
 _PHRASES = tuple(
-    Pattern(kind, hints, re.compile(expression, re.IGNORECASE), _NEW_TASK_SKETCH if kind == "new_task" else "")
+    Pattern(kind, hints, re.compile(expression, re.IGNORECASE), _NEW_TASK_PREFILTER if kind == "new_task" else "")
     for kind, hints, expression in (
         ("override", (_RULE_WORDS, _DISMISSALS), _OVERRIDE),
         ("everything_above", (_DISMISSALS[:4], ("above", "before", "so far", "given", "told")), _EVERYTHING_ABOVE),
@@ -244,7 +244,7 @@ _PHRASES = tuple(
         ("override", (_FOREIGN_RULES, (*_FOREIGN_DISMISSALS, "zignoruj")), _FOREIGN),
     )
 )
-"""Looked for in one line: whoever breaks it between two words does not get through."""
+"""Searched in text joined to one line, so that line breaks between words do not hide a phrase."""
 
 _MARKS = tuple(
     Pattern(kind, hints, re.compile(expression, re.IGNORECASE))
@@ -260,13 +260,13 @@ _NOT_ONE_BLANK = r"[\s\x1c-\x1f--[ ]]|  "
 
 
 def find_injections(text: str) -> list[Match]:
-    """Find phrases of prompt injection; offsets are those of the text in compatibility form (NFKC) without joiners."""
+    """Find phrases of prompt injection; offsets refer to the text in compatibility form (NFKC) without joiners."""
     plain = text if text.isascii() else _JOINERS.sub("", unicodedata.normalize("NFKC", text))
     return find_patterns(re.sub(_BLANKS, " ", plain), _PHRASES) + find_patterns(plain, _MARKS)
 
 
 def may_hold_injections(texts: pl.Series) -> pl.Series:
-    """Describe which texts are worth the search: all that hold an injection, and some that hold none."""
+    """Return whether each text needs the full search: true for all with an injection, and some others."""
     beyond_ascii = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
     plain = texts.gather(beyond_ascii).str.normalize("NFKC").str.replace_all(_JOINERS.pattern, "")
     in_one_line = texts.clone().scatter(beyond_ascii, plain)

@@ -1,4 +1,4 @@
-"""Markup: the text of an HTML message, and every other text as it is."""
+"""Markup: extract the text of HTML messages, and leave all other texts unchanged."""
 
 import html
 import re
@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-# What starts a line of its own, as a browser would show it.
+# Elements that a browser shows on a line of their own.
 _BLOCKS = frozenset((
     "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption", "figure",
     "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
@@ -27,7 +27,7 @@ _ATTRIBUTE = re.compile(r"[a-z][a-z0-9:_-]*")
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A stretch of the text: where it starts, what it is (`text`, `open`, `close` or `remark`), and its element."""
+    """A token of the text: its start, its kind (`text`, `open`, `close`, `remark` or `doctype`), and its element."""
 
     start: int
     kind: str
@@ -35,10 +35,10 @@ class _Token:
 
 
 def read_html(text: str) -> str:
-    """Return the text that an HTML message shows: entities as characters, blocks as lines, no tags.
+    """Return the visible text of an HTML message: entities as characters, blocks as lines, no tags.
 
-    A text is HTML where an element of HTML is opened and closed in it, stands alone as `<br>` does, or where it says so
-    (`<!doctype`). In any other text entities alone are replaced, and everything in angle brackets stays.
+    A text is HTML if it opens and closes an HTML element, contains a void element such as `<br>`, or has a doctype. In
+    all other texts only entities are replaced, and everything in angle brackets stays.
     """
     tokens = _tokenise(text)
     if not _is_html(tokens):
@@ -81,19 +81,19 @@ def _unescape(text: str) -> str:
 
 
 def _tokenise(text: str) -> list[_Token]:
-    # Beyond the last bracket there is no tag; there, a parser that looks for one would look at every word again.
+    # There is no tag after the last bracket, and a parser that looks for one there would scan every word again.
     markup = text[: text.rfind(">") + 1]
     parser = _Tokeniser(markup)
     try:
         parser.feed(markup)
         parser.close()
-    except AssertionError:  # of the standard library's parser, at a declaration that is none
+    except AssertionError:  # the standard library's parser fails so at an invalid declaration
         return []
     return [*parser.tokens, _Token(len(markup), "text")]
 
 
 class _Tokeniser(HTMLParser):
-    """Notes where each token starts. What it takes for a tag but has no attributes of one is text: `a<b and c>d`."""
+    """Record where each token starts. A tag with invalid attributes is text, as in `a<b and c>d`."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=False)
@@ -101,48 +101,48 @@ class _Tokeniser(HTMLParser):
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag that opens."""
+        """Record an opening tag."""
         is_tag = all(_ATTRIBUTE.fullmatch(name) for name, _ in attrs) and not (
             attrs and all(value is None for _, value in attrs)
         )
-        self._note("open" if is_tag else "text", tag)
+        self._record("open" if is_tag else "text", tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag that opens and closes as one that opens, once."""
+        """Record a self-closing tag as an opening tag."""
         self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
-        """Note a tag that closes."""
-        self._note("close", tag)
+        """Record a closing tag."""
+        self._record("close", tag)
 
     def handle_data(self, data: str) -> None:
-        """Note text."""
-        self._note("text")
+        """Record text."""
+        self._record("text")
 
     def handle_entityref(self, name: str) -> None:
-        """Note text."""
-        self._note("text")
+        """Record text."""
+        self._record("text")
 
     def handle_charref(self, name: str) -> None:
-        """Note text."""
-        self._note("text")
+        """Record text."""
+        self._record("text")
 
     def handle_comment(self, data: str) -> None:
-        """Note what is not shown."""
-        self._note("remark")
+        """Record hidden markup."""
+        self._record("remark")
 
     def handle_pi(self, data: str) -> None:
-        """Note what is not shown."""
-        self._note("remark")
+        """Record hidden markup."""
+        self._record("remark")
 
     def handle_decl(self, decl: str) -> None:
-        """Note what says that this is HTML."""
-        self._note("doctype" if decl.lower().startswith("doctype html") else "remark")
+        """Record a doctype, or another declaration as hidden markup."""
+        self._record("doctype" if decl.lower().startswith("doctype html") else "remark")
 
     def unknown_decl(self, data: str) -> None:
-        """Note what is not shown."""
-        self._note("remark")
+        """Record hidden markup."""
+        self._record("remark")
 
-    def _note(self, kind: str, element: str = "") -> None:
+    def _record(self, kind: str, element: str = "") -> None:
         line, column = self.getpos()
         self.tokens.append(_Token(self._lines[line - 1] + column, kind, element))

@@ -1,4 +1,4 @@
-"""Normalising: named operations that change how a text is written, and nothing of what it says."""
+"""Normalising: named operations that change how a text is written, but not its meaning."""
 
 import re
 import unicodedata
@@ -11,8 +11,8 @@ import polars as pl
 from nightloom.scanners.markup import read_html
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
-# Soft hyphen, zero width space, bidirectional overrides, word joiner, byte order mark, tags. Joiners stay: emoji and
-# several scripts are written with them.
+# Soft hyphen, zero-width space, bidirectional overrides, word joiner, byte order mark, tags. Joiners stay, because
+# emoji and several scripts need them.
 _INVISIBLE = re.compile(
     "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -25,13 +25,13 @@ _UNTIDY = (
     r"[\t\x0b\x0c\r\x1c-\x1f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
     r"|  | \n|\n |\n\n\n|\A[ \n]|[ \n]\z"
 )
-# Classes that hold more for Python than for Rust: numbers such as ² are part of words, and separators are blank.
+# Classes that are wider in Python than in Rust: numbers such as ² are part of words, and separators are blank.
 _CLASSES = {r"\w": r"\S", r"\s": r"[\s\x1c-\x1f]"}
 _MARKUP = r"&[#A-Za-z][^;&]{1,32};|<[A-Za-z/!?]"
 
 
 def fix_encoding(text: str) -> str:
-    """Undo UTF-8 that was read as another encoding (`cafÃ©` becomes `café`)."""
+    """Undo UTF-8 that was decoded with another encoding (`cafÃ©` becomes `café`)."""
     if text.isascii():
         return text
     import ftfy
@@ -45,12 +45,12 @@ def remove_control_characters(text: str) -> str:
 
 
 def remove_invisible_characters(text: str) -> str:
-    """Remove characters that show nothing and join nothing."""
+    """Remove invisible characters, except joiners."""
     return _INVISIBLE.sub("", text)
 
 
 def compose_characters(text: str) -> str:
-    """Write letters with their marks as one character where there is one (NFC)."""
+    """Compose letters and their marks into one character if there is one (NFC)."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -65,7 +65,7 @@ def _looks_mojibake() -> pl.Expr:
 
 
 def _looks_decomposed() -> pl.Expr:
-    # Polars knows a later Unicode than any Python here, and what is composed there is composed everywhere.
+    # Polars has a later Unicode version than Python, and text that is composed there is composed everywhere.
     return pl.col("text") != pl.col("text").str.normalize("NFC")
 
 
@@ -75,14 +75,14 @@ def _holds(expression: str) -> Callable[[], pl.Expr]:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A change that can be named. Its version rises whenever it may give another text than before."""
+    """A named change of a text. Its version is increased whenever its results may change."""
 
     version: int
     change: Callable[[str], str]
     suspects: Callable[[], pl.Expr]
-    """Gives an expression on the column `text` that is true of every text that would be changed, and of few others."""
+    """Returns an expression on the column `text` that is true for every text that would change, and for few others."""
     leaves_ascii: bool = False
-    """Whether no text of ASCII alone is ever changed."""
+    """Whether pure ASCII texts never change."""
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -93,22 +93,22 @@ OPERATIONS: dict[str, Operation] = {
     "nfc": Operation(1, compose_characters, _looks_decomposed, leaves_ascii=True),
     "whitespace": Operation(1, tidy_whitespace, _holds(_UNTIDY)),
 }
-"""In the order in which they are done; the names are what the ledger says of a repaired row."""
+"""All operations in the order in which they run; the ledger holds their names for repaired rows."""
 
 DEFAULT_OPERATIONS = ("fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
-"""What a recipe that says nothing of it has done to its texts."""
+"""Operations of a recipe that does not choose any."""
 
 
 def operation_versions(names: Collection[str]) -> dict[str, int]:
-    """Return the versions of these operations, in the order in which they are done."""
+    """Return the versions of these operations, in the order in which they run."""
     return {name: operation.version for name, operation in OPERATIONS.items() if name in names}
 
 
 def normalise(text: str, operations: Collection[str] = DEFAULT_OPERATIONS) -> tuple[str, tuple[str, ...]]:
     """Return the normalised text and the names of the operations that changed it.
 
-    They are done again until none changes anything, since one may make work for another before it: a text that was
-    normalised stays as it is.
+    The operations repeat until none changes the text, since one may create work for an earlier one. A normalised text
+    therefore stays unchanged.
     """
     chosen = [(name, operation.change) for name, operation in OPERATIONS.items() if name in operations]
     done: set[str] = set()
@@ -124,7 +124,7 @@ def normalise(text: str, operations: Collection[str] = DEFAULT_OPERATIONS) -> tu
 
 
 def may_change(texts: pl.Series, operations: Collection[str]) -> pl.Series:
-    """Describe which texts normalising may change: all that it does, and some that it leaves.
+    """Return whether normalising may change each text: true for all that it changes, and some others.
 
     Args:
         texts: Without nulls.
@@ -145,9 +145,9 @@ def _any_of(frame: pl.DataFrame, operations: Collection[Operation]) -> pl.Series
 
 @cache
 def _mojibake_expression() -> str:
-    """Write the expression by which ftfy decides whether to look at a text at all as Rust reads it.
+    """Return ftfy's expression for suspicious texts in Rust's syntax.
 
-    There, blanks within brackets do not count in verbose expressions, and brackets and ampersands must be escaped.
+    In Rust's verbose mode, blanks within brackets are ignored, and brackets and ampersands must be escaped.
     """
     from ftfy.badness import BADNESS_RE
 

@@ -1,4 +1,4 @@
-"""The scanners: ours, and those that installed packages add, by name; and which of them a recipe asks."""
+"""Registry: scanners by name, built-in and from installed packages, and the scanners of a recipe."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -30,10 +30,10 @@ _KIND = re.compile(r"\w{1,40}", re.ASCII)
 
 
 def find_scanner(name: str) -> Scanner:
-    """Return the scanner of that name.
+    """Return the scanner with this name.
 
     Raises:
-        InputError: No installed package adds it, or what it adds is not a scanner of that name.
+        InputError: No installed package adds it, or the package adds something else.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
@@ -45,39 +45,40 @@ def find_scanner(name: str) -> Scanner:
 
 
 def make_checks(settings: Prepare) -> Checks:
-    """Return what the texts of a recipe go through, by the versions that are installed here.
+    """Return the operations and scanners of a recipe, with the installed versions.
 
     Raises:
-        InputError: A scanner is not there.
+        InputError: A scanner is not installed.
     """
-    asked = [name for name, action in settings.actions.items() if action != "keep"]
+    active = [name for name, action in settings.actions.items() if action != "keep"]
     return Checks(
         max_characters=settings.max_characters,
         operations=operation_versions(settings.normalise.operations),
         actions=settings.actions,
-        scanners={name: find_scanner(name).version for name in asked},
+        scanners={name: find_scanner(name).version for name in active},
     )
 
 
 def open_scanners(checks: Checks) -> list[tuple[Scanner, Action]]:
-    """Return the scanners that are asked, the cheapest first, and what becomes of a text in which one finds something.
+    """Return the scanners and their actions, the cheapest first; those with the action `keep` are left out.
 
     Raises:
-        InputError: A scanner is not there, or another version of it than was asked for.
+        InputError: A scanner is not installed, or has another version than the checks name.
     """
-    asked = [(find_scanner(name), action) for name, action in checks.actions.items() if action != "keep"]
-    for scanner, _ in asked:
+    scanners = [(find_scanner(name), action) for name, action in checks.actions.items() if action != "keep"]
+    for scanner, _ in scanners:
         if scanner.version != checks.scanners[scanner.name]:
             msg = (
-                f"scanner {scanner.name!r} has version {scanner.version} here, and {checks.scanners[scanner.name]} is "
-                f"asked for; install the same package for every interpreter, or begin the night anew"
+                f"scanner {scanner.name!r} has version {scanner.version} here, but version "
+                f"{checks.scanners[scanner.name]} is required; install the same package for every interpreter, or "
+                f"start the night again"
             )
             raise InputError(msg)
-    return sorted(asked, key=lambda pair: (pair[0].cost, pair[0].name))
+    return sorted(scanners, key=lambda pair: (pair[0].cost, pair[0].name))
 
 
 def _guard(scanner: Scanner) -> Scanner:
-    """Return another package's scanner, whose faults end in one sentence that quotes no text."""
+    """Wrap another package's scanner, so that its faults become one message that quotes no text."""
 
     def find(text: str) -> Sequence[Match]:
         with _blame(scanner.name):
@@ -100,7 +101,7 @@ def _guard(scanner: Scanner) -> Scanner:
 def _blame(name: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # somebody's program may fail in any way
-        # The class alone: somebody's message may quote the text.
-        msg = f"scanner {name!r} failed with {type(error).__name__}; look into the package that adds it"
+    except Exception as error:  # another package may fail in any way
+        # The class alone, because the message may quote the text.
+        msg = f"scanner {name!r} failed with {type(error).__name__}; check the package that adds it"
         raise InputError(msg) from None

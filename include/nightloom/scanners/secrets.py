@@ -1,4 +1,4 @@
-"""Secrets: keys, tokens and passwords that somebody pasted into a text."""
+"""Secrets: find keys, tokens and passwords in texts."""
 
 import re
 
@@ -13,10 +13,10 @@ _LONG_NAMES = (
 _NAMES = rf"(?i:(?<![A-Za-z]){_LONG_NAMES}(?![A-Za-z]))[\"']?"
 _SHORT_NAMES = r"(?i:(?<![A-Za-z])(?:pass|pw|token)(?![A-Za-z]))[\"']?"
 _OPTIONS = r"--?(?:password|passwd|pass|token|secret|api-key)[ =]"
-# What stands in for a value in examples, and calls of functions.
+# Not a placeholder for a value, nor a function call.
 _VALUE = r"(?!\$|<|%[A-Za-z]|\{|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|\w+\()"
-# After a name in a sentence, a value that is no word: with a digit, or a capital inside. "The password is wrong" gives
-# nothing away. After `password=` any value does.
+# After a name in a sentence, a value that is not a word: with a digit, or a capital inside. "The password is wrong"
+# reveals nothing. After `password=` any value counts.
 _NO_WORD = r"(?=[^\s\"']{0,200}(?:[0-9]|[a-z][A-Z]))(?=[^\s\"']{0,200}[A-Za-z])[^\s\"']{6,200}"
 _ASSIGNED = (
     rf"{_NAMES}(?:=[\"']?{_VALUE}[^\s\"']{{6,200}}"
@@ -26,15 +26,15 @@ _ASSIGNED = (
 )
 
 _BLANK = r"[\s\x1c-\x1f]"
-# Python takes the Turkish letters for an i, and Rust does not.
-_SKETCHED_NAMES, _SKETCHED_OPTIONS = (names.replace("i", "(?:i\u0307?|\u0131)") for names in (_LONG_NAMES, _OPTIONS))
-_SKETCH = (
-    rf"(?i)(?:{_SKETCHED_NAMES}|pass|pw|token)[\"']?{_BLANK}{{0,3}}(?:[=:i\u0131]|was|lautet|es)"
-    rf"|[/,;|]{_BLANK}{{0,2}}{_SKETCHED_NAMES}[\"']?{_BLANK}|{_SKETCHED_OPTIONS}"
+# Python matches the Turkish letters as i, but Rust does not.
+_PREFILTER_NAMES, _PREFILTER_OPTIONS = (names.replace("i", "(?:i\u0307?|\u0131)") for names in (_LONG_NAMES, _OPTIONS))
+_PREFILTER = (
+    rf"(?i)(?:{_PREFILTER_NAMES}|pass|pw|token)[\"']?{_BLANK}{{0,3}}(?:[=:i\u0131]|was|lautet|es)"
+    rf"|[/,;|]{_BLANK}{{0,2}}{_PREFILTER_NAMES}[\"']?{_BLANK}|{_PREFILTER_OPTIONS}"
 )
 
 PATTERNS = tuple(
-    Pattern(kind, hints, re.compile(expression), _SKETCH if kind == "assigned_secret" else "")
+    Pattern(kind, hints, re.compile(expression), _PREFILTER if kind == "assigned_secret" else "")
     for kind, hints, expression in (
         ("aws_access_key", (("akia", "asia"),), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
         (
@@ -82,10 +82,10 @@ PATTERNS = tuple(
 
 
 def find_secrets(text: str) -> list[Match]:
-    """Find secrets that have a known form or are named as such."""
+    """Find secrets that have a known form or follow a name such as `password`."""
     return find_patterns(text, PATTERNS)
 
 
 def may_hold_secrets(texts: pl.Series) -> pl.Series:
-    """Describe which texts are worth the search: all that hold a secret, and some that hold none."""
+    """Return whether each text needs the full search: true for all with a secret, and some others."""
     return may_match(texts, PATTERNS)

@@ -1,1 +1,1 @@
-"""Snapshots: training data and eval sets, frozen and checked."""
+"""Snapshots: freeze, verify, export, compare, erase and clean up training data."""

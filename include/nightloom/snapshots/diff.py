@@ -1,4 +1,4 @@
-"""Diff: what became of each row between two snapshots."""
+"""Diff: changes of rows between two snapshots."""
 
 from collections.abc import Iterable
 
@@ -11,18 +11,18 @@ from nightloom.artifacts.rewriting import list_erased
 from nightloom.core.store import ObjectStore
 
 CHANGES = ("added", "removed", "edited", "relabelled", "moved")
-"""What can become of a row, the weightiest first: one that was edited and relabelled counts as edited."""
+"""Changes of a row, the weightiest first: a row that was edited and relabelled counts as edited."""
 
 
 def diff_snapshots(store: ObjectStore, before_id: SnapshotId, after_id: SnapshotId) -> pl.DataFrame:
     """Return the rows that differ: row_id, slice and change, sorted by id.
 
-    A row is `edited` when what the model reads changed, `relabelled` when its answer did, and `moved` when its split,
-    cluster or slice did. One that was erased from the first since, and is not in the second, was `removed`; of which
-    slice, nobody knows. Files that both snapshots have are not read.
+    A row is `edited` if its text or history changed, `relabelled` if its answer changed, and `moved` if its split,
+    cluster or slice changed. A row that was erased from the first snapshot and is not in the second counts as
+    `removed`; its slice is unknown. Files that both snapshots share are not read.
 
     Raises:
-        ManifestError: A snapshot is not there, or is damaged.
+        ManifestError: A snapshot is missing or damaged.
     """
     files = [{file.sha256 for file in store.load(Snapshot, one).provenance.files} for one in (before_id, after_id)]
     old = _read_files(store, files[0] - files[1])
@@ -41,9 +41,9 @@ def diff_snapshots(store: ObjectStore, before_id: SnapshotId, after_id: Snapshot
         .then(pl.lit("moved"))
     )
     changed = both.select("row_id", pl.coalesce("slice_new", "slice").alias("slice"), change.alias("change"))
-    gone = [row.row_id for file in sorted(files[0] - files[1]) for row in list_erased(store, file)]
-    also = [row.row_id for file in sorted(files[1] - files[0]) for row in list_erased(store, file)]
-    removed = sorted({*gone} - {*also} - {*new["row_id"], *old["row_id"]})
+    erased_before = [row.row_id for file in sorted(files[0] - files[1]) for row in list_erased(store, file)]
+    erased_after = [row.row_id for file in sorted(files[1] - files[0]) for row in list_erased(store, file)]
+    removed = sorted({*erased_before} - {*erased_after} - {*new["row_id"], *old["row_id"]})
     erased = pl.DataFrame([(row_id, None, "removed") for row_id in removed], changed.schema, orient="row")
     return pl.concat([changed.drop_nulls("change"), erased]).sort("row_id")
 

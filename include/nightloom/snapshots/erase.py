@@ -1,7 +1,7 @@
-"""Erase: every blob that holds a row is rewritten without it, in all nights of a recipe, and no night takes it again.
+"""Erasure: rewrite every blob that holds a row without it, in all nights of a recipe, and keep it out of later nights.
 
-Ids and digests stay: the ledger's lines, and the leaf by which a snapshot can still be verified. What the row's words
-were is told by none of them, though who has the words can prove by a digest that they were here.
+Ids and digests stay: the ledger's lines, and the row's leaf, which is needed to verify a snapshot. They do not reveal
+the row's text. Someone who has the text can still prove with a digest that it was here.
 """
 
 import json
@@ -36,17 +36,17 @@ from nightloom.snapshots.inventory import read_manifests, take_inventory
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was erased, and what a person has to know of it."""
+    """Result of an erasure, for the person who asked for it."""
 
-    recipes: tuple[str, ...]  # whose data held the row: what recipes share is erased for all of them
-    blobs: Mapping[str, int]  # how many of each sort held it
-    adapters: tuple[AdapterId, ...]  # that learned from it
-    unfinished_nights: tuple[str, ...]  # that may have read it before, so that it must be erased again after them
+    recipes: tuple[str, ...]  # whose data held the row; shared data is erased for all of them
+    blobs: Mapping[str, int]  # number of blobs that held it, by content
+    adapters: tuple[AdapterId, ...]  # trained on it
+    unfinished_nights: tuple[str, ...]  # may have read it before, so it must be erased again after them
 
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """A blob that holds the row, the ids by which it does, and the recipes whose manifests name it."""
+    """A blob that holds the row, the ids under which it does, and the recipes whose manifests name it."""
 
     found: Rewritten
     ids: tuple[str, ...]
@@ -55,7 +55,7 @@ class _Holding:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """That a manifest, which belongs to some recipes, names a blob that may hold the row."""
+    """A manifest of some recipes, and a blob that it names and that may hold the row."""
 
     manifest: Named
     blob: str
@@ -64,11 +64,11 @@ class _Use:
 
 
 def erase_row(store: ObjectStore, database: Database, recipe: str, row_id: str, *, who: str, why: str) -> Erased:
-    """Erase a row, or an evaluation item by its id. Killed at any place, it goes on when it is run again.
+    """Erase a row, or an evaluation item by its id. After a kill at any point, run it again to finish.
 
     Raises:
-        InputError: No night of the recipe has such a row, or the store belongs to another registry.
-        ManifestError: A manifest or a blob is damaged, so that nobody can say what is in it.
+        InputError: No night of the recipe has this row, or the store belongs to another registry.
+        ManifestError: A manifest or a blob is damaged, so that its content is unknown.
     """
     claim_prefix(store, read_registry_id(database))
     uses = _list_uses(store, database, row_id)
@@ -96,7 +96,7 @@ def erase_row(store: ObjectStore, database: Database, recipe: str, row_id: str, 
 
 
 def refuse_erased(store: ObjectStore, curated_id: CuratedId, erased: Collection[str]) -> None:
-    """Check that no example of a curated batch was erased after its night had read the source.
+    """Raise if an example of a curated batch was erased after its night had read the source.
 
     Args:
         store: Holds the batch.
@@ -104,20 +104,20 @@ def refuse_erased(store: ObjectStore, curated_id: CuratedId, erased: Collection[
         erased: SHA-256 of the ids of erased rows.
 
     Raises:
-        FaultError: One was.
+        FaultError: An example was erased.
     """
     for part in store.load(Curated, curated_id).content.examples if erased else ():
         digests = get_frame(store, part, EXAMPLES).select(sha256(pl.col("row_id")))["row_id"]
         if digests.is_in(list(erased)).any():
             msg = (
-                "a row was erased while this night was at work with it; run the night again from its beginning, "
+                "a row was erased while this night processed it; run the night again from the start, "
                 "and then `nightloom row erase` for that row"
             )
             raise FaultError(msg)
 
 
 def _list_uses(store: ObjectStore, database: Database, row_id: str) -> list[_Use]:
-    """Return which manifests name blobs that may hold a row, and the recipes that made them or what leads to them."""
+    """Return the manifests that name blobs that may hold a row, with the recipes whose results lead to them."""
     owners: dict[str, set[str]] = {}
     for recipe, members in list_ids_by_recipe(database).items():
         for manifest_id in find_reachable(database, dict.fromkeys(members, "made")):
@@ -139,7 +139,7 @@ def _may_hold_text(kind: str) -> bool:
 def _find_all_holdings(
     store: ObjectStore, uses: Collection[_Use], recipe: str, row_id: str
 ) -> tuple[list[str], list[_Holding]]:
-    """Return the blobs that hold a row, of a recipe and of all that share one of them, and those recipes, sorted."""
+    """Return the sorted recipes that share blobs with the row, starting from one recipe, and these blobs."""
     recipes: frozenset[str] = frozenset()
     found = frozenset({recipe})
     holdings: list[_Holding] = []
@@ -153,7 +153,7 @@ def _find_all_holdings(
 def _find_holdings(
     store: ObjectStore, uses: Collection[_Use], recipes: frozenset[str], row_id: str
 ) -> Iterator[_Holding]:
-    """Return the blobs of some recipes, and of nobody, that hold a row or an item that it became."""
+    """Return the blobs of some recipes, and of no recipe, that hold a row or an item made from it."""
     owners: dict[tuple[str, str], set[str]] = {}
     ours: set[tuple[str, str]] = set()
     for use in uses:
@@ -172,7 +172,7 @@ def _find_holdings(
 
 
 def _list_blobs(manifest: Manifest, row_id: str) -> Iterator[tuple[str, str]]:
-    """Return the blobs of a manifest that may hold a row; of frames that are cut by its id, the one part."""
+    """Return the blobs of a manifest that may hold a row; of frames cut by row id, only its part."""
     skipped: set[str] = set()
     if isinstance(manifest, Records):
         skipped = {*manifest.content.parts} - {find_part(manifest.content.parts, row_id) or ""}
@@ -184,7 +184,7 @@ def _list_blobs(manifest: Manifest, row_id: str) -> Iterator[tuple[str, str]]:
 
 
 def _list_items(store: ObjectStore, blob: str, row_id: str) -> Iterator[str]:
-    """Return the ids that evaluation items with the words of a row have."""
+    """Return the ids of evaluation items with the content of a row."""
     rows = get_frame(store, blob, RECORDS).filter(row_id=row_id).drop_nulls(["text", "answer"])
-    for words in rows.select("text", "answer", "history").iter_rows():
-        yield item_id(*words)
+    for content in rows.select("text", "answer", "history").iter_rows():
+        yield item_id(*content)

@@ -1,4 +1,4 @@
-"""Export: a snapshot as a folder of Parquet files that any tool reads, with its manifest beside them."""
+"""Export: write a snapshot as a folder of Parquet files with its manifest."""
 
 from pathlib import Path
 
@@ -13,22 +13,23 @@ MANIFEST = "snapshot.json"
 
 
 def export_snapshot(store: ObjectStore, snapshot_id: SnapshotId, folder: Path) -> list[Path]:
-    """Write a snapshot's files into a folder, and its manifest last; files that are there and sound are kept.
+    """Write a snapshot's files into a folder, and its manifest last; intact files that exist are kept.
 
-    A file from which rows were erased takes the place of the one that was exported before.
+    A file that was rewritten by an erasure replaces the one that was exported before.
 
     Raises:
-        InputError: The folder holds something else.
-        ManifestError: The snapshot is not there, or is damaged.
+        InputError: The folder holds other files.
+        ManifestError: The snapshot is missing or damaged.
         OSError: The folder cannot be written.
     """
     snapshot = store.load(Snapshot, snapshot_id)
     names = [f"{number:05d}-{short(file.sha256)}.parquet" for number, file in enumerate(snapshot.provenance.files)]
-    # What a killed export left begins with a dot.
-    strangers = {path.name for path in folder.glob("[!.]*")} - {*names, MANIFEST}
-    if strangers:
+    # Temporary files of a killed export begin with a dot.
+    foreign = {path.name for path in folder.glob("[!.]*")} - {*names, MANIFEST}
+    if foreign:
         msg = (
-            f"{folder} holds files that are not of snapshot {short(snapshot_id)}: {min(strangers)}; name another folder"
+            f"{folder} holds files that do not belong to snapshot {short(snapshot_id)}: {min(foreign)}; "
+            f"name another folder"
         )
         raise InputError(msg)
     paths = [
@@ -41,7 +42,7 @@ def export_snapshot(store: ObjectStore, snapshot_id: SnapshotId, folder: Path) -
 
 
 def list_addresses(store: ObjectStore, snapshot: Snapshot) -> list[str]:
-    """Return the addresses of a snapshot's files in the store, which any tool that reads Parquet from S3 reads."""
+    """Return the S3 addresses of a snapshot's Parquet files."""
     blobs = (standing_blob(store, file.sha256) for file in snapshot.provenance.files)
     bucket = store.bucket
     return [f"s3://{bucket.name}/{bucket.prefix}{blob_key(blob)}" for blob in blobs]

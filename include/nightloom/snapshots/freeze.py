@@ -1,4 +1,4 @@
-"""Freezing: curated examples become a snapshot, whose id depends on its rows and on nothing else."""
+"""Freezing: turn curated examples into a snapshot, whose id depends only on its rows."""
 
 import logging
 from collections import Counter, deque
@@ -33,7 +33,7 @@ from nightloom.snapshots.shards import (
 logger = logging.getLogger(__name__)
 
 
-# Compressing, hashing and sending go on beside each other.
+# Compressing, hashing and sending run in parallel.
 _THREADS = 4
 _HELD = 8  # shards in memory
 
@@ -44,18 +44,18 @@ def build_snapshot(
     """Freeze the examples of a curated batch.
 
     Args:
-        store: Where it goes.
-        curated_id: The batch; it was not refused.
-        recipe: Whose data it is.
-        night: When it was made first.
-        parent_id: Snapshot that was `latest` before; none for the first.
+        store: Receives the snapshot.
+        curated_id: The batch.
+        recipe: Name of the recipe.
+        night: Night that makes it.
+        parent_id: The `latest` snapshot before this one, or None for the first.
 
     Raises:
         InputError: The batch was refused.
     """
     curated = store.load(Curated, curated_id).content
     if curated.refusal is not None:
-        msg = f"curated batch {short(curated_id)} was refused and makes no snapshot: {curated.refusal}"
+        msg = f"curated batch {short(curated_id)} was refused, so it makes no snapshot: {curated.refusal}"
         raise InputError(msg)
 
     def read_tables() -> Iterator[pa.Table]:
@@ -65,7 +65,7 @@ def build_snapshot(
 
 
 def to_table(examples: pl.DataFrame) -> pa.Table:
-    """Return examples as Arrow, in the types that Parquet keeps."""
+    """Return examples as an Arrow table, in the types that Parquet keeps."""
     return examples.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
@@ -79,71 +79,71 @@ def freeze_rows(
     parent_id: SnapshotId | None,
     size: ShardSize = ShardSize(),  # noqa: B008  # frozen
 ) -> Snapshot:
-    """Freeze rows (EXAMPLES) in the order in which they come; what the store has of them is not sent again.
+    """Freeze rows (EXAMPLES) in the given order; shards that the store has are not sent again.
 
-    Some shards at a time are held in memory, and first the id, then the leaf of each row.
+    Memory holds a few shards at a time, and afterwards first all ids, then all leaves.
 
     Args:
-        store: Where it goes.
-        read_tables: Gives the rows, in tables that follow one another; again, when the store has lost some of them.
-        cache: What is remembered of shards.
-        recipe: Whose data it is.
-        night: When it was made first.
-        parent_id: Snapshot that was `latest` before; none for the first.
-        size: How large shards are.
+        store: Receives the snapshot.
+        read_tables: Reads the rows as consecutive tables; called again if the store has lost shards.
+        cache: Cache of shards.
+        recipe: Name of the recipe.
+        night: Night that makes it.
+        parent_id: The `latest` snapshot before this one, or None for the first.
+        size: Size of shards.
 
     Raises:
-        InternalError: A row id stands twice.
+        InternalError: A row id occurs twice.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         shards = list(_freeze(store, cache, cut_tables(read_tables(), size), pool))
         if (found := _find_snapshot(store, cache, shards)) is not None:
             return found
         known = [shard for shard in shards if shard.is_known]
-        are_there = list(pool.map(store.has_blob, (shard.file.sha256 for shard in known)))
-    if not all(are_there):
-        for shard, is_there in zip(known, are_there, strict=True):
-            if not is_there:
-                cache.forget(shard.key)
+        exist = list(pool.map(store.has_blob, (shard.file.sha256 for shard in known)))
+    if not all(exist):
+        for shard, exists in zip(known, exist, strict=True):
+            if not exists:
+                cache.evict(shard.key)
         return freeze_rows(store, read_tables, cache, recipe=recipe, night=night, parent_id=parent_id, size=size)
     identity = _identify([partial(_load_rows, store, shard) for shard in shards])
-    cache.remember_identity([shard.key for shard in shards], identity)
+    cache.add_identity([shard.key for shard in shards], identity)
     files = tuple(shard.file for shard in shards)
     provenance = SnapshotProvenance(files=files, recipe=recipe, night=night.isoformat(), parent=parent_id)
     return store.publish(Snapshot(content=identity, provenance=provenance))
 
 
 def open_cache() -> ShardCache:
-    """Return what this machine remembers of shards."""
+    """Return this machine's cache of shards."""
     return ShardCache(get_settings().var_dir / "cache" / "shards")
 
 
 def _freeze(store: ObjectStore, cache: ShardCache, pieces: Iterable[pa.Table], pool: Executor) -> Iterator[Shard]:
-    """Return the shards of pieces, in their order: remembered, or stored now; a few are at work beside each other."""
+    """Return the shards of pieces in order, cached or stored now; a few are stored in parallel."""
 
     def freeze(rows: pa.Table) -> Shard:
         key = fingerprint(rows)
-        return cache.find(key) or cache.remember(key, *store_shard(store, rows))
+        return cache.find(key) or cache.add(key, *store_shard(store, rows))
 
-    at_work: deque[Future[Shard]] = deque()
+    pending: deque[Future[Shard]] = deque()
     for rows in pieces:
-        if len(at_work) == _HELD:
-            yield at_work.popleft().result()
-        at_work.append(pool.submit(freeze, rows))
-    yield from (one.result() for one in at_work)
+        if len(pending) == _HELD:
+            yield pending.popleft().result()
+        pending.append(pool.submit(freeze, rows))
+    yield from (one.result() for one in pending)
 
 
 def _find_snapshot(store: ObjectStore, cache: ShardCache, shards: Sequence[Shard]) -> Snapshot | None:
-    """Return the snapshot of these shards, where it is remembered and stands. It was written after all its files."""
+    """Return the snapshot of these shards if it is cached and exists. It was written after all its files."""
     identity = cache.find_identity([shard.key for shard in shards])
     found = None if identity is None else store.find(Snapshot, identity)
     if found is not None:
-        logger.info("snapshot %s is as it was", short(found.id))
+        logger.info("snapshot %s is unchanged", short(found.id))
     return found
 
 
 def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
-    """Return what is remembered of a shard; where that is gone meanwhile, make it anew of the shard itself."""
+    """Return a shard's rows from the cache, or from the shard itself if the cache entry is gone."""
     try:
         return shard.load()
     except (OSError, ValueError, KeyError, pa.ArrowException):
@@ -151,7 +151,7 @@ def _load_rows(store: ObjectStore, shard: Shard) -> ShardRows:
 
 
 def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotContent:
-    """Return the identity of the rows of shards. Each is read twice, so that ids and leaves are never both held."""
+    """Return the identity of the rows of shards. Each is read twice, so that ids and leaves are not held together."""
     ids, splits = [pl.Series("row_id", [], pl.String)], Counter[str]()
     for load in shards:
         rows = load()
@@ -171,12 +171,12 @@ def _identify(shards: Sequence[Callable[[], ShardRows]]) -> SnapshotContent:
 
 
 def _rank(ids: pl.Series) -> npt.NDArray[np.uint32]:
-    """Return the place of each row in the order of the ids."""
+    """Return the rank of each row in the order of ids."""
     order = ids.arg_sort()
     in_order = ids.gather(order)
-    doubles = int((in_order == in_order.shift(1)).sum())
-    if doubles:
-        msg = f"{doubles} rows of the snapshot have an id that stands twice; report this fault"
+    duplicates = int((in_order == in_order.shift(1)).sum())
+    if duplicates:
+        msg = f"{duplicates} rows of the snapshot have a duplicate id; report this bug"
         raise InternalError(msg)
     ranks = np.empty(len(ids), np.uint32)
     ranks[order.to_numpy()] = np.arange(len(ids), dtype=np.uint32)

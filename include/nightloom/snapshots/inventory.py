@@ -1,4 +1,4 @@
-"""Inventory: what lies in the store, and what its manifests name there."""
+"""Inventory: list the objects of the store, and what its manifests name."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,18 +16,18 @@ from nightloom.registry.rebuild import refuse_unknown_kinds
 
 _DIGEST = re.compile(rb"\b[0-9a-f]{64}\b")
 _THREADS = 8
-_AT_ONCE = 500  # that are held in memory
+_AT_ONCE = 500  # manifests in memory
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What lies in the store, by kind and digest; blobs are of kind `blob`."""
+    """Objects of the store and of its trash, by kind and digest; blobs have the kind `blob`."""
 
     objects: Mapping[Named, StoredObject]
     trash: Mapping[Named, StoredObject]
 
     def list_manifests(self) -> list[Named]:
-        """Return the manifests, in the trash or not."""
+        """Return the manifests, in the trash or outside."""
         return [name for name in {**self.trash, **self.objects} if name.kind != BLOB]
 
 
@@ -35,7 +35,7 @@ def take_inventory(store: ObjectStore) -> Inventory:
     """List the store.
 
     Raises:
-        InputError: A manifest is of a kind that this version does not know.
+        InputError: This version does not know the kind of a manifest.
     """
     objects, trash = (
         {name: one for one in _list_ours(store, where) if (name := name_of(one.key))} for where in ("", TRASH)
@@ -46,10 +46,10 @@ def take_inventory(store: ObjectStore) -> Inventory:
 
 
 def read_manifests(store: ObjectStore, names: Iterable[Named]) -> Iterator[tuple[Named, Manifest]]:
-    """Read manifests, several at a time.
+    """Read manifests, several in parallel.
 
     Raises:
-        ManifestError: One is damaged.
+        ManifestError: A manifest is damaged.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         for batch in batches(names, _AT_ONCE):
@@ -57,10 +57,10 @@ def read_manifests(store: ObjectStore, names: Iterable[Named]) -> Iterator[tuple
 
 
 def list_named(store: ObjectStore, manifest: Manifest) -> list[Named]:
-    """Return all blobs and manifests that a manifest names, and a report's facts."""
+    """Return all blobs and manifests that a manifest or the document of a report names."""
     names = list_names(manifest)
-    told = (digest for name in names if name.content == "facts" for digest in _find_digests(store, name.digest))
-    return [*(Named(name.kind, name.digest) for name in names), *told]
+    in_report = (digest for name in names if name.content == "facts" for digest in _find_digests(store, name.digest))
+    return [*(Named(name.kind, name.digest) for name in names), *in_report]
 
 
 def _list_ours(store: ObjectStore, where: str) -> Iterator[StoredObject]:
@@ -69,6 +69,6 @@ def _list_ours(store: ObjectStore, where: str) -> Iterator[StoredObject]:
 
 
 def _find_digests(store: ObjectStore, blob: str) -> Iterable[Named]:
-    """Return what the facts of a report name: by its look alone, since facts are for people."""
+    """Return every digest in the document of a report, as blob and as manifest of any kind: its text has no types."""
     digests = {digest.decode() for digest in _DIGEST.findall(store.get_blob(blob))}
     return [Named(kind, digest) for digest in digests for kind in (BLOB, *KINDS)]

@@ -1,4 +1,4 @@
-"""Lineage of a row: what every night made of it, who let it through, and which adapters learned from it."""
+"""Lineage: a row's outcomes in every night, its releases and erasure, and the adapters that were trained on it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from nightloom.registry.releases import list_releases
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What became of one version of a row in one night, and the snapshot of that night."""
+    """The outcome of one version of a row in one night, and that night's snapshot."""
 
     night: date
     snapshot: SnapshotId
@@ -27,12 +27,12 @@ class Prepared:
 
     @property
     def was_trained_on(self) -> bool:
-        """The row itself, and not another that stands for it, was among the rows to train on."""
+        """Whether the row itself, not a duplicate that it was merged into, was a training row."""
         return self.line["outcome"] in ("kept", "repaired") and self.line["split"] == "train"
 
 
 def find_prepared(store: ObjectStore, database: Database, recipe: str, row_id: str, nights: int) -> list[Prepared]:
-    """Return what the last nights of a recipe made of a row, newest night first."""
+    """Return the outcomes of a row in the last nights of a recipe, newest night first."""
     found = []
     for outcome in read_outcomes(database, recipe, date.max, nights):
         if outcome.stage == "prepare" and outcome.manifest is not None:
@@ -43,7 +43,7 @@ def find_prepared(store: ObjectStore, database: Database, recipe: str, row_id: s
 
 
 def list_decisions(database: Database, recipe: str, row_id: str) -> list[dict[str, Any]]:
-    """Return what people decided on a row: releases and its erasure, oldest first."""
+    """Return people's decisions on a row: releases and its erasure, oldest first."""
     decisions: list[dict[str, Any]] = [
         {
             "at": one.released_at,
@@ -60,13 +60,13 @@ def list_decisions(database: Database, recipe: str, row_id: str) -> list[dict[st
     ]
     erasure = find_erasure(database, recipe, row_id)
     if erasure is not None:
-        outcome = "erased" if erasure.finished_at else "erasure did not end: run it again"
-        told = {"stage": "erase", "night": None, "outcome": outcome, "who": erasure.who, "why": erasure.why}
-        decisions.append({"at": erasure.erased_at, **told})
+        outcome = "erased" if erasure.finished_at else "erasure did not finish: run it again"
+        line = {"stage": "erase", "night": None, "outcome": outcome, "who": erasure.who, "why": erasure.why}
+        decisions.append({"at": erasure.erased_at, **line})
     return sorted(decisions, key=lambda one: one["at"])
 
 
 def list_learners(database: Database, recipe: str, row_id: str, snapshots: Collection[SnapshotId]) -> list[AdapterId]:
-    """Return the adapters that were trained on one of these snapshots, or that a row's erasure names; sorted."""
+    """Return the sorted adapters that were trained on one of these snapshots, or that a row's erasure names."""
     erasure = find_erasure(database, recipe, row_id)
     return sorted({*questions.list_learners(database, snapshots), *(erasure.adapters if erasure else ())})

@@ -1,7 +1,7 @@
-"""Shards: where the rows of a snapshot are cut, the file that each part becomes, and what is remembered of it.
+"""Shards: cut a snapshot's rows, write each shard as a file, and cache what is known of it.
 
-Where a shard ends depends on the rows around it alone (content-defined chunking, as in backup programs): rows that come
-at the end, or go at the beginning, leave the shards between as they were.
+Where a shard ends depends only on the rows around it (content-defined chunking, as in backup programs). New rows at the
+end and removed rows at the beginning leave the shards between unchanged.
 """
 
 import io
@@ -31,12 +31,12 @@ from nightloom.core.store import ObjectStore
 
 _ROW_GROUP_ROWS = 1 << 20
 _REPEATING_COLUMNS = ("split", "answer", "slice", "history.list.element.role")
-"""Written as dictionaries. Tried on texts and ids, whose values differ, they cost an eighth of the time for nothing."""
+"""Columns with dictionary encoding. For texts and ids, which differ, it costs an eighth of the time for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSize:
-    """How many rows a shard has: about `mean`, never below `least` but in the last, never above `most`."""
+    """Rows of a shard: about `mean`, at least `least` except in the last shard, at most `most`."""
 
     mean: int = 16_384
     least: int = 8_192
@@ -45,7 +45,7 @@ class ShardSize:
 
 @dataclass(frozen=True, slots=True)
 class ShardRows:
-    """Id and leaf of each row of a shard, sorted by id; how many rows lie in each split."""
+    """Id and leaf of each row of a shard, sorted by id, and the number of rows in each split."""
 
     ids: pl.Series
     leaves: Leaves
@@ -54,9 +54,9 @@ class ShardRows:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A part of a snapshot: its file, what its rows are remembered by, and how to load what is remembered.
+    """A part of a snapshot: its file, the key of its rows in the cache, and a function that loads the cached rows.
 
-    One that was known was not stored now: the store may have lost it.
+    A known shard came from the cache and was not sent now, so the store may have lost it.
     """
 
     key: str
@@ -66,12 +66,12 @@ class Shard:
 
 
 def cut_tables(tables: Iterable[pa.Table], size: ShardSize) -> Iterator[pa.Table]:
-    """Return the shards' rows of tables that follow one another, wherever one ends and the next begins."""
+    """Cut consecutive tables into shards, independent of where one table ends and the next begins."""
     rest: pa.Table | None = None
     for table in tables:
         rows = table if rest is None else pa.concat_tables([rest, table])
         cuts = cut_rows(pl.Series(rows["row_id"]), size)
-        # The last one may go on in the next table.
+        # The last shard may continue in the next table.
         yield from (rows.slice(start, length) for start, length in cuts[:-1])
         rest = rows.slice(*cuts[-1]) if cuts else None
     if rest is not None:
@@ -79,8 +79,8 @@ def cut_tables(tables: Iterable[pa.Table], size: ShardSize) -> Iterator[pa.Table
 
 
 def cut_rows(row_ids: pl.Series, size: ShardSize) -> list[tuple[int, int]]:
-    """Return start and length of each shard of rows in this order."""
-    # Not Polars' own hash, which may change with its version: a hash that did would send every shard again.
+    """Return start and length of each shard of the rows in this order."""
+    # Not Polars' own hash, which may change with its version: every shard would be sent again.
     hashes = row_ids.to_frame("id").select(NonCryptographicHashingNameSpace(pl.col("id")).xxhash64())["id"]
     ends = np.flatnonzero((hashes % size.mean == 0).to_numpy()) + 1
     cuts = [0]
@@ -97,8 +97,8 @@ def cut_rows(row_ids: pl.Series, size: ShardSize) -> list[tuple[int, int]]:
 
 
 def store_shard(store: ObjectStore, rows: pa.Table) -> tuple[SnapshotFile, ShardRows]:
-    """Keep rows as a Parquet file, sorted by id, and give what the snapshot needs to know of them."""
-    # Rows that came without versions are in order already, and copying them is a tenth of the work.
+    """Store rows as a Parquet file, sorted by id, and describe the file and the rows."""
+    # Rows without versions are already sorted, and copying them would be a tenth of the work.
     ordered = rows if pl.Series(rows["row_id"]).is_sorted() else rows.take(pc.sort_indices(rows["row_id"]))
     buffer = io.BytesIO()
     pq.write_table(
@@ -112,20 +112,20 @@ def store_shard(store: ObjectStore, rows: pa.Table) -> tuple[SnapshotFile, Shard
 
 def _to_frame(rows: pa.Table) -> pl.DataFrame:
     """Return rows as a frame, without copying their texts."""
-    for place, field in enumerate(rows.schema):
+    for index, field in enumerate(rows.schema):
         if pa.types.is_large_list(field.type):
-            # Polars would convert what the lists of the whole table consist of, for each of its shards.
-            rows = rows.set_column(place, field, rows[place].take(pa.array(np.arange(len(rows)))))
+            # Without a copy, Polars would convert the lists' values of the whole table for each of its shards.
+            rows = rows.set_column(index, field, rows[index].take(pa.array(np.arange(len(rows)))))
     return pl.DataFrame(pl.from_arrow(rows))
 
 
 def describe_rows(shard: pl.DataFrame) -> ShardRows:
-    """Return what a snapshot's identity is made of."""
+    """Return ids, leaves and splits, from which a snapshot's identity is made."""
     return ShardRows(shard["row_id"], hash_rows(shard), dict(shard["split"].value_counts().iter_rows()))
 
 
 def fingerprint(rows: pa.Table) -> str:
-    """Return a BLAKE3 digest of rows as they lie in memory: twice as fast as SHA-256, and for this machine alone.
+    """Return a BLAKE3 digest of the rows' bytes in memory: twice as fast as SHA-256, but only valid on this machine.
 
     Equal fingerprints mean equal rows in the same order, however they are cut into chunks.
     """
@@ -133,26 +133,26 @@ def fingerprint(rows: pa.Table) -> str:
     for column in rows.combine_chunks().columns:
         for chunk in column.chunks:
             for part in _bytes_of(chunk):
-                # The length first: else bytes could move from one part to the next.
+                # The length first: otherwise bytes could move from one part to the next without a new digest.
                 digest.update(len(part).to_bytes(8))
                 digest.update(part)
     return digest.hexdigest()
 
 
 class ShardCache:
-    """Shards by fingerprint, in a folder that may be deleted at any time.
+    """Cache of shards by fingerprint, in a folder that may be deleted at any time.
 
     Args:
-        folder: Where they are remembered.
+        folder: Folder of the cache.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._forgotten: set[str] = set()
+        self._evicted: set[str] = set()
 
     def find(self, key: str) -> Shard | None:
-        """Return the shard of that fingerprint; nothing when it is not remembered, or not readable."""
-        if key in self._forgotten:
+        """Return the shard with this fingerprint, or None if it is not cached or not readable."""
+        if key in self._evicted:
             return None
         try:
             with pa.OSFile(str(self._path(key))) as source, pa.ipc.open_file(source) as reader:
@@ -161,15 +161,15 @@ class ShardCache:
             return None
         return Shard(key, file, is_known=True, load=partial(self._load, key))
 
-    def forget(self, key: str) -> None:
-        """Remember the shard of that fingerprint no more, even where the folder cannot be written."""
-        self._forgotten.add(key)
+    def evict(self, key: str) -> None:
+        """Remove the shard with this fingerprint, even if the folder is not writable."""
+        self._evicted.add(key)
         with suppress(OSError):
             self._path(key).unlink()
 
-    def remember(self, key: str, file: SnapshotFile, rows: ShardRows) -> Shard:
-        """Remember a shard."""
-        self._forgotten.discard(key)
+    def add(self, key: str, file: SnapshotFile, rows: ShardRows) -> Shard:
+        """Add a shard, and return it."""
+        self._evicted.discard(key)
         leaf = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(32), len(rows.ids), [None, pa.py_buffer(rows.leaves.tobytes())]
         )
@@ -177,7 +177,7 @@ class ShardCache:
         metadata = {"file": file.model_dump_json(), "splits": json.dumps(rows.splits)}
         table = pa.table({"row_id": ids, "leaf": leaf}).replace_schema_metadata(metadata)
         is_written = self._write(key, partial(_write_arrow, table.combine_chunks()))
-        # Read again when it is asked for: all shards together would fill the memory.
+        # Loaded again when it is needed: all shards together would fill the memory.
         return Shard(key, file, is_known=False, load=partial(self._load, key) if is_written else lambda: rows)
 
     def _load(self, key: str) -> ShardRows:
@@ -187,18 +187,18 @@ class ShardCache:
         return ShardRows(pl.Series(table["row_id"]), leaves.reshape(-1, 32)[: len(table)], splits)
 
     def find_identity(self, keys: Sequence[str]) -> SnapshotContent | None:
-        """Return the identity of the snapshot that consists of the shards of these fingerprints."""
+        """Return the identity of the snapshot of these shards, or None if it is not cached."""
         try:
             return SnapshotContent.model_validate_json(self._path(_join(keys)).read_bytes())
         except (OSError, ValueError):
             return None
 
-    def remember_identity(self, keys: Sequence[str], identity: SnapshotContent) -> None:
-        """Remember what these shards make together."""
+    def add_identity(self, keys: Sequence[str], identity: SnapshotContent) -> None:
+        """Add the identity of the snapshot of these shards."""
         self._write(_join(keys), lambda path: path.write_text(identity.model_dump_json(), encoding="utf-8"))
 
     def _write(self, key: str, write: Callable[[Path], object]) -> bool:
-        """Write a file, whole or not at all, and tell whether it is there; a full disk is no reason to fail."""
+        """Write a file atomically, and return whether it was written; a full disk is no reason to fail."""
         path = self._path(key)
         half = path.with_name(f".{path.name}.{os.getpid()}")
         with suppress(OSError):
@@ -222,7 +222,7 @@ def _write_arrow(table: pa.Table, path: Path) -> None:
 
 
 def _bytes_of(array: pa.Array) -> Iterator[Any]:
-    """Return what an array of text, or of lists and structs of it, consists of, wherever in its buffers it begins."""
+    """Return the bytes of an array of texts, or of lists and structs of them, whatever its offset in its buffers."""
     yield b"" if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False).tobytes()
     if pa.types.is_struct(array.type):
         for field in array.flatten():
@@ -236,12 +236,12 @@ def _bytes_of(array: pa.Array) -> Iterator[Any]:
         yield np.diff(ends).tobytes()
         yield memoryview(array.buffers()[2] or b"")[int(ends[0]) : int(ends[-1])]
     elif not pa.types.is_null(array.type):
-        msg = f"rows hold values of type {array.type}, of which no fingerprint is known"
+        msg = f"rows hold values of type {array.type}, which have no fingerprint"
         raise TypeError(msg)
 
 
 def _ends(array: pa.Array) -> npt.NDArray[np.int64]:
-    """Return where each text or list begins, and where the last one ends, among what all of them consist of."""
+    """Return the offsets at which each text or list begins and the last one ends."""
     buffer = array.buffers()[1]
     if buffer is None or len(array) == 0:
         return np.zeros(1, np.int64)

@@ -1,4 +1,4 @@
-"""Verification: recompute every digest of a snapshot, and say what is not as its manifest tells."""
+"""Verification: recompute every digest of a snapshot, and report what differs from its manifest."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from nightloom.core.store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A snapshot that is as it was frozen, but for rows that were erased since."""
+    """A snapshot that is unchanged since it was frozen, except for erased rows."""
 
     snapshot: Snapshot
     erased: tuple[ErasedRow, ...]
@@ -26,7 +26,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows of a snapshot by what is left of all of them."""
+    """Ids, splits and leaves of a snapshot's rows, including erased ones."""
 
     ids: pl.Series
     splits: pl.Series
@@ -34,25 +34,25 @@ class _Rows:
 
 
 def verify_snapshot(store: ObjectStore, snapshot_id: SnapshotId) -> Verified:
-    """Check a snapshot's manifest, files and rows against their digests, and give it.
+    """Check a snapshot's manifest, files and rows against their digests, and return it.
 
-    The leaf of a row that was erased is kept where the row was, so that the root is still that of all rows.
+    The leaf of an erased row is kept in the file's replacement, so that the root still covers all rows.
 
     Raises:
-        ManifestError: Something is not as it was frozen; the sentence names all of it.
+        ManifestError: Something has changed since; the message names everything.
         StoreError: The store does not answer.
     """
     snapshot = store.load(Snapshot, snapshot_id)
     wrong, held, erased = [], [], []
     for file in snapshot.provenance.files:
-        gone = list_erased(store, file.sha256)
+        erased_rows = list_erased(store, file.sha256)
         try:
-            held.append(_read_rows(store, file, gone))
+            held.append(_read_rows(store, file, erased_rows))
         except ManifestError as error:
             wrong.append(str(error))
-        erased += gone
+        erased += erased_rows
     if not wrong and _identify(held) != snapshot.content:
-        wrong = [f"the rows of snapshot {short(snapshot_id)} are not those that its manifest names"]
+        wrong = [f"the rows of snapshot {short(snapshot_id)} differ from its manifest"]
     if wrong:
         raise ManifestError("; ".join(wrong))
     return Verified(snapshot, tuple(erased))
@@ -60,11 +60,11 @@ def verify_snapshot(store: ObjectStore, snapshot_id: SnapshotId) -> Verified:
 
 def _read_rows(store: ObjectStore, file: SnapshotFile, erased: list[ErasedRow]) -> _Rows:
     frame = get_frame(store, file.sha256, EXAMPLES)
-    # Killed between replacement and deletion, an erasure leaves the file as it was.
+    # An erasure that was killed between replacement and deletion leaves the old file.
     gone = [row for row in erased if row.row_id not in set(frame["row_id"])]
     ids = pl.concat([frame["row_id"], pl.Series("row_id", [row.row_id for row in gone], pl.String)])
     if (len(ids), ids.min(), ids.max()) != (file.rows, file.first_id, file.last_id):
-        msg = f"file {short(file.sha256)} holds {len(ids)} rows or other ids than its manifest says"
+        msg = f"file {short(file.sha256)} holds {len(ids)} rows, or other ids than its manifest names"
         raise ManifestError(msg)
     splits = pl.concat([frame["split"], pl.Series("split", [row.split for row in gone], pl.String)])
     return _Rows(ids, splits, np.concatenate([hash_rows(frame), erased_leaves(gone)]))

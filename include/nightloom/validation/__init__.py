@@ -1,1 +1,1 @@
-"""Validation: Great Expectations suites over records and examples, and what follows from a failure."""
+"""Validation: run Great Expectations suites over records and examples, and act on failures."""

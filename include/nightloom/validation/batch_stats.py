@@ -1,4 +1,4 @@
-"""Facts: what is counted of a whole batch while its parts go by, so that it can be judged once at the end."""
+"""Batch statistics: counts over all parts of a batch, which the batch suites validate once at the end."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from nightloom.recipes.schema import AnswerField
 from nightloom.validation.limits import Counts
 
 MOST_VALUES = 200
-"""A field with more allowed values is not counted: each night's manifest would hold them all."""
+"""Fields with more allowed values are not counted, because each night's manifest would hold all counts."""
 
-RECORD_FACTS = ("received", "new_rows", "newest", "rows", "keys", "with_text", "with_answer")
-"""What is known of records as a batch; a recipe's own suite may speak of each by its name."""
+RECORD_STATS = ("received", "new_rows", "newest", "rows", "keys", "with_text", "with_answer")
+"""Names of the batch statistics of records; a recipe's own suite may use them as columns."""
 
 _SPLITS = pl.Enum(["train", "selection", "test"])
 
 
-class RecordTally:
-    """Counts records; all versions of a row lie in one part.
+class RecordStats:
+    """Batch statistics of records; all versions of a row are in one part.
 
     Args:
         answer: Fields of the answer.
@@ -31,7 +31,7 @@ class RecordTally:
         self._newest = ""
 
     def add(self, received: pl.DataFrame, newest: pl.DataFrame) -> None:
-        """Count a part as it was received, and the newest version of each of its rows with the answer spread."""
+        """Count a part as received, and the newest versions of its rows with spread answers."""
         self._counts["received"] += len(received)
         self._counts["rows"] += len(newest)
         self._counts["keys"] += newest["row_id"].n_unique()
@@ -39,13 +39,13 @@ class RecordTally:
         self._counts["with_answer"] += len(newest.drop_nulls(self._answers))
         self._newest = max(self._newest, str(received["version"].max() or ""))
 
-    def facts(self, new_rows: int | None) -> dict[str, Any]:
-        """Return the facts of RECORD_FACTS."""
+    def as_dict(self, new_rows: int | None) -> dict[str, Any]:
+        """Return the statistics of RECORD_STATS by name."""
         return {**self._counts, "new_rows": new_rows, "newest": self._newest or None}
 
 
-class ExampleTally:
-    """Counts examples, whose ids and clusters may lie in any part.
+class ExampleStats:
+    """Batch statistics of examples; equal ids and clusters may be in different parts.
 
     Args:
         answer: Fields of the answer.
@@ -59,10 +59,10 @@ class ExampleTally:
         self._ids: list[pl.DataFrame] = []
 
     def add(self, examples: pl.DataFrame) -> None:
-        """Count a part, with the answer spread."""
+        """Count a part with spread answers."""
         self._rows += len(examples)
         self._train += int((examples["split"] == "train").sum())
-        # Eight bytes an id, whatever their length: with them a night of millions is held.
+        # Eight bytes for each id, so that a night of millions of rows fits into memory.
         self._ids.append(examples.select(pl.col("row_id", "cluster_id").hash(), pl.col("split").cast(_SPLITS)))
         for name, counts in self._labels.items():
             counts.update(_count(examples[answer_column(name)]))
@@ -70,16 +70,16 @@ class ExampleTally:
 
     @property
     def labels(self) -> dict[str, dict[str, int]]:
-        """Examples by the value of each closed field of the answer."""
+        """Number of examples by the value of each closed field of the answer."""
         return {name: dict(sorted(counts.items())) for name, counts in self._labels.items()}
 
     @property
     def text_lengths(self) -> dict[str, int]:
-        """Examples by the length of their texts: under the greatest power of two that is not longer."""
+        """Number of examples by text length, rounded down to a power of two."""
         return dict(sorted(self._lengths.items()))
 
-    def facts(self) -> dict[str, Any]:
-        """Return what is known of the batch; `labels.<field>` and `text_lengths` are counts by value."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the statistics by name; `labels.<field>` and `text_lengths` are counts by value."""
         ids = pl.concat(self._ids)
         splits = ids.group_by("cluster_id").agg(pl.col("split").n_unique())["split"]
         return {
@@ -93,12 +93,12 @@ class ExampleTally:
 
 
 def closed_fields(answer: Mapping[str, AnswerField]) -> list[str]:
-    """Return the fields whose values are few enough to be counted."""
+    """Return the fields with a fixed set of values that is small enough to count."""
     return [name for name, field in answer.items() if field.one_of and len(field.one_of) <= MOST_VALUES]
 
 
 def spread_answers(frame: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
-    """Return each field of the answer a column of its own."""
+    """Add one column for each field of the answer."""
     fields = frame["answer"].str.json_decode(pl.Struct(dict.fromkeys(answer, pl.String))).struct
     return frame.with_columns(fields.field(name).alias(answer_column(name)) for name in answer)
 

@@ -1,7 +1,7 @@
-"""Data Docs: Great Expectations' own page of what the suites of one run came to, as one self-contained file.
+"""Data Docs: render the results of one run's suites with Great Expectations, as one self-contained HTML file.
 
-This run alone is rendered. The library's site builder renders all older results again each time, and its pages fetch
-style and scripts from the network.
+The library's site builder is not used: it renders all older results again each time, and its pages load styles and
+scripts from the network.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from nightloom.validation.suite_validator import Result, quietly
 
 @dataclass(frozen=True, slots=True)
 class _SuitePart:
-    """What one suite came to."""
+    """Results of one suite."""
 
     name: str
     met: int
@@ -32,11 +32,11 @@ class _SuitePart:
 
 
 def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) -> str | None:
-    """Return the blob of the Data Docs of a night's validation, whatever the night came to; None if there is none.
+    """Return the blob of the Data Docs of a night, whatever its outcome, or None if there is none.
 
     Raises:
         StoreError: The store cannot be read.
-        ManifestError: A manifest is not what it was.
+        ManifestError: A manifest is damaged.
     """
     prepared = read_outcome(database, recipe, night, "prepare")
     if prepared and prepared.manifest:
@@ -47,11 +47,11 @@ def find_docs(store: ObjectStore, database: Database, recipe: str, night: date) 
 
 
 def render_docs(results: Iterable[Result], title: str) -> bytes:
-    """Return the page; equal results give equal bytes, and no text of a row is in it.
+    """Return the page. Equal results give equal bytes, and the page holds no text of a row.
 
     Args:
-        results: Of all suites of the run, one suite after the other.
-        title: What was validated.
+        results: Results of all suites of the run, grouped by suite.
+        title: Title of the page.
     """
     with quietly():
         from great_expectations import __version__ as version
@@ -105,7 +105,7 @@ def _render_suite(name: str, results: Sequence[Result]) -> _SuitePart:
             ],
         )
     )
-    # The first one is an overview with links to pages that are not there, the last one tells of the run.
+    # Leave out the first section, an overview with links to missing pages, and the last, about the run.
     sections = document.to_json_dict()["sections"][1:-1]
     view = DefaultJinjaSectionView()
     rendered = [

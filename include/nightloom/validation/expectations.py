@@ -1,7 +1,7 @@
-"""Expectations of our own, in Great Expectations' terms: chats, personal data, and a night beside those before it.
+"""Expectations: our own Great Expectations classes, for chats, personal data, tokens and drift between nights.
 
-Importing this module makes them known to the library by their names in snake case, so that a suite's file may use
-them. They are judged on pandas, as all suites here are.
+Importing this module registers them with the library under their names in snake case, so that suites can use them. All
+suites run on pandas.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class ColumnValuesAlternateRoles(ColumnMapMetricProvider):
 
 
 class ExpectColumnValuesToAlternateRoles(ColumnMapExpectation):
-    """Expect the turns before a last question to be of user and assistant in turn, after any of the system."""
+    """Expect the turns before the last question to alternate between user and assistant, after system messages."""
 
     map_metric = "column_values.alternate_roles"
 
@@ -62,21 +62,21 @@ class ColumnValuesHoldNoPii(ColumnMapMetricProvider):
         if not isinstance(column.dtype, pd.StringDtype):
             return column.map(lambda turns: not any(find_pii(turn["content"]) for turn in turns)).astype(bool)
         texts = _as_texts(column)
-        # One pass over all texts tells which few are worth the search.
+        # One cheap pass over all texts selects the few that need the full search.
         holds = may_hold_pii(texts).to_numpy().copy()
-        for place in holds.nonzero()[0]:
-            holds[place] = bool(find_pii(texts[int(place)]))
+        for index in holds.nonzero()[0]:
+            holds[index] = bool(find_pii(texts[int(index)]))
         return _as_condition(column, ~holds)
 
 
 class ExpectColumnValuesToHoldNoPii(ColumnMapExpectation):
-    """Expect texts, or the turns of a history, to hold no personal data that has a pattern."""
+    """Expect texts, or the turns of a history, to hold no personal data with a known pattern."""
 
     map_metric = "column_values.hold_no_pii"
 
 
 class ColumnValuesNotBlank(ColumnMapMetricProvider):
-    """Whether each text says something."""
+    """Whether each text has more than white space."""
 
     condition_metric_name = "column_values.not_blank"
 
@@ -92,7 +92,7 @@ class ExpectColumnValuesToNotBeBlank(ColumnMapExpectation):
 
 
 class ColumnValuesTrimmed(ColumnMapMetricProvider):
-    """Whether each text begins and ends with what can be seen."""
+    """Whether each text has no white space at its ends."""
 
     condition_metric_name = "column_values.trimmed"
 
@@ -109,7 +109,7 @@ class ExpectColumnValuesToBeTrimmed(ColumnMapExpectation):
 
 
 class MulticolumnValuesHoldAnAnswer(MulticolumnMapMetricProvider):
-    """Whether at least one of the columns of each row says something."""
+    """Whether at least one of the columns of each row holds text."""
 
     condition_metric_name = "multicolumn_values.hold_an_answer"
     condition_domain_keys = ("batch_id", "table", "column_list", "row_condition", "condition_parser", "ignore_row_if")
@@ -120,7 +120,7 @@ class MulticolumnValuesHoldAnAnswer(MulticolumnMapMetricProvider):
 
 
 class ExpectConversationsToEndWithAssistant(MulticolumnMapExpectation):
-    """Expect every conversation to end with what the assistant says: one of the answer's fields at least."""
+    """Expect every conversation to end with an answer, in at least one of the answer's fields."""
 
     map_metric = "multicolumn_values.hold_an_answer"
     ignore_row_if: Any = "never"
@@ -152,7 +152,7 @@ class ExpectConversationsToFitTokenBudget(MulticolumnMapExpectation):
 
 
 class MulticolumnValuesSurviveRoundTrip(MulticolumnMapMetricProvider):
-    """Whether the tokens of each conversation decode to its very text."""
+    """Whether the tokens of each conversation decode to its exact text."""
 
     condition_metric_name = "multicolumn_values.survive_round_trip"
     condition_domain_keys = MulticolumnValuesHoldAnAnswer.condition_domain_keys
@@ -164,7 +164,7 @@ class MulticolumnValuesSurviveRoundTrip(MulticolumnMapMetricProvider):
 
 
 class ExpectConversationsToSurviveRoundTrip(MulticolumnMapExpectation):
-    """Expect whole conversations, as prompt and chat template render them, to come back from their tokens."""
+    """Expect the tokens of whole conversations, as prompt and chat template render them, to decode to the same text."""
 
     budget: dict[str, Any] | SuiteParameterDict | None
     bound: dict[str, Any] | SuiteParameterDict | None = None
@@ -176,7 +176,7 @@ class ExpectConversationsToSurviveRoundTrip(MulticolumnMapExpectation):
 
 
 class ColumnOnlyValue(ColumnAggregateMetricProvider):
-    """The value of a column that has one, such as a fact about the whole batch."""
+    """The only value of a column, such as a batch statistic."""
 
     metric_name = "column.only_value"
 
@@ -187,7 +187,7 @@ class ColumnOnlyValue(ColumnAggregateMetricProvider):
 
 
 class ColumnNewestTime(ColumnAggregateMetricProvider):
-    """The newest of ISO times in UTC as text; empty ones are none."""
+    """The newest of ISO times in UTC as text; empty values are ignored."""
 
     metric_name = "column.newest_time"
 
@@ -198,7 +198,7 @@ class ColumnNewestTime(ColumnAggregateMetricProvider):
 
 
 class ExpectNewestTimeToBeFresh(ColumnAggregateExpectation):
-    """Expect the newest time of a column to lie at most so many hours before a moment."""
+    """Expect the newest time of a column to be at most so many hours before a moment."""
 
     hours: float | SuiteParameterDict
     moment: str | SuiteParameterDict
@@ -216,7 +216,7 @@ class ExpectNewestTimeToBeFresh(ColumnAggregateExpectation):
 
 
 class ExpectVolumeToResembleEarlierNights(ColumnAggregateExpectation):
-    """Expect a count to lie within factors of the median of earlier nights."""
+    """Expect a count to be within factors of the median of earlier nights."""
 
     earlier: list[int] | SuiteParameterDict
     at_least: float | SuiteParameterDict | None = None
@@ -253,18 +253,18 @@ class ExpectDistributionToResembleLastSnapshot(ColumnAggregateExpectation):
         }
 
 
-def _all_but(rows: Any, places: Sequence[int]) -> Any:
+def _all_but(rows: Any, indices: Sequence[int]) -> Any:
     met = np.ones(len(rows), dtype=bool)
-    met[list(places)] = False
+    met[list(indices)] = False
     return pd.Series(met, index=rows.index)
 
 
 def _alternates(turns: Sequence[Mapping[str, str]]) -> bool:
     roles = [turn["role"] for turn in turns]
-    begin = next((place for place, role in enumerate(roles) if role != "system"), len(roles))
-    spoken = roles[begin:]
-    # What comes next is the user's last question, so the assistant speaks last here.
-    return len(spoken) % 2 == 0 and all(role == _TURNS[place % 2] for place, role in enumerate(spoken))
+    begin = next((index for index, role in enumerate(roles) if role != "system"), len(roles))
+    turns_of_chat = roles[begin:]
+    # The user's last question follows, so the assistant must be the last one here.
+    return len(turns_of_chat) % 2 == 0 and all(role == _TURNS[index % 2] for index, role in enumerate(turns_of_chat))
 
 
 def _as_texts(column: Any) -> pl.Series:

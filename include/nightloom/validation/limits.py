@@ -1,4 +1,4 @@
-"""Limits: what a night's batch is measured against, and how far it may be from the nights before."""
+"""Limits: how far a night's batch may differ from earlier nights, and the expectations that check it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,35 +12,37 @@ from nightloom.recipes.schema import AnswerField, Limits, Volume
 Counts = Mapping[str, int]
 
 FEWEST_NIGHTS = 3
-"""With fewer earlier nights nobody knows what is usual."""
+"""With fewer earlier nights, the usual volume is unknown."""
 
 _CHANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What is known of the nights before; on the first night nothing is, and nothing is judged by it."""
+    """Statistics of earlier nights; on the first night there are none, and no limit applies."""
 
-    rows: tuple[int, ...] = ()  # received in each of the last nights that were done, newest first
-    new_rows: tuple[int, ...] = ()  # of those, written within the night's cut
-    labels: Mapping[str, Counts] = field(default_factory=dict)  # of the last snapshot: field → value → examples
-    text_lengths: Counts = field(default_factory=dict)  # of the last snapshot: see `ExampleTally.text_lengths`
+    rows: tuple[int, ...] = ()  # received rows of each of the last finished nights, newest first
+    new_rows: tuple[int, ...] = ()  # of these, rows within the night's cut
+    labels: Mapping[str, Counts] = field(
+        default_factory=dict
+    )  # of the last snapshot: field → value → number of examples
+    text_lengths: Counts = field(default_factory=dict)  # of the last snapshot: see `ExampleStats.text_lengths`
 
 
 FIRST_NIGHT = Earlier()
 
 
 def measure_volume(rows: int, earlier: Sequence[int]) -> float | None:
-    """Return how many times the median of earlier nights the rows are; nothing where that cannot be told."""
+    """Return the rows divided by the median of earlier nights, or None if it is unknown."""
     usual = median(earlier) if len(earlier) >= FEWEST_NIGHTS else 0
     return rows / usual if usual else None
 
 
 def has_usual_volume(rows: int, earlier: Sequence[int], at_least: float | None, at_most: float | None) -> bool:
-    """Whether the rows lie within factors of the median, or so near that chance explains it.
+    """Whether the rows are within factors of the median, or so near that chance explains it.
 
-    Few rows vary much: a count beyond a limit is accepted where a night that is just at the limit would give it once
-    in a hundred times.
+    Small counts vary a lot. A count beyond a limit is accepted if a night with an expected count at the limit would
+    exceed it with a probability of at least 1 %.
     """
     from scipy.stats import poisson
 
@@ -56,19 +58,19 @@ def has_usual_volume(rows: int, earlier: Sequence[int], at_least: float | None, 
 
 
 def measure_distance(counts: Counts, earlier: Counts) -> float | None:
-    """Return the total variation distance of two distributions, 0 to 1; nothing where one of them is empty."""
+    """Return the total variation distance of two distributions, 0 to 1, or None if one of them is empty."""
     n, m = sum(counts.values()), sum(earlier.values())
     if not n or not m:
         return None
-    # An exact sum: it is the same in whatever order a process has the names.
+    # An exact sum does not depend on the order of names, which differs between processes.
     moved = math.fsum(abs(counts.get(name, 0) / n - earlier.get(name, 0) / m) for name in {*counts, *earlier})
     return min(moved / 2, 1.0)
 
 
 def distance_by_chance(counts: Counts, earlier: Counts) -> float:
-    """Return the distance that two samples of one distribution exceed at most once in a hundred times.
+    """Return the distance that two samples of one distribution exceed with a probability of at most 1 %.
 
-    The expected distance, by the standard errors of the shares, plus McDiarmid's bound on what lies above it.
+    It is the expected distance, by the standard errors of the shares, plus McDiarmid's bound on the deviation.
     """
     n, m = sum(counts.values()), sum(earlier.values())
     spread = 1 / n + 1 / m
@@ -78,18 +80,18 @@ def distance_by_chance(counts: Counts, earlier: Counts) -> float:
 
 
 def resembles(counts: Counts, earlier: Counts, at_most: float) -> bool:
-    """Whether two distributions are as near as the limit asks, or as chance would have them."""
+    """Whether the distance of two distributions is within the limit, or explained by chance."""
     distance = measure_distance(counts, earlier)
     return distance is None or distance <= max(at_most, distance_by_chance(counts, earlier))
 
 
-def spell_number(number: float) -> str:
-    """Return a number as people write it, with at most four digits after the point."""
+def format_number(number: float) -> str:
+    """Format a number with at most four decimals and no trailing zeros."""
     return f"{number:.4f}".rstrip("0").rstrip(".")
 
 
 def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime) -> list[dict[str, Any]]:
-    """Return the expectations of records as a batch, by the facts of RECORD_FACTS."""
+    """Return the expectations of records as a batch, on the statistics of RECORD_STATS."""
     expected = []
     if limits.volume is not None:
         expected.append(_expect_volume("received", "volume", limits.volume, earlier.rows))
@@ -97,8 +99,8 @@ def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime) -> li
         expected.append(_expect_volume("new_rows", "new_rows", limits.new_rows, earlier.new_rows))
     if limits.freshness_hours is not None:
         refusal = (
-            "the newest row is of {newest}, {measured} hours before the end of the night's cut; "
-            "prepare.limits.freshness_hours asks for {limit}"
+            "the newest row is from {newest}, {measured} hours before the end of the night's cut; "
+            "prepare.limits.freshness_hours requires {limit}"
         )
         kwargs = {"column": "newest", "hours": limits.freshness_hours, "moment": cut_to.isoformat()}
         expected.append(_expect("expect_newest_time_to_be_fresh", kwargs, refusal))
@@ -106,15 +108,15 @@ def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime) -> li
 
 
 def list_example_limits(limits: Limits, earlier: Earlier, answer: Mapping[str, AnswerField]) -> list[dict[str, Any]]:
-    """Return the expectations of examples as a batch, by their labels and the lengths of their texts."""
+    """Return the expectations of examples as a batch, on labels and text lengths."""
     expected = []
     for name in answer if limits.label_drift is not None else ():
         if earlier.labels.get(name):
-            what = f"the labels of {name!r} are distributed otherwise than in the last snapshot"
+            what = f"the distribution of the labels of {name!r} differs from the last snapshot"
             column = f"labels.{name}"
             expected.append(_expect_distribution(column, "label_drift", limits.label_drift, earlier.labels[name], what))
     if limits.text_length_drift is not None and earlier.text_lengths:
-        what = "the texts are of other lengths than in the last snapshot"
+        what = "the distribution of text lengths differs from the last snapshot"
         expected.append(
             _expect_distribution(
                 "text_lengths", "text_length_drift", limits.text_length_drift, earlier.text_lengths, what
@@ -123,19 +125,20 @@ def list_example_limits(limits: Limits, earlier: Earlier, answer: Mapping[str, A
     return expected
 
 
-def _expect_volume(fact: str, limit: str, volume: Volume, earlier: Sequence[int]) -> dict[str, Any]:
+def _expect_volume(statistic: str, limit: str, volume: Volume, earlier: Sequence[int]) -> dict[str, Any]:
     nights = list(earlier[: volume.nights])
-    usual = spell_number(median(nights)) if nights else "none"
+    usual = format_number(median(nights)) if nights else "none"
+    rows = "rows" if statistic == "received" else "new rows"
     refusal = (
-        f"{{{fact}}} {'rows' if fact == 'received' else 'new rows'} were received, {{measured}} times the median of "
-        f"the last {len(nights)} nights ({usual}); prepare.limits.{limit} asks for {{limit}} times"
+        f"{{{statistic}}} {rows} were received, {{measured}} times the median of "
+        f"the last {len(nights)} nights ({usual}); prepare.limits.{limit} requires {{limit}} times"
     )
-    kwargs = {"column": fact, "earlier": nights, "at_least": volume.at_least, "at_most": volume.at_most}
+    kwargs = {"column": statistic, "earlier": nights, "at_least": volume.at_least, "at_most": volume.at_most}
     return _expect("expect_volume_to_resemble_earlier_nights", kwargs, refusal)
 
 
 def _expect_distribution(column: str, limit: str, at_most: float | None, earlier: Counts, what: str) -> dict[str, Any]:
-    refusal = f"{what}, by {{measured}} in total variation distance; prepare.limits.{limit} asks for {{limit}}"
+    refusal = f"{what}, by {{measured}} in total variation distance; prepare.limits.{limit} requires {{limit}}"
     kwargs = {"column": column, "earlier": dict(earlier), "at_most": at_most}
     return _expect("expect_distribution_to_resemble_last_snapshot", kwargs, refusal)
 

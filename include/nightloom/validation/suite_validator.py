@@ -1,7 +1,7 @@
-"""Judging: one suite of Great Expectations, built once, over any number of parts.
+"""Suite validator: run one Great Expectations suite, built once, over any number of parts.
 
-What speaks of single rows is judged part by part. What speaks of a whole column or of the table is judged once, on
-the columns that it names; what speaks of facts, on one row of them. So it does not matter how rows are cut into parts.
+Expectations on single rows are validated part by part. Expectations on a whole column or on the table are validated
+once, on the columns that they name, and those on batch statistics on one row. The cuts between parts do not matter.
 """
 
 import gc
@@ -19,13 +19,13 @@ import polars as pl
 from nightloom.artifacts.data import Expectation
 from nightloom.core import errors
 from nightloom.core.errors import InputError, NightloomError
-from nightloom.validation.limits import spell_number
+from nightloom.validation.limits import format_number
 from nightloom.validation.suites import Suite
 
 Parts = Callable[[], Iterable[pl.DataFrame]]
-"""Gives the parts of a frame from the first one on, each time that it is called."""
+"""Reads all parts of a frame, each time that it is called."""
 
-# An expectation that is in neither of these is judged on whole columns: right for any, but not in flat memory.
+# Other expectations are validated on whole columns. This is right for all, but needs memory for the whole column.
 _BY_ROW = frozenset(
     f"expect_column_{name}"
     for name in (
@@ -46,14 +46,14 @@ _BY_ROW = frozenset(
     "expect_select_column_values_to_be_unique_within_record",
 }
 
-# Places of rows instead of their ids, which the library would look up one by one; and no value of any row.
+# Row indices instead of ids, because the library looks ids up one by one; and no values of rows.
 _FORMAT = {"result_format": "COMPLETE", "exclude_unexpected_values": True, "partial_unexpected_count": 0}
 _COUNTS_ONLY = {**_FORMAT, "result_format": "BASIC"}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one expectation came to."""
+    """Result of one expectation."""
 
     suite: str
     name: str
@@ -61,19 +61,19 @@ class Result:
     meta: Mapping[str, Any]
     critical: bool  # a warning is counted and has no other effect
     success: bool
-    rows: int | None  # that it asked; none: it speaks of the whole batch
-    unexpected: int  # of those, how many failed; of the whole batch, 1 where it failed
-    measured: float | None  # of the whole batch, where that is a number
-    failing: pl.DataFrame | None  # ids of the rows that fail; none: it speaks of the whole batch
+    rows: int | None  # validated rows, or None if the expectation is on the whole batch
+    unexpected: int  # failed rows; for the whole batch, 1 if it failed
+    measured: float | None  # value of the whole batch, if it is a number
+    failing: pl.DataFrame | None  # ids of the failed rows, or None if the expectation is on the whole batch
 
     @property
     def column(self) -> str | None:
-        """The column that it speaks of, where it is one."""
+        """The expectation's column, or None if it has no single column."""
         return self.kwargs.get("column")
 
     @property
     def expectation(self) -> Expectation:
-        """The result as a manifest keeps it."""
+        """The result in the form of a manifest."""
         return Expectation(
             suite=self.suite,
             name=self.name,
@@ -81,19 +81,19 @@ class Result:
             success=self.success,
             unexpected=self.unexpected,
             measured=None if self.measured is None else round(self.measured, 6),
-            limit=None if self.measured is None else _spell_limit(self.kwargs),
+            limit=None if self.measured is None else _format_limit(self.kwargs),
         )
 
 
 @dataclass(slots=True)
 class _Task:
-    """One expectation of a suite, and what its parts have come to."""
+    """One expectation of a suite, and its results so far."""
 
-    place: int
+    index: int
     config: Any
     critical: bool
     mostly: float
-    scope: Literal["rows", "column", "facts"]
+    scope: Literal["rows", "column", "batch"]
     rows: int = 0
     unexpected: int = 0
     failing: list[pl.DataFrame] = field(default_factory=list)
@@ -103,16 +103,16 @@ class _Task:
 
 
 class SuiteRun:
-    """A suite that is being judged.
+    """A run of one suite over the parts of a frame.
 
     Args:
-        suite: What is expected.
-        ids: Columns that name a row, to tell which ones fail; none: failing rows are only counted.
-        facts: Names of the facts that `finish` will be given.
-        parameters: What `$PARAMETER` stands for in the suite.
+        suite: The expectations.
+        ids: Columns that identify a row, to collect the failed ones. Without any, failed rows are only counted.
+        stats: Names of the batch statistics that `finish` will get.
+        parameters: Values of `$PARAMETER` in the suite.
 
     Raises:
-        InputError: The suite holds what is no known expectation.
+        InputError: The suite holds an unknown or invalid expectation.
     """
 
     def __init__(
@@ -120,64 +120,64 @@ class SuiteRun:
         suite: Suite,
         *,
         ids: Sequence[str] = (),
-        facts: Iterable[str] = (),
+        stats: Iterable[str] = (),
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.suite = suite
         self._ids = list(ids)
-        facts = set(facts)
+        stats = set(stats)
         with quietly():
             self._tasks = [
-                _build_task(suite, place, one, facts, parameters or {}) for place, one in enumerate(suite.expectations)
+                _build_task(suite, index, one, stats, parameters or {}) for index, one in enumerate(suite.expectations)
             ]
 
-    def judge_part(self, part: pl.DataFrame) -> None:
-        """Judge what speaks of single rows.
+    def validate_part(self, part: pl.DataFrame) -> None:
+        """Validate the expectations on single rows.
 
         Raises:
-            InputError: The suite speaks of a column that is not there, or cannot be judged.
+            InputError: The suite names a missing column, or cannot be run.
             ChildError: The process that counts tokens was killed.
         """
-        self._judge(self._select("rows"), part, _FORMAT if self._ids else _COUNTS_ONLY)
+        self._validate(self._select("rows"), part, _FORMAT if self._ids else _COUNTS_ONLY)
 
-    def finish(self, parts: Parts, facts: Mapping[str, Any] | None = None) -> list[Result]:
-        """Judge what speaks of the whole, and give one result for each expectation, in the suite's order.
+    def finish(self, parts: Parts, stats: Mapping[str, Any] | None = None) -> list[Result]:
+        """Validate the expectations on the whole, and return one result for each expectation, in the suite's order.
 
         Args:
-            parts: Gives the parts again; asked only where whole columns are needed.
-            facts: What is known of the whole batch, under the names that were announced.
+            parts: Reads the parts again; called only if whole columns are needed.
+            stats: Batch statistics by the names given before.
 
         Raises:
-            InputError: The suite speaks of a column that is not there, or cannot be judged.
+            InputError: The suite names a missing column, or cannot be run.
         """
         if whole := self._select("column"):
             frame = _read_columns(parts(), self._ids, [task.config.kwargs for task in whole])
-            self._judge(whole, frame, _FORMAT if self._ids else _COUNTS_ONLY)
-        if about := self._select("facts"):
-            self._judge(about, facts or {}, _COUNTS_ONLY)
-            for task in about:
+            self._validate(whole, frame, _FORMAT if self._ids else _COUNTS_ONLY)
+        if batch := self._select("batch"):
+            self._validate(batch, stats or {}, _COUNTS_ONLY)
+            for task in batch:
                 if task.measured is None:
-                    task.measured = _as_number((facts or {}).get(task.config.kwargs.get("column")))
-        return [self._conclude(task) for task in self._tasks]
+                    task.measured = _as_number((stats or {}).get(task.config.kwargs.get("column")))
+        return [self._build_result(task) for task in self._tasks]
 
     def _select(self, scope: str) -> list[_Task]:
         return [task for task in self._tasks if task.scope == scope]
 
-    def _judge(self, tasks: Sequence[_Task], rows: pl.DataFrame | Mapping[str, Any], result_format: Any) -> None:
+    def _validate(self, tasks: Sequence[_Task], rows: pl.DataFrame | Mapping[str, Any], result_format: Any) -> None:
         if not tasks:
             return
         known = rows.columns if isinstance(rows, pl.DataFrame) else list(rows)
-        for found in _ask_library([task.config for task in tasks], rows, result_format):
+        for found in _run_library([task.config for task in tasks], rows, result_format):
             if found.exception_info.get("raised_exception", True):
                 kind, reason = _explain(found.exception_info)
                 name = found.expectation_config.type
                 msg = f"suite {self.suite.name!r} cannot be run: {name} {reason}; known columns: {known}"
                 raise kind(msg)
-            task = self._tasks[found.expectation_config.meta["place"]]
+            task = self._tasks[found.expectation_config.meta["index"]]
             _add(task, found, rows.select(self._ids) if isinstance(rows, pl.DataFrame) and self._ids else None)
 
-    def _conclude(self, task: _Task) -> Result:
-        by_row = task.by_row and task.scope != "facts"
+    def _build_result(self, task: _Task) -> Result:
+        by_row = task.by_row and task.scope != "batch"
         success = task.success
         if task.by_row:
             success = not task.rows or (task.rows - task.unexpected) / task.rows >= task.mostly
@@ -185,7 +185,7 @@ class SuiteRun:
             suite=self.suite.name,
             name=task.config.type,
             kwargs={name: value for name, value in task.config.kwargs.items() if name != "batch_id"},
-            meta={name: value for name, value in task.config.meta.items() if name != "place"},
+            meta={name: value for name, value in task.config.meta.items() if name != "index"},
             critical=task.critical,
             success=success,
             rows=task.rows if by_row else None,
@@ -203,36 +203,36 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def _spell_limit(kwargs: Mapping[str, Any]) -> str | None:
+def _format_limit(kwargs: Mapping[str, Any]) -> str | None:
     bounds = [("at least", name) for name in ("min_value", "at_least")]
     bounds += [("at most", name) for name in ("max_value", "at_most", "hours")]
-    spelled = [f"{word} {spell_number(kwargs[name])}" for word, name in bounds if isinstance(kwargs.get(name), Real)]
-    return " and ".join(spelled) or None
+    texts = [f"{word} {format_number(kwargs[name])}" for word, name in bounds if isinstance(kwargs.get(name), Real)]
+    return " and ".join(texts) or None
 
 
-def _build_task(suite: Suite, place: int, given: Any, facts: set[str], parameters: Mapping[str, Any]) -> _Task:
-    """Build an expectation by itself: a suite of the library would log one that is wrong, and go on without it."""
+def _build_task(suite: Suite, index: int, given: Any, stats: set[str], parameters: Mapping[str, Any]) -> _Task:
+    """Build one expectation. The library's own suites would log an invalid expectation and skip it."""
     from great_expectations.exceptions import GreatExpectationsError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    import nightloom.validation.expectations  # noqa: F401  # makes ours known
+    import nightloom.validation.expectations  # noqa: F401  # registers ours
 
     try:
-        # Results come back in another order: each is told its place.
-        config = ExpectationConfiguration(**{**given, "meta": {**given.get("meta", {}), "place": place}})
+        # Results come back in another order, so each carries its index.
+        config = ExpectationConfiguration(**{**given, "meta": {**given.get("meta", {}), "index": index}})
         config.process_suite_parameters(dict(parameters))
         expectation = config.to_domain_obj()
     except (GreatExpectationsError, AttributeError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
-        msg = f"suite {suite.name!r} has an expectation, number {place + 1}, that is none: {reason}; correct it"
+        msg = f"expectation {index + 1} of suite {suite.name!r} is invalid: {reason}; correct it"
         raise InputError(msg) from error
     columns = _columns_of(config.kwargs)
-    scope: Literal["rows", "column", "facts"] = "column"
-    if columns and facts.issuperset(columns):
-        scope = "facts"
+    scope: Literal["rows", "column", "batch"] = "column"
+    if columns and stats.issuperset(columns):
+        scope = "batch"
     elif config.type in _BY_ROW:
         scope = "rows"
-    return _Task(place, config, config.severity == "critical", float(getattr(expectation, "mostly", 1)), scope)
+    return _Task(index, config, config.severity == "critical", float(getattr(expectation, "mostly", 1)), scope)
 
 
 def _columns_of(kwargs: Mapping[str, Any]) -> list[str]:
@@ -243,11 +243,11 @@ def _columns_of(kwargs: Mapping[str, Any]) -> list[str]:
 def _read_columns(
     parts: Iterable[pl.DataFrame], ids: Sequence[str], asked: Sequence[Mapping[str, Any]]
 ) -> pl.DataFrame:
-    """Return the columns that expectations name, of all parts, in an order that no cut changes; others are empty."""
+    """Return all parts with the columns that expectations name, sorted by id; other columns are null."""
     texts = [text for kwargs in asked for text in _texts_in(kwargs)]
     frames = []
     for part in parts:
-        # A condition names its columns inside a text.
+        # A row condition names its columns inside a text.
         named = {name for name in part.columns if name in ids or any(name in text for text in texts)}
         frames.append(part.with_columns(pl.lit(None).alias(name) for name in part.columns if name not in named))
     frame = pl.concat(frames)
@@ -265,10 +265,10 @@ def _texts_in(value: Any) -> Iterator[str]:
             yield from _texts_in(inner)
 
 
-def _ask_library(configs: Sequence[Any], rows: pl.DataFrame | Mapping[str, Any], result_format: Any) -> list[Any]:
-    """Judge a frame, or one row of facts.
+def _run_library(configs: Sequence[Any], rows: pl.DataFrame | Mapping[str, Any], result_format: Any) -> list[Any]:
+    """Validate a frame, or one row of batch statistics.
 
-    By the library's validator itself: its batches hash each frame twice, which takes longer than judging it.
+    This uses the library's validator directly: its batches hash each frame twice, which takes longer than validation.
     """
     import pandas as pd
     from great_expectations.execution_engine import PandasExecutionEngine
@@ -277,9 +277,9 @@ def _ask_library(configs: Sequence[Any], rows: pl.DataFrame | Mapping[str, Any],
     with quietly():
         if isinstance(rows, pl.DataFrame):
             texts = [text for config in configs for text in _texts_in(config.kwargs)]
-            asks_for_table = any(not _columns_of(config.kwargs) for config in configs)
+            needs_table = any(not _columns_of(config.kwargs) for config in configs)
             frame = rows.select(
-                name for name in rows.columns if asks_for_table or any(name in text for text in texts)
+                name for name in rows.columns if needs_table or any(name in text for text in texts)
             ).to_pandas()
         else:
             frame = pd.DataFrame([rows])
@@ -295,9 +295,9 @@ def _ask_library(configs: Sequence[Any], rows: pl.DataFrame | Mapping[str, Any],
 
 @contextmanager
 def _free_of_cycles() -> Iterator[None]:
-    """Free what was left in cycles: the library's hold the whole frame, and Python would let many such wait."""
+    """Free reference cycles at once: the library's cycles hold whole frames, and Python would let many pile up."""
     was_enabled = gc.isenabled()
-    # What is not collected meanwhile stays young, so that a look at all objects of the library is spared.
+    # Without collections meanwhile all new objects stay in the youngest generation, which is cheap to collect.
     gc.disable()
     try:
         yield
@@ -325,7 +325,7 @@ def _open_context() -> Any:
 
 
 def _add(task: _Task, found: Any, ids: pl.DataFrame | None) -> None:
-    """Add what one frame came to."""
+    """Add the result of one frame."""
     result = found.result
     task.by_row = result.keys() >= {"element_count", "unexpected_count"}
     task.success = bool(found.success)
@@ -339,17 +339,17 @@ def _add(task: _Task, found: Any, ids: pl.DataFrame | None) -> None:
 
 
 def _as_number(value: Any) -> float | None:
-    # Anything else might be the text of a row.
+    # Any other value might be the text of a row.
     return float(value) if isinstance(value, Real) and math.isfinite(value) else None
 
 
 def _explain(exception_info: Mapping[str, Any]) -> tuple[type[NightloomError], str]:
-    """Return whose fault an exception is, and its text if it is the library's or ours: others may quote a row."""
+    """Return the error class and a reason. Messages of other libraries are left out, because they may quote a row."""
     detail = exception_info if "exception_message" in exception_info else next(iter(exception_info.values()))
     lines = str(detail["exception_traceback"]).splitlines()
-    # The first one is the cause, of which the library makes errors of its own.
+    # The first error is the cause; the library wraps it into its own errors.
     raised = next((line for line in lines if line and not line.startswith((" ", "Traceback"))), "an error")
     package, _, cause = raised.partition(":")[0].rpartition(".")
     kind = getattr(errors, cause, InputError) if package == errors.__name__ else InputError
     is_shown = package.startswith(("great_expectations", "nightloom"))
-    return kind, f"says: {detail['exception_message']}" if is_shown else f"raises {cause} for these rows"
+    return kind, f"failed: {detail['exception_message']}" if is_shown else f"raises {cause} for these rows"

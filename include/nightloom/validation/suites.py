@@ -1,4 +1,4 @@
-"""Suites: Great Expectations' files, read."""
+"""Suites: load the files of Great Expectations."""
 
 import json
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from nightloom.recipes.schema import Prepare
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A set of expectations, each as Great Expectations writes it in JSON."""
+    """A set of expectations in Great Expectations' JSON."""
 
     name: str
     expectations: tuple[dict[str, Any], ...]
 
 
 def load_suite(name: str, folder: Path) -> Suite:
-    """Read a suite in Great Expectations' JSON.
+    """Load a suite.
 
     Raises:
-        InputError: There is no such file, or it is not a suite.
+        InputError: The file does not exist, or is not a suite.
     """
     path = folder / f"{name}.json"
     try:
@@ -39,10 +39,10 @@ def load_suite(name: str, folder: Path) -> Suite:
 
 
 def digest_suites(settings: Prepare, folder: Path) -> dict[str, str]:
-    """Return the digest of each suite that a batch is validated by, by its name.
+    """Return the digest of each suite of a night, by name.
 
     Raises:
-        InputError: A suite is missing, or is none.
+        InputError: A suite is missing or invalid.
     """
     names = ("records", "records_batch", "examples", "examples_batch", *((settings.suite,) if settings.suite else ()))
     return {name: digest_json([*load_suite(name, folder).expectations]) for name in names}

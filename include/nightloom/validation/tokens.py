@@ -1,4 +1,4 @@
-"""Tokens: which conversations of a frame are too long for the model, or do not come back from its tokenizer."""
+"""Tokens: find conversations with too many tokens, or with tokens that decode to another text."""
 
 import io
 import json
@@ -18,26 +18,26 @@ from nightloom.rendering.token_budget import ASKED, MEASURED, TokenBound, measur
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Places of conversations."""
+    """Indices of conversations that do not fit."""
 
     too_long: tuple[int, ...] = ()
-    changed: tuple[int, ...] = ()  # decoded, their tokens give another text
+    changed: tuple[int, ...] = ()  # their tokens decode to another text
 
 
 def find_unfit(columns: Any, budget: Mapping[str, Any] | None, bound: Mapping[str, Any] | None) -> Unfit:
-    """Find the conversations that do not fit; one without text or answer, or that is no chat, is not asked.
+    """Find the conversations that do not fit; incomplete and invalid conversations are skipped.
 
     Args:
         columns: Text, history and answer, a pandas frame.
-        budget: A TokenBudget in JSON; none: the base model has no tokenizer, and everything fits.
-        bound: What bytes tell by it, a TokenBound in JSON; none: it is not known yet.
+        budget: A TokenBudget in JSON, or None if the base model has no tokenizer; then everything fits.
+        bound: A TokenBound in JSON, or None if it is unknown.
 
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
     if budget is None:
         return Unfit()
-    texts, histories, answers = (columns.iloc[:, place] for place in range(3))
+    texts, histories, answers = (columns.iloc[:, column] for column in range(3))
     rows = pl.DataFrame(
         {
             "text": pl.Series(texts).cast(pl.String),
@@ -46,21 +46,21 @@ def find_unfit(columns: Any, budget: Mapping[str, Any] | None, bound: Mapping[st
         }
     ).with_row_index("place")
     is_no_chat = pl.col("history").list.eval(pl.element().struct.field("role") == NO_CHAT).list.any()
-    asked = rows.drop_nulls(["text", "answer"]).filter(~is_no_chat.fill_null(value=False))
+    chats = rows.drop_nulls(["text", "answer"]).filter(~is_no_chat.fill_null(value=False))
     if bound is not None:
-        asked = asked.filter(TokenBound.model_validate(bound).may_fail())
-    if asked.is_empty():
+        chats = chats.filter(TokenBound.model_validate(bound).may_fail())
+    if chats.is_empty():
         return Unfit()
     buffer = io.BytesIO()
-    asked.write_parquet(buffer)
+    chats.write_parquet(buffer)
     return _measure(buffer.getvalue(), json.dumps(budget))
 
 
-@lru_cache(maxsize=1)  # two expectations ask of the same rows, one after the other
-def _measure(asked: bytes, budget: str) -> Unfit:
-    """Measure by the interpreter that trains, which has the tokenizers."""
+@lru_cache(maxsize=1)  # two expectations measure the same rows, one after the other
+def _measure(chats: bytes, budget: str) -> Unfit:
+    """Measure in the interpreter that trains, because it has the tokenizers."""
     with scratch_folder() as folder:
-        (folder / ASKED).write_bytes(asked)
+        (folder / ASKED).write_bytes(chats)
         bound = in_child(measure_folder)(folder=str(folder), budget=json.loads(budget))
         measured = pl.read_parquet(folder / MEASURED)
     return Unfit(

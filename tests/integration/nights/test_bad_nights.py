@@ -59,13 +59,13 @@ def test_night_without_a_row_of_its_own_finds_what_came_late(installation: Insta
 @pytest.mark.parametrize(
     ("harm", "status", "sentence"),
     [
-        ("empty source", "refused", "the source gave no rows"),
+        ("empty source", "refused", "the source returned no rows"),
         ("no new rows", "nothing_new", "no row from the night's cut"),
         ("source is down", "failed", "connection 'tickets'"),
         ("wrong column", "refused", "'bodi'"),
         ("column is gone", "refused", "no such column: team"),
         ("target missing in every row", "refused", "the target is missing in every row"),
-        ("too few rows", "refused", "min_rows asks for at least 5000"),
+        ("too few rows", "refused", "min_rows requires at least 5000"),
     ],
     ids=[
         "empty source",

@@ -68,13 +68,13 @@ def test_garbage_collection_finds_all_that_a_night_names() -> None:
     there = {one.digest for one in inventory.objects}
     gone: list[str] = []
     decisions = collect_garbage(open_store(), open_database(), now=utc_now() + timedelta(days=3), dry_run=True)
-    fates = {one.name: one.fate for one in decisions}
+    actions = {one.name: one.action for one in decisions}
     for name, manifest in read_manifests(open_store(), inventory.list_manifests()):
         digests = set(re.findall(r'"([0-9a-f]{64})"', manifest.model_dump_json()))
         named = {one.digest for one in list_named(open_store(), manifest)}
         # The end of a stage tells what it made, and keeps nothing alive.
         assert manifest.kind == "stage" or (digests & there) - named - {name.digest} == set(), name
-        gone += [manifest.kind] if fates[name] != "kept" else []
+        gone += [manifest.kind] if actions[name] != "kept" else []
     # What was read of eval sets and of the rows to predict has become eval sets and shards.
     assert set(gone) == {"records"}
 

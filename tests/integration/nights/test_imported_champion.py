@@ -153,10 +153,10 @@ def test_garbage_collection_keeps_what_was_imported(champion: str, folders: Path
     code, imported = ask("model", "import", str(folders / "second"), "triage", "--base", str(folders / "base"))
     assert code == 0
     decisions = collect_garbage(open_store(), open_database(), now=utc_now() + timedelta(days=3), dry_run=True)
-    fates = {one.name.digest: one.fate for one in decisions}
+    actions = {one.name.digest: one.action for one in decisions}
     adapter = open_store().load(Adapter, imported["adapter"])
     for needed in (champion, adapter.id, adapter.content.base, *(file.sha256 for file in adapter.content.files)):
-        assert fates[needed] == "kept"
+        assert actions[needed] == "kept"
 
 
 def test_a_row_is_erased_beside_it(champion: str, ask: Ask) -> None:

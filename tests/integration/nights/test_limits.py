@@ -40,8 +40,8 @@ def usual_installation(
     ("harm", "sentence"),
     [
         ("ten times the rows", "720 rows were received, 12 times the median of the last 3 nights (60); "),
-        ("one label for all", "the labels of 'team' are distributed otherwise than in the last snapshot, by 0.66"),
-        ("stale rows", "23 hours before the end of the night's cut; prepare.limits.freshness_hours asks for at most 6"),
+        ("one label for all", "the distribution of the labels of 'team' differs from the last snapshot, by 0.66"),
+        ("stale rows", "23 hours before the end of the night's cut; prepare.limits.freshness_hours requires at most 6"),
     ],
     ids=["volume", "drift", "freshness"],
 )

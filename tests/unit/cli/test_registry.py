@@ -30,7 +30,7 @@ def test_collection_asks_for_a_rebuild(command: Command, registry: Database, s3:
     drop_manifests(registry)
     s3.written_at = dict.fromkeys(s3.objects, datetime(2026, 1, 1, tzinfo=UTC))
     code, _, err = command("snapshot", "gc")
-    assert (code, "`nightloom registry rebuild` makes the index again" in err) == (3, True)
+    assert (code, "run `nightloom registry rebuild` to rebuild the index" in err) == (3, True)
 
 
 def test_damaged_manifest_is_a_fault(command: Command, night: PastNight, s3: Any) -> None:

@@ -81,7 +81,7 @@ def test_other_version_is_refused(install: Install) -> None:
 )
 def test_fault_shows_no_text(install: Install, find: str, error: str) -> None:
     install(f"SERIALS = Scanner('serial_numbers', 1, 10, lambda text: {find})")
-    with pytest.raises(InputError, match=f"scanner 'serial_numbers' failed with {error}; look into") as raised:
+    with pytest.raises(InputError, match=f"scanner 'serial_numbers' failed with {error}; check the package") as raised:
         clean_text("my words", make_checks(scanners={"serial_numbers": "redact"}))
     assert "my words" not in str(raised.value)
 

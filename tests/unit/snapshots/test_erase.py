@@ -141,7 +141,7 @@ def test_erased_row_cannot_be_frozen(store: ObjectStore, registry: Database) -> 
     records = put_records(store, registry, "triage", "my name is Ann")
     erase(store, registry)
     curated = put_curated(store, registry, "triage", records.id)
-    with pytest.raises(FaultError, match="a row was erased while this night was at work with it; run the night again"):
+    with pytest.raises(FaultError, match="a row was erased while this night processed it; run the night again"):
         refuse_erased(store, curated.id, read_erasures(registry, "triage"))
     refuse_erased(store, curated.id, frozenset())
 

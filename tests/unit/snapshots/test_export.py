@@ -67,9 +67,7 @@ def test_datasets_reads_the_manifests_files(folder: Path, tmp_path: Path) -> Non
     assert loaded[0]["history"] == HISTORY
 
 
-def test_exporting_again_repairs_damaged_files(
-    store: ObjectStore, snapshot: Snapshot, folder: Path
-) -> None:
+def test_exporting_again_repairs_damaged_files(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.iterdir()}
     min(folder.glob("*.parquet")).write_bytes(b"rubbish")
     export_snapshot(store, snapshot.id, folder)
@@ -85,13 +83,13 @@ def test_exporting_again_removes_erased_rows(store: ObjectStore, snapshot: Snaps
 
 def test_foreign_folder_is_refused(store: ObjectStore, snapshot: Snapshot, folder: Path) -> None:
     (folder / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"holds files that are not of snapshot .*: mine\.txt; name another folder"):
+    with pytest.raises(
+        InputError, match=r"holds files that do not belong to snapshot .*: mine\.txt; name another folder"
+    ):
         export_snapshot(store, snapshot.id, folder)
 
 
-def test_killed_export_does_not_block(
-    store: ObjectStore, snapshot: Snapshot, tmp_path: Path
-) -> None:
+def test_killed_export_does_not_block(store: ObjectStore, snapshot: Snapshot, tmp_path: Path) -> None:
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / ".00000-aa.parquet.x1y2").write_bytes(b"half")
     files = export_snapshot(store, snapshot.id, tmp_path / "export")

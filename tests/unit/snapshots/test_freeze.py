@@ -73,9 +73,7 @@ def test_rows_are_read_by_split(freeze: Freeze, store: ObjectStore) -> None:
     assert read_split(store, snapshot.id, "test").rows() == [ROWS[3]]
 
 
-def test_cache_entry_lost_midway_is_rebuilt(
-    freeze: Freeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_entry_lost_midway_is_rebuilt(freeze: Freeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = freeze()
     monkeypatch.setattr(ShardCache, "find_identity", lambda *_: shutil.rmtree(tmp_path / "memory"))
     assert freeze() == first
@@ -131,7 +129,7 @@ def test_unwritable_cache_is_not_trusted(
 
 
 def test_duplicate_id_is_a_fault(freeze: Freeze) -> None:
-    with pytest.raises(InternalError, match="1 rows of the snapshot have an id that stands twice"):
+    with pytest.raises(InternalError, match="1 rows of the snapshot have a duplicate id"):
         freeze([*ROWS, ROWS[0]])
 
 
@@ -148,8 +146,8 @@ def test_curated_batch_is_frozen(store: ObjectStore, point_settings: Any, tmp_pa
 
 
 def test_refused_batch_makes_no_snapshot(store: ObjectStore) -> None:
-    curated = put_curated(store, refusal="the source gave no rows")
-    with pytest.raises(InputError, match=r"was refused and makes no snapshot: the source gave no rows"):
+    curated = put_curated(store, refusal="the source returned no rows")
+    with pytest.raises(InputError, match=r"was refused, so it makes no snapshot: the source returned no rows"):
         build_snapshot(store, curated, recipe="triage", night=NIGHT, parent_id=None)
 
 
@@ -182,5 +180,5 @@ def test_files_of_other_rows_are_found(freeze: Freeze, store: ObjectStore, s3: A
     for file in other.provenance.files:
         emptied.put_blob(store.get_blob(file.sha256))
     emptied.publish(forged)
-    with pytest.raises(ManifestError, match="are not those that its manifest names"):
+    with pytest.raises(ManifestError, match="differ from its manifest"):
         verify_snapshot(emptied, snapshot.id)

@@ -50,13 +50,13 @@ Collect = Callable[..., dict[str, int]]
 
 @pytest.fixture
 def collect(store: ObjectStore, registry: Database) -> Collect:
-    """Collects garbage some days from now, and gives the number of objects by fate."""
+    """Collects garbage some days from now, and gives the number of objects by action."""
 
     def call(days: float = 0, *, dry_run: bool = False) -> dict[str, int]:
         now = utc_now() + timedelta(days=days)
         counts: dict[str, int] = {}
-        for fate, _, objects, _ in count_by_reason(collect_garbage(store, registry, now=now, dry_run=dry_run)):
-            counts[fate] = counts.get(fate, 0) + objects
+        for action, _, objects, _ in count_by_reason(collect_garbage(store, registry, now=now, dry_run=dry_run)):
+            counts[action] = counts.get(action, 0) + objects
         return counts
 
     return call
@@ -156,9 +156,7 @@ def put_checkpoint(store: ObjectStore, step: int) -> Checkpoint:
     return store.publish(Checkpoint(key=key, result=Checkpoint.Result(files=(file,), seconds=1)))
 
 
-def test_last_checkpoint_of_trial_is_kept(
-    store: ObjectStore, registry: Database, collect: Collect, s3: Any
-) -> None:
+def test_last_checkpoint_of_trial_is_kept(store: ObjectStore, registry: Database, collect: Collect, s3: Any) -> None:
     superseded, last = put_checkpoint(store, 1), put_checkpoint(store, 2)
     trial = Trial.id_of(last.key.trial)
     begin_trial(registry, trial, device="cpu")
@@ -313,9 +311,7 @@ def test_deleted_manifest_leaves_the_index(store: ObjectStore, registry: Databas
     assert find_known(registry, [records.id]) == set()
 
 
-def test_killed_collections_entry_is_removed(
-    store: ObjectStore, registry: Database, collect: Collect, s3: Any
-) -> None:
+def test_killed_collections_entry_is_removed(store: ObjectStore, registry: Database, collect: Collect, s3: Any) -> None:
     records = put_records(store)
     s3.objects.clear()
     assert collect(3, dry_run=True) == {}
@@ -330,9 +326,7 @@ def test_imported_adapter_is_kept(store: ObjectStore, registry: Database, collec
     assert collect(3) == {"kept": 3}
 
 
-def test_stage_result_is_kept(
-    store: ObjectStore, registry: Database, collect: Collect
-) -> None:
+def test_stage_result_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
     """Three tries: what the first made is gone, what the second made is kept, the third is the last."""
     for try_, status in enumerate(("failed", "refused", "nothing_new")):
         records = put_records(store, b"rows of try %d" % try_)

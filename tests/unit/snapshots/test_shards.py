@@ -65,17 +65,13 @@ def test_removed_row_changes_nearby_shards() -> None:
 
 
 @given(_rows, _rows)
-def test_fingerprints_equal_for_equal_rows(
-    first: list[dict[str, object]], second: list[dict[str, object]]
-) -> None:
+def test_fingerprints_equal_for_equal_rows(first: list[dict[str, object]], second: list[dict[str, object]]) -> None:
     one, two = (to_table(pl.DataFrame(rows, EXAMPLES)) for rows in (first, second))
     assert (fingerprint(one) == fingerprint(two)) == (first == second)
 
 
 @given(_rows, _rows)
-def test_fingerprint_ignores_the_offset(
-    rows: list[dict[str, object]], before: list[dict[str, object]]
-) -> None:
+def test_fingerprint_ignores_the_offset(rows: list[dict[str, object]], before: list[dict[str, object]]) -> None:
     table = to_table(pl.DataFrame(before + rows, EXAMPLES)).slice(len(before))
     if rows:
         assert fingerprint(table) == fingerprint(to_table(pl.DataFrame(rows, EXAMPLES)))
@@ -99,7 +95,7 @@ def test_shard_is_sorted_with_leaves(store: ObjectStore) -> None:
 def test_shard_is_cached(store: ObjectStore, tmp_path: Path) -> None:
     frame = pl.DataFrame([{"row_id": row_id, "split": "train"} for row_id in "cab"], EXAMPLES)
     file, rows = store_shard(store, to_table(frame))
-    ShardCache(tmp_path).remember("ab12", file, rows)
+    ShardCache(tmp_path).add("ab12", file, rows)
     found = ShardCache(tmp_path).find("ab12")
     assert found is not None
     assert (found.key, found.file) == ("ab12", file)
@@ -131,5 +127,5 @@ def test_unwritable_cache_is_no_fault(store: ObjectStore, tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     file, rows = store_shard(store, to_table(pl.DataFrame([{"row_id": "a"}], EXAMPLES)))
     cache = ShardCache(tmp_path / "file" / "below")
-    assert cache.remember("ab12", file, rows).load() is rows
+    assert cache.add("ab12", file, rows).load() is rows
     assert cache.find("ab12") is None

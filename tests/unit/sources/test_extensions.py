@@ -99,7 +99,7 @@ def check(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[str]
 @pytest.mark.parametrize(
     ("body", "error", "message"),
     [
-        ("raise KeyError('my card')", SourceError, "source of kind 'helpdesk' failed with KeyError; look into"),
+        ("raise KeyError('my card')", SourceError, "source of kind 'helpdesk' failed with KeyError; check"),
         ("return [[['a']]]", SchemaError, r"source of kind 'helpdesk' returns values that cannot be read"),
         (
             "import pyarrow; return [pyarrow.record_batch({'id': [1]})]",

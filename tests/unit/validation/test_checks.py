@@ -87,12 +87,12 @@ def test_rows_for_curation_are_counted() -> None:
 
 
 def test_empty_source_is_refused() -> None:
-    assert check_records().refusal == "the source gave no rows for this night's window; check its query or file"
+    assert check_records().refusal == "the source returned no rows for this night's window; check its query or file"
 
 
 def test_too_few_rows_are_refused() -> None:
     refusal = check_records(("T1", "", "hello", SALES), min_rows=20).refusal
-    assert refusal == "the source gave 1 rows where prepare.min_rows asks for at least 20"
+    assert refusal == "the source returned 1 rows, but prepare.min_rows requires at least 20"
 
 
 def test_target_missing_in_every_row_is_refused() -> None:
@@ -165,7 +165,7 @@ def test_far_too_few_rows_are_refused() -> None:
     refusal = check_records(("T1", "", "hello", SALES), earlier=Earlier(rows=(20, 30, 40, 30))).refusal
     assert refusal == (
         "1 rows were received, 0.0333 times the median of the last 4 nights (30); "
-        "prepare.limits.volume asks for at least 0.5 and at most 3 times"
+        "prepare.limits.volume requires at least 0.5 and at most 3 times"
     )
 
 
@@ -181,8 +181,8 @@ def test_stale_rows_are_refused() -> None:
     row = ("T1", "2026-11-20T00:00:00.000000+00:00", "hello", SALES)
     assert check_records(row).refusal is None
     assert check_records(row, limits=Limits(freshness_hours=24)).refusal == (
-        "the newest row is of 2026-11-20T00:00:00.000000+00:00, 72 hours before the end of the night's cut; "
-        "prepare.limits.freshness_hours asks for at most 24"
+        "the newest row is from 2026-11-20T00:00:00.000000+00:00, 72 hours before the end of the night's cut; "
+        "prepare.limits.freshness_hours requires at most 24"
     )
 
 
@@ -197,8 +197,8 @@ def test_drifted_labels_are_refused() -> None:
     rows = [(f"T{n}", f"c{n}", "train", f"text {n}", '{"team":"billing"}') for n in range(400)]
     refusal = check_examples(*rows, earlier=Earlier(labels={"team": {"billing": 200, "sales": 200}})).refusal
     assert refusal == (
-        "the labels of 'team' are distributed otherwise than in the last snapshot, by 0.5 in total variation distance; "
-        "prepare.limits.label_drift asks for at most 0.25"
+        "the distribution of the labels of 'team' differs from the last snapshot, by 0.5 in total variation distance; "
+        "prepare.limits.label_drift requires at most 0.25"
     )
 
 
@@ -206,7 +206,7 @@ def test_drifted_text_lengths_are_refused() -> None:
     rows = [(f"T{n}", f"c{n}", "train", f"text {n:04}", SALES) for n in range(400)]
     refusal = check_examples(*rows, earlier=Earlier(text_lengths={"00000512": 400})).refusal
     assert refusal is not None
-    assert refusal.startswith("the texts are of other lengths than in the last snapshot, by 1 in ")
+    assert refusal.startswith("the distribution of text lengths differs from the last snapshot, by 1 in ")
 
 
 def test_own_suite_reads_batch_statistics(own_suite: Path) -> None:
@@ -215,7 +215,7 @@ def test_own_suite_reads_batch_statistics(own_suite: Path) -> None:
     refusal = check_records(("T1", "", "hello", SALES), folder=own_suite, suite="triage").refusal
     assert refusal == (
         "expect_column_values_to_be_between of suite 'triage' failed for column 'with_answer': "
-        "1 was measured, it asks for at least 2"
+        "measured 1, required at least 2"
     )
 
 
@@ -234,9 +234,9 @@ def test_suite_reads_statistics_of_curation(own_suite: Path) -> None:
     tokens = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "tokens_max", "max_value": 512}}
     (own_suite / "examples_batch.json").write_text(json.dumps({"expectations": [tokens]}), encoding="utf-8")
     row = ("T1", "c1", "train", "hello", SALES)
-    refusal = check_examples(row, folder=own_suite, more_facts={"tokens_max": 600}).refusal
+    refusal = check_examples(row, folder=own_suite, more_stats={"tokens_max": 600}).refusal
     assert refusal is not None
-    assert refusal.endswith("for column 'tokens_max': 600 was measured, it asks for at most 512")
+    assert refusal.endswith("for column 'tokens_max': measured 600, required at most 512")
 
 
 def test_examples_are_counted_by_label_and_length() -> None:

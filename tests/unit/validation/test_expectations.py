@@ -9,15 +9,15 @@ from nightloom.validation.suite_validator import Result, SuiteRun
 from nightloom.validation.suites import Suite
 
 
-def judge(name: str, frame: pl.DataFrame, **kwargs: Any) -> Result:
+def validate(name: str, frame: pl.DataFrame, **kwargs: Any) -> Result:
     run = SuiteRun(Suite("triage", ({"type": name, "kwargs": kwargs},)), ids=["row_id"])
-    run.judge_part(frame)
+    run.validate_part(frame)
     return run.finish(lambda: [frame])[0]
 
 
-def judge_fact(name: str, value: Any, **kwargs: Any) -> Result:
-    expected = {"type": name, "kwargs": {"column": "fact", **kwargs}}
-    return SuiteRun(Suite("triage", (expected,)), facts=["fact"]).finish(list, {"fact": value})[0]
+def validate_stat(name: str, value: Any, **kwargs: Any) -> Result:
+    expected = {"type": name, "kwargs": {"column": "statistic", **kwargs}}
+    return SuiteRun(Suite("triage", (expected,)), stats=["statistic"]).finish(list, {"statistic": value})[0]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_roles_alternate(roles: str | None, success: bool) -> None:
     names = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
     turns = None if roles is None else [{"content": "x", "role": names[role]} for role in roles]
     frame = pl.DataFrame({"row_id": ["T1"], "history": [turns]}, {"row_id": pl.String, "history": HISTORY})
-    result = judge("expect_column_values_to_alternate_roles", frame, column="history")
+    result = validate("expect_column_values_to_alternate_roles", frame, column="history")
     assert (result.success, result.unexpected) == (success, int(not success))
 
 
@@ -49,7 +49,7 @@ def test_conversation_ends_with_an_answer() -> None:
         {"row_id": pl.String, "answer.team": pl.String, "answer.urgency": pl.String},
     )
     columns = ["answer.team", "answer.urgency"]
-    result = judge("expect_conversations_to_end_with_assistant", frame, column_list=columns)
+    result = validate("expect_conversations_to_end_with_assistant", frame, column_list=columns)
     assert result.failing is not None
     assert result.failing["row_id"].to_list() == ["T2", "T3"]
 
@@ -61,7 +61,7 @@ def test_personal_data_is_found_in_turns() -> None:
         {"row_id": pl.String, "text": pl.String, "history": HISTORY},
     )
     for column, row in (("text", "T2"), ("history", "T1")):
-        result = judge("expect_column_values_to_hold_no_pii", frame, column=column)
+        result = validate("expect_column_values_to_hold_no_pii", frame, column=column)
         assert result.failing is not None
         assert result.failing["row_id"].to_list() == [row]
 
@@ -74,7 +74,7 @@ def test_personal_data_is_found_in_turns() -> None:
 def test_white_space_is_noticed(name: str, rows: list[str]) -> None:
     texts = ["", "\u00a0\n", "end ", "a b", None]
     frame = pl.DataFrame({"row_id": ["T1", "T2", "T3", "T4", "T5"], "text": texts})
-    result = judge(name, frame, column="text")
+    result = validate(name, frame, column="text")
     assert result.failing is not None
     assert result.failing["row_id"].to_list() == rows
 
@@ -90,27 +90,27 @@ def test_white_space_is_noticed(name: str, rows: list[str]) -> None:
 )
 def test_newest_time_is_fresh(newest: str | None, success: bool, age: float | None) -> None:
     moment = "2026-11-23T00:00:00+00:00"
-    result = judge_fact("expect_newest_time_to_be_fresh", newest, hours=24, moment=moment)
+    result = validate_stat("expect_newest_time_to_be_fresh", newest, hours=24, moment=moment)
     assert (result.success, result.measured) == (success, age)
 
 
 def test_newest_time_covers_whole_column() -> None:
     frame = pl.DataFrame({"row_id": ["T1", "T2"], "version": ["2026-11-22T23:00:00+00:00", ""]})
     moment = "2026-11-23T00:00:00+00:00"
-    result = judge("expect_newest_time_to_be_fresh", frame, column="version", hours=2, moment=moment)
+    result = validate("expect_newest_time_to_be_fresh", frame, column="version", hours=2, moment=moment)
     assert (result.success, result.measured) == (True, 1.0)
 
 
 def test_volume_is_relative_to_median() -> None:
     name = "expect_volume_to_resemble_earlier_nights"
-    result = judge_fact(name, 300, earlier=[1000, 1200, 900], at_least=0.5, at_most=3.0)
+    result = validate_stat(name, 300, earlier=[1000, 1200, 900], at_least=0.5, at_most=3.0)
     assert (result.success, result.measured) == (False, 0.3)
     assert result.expectation.limit == "at least 0.5 and at most 3"
-    assert judge_fact(name, 300, earlier=[1000, 1200], at_least=0.5, at_most=3.0).success
+    assert validate_stat(name, 300, earlier=[1000, 1200], at_least=0.5, at_most=3.0).success
 
 
 def test_distribution_uses_total_variation() -> None:
     name, earlier = "expect_distribution_to_resemble_last_snapshot", {"sales": 500, "billing": 500}
-    result = judge_fact(name, {"sales": 900, "billing": 100}, earlier=earlier, at_most=0.25)
+    result = validate_stat(name, {"sales": 900, "billing": 100}, earlier=earlier, at_most=0.25)
     assert (result.success, result.measured) == (False, 0.4)
-    assert judge_fact(name, {"sales": 700, "billing": 300}, earlier=earlier, at_most=0.25).success
+    assert validate_stat(name, {"sales": 700, "billing": 300}, earlier=earlier, at_most=0.25).success

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.validation.limits import (
     distance_by_chance,
+    format_number,
     has_usual_volume,
     measure_distance,
     measure_volume,
     resembles,
-    spell_number,
 )
 
 COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 10_000))
@@ -69,4 +69,4 @@ def test_large_samples_obey_the_limit() -> None:
 
 @pytest.mark.parametrize(("number", "text"), [(0.5, "0.5"), (3.0, "3"), (1_000_000, "1000000"), (1 / 3, "0.3333")])
 def test_numbers_are_formatted_plainly(number: float, text: str) -> None:
-    assert spell_number(number) == text
+    assert format_number(number) == text

@@ -25,16 +25,16 @@ def run(
     *expectations: Any,
     parts: Sequence[pl.DataFrame] = (ROWS,),
     ids: Sequence[str] = ("row_id",),
-    facts: Mapping[str, Any] | None = None,
+    stats: Mapping[str, Any] | None = None,
 ) -> list[Result]:
-    judged = SuiteRun(Suite("triage", expectations), ids=ids, facts=facts or {}, parameters={"longest": 5})
+    suite_run = SuiteRun(Suite("triage", expectations), ids=ids, stats=stats or {}, parameters={"longest": 5})
     for part in parts:
-        judged.judge_part(part)
-    return judged.finish(lambda: parts, facts)
+        suite_run.validate_part(part)
+    return suite_run.finish(lambda: parts, stats)
 
 
 def cut(frame: pl.DataFrame, places: Sequence[int]) -> list[pl.DataFrame]:
-    """Return each row to the part that its place names, in any number of parts."""
+    """Return four parts, each with the rows whose place is its number."""
     return [frame.filter(pl.Series([place == number for place in places], dtype=pl.Boolean)) for number in range(4)]
 
 
@@ -102,9 +102,9 @@ def test_missing_column_fails_the_table() -> None:
 def test_only_named_columns_are_read() -> None:
     rows = {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 3}}
     read = []
-    judged = SuiteRun(Suite("triage", (rows, NOT_NULL)), ids=["row_id"])
-    judged.judge_part(ROWS)
-    judged.finish(lambda: read.append("parts") or [ROWS])
+    suite_run = SuiteRun(Suite("triage", (rows, NOT_NULL)), ids=["row_id"])
+    suite_run.validate_part(ROWS)
+    suite_run.finish(lambda: read.append("parts") or [ROWS])
     assert read == ["parts"]
     assert SuiteRun(Suite("triage", (NOT_NULL,))).finish(lambda: pytest.fail("parts were read"))
 
@@ -117,7 +117,7 @@ def test_row_text_is_never_measured() -> None:
 
 def test_statistics_are_columns() -> None:
     expected = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "tokens_max", "max_value": 512}}
-    (result,) = run(expected, facts={"tokens_max": 600, "rows": 3})
+    (result,) = run(expected, stats={"tokens_max": 600, "rows": 3})
     assert result.expectation == Expectation(
         suite="triage",
         name=expected["type"],

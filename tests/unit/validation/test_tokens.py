@@ -131,9 +131,7 @@ def test_suite_quarantines_long_conversations(store: ObjectStore, tiny_model: Pa
     ]
 
 
-def test_only_long_examples_are_encoded(
-    store: ObjectStore, tiny_model: Path, tmp_path: Path, here: list[str]
-) -> None:
+def test_only_long_examples_are_encoded(store: ObjectStore, tiny_model: Path, tmp_path: Path, here: list[str]) -> None:
     tokens = freeze(store, widen(tmp_path / "model", tiny_model))
     bound = find_bound(store, tokens)
     assert check_examples(tokens, "hello", "Hi", bound=bound) == {FITS: 0, COMES_BACK: 0}
@@ -144,9 +142,7 @@ def test_only_long_examples_are_encoded(
     assert here == ["measured"] * 2
 
 
-def test_lossy_examples_are_counted(
-    store: ObjectStore, tiny_model: Path, tmp_path: Path, here: list[str]
-) -> None:
+def test_lossy_examples_are_counted(store: ObjectStore, tiny_model: Path, tmp_path: Path, here: list[str]) -> None:
     tokens = freeze(store, forget_capitals(tmp_path / "model", tiny_model))
     counts = check_examples(tokens, "hello", "Hello", "HELLO", bound=find_bound(store, tokens))
     assert (counts, len(here)) == ({FITS: 0, COMES_BACK: 2}, 1)
