@@ -1,1 +1,1 @@
-"""Curation: give each record an outcome, and turn records into examples."""
+"""Curation: assign each record an outcome, and turn records into examples."""

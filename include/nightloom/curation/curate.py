@@ -80,7 +80,7 @@ def curate_records(
     items: pl.DataFrame = NO_ITEMS,
     failures: pl.DataFrame = NO_FAILURES,
 ) -> Curation:
-    """Give every record an outcome, and collect the examples.
+    """Assign every record an outcome, and collect the examples.
 
     Memory holds one part for each process, and about fifty bytes for each row.
 

@@ -13,8 +13,8 @@ class PlantedReport:
     """Outcomes of planted rows, and what the same checks did to all other rows."""
 
     results: tuple[PlantedResult, ...]
-    sound_rows: int
-    sound_rows_touched: int
+    other_rows: int
+    other_rows_changed: int
 
 
 def measure_planted(ledger: pl.DataFrame, planted: pl.DataFrame) -> PlantedReport:
@@ -38,11 +38,11 @@ def measure_planted(ledger: pl.DataFrame, planted: pl.DataFrame) -> PlantedRepor
         .agg(planted=pl.len(), as_expected=pl.col("right").sum())
         .sort("kind", "outcome", "rule")
     )
-    sound = ledger.join(planted, on="row_id", how="anti").filter(pl.col("outcome") != "superseded")
-    taken = Counter(sound["rule"].drop_nulls())
+    others = ledger.join(planted, on="row_id", how="anti").filter(pl.col("outcome") != "superseded")
+    taken = Counter(others["rule"].drop_nulls())
     results = ({**line, "sound_taken": taken[line["rule"]] if line["rule"] else None} for line in fared.to_dicts())
     return PlantedReport(
         results=tuple(PlantedResult.model_validate(line) for line in results),
-        sound_rows=len(sound),
-        sound_rows_touched=int((sound["outcome"] != "kept").sum()),
+        other_rows=len(others),
+        other_rows_changed=int((others["outcome"] != "kept").sum()),
     )

@@ -15,7 +15,10 @@ from nightloom.curation.minhash import Signatures
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A folder with the files of each part. Row `n` of a part has number `first + n`, where `first` is its first row's."""
+    """A folder with the files of each part.
+
+    Row `n` of a part has the number `first + n`, where `first` is the number of the part's first row.
+    """
 
     folder: Path
 

@@ -305,8 +305,8 @@ def _publish_preparation(night: Night, curated_id: CuratedId, snapshot: Snapshot
         labels=counted.labels,
         text_lengths=counted.text_lengths,
         planted=planted.results if planted else (),
-        sound_rows=planted.sound_rows if planted else None,
-        sound_rows_touched=planted.sound_rows_touched if planted else None,
+        sound_rows=planted.other_rows if planted else None,
+        sound_rows_touched=planted.other_rows_changed if planted else None,
     )
     return night.publish(Preparation(content=content))
 

@@ -93,7 +93,7 @@ def _scan(cleaned: CleanText, scanners: ScannersWithActions) -> CleanText:
 
 
 def _tabulate(texts: pl.Series, touched: Mapping[int, CleanText]) -> pl.DataFrame:
-    """Return the table of all texts, of which only some were changed or refused."""
+    """Return the table of all texts; only some were changed or refused."""
     lines = [(one.text, ",".join(one.repairs), *_split_reason(one.reason)) for one in touched.values()]
     changes = pl.DataFrame(lines, _COLUMNS, orient="row")
     nothing = pl.lit(None, pl.String)

@@ -39,7 +39,7 @@ def extract_records(
         night: The night whose cut is read, or None to read everything (eval sets).
         window_days: Length of the window before the end of the cut.
         added: More rows (RECORDS), which are left out if the source has them.
-        erased: SHA-256 of the ids of erased rows, of which only id and version are kept.
+        erased: SHA-256 of the ids of erased rows; only their id and version are kept.
 
     Raises:
         SchemaError: A column is missing, or its values cannot be used.

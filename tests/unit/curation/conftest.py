@@ -38,7 +38,7 @@ def settings() -> Prepare:
 
 @pytest.fixture
 def records() -> MakeRecords:
-    """Makes records of rows: id, version, text, answer."""
+    """Make records from rows of id, version, text and answer."""
 
     def make(*rows: Row) -> pl.DataFrame:
         return pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort(
@@ -50,7 +50,7 @@ def records() -> MakeRecords:
 
 @dataclass(frozen=True)
 class Curated:
-    """What curation came to, as frames; with the ledger's blobs, for the night after."""
+    """The result of curation as frames, and the ledger's blobs for the next night."""
 
     examples: pl.DataFrame
     ledger: pl.DataFrame

@@ -1,4 +1,4 @@
-"""Accounts: counts that add up, and results that depend on the rows alone."""
+"""Accounts: counts add up, and results depend only on the rows."""
 
 import polars as pl
 import pytest

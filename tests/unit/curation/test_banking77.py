@@ -1,4 +1,4 @@
-"""Real queries of a bank's customers: what is refused and merged, and that nothing else is."""
+"""Real queries of a bank's customers: all are accounted for, and few are refused or merged."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Clusters: they keep their names over nights, and no row ever moves between splits."""
+"""Clusters: ids stay over nights, and no row moves between splits."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ BRIDGE = "my card has not arrived although i ordered it more than two weeks ago 
 
 @pytest.fixture
 def keeping(settings: Prepare) -> Prepare:
-    """Near-duplicates stay, and are near from 0.5 on; four rows in ten are held out."""
+    """Near-duplicates are kept, from a similarity of 0.5; four rows in ten are held out."""
     changes = {"near_duplicates": "keep", "near_duplicate_similarity": 0.5, "split": Split(selection=0.2, test=0.2)}
     return settings.model_copy(update=changes)
 

@@ -1,4 +1,4 @@
-"""Contamination: what rows repeat of evaluation items, and what is left of it in the rows that stay."""
+"""Contamination: refused rows, and the overlap of items with the remaining rows."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Curation: each rule by its smallest case, and what holds for any records."""
+"""Curation: each rule by its smallest case, and properties for any records."""
 
 import hashlib
 from collections.abc import Mapping

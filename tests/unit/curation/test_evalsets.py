@@ -1,4 +1,4 @@
-"""Eval sets: what becomes an item, and what an eval set is named by."""
+"""Eval sets: which rows become items, and what the id depends on."""
 
 import pytest
 from nightloom.artifacts.data import EvalSetManifest, Records, RecordsContent
@@ -20,7 +20,7 @@ def freeze(store: ObjectStore, records: MakeRecords, answer: dict[str, AnswerFie
 
 
 class Freeze:
-    """Freezes rows as the eval set `gold`."""
+    """Freeze rows as the eval set `gold`."""
 
     def __init__(
         self, store: ObjectStore, records: MakeRecords, answer: dict[str, AnswerField], settings: Prepare

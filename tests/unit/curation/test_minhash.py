@@ -1,4 +1,4 @@
-"""Similarity: the definition, and signatures against brute force."""
+"""MinHash: the similarity by its definition, and signatures against brute force."""
 
 import random
 
@@ -36,7 +36,7 @@ def test_shingles_are_character_5_grams() -> None:
 
 
 def test_similarity_is_share_of_common_shingles() -> None:
-    # 6 and 7 shingles, of which 6 are common.
+    # 6 and 7 shingles; 6 are common.
     assert jaccard(*shingle_texts(["where card", "where cards"])) == pytest.approx(6 / 7)
 
 

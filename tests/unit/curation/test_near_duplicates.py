@@ -20,7 +20,7 @@ INVOICE = "the invoice of last month shows a service that we never ordered"
 
 
 def relate(folder: Path, parts: list[list[str]], items: list[str] = [], similarity: float = 0.8) -> NearDuplicates:  # noqa: B006
-    """Relate comparable texts that lie in several parts."""
+    """Find near-duplicates among comparable texts in several parts."""
     scratch = Scratch(folder)
     for part, texts in enumerate([*parts, items]):
         rows = pl.DataFrame({"compared": texts, "outcome": None}, {"compared": pl.String, "outcome": pl.String})

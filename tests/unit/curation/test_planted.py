@@ -1,4 +1,4 @@
-"""Planted rows against the ledger, and sound rows that were touched."""
+"""Planted rows: their outcomes in the ledger, and changes of other rows."""
 
 import polars as pl
 from nightloom.artifacts.data import PlantedResult
@@ -61,7 +61,7 @@ def test_superseded_and_planted_rows_are_ignored() -> None:
         ("T4", "repaired", "whitespace"),
     )
     report = measure_planted(ledger, make_planted(("T1", "key", "quarantined", "secret")))
-    assert (report.sound_rows, report.sound_rows_touched) == (3, 2)
+    assert (report.other_rows, report.other_rows_changed) == (3, 2)
 
 
 def test_valid_rows_count_under_their_rule() -> None:

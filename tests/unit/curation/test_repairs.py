@@ -1,4 +1,4 @@
-"""Repairs: a row that was repaired is counted under a rule, whichever operation changed it."""
+"""Repairs: a repaired row is counted under one operation."""
 
 import polars as pl
 import pytest

@@ -1,4 +1,4 @@
-"""Tokens: rows that are too long for the model or do not survive its tokenizer, and bytes that tell of none."""
+"""Tokens: rows too long for the model or changed by its tokenizer, and the bound by bytes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Texts that are made of what the scanners look for, whole and in pieces."""
+"""Texts made of pieces that scanners look for."""
 
 from hypothesis import strategies as st
 
@@ -18,4 +18,4 @@ PIECES = (
 )  # fmt: skip
 
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
-"""Texts of pieces that mean something to a scanner, and of any characters whatever."""
+"""Texts of pieces that scanners look for, and of any characters."""

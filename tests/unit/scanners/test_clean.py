@@ -1,4 +1,4 @@
-"""Cleaning: repairs, findings and policies, on any text whatever."""
+"""Cleaning: repairs, reasons and actions, for any text."""
 
 import json
 import os

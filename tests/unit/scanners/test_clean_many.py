@@ -1,4 +1,4 @@
-"""Cleaning many texts at once: the same as one by one, whatever the text, and quickly."""
+"""Cleaning many texts at once: the same result as one by one, for any text."""
 
 import json
 import os
@@ -97,7 +97,7 @@ def test_texts_to_change_are_marked(name: str, text: str) -> None:
 
 
 def characters() -> list[str]:
-    """Every character of the planes that texts are written in, but for most of the Chinese and Korean ones."""
+    """Every character in use for texts, except most Chinese and Korean ones."""
     codes = (
         *range(0x3500),
         *range(0x9F00, 0xAD00),

@@ -1,4 +1,4 @@
-"""Conversations: messages and answers are cleaned as the text is, and the first bad one is the reason."""
+"""Conversations: messages and answers are cleaned like the text, and the first bad one is the reason."""
 
 from typing import Any
 

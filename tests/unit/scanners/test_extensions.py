@@ -1,4 +1,4 @@
-"""Extensions: the example of docs/recipes.md, installed as a package would be, is a scanner like ours."""
+"""Extensions: the example scanner of docs/recipes.md, installed as a package."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install the documentation's example as a package; or with more lines at its end."""
+    """Install the documentation's example as a package, with optional lines at its end."""
 
     def write(more: str = "") -> None:
         (tmp_path / "serials_nightloom.py").write_text(f"{EXAMPLE}{more}\n")

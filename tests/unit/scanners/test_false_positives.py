@@ -1,4 +1,4 @@
-"""Lookalikes: what has the form of personal data and is left, beside what has it and is taken."""
+"""False positives: text that looks like personal data is ignored, and real matches are kept."""
 
 import pytest
 from nightloom.scanners.base import redact

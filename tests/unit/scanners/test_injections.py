@@ -1,4 +1,4 @@
-"""Prompt injections: families of phrases, and sound tickets that use the same words."""
+"""Prompt injections: kinds of phrases, and harmless tickets with the same words."""
 
 import pytest
 from nightloom.scanners.injections import find_injections

@@ -1,4 +1,4 @@
-"""Markup: what an HTML message shows, and that angle brackets in other texts stay."""
+"""Markup: visible text of HTML messages, and angle brackets that stay in other texts."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Normalising: what each operation changes, and that a sound text is left alone."""
+"""Normalising: changes of each operation, and clean texts that stay unchanged."""
 
 import pytest
 from hypothesis import example, given

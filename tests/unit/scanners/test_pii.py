@@ -1,4 +1,4 @@
-"""Personal data: what is found, what is not, and that nothing is asked of the network."""
+"""Personal data: matches and false positives, without the network."""
 
 import socket
 import subprocess

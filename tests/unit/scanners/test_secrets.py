@@ -1,9 +1,9 @@
-"""Secrets: known forms, and words about secrets that give nothing away."""
+"""Secrets: known forms, and harmless words about secrets."""
 
 import pytest
 from nightloom.scanners.secrets import find_secrets
 
-# Put together here, so that nobody's scanner takes this file for a leak.
+# Put together here, so that other secret scanners do not report this file.
 SECRETS = {
     "aws_access_key": "AKIA" + "IOSFODNN7EXAMPLE",
     "github_token": "ghp_" + "a1B2" * 9,

@@ -1,3 +1,3 @@
-"""Nothing lies in the store that the registry does not know."""
+"""A store whose objects are all in the registry."""
 
 from tests.factories.stores import indexed_store  # noqa: F401

@@ -1,4 +1,4 @@
-"""Diff: each row that differs once, by the weightiest change, whatever file it lies in."""
+"""Diff: each changed row once, by its weightiest change."""
 
 from collections.abc import Callable
 from datetime import date
@@ -35,7 +35,7 @@ def freeze_in(store: ObjectStore, rows: list[dict[str, Any]]) -> str:
 
 @pytest.fixture
 def freeze(store: ObjectStore) -> Freeze:
-    """Freezes rows in small shards."""
+    """Freeze rows in small shards."""
     return lambda rows: freeze_in(store, rows)
 
 

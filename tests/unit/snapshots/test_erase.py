@@ -1,4 +1,4 @@
-"""Erasing across nights and recipes: what holds the row is rewritten, and what merely has the same key is not."""
+"""Erasure across nights and recipes: blobs with the row are rewritten, others with the same key are not."""
 
 import polars as pl
 import pytest
@@ -90,7 +90,7 @@ def test_shared_row_is_erased_everywhere(store: ObjectStore, registry: Database)
 
 
 def test_token_ids_are_erased_too(store: ObjectStore, registry: Database) -> None:
-    """They tell its words to who has the tokenizer."""
+    """Token ids reveal the text to a person with the tokenizer."""
     put_records(store, registry, "triage", "my name is Ann")
     rows = [(row_id, "train", [71, 72, number], [False, True, True]) for number, row_id in enumerate(["T1", "T2"])]
     frame = put_frame(store, pl.DataFrame(rows, TOKENS, orient="row"), TOKENS)

@@ -1,4 +1,4 @@
-"""Export: a folder that DuckDB, Polars, pandas, pyarrow and `datasets` read without us."""
+"""Export: a folder for DuckDB, Polars, pandas, pyarrow and `datasets`."""
 
 import json
 from datetime import date

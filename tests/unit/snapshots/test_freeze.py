@@ -1,4 +1,4 @@
-"""Freezing: ids by content, files that cover the rows, nothing done twice, and every damage found."""
+"""Freezing: ids by content, files that cover the rows, caching, and verification."""
 
 import shutil
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def put_curated(store: ObjectStore, refusal: str | None = None) -> str:
 
 @pytest.fixture
 def freeze(store: ObjectStore, tmp_path: Path) -> Freeze:
-    """Freezes rows in shards of three."""
+    """Freeze rows in shards of three."""
 
     def call(rows: list[Row] = ROWS, *, most: int = 3, memory: str = "memory", night: date = NIGHT) -> Snapshot:
         table = pl.DataFrame(rows, EXAMPLES, orient="row").to_arrow(compat_level=pl.CompatLevel.oldest())

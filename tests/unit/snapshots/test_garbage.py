@@ -1,4 +1,4 @@
-"""Garbage: what nothing names goes after two grace periods, and nothing else ever does."""
+"""Garbage: unreferenced objects are deleted after two grace periods, and nothing else is."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -50,7 +50,7 @@ Collect = Callable[..., dict[str, int]]
 
 @pytest.fixture
 def collect(store: ObjectStore, registry: Database) -> Collect:
-    """Collects garbage some days from now, and gives the number of objects by action."""
+    """Collect garbage some days from now, and count the objects by action."""
 
     def call(days: float = 0, *, dry_run: bool = False) -> dict[str, int]:
         now = utc_now() + timedelta(days=days)
@@ -327,7 +327,7 @@ def test_imported_adapter_is_kept(store: ObjectStore, registry: Database, collec
 
 
 def test_stage_result_is_kept(store: ObjectStore, registry: Database, collect: Collect) -> None:
-    """Three tries: what the first made is gone, what the second made is kept, the third is the last."""
+    """Three attempts: the first one's result is gone, the second one's is kept, the third is the last."""
     for try_, status in enumerate(("failed", "refused", "nothing_new")):
         records = put_records(store, b"rows of try %d" % try_)
         with registry.transaction() as session:
@@ -342,7 +342,7 @@ def test_stage_result_is_kept(store: ObjectStore, registry: Database, collect: C
 def test_faster_writer_loses_nothing(
     store: ObjectStore, registry: Database, collect: Collect, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A night finds an old blob there, does not send it, and names it while it is being moved away."""
+    """A night finds an old blob, does not send it, and names it while it moves into the trash."""
     blob = store.put_blob(b"rows")
     written: list[Records] = []
 
@@ -361,7 +361,7 @@ def test_faster_writer_loses_nothing(
 
 
 def test_trashed_blob_outlives_its_manifest(store: ObjectStore, collect: Collect, s3: Any) -> None:
-    """Whoever finds the manifest takes it for sound, and may name it until it has waited in the trash too."""
+    """A night that finds the manifest may name it until it has waited in the trash too."""
     records = put_records(store)
     move_to_trash(store, blob_key(records.content.parts[0]))
     assert collect(3) == {"into trash": 1, "waits in trash": 1}
@@ -379,7 +379,7 @@ def test_slower_writer_sends_again(store: ObjectStore, registry: Database, colle
 
 
 def test_trashed_result_is_not_reused(store: ObjectStore, collect: Collect) -> None:
-    """Whoever found it would name what is about to be deleted."""
+    """A night that found it would name an object that is about to be deleted."""
     records = put_records(store)
     collect(3)
     assert store.find(Records, records.content) is None

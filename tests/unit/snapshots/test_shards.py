@@ -1,4 +1,4 @@
-"""Shards: cut by their rows, so that a change leaves the others as they are; and remembered without being trusted."""
+"""Shards: content-defined cuts, and a cache that is never trusted."""
 
 import itertools
 from pathlib import Path

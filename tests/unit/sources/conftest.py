@@ -23,7 +23,7 @@ def tickets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
 
 @pytest.fixture
 def csv_file(tmp_path: Path) -> Callable[[bytes], FilesSource]:
-    """Makes a source of a file with these bytes."""
+    """Make a source from a file with these bytes."""
 
     def write(data: bytes) -> FilesSource:
         (tmp_path / "rows.csv").write_bytes(data)

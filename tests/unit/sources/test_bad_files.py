@@ -1,4 +1,4 @@
-"""Bad files: what a hostile, torn or changing file does to a night, seen from the records that come of it."""
+"""Bad files: hostile, truncated or changing files, by the records that they give."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ Extract = Callable[[], list[tuple[Any, ...]]]
 
 @pytest.fixture
 def extract(store: ObjectStore, tmp_path: Path) -> Extract:
-    """Extract all files of the folder and give id, text and answer of the records."""
+    """Extract all files of the folder, and return id, text and answer of the records."""
 
     def run() -> list[tuple[Any, ...]]:
         source = FilesSource(kind="files", path=str(tmp_path))
@@ -44,7 +44,7 @@ def write_parquet(path: Path, **columns: Any) -> bytes:
 
 
 def varint(number: int) -> bytes:
-    """Spell a number as Parquet's footer does."""
+    """Encode a number like Parquet's footer."""
     number, formatted = number << 1, b""
     while number > 0x7F:
         formatted, number = formatted + bytes([number & 0x7F | 0x80]), number >> 7
@@ -52,7 +52,7 @@ def varint(number: int) -> bytes:
 
 
 def forge_footer(data: bytes, old: int, new: int) -> bytes:
-    """Have a Parquet footer declare another number than it did, wherever that stood."""
+    """Replace a number in a Parquet footer."""
     (length,) = struct.unpack("<I", data[-8:-4])
     body, footer = data[: -8 - length], data[-8 - length : -8]
     assert varint(old) in footer

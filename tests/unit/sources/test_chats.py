@@ -1,4 +1,4 @@
-"""Chats: each format of the field gives the same records, and what is no conversation is kept with the reason."""
+"""Chats: each format gives the same records, and an invalid conversation is kept with the reason."""
 
 import json
 from typing import Any

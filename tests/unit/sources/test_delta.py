@@ -1,4 +1,4 @@
-"""Delta Lake: a table is read as it stood at the cut, and again the same."""
+"""Delta Lake: a table is read as of the cut, reproducibly."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ def night_until(moment: datetime) -> NightCut:
 
 
 def write(folder: Path | str, rows: dict[str, list[Any]], **options: Any) -> datetime:
-    """Write a version and give a time after it, before which nothing else is written."""
+    """Write a version, and return a time after it, before the next one."""
     deltalake.write_deltalake(folder, pl.DataFrame(rows).to_arrow(), **options)
     after = utc_now() + timedelta(milliseconds=2)
     while utc_now() <= after:  # Delta counts milliseconds

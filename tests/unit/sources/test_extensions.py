@@ -1,4 +1,4 @@
-"""Extensions: the example of docs/recipes.md, installed as a package would be, is a source like the others."""
+"""Extensions: the example source of docs/recipes.md, installed as a package."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ from nightloom.sources.tables import read_table
 ROOT = Path(__file__).parents[3]
 DOC = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 NIGHT = NightCut("triage", date(2026, 11, 23), datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
-# What the example leaves to its reader: two pages, of which the second holds a row of tomorrow.
+# A part that the example leaves to its reader: two pages; the second holds a row of tomorrow.
 FETCH_PAGES = """
 def fetch_pages(url, since):
     assert (url, since[:10]) in (("https://desk", "2026-11-21"), ("https://desk", ""))
@@ -87,10 +87,10 @@ def check(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> list[str]
     (folder / "support_triage" / "1.yaml").touch()
     monkeypatch.setenv("NIGHTLOOM_PROMPTS_DIR", str(folder))
     get_settings.cache_clear()
-    sound = (ROOT / "tests" / "golden" / "triage.yaml").read_text(encoding="utf-8")
+    recipe = (ROOT / "tests" / "golden" / "triage.yaml").read_text(encoding="utf-8")
     old = '{kind: files, path: "{data}/clean.csv"}'
-    assert old in sound
-    (folder / "triage.yaml").write_text(sound.replace(old, f"{{kind: {kind}, options: {{url: x}}}}"))
+    assert old in recipe
+    (folder / "triage.yaml").write_text(recipe.replace(old, f"{{kind: {kind}, options: {{url: x}}}}"))
     mistakes = check_recipe(folder / "triage.yaml")
     get_settings.cache_clear()
     return [mistake.remedy for mistake in mistakes if mistake.where.endswith("kind")]

@@ -1,4 +1,4 @@
-"""Files: each format gives the same rows, and whatever is wrong with a file refuses all of it."""
+"""Files: each format gives the same rows, and a damaged file is refused whole."""
 
 import csv
 import errno

@@ -1,4 +1,4 @@
-"""Spelling: a value has the same text whatever source it came from, and whichever way it was turned into text."""
+"""Formatting: a value has the same text for all sources and code paths."""
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Tables: what a query or a file gives, and the sentences for those that cannot be read."""
+"""Tables: rows of queries and files, and messages for unreadable ones."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Checks: what refuses a batch, what sends a row to quarantine, and what is only counted."""
+"""Checks: refused batches, quarantined rows, and counted warnings."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Data Docs: Great Expectations' page of one run, with nothing in it from outside or from a row."""
+"""Data Docs: the page of one run, without external resources or row texts."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Expectations of our own, by name in a suite, as a team writes them."""
+"""Expectations: our own, by name in a suite."""
 
 from typing import Any
 

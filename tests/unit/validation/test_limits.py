@@ -1,4 +1,4 @@
-"""Limits: what is usual, and how much of a difference chance explains."""
+"""Limits: usual volumes, and differences that chance explains."""
 
 import numpy as np
 import pytest

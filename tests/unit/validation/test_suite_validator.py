@@ -1,4 +1,4 @@
-"""Judging: part by part or as a whole, a suite says the same however its rows are cut."""
+"""Suite validator: a suite gives the same results however its rows are cut into parts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Suites: loaded from Great Expectations' JSON, refused in a sentence."""
+"""Suites: loaded from Great Expectations' JSON, or refused with a message."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tokens in suites: planted rows that are too long or do not come back are found, and bytes clear the others."""
+"""Tokens in suites: rows that are too long or lossy are found, and the byte bound clears others."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def freeze(store: ObjectStore, folder: Path, content: str = "{{ text }}") -> Tok
 
 
 def forget_capitals(folder: Path, model: Path) -> Path:
-    """Copy a model whose tokenizer then does not give text back."""
+    """Copy a model with a lossy tokenizer."""
     shutil.copytree(model, folder)
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer["normalizer"] = {"type": "Lowercase"}
@@ -57,7 +57,7 @@ def forget_capitals(folder: Path, model: Path) -> Path:
 
 
 def widen(folder: Path, model: Path) -> Path:
-    """Copy a model whose context then is 200 tokens."""
+    """Copy a model with a context of 200 tokens."""
     shutil.copytree(model, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 200}), encoding="utf-8")
@@ -65,7 +65,7 @@ def widen(folder: Path, model: Path) -> Path:
 
 
 def write_suite(folder: Path) -> Path:
-    """Write the standard suites, and one of a recipe that asks for both."""
+    """Write the standard suites, and a recipe's suite with both expectations."""
     shutil.copytree(STANDARD, folder)
     kwargs = {"column_list": ["text", "history", "answer"], "budget": {"$PARAMETER": "token_budget"}}
     document = {"name": "triage", "expectations": [{"type": name, "kwargs": kwargs} for name in (FITS, COMES_BACK)]}
@@ -84,7 +84,7 @@ def check_records(
 
 
 def check_examples(tokens: TokenBudget, *texts: str, **more: Any) -> dict[str, int]:
-    """Return how many rows failed each of the two expectations; they must not refuse the batch."""
+    """Return the number of failed rows for both expectations, which must not refuse the batch."""
     lines = [(f"T{n}", f"c{n}", "train", text, SALES, None, None) for n, text in enumerate(texts)]
     frame = pl.DataFrame(lines, EXAMPLES, orient="row")
     found = validate_examples(lambda: [frame], ANSWER, SETTINGS, STANDARD, tokens=tokens, **more)
@@ -94,7 +94,7 @@ def check_examples(tokens: TokenBudget, *texts: str, **more: Any) -> dict[str, i
 
 @pytest.fixture
 def here(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Tokens are counted in this process, from the store in memory; gives what was asked for."""
+    """Count tokens in this process with the store in memory, and record the requests."""
     monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
     for cached in (get_settings, module._measure):
         cached.cache_clear()
