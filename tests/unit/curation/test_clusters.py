@@ -35,26 +35,20 @@ def find_places(curated: Curated) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_cluster_id_survives_its_oldest_row(
-    records: MakeRecords, answer: Answer, keeping: Prepare
-) -> None:
+def test_cluster_id_survives_its_oldest_row(records: MakeRecords, answer: Answer, keeping: Prepare) -> None:
     before = curate(records(("T1", "1", OLD, SALES), ("T2", "2", NEW, SALES)), answer, keeping)
     after = curate(records(("T2", "2", NEW, SALES), ("T3", "3", NEW + " again", SALES)), answer, keeping, before=before)
     name = find_places(before)["T1"]
     assert find_places(after) == {"T2": name, "T3": name}
 
 
-def test_merged_row_keeps_cluster_without_survivor(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_merged_row_keeps_cluster_without_survivor(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     before = curate(records(("T1", "1", OLD, SALES), ("T2", "2", NEW, SALES)), answer, settings)
     after = curate(records(("T2", "2", NEW, SALES)), answer, settings, before=before)
     assert find_places(after)["T2"] == find_places(before)["T1"]
 
 
-def test_split_survives_changed_shares(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_split_survives_changed_shares(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     rows = records(*((f"T{n}", "1", f"{word} is broken since the update", SALES) for n, word in enumerate(_WORDS)))
     before = curate(rows, answer, settings.model_copy(update={"split": Split(selection=0, test=0)}))
     after = curate(rows, answer, settings.model_copy(update={"split": Split(selection=0.4, test=0.4)}), before=before)
@@ -89,9 +83,7 @@ def test_row_between_splits_is_quarantined(records: MakeRecords, answer: Answer,
     assert three.quarantine.select("rule", "measured").rows() == [("bridges_splits", "test,train")]
 
 
-def test_row_between_clusters_joins_them(
-    records: MakeRecords, answer: Answer, keeping: Prepare
-) -> None:
+def test_row_between_clusters_joins_them(records: MakeRecords, answer: Answer, keeping: Prepare) -> None:
     all_in_training = keeping.model_copy(update={"split": Split(selection=0, test=0)})
     before = curate(records(("T1", "1", OLD, SALES), ("T2", "2", OTHER, SALES)), answer, all_in_training)
     assert before.ledger["cluster_id"].n_unique() == 2

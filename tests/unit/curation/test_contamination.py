@@ -49,9 +49,7 @@ def test_reason_holds_repeated_share(records: MakeRecords, answer: Answer, setti
     assert curated.quarantine.select("measured", "threshold").rows() == [("1.0 of 8-grams", "0.7")]
 
 
-def test_item_repeated_little_is_clean(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_item_repeated_little_is_clean(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     curated = curate(records(("T1", "", AROUND, SALES), ("T2", "", HALF, SALES)), answer, settings, [ITEM, "Short one"])
     assert curated.contamination is not None
     one, two = curated.contamination.select("clean", "grams_8", "grams_13", "spans").rows()
@@ -61,9 +59,7 @@ def test_item_repeated_little_is_clean(
     assert ITEM[0:47] == "The courier left my parcel with a neighbour who"
 
 
-def test_item_repeated_by_several_is_contaminated(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_item_repeated_by_several_is_contaminated(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     words = ITEM.removesuffix(".").split()
     rows = records(
         ("T1", "", f"{' '.join(words[:11])} and now I have to wait for nothing, which is a shame", SALES),

@@ -62,9 +62,7 @@ def test_refused_text_is_kept_as_received(records: MakeRecords, answer: Answer, 
     ]
 
 
-def test_repaired_row_counts_under_weightiest_repair(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_repaired_row_counts_under_weightiest_repair(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     curation = curate(records(("T1", "", "cafÃ©:  ann@example.com", SALES)), answer, settings)
     line = curation.ledger.select("outcome", "rule", "repairs").row(0)
     assert line == ("repaired", "pii", "fix_encoding,whitespace,pii")
@@ -208,9 +206,7 @@ def test_secret_in_turn_refuses_row(records: MakeRecords, answer: Answer, settin
     assert outcomes(curate(frame, answer, settings)) == {"T1": ("quarantined", "secret")}
 
 
-def test_history_separates_equal_questions(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_history_separates_equal_questions(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     histories = [
         [{"content": (word * 40).strip(), "role": "user"}, {"content": "Go on.", "role": "assistant"}]
         for word in ("card ", "lamp ")
@@ -220,9 +216,7 @@ def test_history_separates_equal_questions(
     assert outcomes(curation) == {"T1": ("kept", None), "T2": ("kept", None)}
 
 
-def test_invalid_conversation_is_refused_with_reason(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_invalid_conversation_is_refused_with_reason(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     frame = records(("T1", "", "[1, 2]", None))
     frame = frame.with_columns(history=pl.Series([mark_no_chat("no message is a user's")], dtype=HISTORY))
     quarantine = curate(frame, answer, settings).quarantine
@@ -271,9 +265,7 @@ def test_release_waives_suite_refusal(records: MakeRecords, answer: Answer, sett
     assert outcomes(curation) == {"T1": ("kept", None)}
 
 
-def test_deleted_row_supersedes_all_versions(
-    records: MakeRecords, answer: Answer, settings: Prepare
-) -> None:
+def test_deleted_row_supersedes_all_versions(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     frame = records(("T1", "1", CARD, SALES), ("T1", "2", CARD, SALES), ("T2", "1", INVOICE, SALES))
     frame = frame.with_columns(deleted=(pl.col("row_id") == "T1") & (pl.col("version") == "2"))
     assert outcomes(curate(frame, answer, settings)) == {

@@ -87,9 +87,7 @@ def test_earlier_turns_count(tiny_store: tuple[ObjectStore, str]) -> None:
     assert rows["rule"].to_list() == ["too_many_tokens"]
 
 
-def test_lossy_text_is_refused(
-    tiny_store: tuple[ObjectStore, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lossy_text_is_refused(tiny_store: tuple[ObjectStore, str], monkeypatch: pytest.MonkeyPatch) -> None:
     store, base = tiny_store
     monkeypatch.setattr(TokenEncoder, "count", lambda *_: [TokenCount(3, round_trip=False)])
     monkeypatch.setattr(TokenBound, "may_fail", lambda _: pl.lit(value=True))

@@ -65,7 +65,7 @@ def test_other_version_is_refused(install: Install) -> None:
     install()
     checks = make_checks(scanners={"serial_numbers": "redact"})
     install("SERIALS = Scanner('serial_numbers', 2, 10, find_serials)")
-    with pytest.raises(InputError, match="has version 2 here, and 1 is asked for"):
+    with pytest.raises(InputError, match="has version 2 here, but version 1 is required"):
         clean_text("text", checks)
 
 

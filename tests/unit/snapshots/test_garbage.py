@@ -289,7 +289,9 @@ def test_unindexed_manifest_stops_the_collection(
     records = put_records(store)
     forget_manifests(registry, [records.id])
     before = dict(s3.objects)
-    with pytest.raises(RegistryError, match=f"records {records.id}, so nothing is deleted; `nightloom registry reb"):
+    with pytest.raises(
+        RegistryError, match=f"records {records.id}, so nothing is deleted; run `nightloom registry reb"
+    ):
         collect(3)
     assert {key: body for key, body in s3.objects.items() if "owner" not in key} == before
     rebuild_index(store, registry)

@@ -176,7 +176,7 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.jsonl", b'{"id": 1, "id": 2}', "line 1 .* a key stands twice"),
         ("x.jsonl", b'{"id": "\\ud800"}', "line 1 is not usable JSON: .*surrogates"),
         ("x.jsonl", b'{"id": ' + _BOMB + b"}", "line 1 .* nested too deeply"),
-        ("x.jsonl", b'{"id": 1}\n{"id": ', "line 2 is not JSON"),
+        ("x.jsonl", b'{"id": 1}\n{"id": ', "line 2 is not usable JSON"),
         ("x.jsonl", b"[1]", "values that are not objects"),
         ("x.jsonl", b'{"id": "\xff"}', "is not UTF-8"),
         ("x.jsonl", b'{"no": 1}', "has no column 'id'. Known: no"),

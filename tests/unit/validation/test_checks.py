@@ -129,12 +129,12 @@ def test_valid_examples_pass() -> None:
 
 def test_cluster_in_two_splits_is_refused() -> None:
     refusal = check_examples(("T1", "c1", "train", "hello", SALES), ("T2", "c1", "test", "hello.", SALES)).refusal
-    assert refusal == "1 clusters of near-duplicates lie in more than one split"
+    assert refusal == "1 clusters of near-duplicates are in more than one split"
 
 
 def test_batch_without_training_rows_is_refused() -> None:
     refusal = check_examples(("T1", "c1", "test", "hello", SALES)).refusal
-    assert refusal == "no row is left for training; `nightloom quarantine list` says why each was refused"
+    assert refusal == "no row is left for training; `nightloom quarantine list` shows why each row was refused"
 
 
 @pytest.mark.parametrize(

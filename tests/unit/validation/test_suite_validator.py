@@ -136,7 +136,7 @@ def test_statistics_are_columns() -> None:
         pytest.param({"type": "expect_wonders", "kwargs": {}}, "expect_wonders", id="unknown expectation"),
         pytest.param({**NOT_NULL, "kwargs": {}}, "column", id="argument missing"),
         pytest.param({"kwargs": {}}, "type", id="no type"),
-        pytest.param("not null", "expectation", id="no mapping"),
+        pytest.param("not null", "mapping", id="no mapping"),
         pytest.param({**NOT_NULL, "severity": "fatal"}, "fatal", id="unknown severity"),
         pytest.param({**SHORT, "kwargs": {"column": "text", "max_value": {"$PARAMETER": "x"}}}, "x", id="parameter"),
     ],
