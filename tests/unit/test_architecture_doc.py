@@ -35,10 +35,10 @@ def defines(body, names):
 
 
 def test_tables_hold_every_package_in_its_layer():
-    told = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+    listed = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
     layers = [(str(n), package) for n, layer in enumerate(LAYERS, 1) for package in layer.split()]
-    assert told == [(number, package, first_line(package)) for number, package in layers]
-    assert sorted(package for _, package, _ in told) == FOLDERS
+    assert listed == [(number, package, first_line(package)) for number, package in layers]
+    assert sorted(package for _, package, _ in listed) == FOLDERS
 
 
 def test_walks_name_many_functions():
