@@ -75,8 +75,8 @@ READERS = {
     "Prepare.token_budget": "nightloom.nightly.prepare:_freeze_tokenizer",
     "Prepare.near_duplicate_similarity": "nightloom.curation.passes:Batch.scan",
     "Prepare.eval_containment": "nightloom.curation.curate:_measure_items",
-    "Prepare.near_duplicates": "nightloom.curation.curate:_settle_related",
-    "Prepare.contradictions": "nightloom.curation.curate:_settle_related",
+    "Prepare.near_duplicates": "nightloom.curation.curate:_decide_related",
+    "Prepare.contradictions": "nightloom.curation.curate:_decide_related",
     "Prepare.pii": "nightloom.recipes.schema:Prepare.actions",
     "Prepare.secrets": "nightloom.recipes.schema:Prepare.actions",
     "Prepare.prompt_injections": "nightloom.recipes.schema:Prepare.actions",
@@ -181,7 +181,8 @@ def test_reader_reads_field(name: str) -> None:
 
 
 def find_definition(body: Sequence[ast.stmt], names: Sequence[str]) -> ast.AST:
-    found = next(node for node in body if names[0] in names_of(node))
+    found = next((node for node in body if names[0] in names_of(node)), None)
+    assert found is not None, f"{names[0]} is not there"
     return find_definition(found.body, names[1:]) if isinstance(found, ast.ClassDef) and names[1:] else found
 
 
