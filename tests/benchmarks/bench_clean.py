@@ -1,4 +1,4 @@
-"""Cleaning of texts a column at a time, beside cleaning them one by one.
+"""Cleaning of texts a column at a time, compared with cleaning them one by one.
 
 Workload: 65,536 tickets of 450 to 550 characters by the example's grammar, seed 1; one in fifty has an address, a
 telephone, an account or a card. Processor time of one thread, so that other work on the machine counts little.

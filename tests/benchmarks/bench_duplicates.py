@@ -1,4 +1,4 @@
-"""Near-duplicates among texts of 500 characters, beside datasketch: time, and recall at a similarity of 0.8.
+"""Near-duplicates among texts of 500 characters, compared with datasketch: time, and recall at a similarity of 0.8.
 
 Workload: 20,000 texts of words drawn from a vocabulary of 20,000 with Zipf's weights, seed 20; 1,500 of them are
 another text with words put in the place of others, so that their similarities lie around 0.8. Recall is the share found

@@ -160,7 +160,7 @@ def _environment(instance: Instance, folder: Path) -> dict[str, str]:
 
 
 class _Peak:
-    """Looks at what a process and its children hold, until it is told to stop."""
+    """Samples the memory of a process and its children until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)

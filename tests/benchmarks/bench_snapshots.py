@@ -131,7 +131,7 @@ def _measure_ours(instance: Instance, first: pa.Table, rows: pa.Table, folder: P
 def _measure_dvc(instance: Instance, first: pa.Table, rows: pa.Table, work: Path, folder: Path) -> tuple[float, float]:
     """Return the seconds that DVC takes for unchanged and for appended rows.
 
-    It tracks one Parquet file, which a job writes anew each night; writing it is not counted.
+    It tracks one Parquet file, which a job rewrites each night; writing it is not counted.
     """
     dvc = _install_dvc(folder / "venv")
     work.mkdir()

@@ -1,11 +1,11 @@
-"""Training of a blueprint beside a script of TRL alone: the same base, rows, settings, seed and threads.
+"""Training of a blueprint compared with a script of TRL alone: the same base, rows, settings, seed and threads.
 
 Workload: the starter, LoRA of rank 32, 400 steps of 32 examples over 2,400 tickets of the example's grammar. Whole
-processes, from start to end: imports, encoding, training, saving; ours with census, checkpoints to a SeaweedFS on this
-machine, metrics to the registry, and the loss on the selection split at the end. Medians of runs that take turns.
+processes, from start to end: imports, encoding, training, saving; ours with the dataset check, checkpoints to SeaweedFS
+on this machine, metrics to the registry, and the loss on the selection split at the end. Medians of alternating runs.
 
 TRL's own loss scores the whole vocabulary for every token; `training_overhead` therefore gives the peer Nightloom's
-cheaper loss, so that what is left is what Nightloom does beside training. `training_repeatable` trains one blueprint's
+cheaper loss, so that the rest is what Nightloom does besides training. `training_repeatable` trains one blueprint's
 trial under two prefixes of the store, and counts the files whose sha256 differs.
 """
 
@@ -74,7 +74,7 @@ def measure(names: set[str], folder: Path) -> Iterator[tuple[str, float, float]]
                     ours.append(bench.run_ours()[0])
                 yield name, statistics.median(ours), statistics.median(theirs)
         if "training_repeatable" in names:
-            # Two prefixes of the store, of which neither knows what the other has trained.
+            # Two prefixes of the store, so that neither finds the trials of the other.
             first, second = (_Bench(var_dir, base, f"again-{uuid.uuid4()}/").run_ours()[1] for _ in range(2))
             yield "training_repeatable", float(len(set(first) ^ set(second))), float(len(first))
     finally:

@@ -1,4 +1,4 @@
-"""`make bench`: measure each claim of targets.toml beside its peer, in the same run on the same machine.
+"""`make bench`: measure each claim of targets.toml against its peer, in the same run on the same machine.
 
 Prints a table, and writes the list of results to `var/bench/latest.json`. Exit 1 when a claim does not hold or has no
 result.
@@ -29,7 +29,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">
 
 
 class Measurement(NamedTuple):
-    """One figure beside its peer's."""
+    """One figure and its peer's."""
 
     name: str
     value: float

@@ -1,7 +1,7 @@
-"""The child of the fault tests: runs steps of a night in forks of itself, and harms them at the place it is told.
+"""Child of the fault tests: runs steps of a night in forks of itself, and injects faults into them.
 
-It reads one line of JSON, a list of jobs that run at once, and answers with one line: what each came to. Forks, since
-importing what a night needs takes longer than the night; nothing that starts threads runs before the fork.
+It reads one line of JSON, a list of jobs that run at once, and answers with one line, the result of each. It forks
+because importing takes longer than a night; nothing that starts threads runs before the fork.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A night in a process of its own, which can be harmed at any place, and installations to harm."""
+"""A night in a separate process with faults at any place, and installations for it."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Ended:
     killed: bool
     result: Any = None
     error: str | None = None
-    done: bool = False  # the harm was to come later than the step's end
+    done: bool = False  # the step ended before the harm
 
 
 class Child:
@@ -70,7 +70,7 @@ Fresh = Callable[[], AbstractContextManager[Installation]]
 
 @pytest.fixture
 def fresh(point_settings: PointSettings, tmp_path: Path) -> Fresh:
-    """Gives a block with an installation that nothing was run in."""
+    """Return a context manager with a new installation."""
     numbers = count()
 
     @contextmanager
@@ -88,7 +88,7 @@ NIGHT = back(0)
 
 @pytest.fixture(scope="session")
 def undisturbed(point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory, child: Child) -> str:
-    """The preparation of the night that nobody harmed."""
+    """The preparation of a night without faults."""
     with install(point_settings, tmp_path_factory.mktemp("undisturbed")):
         preparation: str = child.run("prepare", recipe="triage", night=NIGHT).result
     return preparation

@@ -19,9 +19,9 @@ def check_night(child: Child, preparation: str) -> None:
 
 
 def collect_killed(child: Child, at: int) -> bool:
-    """Kill a collection that moves three blobs away, and later one that deletes them; tell whether both were over."""
+    """Kill a collection that moves three blobs away, and a later one that deletes them; return whether both ended."""
     for number in range(3):
-        open_store().put_blob(f"nobody names {at} {number}".encode())
+        open_store().put_blob(f"unreferenced {at} {number}".encode())
     ended = []
     for days in (3, 6):
         harm = {"kind": "kill", "operations": CALLS, "at": at}
@@ -37,7 +37,7 @@ def check_nothing_is_left(child: Child) -> None:
     assert list(open_store().bucket.list_objects("trash/")) == []
 
 
-def test_collection_that_was_killed_goes_on(child: Child, fresh: Fresh, undisturbed: str) -> None:
+def test_killed_collection_resumes(child: Child, fresh: Fresh, undisturbed: str) -> None:
     with fresh():
         child.run("prepare", recipe="triage", night=NIGHT)
         assert not collect_killed(child, at=2)
@@ -46,7 +46,7 @@ def test_collection_that_was_killed_goes_on(child: Child, fresh: Fresh, undistur
 
 
 @pytest.mark.fault
-def test_collection_that_was_killed_at_any_call_goes_on(child: Child, fresh: Fresh, undisturbed: str) -> None:
+def test_collection_survives_a_kill_anywhere(child: Child, fresh: Fresh, undisturbed: str) -> None:
     with fresh():
         child.run("prepare", recipe="triage", night=NIGHT)
         assert next(at for at in range(1, 100) if collect_killed(child, at)) > 4
@@ -55,8 +55,8 @@ def test_collection_that_was_killed_at_any_call_goes_on(child: Child, fresh: Fre
 
 
 @pytest.mark.fault
-def test_collection_beside_a_night_takes_nothing_from_it(child: Child, fresh: Fresh, undisturbed: str) -> None:
-    """Every run finds all blobs of the night before, which nobody names, old and just about to be moved."""
+def test_collection_spares_a_running_night(child: Child, fresh: Fresh, undisturbed: str) -> None:
+    """Every run finds all blobs of the run before: unreferenced, old and about to be moved."""
     steps = [("prepare", {"recipe": "triage", "night": NIGHT}), ("collect", {"days": 3})]
     with fresh():
         for _ in range(10):

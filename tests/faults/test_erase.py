@@ -1,4 +1,4 @@
-"""Erasing under faults: a row whose erasure was killed is gone when it is run again, and no other row is harmed."""
+"""Erasure under faults: a second run completes a killed erasure, and no other row is harmed."""
 
 import pytest
 from nightloom.artifacts.data import Preparation
@@ -23,7 +23,7 @@ def read_ids(preparation: str) -> list[list[str]]:
 
 
 def check_killed(child: Child, fresh: Fresh, harm: dict[str, object]) -> bool:
-    """Harm an erasure, run it again, and tell whether it was over before."""
+    """Harm an erasure, run it again, and return whether it had ended before the harm."""
     with fresh():
         preparation = str(child.run("prepare", recipe="triage", night=NIGHT).result)
         before = read_ids(preparation)
@@ -39,20 +39,20 @@ def check_killed(child: Child, fresh: Fresh, harm: dict[str, object]) -> bool:
     return ended.done
 
 
-def test_erasure_that_was_killed_goes_on(child: Child, fresh: Fresh) -> None:
+def test_killed_erasure_resumes(child: Child, fresh: Fresh) -> None:
     assert not check_killed(child, fresh, {"kind": "kill", "operations": CALLS, "at": 6})
 
 
 @pytest.mark.fault
 @pytest.mark.parametrize("kind", ["kill", "503", "lost", "timeout"])
-def test_erasure_that_was_harmed_at_any_call_goes_on(child: Child, fresh: Fresh, kind: str) -> None:
+def test_erasure_survives_a_fault_anywhere(child: Child, fresh: Fresh, kind: str) -> None:
     calls = CALLS if kind == "kill" else CALLS[:2]
     over = (at for at in range(1, 100) if check_killed(child, fresh, {"kind": kind, "operations": calls, "at": at}))
     assert next(over) > 8
 
 
 @pytest.mark.fault
-def test_rows_that_are_erased_at_once_are_all_gone(child: Child, fresh: Fresh) -> None:
+def test_concurrent_erasures_erase_all_rows(child: Child, fresh: Fresh) -> None:
     with fresh():
         preparation = str(child.run("prepare", recipe="triage", night=NIGHT).result)
         rows = ["2-3", "2-4", "2-5", "3-6"]

@@ -53,15 +53,15 @@ def check_kill(child: Child, fresh: Fresh, undisturbed: str, at: int) -> bool:
     return ended.done
 
 
-def test_night_that_was_killed_goes_on(child: Child, fresh: Fresh, undisturbed: str) -> None:
+def test_killed_night_resumes(child: Child, fresh: Fresh, undisturbed: str) -> None:
     assert not check_kill(child, fresh, undisturbed, 19)
 
 
-def test_write_whose_answer_was_lost_is_made_once(child: Child, fresh: Fresh, undisturbed: str) -> None:
+def test_lost_response_writes_once(child: Child, fresh: Fresh, undisturbed: str) -> None:
     assert not check_passing_fault(child, fresh, undisturbed, ["PutObject"], "lost", 9)
 
 
-def test_same_night_twice_at_once_is_one_night(child: Child, fresh: Fresh, undisturbed: str) -> None:
+def test_concurrent_runs_are_one_night(child: Child, fresh: Fresh, undisturbed: str) -> None:
     with fresh():
         both = child.run_at_once([("prepare", {"recipe": "triage", "night": NIGHT})] * 2)
         assert [ended.result for ended in both] == [undisturbed] * 2
@@ -69,14 +69,14 @@ def test_same_night_twice_at_once_is_one_night(child: Child, fresh: Fresh, undis
 
 
 @pytest.mark.fault
-def test_night_that_was_killed_at_any_write_goes_on(child: Child, fresh: Fresh, undisturbed: str) -> None:
+def test_night_survives_a_kill_anywhere(child: Child, fresh: Fresh, undisturbed: str) -> None:
     over = (at for at in range(1, 200) if check_kill(child, fresh, undisturbed, at))
     assert next(over) > 25
 
 
 @pytest.mark.fault
 @pytest.mark.parametrize(("operations", "kind"), PASSING)
-def test_fault_that_passes_changes_nothing(
+def test_transient_fault_changes_nothing(
     child: Child, fresh: Fresh, undisturbed: str, operations: list[str], kind: str
 ) -> None:
     over = (at for at in range(1, 200) if check_passing_fault(child, fresh, undisturbed, operations, kind, at))
@@ -85,9 +85,7 @@ def test_fault_that_passes_changes_nothing(
 
 @pytest.mark.fault
 @pytest.mark.parametrize("kind", ["403", "503", "timeout"])
-def test_store_that_goes_away_is_a_clear_fault_and_the_night_goes_on(
-    child: Child, fresh: Fresh, undisturbed: str, kind: str
-) -> None:
+def test_night_resumes_after_store_outage(child: Child, fresh: Fresh, undisturbed: str, kind: str) -> None:
     for at in (1, 4, 8, 12, 16, 24):
         with fresh():
             operations = ["PutObject", "GetObject", "HeadObject"]

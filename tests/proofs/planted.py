@@ -1,6 +1,6 @@
-"""Faults for the proofs: what goes wrong with tickets in the field, each put into a sound one.
+"""Faults for the proofs: what goes wrong with tickets in the field, each put into a clean one.
 
-Every function takes a random source and a sound ticket, and gives the text with the fault in it and what must become of
+Every function takes a random source and a clean ticket, and returns the text with the fault and what must become of
 it; none where it must not be used.
 """
 
@@ -96,7 +96,7 @@ def decomposed(random: Random, ticket: str) -> tuple[str, str | None]:
 
 def _sprinkle(random: Random, ticket: str, character: str) -> str:
     for _ in range(random.randint(1, 4)):
-        # Inside a word: between two of them nobody would mind.
+        # Inside a word: between two words it would change nothing.
         at = random.choice([at for at in range(1, len(ticket)) if ticket[at - 1 : at + 1].isalpha()])
         ticket = ticket[:at] + character + ticket[at:]
     return ticket

@@ -37,7 +37,7 @@ def show(name: str, metrics: dict[tuple[str, str | None], Metric]) -> None:
 def triage_night(
     request: pytest.FixtureRequest, point_settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, StageOutcome]]:
-    """A night of `support_triage` on tickets of a seed that nobody looked at."""
+    """A night of `support_triage` on tickets of a held-out seed."""
     folder: Path = tmp_path_factory.mktemp("triage")
     today = night_of(utc_now(), "UTC")
     url = f"sqlite:///{folder / 'tickets.db'}"
@@ -46,7 +46,7 @@ def triage_night(
         yield run("support_triage")
 
 
-def test_support_triage_learns_what_was_meant(triage_night: dict[str, StageOutcome]) -> None:
+def test_support_triage_learns_its_grammar(triage_night: dict[str, StageOutcome]) -> None:
     verdict = open_store().load(Verdict, str(triage_night["finetune"].manifest))
     baseline, candidate = (read_metrics(verdict, role) for role in ("baseline", "candidate"))
     show("baseline", baseline)
@@ -60,11 +60,11 @@ def test_support_triage_learns_what_was_meant(triage_night: dict[str, StageOutco
     assert {("team", "seen"), ("team", "unseen")} <= set(candidate)
 
 
-def test_planted_faults_meet_their_outcome(triage_night: dict[str, StageOutcome]) -> None:
+def test_planted_faults_get_expected_outcome(triage_night: dict[str, StageOutcome]) -> None:
     prepared = open_store().load(Preparation, str(triage_night["prepare"].manifest)).content
     for row in prepared.planted:
         print(row.kind, row.outcome, row.rule, f"{row.as_expected}/{row.planted}")  # noqa: T201  # likewise
-    print("sound rows touched", prepared.sound_rows_touched, "of", prepared.sound_rows)  # noqa: T201  # likewise
+    print("clean rows touched", prepared.sound_rows_touched, "of", prepared.sound_rows)  # noqa: T201  # likewise
     assert len(prepared.planted) == 10
     missed = [c for c in prepared.planted if c.kind != "wrong_label" and c.as_expected < 0.99 * c.planted]
     assert missed == []
@@ -72,7 +72,7 @@ def test_planted_faults_meet_their_outcome(triage_night: dict[str, StageOutcome]
 
 
 @pytest.mark.skipif(DATA is None, reason="NIGHTLOOM_TEST_DATA names no folder of test data")
-def test_banking77_is_answered_right(point_settings, tmp_path: Path) -> None:
+def test_banking77_reaches_its_accuracy(point_settings, tmp_path: Path) -> None:
     with point_settings(tmp_path, DATA_DIR=f"{DATA}/banking77"):
         verdict = open_store().load(Verdict, str(run("banking77")["finetune"].manifest))
         candidate = read_metrics(verdict, "candidate")

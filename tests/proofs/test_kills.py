@@ -1,4 +1,4 @@
-"""Training that is killed (SIGKILL) at random moments ends in the bits of a training that nobody killed.
+"""Training that is killed (SIGKILL) at random moments ends bit-equal to an uninterrupted training.
 
 Real processes on a real object store: LoRA with dropout, batches grouped by length, three epochs, a checkpoint every
 twentieth of a second, and a kill anywhere: while it loads, trains, saves, sends or publishes.
@@ -33,7 +33,7 @@ from nightloom.registry.trials import TrialProgress, read_trial
 from tests.factories.trials import publish_base, publish_blueprint
 
 IN_A_RUN = 4
-"""At most so many kills of one trial, so that it comes to an end."""
+"""Maximum number of kills of one trial, so that it ends."""
 
 EPOCH = 24
 ROWS = [(f"the invoice {'of last month ' * (n % 3)}is wrong {n % 7}", ("billing", "login")[n % 2]) for n in range(96)]
@@ -51,13 +51,13 @@ PointSettings = Callable[..., AbstractContextManager[None]]
 
 @dataclass
 class Killed:
-    """Where kills fell."""
+    """Counts of kills by moment."""
 
     count: int = 0
     moments: Counter[str] = field(default_factory=Counter)
 
     def note(self, before: TrialProgress | None, after: TrialProgress | None) -> None:
-        """Tell by what the process left: lines of the registry, and folders that it was at."""
+        """Classify a kill by what the process left: rows of the registry and folders."""
         self.count += 1
         left = list((get_settings().var_dir / "scratch").glob("*/checkpoint-*"))
         if after is None or after == before:
@@ -81,7 +81,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def install(point_settings: PointSettings, tmp_path: Path, tiny: Path) -> Install:
-    """Gives a block with an installation of its own, and the blueprint in it."""
+    """Return a context manager with a new installation and a blueprint in it."""
 
     @contextmanager
     def installed(name: str) -> Iterator[tuple[ObjectStore, str]]:
@@ -95,7 +95,7 @@ def install(point_settings: PointSettings, tmp_path: Path, tiny: Path) -> Instal
     return installed
 
 
-class Worker:
+class Trainer:
     """Trains in a process that can be killed."""
 
     def __init__(self) -> None:
@@ -122,17 +122,17 @@ class Worker:
         process = int(self._process.stdout.readline())
         if not select.select([self._process.stdout], [], [], kill_after_s)[0]:
             os.kill(process, signal.SIGKILL)
-        told = json.loads(self._process.stdout.readline())
-        assert "error" not in told, told
-        return told.get("result")
+        answered = json.loads(self._process.stdout.readline())
+        assert "error" not in answered, answered
+        return answered.get("result")
 
     def close(self) -> None:
         self._process.communicate()
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    started = Worker()
+def trainer() -> Iterator[Trainer]:
+    started = Trainer()
     yield started
     started.close()
 
@@ -143,14 +143,14 @@ def weights_of(store: ObjectStore, trial: str | None) -> list[tuple[str, str]]:
     return [(file.path, file.sha256) for file in store.load(Adapter, adapter).content.files]
 
 
-def train_under_fire(worker: Worker, blueprint: str, random: Random, duration: float, killed: Killed) -> str:
-    """Kill a trial at random moments until it comes to an end."""
+def train_under_fire(trainer: Trainer, blueprint: str, random: Random, duration: float, killed: Killed) -> str:
+    """Kill a trial at random moments until it ends."""
     for _ in range(IN_A_RUN):
         before = read(blueprint)
-        if trial := worker.train(blueprint, random.uniform(0.1, 1.6) * duration):
+        if trial := trainer.train(blueprint, random.uniform(0.1, 1.6) * duration):
             return trial
         killed.note(before, read(blueprint))
-    return str(worker.train(blueprint))
+    return str(trainer.train(blueprint))
 
 
 @pytest.mark.parametrize(
@@ -160,17 +160,17 @@ def train_under_fire(worker: Worker, blueprint: str, random: Random, duration: f
         pytest.param(50, id="whole", marks=pytest.mark.proof),
     ],
 )
-def test_killed_training_ends_in_the_same_bits(install: Install, worker: Worker, kills: int) -> None:
+def test_killed_training_ends_bit_equal(install: Install, trainer: Trainer, kills: int) -> None:
     random, killed, runs = Random(4), Killed(), 0
     with install("whole") as (store, blueprint):
-        worker.wait()
+        trainer.wait()
         started = time.monotonic()
-        whole = weights_of(store, worker.train(blueprint))
+        whole = weights_of(store, trainer.train(blueprint))
         duration = time.monotonic() - started
     while killed.count < kills:
         runs += 1
         with install(f"killed-{runs}") as (store, blueprint):
-            trial = train_under_fire(worker, blueprint, random, duration, killed)
+            trial = train_under_fire(trainer, blueprint, random, duration, killed)
             assert weights_of(store, trial) == whole
     print(f"{killed.count} kills in {runs} trainings of {duration:.1f} s: {dict(killed.moments)}")  # noqa: T201
 

@@ -1,4 +1,4 @@
-"""Proof of merging: which of thousands of twins are merged or refused, and which tickets that only resemble each other.
+"""Proof of dedup: which of thousands of twins are merged or refused, and which merely similar tickets are.
 
 A twin comes after its ticket and has the same text, a text with a few slips and changes of courtesy, or the one or
 other with a different answer. Tickets that must stay have half of their words in common with another one, and its
@@ -25,7 +25,7 @@ from nightloom.statistics.intervals import wilson_interval
 
 from tests.conftest import MemoryS3
 
-from .sound_tickets import write_ticket
+from .clean_tickets import write_ticket
 
 TWINS = int(os.environ.get("NIGHTLOOM_PROOF_DRAWS", "60")) // 2
 TEAMS = ("sales", "billing", "support")
@@ -87,11 +87,11 @@ KINDS: dict[str, tuple[Callable[[Random, str], str], bool, str, str]] = {
     "half": (distant, False, "kept", "kept"),
     "half, another answer": (distant, True, "kept", "kept"),
 }
-"""How the twin's text comes about, whether its answer differs, and what must become of the ticket and of the twin."""
+"""Kind → how the twin's text is made, whether its answer differs, and the expected rules of ticket and twin."""
 
 
 def write_twins(seed: str) -> tuple[list[tuple[str, str, str, str]], dict[str, tuple[str, str]]]:
-    """Write rows (id, version, text, answer), and of each the kind of its pair and the rule that must treat it."""
+    """Return rows (id, version, text, answer), and for each row the kind of its pair and the expected rule."""
     rows, expected = [], {}
     for number, kind in enumerate(kind for kind in KINDS for _ in range(TWINS)):
         random = Random(f"{seed}/{kind}/{number}")
@@ -108,7 +108,7 @@ def write_twins(seed: str) -> tuple[list[tuple[str, str, str, str]], dict[str, t
 
 @pytest.fixture(scope="module")
 def treated() -> list[tuple[str, str, str]]:
-    """Of every row the kind of its pair, the rule that must treat it and the one that did."""
+    """For every row the kind of its pair, the expected rule and the actual rule."""
     rows, expected = write_twins("twins")
     frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort("row_id")
     store = ObjectStore(Bucket(MemoryS3(), "bucket"))
@@ -122,7 +122,7 @@ def treated() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_rule_finds_its_twins_and_no_others(rule, treated) -> None:
+def test_rule_finds_only_its_twins(rule, treated) -> None:
     planted = [got == rule for _, due, got in treated if due == rule]
     taken = [due == rule for _, due, got in treated if got == rule]
     for name, right in (("recall", planted), ("precision", taken)):

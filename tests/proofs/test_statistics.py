@@ -1,7 +1,7 @@
-"""Proofs of the statistics: how often intervals hold the truth, and how often verdicts are wrong, counted.
+"""Proofs of the statistics: coverage of intervals and error rates of verdicts.
 
-Where all outcomes can be listed, the figure is exact. The rest is simulated: few draws in the test suite, many with
-`make proofs`, and the bounds leave three standard errors for chance.
+If all outcomes can be listed, the figure is exact. The rest is simulated, with few samples in the test suite and many
+in `make proofs`; the bounds leave three standard errors for chance.
 """
 
 import os
@@ -24,12 +24,12 @@ DRAWS = int(os.environ.get("NIGHTLOOM_PROOF_DRAWS", "60"))
 
 
 def chance(rate):
-    """Three standard errors of a rate that was counted over the draws."""
+    """Three standard errors of a rate over the simulated samples."""
     return 3 * (rate * (1 - rate) / DRAWS) ** 0.5
 
 
 @pytest.mark.parametrize("n", [20, 50, 100, 500])
-def test_wilson_covers_95_percent_over_all_rates_and_92_at_the_worst(n):
+def test_wilson_covers_95_percent_on_average(n):
     intervals = [wilson_interval(correct, n) for correct in range(n + 1)]
     coverage = []
     for rate in np.linspace(0.02, 0.98, 97):
@@ -48,7 +48,7 @@ def list_outcomes(n):
 @pytest.mark.parametrize(
     ("share_a", "share_b"), [(0.02, 0.02), (0.05, 0.05), (0.1, 0.05), (0.3, 0.3), (0.5, 0.1), (0.1, 0), (0.02, 0)]
 )
-def test_tango_covers_95_percent_of_40_items(share_a, share_b):
+def test_tango_covers_95_percent(share_a, share_b):
     pairs, intervals = list_outcomes(40)
     shares = multinomial.pmf([(a, b, 40 - a - b) for a, b in pairs], 40, [share_a, share_b, 1 - share_a - share_b])
     held = [interval.low <= share_a - share_b <= interval.high for interval in intervals]
@@ -56,7 +56,7 @@ def test_tango_covers_95_percent_of_40_items(share_a, share_b):
 
 
 @pytest.mark.parametrize("discordant", [0.05, 0.1, 0.2, 0.5])
-def test_mid_p_refuses_no_more_than_5_percent_of_equal_models(discordant):
+def test_mid_p_rejects_5_percent_at_most(discordant):
     refused = 0.0
     for total, share in enumerate(binom.pmf(np.arange(201), 200, discordant)):
         only_a = np.arange(total + 1)
@@ -77,7 +77,7 @@ def draw_differences(random, clusters, size, alike, share_a, share_b):
 
 
 def simulate(clusters, size, alike, share_a, share_b):
-    """Return the shares of intervals that lie above the truth, lie below it, and of naive ones that hold it."""
+    """Return the shares of intervals above the truth and below it, and of naive intervals that cover it."""
     random, true = np.random.default_rng(20), share_a - share_b
     above = below = naive = 0
     for _ in range(DRAWS):
@@ -93,13 +93,13 @@ def simulate(clusters, size, alike, share_a, share_b):
 @pytest.mark.parametrize("shares", [(0.08, 0.08), (0.01, 0.04), (0.25, 0.15)], ids=["equal", "rare", "common"])
 @pytest.mark.parametrize("alike", [0, 0.4])
 @pytest.mark.parametrize(("clusters", "size"), [(6, 20), (10, 20), (29, 10), (40, 10), (100, 5), (300, 2)])
-def test_cluster_intervals_cover_at_least_93_percent(clusters, size, alike, shares):
+def test_cluster_intervals_cover_93_percent(clusters, size, alike, shares):
     above, below, _ = simulate(clusters, size, alike, *shares)
     assert above < 0.045 + chance(0.045)
     assert above + below < 0.07 + chance(0.07)
 
 
-def test_intervals_that_ignore_clusters_cover_far_too_little():
+def test_naive_intervals_undercover_clusters():
     _, _, naive = simulate(clusters=29, size=10, alike=0.4, share_a=0.25, share_b=0.15)
     assert naive < 0.75
 
@@ -116,7 +116,7 @@ def draw_scores(random, clusters, size, alike, shape):
 @pytest.mark.parametrize("shape", ["even", "skewed"])
 @pytest.mark.parametrize("alike", [0, 0.4])
 @pytest.mark.parametrize(("clusters", "size"), [(10, 20), (29, 10), (40, 10), (300, 1)])
-def test_intervals_of_mean_differences_cover_at_least_92_percent(clusters, size, alike, shape):
+def test_mean_difference_intervals_cover_92_percent(clusters, size, alike, shape):
     random, held = np.random.default_rng(20), 0
     for _ in range(DRAWS):
         differences = draw_scores(random, clusters, size, alike, shape)
@@ -127,7 +127,7 @@ def test_intervals_of_mean_differences_cover_at_least_92_percent(clusters, size,
 
 
 @pytest.mark.parametrize("differing", [0.002, 0.01])
-def test_models_that_rarely_differ_are_seldom_called_better(differing):
+def test_rare_differences_seldom_count_as_better(differing):
     random, wrong = np.random.default_rng(20), 0
     for _ in range(DRAWS):
         differences = (random.random(300) < differing) * random.choice([-1.0, 1.0], 300)
@@ -142,7 +142,7 @@ def is_better(only_a, only_b, n):
 
 
 @pytest.mark.parametrize(("n", "discordant"), [(200, 0.1), (500, 0.1), (500, 0.2), (2000, 0.1)])
-def test_a_gain_of_the_stated_size_is_found_four_times_in_five(n, discordant):
+def test_stated_gain_is_found_at_80_percent(n, discordant):
     gain = minimum_detectable_effect(n, discordant)
     share_a, share_b = (discordant + gain) / 2, (discordant - gain) / 2
     draws = np.random.default_rng(20).multinomial(n, [share_a, share_b, 1 - discordant], size=DRAWS)
@@ -151,7 +151,7 @@ def test_a_gain_of_the_stated_size_is_found_four_times_in_five(n, discordant):
 
 
 @pytest.mark.parametrize("discordant", [0.02, 0.1, 0.3])
-def test_equal_models_are_called_better_once_in_forty(discordant):
+def test_equal_models_rarely_count_as_better(discordant):
     draws = np.random.default_rng(20).multinomial(500, [discordant / 2, discordant / 2, 1 - discordant], size=DRAWS)
     wrong = np.mean([is_better(int(a), int(b), 500) for a, b, _ in draws])
     assert wrong < 0.03 + chance(0.025)

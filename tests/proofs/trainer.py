@@ -1,8 +1,8 @@
-"""The worker of the kill proofs: trains in forks of itself, which are killed.
+"""Child of the kill proofs: trains in forks of itself, which are killed.
 
-It says when it is ready, reads one line of JSON a training and answers with two: the process, and what came of it,
-nothing when it was killed.
-Forks, since importing what training needs takes longer than the training; nothing that starts threads runs before.
+It prints when it is ready, reads one line of JSON per training and answers with two lines: the process id, and the
+result, empty if the training was killed. It forks because importing takes longer than the training; nothing that starts
+threads runs before the fork.
 """
 
 import json
@@ -30,7 +30,7 @@ def train(job: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    print("ready", flush=True)  # noqa: T201  # what was to be imported is
+    print("ready", flush=True)  # noqa: T201  # imports are done
     for line in sys.stdin:
         job = json.loads(line)
         process = os.fork()

@@ -32,7 +32,7 @@ def put_scores(store: Any) -> Callable[..., Any]:
     from nightloom.artifacts.frames import OUTPUTS, SCORES, put_frame
     from nightloom.artifacts.models import ModelRef, TaskSpec
     from nightloom.artifacts.results import Scores, ScoresKey, ScoresResult
-    from nightloom.evaluation.metrics import sum_up
+    from nightloom.evaluation.metrics import compute_metrics
     from nightloom.evaluation.scorers import ExactMatch, identify_scorer
 
     def put(
@@ -59,7 +59,7 @@ def put_scores(store: Any) -> Callable[..., Any]:
         result = ScoresResult(
             frame=put_frame(store, frame, SCORES),
             outputs=put_frame(store, pl.DataFrame(schema=OUTPUTS), OUTPUTS),
-            metrics=sum_up(frame, [scorer], [field]),
+            metrics=compute_metrics(frame, [scorer], [field]),
             seconds=0.1,
         )
         return store.publish(Scores(key=key, result=result))

@@ -1,1 +1,1 @@
-"""Blueprints: a recipe compiled to all that determines its result, before anything trains."""
+"""Blueprints: compile, plan, diff, verify and replay everything that determines a training result."""

@@ -1,4 +1,4 @@
-"""Diff: what changed between two blueprints, or between two trials, as a change log reads."""
+"""Changes: the fields that differ between two blueprints or two trials, as in a change log."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,21 +23,21 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "code": ("code",),
     "packages": ("packages",),
 }
-"""What a change is about, by the first word of its field, in the order in which it is told."""
+"""Group of a change → first words of its fields, in the order in which groups are shown."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs.
+    """One field that differs.
 
     Attributes:
-        field: Its path, such as `trials.0.settings.learning_rate`: of the later one, or where it was removed.
-        kind: What became of it. A trial that `moved` only has another number.
-        before: Its value; none: it was not there.
-        after: Likewise.
-        detail: What is known besides, such as how many rows.
+        field: Path in the later blueprint, such as `trials.0.settings.learning_rate`; in the earlier one if removed.
+        kind: What happened to it. A trial that `moved` only has another number.
+        before: Earlier value, or None if the field was not there.
+        after: Later value, or None if the field was removed.
+        detail: More about the change, such as the numbers of rows.
     """
 
     field: str
@@ -48,29 +48,29 @@ class Change:
 
     @property
     def group(self) -> str:
-        """What it is about."""
+        """Name of the group that the field belongs to."""
         return next(group for group, fields in GROUPS.items() if self.field.partition(".")[0] in fields)
 
     @property
-    def sentence(self) -> str:
-        """What became of it, for people."""
-        return f"{self._told} ({self.detail})" if self.detail else self._told
+    def message(self) -> str:
+        """The change as a line of text."""
+        return f"{self._text} ({self.detail})" if self.detail else self._text
 
     @property
-    def _told(self) -> str:
+    def _text(self) -> str:
         if self.kind == "moved":
-            return f"trial {self.before} is trial {self.after} now"
+            return f"trial {self.before} is now trial {self.after}"
         if self.field.startswith("code.") and self.kind == "changed":
             return f"the code of {self.field.removeprefix('code.')} changed"
         if self.kind == "added":
             return f"{self.field} added: {show_value(self.after)}"
         if self.kind == "removed":
-            return f"{self.field} removed: it was {show_value(self.before)}"
+            return f"{self.field} removed: was {show_value(self.before)}"
         return f"{self.field} changed from {show_value(self.before)} to {show_value(self.after)}"
 
 
 def diff_blueprints(before: BlueprintSpec, after: BlueprintSpec) -> list[Change]:
-    """Return all that differs, in the order of `GROUPS`; nothing: they are one blueprint."""
+    """Return all differences in the order of `GROUPS`; an empty list if both are the same blueprint."""
     changes = [
         *_diff_leaves(_list_leaves(before), _list_leaves(after)),
         *_diff_order([use.name for use in before.eval_sets], [use.name for use in after.eval_sets]),
@@ -80,19 +80,19 @@ def diff_blueprints(before: BlueprintSpec, after: BlueprintSpec) -> list[Change]
 
 
 def diff_trials(before: TrialKey, after: TrialKey, number: int) -> list[Change]:
-    """Return all that makes one trial another; nothing: they have the same weights.
+    """Return the differences that affect the weights of a trial; an empty list if both have the same weights.
 
     Args:
-        before: One of an earlier blueprint.
-        after: One of this blueprint.
-        number: Its number there.
+        before: Trial of an earlier blueprint.
+        after: Trial of this blueprint.
+        number: Number of the trial in this blueprint.
     """
     old, new = (_list_trial_leaves(trial, number) for trial in (before, after))
     return _by_group(_diff_leaves(old, new))
 
 
 def list_new_trials(before: BlueprintSpec, after: BlueprintSpec) -> list[int]:
-    """Return the numbers of the later blueprint's trials that the earlier one has not trained."""
+    """Return the numbers of the later blueprint's trials that the earlier blueprint does not have."""
     known = {digest_json(identify_trial(before, n).model_dump(mode="json")) for n in range(len(before.trials))}
     return [
         number
@@ -102,7 +102,7 @@ def list_new_trials(before: BlueprintSpec, after: BlueprintSpec) -> list[int]:
 
 
 def show_value(value: Any) -> str:
-    """Return a value as people read it: digests are shortened."""
+    """Return a value as text, with digests shortened."""
     match value:
         case None:
             return "none"
@@ -126,7 +126,7 @@ def _by_group(changes: Iterable[Change]) -> list[Change]:
 
 
 def _list_leaves(spec: BlueprintSpec) -> Leaves:
-    """Return every field but the trials; eval sets go by their name, so that a new first one changes no other."""
+    """Return every field except the trials. Eval sets are keyed by name, so a new first one changes no other."""
     document = spec.model_dump(mode="json")
     leaves: dict[Path, Any] = {}
     for name, value in document.items():
@@ -146,7 +146,7 @@ def _list_leaves(spec: BlueprintSpec) -> Leaves:
 
 
 def _list_plan_leaves(plan: TrialPlan) -> Leaves:
-    """Return a trial's settings one by one; what is within a setting belongs to it."""
+    """Return each setting of a trial by its path; a nested value is part of its setting."""
     leaves: dict[Path, Any] = {}
     for name, value in plan.model_dump(mode="json").items():
         if name in ("model", "lora", "settings"):
@@ -174,14 +174,14 @@ def _diff_leaves(old: Leaves, new: Leaves) -> list[Change]:
             changes.append(Change(field, "added", after=new[path]))
         elif path not in new:
             changes.append(Change(field, "removed", before=old[path]))
-        # As JSON, because 1, 1.0 and true are one to Python, and three to a digest.
+        # Compared as JSON: Python treats 1, 1.0 and True as equal, but their digests differ.
         elif canonical_json(old[path]) != canonical_json(new[path]):
             changes.append(Change(field, "changed", old[path], new[path]))
     return changes
 
 
 def _diff_order(old: Sequence[str], new: Sequence[str]) -> list[Change]:
-    """Tell when eval sets that are in both stand in another order, or another one is the first, which decides."""
+    """Return a change if common eval sets are ordered differently or the first one differs: the first one decides."""
     both = [[name for name in one if name in other] for one, other in ((old, new), (new, old))]
     if both[0] == both[1] and old[:1] == new[:1]:
         return []
@@ -189,7 +189,7 @@ def _diff_order(old: Sequence[str], new: Sequence[str]) -> list[Change]:
 
 
 def _diff_plans(old: Sequence[TrialPlan], new: Sequence[TrialPlan]) -> list[Change]:
-    """Match equal trials first, then those that are alike; what is left was added or removed."""
+    """Match equal trials first, then the most similar ones; the rest were added or removed."""
     left = dict(enumerate(old))
     waiting = []
     changes = []
@@ -221,12 +221,12 @@ def _diff_plan(old: TrialPlan, new: TrialPlan, number: int) -> list[Change]:
     return _diff_leaves(*leaves)
 
 
-def tell_changes(changes: Iterable[Change], most: int = 3) -> str:
-    """Return the first changes in one line, and how many more there are; those of the code are one."""
-    told = list(changes)
-    code = [change.field.removeprefix("code.") for change in told if change.group == "code"]
-    sentences = [change.sentence for change in told if change.group != "code"]
+def describe_changes(changes: Iterable[Change], most: int = 3) -> str:
+    """Return the first changes in one line and the number of further ones; all changes of code count as one."""
+    listed = list(changes)
+    code = [change.field.removeprefix("code.") for change in listed if change.group == "code"]
+    messages = [change.message for change in listed if change.group != "code"]
     if code:
-        sentences.append(f"the code of {', '.join(code)} changed")
-    more = len(sentences) - most
-    return "; ".join([*sentences[:most], *([f"and {more} more"] if more > 0 else [])])
+        messages.append(f"the code of {', '.join(code)} changed")
+    more = len(messages) - most
+    return "; ".join([*messages[:most], *([f"and {more} more"] if more > 0 else [])])

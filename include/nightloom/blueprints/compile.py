@@ -1,4 +1,4 @@
-"""Compile: a recipe, a prepared night and a base model become a blueprint."""
+"""Compile: turn a recipe, a prepared night and a base model into a blueprint."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from nightloom.artifacts.models import specify_task
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.training import Ranking
 from nightloom.base_models.freeze import FrozenBase, freeze_in_child
-from nightloom.blueprints.sampling import draw_trials
+from nightloom.blueprints.sampling import sample_trials
 from nightloom.core.digests import code_digest
 from nightloom.core.errors import InputError
 from nightloom.core.nights import Stop
@@ -30,10 +30,10 @@ from nightloom.trials.ranking import count_rungs
 
 
 def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night: date) -> Blueprint | Stop:
-    """Compile a recipe for a night that was prepared, and store the blueprint; base models are frozen first.
+    """Freeze the base model, compile a recipe for a prepared night, and store the blueprint.
 
     Raises:
-        InputError: The recipe's prompt or its base model cannot be used.
+        InputError: The recipe's prompt or base model cannot be used.
     """
     prepared = find_preparation(store, database, recipe.name, night)
     if isinstance(prepared, Stop):
@@ -46,7 +46,7 @@ def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night
 def draft_recipe(
     store: ObjectStore, recipe: Recipe, night: date, prepared: Preparation, frozen: FrozenBase
 ) -> Blueprint:
-    """Return what a recipe is compiled to, as it stands now, on what a night prepared."""
+    """Return the blueprint of the current recipe on the data that a night prepared; store nothing."""
     return draft_blueprint(
         recipe,
         night=night,
@@ -60,7 +60,7 @@ def draft_recipe(
 
 
 def find_preparation(store: ObjectStore, database: Database, recipe: str, night: date) -> Preparation | Stop:
-    """Return what a night prepared, or why there is nothing to train on."""
+    """Return the preparation of a night, or a `Stop` that says why there is nothing to train on."""
     prepared = read_outcome(database, recipe, night, "prepare")
     if prepared is None or prepared.status != "done" or prepared.manifest is None:
         why = prepared.sentence if prepared else f"night {night} was not prepared"
@@ -69,31 +69,31 @@ def find_preparation(store: ObjectStore, database: Database, recipe: str, night:
 
 
 def find_prepared_night(database: Database, recipe: str, night: date | None) -> date:
-    """Return the night that is meant: the given one, or the latest that was prepared.
+    """Return the given night, or the latest prepared one if None is given.
 
     Raises:
-        InputError: None was.
+        InputError: No night was prepared.
     """
     if night is not None:
         return night
     outcomes = read_outcomes(database, recipe, date.max, 60)
     found = next((one.night for one in outcomes if one.stage == "prepare" and one.status == "done"), None)
     if found is None:
-        msg = f"no night of {recipe} was prepared yet, so there is nothing to compile for; `nightloom run {recipe}`"
+        msg = f"no night of {recipe} has been prepared yet; prepare one with `nightloom run {recipe}`"
         raise InputError(msg)
     return found
 
 
 def find_winner(store: ObjectStore, blueprint_id: BlueprintId) -> int | None:
-    """Return the number of the trial whose adapter is the candidate; nothing: several were not ranked yet."""
+    """Return the number of the winning trial, or None if several trials are not ranked yet."""
     spec = store.load(Blueprint, blueprint_id).content
     if ranked := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=count_rungs(spec))):
         return ranked.result.going_on[0]
     return 0 if len(spec.trials) == 1 else None
 
 
-def list_earlier(store: ObjectStore, database: Database, recipe: str, most: int = 10) -> list[Blueprint]:
-    """Return the last blueprints of a recipe that the store still has, the newest last."""
+def list_newest_blueprints(store: ObjectStore, database: Database, recipe: str, most: int = 10) -> list[Blueprint]:
+    """Return the last blueprints of a recipe that are still in the store, the newest last."""
     found: list[Blueprint] = []
     for member in list_newest(database, "blueprint", recipe):
         if len(found) == most:
@@ -104,7 +104,7 @@ def list_earlier(store: ObjectStore, database: Database, recipe: str, most: int 
 
 
 def publish_blueprint(store: ObjectStore, blueprint: Blueprint, prompt: Prompt) -> Blueprint:
-    """Publish the prompt and then the blueprint; an unchanged night gives the blueprint of the night before."""
+    """Publish the prompt, then the blueprint. If nothing changed, this is the blueprint of the night before."""
     store.publish(prompt)
     return store.publish(blueprint)
 
@@ -120,16 +120,16 @@ def draft_blueprint(
     prompt: Prompt,
     eval_sets: Sequence[EvalSetManifest],
 ) -> Blueprint:
-    """Return all that determines the result of a night, and publish nothing yet.
+    """Return everything that determines the result of a night; publish nothing.
 
     Args:
         recipe: What the team wrote.
-        night: The night for which it is compiled; recorded, no part of the identity.
+        night: Night for which the recipe is compiled: provenance, not content.
         snapshot_id: Training data.
         base_id: Base model.
-        tokenizer: Digest of its tokenizer; none: it has none.
-        template: Digest of its chat template.
-        prompt: The prompt version that the recipe names.
+        tokenizer: Digest of its tokenizer, or None if it has none.
+        template: Digest of its chat template, or None if it has none.
+        prompt: Prompt version that the recipe names.
         eval_sets: Frozen eval sets in the recipe's order; the first one decides.
     """
     packages = worker_packages()
@@ -140,7 +140,7 @@ def draft_blueprint(
         tokenizer=tokenizer,
         template=template,
         task=specify_task(recipe.task, prompt.id),
-        trials=draw_trials(recipe.train),
+        trials=sample_trials(recipe.train),
         pruning=recipe.train.trials.pruning if recipe.train.trials else None,
         budget=recipe.train.budget,
         primary=recipe.task.primary,
@@ -163,17 +163,17 @@ def draft_blueprint(
 
 
 def installed_code() -> dict[str, str]:
-    """Return the digest of each of our packages that a blueprint names, as it is now."""
+    """Return the current code digest of each package of Nightloom that a blueprint names."""
     return {name: code_digest(name) for name in VERDICT.modules}
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of the packages that a blueprint names, of the interpreter that trains and generates."""
+    """Return the installed versions of the libraries that a blueprint names, in the interpreter that trains."""
     return VERDICT.versions(worker_packages())
 
 
 def describe_machine() -> str:
-    """Return what this machine is, as a blueprint's record tells it."""
+    """Return system, architecture and number of CPUs of this machine, as a blueprint records them."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
 
 

@@ -1,4 +1,4 @@
-"""Diffing: two blueprints, with what the store tells of their rows and texts, and what would train anew."""
+"""Diff: two blueprints compared, with the rows and texts behind them and the trials that would be trained."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.artifacts.training import identify_trial
 from nightloom.base_models.freeze import find_frozen
-from nightloom.blueprints.changes import Change, diff_blueprints, diff_trials, list_new_trials, tell_changes
+from nightloom.blueprints.changes import Change, describe_changes, diff_blueprints, diff_trials, list_new_trials
 from nightloom.blueprints.compile import (
     draft_recipe,
     find_preparation,
     find_prepared_night,
 )
-from nightloom.blueprints.explain import tell_rows
+from nightloom.blueprints.explain import add_row_counts
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError, ManifestError
 from nightloom.core.nights import Stop
@@ -34,14 +34,14 @@ class Difference:
     """What changed from one blueprint to another.
 
     Attributes:
-        before: The one.
-        after: The other; it need not be stored.
-        name: What the other is called.
+        before: Earlier blueprint.
+        after: Later blueprint, which may not be stored.
+        name: Name of the later blueprint, for people.
         changes: Field by field.
-        rows: What became of the snapshot's rows, by the kind of change; none: the snapshot is the same, or not there.
-        texts: Of what is a text, both versions by its name.
-        new_trials: Numbers of the other's trials that the one has not trained.
-        conclusion: What follows, in a sentence.
+        rows: Number of changed snapshot rows by kind of change, or None if the snapshot is the same or missing.
+        texts: Name of a changed text → both versions.
+        new_trials: Numbers of the later blueprint's trials that the earlier one does not have.
+        conclusion: Which trials would be trained, and why.
     """
 
     before: Blueprint
@@ -55,10 +55,10 @@ class Difference:
 
 
 def diff_stored(store: ObjectStore, before_id: BlueprintId, after_id: BlueprintId) -> Difference:
-    """Describe what changed between two stored blueprints.
+    """Return what changed between two stored blueprints.
 
     Raises:
-        ManifestError: One of them is not there.
+        ManifestError: One of them is not in the store.
     """
     old, new = (store.load(Blueprint, one) for one in (before_id, after_id))
     prompts = {one.content.task.prompt: _find_prompt(store, one.content.task.prompt) for one in (old, new)}
@@ -66,7 +66,7 @@ def diff_stored(store: ObjectStore, before_id: BlueprintId, after_id: BlueprintI
 
 
 def diff_with_recipe(store: ObjectStore, database: Database, before_id: BlueprintId, recipe: str) -> Difference:
-    """Describe what changed from a stored blueprint to what a recipe is compiled to now, on the latest prepared night.
+    """Return what changed from a stored blueprint to the current recipe, compiled on the latest prepared night.
 
     Raises:
         InputError: The recipe cannot be used, or its base model has to be frozen first.
@@ -78,53 +78,55 @@ def diff_with_recipe(store: ObjectStore, database: Database, before_id: Blueprin
         raise InputError(prepared.sentence)
     frozen = find_frozen(store, settings.train.base)
     if frozen is None:
-        msg = f"base model {settings.train.base} is not frozen yet; `nightloom blueprint compile {recipe}` does that"
+        msg = (
+            f"base model {settings.train.base} is not frozen yet; freeze it with `nightloom blueprint compile {recipe}`"
+        )
         raise InputError(msg)
     new = draft_recipe(store, settings, night, prepared, frozen)
     asked = read_prompt(get_settings().prompts_dir, settings.task.prompt)
     prompts = {old.content.task.prompt: _find_prompt(store, old.content.task.prompt), asked.id: asked.content}
-    return _diff(store, old, new, f"recipe {recipe} as it stands now (night {night})", prompts)
+    return _diff(store, old, new, f"the current recipe {recipe} (night {night})", prompts)
 
 
 def _diff(
     store: ObjectStore, old: Blueprint, new: Blueprint, name: str, prompts: dict[PromptId, PromptContent | None]
 ) -> Difference:
-    changes = [tell_rows(store, change) for change in diff_blueprints(old.content, new.content)]
+    changes = [add_row_counts(store, change) for change in diff_blueprints(old.content, new.content)]
     fields = {change.field for change in changes}
     texts: dict[str, tuple[str, str]] = {}
     asked = [prompts[one.content.task.prompt] for one in (old, new)]
     if "task.prompt" in fields and asked[0] and asked[1]:
-        texts["prompt"] = _spell(asked[0]), _spell(asked[1])
+        texts["prompt"] = _as_text(asked[0]), _as_text(asked[1])
     if "template" in fields:
         found = [_find_template(store, one.content.base) for one in (old, new)]
         if found[0] is not None and found[1] is not None:
             texts["chat template"] = found[0], found[1]
-    anew = list_new_trials(old.content, new.content)
+    new_trials = list_new_trials(old.content, new.content)
     return Difference(
         before=old,
         after=new,
         name=name,
         changes=changes,
-        new_trials=anew,
-        conclusion=_conclude(old.content, new.content, changes, anew),
+        new_trials=new_trials,
+        conclusion=_conclude(old.content, new.content, changes, new_trials),
         rows=_count_rows(store, old.content.snapshot, new.content.snapshot) if "snapshot" in fields else None,
         texts=texts,
     )
 
 
-def _conclude(old: BlueprintSpec, new: BlueprintSpec, changes: list[Change], anew: list[int]) -> str:
+def _conclude(old: BlueprintSpec, new: BlueprintSpec, changes: list[Change], new_trials: list[int]) -> str:
     if not changes:
-        return "they are one blueprint"
-    if not anew:
-        return "nothing that trains changed: no trial would run"
-    wanted = identify_trial(new, anew[0])
+        return "both are the same blueprint"
+    if not new_trials:
+        return "nothing that affects training changed: no trial would run"
+    wanted = identify_trial(new, new_trials[0])
     nearest = min(
-        (diff_trials(identify_trial(old, number), wanted, anew[0]) for number in range(len(old.trials))), key=len
+        (diff_trials(identify_trial(old, number), wanted, new_trials[0]) for number in range(len(old.trials))), key=len
     )
-    some = f"all {len(anew)} trials" if len(anew) > 1 else "the trial"
-    if len(anew) < len(new.trials):
-        some = f"trial{'s' if len(anew) > 1 else ''} {', '.join(map(str, anew))} of {len(new.trials)}"
-    return f"{some} would be trained anew, because {tell_changes(nearest)}"
+    some = f"all {len(new_trials)} trials" if len(new_trials) > 1 else "the trial"
+    if len(new_trials) < len(new.trials):
+        some = f"trial{'s' if len(new_trials) > 1 else ''} {', '.join(map(str, new_trials))} of {len(new.trials)}"
+    return f"{some} would be trained, because {describe_changes(nearest)}"
 
 
 def _count_rows(store: ObjectStore, before: SnapshotId, after: SnapshotId) -> dict[str, int] | None:
@@ -140,12 +142,12 @@ def _find_prompt(store: ObjectStore, prompt_id: PromptId) -> PromptContent | Non
     return prompt.content if prompt else None
 
 
-def _spell(prompt: PromptContent) -> str:
+def _as_text(prompt: PromptContent) -> str:
     return "\n".join(f"{message.role}: {message.content}" for message in prompt.messages)
 
 
 def _find_template(store: ObjectStore, base_id: BaseId) -> str | None:
-    """Return the text of a base model's chat template from its files."""
+    """Return the text of a base model's chat template, or None if its files hold none."""
     try:
         files = {file.path: file.sha256 for file in store.load(BaseModelManifest, base_id).content.files}
         if _TEMPLATE_FILE in files:

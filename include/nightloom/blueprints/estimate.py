@@ -1,4 +1,4 @@
-"""Estimates: what training a blueprint will take, by what its recipe's trials took before."""
+"""Estimates: the training time and cost of a blueprint, from earlier trials of its recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from nightloom.core.prices import price_of
 from nightloom.recipes.training import Budget, Pruning
 
 _FEWEST = 3
-_UNKNOWN = 0.25
+_UNKNOWN = 0.25  # share of the estimate, when there are fewer earlier trials
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Seconds of a device, with the range in which they are likely to be, and what they cost.
+    """Expected device time, its likely range, and its cost.
 
     Attributes:
-        seconds: Expected.
-        low: As fast as the fastest earlier trial a token.
-        high: As slow as the slowest.
-        device: On which the earlier trials were trained.
-        trials: How many there were to go by.
-        price: Money for an hour of the device; none: nobody said.
+        seconds: Expected device time.
+        low: Device time at the rate of the fastest earlier trial.
+        high: Device time at the rate of the slowest earlier trial.
+        device: Device of the earlier trials.
+        trials: Number of earlier trials behind the estimate.
+        price: Price of an hour of the device, or None if it is not configured.
     """
 
     seconds: float
@@ -35,31 +35,32 @@ class Estimate:
     price: float | None = None
 
     def scaled(self, share: float) -> "Estimate":
-        """Return the estimate of so many times as much."""
+        """Return this estimate multiplied by a share of training."""
         return Estimate(self.seconds * share, self.low * share, self.high * share, self.device, self.trials, self.price)
 
     @property
     def cost(self) -> float | None:
-        """Expected cost in the money of the price."""
+        """Expected cost in the currency of the price, or None without a price."""
         return None if self.price is None else round(self.seconds / 3600 * self.price, 4)
 
 
 def estimate_trial(
     plan: TrialPlan, examples: int, earlier: Sequence[Trial], defaults: Mapping[str, Any], prices: Mapping[str, float]
 ) -> Estimate | None:
-    """Return what a trial will take, scaled by the tokens that it sees; none: there is nothing to go by.
+    """Return the estimate of a trial, scaled by its number of tokens, or None if no earlier trial is comparable.
 
-    Trials of the same trainer and method on the newest one's device count. Fewer than three say little of how far they
-    vary: the range is then at least a quarter to both sides.
+    Comparable trials have the same trainer and method, and ran on the device of the newest such trial. Fewer than three
+    trials say little about the variance: the range is then at least 25 % to both sides.
 
     Args:
-        plan: Its settings.
-        examples: How many it learns from.
-        earlier: Trials of the recipe that were trained, the newest last.
-        defaults: What training takes for settings that a plan does not name.
-        prices: Money for an hour, by the beginning of a device's name.
+        plan: Settings of the trial.
+        examples: Number of training examples.
+        earlier: Finished trials of the recipe, the newest last.
+        defaults: Values of settings that a plan does not name.
+        prices: Prefix of a device name → price of an hour.
     """
-    alike = [one for one in earlier if (one.key.plan.trainer, one.key.plan.method) == _kind(plan)]
+    kind = (plan.trainer, plan.method)
+    alike = [one for one in earlier if (one.key.plan.trainer, one.key.plan.method) == kind]
     alike = [one for one in alike if one.result.device == alike[-1].result.device and one.result.tokens_per_second]
     if not alike:
         return None
@@ -75,7 +76,7 @@ def estimate_trial(
 
 
 def count_epochs(plan: TrialPlan, examples: int, defaults: Mapping[str, Any]) -> float:
-    """Return how often a trial sees each example."""
+    """Return the number of epochs of a trial."""
     settings = {"gradient_accumulation_steps": 1, **defaults, **plan.settings}
     steps = settings.get("max_steps", -1)
     if steps > 0:
@@ -84,23 +85,23 @@ def count_epochs(plan: TrialPlan, examples: int, defaults: Mapping[str, Any]) ->
     return float(settings["num_train_epochs"])
 
 
-def count_trainings(ends: Sequence[float], draws: int, pruning: Pruning) -> float:
-    """Return how many whole trainings the shares of training after the first rung add up to, with one seed each.
+def count_trainings(ends: Sequence[float], configurations: int, pruning: Pruning) -> float:
+    """Return the training after the first rung as a number of full trainings, with one seed per configuration.
 
     Args:
-        ends: The shares, the last one being the end.
-        draws: How many train to the first of them.
-        pruning: Says how many of them go on from each.
+        ends: Shares of training at the rungs and at the end, ascending.
+        configurations: Number of configurations that train to the first of these shares.
+        pruning: Decides how many configurations survive each rung.
     """
     trainings = 0.0
     for begin, end in pairwise(ends):
-        draws = pruning.count_kept(draws)
-        trainings += (end - begin) * draws
+        configurations = pruning.count_kept(configurations)
+        trainings += (end - begin) * configurations
     return trainings
 
 
 def add_estimates(estimates: Sequence[Estimate]) -> Estimate | None:
-    """Return the sum of estimates on one device; the range is that of all being fast, or slow, together."""
+    """Return the sum of estimates on one device, or None if there are none. Lows and highs add up as well."""
     if not estimates:
         return None
     first = estimates[0]
@@ -115,33 +116,26 @@ def add_estimates(estimates: Sequence[Estimate]) -> Estimate | None:
 
 
 def compare_with_budget(budget: Budget | None, estimate: Estimate | None, spent_s: float) -> str | None:
-    """Say that training will take more than the budget; nothing: it will not, or nobody can tell.
+    """Return a message if training is expected to exceed the budget, or None if it is not or cannot be estimated.
 
     Args:
-        budget: Of the blueprint.
-        estimate: Of what is still to be trained.
-        spent_s: Seconds that its trials took until now, which count too.
+        budget: Budget of the blueprint.
+        estimate: Estimate of the remaining training.
+        spent_s: Seconds that its trials have already used.
     """
     if budget is None or estimate is None:
         return None
     minutes = (estimate.seconds + spent_s) / 60
     if budget.gpu_minutes is not None and minutes > budget.gpu_minutes:
         return (
-            f"training is expected to take {minutes:,.1f} minutes of a device, more than the budget of "
-            f"{budget.gpu_minutes:g}: it would stop before its end"
+            f"training is expected to take {minutes:,.1f} device minutes, more than the budget of "
+            f"{budget.gpu_minutes:g}: it would stop early"
         )
     if budget.cost is None:
         return None
     if estimate.price is None:
-        return f"the budget is a cost, and NIGHTLOOM_PRICES has no price for {estimate.device!r}; add one"
+        return f"the budget is a cost, but NIGHTLOOM_PRICES has no price for {estimate.device!r}; add one"
     cost = minutes / 60 * estimate.price
     if cost > budget.cost:
-        return (
-            f"training is expected to cost {cost:,.2f}, more than the budget of {budget.cost:g}: "
-            f"it would stop before its end"
-        )
+        return f"training is expected to cost {cost:,.2f}, more than the budget of {budget.cost:g}: it would stop early"
     return None
-
-
-def _kind(plan: TrialPlan) -> tuple[str, str]:
-    return plan.trainer, plan.method

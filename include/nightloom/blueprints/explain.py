@@ -1,4 +1,4 @@
-"""Explaining: which field made a result another one than those before it."""
+"""Explain: the changes of a blueprint that make a cached result unusable."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.fingerprints import PARITY, SCORES, TOKENS, Fingerprint
 from nightloom.artifacts.training import Trial, TrialKey, identify_trial
-from nightloom.blueprints.changes import Change, diff_blueprints, diff_trials, tell_changes
+from nightloom.blueprints.changes import Change, describe_changes, diff_blueprints, diff_trials
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 
@@ -23,24 +23,24 @@ def _libraries(fingerprint: Fingerprint) -> tuple[str, ...]:
 _SCORING = ("code.evaluation", "code.statistics", "eval_sets")
 _ANSWERS = (*_code(SCORES), *_libraries(SCORES), *_SCORING)
 
-FOLLOWS_FROM = {
+DEPENDS_ON = {
     "tokens": ("snapshot", "tokenizer", "template", "task", *_code(TOKENS), *_libraries(TOKENS)),
     "parity": ("snapshot", "base", "task", "max_new_tokens", *_code(PARITY), *_libraries(PARITY)),
     "scores": ("base", "task", "max_new_tokens", *_ANSWERS),
     "scores of an adapter": _ANSWERS,
     "scores of the linear classifier": ("snapshot", "primary", "task.answer", *_SCORING),
 }
-"""The fields of a blueprint that a result follows from, by what they begin with."""
+"""Kind of result → prefixes of the blueprint fields that determine it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """Compares with what there was before.
+    """Compares a blueprint with earlier blueprints and trials of its recipe.
 
     Attributes:
-        store: Has the snapshots, for their rows.
-        earlier: Blueprints of the recipe, the newest last.
-        trained: Trials of the recipe, the newest last.
+        store: Holds the snapshots, to count their rows.
+        earlier: Earlier blueprints, the newest last.
+        trained: Finished trials, the newest last.
     """
 
     store: ObjectStore
@@ -48,39 +48,39 @@ class Explainer:
     trained: Sequence[Trial]
 
     def explain_trial(self, spec: BlueprintSpec, number: int) -> str:
-        """Describe what made a trial another one than the nearest that was trained."""
+        """Return how a trial differs from the most similar finished trial."""
         wanted = identify_trial(spec, number)
-        # The newest of those that are equally near.
+        # Newest first: `min` returns the first of several equally similar trials.
         compared = [(diff_trials(one.key, wanted, number), one) for one in reversed(self.trained)]
         if not compared:
-            return "it is the recipe's first"
+            return "first trial of the recipe"
         changes, nearest = min(compared, key=lambda pair: len(pair[0]))
         if not changes:
-            return f"trial {short(nearest.id)} was the same, and is in the store no more"
-        return f"{self._tell(changes)} since {self._whose(nearest.key)}"
+            return f"trial {short(nearest.id)} was the same, but is no longer in the store"
+        return f"{self._describe(changes)} since {self._name_trial(nearest.key)}"
 
-    def explain(self, spec: BlueprintSpec, kind: str, otherwise: str) -> str:
-        """Describe what changed of the fields that a kind of result follows from, since they were nearest.
+    def explain(self, spec: BlueprintSpec, kind: str, unchanged: str) -> str:
+        """Return what changed in the fields that determine a kind of result, since the most similar blueprint.
 
         Args:
-            spec: As it would run here.
-            kind: One of `FOLLOWS_FROM`.
-            otherwise: What to say when none of them changed.
+            spec: Blueprint with the code and packages of this installation.
+            kind: Key of `DEPENDS_ON`.
+            unchanged: Text to return if none of the fields changed.
         """
         compared = [
-            ([c for c in diff_blueprints(one.content, spec) if c.field.startswith(FOLLOWS_FROM[kind])], one)
+            ([c for c in diff_blueprints(one.content, spec) if c.field.startswith(DEPENDS_ON[kind])], one)
             for one in reversed(self.earlier)
         ]
         changes, nearest = min(compared, key=lambda pair: len(pair[0]), default=([], None))
         if not changes or nearest is None:
-            return otherwise
-        return f"{self._tell(changes)} since {_name(nearest)}"
+            return unchanged
+        return f"{self._describe(changes)} since {_name(nearest)}"
 
-    def _tell(self, changes: Iterable[Change]) -> str:
-        return tell_changes([tell_rows(self.store, change) for change in changes])
+    def _describe(self, changes: Iterable[Change]) -> str:
+        return describe_changes([add_row_counts(self.store, change) for change in changes])
 
-    def _whose(self, trial: TrialKey) -> str:
-        """Describe which blueprint a trial was of, the latest that planned it."""
+    def _name_trial(self, trial: TrialKey) -> str:
+        """Return the number of a trial and the latest blueprint that planned it."""
         for blueprint in reversed(self.earlier):
             for number in range(len(blueprint.content.trials)):
                 if identify_trial(blueprint.content, number) == trial:
@@ -88,8 +88,8 @@ class Explainer:
         return "a trial of an older blueprint"
 
 
-def tell_rows(store: ObjectStore, change: Change) -> Change:
-    """Return a change of snapshots with the rows of each split, where both are there; any other as it is."""
+def add_row_counts(store: ObjectStore, change: Change) -> Change:
+    """Return a snapshot change with the row counts of each split if both snapshots exist; other changes unchanged."""
     if change.field != "snapshot":
         return change
     before, after = (store.load_if_there(Snapshot, str(one)) for one in (change.before, change.after))
@@ -98,7 +98,7 @@ def tell_rows(store: ObjectStore, change: Change) -> Change:
     old, new = before.content.splits, after.content.splits
     grown = [name for name in sorted({*old, *new}) if old.get(name, 0) != new.get(name, 0)]
     counts = [f"{old.get(name, 0):,} → {new.get(name, 0):,} {name} rows" for name in grown]
-    return replace(change, detail=", ".join(counts) or "as many rows of each split")
+    return replace(change, detail=", ".join(counts) or "same number of rows in each split")
 
 
 def _name(blueprint: Blueprint) -> str:

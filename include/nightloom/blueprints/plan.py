@@ -1,4 +1,4 @@
-"""Plans: what running a blueprint would do, step by step."""
+"""Plan: what running a blueprint would do, item by item."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,14 +13,14 @@ Status = Literal["exists", "would run", "unknown", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class PlanItem:
-    """One line of a plan: an input, or a result of a step.
+    """One line of a plan: an input, or the result of a step.
 
     Attributes:
         name: Such as `trial 0` or `scores of baseline on gold`.
-        status: Whether its result is there. `missing`: it is an input that is gone.
-        id: Of the result, where it is there.
-        reason: Why it would run, or what it waits for.
-        estimate: What it will take, where it would run and there is something to go by.
+        status: Whether the result exists. `missing`: an input is not in the store.
+        id: Id of the result, or None if it does not exist.
+        reason: Why the item would run, or what it waits for.
+        estimate: Estimated training time, or None if the item does not train or nothing is known.
     """
 
     name: str
@@ -35,25 +35,25 @@ class Plan:
     """What running a blueprint would do.
 
     Attributes:
-        recipe: Its recipe.
-        night: The night whose champion it is compared with.
-        blueprint: What would run; none: it is not known before the base model is frozen.
-        stands: It is stored.
-        since: The blueprint before it; none: it is the recipe's first.
-        changes: What changed since.
-        items: In the order in which they are made.
-        surroundings: What of code and packages is not as the blueprint says: running it here is refused.
-        estimate: Of all that would be trained; none: there is nothing to train, or nothing to go by.
-        over_budget: A sentence, when it is expected to take more than its budget.
+        recipe: Name of the recipe.
+        night: Night whose champion the candidate is compared with.
+        blueprint: Blueprint that would run, or None if the base model has to be frozen first.
+        is_stored: Whether the blueprint is in the store.
+        previous: Blueprint before this one, or None if this is the recipe's first.
+        changes: Differences from the previous blueprint.
+        items: In the order in which they would be made.
+        environment_changes: Differences of code and packages from the blueprint: if any, it cannot run here.
+        estimate: Of all training that would run, or None if there is none or nothing is known.
+        over_budget: Message if the estimate exceeds the budget, or None.
     """
 
     recipe: str
     night: date
     blueprint: Blueprint | None
-    stands: bool = False
-    since: Blueprint | None = None
+    is_stored: bool = False
+    previous: Blueprint | None = None
     changes: list[Change] = field(default_factory=list)
     items: list[PlanItem] = field(default_factory=list)
-    surroundings: list[Change] = field(default_factory=list)
+    environment_changes: list[Change] = field(default_factory=list)
     estimate: Estimate | None = None
     over_budget: str | None = None

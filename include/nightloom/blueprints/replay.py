@@ -1,4 +1,4 @@
-"""Replaying: a trial trained anew beside the one that stands, and what the two have in common."""
+"""Replay: train a finished trial again and compare the weights."""
 
 import os
 import platform
@@ -27,76 +27,79 @@ from nightloom.trials.train import train_anew
 
 
 def choose_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int | None) -> int:
-    """Return the number of a trial that was trained: the given one, or the one whose adapter won.
+    """Return the number of a finished trial: the given one, or the winner.
 
     Raises:
-        InputError: It is none of the blueprint's, or was not trained yet.
+        InputError: The blueprint has no such trial, or the trial is not trained yet.
     """
     spec = store.load(Blueprint, blueprint_id).content
     number = find_winner(store, blueprint_id) if trial_no is None else trial_no
     if number is None:
-        msg = f"the {len(spec.trials)} trials of {short(blueprint_id)} were not ranked yet; name one by --trial"
+        msg = f"the {len(spec.trials)} trials of {short(blueprint_id)} are not ranked yet; choose one with --trial"
         raise InputError(msg)
     _find_trial(store, blueprint_id, number)
     return number
 
 
-def list_surroundings(store: ObjectStore, blueprint_id: BlueprintId) -> list[str]:
-    """Describe what is not as it was where a blueprint was compiled; not all of it need make a difference."""
+def list_environment_changes(store: ObjectStore, blueprint_id: BlueprintId) -> list[str]:
+    """Return what differs here from where the blueprint was compiled. Not every difference changes the result."""
     blueprint = store.load(Blueprint, blueprint_id)
     record, present = blueprint.provenance, worker_packages()
-    told = verify_installation(blueprint.content, None, os.environ)
+    changes = verify_installation(blueprint.content, None, os.environ)
     others = {n for n in {*record.packages, *present} if record.packages.get(n) != present.get(n)}
     others -= blueprint.content.packages.keys()
     if others and record.packages:
-        told.append(f"{len(others)} other packages are of other versions: {', '.join(sorted(others)[:5])}")
+        changes.append(f"{len(others)} other packages have different versions: {', '.join(sorted(others)[:5])}")
     if record.python != platform.python_version():
-        told.append(f"Python is {platform.python_version()}, and was {record.python}")
+        changes.append(f"Python is {platform.python_version()}, not {record.python}")
     if record.machine != describe_machine():
-        told.append(f"the machine is {describe_machine()}, and was {record.machine}")
-    return told
+        changes.append(f"the machine is {describe_machine()}, not {record.machine}")
+    return changes
 
 
 def replay_on_device(blueprint_id: BlueprintId, trial_no: int, tolerance: float) -> dict[str, Any]:
-    """Train a trial again in the interpreter that trains, on a device of its own; gives what `replay_trial` gives."""
+    """Train a trial again in the training interpreter, on a leased device; return what `replay_trial` returns."""
     replay = on_device(run_replay, processes=get_settings().processes)
     return replay(blueprint_id=blueprint_id, trial_no=trial_no, tolerance=tolerance)
 
 
 def run_replay(blueprint_id: BlueprintId, trial_no: int, tolerance: float) -> dict[str, Any]:
-    """Train in this process and compare: for a child process."""
+    """Replay a trial in this process: entry point of a child process."""
     return replay_trial(open_store(), blueprint_id, trial_no, tolerance)
 
 
 def replay_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, tolerance: float) -> dict[str, Any]:
-    """Train a trial again, publish nothing, and compare it with the one that stands.
+    """Train a trial again, publish nothing, and compare the weights with the finished trial.
 
-    Gives the fields of `Comparison`, and `seconds`, `device` and `device_before`.
+    Returns:
+        The fields of `WeightsComparison`, and `seconds`, `device` and `device_before`.
 
     Raises:
-        InputError: The trial was not trained yet, or is none of the blueprint's.
+        InputError: The trial is not trained yet, or the blueprint has no such trial.
     """
     spec = store.load(Blueprint, blueprint_id).content
-    stands = store.find(Trial, identify_trial(spec, trial_no)) if 0 <= trial_no < len(spec.trials) else None
-    if stands is None:
-        msg = f"trial {trial_no} of blueprint {short(blueprint_id)} was not trained yet: nothing to compare with"
+    original = store.find(Trial, identify_trial(spec, trial_no)) if 0 <= trial_no < len(spec.trials) else None
+    if original is None:
+        msg = (
+            f"trial {trial_no} of blueprint {short(blueprint_id)} is not trained yet: there is nothing to compare with"
+        )
         raise InputError(msg)
-    _, before = fetch_model(store, Adapter, stands.result.adapter)
+    _, before = fetch_model(store, Adapter, original.result.adapter)
     began = time.monotonic()
     with scratch_folder() as after:
         training = train_anew(store, blueprint_id, trial_no, after)
         seconds = round(time.monotonic() - began, 2)
-        loss = compare_curves(stands.result.curve, training.curve)
+        loss = compare_curves(original.result.curve, training.curve)
         found = lead(lambda: compare_folders(before, after, tolerance, loss))
     devices = {
         "device": _name_devices(training.device, count_processes()),
-        "device_before": _name_devices(stands.result.device, stands.result.processes),
+        "device_before": _name_devices(original.result.device, original.result.processes),
     }
     return {**asdict(found), "seconds": seconds, **devices}
 
 
 def _name_devices(device: str, processes: int) -> str:
-    return device if processes == 1 else f"{processes} times {device}"
+    return device if processes == 1 else f"{processes} x {device}"
 
 
 def _find_trial(store: ObjectStore, blueprint_id: BlueprintId, number: int) -> Trial:
@@ -106,6 +109,6 @@ def _find_trial(store: ObjectStore, blueprint_id: BlueprintId, number: int) -> T
         raise InputError(msg)
     found = store.find(Trial, identify_trial(spec, number))
     if found is None:
-        msg = f"trial {number} of {short(blueprint_id)} was not trained yet; `nightloom blueprint run` does that"
+        msg = f"trial {number} of {short(blueprint_id)} is not trained yet; train it with `nightloom blueprint run`"
         raise InputError(msg)
     return found

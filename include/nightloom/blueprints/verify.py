@@ -1,4 +1,4 @@
-"""Verify: a blueprint against the store, this installation, and the recipe that it was compiled from."""
+"""Verify: check a blueprint against the store, this installation and its recipe."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,20 +35,20 @@ CHANGES_RESULTS = (
     *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "ATEN_CPU_CAPABILITY"),
     *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
 )
-"""Variables by which libraries compute otherwise, and which no blueprint declares."""
+"""Environment variables that change the results of libraries and are not part of a blueprint."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
-"""Variables by which a CPU adds sums up in another order: after some steps the weights are others, though as good."""
+"""Environment variables that change the order of summation on a CPU: weights then differ slightly after some steps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What is not as a blueprint says, a sentence each.
+class BlueprintCheck:
+    """Differences from a blueprint, one message each.
 
     Attributes:
-        store: Inputs that are damaged or gone: nobody can run it.
-        installation: What would make another result of it here.
-        recipe: Where the recipe has moved on: it is compiled to another blueprint today.
+        store: Damaged or missing inputs: the blueprint cannot run anywhere.
+        installation: Reasons why this installation would produce a different result.
+        recipe: Changes of the recipe since: it now compiles to another blueprint.
     """
 
     store: list[str]
@@ -56,13 +56,13 @@ class Verified:
     recipe: list[str]
 
     @property
-    def is_sound(self) -> bool:
-        """All is as the blueprint says."""
+    def is_valid(self) -> bool:
+        """Whether there is no difference."""
         return not (self.store or self.installation or self.recipe)
 
 
-def verify_blueprint(store: ObjectStore, blueprint_id: BlueprintId) -> Verified:
-    """Recompute every digest that a blueprint names, and compare what is here with what it was compiled from.
+def verify_blueprint(store: ObjectStore, blueprint_id: BlueprintId) -> BlueprintCheck:
+    """Recompute every digest in a blueprint, and compare store, installation and recipe with it.
 
     Raises:
         ManifestError: The blueprint itself is missing or damaged.
@@ -70,7 +70,7 @@ def verify_blueprint(store: ObjectStore, blueprint_id: BlueprintId) -> Verified:
     blueprint = store.load(Blueprint, blueprint_id)
     damaged = verify_inputs(store, blueprint.content)
     described = None if damaged else in_child(run_describe)(base_id=blueprint.content.base)
-    return Verified(
+    return BlueprintCheck(
         store=damaged,
         installation=verify_installation(blueprint.content, described, os.environ),
         recipe=list(_verify_recipe(store, blueprint)),
@@ -78,21 +78,21 @@ def verify_blueprint(store: ObjectStore, blueprint_id: BlueprintId) -> Verified:
 
 
 def open_stored(store: ObjectStore, blueprint_id: BlueprintId) -> Blueprint:
-    """Return a stored blueprint that somebody wants to run, if this installation is as it says.
+    """Return a stored blueprint if this installation can run it.
 
     Raises:
-        ManifestError: It is not there.
-        InputError: Code, packages or environment are others.
+        ManifestError: The blueprint is not in the store.
+        InputError: Code, packages or environment differ from the blueprint.
     """
     blueprint = store.load(Blueprint, blueprint_id)
-    # The number of threads is a machine's own, as its kind is: it makes no run another one.
+    # The number of threads depends on the machine, so it does not stop a run.
     environment = {name: value for name, value in os.environ.items() if name not in THREADS}
-    refuse_other(blueprint, verify_installation(blueprint.content, None, environment))
+    refuse_differences(blueprint, verify_installation(blueprint.content, None, environment))
     return blueprint
 
 
 def verify_inputs(store: ObjectStore, spec: BlueprintSpec) -> list[str]:
-    """Recompute every digest that a blueprint names, and return one sentence for each thing that is not as it was."""
+    """Recompute every digest in a blueprint, and return one message for each damaged or missing input."""
     return [
         *_catch(lambda: store.load(Prompt, spec.task.prompt)),
         *_catch(lambda: verify_snapshot(store, spec.snapshot)),
@@ -102,23 +102,23 @@ def verify_inputs(store: ObjectStore, spec: BlueprintSpec) -> list[str]:
 
 
 def verify_installation(spec: BlueprintSpec, described: FrozenBase | None, environment: Mapping[str, str]) -> list[str]:
-    """Say for what reasons this installation would not give what the blueprint says.
+    """Return the reasons why this installation would not reproduce a blueprint.
 
     Args:
-        spec: Names code, packages, tokenizer and chat template.
-        described: Digests of tokenizer and template as this installation reads them; none: they could not be read.
-        environment: Variables of the process that trains.
+        spec: Content of the blueprint.
+        described: Digests of tokenizer and chat template as read here, or None if they could not be read.
+        environment: Environment variables of the training process.
     """
     return [*verify_code(spec), *_verify_reading(spec, described), *_verify_environment(environment)]
 
 
 def verify_code(spec: BlueprintSpec) -> list[str]:
-    """Say in which of our packages and which libraries this installation is another than the blueprint's."""
+    """Return the differences of code and library versions between this installation and a blueprint."""
     return [*_verify_ours(spec), *_verify_libraries(spec)]
 
 
-def refuse_other(blueprint: Blueprint, differences: Sequence[str]) -> None:
-    """Refuse to run a blueprint where something is not as it says: what came of it would bear the wrong name.
+def refuse_differences(blueprint: Blueprint, differences: Sequence[str]) -> None:
+    """Refuse to run a blueprint with differences: its results would be stored under the wrong key.
 
     Raises:
         InputError: There are differences.
@@ -155,7 +155,7 @@ def _verify_ours(spec: BlueprintSpec) -> Iterator[str]:
     present = installed_code()
     for name, digest in spec.code.items():
         if present.get(name) != digest:
-            yield f"the code of {name} is another now; check out the commit that the blueprint was compiled at"
+            yield f"the code of {name} has changed; check out the commit that the blueprint was compiled at"
 
 
 def _verify_libraries(spec: BlueprintSpec) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _verify_libraries(spec: BlueprintSpec) -> Iterator[str]:
     for package in sorted({*spec.packages, *versions}):
         wanted, found = spec.packages.get(package), versions.get(package)
         if wanted is None:
-            yield f"{package} {found} is installed, and was not; uninstall it"
+            yield f"{package} {found} is installed, but was not; uninstall it"
         elif found != wanted:
             yield f"{package} is {found or 'not installed'}, not {wanted}; install {package}=={wanted}"
 
@@ -178,18 +178,18 @@ def _verify_reading(spec: BlueprintSpec, described: FrozenBase | None) -> Iterat
         if wanted != found:
             yield (
                 f"the base model's {name} is read as {short(found or 'none')} here, not as {short(wanted or 'none')}; "
-                f"install the packages that the blueprint names"
+                f"install the packages that the blueprint lists"
             )
 
 
 def _verify_environment(environment: Mapping[str, str]) -> Iterator[str]:
     for name in (*CHANGES_RESULTS, *THREADS):
         if name in environment:
-            yield f"{name}={environment[name]} changes results, and the blueprint does not know of it; unset it"
+            yield f"{name}={environment[name]} changes results and is not part of the blueprint; unset it"
     workspace = environment.get("CUBLAS_WORKSPACE_CONFIG", DETERMINISTIC_WORKSPACES[0])
     if workspace not in DETERMINISTIC_WORKSPACES:
         yield (
-            f"CUBLAS_WORKSPACE_CONFIG={workspace} makes no GPU deterministic; unset it, or write "
+            f"CUBLAS_WORKSPACE_CONFIG={workspace} does not make a GPU deterministic; unset it, or set it to "
             f"{' or '.join(DETERMINISTIC_WORKSPACES)}"
         )
 
@@ -211,8 +211,8 @@ def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
         prompt = store.load(Prompt, spec.task.prompt)
         eval_sets = [store.load(EvalSetManifest, use.evalset) for use in spec.eval_sets]
     except ManifestError:
-        return  # told of the store
-    # All but the recipe's own settings as the blueprint has it, so that they alone can differ.
+        return  # reported with the store
+    # Everything but the recipe is taken from the blueprint, so only settings of the recipe can differ.
     again = draft_blueprint(
         recipe,
         night=parse_night(blueprint.provenance.night),
@@ -224,7 +224,7 @@ def _verify_recipe(store: ObjectStore, blueprint: Blueprint) -> Iterator[str]:
         eval_sets=eval_sets,
     )
     changes = diff_blueprints(spec, again.content)
-    yield from (change.sentence for change in changes if change.group not in ("code", "packages"))
+    yield from (change.message for change in changes if change.group not in ("code", "packages"))
 
 
 def _verify_prompt(store: ObjectStore, spec: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
@@ -239,9 +239,9 @@ def _verify_prompt(store: ObjectStore, spec: BlueprintSpec, recipe: Recipe) -> I
     asked = store.load_if_there(Prompt, spec.task.prompt)
     before = asked.provenance.name if asked else short(spec.task.prompt)
     if before == name:
-        yield f"prompt {name} was edited; put its words back, and give the new ones a number of their own"
+        yield f"prompt {name} was edited; restore its text, and save the new text as a new version"
     else:
-        yield f"the recipe asks with prompt {name}, not with {before}"
+        yield f"the recipe uses prompt {name}, not {before}"
 
 
 def _verify_base(store: ObjectStore, spec: BlueprintSpec, recipe: Recipe) -> Iterator[str]:
@@ -252,27 +252,27 @@ def _verify_base(store: ObjectStore, spec: BlueprintSpec, recipe: Recipe) -> Ite
         yield str(error)
         return
     if found is None:
-        yield f"base model {name} would be made anew by this code and these packages"
+        yield f"base model {name} would be built again with this code and these packages"
     elif (now := BaseModelManifest.id_of(found)) != spec.base:
         others = _compare(store, spec.base, found)
         yield f"base model {name} is {short(now)} now, not {short(spec.base)}{others}"
 
 
 def _compare(store: ObjectStore, before: str, now: BaseModelContent) -> str:
-    """Describe which files of a base model are others."""
+    """Return which files of a base model differ, as the end of a message."""
     known = store.load_if_there(BaseModelManifest, before)
     if known is None:
-        return ""  # told of the store
+        return ""  # reported with the store
     old, new = _by_path(known.content.files), _by_path(now.files)
     others = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
-    return ": " + ", ".join(f"{path} {_tell_file(old.get(path), new.get(path))}" for path in others)
+    return ": " + ", ".join(f"{path} {_describe_file(old.get(path), new.get(path))}" for path in others)
 
 
 def _by_path(files: tuple[ModelFile, ...]) -> dict[str, str]:
     return {file.path: file.sha256 for file in files}
 
 
-def _tell_file(old: str | None, new: str | None) -> str:
+def _describe_file(old: str | None, new: str | None) -> str:
     if old is None:
         return "was added"
-    return "is gone" if new is None else "is another"
+    return "is missing" if new is None else "has changed"

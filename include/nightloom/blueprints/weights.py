@@ -1,4 +1,4 @@
-"""Weights: how far the files of two adapters are apart, byte by byte, else tensor by tensor."""
+"""Weights: compare the files of two adapters byte by byte, then tensor by tensor."""
 
 import json
 import math
@@ -17,12 +17,12 @@ _WEIGHTS = ".safetensors"
 
 @dataclass(frozen=True, slots=True)
 class TensorDifference:
-    """How far one tensor is from the other.
+    """Difference between two tensors.
 
     Attributes:
         name: File and tensor.
-        absolute: The largest difference of two elements.
-        relative: The same as a share of the largest element of the one that stands.
+        absolute: Largest difference between two elements.
+        relative: The same, as a share of the largest element of the original tensor.
     """
 
     name: str
@@ -31,17 +31,17 @@ class TensorDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """What training again came to.
+class WeightsComparison:
+    """Result of comparing two adapters.
 
     Attributes:
-        likeness: `bit-equal`: the same bytes in every file. `numerically equal`: tensors of the same names, shapes and
-            types, no element further away than the tolerance, and settings that are the same.
-        tolerance: Of the absolute difference, and of the relative one where elements are larger than 1.
-        reasons: Why it is different, a sentence each.
-        largest: The tensor that is furthest away; none: no two tensors differ, or could be compared.
-        tensors: How many were compared.
-        loss: The largest difference of two points of the loss curves; none: they have no step in common.
+        likeness: `bit-equal`: every file has the same bytes. `numerically equal`: tensors have the same names, shapes
+            and types, differences are within the tolerance, and the configuration is the same.
+        tolerance: Allowed absolute difference; relative for elements larger than 1.
+        reasons: One message for each reason why the adapters are different.
+        largest: Tensor with the largest difference, or None if no tensors differ or could be compared.
+        tensors: Number of compared tensors.
+        loss: Largest difference between the loss curves, or None if they have no step in common.
     """
 
     likeness: Likeness
@@ -52,32 +52,32 @@ class Comparison:
     loss: float | None
 
 
-def compare_folders(before: Path, after: Path, tolerance: float, loss: float | None = None) -> Comparison:
-    """Compare the files of two adapters: byte by byte, else tensor by tensor."""
+def compare_folders(before: Path, after: Path, tolerance: float, loss: float | None = None) -> WeightsComparison:
+    """Compare the files of two adapters byte by byte, then tensor by tensor."""
     old, new = (
         {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
         for folder in (before, after)
     )
     differing = [name for name in sorted({*old, *new}) if not _are_same(old.get(name), new.get(name))]
     if not differing:
-        return Comparison("bit-equal", tolerance, (), None, 0, loss)
+        return WeightsComparison("bit-equal", tolerance, (), None, 0, loss)
     reasons: list[str] = []
     found: list[TensorDifference] = []
     for name in differing:
         if name not in old or name not in new:
-            reasons.append(f"{name} is {'new' if name not in old else 'gone'}")
+            reasons.append(f"{name} is {'new' if name not in old else 'missing'}")
         elif name.endswith(_WEIGHTS):
             _compare_weights(name, old[name], new[name], tolerance, found, reasons)
         elif not _are_same_document(old[name], new[name]):
-            reasons.append(f"{name} says something else")
+            reasons.append(f"{name} has different contents")
     largest = max(found, key=lambda one: (one.absolute, one.name), default=None)
-    return Comparison(
+    return WeightsComparison(
         "different" if reasons else "numerically equal", tolerance, tuple(reasons), largest, len(found), loss
     )
 
 
 def compare_curves(before: Sequence[LossPoint], after: Sequence[LossPoint]) -> float | None:
-    """Return the largest difference of the losses at the same steps; nothing where there is no such step."""
+    """Return the largest difference between losses at the same step, or None if no step is common."""
     known = {point.step: point.loss for point in before}
     return max((abs(known[point.step] - point.loss) for point in after if point.step in known), default=None)
 
@@ -97,12 +97,12 @@ def _are_same_document(old: Path, new: Path) -> bool:
 def _compare_weights(
     name: str, old: Path, new: Path, tolerance: float, found: list[TensorDifference], reasons: list[str]
 ) -> None:
-    """Compare two files of weights: differences go into `found`, what is beyond the tolerance also into `reasons`."""
+    """Compare two files of weights. Append differences to `found`, and those beyond the tolerance to `reasons`."""
     from safetensors import safe_open
 
     with safe_open(old, framework="pt") as first, safe_open(new, framework="pt") as second:
         names = [set(one.keys()) for one in (first, second)]
-        reasons += [f"{name}: tensor {one} is gone" for one in sorted(names[0] - names[1])]
+        reasons += [f"{name}: tensor {one} is missing" for one in sorted(names[0] - names[1])]
         reasons += [f"{name}: tensor {one} is new" for one in sorted(names[1] - names[0])]
         for one in sorted(names[0] & names[1]):
             reasons += _compare_tensors(
@@ -118,11 +118,11 @@ def _compare_tensors(name: str, old: Any, new: Any, tolerance: float, found: lis
     apart = (first - second).abs()
     absolute, scale = (float(one.max()) if one.numel() else 0.0 for one in (apart, first.abs()))
     if not math.isfinite(absolute):
-        yield f"{name} holds values that are no numbers"
+        yield f"{name} holds values that are not finite"
         return
     found.append(TensorDifference(name, absolute, absolute / scale if scale else absolute))
     if not bool((apart <= tolerance * first.abs().clamp(min=1.0)).all()):
-        yield f"{name} is up to {absolute:.3g} away"
+        yield f"{name} differs by up to {absolute:.3g}"
 
 
 def _describe(tensor: Any) -> str:

@@ -59,11 +59,11 @@ def verify(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> None:
         ("this installation", found.installation, "matches the blueprint", "differs; it would give other results"),
         ("the recipe", found.recipe, "still compiles to this blueprint", "has changed since"),
     ]
-    lines = [f"blueprint {blueprint_id} is {'valid' if found.is_sound else 'not valid'}"]
+    lines = [f"blueprint {blueprint_id} is {'valid' if found.is_valid else 'not valid'}"]
     for part, differences, same, changed in parts:
         lines += ["", f"{part}: {changed if differences else same}", *(f"  {one}" for one in differences)]
-    show({"id": blueprint_id, "valid": found.is_sound, **asdict(found)}, "\n".join(lines), as_json=as_json)
-    raise typer.Exit(0 if found.is_sound else 1)
+    show({"id": blueprint_id, "valid": found.is_valid, **asdict(found)}, "\n".join(lines), as_json=as_json)
+    raise typer.Exit(0 if found.is_valid else 1)
 
 
 @app.command()
@@ -79,21 +79,21 @@ def replay(
 ) -> None:
     """Train a trial again and compare its weights with the stored ones. Exit 1 if they are different."""
     from nightloom.artifacts.blueprints import Blueprint
-    from nightloom.blueprints.replay import choose_trial, list_surroundings, replay_on_device
+    from nightloom.blueprints.replay import choose_trial, list_environment_changes, replay_on_device
     from nightloom.cli.progress import following_steps
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
     store, blueprint_id = open_store(), find_id(open_database(), Blueprint, blueprint)
     number = choose_trial(store, blueprint_id, trial)
-    surroundings = list_surroundings(store, blueprint_id)
+    changes = list_environment_changes(store, blueprint_id)
     # Shown before training: a reader who sees that the result cannot be equal need not wait.
-    for message in surroundings or ["code, packages and machine are those that compiled the blueprint"]:
+    for message in changes or ["code, packages and machine are those that compiled the blueprint"]:
         typer.echo(message, err=True)
     with following_steps() as on_step:
         on_step("replay", f"train_trial {number}")
         found = replay_on_device(blueprint_id, number, tolerance)
-    document = {"id": blueprint_id, "trial": number, "surroundings": surroundings, **found}
+    document = {"id": blueprint_id, "trial": number, "environment_changes": changes, **found}
     show(document, _describe_replay(blueprint_id, number, found), as_json=as_json)
     raise typer.Exit(1 if found["likeness"] == "different" else 0)
 
@@ -160,7 +160,7 @@ def _describe_difference(found: "Difference") -> str:
 
     parts = [f"{short(found.before.id)} (night {found.before.provenance.night}) → {found.name}"]
     for group in GROUPS:
-        lines = [f"  {change.sentence}" for change in found.changes if change.group == group]
+        lines = [f"  {change.message}" for change in found.changes if change.group == group]
         if group == "data" and found.rows is not None:
             counts = ", ".join(f"{number:,} {what}" for what, number in found.rows.items() if number)
             lines.append(f"  rows: {counts or 'the same'}")

@@ -227,13 +227,13 @@ def _describe_power(use: "EvalSetUse") -> str:
 
 def _describe_plan(made: "Plan") -> str:
     parts = [facts(_head(made))]
-    if made.since:
-        changes = [f"  {change.sentence}" for change in made.changes] or ["  nothing"]
-        since = f"blueprint {short(made.since.id)} (night {made.since.provenance.night})"
+    if made.previous:
+        changes = [f"  {change.message}" for change in made.changes] or ["  nothing"]
+        since = f"blueprint {short(made.previous.id)} (night {made.previous.provenance.night})"
         parts.append("\n".join([f"changed since {since}:", *changes]))
     parts.append(table(["step", "status", "result or reason"], map(_step_row, made.items), empty=""))
-    if made.surroundings:
-        changes = [f"  {change.sentence}" for change in made.surroundings]
+    if made.environment_changes:
+        changes = [f"  {change.message}" for change in made.environment_changes]
         parts.append("\n".join(["the blueprint cannot run here, because this installation differs:", *changes]))
     if made.over_budget:
         parts.append(f"over budget: {made.over_budget}")
@@ -243,7 +243,7 @@ def _describe_plan(made: "Plan") -> str:
 def _head(made: "Plan") -> list[tuple[str, Any]]:
     if made.blueprint is None:
         return [("recipe", made.recipe), ("night", made.night), ("blueprint", "known once the base model is frozen")]
-    stored = "" if made.stands else "  not stored; `nightloom blueprint compile` stores it"
+    stored = "" if made.is_stored else "  not stored; `nightloom blueprint compile` stores it"
     return [
         ("recipe", made.recipe),
         ("night", made.night),
@@ -273,11 +273,11 @@ def _plan_document(made: "Plan") -> dict[str, Any]:
         "recipe": made.recipe,
         "night": made.night,
         "blueprint": made.blueprint.id if made.blueprint else None,
-        "stored": made.stands,
-        "since": made.since.id if made.since else None,
+        "stored": made.is_stored,
+        "since": made.previous.id if made.previous else None,
         "changes": change_documents(made.changes),
         "steps": [{**asdict(step), "estimate": _estimate_document(step.estimate)} for step in made.items],
-        "surroundings": change_documents(made.surroundings),
+        "environment_changes": change_documents(made.environment_changes),
         "estimate": _estimate_document(made.estimate),
         "over_budget": made.over_budget,
     }
@@ -289,4 +289,4 @@ def _estimate_document(estimate: "Estimate | None") -> dict[str, Any] | None:
 
 def change_documents(changes: "list[Change]") -> list[dict[str, Any]]:
     """Return changes as JSON documents."""
-    return [{**asdict(change), "group": change.group, "sentence": change.sentence} for change in changes]
+    return [{**asdict(change), "group": change.group, "message": change.message} for change in changes]

@@ -30,7 +30,7 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
     from nightloom.artifacts.models import Adapter
     from nightloom.core.errors import InputError
     from nightloom.exchange.lineage import read_lineage
-    from nightloom.promotion.champions import find_ground, task_of
+    from nightloom.promotion.champions import find_ground, find_task
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched, refuse_unfit
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
@@ -47,11 +47,11 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
         )
         raise InputError(msg)
     base_id, _, task = _freeze(settings)
-    refuse_unfit(settings, manifest, task_of(store, ground), base_id, task)
+    refuse_unfit(settings, manifest, find_task(store, ground), base_id, task)
     refuse_mismatched(manifest.id, read_lineage(store, database, manifest, recipe).parities)
     night = _find_night(database, settings)
     done = promote_by_hand(database, ground, night=night, who=getuser(), why=reason)
-    show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.sentence, as_json=as_json)
+    show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.message, as_json=as_json)
 
 
 @app.command()
@@ -70,8 +70,8 @@ def rollback(
     database = open_database()
     night = find_night(database, recipe, None)
     done = roll_back_champion(database, recipe, night=night, who=getuser(), why=reason)
-    document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "message": done.sentence}
-    show(document, done.sentence, as_json=as_json)
+    document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "message": done.message}
+    show(document, done.message, as_json=as_json)
 
 
 @app.command("export")
@@ -133,7 +133,7 @@ def import_model(
     if champion:
         night = _find_night(database, settings)
         done = promote_by_hand(database, imported, night=night, who=getuser(), why=str(reason))
-        lines.append(done.sentence)
+        lines.append(done.message)
     document = {"adapter": adapter, "recipe": recipe, "champion": champion, "notes": notes}
     show(document, "\n".join(lines), as_json=as_json)
 

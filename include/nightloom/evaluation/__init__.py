@@ -1,1 +1,1 @@
-"""Evaluation: every model scored on the same items, and compared in pairs."""
+"""Evaluation: score models on the same items and compare them in pairs."""

@@ -1,4 +1,4 @@
-"""Comparing: two models' scores of the same items, paired, as one comparison with its finding."""
+"""Comparing: a paired comparison of two models' scores on the same items, with its finding."""
 
 import math
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """What is compared, and what counts.
+    """Metric, margin and confidence of a comparison.
 
     Attributes:
         metric: Name of the metric.
-        margin: A loss up to it counts as not worse, in the metric's unit.
-        confidence: Of the interval that decides.
+        margin: Largest loss that counts as not worse, in the metric's unit.
+        confidence: Confidence of the interval that decides.
     """
 
     metric: str
@@ -43,28 +43,28 @@ def compare_scores(
 ) -> Comparison:
     """Compare the candidate with another model on one metric of one eval set.
 
-    Items that could not be scored for one of the two are left out, and counted.
+    Items without a score of either model are left out, and counted.
 
     Args:
-        store: Where scores are.
+        store: Holds the scores.
         candidate: Scores of the candidate.
         other: Scores of the other model.
-        criterion: What is compared.
-        against: What the other model is.
+        criterion: Metric, margin and confidence.
+        against: Role of the other model.
         eval_set: Name of the eval set.
 
     Raises:
-        InputError: The two were scored by other scorers or on other items, or no item was scored for both.
+        InputError: The models were scored by different scorers or on different items, or no item was scored for both.
     """
     ours = _find_common_metric(candidate, other, criterion.metric)
     pairs = _pair_items(store, candidate, other, ours, eval_set)
     scored = pairs.drop_nulls(["ours", "theirs"])
     if scored.is_empty():
-        msg = f"{ours.scorer} could score no item of eval set {eval_set!r} for both models; see its explanations"
+        msg = f"{ours.scorer} scored no item of eval set {eval_set!r} for both models; read its explanations"
         raise InputError(msg)
     paired = _compare(scored, ours.scale, criterion.confidence)
     low, high = (round_number(bound, ours.scale) for bound in (paired.interval.low, paired.interval.high))
-    # Rounded before it is judged: what is printed and what decides are one, on any machine.
+    # Rounded before the decision, so that the printed interval is the one that decides, on every machine.
     rounded = Interval(-math.inf if low is None else low, math.inf if high is None else high)
     return Comparison(
         against=against,
@@ -90,7 +90,7 @@ def find_metric(scores: Scores, name: str) -> Metric:
     """Return a metric over all items.
 
     Raises:
-        InputError: The model was not scored by it.
+        InputError: The scores have no such metric.
     """
     for metric in scores.result.metrics:
         if (metric.name, metric.slice) == (name, None):
@@ -112,7 +112,7 @@ def _pair_items(store: ObjectStore, candidate: Scores, other: Scores, metric: Me
     if left["item_id"].to_list() != right["item_id"].to_list() or left["item_id"].n_unique() != left.height:
         msg = (
             f"scores {short(candidate.id)} and {short(other.id)} on eval set {eval_set!r} are not of the same items, "
-            f"each once; score both models on one eval set again"
+            f"each once; score both models again on one eval set"
         )
         raise InputError(msg)
     return left.with_columns(right["theirs"])

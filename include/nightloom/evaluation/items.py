@@ -1,4 +1,4 @@
-"""Items: the scores of one model's answers, item by item, as a frame."""
+"""Items: score one model's answers item by item, into a frame."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ Values = Mapping[str, str]
 
 
 def list_measures(scorers: Sequence[Scorer], fields: Sequence[str]) -> list[tuple[Scorer, str | None]]:
-    """Return each scorer with each field that it scores; None: it scores the answer as a whole."""
+    """Return each scorer with each field that it scores, or with None if it scores the whole answer."""
     return [(scorer, field) for scorer in scorers for field in (fields if scorer.scope == "field" else (None,))]
 
 
@@ -29,13 +29,13 @@ def score_items(
 
     Args:
         items: An EVAL_ITEMS frame.
-        values: What the model answered to each item, in their order; None where it has not the form asked for.
-        scorers: In the order in which their metrics are listed.
-        fields: Those of the answer that are scored.
-        answers: What they were read from; None if no model was asked.
+        values: Parsed output for each item in order, or None for an output with an invalid format.
+        scorers: Scorers in the order of their metrics.
+        fields: Fields of the answer to score.
+        answers: Answers that the values were parsed from, or None if no model generated them.
 
     Raises:
-        InputError: A scorer failed, or gave what is no score.
+        InputError: A scorer failed or returned an invalid score.
     """
     measures = list_measures(scorers, fields)
     read_from: Sequence[Answer | None] = answers or [None] * len(values)

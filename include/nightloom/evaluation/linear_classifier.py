@@ -1,4 +1,4 @@
-"""The linear classifier: TF-IDF and logistic regression on the primary field, to see what a model is worth."""
+"""The linear classifier: TF-IDF and logistic regression on the primary field, to put model scores into perspective."""
 
 import json
 import time
@@ -18,20 +18,20 @@ from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.items import score_items
-from nightloom.evaluation.metrics import sum_up
+from nightloom.evaluation.metrics import compute_metrics
 from nightloom.evaluation.scorers import ExactMatch, identify_scorer
 
 _SCORERS = (ExactMatch(),)
-_MOST_FEATURES = 20_000  # of each sort: memory and time grow with features times labels
+_MOST_FEATURES = 20_000  # of each kind: memory and time grow with features times labels
 
 
 def score_linear_classifier(store: ObjectStore, blueprint_id: BlueprintId, evalset_id: EvalSetId) -> Scores:
-    """Return the linear classifier's scores on the primary field, from the store where the same was scored before.
+    """Return the linear classifier's scores on the primary field, cached in the store.
 
-    It learns from the rows that the trials learn from: the train split of the blueprint's snapshot.
+    It learns from the train split of the blueprint's snapshot, as the trials do.
 
     Raises:
-        InputError: The snapshot has no row to learn from.
+        InputError: The train split is empty.
     """
     blueprint = store.load(Blueprint, blueprint_id).content
     key = identify_linear_classifier(blueprint, evalset_id, fingerprints.LINEAR_CLASSIFIER.versions())
@@ -39,14 +39,14 @@ def score_linear_classifier(store: ObjectStore, blueprint_id: BlueprintId, evals
 
 
 def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str]) -> list[str]:
-    """Learn labels of texts by words, pairs of words and runs of 3 to 5 characters, and give those of unseen texts."""
+    """Fit on words, word pairs and character n-grams of 3 to 5, and return the predicted labels of unseen texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
 
     if len(set(labels)) == 1:
-        return [labels[0]] * len(unseen)  # logistic regression needs two labels to tell apart
-    words = {"token_pattern": r"\S+"}  # any text has one; the default knows no word of one letter
+        return [labels[0]] * len(unseen)  # logistic regression needs two labels
+    words = {"token_pattern": r"\S+"}  # matches in any text; the default skips words of one letter
     features = make_union(
         TfidfVectorizer(ngram_range=(1, 2), max_features=_MOST_FEATURES, sublinear_tf=True, **words),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), max_features=_MOST_FEATURES, sublinear_tf=True),
@@ -56,13 +56,13 @@ def classify(texts: Sequence[str], labels: Sequence[str], unseen: Sequence[str])
 
 
 def identify_linear_classifier(spec: BlueprintSpec, evalset_id: EvalSetId, packages: Mapping[str, str]) -> ScoresKey:
-    """Return what determines the linear classifier's scores; the packages are those of the interpreter that scores."""
+    """Return the cache key of the linear classifier's scores; packages are those of the scoring interpreter."""
     return ScoresKey(
         model=None,
         linear_classifier=spec.snapshot,
         evalset=evalset_id,
         task=TaskSpec(
-            prompt=Prompt.as_id(""),  # it is not asked: it reads the bare text
+            prompt=Prompt.as_id(""),  # it has no prompt: it reads the plain text
             output="text",
             answer={spec.primary: spec.task.answer[spec.primary]},
             field_order=(spec.primary,),
@@ -83,23 +83,23 @@ def _score(store: ObjectStore, spec: BlueprintSpec, key: ScoresKey) -> Scores:
     result = ScoresResult(
         frame=put_frame(store, frame, SCORES),
         outputs=put_frame(store, outputs, OUTPUTS),
-        metrics=sum_up(frame, _SCORERS, fields),
+        metrics=compute_metrics(frame, _SCORERS, fields),
         seconds=round(time.monotonic() - began, 3),
     )
     return Scores(key=key, result=result)
 
 
 def _label_items(store: ObjectStore, spec: BlueprintSpec, evalset_id: EvalSetId) -> tuple[pl.DataFrame, list[str]]:
-    """Return the items of an eval set, and the label that the classifier gives each."""
+    """Return the items of an eval set and the predicted label of each."""
     rows, items = read_split(store, spec.snapshot, "train"), read_eval_set(store, evalset_id)
     if rows.is_empty():
-        msg = f"snapshot {short(spec.snapshot)} has no row to train on; raise `prepare.window_days`"
+        msg = f"snapshot {short(spec.snapshot)} has no rows to train on; raise `prepare.window_days`"
         raise InputError(msg)
     labels = [json.loads(answer)[spec.primary] for answer in rows["answer"]]
     return items, classify(_list_texts(rows), labels, _list_texts(items))
 
 
 def _list_texts(rows: pl.DataFrame) -> list[str]:
-    """Return what a model reads of each row: the turns of a conversation one below the other."""
+    """Return the text of each row, with the earlier messages of its conversation on lines before it."""
     turns = pl.col("history").list.eval(pl.element().struct.field("content")).list.join("\n")
     return rows.select(pl.concat_str(turns, "text", separator="\n", ignore_nulls=True)).to_series().to_list()

@@ -1,4 +1,4 @@
-"""Metrics: per-item scores summed up, overall and by slice, each with the interval that fits its scale."""
+"""Metrics: per-item scores aggregated overall and by slice, each with the interval that fits its scale."""
 
 import math
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from nightloom.statistics.clusters import mean_interval_of_clusters
 from nightloom.statistics.intervals import Interval, wilson_interval
 
 CONFIDENCE = 0.95
-"""Of the intervals of single models: the same for all recipes, so that scores are kept over nights and gates."""
+"""Confidence of a single model's intervals: the same for all recipes, so that cached scores fit every gate."""
 
 
-def sum_up(scores: pl.DataFrame, scorers: Sequence[Scorer], fields: Sequence[str]) -> tuple[Metric, ...]:
-    """Return the metrics of a SCORES frame: of all items, then of each slice.
+def compute_metrics(scores: pl.DataFrame, scorers: Sequence[Scorer], fields: Sequence[str]) -> tuple[Metric, ...]:
+    """Return the metrics of a SCORES frame: over all items, then by slice.
 
     Args:
-        scores: A line an item, scorer and field.
-        scorers: Those that the items were scored by.
-        fields: The answer's fields that were scored.
+        scores: SCORES frame, one row per item, scorer and field.
+        scorers: Scorers of the items.
+        fields: Scored fields of the answer.
     """
     slices = [None, *sorted(scores["slice"].drop_nulls().unique())]
     return tuple(
@@ -64,15 +64,15 @@ def _average(scored: pl.DataFrame, scale: Scale) -> tuple[float | None, Interval
 
 
 def bounds_of(scale: Scale) -> Interval:
-    """Return the least and the largest value on a scale; infinite where there is none."""
+    """Return the least and the largest value on a scale; infinite if the scale has no bound."""
     least = -math.inf if scale.least is None else scale.least
     return Interval(least, math.inf if scale.most is None else scale.most)
 
 
 def round_number(value: float, scale: Scale) -> float | None:
-    """Return a number as manifests have it: the same on every machine; None if it is infinite.
+    """Return a number rounded for a manifest, the same on every machine, or None if it is infinite.
 
-    Of a rate, six decimals; of others nine digits, since a unit may be of any size.
+    A rate has six decimals. Other numbers have nine significant digits, because their unit may have any size.
     """
     if math.isinf(value):
         return None

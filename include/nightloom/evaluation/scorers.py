@@ -1,4 +1,4 @@
-"""Scorers: what one answer is worth, as a number. A scorer is an object of the Protocol, found by its name."""
+"""Scorers: score one answer as a number. A scorer implements the Protocol `Scorer` and is found by its name."""
 
 import json
 import math
@@ -19,11 +19,11 @@ RIGHT = Scale(kind="binary", unit="right", direction="higher", least=0, most=1)
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a model answered to one item, as far as a scorer is to judge it.
+    """The response to one item, as a scorer sees it.
 
     Attributes:
-        value: The field's value, or all fields as a JSON object; None if the output has not the form asked for.
-        answer: What came from the model, with its token counts; None if no model was asked.
+        value: Value of the field, or all fields as a JSON object, or None if the output has an invalid format.
+        answer: Answer of the model with its token counts, or None if no model was asked.
     """
 
     value: str | None
@@ -32,11 +32,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one answer is worth.
+    """Score of one answer.
 
     Attributes:
-        value: On the scorer's scale; None if it could not be scored, which counts as nothing and not as wrong.
-        explanation: Why, for people, where the value does not say it.
+        value: Value on the scorer's scale, or None if the answer could not be scored. None does not count as wrong.
+        explanation: Reason for the value, for people, or None if the value needs none.
     """
 
     value: float | None
@@ -45,40 +45,40 @@ class Score:
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Scores answers one by one; equal answers and targets have equal scores."""
+    """Scores answers one by one; equal answers and targets get equal scores."""
 
     @property
     def name(self) -> str:
-        """By which it is found and its metrics are named."""
+        """Name of the scorer and of its metrics."""
         ...
 
     @property
     def version(self) -> str:
-        """Another one whenever scores may change: those of two versions are never compared."""
+        """Version, changed whenever scores may change: scores of two versions are never compared."""
         ...
 
     @property
     def scope(self) -> Scope:
-        """Whether it is asked for each field of an answer, or once for the whole."""
+        """Whether the scorer is called for each field or once for the whole answer."""
         ...
 
     @property
     def scale(self) -> Scale:
-        """What its numbers mean."""
+        """Scale of its values."""
         ...
 
     def score(self, response: Response, target: str) -> Score:
         """Score one answer.
 
         Args:
-            response: What the model answered.
-            target: What was expected: the field's value, or all fields as a JSON object.
+            response: Response of the model.
+            target: Expected value: the field's value, or all fields as a JSON object.
         """
         ...
 
 
 class ExactMatch:
-    """Right if a field is the expected text, in one Unicode spelling and without space around."""
+    """Whether a field equals the expected text, after Unicode normalisation and without surrounding space."""
 
     name = "exact_match"
     version = "1"
@@ -86,12 +86,12 @@ class ExactMatch:
     scale = RIGHT
 
     def score(self, response: Response, target: str) -> Score:
-        """Compare character by character; an output without the form asked for is wrong."""
+        """Compare character by character; an output with an invalid format is wrong."""
         return Score(float(response.value is not None and _canonical(response.value) == _canonical(target)))
 
 
 class Exact:
-    """Right if all fields are."""
+    """Whether all fields equal the expected texts."""
 
     name = "exact"
     version = "1"
@@ -107,7 +107,7 @@ class Exact:
 
 
 class Valid:
-    """Whether the output has the form that the recipe asks for, whatever it says."""
+    """Whether the output has the format that the recipe asks for."""
 
     name = "valid"
     version = "1"
@@ -115,7 +115,7 @@ class Valid:
     scale = Scale(kind="binary", unit="valid", direction="higher", least=0, most=1)
 
     def score(self, response: Response, target: str) -> Score:
-        """Look at nothing but the form."""
+        """Check the format only."""
         return Score(float(response.value is not None))
 
 
@@ -123,10 +123,10 @@ BUILT_IN: dict[str, Scorer] = {scorer.name: scorer for scorer in (ExactMatch(), 
 
 
 def find_scorer(name: str) -> Scorer:
-    """Return the scorer of this name, of Nightloom or of another package.
+    """Return a scorer of Nightloom or of another package by its name.
 
     Raises:
-        InputError: There is none, or what another package registers is no scorer.
+        InputError: There is no such scorer, or another package registers an object that is not a scorer.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
@@ -138,18 +138,18 @@ def find_scorer(name: str) -> Scorer:
         raise InputError(msg)
     found = load_extension(SCORERS, name)
     if not isinstance(found, Scorer) or found.name != name:
-        msg = f"what a package registers as scorer {name!r} is no scorer of that name; see the Protocol `Scorer`"
+        msg = f"the entry point {name!r} of {SCORERS} is not a scorer of that name; implement the Protocol `Scorer`"
         raise InputError(msg)
     return found
 
 
 def identify_scorer(scorer: Scorer) -> str:
-    """Return name and version, as manifests have them."""
+    """Return name and version of a scorer, as in manifests."""
     return f"{scorer.name}/{scorer.version}"
 
 
 def score_response(scorer: Scorer, response: Response, target: str, item_id: str) -> Score:
-    """Score one answer, and refuse what is no score.
+    """Score one answer, and refuse an invalid score.
 
     Raises:
         InputError: The scorer failed, or its value is not on its scale.
@@ -157,11 +157,11 @@ def score_response(scorer: Scorer, response: Response, target: str, item_id: str
     try:
         score = scorer.score(response, target)
         value = None if score.value is None else float(score.value)
-    except Exception as error:  # it may be somebody's program; its message may quote the answer, so it is not told
-        msg = f"scorer {identify_scorer(scorer)} failed on item {item_id} by {type(error).__name__}; correct it"
+    except Exception as error:  # a scorer may raise anything; its message may quote the answer, so it is not shown
+        msg = f"scorer {identify_scorer(scorer)} failed on item {item_id} with {type(error).__name__}; fix the scorer"
         raise InputError(msg) from error
     if value is not None and not _is_on(scorer.scale, value):
-        msg = f"scorer {identify_scorer(scorer)} gave {value} on item {item_id}, which is not on its scale; correct it"
+        msg = f"scorer {identify_scorer(scorer)} returned {value} on item {item_id}, off its scale; fix the scorer"
         raise InputError(msg)
     return Score(value, score.explanation)
 

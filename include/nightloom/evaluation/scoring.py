@@ -1,4 +1,4 @@
-"""Scoring: what one model answers on one eval set, item by item, kept under all that determines it."""
+"""Scoring: one model's answers on one eval set, scored item by item and cached by everything that determines them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ from nightloom.engines.answers import Question, answer_all
 from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
 from nightloom.evaluation.items import score_items
-from nightloom.evaluation.metrics import sum_up
+from nightloom.evaluation.metrics import compute_metrics
 from nightloom.evaluation.scorers import find_scorer, identify_scorer
 from nightloom.prompts.templates import parse_output, render_prompt
 
 OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
 
 SCORED_BY = ("exact_match", "exact", "valid")
-"""Scorers of a night: fields, then the answer as a whole."""
+"""Names of the scorers of a night: fields first, then the whole answer."""
 
 
 def score_model(
@@ -38,10 +38,10 @@ def score_model(
     open_engine: OpenEngine = open_engine,
     scored_by: Sequence[str] = SCORED_BY,
 ) -> Scores:
-    """Return the scores of a model on an eval set, from the store where the same was scored before.
+    """Return the scores of a model on an eval set, cached in the store.
 
-    They are kept under what the model is asked, and under no blueprint: baseline and champion are not scored anew every
-    night. A champion is to be asked as it is served, so give the task that its adapter records.
+    The key has the task but no blueprint, so baseline and champion are not scored again every night. For a champion,
+    pass the task that it is served with.
     """
     key = identify_scores(task, max_new_tokens, model, evalset_id, fingerprints.SCORES.versions(), scored_by)
     return store.find_or_make(Scores, key, lambda: _score(store, key, model, open_engine, scored_by))
@@ -55,14 +55,14 @@ def identify_scores(
     packages: Mapping[str, str],
     scored_by: Sequence[str] = SCORED_BY,
 ) -> ScoresKey:
-    """Return what determines the scores of a model.
+    """Return the cache key of a model's scores.
 
     Args:
-        task: What the model is asked.
-        max_new_tokens: How long its answers may be.
-        model: Base and adapter.
-        evalset_id: Whose items.
-        packages: Versions of the interpreter that generates, which may be another than this one.
+        task: Task of the model.
+        max_new_tokens: Largest number of tokens of an answer.
+        model: Base model and adapter.
+        evalset_id: Eval set.
+        packages: Library versions of the generating interpreter, which may not be this one.
         scored_by: Names of scorers.
     """
     return ScoresKey(
@@ -96,7 +96,7 @@ def _score(
     result = ScoresResult(
         frame=put_frame(store, frame, SCORES),
         outputs=put_frame(store, outputs, OUTPUTS),
-        metrics=sum_up(frame, scorers, fields),
+        metrics=compute_metrics(frame, scorers, fields),
         seconds=round(time.monotonic() - began, 3),
     )
     return Scores(key=key, result=result)

@@ -1,1 +1,1 @@
-"""Examples: stand-ins for the systems that a team has around Nightloom. No stage imports them."""
+"""Examples: stand-ins for the systems around Nightloom. No stage imports them."""

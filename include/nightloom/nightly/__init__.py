@@ -1,1 +1,1 @@
-"""The night, step by step: the functions that Airflow's tasks and the command line both call."""
+"""Nightly: the steps of a night, called by Airflow's tasks and by the command line."""

@@ -1,4 +1,4 @@
-"""Running: a stored blueprint out of Airflow, by the steps of its night, beside that night."""
+"""Blueprint run: the steps of a night on a stored blueprint, outside Airflow and without changing the night."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ from nightloom.nightly.steps import without_outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """What running a blueprint came to.
+class BlueprintResult:
+    """Result of running a blueprint.
 
     Attributes:
-        trials: Ids of the trials that came to their end, by their numbers.
-        candidate: Adapter that won; none: one trial alone was run.
-        verdict: Likewise.
+        trials: Number of a finished trial → its id.
+        candidate: Winning adapter, or None if only one trial was run.
+        verdict: Verdict on the candidate, or None if only one trial was run.
     """
 
     trials: dict[int, TrialId]
@@ -29,29 +29,34 @@ class Ran:
     verdict: VerdictId | None = None
 
 
-def run_blueprint(store: ObjectStore, blueprint_id: BlueprintId, on_step: OnStep, trial_no: int | None = None) -> Ran:
-    """Train, pick and compare as the blueprint's night does, to the same ids; no ref moves, no outcome is written.
+def run_blueprint(
+    store: ObjectStore, blueprint_id: BlueprintId, on_step: OnStep, trial_no: int | None = None
+) -> BlueprintResult:
+    """Train, pick and compare as the blueprint's night does, with the same ids. No ref moves, no outcome is recorded.
 
     Args:
-        store: Where it lies.
-        blueprint_id: What is run; its candidate is compared with the champion of the night it was compiled for first.
-        on_step: Is told stage and step as each begins.
-        trial_no: Train this one alone; none: all, and compare.
+        store: Holds the blueprint.
+        blueprint_id: Blueprint to run. Its candidate is compared with the champion of the night that it was first
+            compiled for.
+        on_step: Called with stage and step as each step begins.
+        trial_no: The only trial to train, or None to train all and compare.
 
     Raises:
-        InputError: Code, packages or environment are not those of the blueprint, or it has no such trial.
-        BudgetError: Training would take more than its budget.
-        DivergenceError: The trial that was chosen diverged, or all did.
+        InputError: Code, packages or environment differ from the blueprint, or it has no such trial.
+        BudgetError: Training would exceed its budget.
+        DivergenceError: The chosen trial diverged, or all trials did.
     """
     blueprint = open_stored(store, blueprint_id)
     recipe, night = blueprint.content.recipe, blueprint.provenance.night
     with without_outcome():
         if trial_no is not None:
             on_step("finetune", f"train_trial {trial_no}")
-            _refuse_stop(finetune.train_trial(recipe, night, blueprint_id, trial_no))
+            result = finetune.train_trial(recipe, night, blueprint_id, trial_no)
+            if isinstance(result, Stop):
+                raise BudgetError(result.sentence)
             if lost := store.find(Divergence, identify_trial(blueprint.content, trial_no)):
                 raise DivergenceError(lost.result.reason)
-            return Ran(_list_finished(store, blueprint.content))
+            return BlueprintResult(_list_finished(store, blueprint.content))
         made = run_steps(
             "finetune",
             recipe,
@@ -63,12 +68,7 @@ def run_blueprint(store: ObjectStore, blueprint_id: BlueprintId, on_step: OnStep
         )
         if isinstance(made, Stop):
             raise BudgetError(made.sentence)
-        return Ran(_list_finished(store, blueprint.content), made["candidate_id"], made["verdict_id"])
-
-
-def _refuse_stop(result: object) -> None:
-    if isinstance(result, Stop):
-        raise BudgetError(result.sentence)
+        return BlueprintResult(_list_finished(store, blueprint.content), made["candidate_id"], made["verdict_id"])
 
 
 def _list_finished(store: ObjectStore, spec: BlueprintSpec) -> dict[int, TrialId]:

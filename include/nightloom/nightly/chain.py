@@ -1,4 +1,4 @@
-"""The whole night in one process, as `nightloom run` has it: the steps that Airflow runs as tasks, in their order."""
+"""Chain: all steps of a night in one process, for `nightloom run`; Airflow runs the same steps as tasks."""
 
 import logging
 import time
@@ -20,28 +20,28 @@ from nightloom.trials.ranking import count_rungs
 logger = logging.getLogger(__name__)
 
 OnStep = Callable[[str, str], None]
-"""Is told stage and step as each begins."""
+"""Called with stage and step as each step begins."""
 
 OnFailure = Callable[[Exception], None]
-"""Is told why a stage failed."""
+"""Called with the error of a failed stage."""
 
 _OPENS = "open_night"
-_ASKS_AGAIN_S = 2.0
+_POLL_S = 2.0
 
 
 def run_night(
     recipe: str, night: str | None, on_step: OnStep, on_failure: OnFailure = lambda _: None
 ) -> list[StageOutcome]:
-    """Run one night of a recipe and return what each stage came to.
+    """Run one night of a recipe and return the outcome of each stage.
 
-    A stage that fails does not keep the later ones from running, just as in Airflow: the report is always written.
-    The registry holds the outcomes. While another night of the recipe runs, this one waits.
+    As in Airflow, later stages run even if an earlier one fails, so the report is always written. The registry holds
+    the outcomes. While another night of the recipe runs, this one waits.
 
     Args:
         recipe: Name of the recipe.
         night: A date, or None for tonight.
-        on_step: Is told of each step.
-        on_failure: Is told why a stage failed.
+        on_step: Called as each step begins.
+        on_failure: Called with the error of a failed stage.
 
     Raises:
         NightloomError: The night could not be opened, or its report could not be written.
@@ -51,7 +51,7 @@ def run_night(
     for stage in STAGES[:-1]:
         try:
             run_steps(stage, recipe, opened, on_step)
-        except Exception as error:  # written down as the stage's outcome by its step, whatever it is
+        except Exception as error:  # its step has recorded it as the outcome of the stage
             on_failure(error)
     run_steps(STAGES[-1], recipe, opened, on_step)
     registry = open_database()
@@ -60,7 +60,7 @@ def run_night(
 
 
 def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOutcome:
-    """Run one stage of a night that was opened, by itself, and return what it came to.
+    """Run one stage of an open night and return its outcome.
 
     Raises:
         NightloomError: The stage failed.
@@ -72,7 +72,7 @@ def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOu
         give_turn_back(registry, recipe, date)
     outcome = read_outcome(registry, recipe, date, stage)
     if outcome is None:
-        msg = f"{stage} of night {night} left no outcome; run it again"
+        msg = f"{stage} of night {night} recorded no outcome; run it again"
         raise FaultError(msg)
     return outcome
 
@@ -87,16 +87,16 @@ def run_steps(
     first: str | None = None,
     last: str | None = None,
 ) -> dict[str, Any] | Stop:
-    """Run the steps of a stage of a night that was opened, and return what they made, by name, or what stopped them.
+    """Run the steps of a stage of an open night, and return their results by name, or the `Stop` of one of them.
 
     Args:
         stage: The stage.
         recipe: Name of the recipe.
-        night: Its night.
-        on_step: Is told of each step.
-        given: What the first step takes, such as `stored_id`, a blueprint to run instead of compiling one.
-        first: The step to begin with, or None for the stage's first.
-        last: The step to end with, or None for the stage's last.
+        night: Date of the night.
+        on_step: Called as each step begins.
+        given: Arguments of the first step, such as `stored_id`, a blueprint to run instead of compiling one.
+        first: First step to run, or None for the first step of the stage.
+        last: Last step to run, or None for the last step of the stage.
 
     Raises:
         NightloomError: The stage failed.
@@ -115,13 +115,13 @@ def run_steps(
 def _run_step(
     stage: Stage, step: Step, rung: int | None, recipe: str, night: str, made: dict[str, Any], on_step: OnStep
 ) -> Stop | None:
-    """Run a step once, or for each item of its list, and keep what it makes."""
+    """Run a step once, or for each item of its list, and keep its result."""
     arguments = {name: made[name] for name in step.takes if name in made}
     if step.at_rungs and rung is not None:
         arguments["rung"] = rung
     items = made[step.each[0]] if step.each else [None]
     for item in items:
-        on_step(stage, _describe(step, item, rung))
+        on_step(stage, _describe_step(step, item, rung))
         each = {step.each[1]: item} if step.each else {}
         result = _run(stage, step.name, recipe, night, **arguments, **each)
         if isinstance(result, Stop):
@@ -132,24 +132,24 @@ def _run_step(
 
 
 def _run(stage: Stage, name: str, recipe: str, night: str | None, **arguments: Any) -> Any:
-    """Call a step, when it is its night's turn."""
+    """Call a step, and wait while another night of the recipe runs."""
     function = getattr(import_module(f"nightloom.nightly.{stage}"), name)
-    is_told = False
+    is_logged = False
     while True:
         try:
             return function(recipe, night, **arguments)
         except NightBusyError as error:
-            if not is_told:
+            if not is_logged:
                 logger.info("%s", error)
-            is_told = True
-            time.sleep(_ASKS_AGAIN_S)
+            is_logged = True
+            time.sleep(_POLL_S)
 
 
 def _count_rungs(blueprint_id: BlueprintId) -> int:
     return count_rungs(open_store().load(Blueprint, blueprint_id).content)
 
 
-def _describe(step: Step, item: object, rung: int | None) -> str:
+def _describe_step(step: Step, item: object, rung: int | None) -> str:
     words = [step.name, *([] if item is None else [str(item)])]
     if rung is not None:
         words.append(f"{'to' if step.each else 'at'} rung {rung + 1}")

@@ -1,4 +1,4 @@
-"""Context: what the steps of a night work on, opened once a step."""
+"""Context: the recipe, store and registry that a step of a night works with."""
 
 import logging
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class Night:
     """One night of one recipe.
 
     Attributes:
-        recipe: As it was when the night began.
-        date: The night.
-        cut: Of the sources.
-        store: Holds what the night makes.
-        registry: Knows refs and nights, and indexes what the night makes.
-        is_recorded: What a step comes to is what the night came to; not so where a step is run beside its night.
+        recipe: Recipe as it was when the night began.
+        date: Date of the night.
+        cut: Cut of the sources.
+        store: Object store for the results of the night.
+        registry: Holds refs, outcomes and the index of results.
+        is_recorded: Whether outcomes of steps are recorded. They are not if a step runs outside its night.
     """
 
     recipe: Recipe
@@ -48,45 +48,45 @@ class Night:
         return self.date.isoformat()
 
     def publish(self, manifest: M) -> M:
-        """Publish a manifest as one of this night's, and return the one that is kept."""
+        """Publish a manifest, index it for this night, and return the manifest that the store keeps."""
         kept = self.store.publish(manifest)
         self.keep(kept.kind, kept.id)
         return kept
 
     def keep(self, kind: str, manifest_id: str) -> None:
-        """Note that a manifest is one of this night's: it was published by a child process, or before."""
+        """Index a manifest for this night that a child process or an earlier night published."""
         add_member(self.registry, self.recipe.name, self.date, kind, manifest_id)
 
     def end(self, stage: Stage, status: Ending, message: str, manifest_id: str | None = None) -> None:
-        """Write down what a stage came to."""
+        """Record the outcome of a stage."""
         if self.is_recorded:
             finish_stage(self.store, self.registry, self.recipe.name, self.date, stage, status, message, manifest_id)
 
 
-def open_night(recipe: str, night: date, *, is_recorded: bool = True) -> Night:
-    """Open a night that was begun, with the recipe that it is pinned to.
+def load_night(recipe: str, night: date, *, is_recorded: bool = True) -> Night:
+    """Return a night that has begun, with its pinned recipe.
 
     Raises:
-        InputError: It was not begun, or its recipe cannot be used.
+        InputError: The night has not begun, or its recipe cannot be used.
     """
     registry = open_database()
     cut = read_night(registry, recipe, night)
     if cut is None:
-        msg = f"night {night} of {recipe} was never opened; run `nightloom run {recipe} --night {night}`"
+        msg = f"night {night} of {recipe} has not begun; run `nightloom run {recipe} --night {night}`"
         raise InputError(msg)
     return Night(read_recipe(registry, recipe, night), night, cut, open_store(), registry, is_recorded)
 
 
 def describe_recipe(recipe: Recipe) -> bytes:
-    """Return a recipe as canonical JSON, which tells whether two are the same."""
+    """Return a recipe as canonical JSON: equal recipes give equal bytes."""
     return canonical_json(recipe.model_dump(mode="json"))
 
 
 def read_recipe(registry: Database, recipe: str, night: date) -> Recipe:
-    """Return the recipe that a night is pinned to, and say in the log when the file is another one by now.
+    """Return the pinned recipe of a night, and log a warning if its file has changed since.
 
     Raises:
-        InputError: The night is pinned to none, and the file cannot be used.
+        InputError: The night has no pinned recipe, and the file cannot be used.
     """
     pinned = read_pinned_recipe(registry, recipe, night)
     if pinned is None:
@@ -94,14 +94,16 @@ def read_recipe(registry: Database, recipe: str, night: date) -> Recipe:
     try:
         now = describe_recipe(load_recipe(recipe))
     except InputError as error:
-        logger.warning("night %s goes on by recipe %s: %s", night, short(digest_bytes(pinned)), error)
+        logger.warning(
+            "recipe %s: still used by night %s; its file is broken: %s", short(digest_bytes(pinned)), night, error
+        )
     else:
         if now != pinned:
             logger.warning(
-                "the recipe was changed since night %s began: it goes on by recipe %s, the file is %s; "
+                "recipe %s: still used by night %s; its file has changed since to recipe %s; "
                 "run the night again to use the file",
-                night,
                 short(digest_bytes(pinned)),
+                night,
                 short(digest_bytes(now)),
             )
     return Recipe.model_validate_json(pinned)

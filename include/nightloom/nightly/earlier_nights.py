@@ -1,4 +1,4 @@
-"""Earlier nights: what tonight's batch is measured against, from the registry and the store."""
+"""Earlier nights: their volumes, labels and text lengths, to compare tonight's batch with."""
 
 from datetime import date, timedelta
 
@@ -10,11 +10,11 @@ from nightloom.registry.nights import read_outcomes
 from nightloom.validation.limits import Earlier
 
 _LOOK_BACK = 60
-"""So many nights are looked through for those that were done."""
+"""Number of nights that are searched for finished ones."""
 
 
-def read_earlier(store: ObjectStore, database: Database, recipe: str, night: date, limits: Limits) -> Earlier:
-    """Return what is known of the nights before one, without those that were not done or whose manifests are gone.
+def read_earlier_nights(store: ObjectStore, database: Database, recipe: str, night: date, limits: Limits) -> Earlier:
+    """Return the statistics of the finished nights before one, if their manifests are still in the store.
 
     Raises:
         StoreError: The store cannot be read.
@@ -26,7 +26,7 @@ def read_earlier(store: ObjectStore, database: Database, recipe: str, night: dat
         for outcome in read_outcomes(database, recipe, until=night - timedelta(days=1), limit=_LOOK_BACK)
         if outcome.stage == "prepare" and outcome.status == "done" and outcome.manifest
     ]
-    # Retention may have taken some: a night without limits is better than none.
+    # Retention may have deleted some. Fewer nights to compare with are better than a failed night.
     found = [preparation for manifest in done[:asked] if (preparation := store.load_if_there(Preparation, manifest))]
     records = [kept for each in found if (kept := store.load_if_there(Records, each.content.records))]
     return Earlier(

@@ -1,4 +1,4 @@
-"""Finetune: the night's snapshot becomes a candidate, and the candidate champion or not."""
+"""Finetune: train a candidate on the night's snapshot, compare it, and promote it if the gates pass."""
 
 import logging
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from nightloom.artifacts.results import Parity, Role, Scores, ScoresKey, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.dummy import is_dummy
 from nightloom.blueprints.compile import compile_recipe
-from nightloom.blueprints.verify import open_stored, refuse_other, verify_code
+from nightloom.blueprints.verify import open_stored, refuse_differences, verify_code
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
 from nightloom.core.nights import Stop
@@ -23,7 +23,7 @@ from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
 from nightloom.processes.packages import worker_packages
-from nightloom.promotion.champions import GroundId, asked_of, read_task
+from nightloom.promotion.champions import GroundId, find_champion, read_task
 from nightloom.promotion.parity import identify_parity
 from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
@@ -38,21 +38,19 @@ logger = logging.getLogger(__name__)
 
 @night_step("finetune", first=True)
 def compile_blueprint(night: Night, stored_id: BlueprintId | None = None) -> BlueprintId | Stop:
-    """Pin all that training and comparing will use, and store it before anything trains; or take one that is stored.
+    """Compile and store the blueprint of the night before anything trains, or use a stored one.
 
     Args:
         night: The night.
-        stored_id: A blueprint of this recipe to run instead.
+        stored_id: Blueprint of this recipe to run instead of compiling one.
 
     Raises:
-        InputError: The stored one is of another recipe, or cannot run here.
+        InputError: The stored blueprint is of another recipe, or cannot run here.
     """
     if stored_id:
         owner = open_stored(night.store, stored_id).content.recipe
         if owner != night.recipe.name:
-            msg = (
-                f"blueprint {short(stored_id)} is of recipe {owner}, not of {night.recipe.name}; choose one of its own"
-            )
+            msg = f"blueprint {short(stored_id)} is of recipe {owner}; choose one of recipe {night.recipe.name}"
             raise InputError(msg)
         return stored_id
     blueprint = compile_recipe(night.store, night.registry, night.recipe, night.date)
@@ -68,32 +66,32 @@ def list_trials(night: Night, blueprint_id: BlueprintId) -> list[int]:
     """Return the numbers of the trials that a blueprint begins with.
 
     Raises:
-        InputError: There are several, and nothing to choose between them by.
+        InputError: There are several trials, but no examples to rank them by.
     """
     return list_contenders(night.store, blueprint_id)
 
 
 @night_step("finetune")
 def train_trial(night: Night, blueprint_id: BlueprintId, trial_no: int, rung: int | None = None) -> str | None:
-    """Train one trial of a blueprint to a rung or to its end, or find what it gave before; return the id of that.
+    """Train a trial to a rung or to its end, or reuse the cached result; return the id of the result.
 
-    A rung that the blueprint does not have, as when the recipe was edited since, is none to train to. One of several
-    trials that diverges is no failure: that it did is kept, and the others go on.
+    Returns None for a rung that the blueprint does not have, which happens after the recipe was edited. If one of
+    several trials diverges, this is recorded and the others continue.
 
     Raises:
-        InputError: Code or packages are not those that the blueprint was compiled by, as after an upgrade.
+        InputError: Code or packages differ from the blueprint, for example after an upgrade.
         DivergenceError: The blueprint's only trial diverged.
     """
     planned = night.store.load(Blueprint, blueprint_id)
     if rung is not None and rung >= count_rungs(planned.content):
         return None
-    refuse_other(planned, verify_code(planned.content))
+    refuse_differences(planned, verify_code(planned.content))
     try:
         reached = _train(night, blueprint_id, trial_no, rung)
     except DivergenceError as error:
         if len(planned.content.trials) == 1:
             raise
-        logger.warning("trial %d of %d is out: %s", trial_no, len(planned.content.trials), error)
+        logger.warning("trial %d of %d is dropped: %s", trial_no, len(planned.content.trials), error)
         return note_divergence(night.store, planned.content, trial_no, error).id
     if rung is None:
         trial_id = Trial.as_id(reached)
@@ -105,9 +103,9 @@ def train_trial(night: Night, blueprint_id: BlueprintId, trial_no: int, rung: in
 
 @night_step("finetune")
 def rank_trials(night: Night, blueprint_id: BlueprintId, rung: int) -> list[int]:
-    """Return the numbers of the trials that go on from a rung, by the selection split; those that do not are over.
+    """Rank trials at a rung by their loss on the selection split, finish the others, and return the survivors.
 
-    From a rung that the blueprint does not have, all go on.
+    At a rung that the blueprint does not have, all trials survive.
     """
     spec = night.store.load(Blueprint, blueprint_id).content
     if rung >= count_rungs(spec):
@@ -120,14 +118,14 @@ def rank_trials(night: Night, blueprint_id: BlueprintId, rung: int) -> list[int]
 
 @night_step("finetune")
 def pick_candidate(night: Night, blueprint_id: BlueprintId) -> AdapterId:
-    """Return the adapter of the trial that is best on the selection split."""
+    """Return the adapter of the best trial on the selection split."""
     spec = night.store.load(Blueprint, blueprint_id).content
     ranking = rank_and_publish(night.store, blueprint_id, count_rungs(spec))
     _finish_trials(night, spec, {standing.trial for standing in ranking.result.standings})
     (winner,) = ranking.result.going_on
     trial = night.store.find(Trial, identify_trial(spec, winner))
     if trial is None:
-        msg = f"trial {winner} of blueprint {short(blueprint_id)} was ranked first and is gone; clear its training"
+        msg = f"trial {winner} of blueprint {short(blueprint_id)} ranks first but is missing; clear its training task"
         raise FaultError(msg)
     logger.info("candidate %s: trial %d of %d", short(trial.result.adapter), winner, len(spec.trials))
     return trial.result.adapter
@@ -135,14 +133,14 @@ def pick_candidate(night: Night, blueprint_id: BlueprintId) -> AdapterId:
 
 @night_step("finetune")
 def prove_parity(night: Night, blueprint_id: BlueprintId, candidate_id: AdapterId) -> ParityId | None:
-    """Prove that the candidate is one model in training, evaluation and batch; None where it has no weights."""
+    """Check the candidate for training-serving skew, and return the proof, or None if it has no weights."""
     if is_dummy(night.store.load(Adapter, candidate_id).content.files):
         return None
     spec = night.store.load(Blueprint, blueprint_id).content
     model = ModelRef(base=spec.base, adapter=candidate_id)
     key = identify_parity(model, spec.task, spec.max_new_tokens, spec.snapshot, worker_packages())
     if kept := night.store.find(Parity, key):
-        logger.info("parity %s is in the store: reused", short(kept.id))
+        logger.info("parity %s: reusing the cached result", short(kept.id))
         return kept.id
     return on_device(prove_model)(blueprint_id=blueprint_id, candidate_id=candidate_id)
 
@@ -151,10 +149,10 @@ def prove_parity(night: Night, blueprint_id: BlueprintId, candidate_id: AdapterI
 def compare_candidate(
     night: Night, blueprint_id: BlueprintId, candidate_id: AdapterId, parity_id: ParityId | None
 ) -> VerdictId:
-    """Score candidate, champion, baseline and linear classifier on the same items, and decide."""
+    """Score candidate, champion, baseline and linear classifier on the same items, and publish the verdict."""
     store = night.store
-    # What the nights before it left, so that running a night again decides on the same ground.
-    champion = asked_of(store, night.registry, night.recipe.name, night.date)
+    # The champion before this night, so that running the night again compares with the same one.
+    champion = find_champion(store, night.registry, night.recipe.name, night.date)
     champion_id = champion.adapter if champion else None
     asked = (blueprint_id, candidate_id, champion_id, champion.cites if champion else None, parity_id)
     scored = _find_scores(night, *asked) or on_device(score_models)(*asked)
@@ -174,22 +172,22 @@ def compare_candidate(
 
 @night_step("finetune")
 def promote_candidate(night: Night, verdict_id: VerdictId, stored_id: BlueprintId | None = None) -> VerdictId:
-    """Make the candidate the champion if the verdict says so, no later night has begun, and none was stored before.
+    """Promote the candidate if the verdict allows it, no later night has begun, and the blueprint was compiled tonight.
 
-    A run of a stored blueprint moves no ref: it is not what the night brought.
+    A run of a stored blueprint moves no ref: it is not based on the night's own data.
     """
     decided = night.store.load(Verdict, verdict_id)
     if stored_id:
         message = f"{decided.content.reason}; blueprint {short(stored_id)} was chosen by hand, so no ref moves"
     else:
-        message = promote(night.registry, decided, night=night.date, who=getuser()).sentence
+        message = promote(night.registry, decided, night=night.date, who=getuser()).message
     logger.info("%s", message)
     night.end("finetune", "done", message, verdict_id)
     return verdict_id
 
 
 def prove_model(blueprint_id: BlueprintId, candidate_id: AdapterId) -> ParityId:
-    """Prove that a candidate is one model everywhere: for a child process. Return the parity's id."""
+    """Check a candidate for training-serving skew, and return the id of the proof: entry point of a child process."""
     from nightloom.promotion.parity import prove_parity
     from nightloom.rendering.encode import encode_snapshot
 
@@ -206,7 +204,7 @@ def score_models(
     cites: GroundId | None,
     parity_id: ParityId | None,
 ) -> list[tuple[Role, str, ScoresId]]:
-    """Score all models of a verdict in one process: for a child process. Return role, eval set and scores."""
+    """Score all models of a verdict, and return role, eval set and scores of each: entry point of a child process."""
     from nightloom.evaluation.linear_classifier import score_linear_classifier
     from nightloom.evaluation.scoring import score_model
 
@@ -231,7 +229,7 @@ def _find_scores(
     cites: GroundId | None,
     parity_id: ParityId | None,
 ) -> list[tuple[Role, str, ScoresId]] | None:
-    """Return what `score_models` returns, or None if something has to be scored."""
+    """Return the cached scores of all models as `score_models` does, or None if some are missing."""
     store, packages = night.store, worker_packages()
     spec = store.load(Blueprint, blueprint_id).content
     models = _list_models(store, spec, candidate_id, champion_id, cites, parity_id)
@@ -246,7 +244,7 @@ def _find_scores(
     kept = [(role, name, scores.id) for role, name, scores in found if scores]
     if len(kept) < len(found):
         return None
-    logger.info("all %d scores are in the store: reused", len(kept))
+    logger.info("scores of blueprint %s: reusing all %d cached results", short(blueprint_id), len(kept))
     return kept
 
 
@@ -258,9 +256,9 @@ def _list_models(
     cites: GroundId | None,
     parity_id: ParityId | None,
 ) -> list[tuple[Role, ModelRef, TaskSpec]]:
-    """Return the models of a verdict, and what each is asked; the blueprint's limit of tokens is that of all.
+    """Return role, model and task of each model of a verdict.
 
-    No engine opens an adapter without effect: what it answers is what its base model does.
+    An adapter without effect is replaced by its base model: engines refuse to open it, and the answers are the same.
     """
     is_without_effect = parity_id is not None and store.load(Parity, parity_id).is_without_effect
     models: list[tuple[Role, ModelRef, TaskSpec]] = [
@@ -274,9 +272,9 @@ def _list_models(
 
 
 def _train(night: Night, blueprint_id: BlueprintId, trial_no: int, rung: int | None) -> str:
-    """Train a trial in child processes, and return the id of what it came to.
+    """Train a trial in child processes, and return the id of the result.
 
-    Where a batch did not fit one of several processes, all of them begin again with half of it.
+    If a batch does not fit into memory of one process, all processes start again with half of it.
     """
     if kept := find_trained(night.store, blueprint_id, trial_no, rung):
         return kept

@@ -1,4 +1,4 @@
-"""Predict: the night's rows get answers from the champion."""
+"""Predict: answers of the champion for the night's rows."""
 
 import logging
 
@@ -14,7 +14,7 @@ from nightloom.prediction.plan import plan_shards as cut_into_shards
 from nightloom.prediction.run import are_done, run_predictions
 from nightloom.prediction.table import write_predictions_table
 from nightloom.processes.device_leases import on_device
-from nightloom.promotion.champions import asked_of
+from nightloom.promotion.champions import find_champion
 from nightloom.registry.erasures import read_erasures
 from nightloom.sources.extract import extract_records
 
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 @night_step("predict", first=True)
 def plan_shards(night: Night) -> PredictionPlanId | Stop:
-    """Read the rows that wait for an answer at the night's cut, and cut them into shards."""
+    """Read the rows without an answer at the night's cut, and split them into shards."""
     recipe, store = night.recipe, night.store
     if recipe.predict is None:
-        return Stop("nothing_new", "the recipe predicts nothing")
-    champion = asked_of(store, night.registry, recipe.name)
+        return Stop("nothing_new", "the recipe has no `predict` section")
+    champion = find_champion(store, night.registry, recipe.name)
     if champion is None:
-        return Stop("nothing_new", "no model has been promoted yet, so nothing is predicted")
+        return Stop("nothing_new", "no model is promoted yet, so there are no predictions")
     records = extract_records(
         store,
         recipe.predict.source,
@@ -41,7 +41,7 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
     )
     night.keep(records.kind, records.id)
     if not records.content.rows:
-        return Stop("nothing_new", "no row waits for an answer")
+        return Stop("nothing_new", "no rows to predict")
     adapter = store.load(Adapter, champion.adapter)
     plan = cut_into_shards(
         store,
@@ -58,23 +58,23 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
 
 @night_step("predict")
 def list_workers(night: Night) -> list[str]:
-    """Return the names of the workers that share the shards of a recipe."""
+    """Return the names of the workers that share the shards of a plan."""
     predict = night.recipe.predict
     return [str(number) for number in range(predict.workers if predict else 0)]
 
 
 @night_step("predict")
 def predict_shards(night: Night, plan_id: PredictionPlanId, worker: str) -> str:
-    """Predict shards until none is free; return how many rows were done by this worker."""
+    """Predict shards until none is free; return the number of rows that this worker predicted."""
     if are_done(night.store, plan_id):
-        logger.info("all shards of plan %s are done", short(plan_id))
+        logger.info("plan %s: all shards are done", short(plan_id))
         return "0"
     return str(on_device(run_predictions)(plan_id=plan_id, worker=f"{night.recipe.name}/{night}/{worker}"))
 
 
 @night_step("predict")
 def commit_predictions(night: Night, plan_id: PredictionPlanId) -> PredictionsId:
-    """Add the shards up, put the answers back into the table, and say what came of the batch."""
+    """Combine the shards, write the answers into the recipe's table, and record the outcome."""
     predict = night.recipe.predict
     predictions = add_up(night.store, plan_id)
     if predict and predict.table and predict.table_connection:

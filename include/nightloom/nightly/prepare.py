@@ -1,4 +1,4 @@
-"""Prepare: the night's rows become a snapshot, and every row an outcome."""
+"""Prepare: turn the night's rows into a snapshot, with an outcome for every row."""
 
 import logging
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from nightloom.curation.evalsets import freeze_eval_set
 from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.planted import PlantedReport, measure_planted
 from nightloom.nightly.context import Night, describe_recipe
-from nightloom.nightly.earlier_nights import read_earlier
+from nightloom.nightly.earlier_nights import read_earlier_nights
 from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.steps import night_step
 from nightloom.processes.packages import worker_packages
@@ -59,40 +59,40 @@ from nightloom.validation.suites import digest_suites
 
 logger = logging.getLogger(__name__)
 
-_NIGHTS_BACK = 400  # in which an earlier preparation is looked for
+_NIGHTS_BACK = 400  # searched for an earlier preparation
 
 
 def open_night(recipe: str, night: str | None = None) -> str:
-    """Begin a night (None: tonight): take its turn, write down its cut and its recipe, and return its date.
+    """Begin a night, or tonight if None is given: lock the recipe, record cut and recipe, and return the date.
 
-    The cut of a night is written down once. The recipe is the one of its file now, and the steps of the night go on by
-    it though the file should change.
+    The cut of a night is recorded once. The recipe is read from its file and pinned: all steps of the night use it,
+    even if the file changes.
 
     Raises:
         RecipeError: There is no such recipe, or it is broken.
-        InputError: The night is not a date, or has not come yet; or the store belongs to another registry.
-        NightBusyError: Another night of the recipe runs.
+        InputError: The night is not a date or is in the future, or the store belongs to another registry.
+        NightBusyError: Another night of the recipe is running.
     """
     settings, registry = load_recipe(recipe), open_database()
     tonight = night_of(utc_now(), settings.timezone)
     date = parse_night(night) if night else tonight
     if date > tonight:
-        msg = f"night {date} has not come yet in {settings.timezone}; the latest is {tonight}"
+        msg = f"night {date} is in the future in {settings.timezone}; the latest night is {tonight}"
         raise InputError(msg)
     take_turn(registry, recipe, date)
-    # A store that is away is told as the outcome of the first step that needs it.
+    # An unreachable store is reported as the outcome of the first step that needs it.
     with suppress(StoreError):
         claim_prefix(open_store(), read_registry_id(registry))
     cut = record_night(registry, compute_cut(recipe, date, settings.timezone))
     pinned = pin_recipe(registry, recipe, date, describe_recipe(settings))
     begin_stage(registry, recipe, date, "prepare")
-    logger.info("night %s by recipe %s: cut from %s to %s", date, short(pinned), cut.cut_from, cut.cut_to)
+    logger.info("night %s: recipe %s, cut from %s to %s", date, short(pinned), cut.cut_from, cut.cut_to)
     return date.isoformat()
 
 
 @night_step("prepare")
 def extract_records(night: Night) -> RecordsId | Stop:
-    """Read the window of the source as it stood at the night's cut."""
+    """Read the window of the source as of the night's cut."""
     recipe, window_days = night.recipe, night.recipe.prepare.window_days
     records = extract_and_publish(
         night.store,
@@ -106,18 +106,20 @@ def extract_records(night: Night) -> RecordsId | Stop:
     )
     night.keep(records.kind, records.id)
     rows, new_rows = records.content.rows, records.content.new_rows
-    logger.info("records %s: %d rows, %d of them from the night's cut", short(records.id), rows, new_rows)
+    logger.info("records %s: %d rows, %d of them new", short(records.id), rows, new_rows)
     is_new = bool(new_rows) or has_new_releases(night.registry, recipe.name, night.date)
     if rows and not is_new and _holds_all_before(night, records):
-        return Stop("nothing_new", "the source has no row from the night's cut; the latest snapshot and champion stay")
+        return Stop("nothing_new", "the source has no new rows; the latest snapshot and champion stay")
     return records.id
 
 
 @night_step("prepare")
 def curate_records(night: Night, records_id: RecordsId) -> CuratedId | Stop:
-    """Validate the records, give each an outcome, and validate the examples that remain."""
+    """Validate the records, decide the outcome of each, and validate the examples that remain."""
     rows, inputs, eval_sets = night.store.load(Records, records_id), _gather_inputs(night), _freeze_eval_sets(night)
-    earlier = read_earlier(night.store, night.registry, night.recipe.name, night.date, night.recipe.prepare.limits)
+    earlier = read_earlier_nights(
+        night.store, night.registry, night.recipe.name, night.date, night.recipe.prepare.limits
+    )
     key = _identify_curation(night, records_id, eval_sets, inputs, earlier)
 
     def curate() -> Curation:
@@ -225,7 +227,7 @@ def _curate(
 
 
 def _holds_all_before(night: Night, records: Records) -> bool:
-    """Whether the latest snapshot holds these records: those of a night that failed and late ones it does not."""
+    """Whether the latest snapshot has all these records; it lacks late ones and those of a failed night."""
     registry, recipe = night.registry, night.recipe.name
     if read_ref_before(registry, recipe, "latest", night.date) is None:
         return False
@@ -238,7 +240,7 @@ def _holds_all_before(night: Night, records: Records) -> bool:
 
 
 def _find_preparation_before(night: Night) -> Preparation | None:
-    """Return the newest preparation of an earlier night, or None: its clusters and splits are taken over."""
+    """Return the newest preparation of an earlier night, whose clusters and splits are kept, or None."""
     until = night.date - timedelta(days=1)
     before = read_outcomes(night.registry, night.recipe.name, until=until, limit=_NIGHTS_BACK)
     prepared = (outcome.manifest for outcome in before if outcome.stage == "prepare" and outcome.status == "done")
@@ -247,7 +249,7 @@ def _find_preparation_before(night: Night) -> Preparation | None:
 
 
 def _gather_inputs(night: Night) -> CurationInputs:
-    """Return what curation takes over from earlier nights and from people, and what tokens are counted by."""
+    """Return the inputs of curation besides the records: earlier results, releases, erasures and the tokenizer."""
     registry, recipe, parent = night.registry, night.recipe.name, _find_preparation_before(night)
     return CurationInputs(
         parent=parent.id if parent else None,
@@ -259,7 +261,7 @@ def _gather_inputs(night: Night) -> CurationInputs:
 
 
 def _freeze_tokenizer(night: Night) -> TokenBudget | None:
-    """Freeze what tokens are counted by: the base model with its tokenizer, and the prompt. None for a dummy."""
+    """Freeze the base model and prompt that tokens are counted with; return None for a dummy base model."""
     recipe = night.recipe
     if recipe.train.base == "dummy":
         return None

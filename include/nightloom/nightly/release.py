@@ -1,4 +1,4 @@
-"""Release: rows that a night wrongly refused or repaired come back the next night."""
+"""Release: let rows through from the next night on that a night refused or repaired by mistake."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
@@ -20,20 +20,20 @@ from nightloom.registry.releases import Release, Settled, list_releases, record_
 from nightloom.sources.formatting import utc_text
 
 NOT_WAIVED = {
-    "empty_text": "there is no text to learn from",
-    "not_a_chat": "it holds no conversation to learn from; correct it at the source",
-    "missing_answer": "there is no answer to learn; add it at the source",
-    "invalid_answer": "its answer is none that the recipe allows; correct the source, or the recipe's one_of",
-    "contradicting_labels": "other rows say the contrary; correct the wrong ones at the source",
-    "exact_duplicate": "another row stands for it",
-    "near_duplicate": "another row stands for it",
-    "newer_version": "a newer version of it came",
+    "empty_text": "it has no text to learn from",
+    "not_a_chat": "its conversation is malformed; correct it at the source",
+    "missing_answer": "it has no answer to learn from; add one at the source",
+    "invalid_answer": "the recipe does not allow its answer; correct the source, or the recipe's one_of",
+    "contradicting_labels": "other rows have a different answer to the same text; correct the wrong ones at the source",
+    "exact_duplicate": "another row with the same text is kept",
+    "near_duplicate": "another row with nearly the same text is kept",
+    "newer_version": "a newer version of it exists",
     "deleted": "it was deleted at the source",
-    "in_eval_set": "models are compared on it, and must not learn from it",
-    "bridges_splits": "what is tested on would leak into training",
+    "in_eval_set": "it is an item of an eval set, and models must not learn from it",
+    "bridges_splits": "test data would leak into training",
     "erased": "it was erased",
 }
-"""Rules that no release waives, since the row is not at fault alone or cannot be learned from; and why."""
+"""Rule that no release can waive → the reason."""
 
 _NIGHTS_BACK = 60
 
@@ -49,38 +49,39 @@ def release_rows(
     who: str,
     why: str,
 ) -> list[Release]:
-    """Let rows of a night's preparation through, from the next night on.
+    """Release rows that a night's preparation refused or repaired, from the next night on.
 
     Args:
         store: Holds the preparation.
-        database: Where releases are written down.
-        recipe: Whose rows they are.
-        preparation_id: The night in which they were refused or repaired.
-        row_ids: The rows; none: all that the rule refused or changed.
-        rule: The rule, or the operation, that was wrong; none: what each row was refused by, or repaired by.
-        who: Who decides it.
-        why: For the record.
+        database: Registry in which releases are recorded.
+        recipe: Recipe of the rows.
+        preparation_id: Preparation that refused or repaired them.
+        row_ids: The rows, or none for all rows that the rule refused or changed.
+        rule: Rule or repair that was wrong, or None for the one that each row was refused or repaired by.
+        who: Person who decides.
+        why: Reason, for the record.
 
     Raises:
-        InputError: Neither rows nor a rule are given, a row was not refused that night, or a rule cannot be waived.
+        InputError: Neither rows nor a rule are given, a row was not refused or repaired, or a rule cannot be waived.
     """
     if not row_ids and rule is None:
-        msg = "nothing says what is released; name rows, or a rule with --rule"
+        msg = "nothing to release; name rows, or a rule with --rule"
         raise InputError(msg)
     preparation = store.load(Preparation, preparation_id).content
     if row_ids:
         found = [line for row_id in dict.fromkeys(row_ids) for line in _find_row(store, preparation, row_id, rule)]
     else:
         frames = (get_frame(store, part, LEDGER) for part in preparation.ledger)
-        found = [line for frame in frames for line in _list_settled(frame, rule)]
+        found = [line for frame in frames for line in _list_decided(frame, rule)]
     if not found:
         msg = (
-            f"night {preparation.night} refused or changed no row by {rule!r}; `nightloom quarantine list` names rules"
+            f"night {preparation.night} refused or repaired no row by {rule!r}; "
+            f"list its rules with `nightloom quarantine list`"
         )
         raise InputError(msg)
-    for _, _, settled_by in found:
-        if settled_by in NOT_WAIVED:
-            msg = f"a row that {settled_by} settled cannot be released: {NOT_WAIVED[settled_by]}"
+    for _, _, decided_by in found:
+        if decided_by in NOT_WAIVED:
+            msg = f"a row decided by {decided_by} cannot be released: {NOT_WAIVED[decided_by]}"
             raise InputError(msg)
     return record_releases(database, recipe, found, preparation_id=preparation_id, who=who, why=why)
 
@@ -88,10 +89,10 @@ def release_rows(
 def find_released_records(
     store: ObjectStore, database: Database, recipe: str, *, night: NightCut, window_days: int
 ) -> pl.DataFrame:
-    """Return the released rows that have left the source's window, as they were received (RECORDS).
+    """Return released rows that are older than the source's window, as they were received (RECORDS).
 
-    They count as rows of the night from which they were released: they stay for as many nights as the window has days.
-    A row that the window would still hold is not given: if the source has it no more, it was deleted there.
+    They count as rows of the night from which they are released, and stay for as many nights as the window has days.
+    Rows inside the window are left to the source: if it no longer has one, the row was deleted there.
     """
     window_from = utc_text(night.window_from(window_days))
     holding = [
@@ -107,7 +108,7 @@ def find_released_records(
 
 
 def has_new_releases(database: Database, recipe: str, night: date) -> bool:
-    """Whether a release holds for this night that held for none that was prepared before."""
+    """Whether a release takes effect this night that no earlier finished night used."""
     outcomes = read_outcomes(database, recipe, night - timedelta(days=1), _NIGHTS_BACK)
     done = [one.night for one in outcomes if one.stage == "prepare" and one.status == "done"]
     last = max(done, default=date.min)
@@ -115,19 +116,19 @@ def has_new_releases(database: Database, recipe: str, night: date) -> bool:
 
 
 def _find_row(store: ObjectStore, preparation: PreparationContent, row_id: str, rule: str | None) -> list[Settled]:
-    settled = _list_settled(find_lines(store, preparation.ledger, LEDGER, row_id), rule)
-    if not settled:
+    decided = _list_decided(find_lines(store, preparation.ledger, LEDGER, row_id), rule)
+    if not decided:
         known = [one for part in preparation.quarantine for one in get_frame(store, part, QUARANTINE)["row_id"]]
         close = [one for one in get_close_matches(row_id, known, n=3) if one != row_id]
         by = f" by {rule!r}" if rule else ""
-        meant = f"did you mean {' or '.join(close)}?" if close else "`nightloom quarantine show` shows who was"
+        meant = f"did you mean {' or '.join(close)}?" if close else "list them with `nightloom quarantine show`"
         msg = f"row {row_id!r} was not refused or repaired{by} in night {preparation.night}; {meant}"
         raise InputError(msg)
-    return settled
+    return decided
 
 
-def _list_settled(ledger: pl.DataFrame, rule: str | None) -> list[Settled]:
-    """Return the lines of a ledger that a rule refused, or an operation changed."""
+def _list_decided(ledger: pl.DataFrame, rule: str | None) -> list[Settled]:
+    """Return row id, version and rule of each ledger line that was quarantined or repaired, by one rule if given."""
     refused = pl.col("outcome") == "quarantined"
     repairs = pl.col("repairs").fill_null("").str.split(",")
     if rule is None:

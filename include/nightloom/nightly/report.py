@@ -1,4 +1,4 @@
-"""Report: what the night came to, written whatever it came to."""
+"""Report: written for every night, also for a failed one."""
 
 from nightloom.artifacts.ids import ReportId
 from nightloom.nightly.context import Night
@@ -10,7 +10,7 @@ from nightloom.reports import write
 
 @night_step("report", first=True)
 def write_report(night: Night) -> ReportId:
-    """Write the report of a night, and return its id. The next night may begin, unless a stage of this one runs."""
+    """Write the report, unlock the recipe unless a stage is still running, and return the report's id."""
     report = write.write_report(night.store, night.registry, night.recipe, night=night.date)
     night.keep(report.kind, report.id)
     night.end("report", "done", f"report of night {night}", report.id)

@@ -1,1 +1,1 @@
-"""Prediction: the night's batch in shards, with exactly one terminal result a row."""
+"""Prediction: answer the night's rows in shards, with exactly one terminal result per row."""

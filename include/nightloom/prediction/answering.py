@@ -1,4 +1,4 @@
-"""Answering: the rows of one shard become result lines, each with exactly one terminal status."""
+"""Answering: turn the rows of one shard into result lines, each with exactly one terminal status."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,14 +24,14 @@ _BATCH_ROWS = 256
 _ENGINE_FAILURE = "engine_failure"
 
 OnRows = Callable[[int], None]
-"""Is told how many more rows are done."""
+"""Called with the number of rows finished since the last call."""
 
 Result = Answer | Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What all rows of a plan share. The engine is opened when there is something to ask, and each time."""
+class PredictionBatch:
+    """What all rows of a plan share. `open_engine` is called only for a shard with rows to ask about."""
 
     plan_id: PredictionPlanId
     plan: PredictionPlanContent
@@ -41,11 +41,11 @@ class Batch:
 
 
 class _EngineError(Exception):
-    """The engine failed, and not the store."""
+    """The engine failed, not the store."""
 
 
-class _ToldApart:
-    """An engine whose errors are told from those of whoever keeps its answers."""
+class _MarkedEngine:
+    """Engine that raises `_EngineError`, to distinguish its errors from those of the store."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -61,86 +61,88 @@ class _ToldApart:
 class _Row:
     row_id: str
     flags: tuple[str, ...]
-    asked: Question | Refusal
+    question: Question | Refusal
 
 
-def answer_rows(batch: Batch, shard: str, on_rows: OnRows) -> list[ResultLine]:
-    """Return the result line of every row of a shard, in their order; what the model answered to them is kept.
+def answer_rows(batch: PredictionBatch, shard: str, on_rows: OnRows) -> list[ResultLine]:
+    """Return the result line of every row of a shard, in order, and cache the answers of the model.
 
     Args:
         batch: What all rows share.
         shard: Blob of a RECORDS frame.
-        on_rows: Is told how many more rows are done.
+        on_rows: Called with the number of rows finished since the last call.
 
     Raises:
-        ChildError: The engine failed on every row that it was given: it is broken, not they.
-        InputError: A scanner is not there, or another version of it than was planned.
+        ChildError: The engine failed on every row of a part of the shard: the engine is broken, not the rows.
+        InputError: A scanner is missing, or its version is not the planned one.
     """
     parameters = Parameters(max_completion_tokens=batch.plan.max_new_tokens)
     frame = get_frame(batch.store, shard, RECORDS)
     screened = screen_rows(frame, batch.plan.checks)
     rows = [_read_row(batch, parameters, *row) for row in zip(frame["row_id"], screened, strict=True)]
-    asked = [row.asked for row in rows if not isinstance(row.asked, Refusal)]
-    on_rows(len(rows) - len(asked))
+    questions = [row.question for row in rows if not isinstance(row.question, Refusal)]
+    on_rows(len(rows) - len(questions))
     engine = identify_engine(batch.plan.model)
-    kept = KeptAnswers(batch.store, engine, shard, lambda: _ToldApart(batch.open_engine()))
-    answers = _answer_all(batch, kept, asked, on_rows)
-    lines = [_as_line(batch, row, row.asked if isinstance(row.asked, Refusal) else next(answers)) for row in rows]
+    kept = KeptAnswers(batch.store, engine, shard, lambda: _MarkedEngine(batch.open_engine()))
+    answers = _answer_all(batch, kept, questions, on_rows)
+    lines = [_as_line(batch, row, row.question if isinstance(row.question, Refusal) else next(answers)) for row in rows]
     kept.commit()
     return lines
 
 
-def _read_row(batch: Batch, parameters: Parameters, row_id: str, screened: Screened) -> _Row:
+def _read_row(batch: PredictionBatch, parameters: Parameters, row_id: str, screened: Screened) -> _Row:
     if screened.refusal:
         return _Row(row_id, screened.flags, screened.refusal)
     try:
         messages = render_prompt(batch.prompt, screened.text, screened.history)
     except InputError:
-        # Not its message: the template may have quoted the text.
+        # Without the error's message: it may quote the text.
         refusal = Refusal("failed", "prompt_not_rendered", "the prompt could not be rendered with this text")
         return _Row(row_id, screened.flags, refusal)
     request = Request(messages=tuple(messages), parameters=parameters)
     return _Row(row_id, screened.flags, Question(row_id, request))
 
 
-def _answer_all(batch: Batch, kept: KeptAnswers, asked: Sequence[Question], on_rows: OnRows) -> Iterator[Result]:
+def _answer_all(
+    batch: PredictionBatch, kept: KeptAnswers, asked: Sequence[Question], on_rows: OnRows
+) -> Iterator[Result]:
     for start in range(0, len(asked), _BATCH_ROWS):
         part = asked[start : start + _BATCH_ROWS]
         answers = _answer(batch, kept, part)
         if len(part) > 1 and all(isinstance(answer, Refusal) and answer.code == _ENGINE_FAILURE for answer in answers):
             msg = (
                 f"the engine failed on all of {len(part)} rows of plan {short(batch.plan_id)}; nothing of this shard "
-                f"was committed: mend what the log names and run the worker again"
+                f"was committed. Fix the errors in the log and run the worker again"
             )
             raise ChildError(msg)
         on_rows(len(part))
         yield from answers
 
 
-def _answer(batch: Batch, kept: KeptAnswers, asked: Sequence[Question]) -> list[Result]:
-    """Ask for all at once; where that fails, for either half, until what fails is a single row."""
+def _answer(batch: PredictionBatch, kept: KeptAnswers, asked: Sequence[Question]) -> list[Result]:
+    """Ask for all rows at once. If that fails, ask for each half, until a single row fails."""
     try:
         answers = kept.answer(asked)
-    except _EngineError as failure:  # one row must not cost the others theirs
+    except _EngineError as failure:  # one bad row must not cost the others their answers
         error = failure.__cause__
         if len(asked) > 1:
             middle = len(asked) // 2
             return _answer(batch, kept, asked[:middle]) + _answer(batch, kept, asked[middle:])
-        # The class alone: an engine's message may quote the text.
+        # Only the class: an engine's message may quote the text.
         logger.warning("plan %s: the engine failed on a row: %s", short(batch.plan_id), type(error).__name__)
         code = "input_refused" if isinstance(error, InputError) else _ENGINE_FAILURE
         return [Refusal("failed", code, f"the engine raised {type(error).__name__}")]
-    return [_refuse_unread(answer) for answer in answers]
+    return [_refuse_too_long(answer) for answer in answers]
 
 
-def _refuse_unread(answer: Answer) -> Result:
+def _refuse_too_long(answer: Answer) -> Result:
     if answer.completion_tokens == 0 and answer.finish_reason == "length":
         message = f"the prompt of {answer.prompt_tokens} tokens leaves no room for an answer in the model's context"
         return Refusal("failed", "context_exceeded", message)
     return answer
 
 
-def _as_line(batch: Batch, row: _Row, result: Result) -> ResultLine:
+def _as_line(batch: PredictionBatch, row: _Row, result: Result) -> ResultLine:
     plan = batch.plan
     digest = digest_json([batch.plan_id, row.row_id])[:32]
     status: PredictionStatus

@@ -1,4 +1,4 @@
-"""Commit: the shards of a plan become the night's predictions, once all are there and every row is accounted for."""
+"""Commit: combine the shards of a plan into the night's predictions, if all shards and rows are there."""
 
 from collections import Counter
 
@@ -13,14 +13,14 @@ from nightloom.artifacts.results import (
 from nightloom.core.digests import short
 from nightloom.core.errors import ChildError
 from nightloom.core.store import ObjectStore
-from nightloom.prediction.run import shard_identity
+from nightloom.prediction.run import identify_shard
 
 
 def commit_predictions(store: ObjectStore, plan_id: PredictionPlanId) -> Predictions:
     """Publish the predictions of a plan.
 
     Raises:
-        ChildError: Shards are missing, or rows are.
+        ChildError: Shards or rows are missing.
     """
     plan = store.load(PredictionPlan, plan_id).content
     shards = _load_shards(store, plan_id, len(plan.shards))
@@ -30,8 +30,8 @@ def commit_predictions(store: ObjectStore, plan_id: PredictionPlanId) -> Predict
     rows = sum(shard.result.rows for shard in shards)
     if not rows == totals.total() == plan.rows:
         msg = (
-            f"plan {short(plan_id)} has {plan.rows} rows, its shards have {rows}, and their results are "
-            f"{totals.total()}; report this, and predict again with a new plan"
+            f"plan {short(plan_id)} has {plan.rows} rows, but its shards have {rows} rows and "
+            f"{totals.total()} results; report this, and predict again with a new plan"
         )
         raise ChildError(msg)
     content = PredictionsContent(
@@ -44,12 +44,12 @@ def commit_predictions(store: ObjectStore, plan_id: PredictionPlanId) -> Predict
 
 
 def _load_shards(store: ObjectStore, plan_id: PredictionPlanId, number: int) -> list[PredictionShard]:
-    found = [store.find(PredictionShard, shard_identity(plan_id, n)) for n in range(number)]
+    found = [store.find(PredictionShard, identify_shard(plan_id, n)) for n in range(number)]
     shards = [shard for shard in found if shard is not None]
     if len(shards) < number:
         msg = (
             f"{number - len(shards)} of {number} shards of plan {short(plan_id)} are missing: a worker was killed or "
-            f"is still at work; run the workers again, what is done is kept"
+            f"is still running. Run the workers again; finished shards are kept"
         )
         raise ChildError(msg)
     return shards

@@ -1,7 +1,7 @@
-"""Result lines: one line of JSONL a row, in the form that the OpenAI batch API answers with, and what we add to it.
+"""Result lines: one line of JSONL per row, in the output format of the OpenAI batch API with an extra object.
 
-`response` is there when the model answered, `error` when it did not. What the row came to stands under `nightloom`,
-where what was flagged, what was blocked and what was delivered are three things.
+`response` is set if the model answered, `error` if it did not. The object `nightloom` holds the outcome of the row,
+with separate fields for flagged, blocked and delivered.
 """
 
 from collections.abc import Iterable
@@ -17,23 +17,23 @@ from nightloom.core.manifests import Plain
 
 
 class Message(Plain):
-    """What the model said."""
+    """Message of the model."""
 
     role: Literal["assistant"] = "assistant"
     content: str
 
 
 class Choice(Plain):
-    """The one choice that is asked for."""
+    """The only choice: one is requested."""
 
     index: Literal[0] = 0
     message: Message
     logprobs: None = None
-    finish_reason: FinishReason = Field(description="length: max_new_tokens ended it.")
+    finish_reason: FinishReason = Field(description="length: stopped by max_new_tokens.")
 
 
 class Usage(Plain):
-    """Tokens."""
+    """Token counts."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -46,13 +46,13 @@ class ChatCompletion(Plain):
     id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: Literal[0] = Field(default=0, description="Always 0: equal inputs give equal bytes.")
-    model: str = Field(description="Adapter; the base model where there is none.")
+    model: str = Field(description="Adapter id, or base model id if there is no adapter.")
     choices: tuple[Choice, ...]
     usage: Usage
 
 
 class Response(Plain):
-    """An answer of the model."""
+    """Response of the model."""
 
     status_code: Literal[200] = 200
     request_id: str
@@ -60,20 +60,20 @@ class Response(Plain):
 
 
 class LineError(Plain):
-    """Why the model did not answer. Never text of the row."""
+    """Why the model did not answer, without text of the row."""
 
     code: str
     message: str
 
 
 class Outcome(Plain):
-    """What a row came to, beyond what OpenAI's form has a place for."""
+    """Outcome of a row, beyond the fields of OpenAI's format."""
 
     status: PredictionStatus
-    flags: tuple[str, ...] = Field(description="What was found or mended in the input, by name, sorted.")
-    blocked: bool = Field(description="The input was kept from the model.")
-    delivered: bool = Field(description="The answer is handed on.")
-    answer: dict[str, str] | None = Field(description="Fields of a delivered answer.")
+    flags: tuple[str, ...] = Field(description="Names of what was found or fixed in the input, sorted.")
+    blocked: bool = Field(description="Whether the input was withheld from the model.")
+    delivered: bool = Field(description="Whether the answer is passed on.")
+    answer: dict[str, str] | None = Field(description="Fields of a delivered answer, or None.")
     night: str
     model: ModelRef
     prompt: str
@@ -82,8 +82,8 @@ class Outcome(Plain):
 class ResultLine(Plain):
     """The terminal result of one row."""
 
-    id: str = Field(description="From plan and row: predicting again gives the same.")
-    custom_id: str = Field(description="The row's id.")
+    id: str = Field(description="Derived from plan and row: the same if predicted again.")
+    custom_id: str = Field(description="Id of the row.")
     response: Response | None
     error: LineError | None
     nightloom: Outcome
@@ -93,7 +93,7 @@ class ResultLine(Plain):
         """Read a line.
 
         Raises:
-            ManifestError: It is no result line.
+            ManifestError: The line is not a result line.
         """
         try:
             return cls.model_validate_json(line)
@@ -104,10 +104,10 @@ class ResultLine(Plain):
 
 
 def dump_lines(lines: Iterable[ResultLine]) -> bytes:
-    r"""Return JSONL, each line ended by \n."""
+    r"""Return JSONL, with \n after each line."""
     return b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
 
 
 def load_lines(data: bytes) -> list[ResultLine]:
-    r"""Read JSONL. Only \n ends a line: texts may hold U+2028 and the like, which `splitlines` would cut at."""
+    r"""Read JSONL. Only \n ends a line: texts may contain U+2028, at which `splitlines` would split."""
     return [ResultLine.from_json(line) for line in data.split(b"\n") if line]

@@ -1,4 +1,4 @@
-"""Plan: the night's rows cut into shards, with all that determines their results."""
+"""Plan: the night's rows in shards, with everything that determines their results."""
 
 from datetime import date
 
@@ -19,14 +19,14 @@ from nightloom.scanners.registry import make_checks
 def plan_shards(
     store: ObjectStore, recipe: Recipe, *, night: date, records_id: RecordsId, model: ModelRef, task: TaskSpec
 ) -> PredictionPlan:
-    """Cut the newest version of every row into shards, and commit them as the night's plan.
+    """Split the newest version of every row into shards, and publish them as the night's plan.
 
     Raises:
-        InputError: The recipe predicts nothing, or into a table that cannot be, or a scanner is not there.
+        InputError: The recipe has no `predict`, its table cannot hold the answer, or a scanner is missing.
     """
-    settings = _settings(recipe)
+    settings = _require_predict(recipe)
     if settings.table:
-        table_columns(task.field_order, settings.table)  # a name that is taken is refused before the work
+        table_columns(task.field_order, settings.table)  # refuse a duplicate column before any work
     rows = keep_newest(read_records(store, records_id)).sort("row_id")
     shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
     content = PredictionPlanContent(
@@ -44,7 +44,7 @@ def plan_shards(
     return store.publish(PredictionPlan(content=content))
 
 
-def _settings(recipe: Recipe) -> Predict:
+def _require_predict(recipe: Recipe) -> Predict:
     if recipe.predict is None:
         msg = f"recipe {recipe.name} has no `predict`; add it, with the source of the rows to predict"
         raise InputError(msg)

@@ -1,7 +1,7 @@
 """Run: workers lease shards of a plan until none is free, and commit each by one conditional put.
 
-A shard is found by its plan and number, and holds all of its rows or does not exist: a worker that is killed loses
-the shard it was at and nothing else, and two workers at one shard commit it once.
+A shard is identified by plan and number, and has all of its rows or does not exist. A killed worker only loses its
+current shard, and two workers on one shard commit it once.
 """
 
 import logging
@@ -19,7 +19,7 @@ from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
-from nightloom.prediction.answering import Batch, answer_rows
+from nightloom.prediction.answering import PredictionBatch, answer_rows
 from nightloom.prediction.lines import dump_lines
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.leases import drop_lease, take_lease
@@ -34,7 +34,7 @@ OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
 
 
 def run_predictions(plan_id: PredictionPlanId, worker: str) -> int:
-    """Predict shards with the store and registry of the settings: for a child process, as one worker."""
+    """Predict shards as one worker, with the configured store and registry: entry point of a child process."""
     return predict_shards(open_store(), open_database(), plan_id, worker)
 
 
@@ -45,14 +45,14 @@ def predict_shards(
     worker: str,
     open_engine: OpenEngine = open_engine,
 ) -> int:
-    """Predict shards of a plan until none is free, and give how many rows were done here.
+    """Predict shards of a plan until none is free, and return the number of rows predicted by this worker.
 
     Args:
         store: Holds the plan, and gets the shards.
         database: Holds the leases.
         plan_id: The plan.
-        worker: Holder of the leases; a worker that runs again under its name takes up its own at once.
-        open_engine: Loads the plan's model; called once, and only when there is a row to ask about.
+        worker: Holder of the leases; a restarted worker of the same name resumes its own leases at once.
+        open_engine: Loads the plan's model; called once, and only if there is a row to ask about.
 
     Raises:
         ChildError: The engine is broken.
@@ -68,36 +68,36 @@ def predict_shards(
         return engine
 
     prompt = store.load(Prompt, plan.content.task.prompt).content
-    batch = Batch(plan_id, plan.content, prompt, store, open_once)
+    batch = PredictionBatch(plan_id, plan.content, prompt, store, open_once)
     for number in _free_shards(store, leases, plan, progress):
 
-        def tell(rows: int, number: int = number) -> None:
+        def report(rows: int, number: int = number) -> None:
             leases.renew(number)
             progress.add(rows)
 
-        store.publish(_predict_shard(batch, number, tell))
-    logger.info("plan %s: worker %s did %d of %d rows", short(plan_id), worker, progress.done, plan.content.rows)
+        store.publish(_predict_shard(batch, number, report))
+    logger.info("plan %s: worker %s finished %d of %d rows", short(plan_id), worker, progress.done, plan.content.rows)
     return progress.done
 
 
 def are_done(store: ObjectStore, plan_id: PredictionPlanId) -> bool:
-    """Whether every shard of a plan was predicted."""
+    """Whether every shard of a plan is predicted."""
     plan = store.load(PredictionPlan, plan_id)
-    return all(store.find(PredictionShard, shard_identity(plan_id, n)) for n in range(len(plan.content.shards)))
+    return all(store.find(PredictionShard, identify_shard(plan_id, n)) for n in range(len(plan.content.shards)))
 
 
-def shard_identity(plan_id: PredictionPlanId, number: int) -> PredictionShard.Key:
-    """Return what a finished shard is found by."""
+def identify_shard(plan_id: PredictionPlanId, number: int) -> PredictionShard.Key:
+    """Return the key of a finished shard."""
     return PredictionShard.Key(plan=plan_id, shard=number)
 
 
 def _free_shards(store: ObjectStore, leases: "_Leases", plan: PredictionPlan, progress: "_Progress") -> Iterator[int]:
-    """Return the numbers of shards that nobody has done or is at, each leased while it is being done."""
+    """Return the numbers of shards that are neither finished nor leased, each leased while it is predicted."""
     pending = list(range(len(plan.content.shards)))
     while (number := leases.take(pending)) is not None:
         pending.remove(number)
-        # Looked for under the lease: whoever held it before may have committed meanwhile.
-        finished = store.find(PredictionShard, shard_identity(plan.id, number))
+        # Checked under the lease: its last holder may have committed the shard in the meantime.
+        finished = store.find(PredictionShard, identify_shard(plan.id, number))
         if finished is None:
             yield number
         else:
@@ -105,7 +105,7 @@ def _free_shards(store: ObjectStore, leases: "_Leases", plan: PredictionPlan, pr
         leases.drop(number)
 
 
-def _predict_shard(batch: Batch, number: int, on_rows: Callable[[int], None]) -> PredictionShard:
+def _predict_shard(batch: PredictionBatch, number: int, on_rows: Callable[[int], None]) -> PredictionShard:
     started = time.monotonic()
     lines = answer_rows(batch, batch.plan.shards[number], on_rows)
     counts = Counter(line.nightloom.status for line in lines)
@@ -115,11 +115,11 @@ def _predict_shard(batch: Batch, number: int, on_rows: Callable[[int], None]) ->
         rows=len(lines),
         seconds=round(time.monotonic() - started, 3),
     )
-    return PredictionShard(key=shard_identity(batch.plan_id, number), result=result)
+    return PredictionShard(key=identify_shard(batch.plan_id, number), result=result)
 
 
 class _Leases:
-    """The leases of one worker on the shards of one plan."""
+    """Leases of one worker on the shards of one plan."""
 
     def __init__(self, database: Database, plan_id: PredictionPlanId, worker: str) -> None:
         self._database = database
@@ -138,29 +138,29 @@ class _Leases:
 
 
 class _Progress:
-    """How far a worker is, in the log every few seconds."""
+    """Progress of a worker, logged every few seconds."""
 
     def __init__(self, plan: PredictionPlan) -> None:
         self.done = 0
         self._plan = plan
         self._left = plan.content.rows
-        self._began = self._told = time.monotonic()
+        self._began = self._logged = time.monotonic()
 
     def begin(self) -> None:
-        """Start the clock: loading the engine is over."""
-        self._began = self._told = time.monotonic()
+        """Start the clock, once the engine is loaded."""
+        self._began = self._logged = time.monotonic()
 
     def skip(self, rows: int) -> None:
-        """Count rows that are done already."""
+        """Count rows that were finished before."""
         self._left -= rows
 
     def add(self, rows: int) -> None:
-        """Count rows that were done here."""
+        """Count rows that this worker finished."""
         self.done += rows
         self._left -= rows
         now = time.monotonic()
-        if now - self._told >= _PROGRESS_S:
-            self._told = now
+        if now - self._logged >= _PROGRESS_S:
+            self._logged = now
             rate = self.done / (now - self._began)
             logger.info(
                 "plan %s: %d rows done, %.1f rows/s, at most %.0f s left",

@@ -1,4 +1,4 @@
-"""Screening: what training rows go through, rows to be predicted go through too, before a model sees them."""
+"""Screening: clean and check rows to predict in the same way as training rows, before a model sees them."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from nightloom.scanners.conversations import clean_conversations
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a row has no answer of a model; never text of the row."""
+    """Why a row has no answer, without text of the row."""
 
     status: PredictionStatus
     code: str
@@ -22,7 +22,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A row as the model may see it, or why it may not."""
+    """A row as the model may see it, or the reason why it may not."""
 
     text: str
     history: list[Turn] | None

@@ -1,4 +1,4 @@
-"""Table: a night's predictions go back into a database, where whoever answers the rows finds them."""
+"""Table: write a night's predictions to a table of the team's database."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -17,10 +17,10 @@ _BUSY_TIMEOUT_S = 60
 
 
 def write_predictions_table(store: ObjectStore, predictions_id: PredictionsId, url: str, table: str) -> int:
-    """Put a night's predictions into a table in one transaction, in place of what it has of that night.
+    """Write a night's predictions to a table in one transaction, replacing those of the same night.
 
-    The table is created when it is not there: one line a row, with recipe, night and row id as its key, a column for
-    each field of the answer, and every status, so that a row without an answer is seen to have none.
+    The table is created if it does not exist. It has a line for every row, also for rows without an answer, with the
+    key recipe, night and row id, and a column for each field of the answer.
 
     Args:
         store: Holds the predictions.
@@ -29,10 +29,10 @@ def write_predictions_table(store: ObjectStore, predictions_id: PredictionsId, u
         table: Name of the table.
 
     Returns:
-        How many rows the table has of that night.
+        The number of rows of that night in the table.
 
     Raises:
-        InputError: The table is there, and lacks a column; or a field of the answer has the name of another column.
+        InputError: The table exists but lacks a column, or a field of the answer has the name of another column.
         SourceError: The database refused or did not answer.
     """
     predictions = store.load(Predictions, predictions_id).content
@@ -51,7 +51,7 @@ def write_predictions_table(store: ObjectStore, predictions_id: PredictionsId, u
             return connection.scalar(sa.select(sa.func.count()).select_from(target).where(of_night)) or 0
     except SQLAlchemyError as error:
         where = engine.url.render_as_string(hide_password=True)
-        # The class alone: a driver's message may quote the row.
+        # Only the class: a driver's message may quote the row.
         msg = f"predictions of night {plan.night} could not be written to table {table} at {where}: " + (
             f"{type(getattr(error, 'orig', None) or error).__name__}; nothing of this night was changed there"
         )
@@ -78,7 +78,7 @@ def table_columns(fields: tuple[str, ...], table: str) -> list[sa.Column[Any]]:
     }
     taken = sorted(set(fields) & set(fixed))
     if taken:
-        msg = f"the answer's field {taken[0]!r} is a column of table {table} already; rename it in the recipe"
+        msg = f"table {table} already has a column {taken[0]!r}; rename the answer's field in the recipe"
         raise InputError(msg)
     answers = [sa.Column(field, sa.Text) for field in fields]
     names = list(fixed.values())
@@ -92,7 +92,7 @@ def _connect(url: str, table: str) -> sa.Engine:
         return sa.create_engine(address, hide_parameters=True, poolclass=sa.NullPool, connect_args=options)
     except (ArgumentError, ModuleNotFoundError, ValueError):
         # Without its cause: the library's own message may repeat the URL with its password.
-        msg = f"the connection of table {table!r} is not a SQLAlchemy URL whose driver is installed; correct it"
+        msg = f"the connection of table {table!r} is not a SQLAlchemy URL with an installed driver; correct it"
         raise InputError(msg) from None
 
 
@@ -101,7 +101,7 @@ def _refuse_missing_columns(connection: sa.Connection, target: sa.Table) -> None
     missing = [column.name for column in target.columns if column.name not in present]
     if missing:
         msg = (
-            f"table {target.name} has no column {', '.join(missing)}; add what is missing, "
+            f"table {target.name} has no column {', '.join(missing)}; add the columns, "
             f"or name another table in the recipe's `predict`"
         )
         raise InputError(msg)
@@ -110,7 +110,7 @@ def _refuse_missing_columns(connection: sa.Connection, target: sa.Table) -> None
 def _read_values(
     store: ObjectStore, predictions: PredictionsContent, plan: PredictionPlanContent
 ) -> Iterator[list[dict[str, Any]]]:
-    """Return the values of each shard's rows."""
+    """Return the values of the rows, shard by shard."""
     for file in predictions.files:
         yield [_values(line, plan) for line in load_lines(store.get_blob(file))]
 

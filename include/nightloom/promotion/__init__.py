@@ -1,1 +1,1 @@
-"""Promotion: parity, gates and the verdict; the champion ref moved on it, and moved back."""
+"""Promotion: parity, gates, verdicts, and the moves of the champion ref."""

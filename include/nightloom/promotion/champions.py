@@ -1,4 +1,4 @@
-"""Champions: what a recipe's champion is asked follows from what its move cites, a verdict or an import."""
+"""Champions: a recipe's champion and its task, which the verdict or import behind its promotion defines."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +18,7 @@ from nightloom.registry.refs import read_last_move
 CHAMPION = "champion"
 
 Ground = Verdict | Import
-"""What lets an adapter be a recipe's champion, and says what the recipe asks it."""
+"""Verdict or import that an adapter is promoted on; it defines the task of the champion."""
 
 GroundId = VerdictId | ImportId
 
@@ -28,9 +28,9 @@ class Champion:
     """A recipe's champion.
 
     Attributes:
-        adapter: Its id.
-        task: What it is asked.
-        cites: The verdict or import that says so.
+        adapter: Id of the adapter.
+        task: Task that it is asked.
+        cites: Verdict or import that defines the task.
     """
 
     adapter: AdapterId
@@ -38,59 +38,59 @@ class Champion:
     cites: GroundId
 
 
-def asked_of(store: ObjectStore, database: Database, recipe: str, night: date | None = None) -> Champion | None:
-    """Return a recipe's champion and what it is asked; None where there is none.
+def find_champion(store: ObjectStore, database: Database, recipe: str, night: date | None = None) -> Champion | None:
+    """Return a recipe's champion and its task, or None if there is no champion.
 
     Args:
-        store: Holds what its move cites.
-        database: Has the moves.
-        recipe: Whose champion.
-        night: The champion that the nights before this one left; None: the present one.
+        store: Holds verdicts and imports.
+        database: Registry with the moves of refs.
+        recipe: Name of the recipe.
+        night: Return the champion before this night, or the present one if None.
 
     Raises:
-        ManifestError: What the move cites is not there.
-        RegistryError: It cites nothing.
+        ManifestError: The cited verdict or import is not in the store.
+        RegistryError: The move cites neither.
     """
     move = read_last_move(database, recipe, CHAMPION, before=night)
     if move is None:
         return None
     if move.cites is None:
-        msg = f"nothing says what {short(move.new)}, the champion of {recipe}, is asked; promote it again by hand"
+        msg = f"champion {short(move.new)} of {recipe} cites no verdict or import, so it has no task; promote it again"
         raise RegistryError(msg)
     ground = load_ground(store, move.cites)
-    return Champion(Adapter.as_id(move.new), task_of(store, ground), ground.id)
+    return Champion(Adapter.as_id(move.new), find_task(store, ground), ground.id)
 
 
 def read_task(store: ObjectStore, ground_id: GroundId) -> TaskSpec:
-    """Return what an adapter is asked by the verdict or import of this id.
+    """Return the task of an adapter from a verdict or import by its id.
 
     Raises:
-        ManifestError: It is not there, or a verdict's blueprint is not.
+        ManifestError: The verdict or import is not in the store, or the verdict's blueprint is not.
     """
-    return task_of(store, load_ground(store, ground_id))
+    return find_task(store, load_ground(store, ground_id))
 
 
 def load_ground(store: ObjectStore, cited: str) -> Ground:
-    """Return the verdict or import that a move of the ref cites.
+    """Return the verdict or import with this id.
 
     Raises:
-        ManifestError: It is not there.
+        ManifestError: It is not in the store.
     """
-    # By what is there, not by what can be read: a damaged import is told as one, and not as a verdict that is missing.
+    # Decided by the key, not by loading: a damaged import must not be reported as a missing verdict.
     if store.bucket.has(manifest_key(Import.kind, cited)):
         return store.load(Import, cited)
     return store.load(Verdict, cited)
 
 
-def task_of(store: ObjectStore, ground: Ground) -> TaskSpec:
-    """Return what an adapter is asked by a verdict or an import."""
+def find_task(store: ObjectStore, ground: Ground) -> TaskSpec:
+    """Return the task of an adapter from a verdict or import."""
     if isinstance(ground, Import):
         return ground.content.task
     return store.load(Blueprint, ground.content.blueprint).content.task
 
 
 def find_ground(store: ObjectStore, database: Database, recipe: str, adapter_id: AdapterId) -> Ground | None:
-    """Return what a recipe may cite to make an adapter its champion: its last verdict on it, else its last import."""
+    """Return the last verdict of a recipe on an adapter, else the last import, or None if there is neither."""
     verdicts, imports = (
         list_verdicts(store, database, recipe, adapter_id),
         list_imports(store, database, recipe, adapter_id),

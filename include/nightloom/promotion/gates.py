@@ -1,4 +1,4 @@
-"""Gates: what a candidate must pass to be promoted, in the order in which they are asked; the first refusal is told."""
+"""Gates: conditions for a promotion, checked in order; the first refusal is the reason in the verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from nightloom.artifacts.results import Comparison, GateResult
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What gates judge a candidate by.
+    """Input of the gates.
 
     Attributes:
-        candidate: Adapter.
-        champion: Adapter that the candidate would replace; None if there is none.
-        promote_on: What the recipe asks of the comparison with the champion.
-        comparisons: The one that decides comes first: with the champion, or with the baseline if there is no champion.
-        mismatch: What is not the same wherever the candidate is used; None if all is, or it has no weights.
+        candidate: Adapter of the candidate.
+        champion: Adapter that the candidate would replace, or None if there is no champion.
+        promote_on: Finding that the recipe requires against the champion.
+        comparisons: The deciding one first: with the champion, or with the baseline if there is no champion.
+        mismatch: Training-serving skew of the candidate, or None if there is none or it has no weights.
     """
 
     candidate: AdapterId
@@ -38,31 +38,31 @@ class Case:
 
 
 Gate = Callable[[Case], str | None]
-"""Returns why a candidate is not promoted, as the end of a sentence; None if the gate lets it through."""
+"""Returns why a candidate is not promoted, as the end of a message, or None if it passes."""
 
 
 def check_parity(case: Case) -> str | None:
-    """The candidate is one and the same model in training, evaluation and batch."""
+    """Require the same model in training, evaluation and batch."""
     return f"but {case.mismatch}, so nothing is promoted" if case.mismatch else None
 
 
 def check_novelty(case: Case) -> str | None:
-    """The candidate is not the champion itself."""
-    return "it is the same adapter as the champion, which stays" if case.candidate == case.champion else None
+    """Require a candidate that is not the champion itself."""
+    return "the candidate is the same adapter as the champion, which stays" if case.candidate == case.champion else None
 
 
 def check_primary(case: Case) -> str | None:
-    """The primary comparison shows what the recipe asks for; the first champion must be BETTER than the baseline."""
+    """Require the recipe's finding in the deciding comparison; a first champion must be BETTER than the baseline."""
     if case.deciding.finding == "BETTER":
         return None
     if case.champion is None:
-        return "there is still no champion, as the first must be BETTER than the baseline"
+        return "there is still no champion: the first must be BETTER than the baseline"
     is_enough = case.promote_on == "not_worse" and case.deciding.finding == "NOT_WORSE"
     return None if is_enough else "the champion stays"
 
 
 def check_baseline(case: Case) -> str | None:
-    """Beside a champion too, the candidate is BETTER than the baseline: no gain over it is not worth serving."""
+    """Require BETTER than the baseline even if there is a champion: a model without that gain is not worth serving."""
     if case.champion is None or case.baseline.finding == "BETTER":
         return None
     return f"but {case.baseline.finding} against the baseline, so the champion stays"
@@ -77,13 +77,13 @@ GATES: tuple[tuple[str, Gate], ...] = (
 
 
 def apply_gates(case: Case) -> tuple[GateResult, ...]:
-    """Return what each gate says, in order."""
+    """Return the result of each gate, in order."""
     refusals = [(name, gate(case)) for name, gate in GATES]
     return tuple(GateResult(name=name, passed=refusal is None, sentence=refusal or "") for name, refusal in refusals)
 
 
 def describe_consequence(case: Case, gates: tuple[GateResult, ...]) -> str:
-    """Return what follows from the gates: the first refusal, or the promotion."""
+    """Return the first refusal, or the promotion if all gates pass."""
     refusal = next((gate.sentence for gate in gates if not gate.passed), None)
     if refusal:
         return refusal

@@ -1,8 +1,8 @@
-"""Parity: proof that a model is one and the same in training, evaluation and batch, before it may be promoted.
+"""Parity: proof that a model has no training-serving skew, required before it is promoted.
 
-Evaluation and batch ask in one way: `prompts.templates.render_prompt`, then the engine, which merges the adapter and
-answers many at once. Training learned from ids that were kept. All of it is held here against transformers and peft
-alone: the adapter beside its base model, one example at a time.
+Evaluation and batch ask in the same way: `prompts.templates.render_prompt`, then the engine, which merges the adapter
+and answers in batches. Training learned from stored token ids. Both are compared here with transformers and peft alone:
+the adapter attached to its base model without merging, one example at a time.
 """
 
 import logging
@@ -38,28 +38,28 @@ logger = logging.getLogger(__name__)
 
 _SAMPLE = 32
 _CHANGE = 1e-3
-"""An adapter that changes no logit by more is without effect: one that has learned moves them by units."""
+"""An adapter that changes no logit by more has no effect. Trained adapters change logits by about 1 or more."""
 
 TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
-"""How far merged weights may move logits, as a share of the largest one: merging rounds each weight to its type."""
+"""Allowed change of logits by merging, as a share of the largest logit: merging rounds each weight to its type."""
 
-_DRAWN: Schema = {
+_SAMPLED: Schema = {
     "row_id": pl.String,
     "text": pl.String,
     "history": HISTORY,
     "asked": pl.List(pl.Int32),
     "was_learned": pl.Boolean,
-    "lot": pl.String,
+    "sort_key": pl.String,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What transformers and peft alone make of a prompt.
+    """Answer of transformers and peft alone to one prompt.
 
     Attributes:
-        tokens: The answer, its end token included.
-        leads: Of each token, by how much it was likelier than the next, as a share of the largest logit.
+        tokens: Token ids of the answer, with its end token.
+        leads: For each token, its logit's lead over the second, as a share of the largest logit.
     """
 
     tokens: list[int]
@@ -68,7 +68,7 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """What a model does without us: its logits after each prompt, those of its base model, and its answers."""
+    """Results of transformers and peft alone: logits of the model and of its base model, and answers."""
 
     base_logits: Any
     logits: Any
@@ -77,14 +77,14 @@ class _Reference:
 
 
 def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_tokens: int, tokens: Tokens) -> Parity:
-    """Return the proof for a model: the one that stands, or a new one.
+    """Return the proof for a model, cached in the store.
 
     Args:
-        store: Holds all of it.
-        model: With an adapter that has weights.
-        task: What it is asked.
-        max_new_tokens: How long its answers may be.
-        tokens: What it learned from.
+        store: Holds models, examples and tokens.
+        model: Model with an adapter that has weights.
+        task: Task of the model.
+        max_new_tokens: Largest number of tokens of an answer.
+        tokens: Tokens that the adapter was trained on.
 
     Raises:
         InputError: The adapter does not fit its base model.
@@ -97,7 +97,7 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
 def identify_parity(
     model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot_id: SnapshotId, packages: Mapping[str, str]
 ) -> Parity.Key:
-    """Return all that the proof for a model follows from; the packages are those of the interpreter that proves it."""
+    """Return the cache key of the proof for a model; packages are those of the interpreter that runs it."""
     return Parity.Key(
         model=model,
         task=task,
@@ -108,25 +108,25 @@ def identify_parity(
     )
 
 
-def draw_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
-    """Return a few examples of a snapshot with what a model was shown of each (`asked`); the same ones every time.
+def sample_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
+    """Return a fixed sample of a snapshot's examples, with the token ids before each answer (`asked`).
 
-    Those that were held out of training come first.
+    Examples that were held out of training come first.
     """
-    drawn = pl.DataFrame(schema=_DRAWN)
+    sampled = pl.DataFrame(schema=_SAMPLED)
     shards = store.load(Snapshot, tokens.key.snapshot).provenance.files
     for shard, blob in zip(shards, tokens.result.frames, strict=True):
         rows = get_frame(store, shard.sha256, EXAMPLES).select("row_id", "text", "history")
-        # The ids before the answer: no token of an answer is followed by one that is not learned.
+        # The ids before the answer: within an answer every token is learned.
         asked = pl.col("input_ids").list.head(pl.col("learned").list.eval(~pl.element()).list.sum())
         shown = get_frame(store, blob, TOKENS).select(
             "row_id",
             asked=asked,
             was_learned=pl.col("split") == "train",
-            lot=sha256(pl.col("row_id")),
+            sort_key=sha256(pl.col("row_id")),
         )
-        drawn = pl.concat([drawn, rows.join(shown, on="row_id")]).sort("was_learned", "lot").head(_SAMPLE)
-    return drawn
+        sampled = pl.concat([sampled, rows.join(shown, on="row_id")]).sort("was_learned", "sort_key").head(_SAMPLE)
+    return sampled
 
 
 def _prove(store: ObjectStore, key: Parity.Key, tokens: Tokens) -> Parity:
@@ -139,7 +139,7 @@ def _prove(store: ObjectStore, key: Parity.Key, tokens: Tokens) -> Parity:
 
 
 def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator[ParityCheck]:
-    examples = draw_examples(store, tokens)
+    examples = sample_examples(store, tokens)
     prompt = store.load(Prompt, identity.task.prompt).content
     _, base = fetch_model(store, BaseModelManifest, identity.model.base)
     tokenizer = load_tokenizer(base)
@@ -148,15 +148,15 @@ def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator
     asked = encode_chats(tokenizer, chats)
     yield _check_ids(examples["asked"].to_list(), asked)
     manifest, folder = fetch_model(store, Adapter, Adapter.as_id(str(identity.model.adapter)))
-    is_beside = manifest.content.method == "lora"
+    is_attached = manifest.content.method == "lora"
     fitting = _keep_fitting(base, asked, identity.max_new_tokens)
-    reference = _ask_plainly(base, folder, tokenizer, fitting, identity.max_new_tokens, is_beside=is_beside)
+    reference = _ask_reference(base, folder, tokenizer, fitting, identity.max_new_tokens, is_attached=is_attached)
     changes = _check_change(reference)
     yield changes
     if not changes.passed:
-        return  # The engine would not open it.
+        return  # the engine refuses to open it
     engine = open_transformers(base, folder, manifest.content.method)
-    if is_beside:
+    if is_attached:
         yield _check_merge(reference, _read_logits(engine.model, fitting))
     yield _check_answers(reference, engine.complete(fitting, identity.max_new_tokens))
 
@@ -168,13 +168,13 @@ def _keep_fitting(base: Path, prompts: Sequence[list[int]], max_new_tokens: int)
     return [prompt for prompt in prompts if len(prompt) + max_new_tokens <= context]
 
 
-def _ask_plainly(
-    base: Path, adapter: Path, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int, *, is_beside: bool
+def _ask_reference(
+    base: Path, adapter: Path, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int, *, is_attached: bool
 ) -> _Reference:
-    """Ask by transformers and peft alone. One model is in memory at a time."""
+    """Ask with transformers and peft alone. Only one model is in memory at a time."""
     model = load_model(base).eval()
     base_logits = _read_logits(model, prompts)
-    if is_beside:
+    if is_attached:
         model = attach_adapter(model, adapter).eval()
     else:
         del model
@@ -189,7 +189,7 @@ def _ask_plainly(
 
 
 def _read_logits(model: Any, prompts: Sequence[list[int]]) -> Any:
-    """Return the logits after each prompt, a row each, in 32 bits on the CPU."""
+    """Return the logits after each prompt, one row per prompt, as float32 on the CPU."""
     import torch
 
     with torch.inference_mode():
@@ -205,7 +205,7 @@ def _answer(model: Any, prompt: list[int], settings: Any) -> _Answer:
 
     shown = torch.tensor([prompt], device=model.device)
     with torch.inference_mode():
-        told = model.generate(
+        generated = model.generate(
             input_ids=shown,
             attention_mask=torch.ones_like(shown),
             generation_config=settings,
@@ -213,22 +213,22 @@ def _answer(model: Any, prompt: list[int], settings: Any) -> _Answer:
             return_dict_in_generate=True,
         )
     leads = []
-    for logits in told.logits:
+    for logits in generated.logits:
         first, second = logits[0].float().topk(2).values.tolist()
         leads.append((first - second) / (logits.abs().max().item() or 1.0))
-    return _Answer(told.sequences[0, len(prompt) :].tolist(), leads)
+    return _Answer(generated.sequences[0, len(prompt) :].tolist(), leads)
 
 
 def _check_ids(learned: Sequence[Sequence[int]], asked: Sequence[Sequence[int]]) -> ParityCheck:
     differing = sum(list(ours) != list(theirs) for ours, theirs in zip(learned, asked, strict=True))
     if differing or not asked:
-        sentence = (
-            f"the ids before the answer differ between training and what evaluation and batch ask in {differing} of "
+        message = (
+            f"the token ids before the answer differ between training and inference in {differing} of "
             f"{len(asked)} examples"
         )
     else:
-        sentence = f"the ids of {len(asked)} examples are the same in training, evaluation and batch"
-    return _conclude("ids", differing, 0, len(asked), sentence, passed=bool(asked) and not differing)
+        message = f"the token ids of {len(asked)} examples are the same in training, evaluation and batch"
+    return _make_check("ids", differing, 0, len(asked), message, passed=bool(asked) and not differing)
 
 
 def _check_change(reference: _Reference) -> ParityCheck:
@@ -236,17 +236,17 @@ def _check_change(reference: _Reference) -> ParityCheck:
     change = _find_largest(reference.logits - reference.base_logits)
     passed = _CHANGE < change < sys.float_info.max
     if passed:
-        sentence = f"the adapter changes logits of its base model by up to {change:.3g} in {n} examples"
+        message = f"the adapter changes logits of its base model by up to {change:.3g} in {n} examples"
     elif not n:
-        sentence = "no example leaves room for an answer in the model's context, so nothing can be compared"
+        message = "no example leaves room for an answer in the model's context, so nothing can be compared"
     elif change > _CHANGE:
-        sentence = f"logits of the adapter or of its base model are not finite in {n} examples"
+        message = f"logits of the adapter or of its base model are not finite in {n} examples"
     else:
-        sentence = (
+        message = (
             f"the adapter changes no logit of its base model by more than {_CHANGE:g} in {n} examples: {change:.3g} "
             f"at most"
         )
-    return _conclude("adapter", change, _CHANGE, n, sentence, passed=passed)
+    return _make_check("adapter", change, _CHANGE, n, message, passed=passed)
 
 
 def _check_merge(reference: _Reference, merged: Any) -> ParityCheck:
@@ -254,11 +254,11 @@ def _check_merge(reference: _Reference, merged: Any) -> ParityCheck:
     share = min(_find_largest(merged - reference.logits) / _find_largest(reference.logits), sys.float_info.max)
     passed = share <= tolerance
     how = "within" if passed else "more than"
-    sentence = (
+    message = (
         f"logits of the merged model differ from the adapter's by {share:.2g} of the largest in {n} examples, {how} "
         f"the {tolerance:g} allowed for {reference.dtype}"
     )
-    return _conclude("merge", share, tolerance, n, sentence, passed=passed)
+    return _make_check("merge", share, tolerance, n, message, passed=passed)
 
 
 def _check_answers(reference: _Reference, outputs: Sequence[list[int]]) -> ParityCheck:
@@ -271,16 +271,17 @@ def _check_answers(reference: _Reference, outputs: Sequence[list[int]]) -> Parit
     close = sum(lead <= tolerance for lead in leads)
     differing = len(leads) - close
     if differing:
-        sentence = (
-            f"answers differ between the engine's batch and the adapter asked one by one in {differing} of {n} examples"
+        message = (
+            f"answers of the engine's batch differ from those of the adapter asked one by one in {differing} of {n} "
+            f"examples"
         )
     else:
-        sentence = (
-            f"answers of the engine's batch are those of the adapter asked one by one in {n - close} of {n} examples"
+        message = (
+            f"answers of the engine's batch equal those of the adapter asked one by one in {n - close} of {n} examples"
         )
     if close:
-        sentence += f"; in {close} more the two likeliest tokens were nearer than {tolerance:g} of the largest logit"
-    return _conclude("answers", differing, 0, n, sentence, passed=not differing)
+        message += f"; in {close} more the two likeliest tokens were closer than {tolerance:g} of the largest logit"
+    return _make_check("answers", differing, 0, n, message, passed=not differing)
 
 
 def _find_tolerance(reference: _Reference) -> float:
@@ -288,20 +289,20 @@ def _find_tolerance(reference: _Reference) -> float:
 
 
 def _find_lead(answer: _Answer, output: Sequence[int]) -> float:
-    """Return how sure the reference was of the token where another answer first leaves its own."""
+    """Return the lead of the reference's token at the first position where the answers differ."""
     pairs = zip(answer.tokens, output, strict=False)
-    place = next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), len(output))
-    return answer.leads[place] if place < len(answer.leads) else sys.float_info.max
+    position = next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), len(output))
+    return answer.leads[position] if position < len(answer.leads) else sys.float_info.max
 
 
 def _find_largest(values: Any) -> float:
-    """Return the largest magnitude; of values that are not finite, the largest number there is."""
+    """Return the largest magnitude, or the largest float if a value is not finite."""
     if not values.numel():
         return 0.0
     return float(values.abs().max()) if values.isfinite().all() else sys.float_info.max
 
 
-def _conclude(name: Any, value: float, tolerance: float, n: int, sentence: str, *, passed: bool) -> ParityCheck:
+def _make_check(name: Any, value: float, tolerance: float, n: int, message: str, *, passed: bool) -> ParityCheck:
     return ParityCheck(
-        name=name, passed=passed, value=float(f"{value:.6g}"), tolerance=tolerance, n=n, sentence=sentence
+        name=name, passed=passed, value=float(f"{value:.6g}"), tolerance=tolerance, n=n, sentence=message
     )

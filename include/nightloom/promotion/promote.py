@@ -1,4 +1,4 @@
-"""Promote and roll back: the ways in which the champion changes, by a night's verdict or by a person."""
+"""Promote and roll back: move the champion ref by a night's verdict or by hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,31 +18,33 @@ from nightloom.registry.refs import RefMove, move_ref, read_last_move, read_log_
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What became of a wish to move the champion. A refusal is a value, not a fault."""
+    """Result of a promotion or rollback. A refusal is a value, not an error."""
 
     moved: bool
-    sentence: str
+    message: str
 
 
 def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> Promotion:
-    """Make the candidate the champion, if the verdict says so and still holds.
+    """Promote the candidate if the verdict allows it and is still valid.
 
-    It holds when no later night has begun, and when the champion is the one that the candidate was compared with.
-    Running it again says the same and moves nothing twice. An adapter that a person has taken back is not promoted by
-    any night: unchanged data would give the same weights tomorrow, and the same verdict.
+    A verdict is valid while no later night has begun and the champion is the one that it compared with. Running this
+    again moves no ref twice. No night promotes an adapter that a person has rolled back: unchanged data would give the
+    same weights, and the same verdict, tomorrow.
     """
     decided = verdict.content
     if not decided.promote:
-        return Promotion(moved=False, sentence=decided.reason)
+        return Promotion(moved=False, message=decided.reason)
     moves = _list_moves(database, decided.recipe)
-    undone = _find_undoing(moves, decided.candidate)
-    if undone:
-        sentence = f"{decided.reason}; but {undone.who} took this adapter back ({undone.why}), so the champion stays"
-        return Promotion(moved=False, sentence=sentence)
+    rollback = _find_rollback(moves, decided.candidate)
+    if rollback:
+        message = (
+            f"{decided.reason}; but {rollback.who} rolled this adapter back ({rollback.why}), so the champion stays"
+        )
+        return Promotion(moved=False, message=message)
     if any(move.cites == verdict.id for move in moves):
-        return Promotion(moved=True, sentence=decided.reason)
+        return Promotion(moved=True, message=decided.reason)
     if not is_latest_night(database, decided.recipe, night):
-        return Promotion(moved=False, sentence=f"{decided.reason}; night {night} is not the latest, so no ref moves")
+        return Promotion(moved=False, message=f"{decided.reason}; night {night} is not the latest, so no ref moves")
     try:
         move_ref(
             database,
@@ -56,28 +58,28 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
             cites=verdict.id,
         )
     except ConflictError as error:
-        return Promotion(moved=False, sentence=f"the champion moved after the comparison, make it again: {error}")
-    return Promotion(moved=True, sentence=decided.reason)
+        return Promotion(moved=False, message=f"the champion changed after the comparison; compare again: {error}")
+    return Promotion(moved=True, message=decided.reason)
 
 
 def promote_by_hand(database: Database, ground: Ground, *, night: date, who: str, why: str) -> Promotion:
-    """Make an adapter a recipe's champion because a person says so.
+    """Promote an adapter by hand.
 
     Args:
         database: The registry.
-        ground: The recipe's verdict on the adapter, or its import: what the champion will be asked.
-        night: By which it moves.
-        who: Moves it.
-        why: In the person's words.
+        ground: The recipe's verdict on the adapter, or its import, which defines the task of the champion.
+        night: Night that the move is recorded for.
+        who: Person who promotes it.
+        why: Reason in the person's words.
 
     Raises:
-        ConflictError: Somebody moved the ref meanwhile.
+        ConflictError: The ref was moved in the meantime.
     """
     recipe = ground.content.recipe
     adapter = ground.content.adapter if isinstance(ground, Import) else ground.content.candidate
     present = read_last_move(database, recipe, CHAMPION)
     if present and (present.new, present.cites) == (adapter, ground.id):
-        return Promotion(moved=False, sentence=f"{short(adapter)} is the champion of {recipe} already")
+        return Promotion(moved=False, message=f"{short(adapter)} is already the champion of {recipe}")
     move_ref(
         database,
         recipe=recipe,
@@ -90,59 +92,59 @@ def promote_by_hand(database: Database, ground: Ground, *, night: date, who: str
         cites=ground.id,
         by_hand=True,
     )
-    sentence = f"{short(adapter)} is the champion of {recipe} now; {ground.kind} {short(ground.id)} is cited"
-    return Promotion(moved=True, sentence=sentence)
+    message = f"{short(adapter)} is now the champion of {recipe}, by {ground.kind} {short(ground.id)}"
+    return Promotion(moved=True, message=message)
 
 
 def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base_id: BaseId, task: TaskSpec) -> None:
-    """Check that an adapter answers what a recipe asks, on the base model that the recipe names.
+    """Refuse an adapter that does not fit a recipe's task or base model.
 
     Args:
-        recipe: What is asked.
+        recipe: The recipe.
         adapter: The adapter.
-        asked: What it is asked, by the recipe's verdict on it or by its import.
-        base_id: The base model that it must stand on.
-        task: What the recipe asks today; an adapter may be asked by an earlier prompt.
+        asked: Task of the adapter, from the recipe's verdict on it or from its import.
+        base_id: Base model of the recipe.
+        task: Current task of the recipe; the adapter's prompt may be an earlier version.
 
     Raises:
-        InputError: It does not.
+        InputError: The adapter does not fit.
     """
     if asked.model_copy(update={"prompt": task.prompt}) != task:
         msg = (
-            f"adapter {short(adapter.id)} answers {', '.join(asked.field_order)} as {asked.output}, recipe "
-            f"{recipe.name} asks for {', '.join(task.field_order)} as {task.output}, or allows other values; take one "
-            f"that was trained since"
+            f"adapter {short(adapter.id)} answers {', '.join(asked.field_order)} as {asked.output}, but recipe "
+            f"{recipe.name} asks for {', '.join(task.field_order)} as {task.output}, or allows other values; choose an "
+            f"adapter that was trained since"
         )
         raise InputError(msg)
     if adapter.content.base != base_id:
         msg = (
-            f"adapter {short(adapter.id)} stands on base model {short(adapter.content.base)}, recipe {recipe.name} on "
-            f"{short(base_id)}; train it on this one, or name the other in the recipe's `train.base`"
+            f"adapter {short(adapter.id)} is for base model {short(adapter.content.base)}, but recipe "
+            f"{recipe.name} uses {short(base_id)}; train an adapter for it, or change the recipe's `train.base`"
         )
         raise InputError(msg)
 
 
 def refuse_mismatched(adapter_id: AdapterId, parities: Sequence[Parity]) -> None:
-    """Check that an adapter is one and the same model everywhere, as far as that was proved; the last proof counts.
+    """Refuse an adapter whose last proof of parity failed.
 
     Raises:
-        InputError: It is not.
+        InputError: The last proof failed.
     """
     if parities and (mismatch := parities[-1].mismatch):
-        msg = f"adapter {short(adapter_id)} failed its proof of parity: {mismatch}; promote another one"
+        msg = f"adapter {short(adapter_id)} failed its proof of parity: {mismatch}; promote another adapter"
         raise InputError(msg)
 
 
 def roll_back_champion(database: Database, recipe: str, *, night: date, who: str, why: str) -> Promotion:
-    """Make the champion before this one the champion again, asked what it was asked then. Twice goes back two steps.
+    """Make the previous champion the champion again, with its task of then. Twice goes back two champions.
 
     Raises:
-        InputError: There is no earlier champion.
-        ConflictError: Somebody moved the ref meanwhile.
+        InputError: There is no previous champion.
+        ConflictError: The ref was moved in the meantime.
     """
     line = _list_line(_list_moves(database, recipe))
     if len(line) < 2:
-        msg = f"{recipe} has no earlier champion to go back to; `nightloom model log {recipe}` shows all there were"
+        msg = f"{recipe} has no previous champion to roll back to; see `nightloom model log {recipe}`"
         raise InputError(msg)
     earlier, present = line[-2:]
     move_ref(
@@ -157,8 +159,8 @@ def roll_back_champion(database: Database, recipe: str, *, night: date, who: str
         cites=earlier.cites,
         by_hand=True,
     )
-    sentence = f"champion of {recipe} is {short(earlier.new)} again, not {short(present.new)}"
-    return Promotion(moved=True, sentence=sentence)
+    message = f"champion of {recipe} is {short(earlier.new)} again, not {short(present.new)}"
+    return Promotion(moved=True, message=message)
 
 
 def _list_moves(database: Database, recipe: str) -> list[RefMove]:
@@ -166,14 +168,14 @@ def _list_moves(database: Database, recipe: str) -> list[RefMove]:
     return read_log_tail(database, recipe, CHAMPION)
 
 
-def _find_undoing(moves: Sequence[RefMove], adapter_id: AdapterId) -> RefMove | None:
-    """Return the move by which a person took an adapter back, if that is the last that happened to it."""
+def _find_rollback(moves: Sequence[RefMove], adapter_id: AdapterId) -> RefMove | None:
+    """Return the rollback of an adapter by a person, or None if its last move was something else."""
     last = next((move for move in reversed(moves) if adapter_id in (move.old, move.new)), None)
     return last if last and last.old == adapter_id != last.new and last.by_hand else None
 
 
 def _list_line(moves: Sequence[RefMove]) -> list[RefMove]:
-    """Return the moves by which champions came, up to the present one; what was taken back is not among them."""
+    """Return the promotions that lead to the present champion, oldest first, without those rolled back."""
     line: list[RefMove] = []
     for move in moves:
         champions = [one.new for one in line]

@@ -1,4 +1,4 @@
-"""Verdict: the candidate compared with the other models on every eval set, and whether it passes the gates."""
+"""Verdict: compare the candidate with the other models on every eval set, and apply the gates."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -22,7 +22,7 @@ from nightloom.evaluation.comparing import Criterion, compare_scores, find_metri
 from nightloom.promotion.gates import Case, apply_gates, describe_consequence
 
 ModelOn = tuple[Role, str]
-"""A model and the name of the eval set that it was scored on."""
+"""Role of a model and name of the eval set that it was scored on."""
 
 
 def decide(
@@ -35,22 +35,22 @@ def decide(
     parity_id: ParityId | None,
     scores: Sequence[tuple[Role, str, Scores]],
 ) -> Verdict:
-    """Compare the candidate on every eval set, ask the gates, and publish what follows.
+    """Compare the candidate on every eval set, apply the gates, and publish the verdict.
 
-    The first eval set of the blueprint decides, on the primary field.
+    The primary field on the first eval set of the blueprint decides.
 
     Args:
-        store: Where scores are and the verdict goes.
-        night: The night that decides.
-        blueprint_id: What the candidate was trained by; it has the gate's settings.
-        candidate_id: The candidate.
-        champion_id: Adapter that the `champion` ref holds now; a promotion is valid against this one only.
-        parity_id: Proof that the candidate is one model everywhere; None if it has no weights to prove it of.
-        scores: Whose, on which eval set, and what: of baseline, candidate and champion on every eval set, and of the
-            linear classifier where there is one.
+        store: Holds the scores and gets the verdict.
+        night: Night of the verdict.
+        blueprint_id: Blueprint of the candidate, with the settings of the gates.
+        candidate_id: Adapter of the candidate.
+        champion_id: Adapter of the present champion; the verdict is only valid against this one.
+        parity_id: Proof of parity of the candidate, or None if it has no weights.
+        scores: Role, eval set and scores: of baseline, candidate and champion on every eval set, and of the linear
+            classifier if the blueprint has one.
 
     Raises:
-        InputError: Scores are missing, or were not made on the same items.
+        InputError: Scores are missing, or are not of the same items.
     """
     blueprint = store.load(Blueprint, blueprint_id).content
     scored = {(role, eval_set): made for role, eval_set, made in scores}
@@ -84,7 +84,7 @@ def decide(
 def _compare_all(
     store: ObjectStore, spec: BlueprintSpec, scored: Mapping[ModelOn, Scores], *, has_champion: bool
 ) -> tuple[Comparison, ...]:
-    """Return the comparisons with each model on each eval set; the one that decides comes first."""
+    """Return the comparisons with each model on each eval set, the deciding one first."""
     criterion = Criterion(metric=spec.primary, margin=spec.margin, confidence=spec.confidence)
     required: tuple[Against, ...] = ("champion", "baseline") if has_champion else ("baseline",)
     return tuple(
@@ -106,5 +106,5 @@ def _require(scored: Mapping[ModelOn, Scores], role: Role, eval_set: str) -> Sco
     try:
         return scored[role, eval_set]
     except KeyError:
-        msg = f"the {role} has no scores on eval set {eval_set!r}; score it before a verdict is asked for"
+        msg = f"the {role} has no scores on eval set {eval_set!r}; score it before the verdict"
         raise InputError(msg) from None

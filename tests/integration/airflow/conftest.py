@@ -1,4 +1,4 @@
-"""One Airflow for the tests of one file: everything is begun at once, and the tests look at what came of it.
+"""One Airflow for the tests of one file: all nights start at once, and the tests check the results.
 
 It is stopped before the next file is run: what trains there would wait for it.
 """
@@ -19,7 +19,7 @@ from .installation import DEVICES, Installation, install, tonight, wait_until, w
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An Airflow with a broken recipe and three that are sound, on a machine that says it has two GPUs."""
+    """An Airflow with one broken and three valid recipes, on a machine that reports two GPUs."""
     folder = tmp_path_factory.mktemp("airflow")
     try:
         with pytest.MonkeyPatch.context() as monkeypatch:
@@ -32,22 +32,22 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 @dataclass(frozen=True)
-class Told:
-    """How `make nightly` ended, and what it told."""
+class Output:
+    """Exit code and output of `make nightly`."""
 
     code: int
     text: str
 
 
 @pytest.fixture(scope="module")
-def _begun(started: Installation) -> tuple[Installation, Told]:
+def _begun(started: Installation) -> tuple[Installation, Output]:
     """All nights at once: each waits for its own most of the time."""
-    started.hold_workers("by_command__finetune", "train_to_rung_1")
+    started.hold_children("by_command__finetune", "train_to_rung_1")
     with started.begin_nightly("by_command") as command:
         # It gets its Dags while Airflow runs, when the files are parsed again.
         write_recipe(started.folder, "no_source", connection="nowhere")
         _kill_training(started)
-        started.hold_workers("by_hand__finetune", "train_to_rung_1")
+        started.hold_children("by_hand__finetune", "train_to_rung_1")
         trigger_in_a_browser(started, "by_hand__prepare")
         started.wait_for_dags("no_source")
         started.trigger("no_source__prepare")
@@ -60,39 +60,39 @@ def _begun(started: Installation) -> tuple[Installation, Told]:
     started.trigger("by_command__finetune", blueprint=blueprint.manifest)
     for recipe, nights in {"by_cron": 3, "by_command": 2, "by_hand": 1, "no_source": 1}.items():
         started.wait_for_reports(recipe, nights)
-    return started, Told(command.returncode, text)
+    return started, Output(command.returncode, text)
 
 
 @pytest.fixture(scope="module")
-def nights(_begun: tuple[Installation, Told]) -> Installation:
+def nights(_begun: tuple[Installation, Output]) -> Installation:
     """An Airflow after nights by command and killed, by cron, by backfill, by hand and failed, and without a source."""
     return _begun[0]
 
 
 @pytest.fixture(scope="module")
-def told(_begun: tuple[Installation, Told]) -> Told:
-    """What `make nightly` told of the night of `by_command`."""
+def output(_begun: tuple[Installation, Output]) -> Output:
+    """Output of `make nightly` for the recipe `by_command`."""
     return _begun[1]
 
 
 def _kill_training(installation: Installation) -> None:
-    """Kill the workers that train, as the kernel does."""
-    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=300)
-    installation.release_workers()
-    for worker in installation.held_workers():
-        psutil.Process(worker.pid).kill()
+    """Kill the child processes that train, as the kernel does."""
+    wait_until(lambda: len(installation.held_children()) == 2, timeout_s=300)
+    installation.release_children()
+    for child in installation.held_children():
+        psutil.Process(child.pid).kill()
 
 
 def _fail_training(installation: Installation, dag_id: str) -> None:
-    """Mark the tasks that train as failed, as somebody does who wants to end them."""
-    wait_until(lambda: len(installation.held_workers()) == 2, timeout_s=300)
+    """Mark the training tasks as failed, as a person does who wants to end them."""
+    wait_until(lambda: len(installation.held_children()) == 2, timeout_s=300)
     (run,) = installation.ask("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]
     # Those first that wait for the pool: one that is just being started may start though it is marked.
     for number in reversed(range(4)):
         task = f"/dags/{dag_id}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances/train_to_rung_1/{number}"
         installation.ask("PATCH", task, json={"new_state": "failed"})
-    wait_until(lambda: not installation.held_workers(), timeout_s=180)
-    installation.release_workers()
+    wait_until(lambda: not installation.held_children(), timeout_s=180)
+    installation.release_children()
 
 
 def _backfill(installation: Installation, dag_id: str, nights: int) -> None:

@@ -31,7 +31,7 @@ TEAMS = {
     "account": ("password", "login", "profile", "username"),
 }
 DEVICES = ("CUDA_VISIBLE_DEVICES", "one,other")
-"""Two GPUs that nothing here uses: who has which is told before a worker begins."""
+"""Two GPUs that nothing here uses: each is leased before a child process starts."""
 
 # Digits might be a telephone number, which takes seconds to find out.
 _LETTERS = str.maketrans("0123456789", "abcdefghij")
@@ -77,7 +77,7 @@ train:
 
 @dataclass
 class Installation:
-    """Where everything is, and how Airflow is asked."""
+    """Folders, databases and requests of an installation."""
 
     folder: Path
     instance: Instance
@@ -161,27 +161,27 @@ class Installation:
         return f"/nightloom/dags/{run['dag_id']}/runs/{quote(run['dag_run_id'], safe='')}/report"
 
     def reports(self, recipe: str) -> list[str]:
-        """Return the nights whose chain has come to its end, in that order."""
+        """Return the nights whose chain has ended, in that order."""
         return [run["partition_key"] for run in self.runs(recipe, "report") if run["state"] in ("success", "failed")]
 
     def wait_for_reports(self, recipe: str, count: int) -> None:
-        """Wait until the chain has come to its end so many times."""
+        """Wait until the chain has ended so many times."""
         wait_until(lambda: len(self.reports(recipe)) >= count, timeout_s=900)
 
     def wait_for_champion(self, recipe: str) -> None:
         """Wait until a night has promoted its candidate: the nights before it, run later, leave that alone."""
         wait_until(lambda: read_ref(self.database, recipe, "champion"), timeout_s=900)
 
-    def hold_workers(self, dag_id: str, task: str) -> None:
-        """Let every worker that this task begins from now on wait for ever."""
+    def hold_children(self, dag_id: str, task: str) -> None:
+        """Make every child process that this task starts from now on wait for ever."""
         (self.folder / "hold").write_text(f"{dag_id} {task}")
 
-    def release_workers(self) -> None:
-        """Let workers work again."""
+    def release_children(self) -> None:
+        """Let child processes run again."""
         (self.folder / "hold").unlink()
 
-    def held_workers(self) -> list[psutil.Process]:
-        """Return the workers that wait."""
+    def held_children(self) -> list[psutil.Process]:
+        """Return the child processes that wait."""
         mark = str(self.folder / "held")
         return [process for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
 
@@ -198,13 +198,13 @@ class Installation:
 def write_recipe(
     folder: Path, name: str, *, schedule: str = "0 3 * * *", connection: str = "tickets", train: str = ONE_TRIAL
 ) -> None:
-    """Put a recipe to work."""
+    """Write a recipe into the installation."""
     text = RECIPE.format(name=name, zone=ZONE, schedule=schedule, connection=connection, train=train)
     (folder / "recipes" / f"{name}.yaml").write_text(text)
 
 
 def install(folder: Path) -> Installation:
-    """Start services on a source of their own, with a broken recipe and three that are sound."""
+    """Start services on a source of their own, with one broken and three valid recipes."""
     for name in ("recipes", "prompts/triage"):
         (folder / name).mkdir(parents=True)
     (folder / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
@@ -233,12 +233,12 @@ def install(folder: Path) -> Installation:
 
 
 def tonight() -> date:
-    """Return the date where the recipes are."""
+    """Return the date in the recipes' timezone."""
     return night_of(utc_now(), ZONE)
 
 
 def wait_until(condition: Callable[[], object], *, timeout_s: float) -> None:
-    """Ask until it is so."""
+    """Poll a condition until it is true."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -248,7 +248,7 @@ def wait_until(condition: Callable[[], object], *, timeout_s: float) -> None:
 
 
 def _soon() -> str:
-    """Return a cron line of the minute in which Airflow's start ends, or shortly after: a missed start is made."""
+    """Return a cron line for the minute in which Airflow is up, or shortly before: a missed start is caught up."""
     moment = datetime.now(ZoneInfo(ZONE)) + timedelta(seconds=60)
     return f"{moment.minute} {moment.hour} * * *"
 

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from nightloom.core.nights import night_of, utc_now
 from nightloom.nightly.chain import run_night
-from nightloom.processes import parent as worker
+from nightloom.processes import parent
 from nightloom.processes.child import run_function
 
 PointSettings = Callable[..., AbstractContextManager[None]]
@@ -59,7 +59,7 @@ predict:
 
 @dataclass(frozen=True)
 class Installation:
-    """Where a test finds what it changes and reads."""
+    """Folder and source of an installation, for tests to change and read."""
 
     folder: Path
     engine: sa.Engine
@@ -93,7 +93,7 @@ class Installation:
 
 
 def write_text(team: str, number: int) -> str:
-    """Write a text of a team that is unlike that of any other number."""
+    """Return a text of a team, different for every number."""
     words = TEAMS[team]
     marks = " ".join(f"{number * factor % 99_991:05d}" for factor in (7919, 104_729, 15_485_863))
     return f"{words[number % 4]} {marks.translate(_LETTERS)} {words[number // 4 % 4]}"
@@ -101,7 +101,7 @@ def write_text(team: str, number: int) -> str:
 
 @dataclass(frozen=True)
 class NoProcess:
-    """What stands for a worker's process."""
+    """Stand-in for a child process."""
 
     step: str
     arguments: str
@@ -115,7 +115,7 @@ Child = NoProcess | subprocess.Popen[str]
 
 @contextmanager
 def steps_in_this_process(*, but: str | None = None) -> Iterator[None]:
-    """Let steps of workers run here, for tests that are not about processes: most of a small night is their start.
+    """Run steps of child processes in this process, because starting processes takes most of a small night.
 
     One step may keep its process.
     """
@@ -123,22 +123,22 @@ def steps_in_this_process(*, but: str | None = None) -> Iterator[None]:
     def hear(child: Child) -> tuple[str, int]:
         if isinstance(child, NoProcess):
             return json.dumps(run_function(child.step, json.loads(child.arguments))), 0
-        return worker_hear(child)
+        return real_hear(child)
 
     def start(command: Sequence[str], environment: Mapping[str, str]) -> Child:
         step, arguments = command[-2:]
-        return worker_start(command, environment) if step == but else NoProcess(step, arguments)
+        return real_start(command, environment) if step == but else NoProcess(step, arguments)
 
-    worker_start, worker_hear = worker._start, worker._hear
+    real_start, real_hear = parent._start, parent._hear
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(worker, "_start", start)
-        monkeypatch.setattr(worker, "_hear", hear)
+        monkeypatch.setattr(parent, "_start", start)
+        monkeypatch.setattr(parent, "_hear", hear)
         yield
 
 
 @pytest.fixture(scope="module")
-def workers_in_this_process() -> Iterator[None]:
-    """All nights of a file in the test's own process."""
+def children_in_this_process() -> Iterator[None]:
+    """Run all nights of a file in the test's own process."""
     with steps_in_this_process():
         yield
 
@@ -154,7 +154,7 @@ def installation(point_settings: PointSettings, tmp_path: Path) -> Iterator[Inst
 def champion_installation(
     point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """An installation that several tests harm and mend in turn; its champion is of five nights ago."""
+    """An installation that several tests harm and restore in turn; its champion is five nights old."""
     with install(point_settings, tmp_path_factory.mktemp("champion")) as made:
         for days_ago in (6, 5, 4):
             made.add_tickets(30, days_ago=days_ago)

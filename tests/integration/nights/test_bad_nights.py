@@ -1,4 +1,4 @@
-"""Nights that go wrong: a clear sentence, a report, the champion untouched, and the same night works once mended."""
+"""Nights that go wrong: a clear message, a report, the same champion, and success once the cause is fixed."""
 
 import json
 import os
@@ -20,14 +20,14 @@ from nightloom.registry.store import open_store
 
 from .conftest import Installation, back, harmed
 
-pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+pytestmark = pytest.mark.usefixtures("children_in_this_process")
 
 
 def run(night: str) -> dict[str, StageOutcome]:
     return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
 
 
-def test_rows_of_a_night_that_failed_are_not_left_behind(installation: Installation) -> None:
+def test_failed_night_leaves_no_row_behind(installation: Installation) -> None:
     installation.execute("DELETE FROM tickets WHERE id LIKE '1-%'")
     run(back(2))
     with harmed(installation, "source is down"):
@@ -48,7 +48,7 @@ def test_rows_of_a_night_that_failed_are_not_left_behind(installation: Installat
     ],
     ids=["late row", "late edit"],
 )
-def test_night_without_a_row_of_its_own_finds_what_came_late(installation: Installation, late: str) -> None:
+def test_empty_night_finds_late_rows(installation: Installation, late: str) -> None:
     installation.execute("DELETE FROM tickets WHERE id LIKE '1-%'")
     run(back(1))
     assert run(back(0))["prepare"].status == "nothing_new"
@@ -57,10 +57,10 @@ def test_night_without_a_row_of_its_own_finds_what_came_late(installation: Insta
 
 
 @pytest.mark.parametrize(
-    ("harm", "status", "sentence"),
+    ("harm", "status", "message"),
     [
         ("empty source", "refused", "the source returned no rows"),
-        ("no new rows", "nothing_new", "no row from the night's cut"),
+        ("no new rows", "nothing_new", "the source has no new rows"),
         ("source is down", "failed", "connection 'tickets'"),
         ("wrong column", "refused", "'bodi'"),
         ("column is gone", "refused", "no such column: team"),
@@ -77,43 +77,41 @@ def test_night_without_a_row_of_its_own_finds_what_came_late(installation: Insta
         "too few rows",
     ],
 )
-def test_bad_night_says_why_and_the_champion_stays(
-    champion_installation: Installation, harm: str, status: str, sentence: str
+def test_bad_night_keeps_the_champion(
+    champion_installation: Installation, harm: str, status: str, message: str
 ) -> None:
     champion = read_ref(open_database(), "triage", "champion")
     with harmed(champion_installation, harm):
         outcomes = run(back(4))
     assert (outcomes["prepare"].status, outcomes["finetune"].status) == (status, "nothing_new")
-    assert sentence in outcomes["prepare"].sentence
+    assert message in outcomes["prepare"].sentence
     assert outcomes["report"].status == "done"
     assert read_ref(open_database(), "triage", "champion") == champion
     assert run(back(4))["prepare"].status == "done"
 
 
-def test_store_that_refuses_is_a_clear_fault(
-    champion_installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refusing_store_is_a_clear_error(champion_installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as changed:
         changed.setenv("NIGHTLOOM_STORE_SECRET_KEY", "wrong")
         forget_store()
         with pytest.raises(StoreError, match="the object store could not"):
             run(back(3))
     forget_store()
-    told = read_outcome(open_database(), "triage", date.fromisoformat(back(3)), "report")
-    assert told
-    assert (told.status, "the object store could not" in told.sentence) == ("failed", True)
+    reported = read_outcome(open_database(), "triage", date.fromisoformat(back(3)), "report")
+    assert reported
+    assert (reported.status, "the object store could not" in reported.sentence) == ("failed", True)
     assert run(back(3))["report"].status == "done"
 
 
 @pytest.mark.usefixtures("installation")
-def test_store_of_another_registry_is_refused_before_anything_is_written() -> None:
+def test_store_of_another_registry_is_refused() -> None:
     take_over_prefix(open_store(), "another")
     with pytest.raises(InputError, match=r"belongs under prefix .* to another registry \(another\)"):
         run(back(1))
     assert read_night(open_database(), "triage", date.fromisoformat(back(1))) is None
 
 
-def test_full_disk_of_the_store_is_a_clear_fault(champion_installation: Installation) -> None:
+def test_full_store_is_a_clear_error(champion_installation: Installation) -> None:
     champion_installation.add_tickets(3, days_ago=3, first=800)
     events = open_store().bucket.client.meta.events
     full = answer_every_put_with_full_disk

@@ -1,4 +1,4 @@
-"""A whole night of conversations: from a file of messages to answers that know what was said before."""
+"""A whole night of conversations: from a file of messages to answers that use the history."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from nightloom.registry.store import open_store
 
 from .conftest import TEAMS, Installation, write_text
 
-pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+pytestmark = pytest.mark.usefixtures("children_in_this_process")
 
 RECIPE = """\
 name: triage
@@ -65,7 +65,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 
 @pytest.fixture
 def chats(installation: Installation) -> Installation:
-    """An installation whose recipe reads conversations, four of which are none that can be learned from."""
+    """An installation whose recipe reads conversations, four of them malformed."""
     folder = installation.folder
     installation.recipe_file.write_text(RECIPE.replace("FOLDER", str(folder)), encoding="utf-8")
     write(folder / "chats.jsonl", [*map(converse, range(90)), *FAULTY])
@@ -75,7 +75,7 @@ def chats(installation: Installation) -> Installation:
 
 
 @pytest.mark.usefixtures("chats")
-def test_a_night_of_conversations_loses_no_row_and_no_turn() -> None:
+def test_conversations_lose_no_row_or_message() -> None:
     outcomes = {outcome.stage: outcome for outcome in run_night("triage", None, lambda *_: None)}
     assert {outcome.status for outcome in outcomes.values()} == {"done"}
     store = open_store()

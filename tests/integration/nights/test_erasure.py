@@ -1,4 +1,4 @@
-"""A row is erased from whole nights: its words are nowhere in the store, all else stands, and it does not come back."""
+"""A row is erased from whole nights: its text is nowhere in the store, all else stays, and it does not return."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from nightloom.snapshots.verify import verify_snapshot
 
 from .conftest import Installation, back, install
 
-pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+pytestmark = pytest.mark.usefixtures("children_in_this_process")
 
 PointSettings = Callable[..., AbstractContextManager[None]]
 
@@ -35,7 +35,7 @@ def erase(row_id: str) -> tuple[dict[str, int], tuple[str, ...]]:
 
 
 def count_objects_with(words: str) -> int:
-    """Count the objects of the store in which some words stand, Parquet unpacked."""
+    """Count the objects of the store that contain a text, with Parquet unpacked."""
     store, found = open_store(), 0
     for one in store.bucket.list_objects(""):
         data = store.bucket.get(one.key) or b""
@@ -51,14 +51,14 @@ def words_of(installation: Installation, row_id: str, table: str = "tickets") ->
 
 @pytest.fixture(scope="module")
 def nights(point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation with two nights, of which the tests erase one row each."""
+    """An installation with two nights; the tests erase one row of each."""
     with install(point_settings, tmp_path_factory.mktemp("erasure")) as made:
         run(back(1))
         run(back(0))
         yield made
 
 
-def test_words_of_an_erased_row_are_nowhere(nights: Installation) -> None:
+def test_erased_text_is_nowhere(nights: Installation) -> None:
     words = words_of(nights, "2-3")
     assert count_objects_with(words) >= 6
     blobs, adapters = erase("2-3")
@@ -67,7 +67,7 @@ def test_words_of_an_erased_row_are_nowhere(nights: Installation) -> None:
     assert len(adapters) == 2
 
 
-def test_snapshot_is_verified_though_a_row_was_erased(nights: Installation) -> None:
+def test_snapshot_verifies_after_an_erasure(nights: Installation) -> None:
     erase("2-9")
     snapshot = read_ref(open_database(), "triage", "latest")
     verified = verify_snapshot(open_store(), str(snapshot))
@@ -76,20 +76,20 @@ def test_snapshot_is_verified_though_a_row_was_erased(nights: Installation) -> N
     assert len(read_snapshot(open_store(), str(snapshot))) == rows - len(verified.erased)
 
 
-def test_predicted_row_is_erased_with_its_answer(nights: Installation) -> None:
+def test_erasure_includes_the_predicted_answer(nights: Installation) -> None:
     words = words_of(nights, "1-503")
     blobs, adapters = erase("1-503")
     assert (blobs["lines"], blobs["answers"], adapters, count_objects_with(words)) == (1, 1, (), 0)
 
 
-def test_eval_item_is_erased_with_the_row_that_it_was(nights: Installation) -> None:
+def test_erasure_includes_the_eval_item(nights: Installation) -> None:
     words = words_of(nights, "gold-7", table="gold")
     blobs, _ = erase("gold-7")
     assert (blobs["eval_items"], count_objects_with(words)) == (1, 0)
     assert min(blobs["scores"], blobs["outputs"], blobs["answers"]) >= 2
 
 
-def test_erased_rows_do_not_come_back_when_the_night_is_run_again(nights: Installation) -> None:
+def test_rerun_restores_no_erased_row(nights: Installation) -> None:
     rows = {"2-4": "tickets", "1-504": "tickets", "gold-8": "gold"}
     words = [words_of(nights, row_id, table) for row_id, table in rows.items()]
     for row_id in rows:

@@ -1,4 +1,4 @@
-"""The two recipes that come along, whole nights with real training: few rows, and a base model too small to learn."""
+"""The two example recipes: whole nights with real training, few rows, and a base model too small to learn."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def write_queries(path: Path, count: int) -> None:
 
 @pytest.fixture
 def triage_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> Iterator[dict[str, StageOutcome]]:
-    """A night of `support_triage` on ten days of tickets, whose training has a process of its own."""
+    """A night of `support_triage` on ten days of tickets, with training in a separate process."""
     today = night_of(utc_now(), "UTC")
     feed(f"sqlite:///{tmp_path / 'tickets.db'}", seed=7, first_day=today - timedelta(days=10), last_day=today)
     write_small_recipe("support_triage", tmp_path, base)
@@ -79,7 +79,7 @@ def triage_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> I
 
 @pytest.fixture
 def banking_night(point_settings: PointSettings, tmp_path: Path, base: Path) -> Iterator[dict[str, StageOutcome]]:
-    """A night of `banking77` on some generated queries of six intents, without workers of its own."""
+    """A night of `banking77` on some generated queries of six intents, without child processes."""
     for name, count in {"train": 120, "test": 30}.items():
         write_queries(tmp_path / f"{name}.csv", count)
     write_small_recipe("banking77", tmp_path, base, min_rows=100)
@@ -104,9 +104,9 @@ def check_night(outcomes: dict[str, StageOutcome], rows: int) -> None:
     assert outcomes["predict"].status == "nothing_new"
 
 
-def test_support_triage_runs_whole(triage_night: dict[str, StageOutcome]) -> None:
+def test_support_triage_runs_completely(triage_night: dict[str, StageOutcome]) -> None:
     check_night(triage_night, rows=640)
 
 
-def test_banking77_runs_whole(banking_night: dict[str, StageOutcome]) -> None:
+def test_banking77_runs_completely(banking_night: dict[str, StageOutcome]) -> None:
     check_night(banking_night, rows=30)

@@ -29,14 +29,14 @@ Night = dict[str, StageOutcome]
 def of_tonight(
     point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Installation, Night]]:
-    """An installation after tonight, at which several tests look."""
+    """An installation after tonight, shared by several tests."""
     with install(point_settings, tmp_path_factory.mktemp("tonight")) as made:
         yield made, run()
 
 
 @pytest.fixture
 def tonight(of_tonight: tuple[Installation, Night]) -> Night:
-    """What the stages of tonight came to."""
+    """Outcomes of tonight's stages."""
     return of_tonight[1]
 
 
@@ -44,7 +44,7 @@ def run(night: str | None = None) -> Night:
     return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
 
 
-def test_a_night_ends_with_a_champion_that_beats_the_base_model(tonight: Night) -> None:
+def test_night_ends_with_better_champion(tonight: Night) -> None:
     assert {stage: outcome.status for stage, outcome in tonight.items()} == dict.fromkeys(
         ("prepare", "finetune", "predict", "report"), "done"
     )
@@ -53,7 +53,7 @@ def test_a_night_ends_with_a_champion_that_beats_the_base_model(tonight: Night) 
     assert read_ref(open_database(), "triage", "champion") == verdict.candidate
 
 
-def test_predictions_go_back_into_the_table(of_tonight: tuple[Installation, Night]) -> None:
+def test_predictions_are_written_to_table(of_tonight: tuple[Installation, Night]) -> None:
     installation, outcomes = of_tonight
     predictions = open_store().load(Predictions, str(outcomes["predict"].manifest)).content
     assert predictions.rows == 15
@@ -63,7 +63,7 @@ def test_predictions_go_back_into_the_table(of_tonight: tuple[Installation, Nigh
 
 
 @pytest.mark.usefixtures("tonight")
-def test_garbage_collection_finds_all_that_a_night_names() -> None:
+def test_garbage_collection_reaches_all_results() -> None:
     inventory = take_inventory(open_store())
     there = {one.digest for one in inventory.objects}
     gone: list[str] = []
@@ -72,7 +72,7 @@ def test_garbage_collection_finds_all_that_a_night_names() -> None:
     for name, manifest in read_manifests(open_store(), inventory.list_manifests()):
         digests = set(re.findall(r'"([0-9a-f]{64})"', manifest.model_dump_json()))
         named = {one.digest for one in list_named(open_store(), manifest)}
-        # The end of a stage tells what it made, and keeps nothing alive.
+        # The outcome of a stage names its results, and keeps nothing alive.
         assert manifest.kind == "stage" or (digests & there) - named - {name.digest} == set(), name
         gone += [manifest.kind] if actions[name] != "kept" else []
     # What was read of eval sets and of the rows to predict has become eval sets and shards.
@@ -80,7 +80,7 @@ def test_garbage_collection_finds_all_that_a_night_names() -> None:
 
 
 @pytest.mark.usefixtures("tonight")
-def test_index_of_a_night_is_made_again_from_the_store() -> None:
+def test_index_is_rebuilt_from_the_store() -> None:
     database, before = open_database(), dump_index()
     assert [bool(table) for table in before] == [True, True, True]
     with database.transaction() as session:
@@ -91,7 +91,7 @@ def test_index_of_a_night_is_made_again_from_the_store() -> None:
 
 
 def dump_index() -> list[list[tuple[object, ...]]]:
-    """All of the index but its times."""
+    """Return the index without its times."""
     columns = (
         (ManifestRow.manifest, ManifestRow.kind),
         (EdgeRow.parent_kind, EdgeRow.parent, EdgeRow.child_kind, EdgeRow.child, EdgeRow.part, EdgeRow.path),
@@ -101,7 +101,7 @@ def dump_index() -> list[list[tuple[object, ...]]]:
         return [sorted(tuple(row) for row in session.execute(sa.select(*each))) for each in columns]
 
 
-def test_the_same_night_again_changes_nothing(of_tonight: tuple[Installation, Night]) -> None:
+def test_second_run_changes_nothing(of_tonight: tuple[Installation, Night]) -> None:
     installation, first = of_tonight
     installation.add_tickets(30, days_ago=0)  # written after the cut
     second = run()
@@ -112,7 +112,7 @@ def test_the_same_night_again_changes_nothing(of_tonight: tuple[Installation, Ni
 
 
 @pytest.mark.usefixtures("tonight")
-def test_an_older_night_moves_no_ref() -> None:
+def test_older_night_moves_no_ref() -> None:
     champion = read_ref(open_database(), "triage", "champion")
     with steps_in_this_process():
         older = run(back(1))
@@ -121,7 +121,7 @@ def test_an_older_night_moves_no_ref() -> None:
 
 
 @pytest.mark.usefixtures("installation")
-def test_nights_in_order_compare_with_the_champion_of_the_night_before() -> None:
+def test_night_compares_with_previous_champion() -> None:
     with steps_in_this_process():
         first = run(back(1))
         second = run()

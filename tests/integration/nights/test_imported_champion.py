@@ -50,9 +50,9 @@ def champion(
     point_settings: PointSettings,
     tmp_path_factory: pytest.TempPathFactory,
     folders: Path,
-    workers_in_this_process: None,
+    children_in_this_process: None,
 ) -> Iterator[str]:
-    """An installation whose champion was imported before its first night, which is over.
+    """An installation after its first night, whose champion was imported before.
 
     Meanwhile the recipe allows longer answers, and has another prompt.
     """
@@ -72,7 +72,7 @@ def champion(
 
 @pytest.fixture
 def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Gives the exit code and the document of a command."""
+    """Return exit code and document of a command."""
 
     def ask(*arguments: str) -> tuple[int, Any]:
         code = main([*arguments, "--json"])
@@ -81,7 +81,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
     return ask
 
 
-def test_the_first_night_compares_with_it_and_replaces_it(champion: str) -> None:
+def test_night_replaces_imported_champion(champion: str) -> None:
     moves = [move for move in read_log_tail(open_database(), "triage") if move.name == "champion"]
     assert (moves[0].new, moves[0].why) == (champion, "it served until now")
     verdict = open_store().load(Verdict, str(moves[1].cites)).content
@@ -89,7 +89,7 @@ def test_the_first_night_compares_with_it_and_replaces_it(champion: str) -> None
     assert [(one.against, one.n) for one in verdict.comparisons] == [("champion", 60), ("baseline", 60)]
 
 
-def test_it_is_asked_by_its_import_with_the_limit_of_all(champion: str) -> None:
+def test_imported_champion_has_common_token_limit(champion: str) -> None:
     store = open_store()
     moves = read_log_tail(open_database(), "triage", "champion")
     scores = store.load(Verdict, str(moves[1].cites)).content.scores
@@ -99,7 +99,7 @@ def test_it_is_asked_by_its_import_with_the_limit_of_all(champion: str) -> None:
     assert keys["champion"].task.prompt != keys["candidate"].task.prompt == keys["baseline"].task.prompt
 
 
-def test_it_tells_where_it_came_from(champion: str, ask: Ask) -> None:
+def test_imported_champion_shows_its_origin(champion: str, ask: Ask) -> None:
     _, document = ask("model", "show", champion)
     assert (document["provenance"]["source"], document["provenance"]["blueprint"]) == ("first", None)
     assert (document["training"], document["verdicts"]) == (None, [])
@@ -108,7 +108,7 @@ def test_it_tells_where_it_came_from(champion: str, ask: Ask) -> None:
     assert list(origins.values()).count((None, False)) == 1
 
 
-def test_it_predicts_when_it_is_champion_again(champion: str, ask: Ask) -> None:
+def test_restored_import_predicts_again(champion: str, ask: Ask) -> None:
     candidate = read_ref(open_database(), "triage", "champion")
     assert ask("model", "rollback", "triage", "--reason", "answers are late")[1]["champion"] == champion
     outcome = run_stage("triage", back(0), "predict", lambda *_: None)
@@ -122,23 +122,23 @@ def test_it_predicts_when_it_is_champion_again(champion: str, ask: Ask) -> None:
     assert (code, done["moved"]) == (0, True)
     moves = read_log_tail(open_database(), "triage", "champion")
     verdict = str(moves[1].cites)
-    assert done["sentence"] == f"{str(candidate)[:12]} is the champion of triage now; verdict {verdict[:12]} is cited"
+    assert done["message"] == f"{str(candidate)[:12]} is now the champion of triage, by verdict {verdict[:12]}"
     assert [move.cites for move in moves] == [moves[0].cites, verdict, moves[0].cites, verdict]
     assert moves[-1].why == "late is better than wrong"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
-        (("promote", "{champion}", "triage", "--reason", "x"), "stands on base model"),
+        (("promote", "{champion}", "triage", "--reason", "x"), "is for base model"),
         (("import", "{second}", "triage", "--champion", "--reason", "x"), "triage has a champion"),
         (("import", "{second}", "triage", "--champion"), "--champion needs a --reason"),
         (("export", "{candidate}", "{second}"), "is the dummy trainer's and has no weights"),
     ],
     ids=["another base model", "a second champion", "no reason", "a dummy"],
 )
-def test_what_cannot_be_is_refused(
-    champion: str, folders: Path, ask: Ask, arguments: tuple[str, ...], sentence: str
+def test_impossible_moves_are_refused(
+    champion: str, folders: Path, ask: Ask, arguments: tuple[str, ...], message: str
 ) -> None:
     names = {
         "champion": champion,
@@ -146,10 +146,10 @@ def test_what_cannot_be_is_refused(
         "candidate": read_ref(open_database(), "triage", "champion"),
     }
     code, document = ask("model", *(one.format(**names) for one in arguments))
-    assert (code, sentence in document["error"]["message"]) == (2, True)
+    assert (code, message in document["error"]["message"]) == (2, True)
 
 
-def test_garbage_collection_keeps_what_was_imported(champion: str, folders: Path, ask: Ask) -> None:
+def test_garbage_collection_keeps_imports(champion: str, folders: Path, ask: Ask) -> None:
     code, imported = ask("model", "import", str(folders / "second"), "triage", "--base", str(folders / "base"))
     assert code == 0
     decisions = collect_garbage(open_store(), open_database(), now=utc_now() + timedelta(days=3), dry_run=True)
@@ -159,7 +159,7 @@ def test_garbage_collection_keeps_what_was_imported(champion: str, folders: Path
         assert actions[needed] == "kept"
 
 
-def test_a_row_is_erased_beside_it(champion: str, ask: Ask) -> None:
+def test_row_is_erased_next_to_import(champion: str, ask: Ask) -> None:
     code, erased = ask("row", "erase", "triage", "1-0", "--reason", "she asked for it", "--yes")
     assert code == 0
     assert champion not in erased["adapters"]

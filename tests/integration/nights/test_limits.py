@@ -1,4 +1,4 @@
-"""Nights beside those before them: beyond the recipe's limits they are refused, with a report that says why."""
+"""Nights beyond the recipe's limits are refused, with the reason in the report."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from nightloom.registry.store import open_store
 
 from .conftest import Installation, PointSettings, back, harmed, install
 
-pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+pytestmark = pytest.mark.usefixtures("children_in_this_process")
 
 
 def run(night: str) -> dict[str, StageOutcome]:
@@ -26,7 +26,7 @@ def run(night: str) -> dict[str, StageOutcome]:
 def usual_installation(
     point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """An installation with three nights that tell what is usual."""
+    """An installation with three ordinary nights."""
     with install(point_settings, tmp_path_factory.mktemp("usual")) as made:
         for days_ago in (6, 5, 4):
             made.add_tickets(30, days_ago=days_ago)
@@ -37,7 +37,7 @@ def usual_installation(
 
 
 @pytest.mark.parametrize(
-    ("harm", "sentence"),
+    ("harm", "message"),
     [
         ("ten times the rows", "720 rows were received, 12 times the median of the last 3 nights (60); "),
         ("one label for all", "the distribution of the labels of 'team' differs from the last snapshot, by 0.66"),
@@ -45,22 +45,20 @@ def usual_installation(
     ],
     ids=["volume", "drift", "freshness"],
 )
-def test_night_beyond_its_limits_is_refused_with_a_report(
-    usual_installation: Installation, harm: str, sentence: str
-) -> None:
+def test_night_beyond_limits_is_refused(usual_installation: Installation, harm: str, message: str) -> None:
     latest = read_ref(open_database(), "triage", "latest")
     with harmed(usual_installation, harm):
         outcomes = run(back(2))
     assert outcomes["prepare"].status == "refused"
-    assert sentence in outcomes["prepare"].sentence
+    assert message in outcomes["prepare"].sentence
     assert read_ref(open_database(), "triage", "latest") == latest
     store = open_store()
     page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).provenance.html).decode()
     assert "Refused: prepare did not accept what the night brought" in page
-    assert escape(sentence) in page
+    assert escape(message) in page
 
 
-def test_night_within_its_limits_is_done(usual_installation: Installation) -> None:
+def test_night_within_limits_is_done(usual_installation: Installation) -> None:
     outcomes = run(back(2))
     assert outcomes["prepare"].status == "done"
     preparation = open_store().load(Preparation, str(outcomes["prepare"].manifest)).content

@@ -13,7 +13,7 @@ from .conftest import Installation
 
 
 def prepare_night(installation: Installation) -> Preparation:
-    """Prepare tonight, and give what it came to."""
+    """Prepare tonight, and return the preparation."""
     night = prepare.open_night("triage")
     result: object = prepare.extract_records("triage", night)
     for step in (prepare.curate_records, prepare.build_snapshot):
@@ -24,9 +24,7 @@ def prepare_night(installation: Installation) -> Preparation:
 
 
 @pytest.mark.timeout(300)
-def test_rows_of_many_parts_come_to_what_they_come_to_in_one(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_parts_equal_one_part(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     installation.execute(
         "INSERT INTO tickets SELECT id || '-copy', updated_at, body, team FROM tickets WHERE team = 'billing'"
     )

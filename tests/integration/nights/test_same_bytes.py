@@ -1,4 +1,4 @@
-"""Two recipes that train the same bytes: each has its own champion, asks its own question, and lists its own things."""
+"""Two recipes that train the same bytes: each has its own champion, task and lists."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from nightloom.cli.main import main
 from nightloom.core.nights import parse_night
 from nightloom.nightly.chain import run_night, run_steps
 from nightloom.nightly.prepare import open_night
-from nightloom.promotion.champions import Champion, asked_of
+from nightloom.promotion.champions import Champion, find_champion
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.store import open_store
@@ -21,17 +21,17 @@ from .conftest import Installation, PointSettings, back, install
 Ask = Callable[..., Any]
 
 NAMES = {"triage": "team", "squads": "squad", "helpdesk": "team"}
-"""Recipes, and what each calls the field of its answer; `helpdesk` is `triage` under another name."""
+"""Recipe → name of its answer's field; `helpdesk` is `triage` under another name."""
 
 SPARE = {"spare": "crew"}
-"""A recipe that has compared the adapter, and promoted none."""
+"""A recipe that has compared the adapter and promoted nothing."""
 
 
 @pytest.fixture(scope="module")
 def nights(
-    point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory, workers_in_this_process: None
+    point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory, children_in_this_process: None
 ) -> Iterator[Installation]:
-    """The same night of recipes that come to the same adapter, and another one of `squads`."""
+    """The same night of recipes that share an adapter, and another night of `squads`."""
     with install(point_settings, tmp_path_factory.mktemp("same")) as made:
         made.add_tickets(15, days_ago=2, answered=False, first=500)
         made.change_recipe("task:\n", "task:\n  output: text\n")
@@ -51,7 +51,7 @@ def nights(
 
 @pytest.fixture
 def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Gives the exit code and the document of a command."""
+    """Return exit code and document of a command."""
 
     def ask(*arguments: str) -> tuple[int, Any]:
         code = main([*arguments, "--json"])
@@ -61,24 +61,24 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 
 
 def read_champion(recipe: str) -> Champion:
-    champion = asked_of(open_store(), open_database(), recipe)
+    champion = find_champion(open_store(), open_database(), recipe)
     assert champion
     return champion
 
 
-def test_recipes_have_one_adapter(nights: Installation) -> None:
+def test_recipes_share_one_adapter(nights: Installation) -> None:
     assert len({read_champion(recipe).adapter for recipe in NAMES}) == 1
 
 
 @pytest.mark.parametrize("recipe", NAMES)
-def test_champion_is_its_own_verdicts(nights: Installation, recipe: str) -> None:
+def test_champion_cites_its_recipes_verdict(nights: Installation, recipe: str) -> None:
     champion = read_champion(recipe)
     verdict = open_store().load(Verdict, champion.cites).content
     assert (verdict.recipe, verdict.champion, verdict.finding) == (recipe, None, "BETTER")
     assert champion.task.field_order == (NAMES[recipe],)
 
 
-def test_next_night_asks_the_champion_its_own_question(nights: Installation) -> None:
+def test_champion_gets_its_recipes_task(nights: Installation) -> None:
     outcome = read_outcome(open_database(), "squads", parse_night(back(0)), "finetune")
     assert outcome
     assert outcome.status == "done"
@@ -90,13 +90,13 @@ def test_next_night_asks_the_champion_its_own_question(nights: Installation) -> 
 
 
 @pytest.mark.parametrize("recipe", NAMES)
-def test_answers_stand_in_its_own_column(nights: Installation, recipe: str) -> None:
+def test_answers_fill_its_recipes_column(nights: Installation, recipe: str) -> None:
     columns = {column["name"] for column in sa.inspect(nights.engine).get_columns(f"answers_{recipe}")}
     assert columns & {"team", "squad"} == {NAMES[recipe]}
 
 
 @pytest.mark.parametrize("recipe", NAMES)
-def test_lists_show_its_things(nights: Installation, ask: Ask, recipe: str) -> None:
+def test_lists_show_one_recipe(nights: Installation, ask: Ask, recipe: str) -> None:
     champion = read_champion(recipe)
     (model,) = [one for one in ask("model", "list", recipe)[1] if one["champion"]]
     blueprint = open_store().load(Verdict, champion.cites).content.blueprint
@@ -107,7 +107,7 @@ def test_lists_show_its_things(nights: Installation, ask: Ask, recipe: str) -> N
 
 
 @pytest.mark.parametrize("recipe", NAMES)
-def test_model_is_shown_as_a_recipe_has_it(nights: Installation, ask: Ask, recipe: str) -> None:
+def test_model_is_shown_for_one_recipe(nights: Installation, ask: Ask, recipe: str) -> None:
     champion = read_champion(recipe)
     _, shown = ask("model", "show", champion.adapter, "--recipe", recipe)
     assert (shown["recipe"], shown["asked"]["field_order"]) == (recipe, [NAMES[recipe]])
@@ -115,13 +115,13 @@ def test_model_is_shown_as_a_recipe_has_it(nights: Installation, ask: Ask, recip
     assert shown["training"]["adapter"] == champion.adapter
 
 
-def test_model_of_several_recipes_needs_one_named(nights: Installation, ask: Ask) -> None:
+def test_shared_model_needs_a_recipe(nights: Installation, ask: Ask) -> None:
     code, shown = ask("model", "show", read_champion("triage").adapter)
     assert (code, "say with --recipe as whose it is meant" in shown["error"]["message"]) == (2, True)
 
 
-def test_promotion_by_hand_cites_its_own_verdict(nights: Installation, ask: Ask) -> None:
-    assert asked_of(open_store(), open_database(), "spare") is None
+def test_manual_promotion_cites_its_recipes_verdict(nights: Installation, ask: Ask) -> None:
+    assert find_champion(open_store(), open_database(), "spare") is None
     adapter = read_champion("triage").adapter
     code, done = ask("model", "promote", adapter, "spare", "--reason", "it is good")
     assert (code, done["moved"]) == (0, True)

@@ -19,7 +19,7 @@ from nightloom.registry.tables import TrialRow
 
 from .conftest import Installation, PointSettings, back, install
 
-pytestmark = pytest.mark.usefixtures("workers_in_this_process")
+pytestmark = pytest.mark.usefixtures("children_in_this_process")
 
 TRIALS = """\
 train:
@@ -34,7 +34,7 @@ train:
 
 @pytest.fixture(scope="module")
 def night(
-    workers_in_this_process: None, point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
+    children_in_this_process: None, point_settings: PointSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Installation, list[str]]]:
     """An installation after a night of six trials, and the steps of its finetune stage."""
     with install(point_settings, tmp_path_factory.mktemp("trials")) as made:
@@ -67,12 +67,10 @@ def trials_of(blueprint: BlueprintSpec) -> dict[int, Trial | None]:
     return {n: open_store().find(Trial, identify_trial(blueprint, n)) for n in range(len(blueprint.trials))}
 
 
-def test_the_best_draws_go_on_from_the_rung_and_one_trial_wins(
-    night: tuple[Installation, list[str]], blueprint: Blueprint
-) -> None:
+def test_best_configurations_survive_the_rung(night: tuple[Installation, list[str]], blueprint: Blueprint) -> None:
     at_rung, at_end = (find_ranking(blueprint, rung) for rung in (0, 1))
     assert len(at_rung.standings) == 6
-    assert len(at_rung.going_on) == 4  # 0.6 of 3 draws, rounded up, with both seeds
+    assert len(at_rung.going_on) == 4  # 0.6 of 3 configurations, rounded up, with both seeds
     assert sorted(standing.trial for standing in at_end.standings) == list(at_rung.going_on)
     trials = trials_of(blueprint.content)
     assert [number for number, trial in trials.items() if trial] == list(at_rung.going_on)
@@ -82,14 +80,14 @@ def test_the_best_draws_go_on_from_the_rung_and_one_trial_wins(
     assert verdict.candidate == trials[winner].result.adapter  # type: ignore[union-attr]
 
 
-def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], blueprint: Blueprint) -> None:
-    going_on = find_ranking(blueprint, 0).going_on
+def test_steps_equal_those_of_dag(night: tuple[Installation, list[str]], blueprint: Blueprint) -> None:
+    survivors = find_ranking(blueprint, 0).going_on
     assert night[1] == [
         "compile_blueprint",
         "list_trials",
         *(f"train_trial {number} to rung 1" for number in range(6)),
         "rank_trials at rung 1",
-        *(f"train_trial {number}" for number in going_on),
+        *(f"train_trial {number}" for number in survivors),
         "pick_candidate",
         "prove_parity",
         "compare_candidate",
@@ -97,7 +95,7 @@ def test_the_steps_are_those_of_the_dag(night: tuple[Installation, list[str]], b
     ]
 
 
-def test_a_blueprint_that_is_run_again_finds_all_and_moves_no_ref(blueprint: Blueprint) -> None:
+def test_repeated_blueprint_moves_no_ref(blueprint: Blueprint) -> None:
     moves, before = read_log_tail(open_database(), "triage"), outcome()
     run_steps("finetune", "triage", back(0), lambda *_: None, given={"stored_id": blueprint.id})
     assert read_log_tail(open_database(), "triage") == moves
@@ -105,19 +103,19 @@ def test_a_blueprint_that_is_run_again_finds_all_and_moves_no_ref(blueprint: Blu
     assert outcome().sentence.endswith(f"; blueprint {blueprint.id[:12]} was chosen by hand, so no ref moves")
 
 
-def test_a_blueprint_of_another_recipe_is_refused(blueprint: Blueprint) -> None:
+def test_blueprint_of_another_recipe_is_refused(blueprint: Blueprint) -> None:
     identity = blueprint.content.model_copy(update={"recipe": "other"})
     other = open_store().publish(Blueprint(content=identity, provenance=blueprint.provenance))
     with pytest.raises(InputError, match="is of recipe other, not of triage"):
         finetune.compile_blueprint("triage", back(0), other.id)
 
 
-def test_a_dag_of_an_edited_recipe_passes_over_rungs_that_the_blueprint_does_not_have(blueprint: Blueprint) -> None:
+def test_missing_rungs_are_skipped(blueprint: Blueprint) -> None:
     assert finetune.train_trial("triage", back(0), blueprint.id, 0, rung=1) is None
     assert finetune.rank_trials("triage", back(0), blueprint.id, rung=1) == list(find_ranking(blueprint, 0).going_on)
 
 
-def test_a_pruned_trial_is_over(blueprint: Blueprint) -> None:
+def test_pruned_trial_is_finished(blueprint: Blueprint) -> None:
     database, trials = open_database(), trials_of(blueprint.content)
     ids = [Trial.id_of(identify_trial(blueprint.content, number)) for number in trials]
     moment = parse_night(back(0))
@@ -125,15 +123,13 @@ def test_a_pruned_trial_is_over(blueprint: Blueprint) -> None:
         for trial in ids:
             line = {"step": 1, "steps": 2, "device": "cpu", "seconds": 1.0, "started_at": moment, "seen_at": moment}
             session.merge(TrialRow(trial=trial, finished_at=None, **line))
-    going_on = finetune.rank_trials("triage", back(0), blueprint.id, rung=0)
+    survivors = finetune.rank_trials("triage", back(0), blueprint.id, rung=0)
     with database.transaction() as session:
         rows = [session.get(TrialRow, trial) for trial in ids]
-    assert [row is not None and row.finished_at is None for row in rows] == [number in going_on for number in trials]
+    assert [row is not None and row.finished_at is None for row in rows] == [number in survivors for number in trials]
 
 
-def test_a_budget_that_would_be_exceeded_refuses_the_night_whatever_else_fails(
-    blueprint: Blueprint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exceeded_budget_refuses_the_night(blueprint: Blueprint, monkeypatch: pytest.MonkeyPatch) -> None:
     begin_stage(open_database(), "triage", parse_night(back(0)), "finetune")
     what = {0: BudgetError("trial 0 would take more than 2 GPU minutes"), 1: FaultError("the store is gone")}
 
@@ -147,7 +143,7 @@ def test_a_budget_that_would_be_exceeded_refuses_the_night_whatever_else_fails(
     assert (outcome().status, outcome().sentence) == ("refused", "trial 0 would take more than 2 GPU minutes")
 
 
-def test_every_trial_leaves_a_mark_at_the_rung(blueprint: Blueprint) -> None:
+def test_every_trial_records_its_rung(blueprint: Blueprint) -> None:
     rungs = [open_store().find(Rung, Rung.Key(trial=identify_trial(blueprint.content, n), share=0.5)) for n in range(6)]
     ranked = {standing.trial: standing.held_out for standing in find_ranking(blueprint, 0).standings}
     assert [rung and rung.result.held_out for rung in rungs] == [ranked[n] for n in range(6)]

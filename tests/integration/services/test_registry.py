@@ -1,4 +1,4 @@
-"""The registry on PostgreSQL: transactions of many processes at once come one after the other."""
+"""The registry on PostgreSQL: concurrent transactions of many processes are serialised."""
 
 import threading
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def registry(postgres: Server) -> Iterator[Database]:
     made.close()
 
 
-def test_many_that_begin_at_once_all_succeed_and_share_nothing(registry: Database) -> None:
+def test_concurrent_starts_all_succeed(registry: Database) -> None:
     holders = [f"trial {number}" for number in range(8)]
     start, taken, failures = threading.Barrier(len(holders)), [], []
 
@@ -80,7 +80,7 @@ def test_index_answers_as_on_sqlite(registry: Database, store: ObjectStore) -> N
     assert rebuild_index(store, registry).added == 0
 
 
-def test_who_waits_too_long_for_its_turn_hears_so(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_timeout_is_an_error(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_TIMEOUT_S", 0.05)
     other = Database(str(registry._engine.url))
     with registry.transaction() as session:

@@ -1,4 +1,4 @@
-"""A snapshot is read where it lies in the store, by other people's tools and the addresses that we print."""
+"""Other tools read a snapshot in place, from the addresses that we print."""
 
 from datetime import date
 from pathlib import Path
@@ -23,7 +23,7 @@ ROWS = [
 
 @pytest.fixture
 def addresses(s3_store: ObjectStore, tmp_path: Path) -> list[str]:
-    """Twenty rows in several files, of which one row was erased."""
+    """Twenty rows in several files, with one row erased."""
     table = pl.DataFrame(ROWS, EXAMPLES).to_arrow(compat_level=pl.CompatLevel.oldest())
     cache, size = ShardCache(tmp_path / "cache"), ShardSize(4, 2, 6)
     night = date(2026, 11, 23)
@@ -36,7 +36,7 @@ def addresses(s3_store: ObjectStore, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def settings(seaweed: Instance) -> Settings:
-    """How the store is reached."""
+    """Connection settings of the store."""
     return seaweed.settings()
 
 
@@ -50,7 +50,7 @@ def secrets(settings: Settings) -> tuple[str, str, str]:
     return str(settings.store_endpoint_url), *keys
 
 
-def test_polars_reads_it_where_it_lies(addresses: list[str], settings: Settings) -> None:
+def test_polars_reads_shards_in_place(addresses: list[str], settings: Settings) -> None:
     url, access, secret = secrets(settings)
     options = {
         "aws_endpoint_url": url,
@@ -71,14 +71,14 @@ def filesystem(settings: Settings) -> Any:
     )
 
 
-def test_pandas_reads_it_where_it_lies(addresses: list[str], filesystem: Any) -> None:
+def test_pandas_reads_shards_in_place(addresses: list[str], filesystem: Any) -> None:
     import pandas as pd
 
     frames = [pd.read_parquet(file.removeprefix("s3://"), filesystem=filesystem) for file in addresses]
     assert sorted(pd.concat(frames)["text"]) == sorted(TEXTS)
 
 
-def test_duckdb_reads_it_where_it_lies(addresses: list[str], filesystem: Any) -> None:
+def test_duckdb_reads_shards_in_place(addresses: list[str], filesystem: Any) -> None:
     import duckdb
     import pyarrow.dataset
 

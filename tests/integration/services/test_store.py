@@ -16,13 +16,13 @@ def supervisor_pid(var_dir: Path) -> int:
     return int((var_dir / "services" / "supervisord.pid").read_text())
 
 
-def test_what_is_put_is_read_back(s3_store: ObjectStore) -> None:
+def test_stored_object_is_read_back(s3_store: ObjectStore) -> None:
     digest = s3_store.put_blob(b"a blob")
 
     assert s3_store.get_blob(digest) == b"a blob"
 
 
-def test_a_race_for_one_key_has_one_winner(s3_store: ObjectStore) -> None:
+def test_race_for_key_has_one_winner(s3_store: ObjectStore) -> None:
     def put(number: int) -> bool:
         return s3_store.bucket.put_if_absent("race", str(number).encode())
 
@@ -32,7 +32,7 @@ def test_a_race_for_one_key_has_one_winner(s3_store: ObjectStore) -> None:
     assert won.count(True) == 1
 
 
-def test_a_wrong_password_is_refused(seaweed: Instance) -> None:
+def test_wrong_password_is_refused(seaweed: Instance) -> None:
     wrong = seaweed.settings().model_copy(update={"store_secret_key": None, "store_access_key": None})
     environment = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "else"}
 
@@ -43,7 +43,7 @@ def test_a_wrong_password_is_refused(seaweed: Instance) -> None:
             connect_store(wrong).put_blob(b"refused")
 
 
-def test_starting_again_changes_nothing(seaweed: Instance) -> None:
+def test_restart_changes_nothing(seaweed: Instance) -> None:
     before = supervisor_pid(seaweed.var_dir)
 
     assert up(seaweed.var_dir, airflow=False) == seaweed
@@ -52,8 +52,8 @@ def test_starting_again_changes_nothing(seaweed: Instance) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_what_was_answered_for_outlives_a_kill(tmp_path: Path) -> None:
-    """The supervisor is killed, and `up` takes over what it left; `down` leaves nothing."""
+def test_confirmed_write_survives_a_kill(tmp_path: Path) -> None:
+    """After a kill of the supervisor, `up` takes over its processes; `down` leaves none."""
     store = connect_store(up(tmp_path, airflow=False).settings())
     digests = [store.put_blob(f"blob {number}".encode()) for number in range(20)]
     os.kill(supervisor_pid(tmp_path), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""PostgreSQL as a source: rows are streamed, late ones are found, and a server that dies costs nothing but the try."""
+"""PostgreSQL as a source: rows are streamed, late rows are found, and a crashed server only costs the attempt."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -42,7 +42,7 @@ def server(request: pytest.FixtureRequest, postgres: Server, monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("server")
-def test_rows_come_through_a_cursor_of_the_server() -> None:
+def test_rows_come_through_server_cursor() -> None:
     # Fifty million rows: a client that fetched them all first would not come back.
     sql = "SELECT generate_series(1, 50000000) AS id, (SELECT count(*) FROM pg_cursors) AS cursors"
     batches = read_batches(query(sql), ["id", "cursors"], None, 1)
@@ -62,7 +62,7 @@ def insert(server: Server, *rows: tuple[int, str, str]) -> None:
     server.execute(f"INSERT INTO tickets VALUES {values}")  # noqa: S608  # the values stand in this file
 
 
-def test_a_late_row_and_an_edit_are_picked_up_by_the_next_night(store: ObjectStore, server: Server) -> None:
+def test_next_night_reads_late_rows(store: ObjectStore, server: Server) -> None:
     insert(server, (1, "2026-11-22 10:00+00", "first"), (2, "2026-11-22 23:00-05", "tomorrow"))
     assert extract(store, 0) == [("1", "first", False)]
     insert(server, (3, "2026-11-22 09:00+00", "late"))
@@ -70,9 +70,7 @@ def test_a_late_row_and_an_edit_are_picked_up_by_the_next_night(store: ObjectSto
     assert extract(store, 1) == [("1", "edited", False), ("2", "tomorrow", False), ("3", "late", False)]
 
 
-def test_of_an_edit_that_the_source_keeps_as_a_row_of_its_own_the_newest_is_used(
-    store: ObjectStore, server: Server
-) -> None:
+def test_newest_version_of_row_is_used(store: ObjectStore, server: Server) -> None:
     insert(server, (1, "2026-11-22 10:00+00", "first"), (1, "2026-11-22 11:00+01", "same time, other zone"))
     insert(server, (1, "2026-11-22 10:30+00", "newest"))
     records = extract_records(store, query(CUT), COLUMNS, ANSWER, night=night_of(0), window_days=3)
@@ -80,14 +78,14 @@ def test_of_an_edit_that_the_source_keeps_as_a_row_of_its_own_the_newest_is_used
     assert keep_newest(read_records(store, records.id))["text"].to_list() == ["newest"]
 
 
-def test_a_row_that_is_deleted_later_is_still_there_for_the_night_before(store: ObjectStore, server: Server) -> None:
+def test_earlier_night_keeps_deleted_row(store: ObjectStore, server: Server) -> None:
     insert(server, (1, "2026-11-22 10:00+00", "first"))
     server.execute("UPDATE tickets SET deleted_at = '2026-11-23 08:00+00'")
     assert extract(store, 0) == [("1", "first", False)]
     assert extract(store, 1) == [("1", "first", True)]
 
 
-def test_a_night_that_is_read_again_reads_the_same(store: ObjectStore, server: Server) -> None:
+def test_second_read_gives_same_rows(store: ObjectStore, server: Server) -> None:
     insert(server, (1, "2026-11-22 10:00+00", "first"))
     before = extract(store, 0)
     insert(server, (2, "2026-11-23 00:00+00", "after the cut"))
@@ -111,7 +109,7 @@ def test_a_night_that_is_read_again_reads_the_same(store: ObjectStore, server: S
     ids=["time", "jsonb", "array", "numeric", "float", "uuid", "bytea", "date", "boolean", "null"],
 )
 @pytest.mark.usefixtures("server")
-def test_every_type_has_one_spelling(sql: str, text: str | None) -> None:
+def test_every_type_has_one_format(sql: str, text: str | None) -> None:
     assert read_table(query(f"SELECT {sql} AS x"), ["x"], None, 1)["x"].to_list() == [text]
 
 
@@ -125,7 +123,7 @@ def test_every_type_has_one_spelling(sql: str, text: str | None) -> None:
     ids=["no column", "another type", "types that differ"],
 )
 @pytest.mark.usefixtures("server")
-def test_a_column_that_the_query_cannot_use_is_about_the_schema(sql: str, reason: str) -> None:
+def test_unusable_column_is_a_schema_error(sql: str, reason: str) -> None:
     with pytest.raises(SchemaError, match=f"'tickets' does not fit its table: {reason}"):
         read_table(query(sql), ["id"], night_of(0), 1)
 
@@ -138,13 +136,13 @@ DYING = """
 
 
 @pytest.mark.usefixtures("server")
-def test_a_connection_that_dies_half_way_leaves_nothing(store: ObjectStore, s3: Any) -> None:
+def test_broken_connection_leaves_nothing(store: ObjectStore, s3: Any) -> None:
     with pytest.raises(SourceError, match=r"the query on connection 'tickets' failed: .*check that the database is up"):
         extract_records(store, query(DYING), COLUMNS, ANSWER, night=night_of(0), window_days=3)
     assert s3.objects == {}
 
 
-def test_a_server_that_dies_half_way_is_read_whole_once_it_is_back(server: Server) -> None:
+def test_restarted_server_is_read_completely(server: Server) -> None:
     source = query("SELECT generate_series(1, 1000000) AS id")
     batches = read_batches(source, ["id"], None, 1)
     next(batches)
@@ -159,7 +157,7 @@ def test_a_server_that_dies_half_way_is_read_whole_once_it_is_back(server: Serve
     assert read_table(query("SELECT generate_series(1, 20000) AS id"), ["id"], None, 1)["id"].n_unique() == 20_000
 
 
-def test_a_column_of_messages_is_read_as_conversations(store: ObjectStore, server: Server) -> None:
+def test_message_column_gives_conversations(store: ObjectStore, server: Server) -> None:
     turns = json.dumps([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}])
     server.execute("DROP TABLE IF EXISTS chats", "CREATE TABLE chats (id INT, turns JSONB)")
     spelled = turns.replace(":", r"\:")  # which would begin a parameter

@@ -1,4 +1,4 @@
-"""A diff reads like a change log, and says all that differs and nothing else."""
+"""A diff reads like a change log and lists exactly the differences."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from nightloom.artifacts.training import identify_trial
 from nightloom.blueprints.changes import (
     GROUPS,
     Change,
+    describe_changes,
     describe_plan,
     diff_blueprints,
     diff_trials,
     list_new_trials,
-    tell_changes,
 )
 from nightloom.core.digests import canonical_json
 
@@ -73,25 +73,25 @@ def make_plan(seed: int = 20, **settings: Any) -> TrialPlan:
     return TrialPlan(trainer="trl", method="lora", lora={"r": 8}, settings=settings, seed=seed)
 
 
-def sentences(before: BlueprintSpec, after: BlueprintSpec) -> list[str]:
-    return [change.sentence for change in diff_blueprints(before, after)]
+def messages(before: BlueprintSpec, after: BlueprintSpec) -> list[str]:
+    return [change.message for change in diff_blueprints(before, after)]
 
 
 @given(blueprints(), blueprints())
-def test_nothing_differs_exactly_in_one_blueprint(before: BlueprintSpec, after: BlueprintSpec) -> None:
+def test_diff_is_empty_for_equal_blueprints(before: BlueprintSpec, after: BlueprintSpec) -> None:
     assert diff_blueprints(before, before) == []
     is_same = canonical_json(before.model_dump(mode="json")) == canonical_json(after.model_dump(mode="json"))
     assert (diff_blueprints(before, after) == []) == is_same
 
 
 @given(blueprints(), blueprints())
-def test_trials_follow_from_those_before_and_the_changes(before: BlueprintSpec, after: BlueprintSpec) -> None:
+def test_changes_reproduce_the_later_trials(before: BlueprintSpec, after: BlueprintSpec) -> None:
     changes = [change for change in diff_blueprints(before, after) if change.field.startswith("trials.")]
     assert follow(before, changes, len(after.trials)) == [describe_plan(plan) for plan in after.trials]
 
 
 @given(blueprints(), blueprints())
-def test_a_diff_backwards_is_of_the_same_fields(before: BlueprintSpec, after: BlueprintSpec) -> None:
+def test_reverse_diff_has_same_fields(before: BlueprintSpec, after: BlueprintSpec) -> None:
     there, back = (
         {change.field for change in diff_blueprints(*pair) if not change.field.startswith("trials.")}
         for pair in ((before, after), (after, before))
@@ -120,57 +120,57 @@ def follow(before: BlueprintSpec, changes: list[Change], count: int) -> list[dic
     return new
 
 
-def test_changes_read_like_a_change_log() -> None:
+def test_changes_read_like_a_log() -> None:
     before = make_identity((make_plan(20, learning_rate=0.004, packing=False),))
     after = make_identity((make_plan(21, learning_rate=0.002, max_steps=128),), margin=0.03, snapshot="2" * 64)
-    assert sentences(before, after) == [
+    assert messages(before, after) == [
         "snapshot changed from 111111111111 to 222222222222",
         "trials.0.seed changed from 20 to 21",
         "trials.0.settings.learning_rate changed from 0.004 to 0.002",
         "trials.0.settings.max_steps added: 128",
-        "trials.0.settings.packing removed: it was False",
+        "trials.0.settings.packing removed: was False",
         "margin changed from 0.02 to 0.03",
     ]
 
 
-def test_code_that_changed_is_named_without_digests() -> None:
+def test_changed_code_has_no_digests() -> None:
     after = make_identity((make_plan(),), code={"training": "f" * 64}, packages={"torch": "3"})
-    assert sentences(make_identity((make_plan(),)), after) == [
+    assert messages(make_identity((make_plan(),)), after) == [
         "the code of training changed",
         "packages.torch changed from 2 to 3",
     ]
 
 
-def test_grid_that_grew_keeps_the_trials_that_were_there() -> None:
+def test_extended_grid_keeps_earlier_trials() -> None:
     slow, fast, faster = (make_plan(learning_rate=rate) for rate in (0.001, 0.002, 0.004))
-    assert sentences(make_identity((slow, faster)), make_identity((slow, fast, faster))) == [
-        "trial 1 is trial 2 now",
+    assert messages(make_identity((slow, faster)), make_identity((slow, fast, faster))) == [
+        "trial 1 is now trial 2",
         "trials.1 added: trainer trl, method lora, lora.r 8, settings.learning_rate 0.002, early_stopping none, "
         "seed 20",
     ]
 
 
-def test_eval_sets_go_by_name_and_their_order_counts() -> None:
+def test_eval_sets_match_by_name() -> None:
     before = make_identity((make_plan(),))
     after = make_identity((make_plan(),), eval_sets=(make_use("clean"), make_use("gold")))
     assert {change.field.split(".")[1] for change in diff_blueprints(before, after) if "." in change.field} == {"clean"}
-    assert "eval_sets changed from gold to clean, gold" in sentences(before, after)
+    assert "eval_sets changed from gold to clean, gold" in messages(before, after)
 
 
-def test_only_trials_with_other_weights_are_new() -> None:
+def test_only_different_weights_are_new() -> None:
     before = make_identity((make_plan(1), make_plan(2)))
     assert list_new_trials(before, make_identity((make_plan(2), make_plan(3)), margin=0.1)) == [1]
     assert list_new_trials(before, make_identity((make_plan(1),), eval_sets=(make_use("clean"),))) == []
     assert list_new_trials(before, make_identity((make_plan(1),), snapshot="2" * 64)) == [0]
 
 
-def test_trials_differ_by_what_their_weights_follow_from() -> None:
+def test_diff_ignores_fields_without_effect() -> None:
     before, after = make_identity((make_plan(1),)), make_identity((make_plan(1), make_plan(2)), margin=0.1)
     changes = diff_trials(identify_trial(before, 0), identify_trial(after, 1), 1)
-    assert [change.sentence for change in changes] == ["trials.1.seed changed from 1 to 2"]
+    assert [change.message for change in changes] == ["trials.1.seed changed from 1 to 2"]
 
 
-def test_every_field_of_a_blueprint_belongs_to_a_group() -> None:
+def test_every_blueprint_field_has_a_group() -> None:
     assert {name for fields in GROUPS.values() for name in fields} == set(BlueprintSpec.model_fields)
 
 
@@ -179,6 +179,6 @@ def test_every_field_of_a_blueprint_belongs_to_a_group() -> None:
     [(3, "margin added: 1; base added: none; the code of a, b changed"), (1, "margin added: 1; and 2 more")],
     ids=["all", "some"],
 )
-def test_many_changes_are_cut_short(most: int, line: str) -> None:
+def test_many_changes_are_shortened(most: int, line: str) -> None:
     code = [Change(f"code.{name}", "changed", "1", "2") for name in "ab"]
-    assert tell_changes([Change("margin", "added", after=1), Change("base", "added"), *code], most) == line
+    assert describe_changes([Change("margin", "added", after=1), Change("base", "added"), *code], most) == line

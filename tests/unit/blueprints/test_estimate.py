@@ -1,4 +1,4 @@
-"""What training will take is told by what it took before, and held against the budget."""
+"""Training time is estimated from earlier trials and compared with the budget."""
 
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def make_trial(speed, device="cpu", plan=None, tokens=1000, examples=100):
     )
 
 
-def test_time_grows_with_examples_and_epochs():
+def test_estimate_grows_with_examples_and_epochs():
     one = estimate_trial(make_plan(num_train_epochs=1), 100, [make_trial(10.0)], DEFAULTS, {})
     more = estimate_trial(make_plan(num_train_epochs=2), 300, [make_trial(10.0)], DEFAULTS, {})
     assert one is not None
@@ -59,20 +59,20 @@ def test_time_grows_with_examples_and_epochs():
     assert (one.seconds, more.seconds) == (100, 600)
 
 
-def test_range_is_that_of_earlier_trials():
+def test_range_comes_from_earlier_trials():
     trials = [make_trial(speed) for speed in (8.0, 10.0, 12.5)]
     found = estimate_trial(make_plan(num_train_epochs=1), 100, trials, DEFAULTS, {})
     assert found is not None
     assert (found.low, found.high, found.trials) == (80, 125, 3)
 
 
-def test_few_trials_leave_it_open():
+def test_few_trials_widen_the_range():
     found = estimate_trial(make_plan(num_train_epochs=1), 100, [make_trial(10.0)], DEFAULTS, {})
     assert found is not None
     assert (found.low, found.high) == (75, 125)
 
 
-def test_only_trials_of_the_newest_device_and_the_same_kind_count():
+def test_estimate_uses_comparable_trials_only():
     full = make_trial(1.0, plan=TrialPlan(trainer="trl", method="full", lora={}, settings={}, seed=1))
     trials = [make_trial(1.0), make_trial(100.0, device="NVIDIA H100"), full]
     found = estimate_trial(make_plan(num_train_epochs=1), 100, trials, DEFAULTS, {"NVIDIA H100": 3.6})
@@ -80,7 +80,7 @@ def test_only_trials_of_the_newest_device_and_the_same_kind_count():
     assert (found.seconds, found.device, found.cost) == (10, "NVIDIA H100", 0.01)
 
 
-def test_nothing_is_told_without_an_earlier_trial():
+def test_no_earlier_trial_gives_no_estimate():
     assert estimate_trial(make_plan(), 100, [], DEFAULTS, {}) is None
 
 
@@ -94,7 +94,7 @@ def test_nothing_is_told_without_an_earlier_trial():
     ],
     ids=["default", "epochs", "steps", "accumulated"],
 )
-def test_epochs_follow_from_the_settings(settings, epochs):
+def test_epochs_follow_from_settings(settings, epochs):
     assert count_epochs(make_plan(**settings), 100, DEFAULTS) == epochs
 
 
@@ -103,7 +103,7 @@ def test_epochs_follow_from_the_settings(settings, epochs):
     [([0.25, 0.5, 1.0], 0.25 * 3 + 0.5 * 2), ([0.5, 1.0], 0.5 * 3), ([1.0], 0.0)],
     ids=["before the first rung", "before the last rung", "at the end"],
 )
-def test_fewer_trials_train_for_longer(ends, trainings):
+def test_pruning_reduces_full_trainings(ends, trainings):
     assert count_trainings(ends, 5, Pruning(keep=0.5)) == trainings
 
 
@@ -116,7 +116,7 @@ def test_estimates_add_up():
     ("budget", "price", "words"),
     [
         (Budget(gpu_minutes=12), None, None),
-        (Budget(gpu_minutes=10), None, "11.0 minutes of a device, more than the budget of 10"),
+        (Budget(gpu_minutes=10), None, "11.0 device minutes, more than the budget of 10"),
         (Budget(cost=1), 12.0, "expected to cost 2.20, more than the budget of 1"),
         (Budget(cost=3), 12.0, None),
         (Budget(cost=3), None, "NIGHTLOOM_PRICES has no price for 'cpu'"),
@@ -124,6 +124,6 @@ def test_estimates_add_up():
     ],
     ids=["enough minutes", "too few minutes", "too little money", "enough money", "no price", "no budget"],
 )
-def test_budget_is_compared_beforehand(budget, price, words):
-    told = compare_with_budget(budget, replace(MINUTES, price=price), spent_s=60)
-    assert told is None if words is None else words in str(told)
+def test_estimate_is_compared_with_budget(budget, price, words):
+    message = compare_with_budget(budget, replace(MINUTES, price=price), spent_s=60)
+    assert message is None if words is None else words in str(message)

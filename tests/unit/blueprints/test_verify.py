@@ -1,11 +1,11 @@
-"""What a blueprint names is recomputed, and this installation is held against it."""
+"""Digests of a blueprint are recomputed, and this installation is compared with it."""
 
 import pytest
 from nightloom.blueprints.verify import verify_inputs, verify_installation
 
 
 @pytest.fixture(autouse=True)
-def _sound_snapshots(monkeypatch):
+def _valid_snapshots(monkeypatch):
     """Snapshots have a verification of their own."""
     monkeypatch.setattr("nightloom.blueprints.verify.verify_snapshot", lambda *_: None)
 
@@ -18,11 +18,11 @@ def blob_key(digest):
     return f"prefix/objects/sha256/{digest[:2]}/{digest[2:]}"
 
 
-def test_an_untouched_blueprint_has_no_difference(store, make_blueprint):
+def test_unchanged_inputs_have_no_difference(store, make_blueprint):
     assert verify(store, make_blueprint()) == []
 
 
-def test_a_damaged_blob_is_named_with_its_file(store, s3, make_blueprint, inputs):
+def test_damaged_blob_is_named_with_file(store, s3, make_blueprint, inputs):
     blueprint = make_blueprint()
     s3.objects[blob_key(inputs.weights)] = b"other weights"
     assert verify(store, blueprint) == [
@@ -31,7 +31,7 @@ def test_a_damaged_blob_is_named_with_its_file(store, s3, make_blueprint, inputs
     ]
 
 
-def test_a_missing_blob_is_named_with_its_file(store, s3, make_blueprint, inputs):
+def test_missing_blob_is_named_with_file(store, s3, make_blueprint, inputs):
     blueprint = make_blueprint()
     del s3.objects[blob_key(inputs.weights)]
     assert verify(store, blueprint) == [
@@ -41,7 +41,7 @@ def test_a_missing_blob_is_named_with_its_file(store, s3, make_blueprint, inputs
 
 
 @pytest.mark.parametrize("kind", ["prompt", "base", "evalset"])
-def test_a_missing_manifest_is_named(store, s3, make_blueprint, kind):
+def test_missing_manifest_is_named(store, s3, make_blueprint, kind):
     blueprint = make_blueprint()
     (key,) = [key for key in s3.objects if f"manifests/{kind}/" in key]
     del s3.objects[key]
@@ -49,7 +49,7 @@ def test_a_missing_manifest_is_named(store, s3, make_blueprint, kind):
     assert difference.startswith(f"{kind} {key[-69:-5]} is not in the store")
 
 
-def test_items_that_are_not_those_of_the_root_are_found(store, s3, make_blueprint, inputs):
+def test_changed_eval_items_are_found(store, s3, make_blueprint, inputs):
     blueprint = make_blueprint()
     key = f"prefix/manifests/evalset/{inputs.eval_set.id}.json"
     rows = next(key for key in s3.objects if "manifests/snapshot" in key)
@@ -67,7 +67,7 @@ def _one_item_less(store, frame):
     return store.get_blob(put_frame(store, get_frame(store, frame, EVAL_ITEMS).clear(), EVAL_ITEMS))
 
 
-def test_a_snapshot_that_fails_its_verification_is_told(store, make_blueprint, monkeypatch):
+def test_broken_snapshot_is_reported(store, make_blueprint, monkeypatch):
     from nightloom.core.errors import ManifestError
 
     def fail(_, snapshot):
@@ -78,26 +78,26 @@ def test_a_snapshot_that_fails_its_verification_is_told(store, make_blueprint, m
     assert verify_inputs(store, blueprint.content) == [blueprint.content.snapshot]
 
 
-def test_the_same_installation_has_no_difference(make_blueprint):
+def test_same_installation_has_no_difference(make_blueprint):
     blueprint = make_blueprint().content
     same = {"tokenizer": blueprint.tokenizer, "template": blueprint.template}
     environment = {"GOMP_SPINCOUNT": "10000", "CUBLAS_WORKSPACE_CONFIG": ":16:8"}
     assert verify_installation(blueprint, same, environment) == []
 
 
-def test_other_code_and_packages_are_named(make_blueprint):
+def test_different_code_and_packages_are_named(make_blueprint):
     blueprint = make_blueprint().content
     packages = {**blueprint.packages, "torch": "0.1", "gone": "2"}
     packages.pop("peft")
     other = blueprint.model_copy(update={"code": {"training": "c" * 64}, "packages": packages})
     code, gone, peft, torch = verify_installation(other, None, {})
-    assert code.startswith("the code of training is another now")
+    assert code.startswith("the code of training has changed")
     assert gone == "gone is not installed, not 2; install gone==2"
-    assert peft.endswith("is installed, and was not; uninstall it")
+    assert peft.endswith("is installed, but was not; uninstall it")
     assert torch.endswith("not 0.1; install torch==0.1")
 
 
-def test_tokenizer_that_is_read_otherwise_is_named(make_blueprint):
+def test_different_chat_template_is_named(make_blueprint):
     blueprint = make_blueprint().content.model_copy(update={"tokenizer": "a" * 64, "template": "b" * 64})
     read = {"tokenizer": "a" * 64, "template": "c" * 64}
     (difference,) = verify_installation(blueprint, read, {})
@@ -109,7 +109,7 @@ def test_tokenizer_that_is_read_otherwise_is_named(make_blueprint):
     [
         ("NVIDIA_TF32_OVERRIDE", "1", "changes results"),
         ("OMP_NUM_THREADS", "1", "changes results"),
-        ("CUBLAS_WORKSPACE_CONFIG", ":0:0", "makes no GPU deterministic"),
+        ("CUBLAS_WORKSPACE_CONFIG", ":0:0", "does not make a GPU deterministic"),
     ],
 )
 def test_undeclared_variables_are_named(make_blueprint, name, value, words):

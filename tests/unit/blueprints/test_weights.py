@@ -1,4 +1,4 @@
-"""Two adapters are the same bytes, the same numbers but for rounding, or different; the sentence says where."""
+"""Two adapters are bit-equal, numerically equal or different; the reasons name the difference."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ WEIGHTS = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([[100.0]])}
 
 @pytest.fixture
 def write(tmp_path: Path):
-    """Writes an adapter's folder."""
+    """Write an adapter's folder."""
     from safetensors.torch import save_file
 
     def write(name, weights=WEIGHTS, **config):
@@ -33,7 +33,7 @@ def test_same_bytes_are_bit_equal(write):
     assert (found.likeness, found.largest, found.reasons) == ("bit-equal", None, ())
 
 
-def test_rounding_is_numerically_equal_and_its_place_is_named(write):
+def test_rounding_is_numerically_equal(write):
     rounded = {"a": torch.tensor([1.0, 2.0 + 2**-18]), "b": WEIGHTS["b"]}
     found = compare_folders(write("old"), write("new", rounded), 1e-5)
     assert (found.likeness, found.tensors, found.reasons) == ("numerically equal", 2, ())
@@ -45,16 +45,16 @@ def test_rounding_is_numerically_equal_and_its_place_is_named(write):
     )
 
 
-def test_tolerance_of_large_elements_is_relative(write):
+def test_large_elements_have_relative_tolerance(write):
     old, near = write("old"), write("near", {**WEIGHTS, "b": torch.tensor([[100.0 + 2**-12]])})
     assert compare_folders(old, near, 1e-5).likeness == "numerically equal"
-    assert compare_folders(old, near, 1e-6).reasons == ("adapter_model.safetensors: b is up to 0.000244 away",)
+    assert compare_folders(old, near, 1e-6).reasons == ("adapter_model.safetensors: b differs by up to 0.000244",)
 
 
 @pytest.mark.parametrize(
     ("weights", "reason"),
     [
-        ({**WEIGHTS, "a": torch.tensor([1.0, 2.1])}, "adapter_model.safetensors: a is up to 0.1 away"),
+        ({**WEIGHTS, "a": torch.tensor([1.0, 2.1])}, "adapter_model.safetensors: a differs by up to 0.1"),
         (
             {**WEIGHTS, "a": torch.tensor([1.0])},
             "adapter_model.safetensors: a is float32 [1], not float32 [2]",
@@ -65,36 +65,36 @@ def test_tolerance_of_large_elements_is_relative(write):
         ),
         (
             {**WEIGHTS, "a": torch.tensor([1.0, float("nan")])},
-            "adapter_model.safetensors: a holds values that are no numbers",
+            "adapter_model.safetensors: a holds values that are not finite",
         ),
-        ({"a": WEIGHTS["a"]}, "adapter_model.safetensors: tensor b is gone"),
+        ({"a": WEIGHTS["a"]}, "adapter_model.safetensors: tensor b is missing"),
         ({**WEIGHTS, "c": torch.tensor([3.0])}, "adapter_model.safetensors: tensor c is new"),
     ],
     ids=["beyond the tolerance", "shape", "type", "not a number", "gone", "new"],
 )
-def test_different_weights_are_told(write, weights, reason):
+def test_different_weights_are_reported(write, weights, reason):
     found = compare_folders(write("old"), write("new", weights), 1e-5)
     assert (found.likeness, found.reasons) == ("different", (reason,))
 
 
-def test_another_configuration_is_different(write):
+def test_changed_configuration_is_different(write):
     found = compare_folders(write("old"), write("new", r=16), 1e-5)
-    assert (found.likeness, found.reasons) == ("different", ("adapter_config.json says something else",))
+    assert (found.likeness, found.reasons) == ("different", ("adapter_config.json has different contents",))
 
 
-def test_a_file_more_is_different(write):
+def test_additional_file_is_different(write):
     new = write("new")
     (new / "more.json").write_text("{}")
     assert compare_folders(write("old"), new, 1e-5).reasons == ("more.json is new",)
 
 
-def test_spelling_of_a_configuration_is_no_difference(write):
+def test_reformatted_configuration_is_equal(write):
     new = write("new")
     (new / "adapter_config.json").write_text('{ "r": 8 }')
     assert compare_folders(write("old"), new, 1e-5).likeness == "numerically equal"
 
 
-def test_curves_are_compared_at_the_same_steps():
+def test_curves_are_compared_at_common_steps():
     def curve(*losses):
         return [LossPoint(step=step, loss=loss, learning_rate=0.1) for step, loss in losses]
 

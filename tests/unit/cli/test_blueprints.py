@@ -86,7 +86,7 @@ def test_plan_of_unknown_recipe_is_refused(command: Command, night: PastNight) -
 def test_run_elsewhere_is_refused(command: Command, night: PastNight) -> None:
     code, out, err = command("blueprint", "run", night.blueprint.id)
     assert (code, out) == (2, "")
-    assert "cannot run here: the code of training is another now" in err
+    assert "cannot run here: the code of training has changed" in err
 
 
 def test_invalid_blueprint_names_its_differences(command: Command, ask: Ask, night: PastNight) -> None:
@@ -107,7 +107,7 @@ def test_replay_shows_weight_differences(command: Command, night: PastNight, mon
     assert "weights     different" in out
     assert "difference 0.1, 0.05 of its largest element" in out
     assert "trained in  1 min 15 s on cpu, not NVIDIA H100" in out
-    assert "the code of training is another now" in err
+    assert "the code of training has changed" in err
 
 
 def test_replay_of_unknown_trial_is_refused(command: Command, night: PastNight) -> None:
@@ -117,7 +117,7 @@ def test_replay_of_unknown_trial_is_refused(command: Command, night: PastNight) 
 
 def test_blueprint_equals_itself(command: Command, night: PastNight) -> None:
     code, out, _ = command("blueprint", "diff", night.blueprint.id, night.blueprint.id[:6])
-    assert (code, out.splitlines()[-1]) == (0, "they are one blueprint")
+    assert (code, out.splitlines()[-1]) == (0, "both are the same blueprint")
 
 
 def test_diff_reads_like_a_change_log(command: Command, night: PastNight, store: ObjectStore) -> None:
@@ -132,14 +132,14 @@ def test_diff_reads_like_a_change_log(command: Command, night: PastNight, store:
         "gate",
         "  margin changed from 0.02 to 0.03",
         "",
-        "the trial would be trained anew, because trials.0.seed changed from 20 to 21",
+        "the trial would be trained, because trials.0.seed changed from 20 to 21",
     ]
 
 
 def test_changed_gate_trains_nothing(ask: Ask, night: PastNight) -> None:
     other = keep_variant(night, margin=0.03)
     document = ask("blueprint", "diff", night.blueprint.id, other.id)
-    assert document["conclusion"] == "nothing that trains changed: no trial would run"
+    assert document["conclusion"] == "nothing that affects training changed: no trial would run"
     assert document["new_trials"] == []
 
 

@@ -266,7 +266,7 @@ def test_rollback_restores_the_champion_before(command: Command, night: PastNigh
 def test_first_champion_cannot_be_rolled_back(command: Command, night: PastNight) -> None:
     code, _, err = command("model", "rollback", "triage", "--reason", "why not")
     assert code == 2
-    assert "triage has no earlier champion to go back to" in err
+    assert "triage has no previous champion to roll back to" in err
 
 
 def test_copied_recipe_has_same_model(ask: Callable[..., Any], night: PastNight, registry: Database) -> None:

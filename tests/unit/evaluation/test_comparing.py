@@ -51,49 +51,49 @@ def test_right_and_wrong_are_counted(compare):
     assert (comparison.scorer, comparison.finding) == ("exact_match/1", "BETTER")
 
 
-def test_real_scores_have_a_difference_in_their_unit(compare):
+def test_real_scores_differ_in_their_unit(compare):
     ours, theirs = [1.0, 1.5, 0.5, 2.0] * 10, [1.4, 2.0, 1.2, 2.2] * 10
     comparison = compare(ours, theirs, scorer=Seconds(), margin=0.1)
     assert (comparison.difference, comparison.low, comparison.high) == (-0.45, -0.508390057, -0.391609943)
     assert (comparison.only_candidate, comparison.scale.unit, comparison.finding) == (None, "s", "BETTER")
 
 
-def test_a_slower_candidate_is_worse(compare):
+def test_slower_candidate_is_worse(compare):
     assert compare([1.4, 2.0, 1.2, 2.2] * 10, [1.0, 1.5, 0.5, 2.0] * 10, scorer=Seconds()).finding == "WORSE"
 
 
-def test_equal_scores_are_not_surely_equal(compare):
+def test_equal_scores_leave_an_interval(compare):
     comparison = compare([0.5] * 20, [0.5] * 20, scorer=Overlap())
     assert (comparison.low, comparison.high, comparison.finding) == (-0.161125158, 0.161125158, "INCONCLUSIVE")
 
 
-def test_equal_scores_without_bounds_say_nothing(compare):
+def test_equal_unbounded_scores_are_inconclusive(compare):
     comparison = compare([0.5] * 20, [0.5] * 20, scorer=Seconds())
     assert (comparison.low, comparison.high, comparison.finding) == (None, None, "INCONCLUSIVE")
 
 
-def test_one_item_decides_nothing(compare):
+def test_one_item_is_inconclusive(compare):
     assert compare([1.0], [0.0]).finding == "INCONCLUSIVE"
     assert compare([1.0], [0.0], scorer=Overlap()).finding == "INCONCLUSIVE"
 
 
-def test_an_item_that_was_not_scored_is_not_wrong(compare):
+def test_unscored_item_is_not_wrong(compare):
     comparison = compare([None, 1.0, 1.0, 0.0], [1.0, 1.0, None, 0.0])
     assert (comparison.n, comparison.unscored, comparison.difference) == (2, 2, 0.0)
     assert (comparison.only_candidate, comparison.only_other) == (0, 0)
 
 
-def test_models_without_a_common_score_are_not_compared(compare):
-    with pytest.raises(InputError, match="exact_match/1 could score no item of eval set 'held_out' for both models"):
+def test_models_without_common_score_are_refused(compare):
+    with pytest.raises(InputError, match="exact_match/1 scored no item of eval set 'held_out' for both models"):
         compare([None, 1.0], [1.0, None])
 
 
-def test_scores_of_other_items_are_refused(compare):
+def test_scores_of_different_items_are_refused(compare):
     with pytest.raises(InputError, match="on eval set 'held_out' are not of the same items"):
         compare([1.0] * 40, [1.0] * 39)
 
 
-def test_scores_of_another_version_are_refused(put_scores, store, monkeypatch):
+def test_scores_of_two_versions_are_refused(put_scores, store, monkeypatch):
     candidate, criterion = put_scores("candidate", [1.0, 0.0]), Criterion("team", 0.02, 0.95)
     monkeypatch.setattr(ExactMatch, "version", "2")
     other = put_scores("other", [1.0, 0.0])
@@ -101,6 +101,6 @@ def test_scores_of_another_version_are_refused(put_scores, store, monkeypatch):
         compare_scores(store, candidate, other, criterion, against="champion", eval_set="held_out")
 
 
-def test_a_metric_that_is_not_there_is_named(put_scores):
+def test_missing_metric_is_named(put_scores):
     with pytest.raises(InputError, match="have no metric 'urgency', only team"):
         find_metric(put_scores("candidate", [1.0, 0.0]), "urgency")

@@ -39,7 +39,7 @@ words = len
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A package that registers two scorers, one of which is none."""
+    """A package that registers a scorer and a function that is not one."""
     (tmp_path / "tokens_nightloom.py").write_text(PACKAGE)
     folder = tmp_path / "tokens-1.dist-info"
     folder.mkdir()
@@ -53,7 +53,7 @@ def installed(tmp_path, monkeypatch):
 
 
 class Fixed:
-    """Gives what it is told to."""
+    """Scorer with a fixed value."""
 
     name = "fixed"
     version = "1"
@@ -76,49 +76,49 @@ def test_exact_match_compares_characters(given, value):
     assert ExactMatch().score(Response(given), "billing") == Score(value)
 
 
-def test_exact_match_knows_one_unicode_spelling():
+def test_exact_match_normalises_unicode():
     assert ExactMatch().score(Response("cafe\u0301"), "caf\u00e9").value == 1.0
 
 
-def test_exact_wants_all_fields():
+def test_exact_needs_all_fields():
     target = json.dumps({"team": "billing", "urgency": "low"})
     values = [json.dumps({"team": "billing", "urgency": urgency}) for urgency in ("low ", "high")]
     assert [Exact().score(Response(value), target).value for value in (*values, None)] == [1.0, 0.0, 0.0]
 
 
-def test_valid_looks_at_the_form_alone():
+def test_valid_checks_the_format_only():
     assert [Valid().score(Response(value), "{}").value for value in ("{}", None)] == [1.0, 0.0]
 
 
-def test_a_scorer_of_another_package_is_found(installed):
+def test_installed_scorer_is_found(installed):
     tokens = find_scorer("tokens")
     response = Response("{}", make_answer("{}", prompt=12, completion=3))
     assert score_response(tokens, response, "{}", "i0") == Score(3.0)
 
 
-def test_what_is_no_scorer_is_refused(installed):
-    with pytest.raises(InputError, match="registers as scorer 'words' is no scorer of that name"):
+def test_invalid_scorer_is_refused(installed):
+    with pytest.raises(InputError, match=r"the entry point 'words' of nightloom\.scorers is not a scorer of that name"):
         find_scorer("words")
 
 
-def test_an_unknown_scorer_is_refused_with_those_that_are_known():
+def test_unknown_scorer_lists_known_ones():
     with pytest.raises(InputError, match=r"did you mean 'exact_match'\? known: exact, exact_match, valid"):
         find_scorer("exact_mach")
 
 
 @pytest.mark.parametrize("value", [0.5, float("nan"), -1.0, float("inf")], ids=str)
-def test_a_value_off_the_scale_is_refused(value):
-    with pytest.raises(InputError, match=f"scorer fixed/1 gave {value} on item i7, which is not on its scale"):
+def test_value_off_the_scale_is_refused(value):
+    with pytest.raises(InputError, match=f"scorer fixed/1 returned {value} on item i7, off its scale"):
         score_response(Fixed(value), Response("x"), "x", "i7")
 
 
-def test_a_scorer_that_fails_is_named_without_what_it_read():
+def test_failed_scorer_hides_the_answer():
     broken = SimpleNamespace(name="broken", version="1", scale=RIGHT, score=lambda given, target: 1 / 0)
-    with pytest.raises(InputError, match="scorer broken/1 failed on item i7 by ZeroDivisionError") as caught:
+    with pytest.raises(InputError, match="scorer broken/1 failed on item i7 with ZeroDivisionError") as caught:
         score_response(broken, Response("the words of a row"), "x", "i7")
     assert "words" not in str(caught.value)
 
 
-def test_an_item_may_stay_without_a_score():
+def test_item_may_have_no_score():
     judge = SimpleNamespace(scale=RIGHT, score=lambda given, target: Score(None, "no answer in 60 s"))
     assert score_response(judge, Response("x"), "x", "i7") == Score(None, "no answer in 60 s")

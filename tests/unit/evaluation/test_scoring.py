@@ -21,7 +21,7 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
-def test_each_field_of_each_item_is_scored(store, make_eval_set, make_blueprint, scripted):
+def test_every_field_is_scored(store, make_eval_set, make_blueprint, scripted):
     evalset = make_eval_set([("refund", "billing", None), ("quote", "sales", None), ("invoice", "billing", None)])
     engine = scripted(
         {
@@ -38,7 +38,7 @@ def test_each_field_of_each_item_is_scored(store, make_eval_set, make_blueprint,
     assert get_frame(store, scores.result.outputs, OUTPUTS)["output"][2] == "billing, I think"
 
 
-def test_metrics_are_given_overall_and_by_slice(store, make_eval_set, make_blueprint, scripted):
+def test_metrics_are_overall_and_by_slice(store, make_eval_set, make_blueprint, scripted):
     evalset = make_eval_set([("refund", "billing", "seen"), ("quote", "sales", "unseen")])
     right = '{"team": "billing", "urgency": "low"}'
     engine = scripted({"refund": right, "quote": right})
@@ -59,7 +59,7 @@ def test_metrics_are_given_overall_and_by_slice(store, make_eval_set, make_bluep
     }
 
 
-def test_an_unchanged_model_is_not_scored_again(store, make_eval_set, make_blueprint, scripted):
+def test_unchanged_model_is_scored_once(store, make_eval_set, make_blueprint, scripted):
     evalset = make_eval_set([("refund", "billing", None)])
     engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
     first = make_blueprint(evalset, snapshot="1" * 64)
@@ -70,9 +70,7 @@ def test_an_unchanged_model_is_not_scored_again(store, make_eval_set, make_bluep
     assert engine.asked == 1
 
 
-def test_a_kill_before_the_commit_leaves_nothing_to_be_found(
-    store, make_eval_set, make_blueprint, scripted, monkeypatch
-):
+def test_kill_before_commit_leaves_nothing(store, make_eval_set, make_blueprint, scripted, monkeypatch):
     evalset = make_eval_set([("refund", "billing", None)])
     blueprint = make_blueprint(evalset)
     engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
@@ -84,7 +82,7 @@ def test_a_kill_before_the_commit_leaves_nothing_to_be_found(
     assert engine.asked == 2
 
 
-def test_another_recipe_with_the_same_items_and_prompt_makes_no_call(store, make_eval_set, make_blueprint, scripted):
+def test_second_recipe_reuses_cached_answers(store, make_eval_set, make_blueprint, scripted):
     rows = [("refund", "billing", None), ("quote", "sales", None)]
     ours, theirs = make_eval_set(rows), make_eval_set(rows, name="theirs")
     engine = scripted({"refund": "{}", "quote": "{}"})
@@ -95,9 +93,7 @@ def test_another_recipe_with_the_same_items_and_prompt_makes_no_call(store, make
     assert first.id != second.id
 
 
-def test_killed_scoring_goes_on_at_the_item_where_it_was(
-    store, s3, make_eval_set, make_blueprint, scripted, monkeypatch
-):
+def test_killed_scoring_resumes_at_its_item(store, s3, make_eval_set, make_blueprint, scripted, monkeypatch):
     monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
     texts = [f"text {n}" for n in range(6)]
     evalset = make_eval_set([(text, "billing", None) for text in texts])
@@ -113,7 +109,7 @@ def test_killed_scoring_goes_on_at_the_item_where_it_was(
     assert get_frame(store, scores.result.outputs, OUTPUTS).height == 6
 
 
-def test_another_prompt_is_scored_again(store, make_eval_set, make_blueprint, scripted):
+def test_new_prompt_is_scored_again(store, make_eval_set, make_blueprint, scripted):
     evalset = make_eval_set([("refund", "billing", None)])
     right = '{"team": "billing", "urgency": "low"}'
     engine = scripted({"refund": right, "Team? refund": right})
@@ -135,7 +131,7 @@ class OutputTokens:
         return Score(response.answer.completion_tokens)
 
 
-def test_a_scorer_of_numbers_is_kept_beside(store, make_eval_set, make_blueprint, scripted, monkeypatch):
+def test_numeric_scorer_adds_its_metric(store, make_eval_set, make_blueprint, scripted, monkeypatch):
     evalset = make_eval_set([("refund", "billing", None), ("quote", "sales", None)])
     engine = scripted({"refund": "billing", "quote": "sales"})
     monkeypatch.setitem(BUILT_IN, "output_tokens", OutputTokens())
@@ -148,9 +144,7 @@ def test_a_scorer_of_numbers_is_kept_beside(store, make_eval_set, make_blueprint
     assert metrics["team"].value == 0.0
 
 
-def test_a_new_version_of_a_scorer_scores_again_and_asks_nobody(
-    store, make_eval_set, make_blueprint, scripted, monkeypatch
-):
+def test_new_scorer_version_reuses_answers(store, make_eval_set, make_blueprint, scripted, monkeypatch):
     evalset = make_eval_set([("refund", "billing", None)])
     blueprint = make_blueprint(evalset)
     engine = scripted({"refund": '{"team": "billing", "urgency": "low"}'})
@@ -162,7 +156,7 @@ def test_a_new_version_of_a_scorer_scores_again_and_asks_nobody(
     assert engine.asked == 1
 
 
-def test_a_conversation_is_asked_with_all_its_turns(store, make_eval_set, make_blueprint):
+def test_request_contains_the_whole_history(store, make_eval_set, make_blueprint):
     history = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
     evalset = make_eval_set([("refund", "billing", None)], history=history)
     engine = ListeningEngine()

@@ -1,4 +1,4 @@
-"""The example's ticket system goes on by itself, and nobody else's is touched."""
+"""The example's ticket system gets new tickets; other databases are left alone."""
 
 from datetime import date
 from pathlib import Path
@@ -8,7 +8,7 @@ from nightloom.examples.support_triage.coming import SEED, feed_coming_days
 from nightloom.examples.support_triage.feed import feed
 
 
-def test_a_database_that_is_not_the_examples_is_left_alone(tmp_path: Path) -> None:
+def test_foreign_database_is_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'tickets.db'}"
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
@@ -17,7 +17,7 @@ def test_a_database_that_is_not_the_examples_is_left_alone(tmp_path: Path) -> No
     assert sa.inspect(engine).get_table_names() == ["tickets"]
 
 
-def test_the_coming_days_join_those_that_are_there(tmp_path: Path) -> None:
+def test_coming_days_extend_existing_ones(tmp_path: Path) -> None:
     first, later = (f"sqlite:///{tmp_path / name}.db" for name in ("first", "later"))
     begun, today = date(2026, 10, 13), date(2026, 10, 16)
     feed(first, seed=SEED, first_day=begun, last_day=date(2026, 10, 23))

@@ -6,7 +6,7 @@ import pytest
 from nightloom.artifacts.data import Preparation, Records, RecordsContent
 from nightloom.core.manifests import manifest_key
 from nightloom.core.store import ObjectStore
-from nightloom.nightly.earlier_nights import read_earlier
+from nightloom.nightly.earlier_nights import read_earlier_nights
 from nightloom.recipes.schema import Limits, Volume
 from nightloom.registry.database import Database
 from nightloom.registry.nights import end_stage
@@ -28,30 +28,30 @@ def prepare(store: ObjectStore, registry: Database, day: int, rows: int, new_row
     return made
 
 
-def test_the_first_night_knows_nothing(store: ObjectStore, registry: Database) -> None:
-    assert read_earlier(store, registry, "triage", date(2026, 11, 23), Limits()) == FIRST_NIGHT
+def test_first_night_has_no_history(store: ObjectStore, registry: Database) -> None:
+    assert read_earlier_nights(store, registry, "triage", date(2026, 11, 23), Limits()) == FIRST_NIGHT
 
 
-def test_the_last_nights_that_were_done_are_known_newest_first(store: ObjectStore, registry: Database) -> None:
+def test_finished_nights_come_newest_first(store: ObjectStore, registry: Database) -> None:
     for day in (17, 18, 19, 20, 22, 23, 24):
         prepare(store, registry, day, rows=day * 100, new_rows=day)
     end_stage(registry, "triage", date(2026, 11, 21), "prepare", "refused", "too few rows")
     limits = Limits(volume=Volume(nights=4))
-    earlier = read_earlier(store, registry, "triage", date(2026, 11, 23), limits)
+    earlier = read_earlier_nights(store, registry, "triage", date(2026, 11, 23), limits)
     assert earlier.rows == (2200, 2000, 1900, 1800)
     assert earlier.new_rows == (22, 20, 19, 18)
     assert (earlier.labels, earlier.text_lengths) == (LABELS, {"00000016": 22})
 
 
-def test_nights_of_other_recipes_say_nothing(store: ObjectStore, registry: Database) -> None:
+def test_other_recipes_are_ignored(store: ObjectStore, registry: Database) -> None:
     prepare(store, registry, 22, rows=100, new_rows=5)
-    assert read_earlier(store, registry, "routing", date(2026, 11, 23), Limits()) == FIRST_NIGHT
+    assert read_earlier_nights(store, registry, "routing", date(2026, 11, 23), Limits()) == FIRST_NIGHT
 
 
 @pytest.mark.parametrize("kind", ["preparation", "records"])
-def test_a_night_that_retention_took_says_nothing(store: ObjectStore, registry: Database, kind: str) -> None:
+def test_deleted_night_is_ignored(store: ObjectStore, registry: Database, kind: str) -> None:
     made = prepare(store, registry, 22, rows=100, new_rows=5)
     manifest = made.id if kind == "preparation" else made.content.records
     store.bucket.delete(manifest_key(kind, manifest))
-    earlier = read_earlier(store, registry, "triage", date(2026, 11, 23), Limits())
+    earlier = read_earlier_nights(store, registry, "triage", date(2026, 11, 23), Limits())
     assert (earlier.rows, earlier.new_rows) == (() if kind == "preparation" else (100,), ())

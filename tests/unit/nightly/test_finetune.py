@@ -29,9 +29,7 @@ def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint
 
 
 @pytest.mark.torch
-def test_an_adapter_without_effect_is_not_promoted_and_the_verdict_says_why(
-    prepared: PreparedNight, tiny_model: Path
-) -> None:
+def test_adapter_without_effect_is_not_promoted(prepared: PreparedNight, tiny_model: Path) -> None:
     prepared.change_recipe("base: dummy", f"base: {tiny_model}")
     prepared.change_recipe("linear_classifier: false", "linear_classifier: false\n  max_new_tokens: 8")
     night = NIGHT.isoformat()
@@ -47,7 +45,7 @@ def test_an_adapter_without_effect_is_not_promoted_and_the_verdict_says_why(
     )
 
 
-def test_what_was_compiled_is_trained_and_compared_whatever_becomes_of_the_recipe(prepared: PreparedNight) -> None:
+def test_stored_blueprint_ignores_recipe_edits(prepared: PreparedNight) -> None:
     night = NIGHT.isoformat()
     blueprint = str(finetune.compile_blueprint("triage", night))
     prepared.recipe_file.write_text("name: [", encoding="utf-8")

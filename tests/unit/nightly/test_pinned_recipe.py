@@ -1,10 +1,10 @@
-"""A night goes on by the recipe that it began with."""
+"""A night keeps the recipe that it began with."""
 
 import logging
 
 import pytest
 from nightloom.nightly import prepare
-from nightloom.nightly.context import open_night
+from nightloom.nightly.context import load_night
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_pinned_recipe
 
@@ -15,28 +15,28 @@ def begin(prepared: PreparedNight) -> None:
     prepare.open_night("triage", str(NIGHT))
 
 
-def test_unchanged_recipe_is_not_mentioned(prepared: PreparedNight, caplog: pytest.LogCaptureFixture) -> None:
+def test_unchanged_recipe_logs_nothing(prepared: PreparedNight, caplog: pytest.LogCaptureFixture) -> None:
     begin(prepared)
-    assert open_night("triage", NIGHT).recipe.owner == "support"
-    assert caplog.messages == [one for one in caplog.messages if "was changed" not in one]
+    assert load_night("triage", NIGHT).recipe.owner == "support"
+    assert caplog.messages == [one for one in caplog.messages if "has changed" not in one]
 
 
-def test_changed_recipe_waits_for_the_next_run(prepared: PreparedNight, caplog: pytest.LogCaptureFixture) -> None:
+def test_changed_recipe_waits_for_next_run(prepared: PreparedNight, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     begin(prepared)
     text = prepared.recipe_file.read_text(encoding="utf-8")
     prepared.recipe_file.write_text(text.replace("owner: support", "owner: sales"), encoding="utf-8")
-    assert open_night("triage", NIGHT).recipe.owner == "support"
-    assert "the recipe was changed since night 2026-11-23 began: it goes on by recipe" in caplog.text
+    assert load_night("triage", NIGHT).recipe.owner == "support"
+    assert "still used by night 2026-11-23; its file has changed since to recipe" in caplog.text
     begin(prepared)
-    assert open_night("triage", NIGHT).recipe.owner == "sales"
+    assert load_night("triage", NIGHT).recipe.owner == "sales"
 
 
-def test_broken_file_does_not_stop_the_night(prepared: PreparedNight, caplog: pytest.LogCaptureFixture) -> None:
+def test_broken_recipe_does_not_stop_the_night(prepared: PreparedNight, caplog: pytest.LogCaptureFixture) -> None:
     begin(prepared)
     prepared.recipe_file.write_text("name: [", encoding="utf-8")
-    assert open_night("triage", NIGHT).recipe.owner == "support"
-    assert "goes on by recipe" in caplog.text
+    assert load_night("triage", NIGHT).recipe.owner == "support"
+    assert "still used by night 2026-11-23; its file is broken" in caplog.text
 
 
 def test_pinned_recipe_is_canonical(prepared: PreparedNight) -> None:

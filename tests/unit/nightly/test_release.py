@@ -1,4 +1,4 @@
-"""Release: wrongly refused rows come back, whole and once, even when the source's window has left them behind."""
+"""Release: wrongly refused rows come back, whole and once, even outside the source's window."""
 
 from datetime import date
 
@@ -35,7 +35,7 @@ def night(day: int, month: int = 11) -> NightCut:
 
 @pytest.fixture
 def preparation(store: ObjectStore, registry: Database) -> str:
-    """NightCut 2026-11-23, in which three rows were refused and one repaired."""
+    """The night of 2026-11-23, with three refused rows and one repaired."""
     made = make_preparation(
         ledger=(put_frame(store, pl.DataFrame(LINES, LEDGER, orient="row"), LEDGER),),
         quarantine=(put_frame(store, pl.DataFrame(REFUSED, QUARANTINE, orient="row"), QUARANTINE),),
@@ -46,34 +46,34 @@ def preparation(store: ObjectStore, registry: Database) -> str:
 
 
 def release(store: ObjectStore, registry: Database, preparation: str, *rows: str, rule: str | None = None) -> list[str]:
-    released = release_rows(store, registry, "triage", preparation, rows, rule=rule, who="eva", why="it is sound")
+    released = release_rows(store, registry, "triage", preparation, rows, rule=rule, who="eva", why="it is valid")
     return [f"{one.row_id} {one.rule}" for one in released]
 
 
-def test_rows_are_released_from_what_settled_them(store: ObjectStore, registry: Database, preparation: str) -> None:
+def test_rows_are_released_from_their_rule(store: ObjectStore, registry: Database, preparation: str) -> None:
     assert release(store, registry, preparation, "T-100", "T-101") == ["T-100 secret", "T-101 pii"]
 
 
-def test_rule_alone_releases_all_its_rows(store: ObjectStore, registry: Database, preparation: str) -> None:
+def test_rule_releases_all_its_rows(store: ObjectStore, registry: Database, preparation: str) -> None:
     assert release(store, registry, preparation, rule="secret") == ["T-100 secret", "T-103 secret"]
     assert release(store, registry, preparation, rule="whitespace") == ["T-101 whitespace"]
 
 
 @pytest.mark.parametrize(
-    ("rows", "rule", "sentence"),
+    ("rows", "rule", "message"),
     [
         pytest.param(["T-10"], None, "row 'T-10' was not refused .* did you mean .*T-10", id="close"),
         pytest.param(["T-104"], None, "row 'T-104' was not refused or repaired in night 2026-11-23", id="kept"),
         pytest.param(["T-100"], "pii", "row 'T-100' was not refused or repaired by 'pii'", id="other rule"),
-        pytest.param(["T-102"], None, "empty_text settled cannot be released: there is no text", id="no text"),
+        pytest.param(["T-102"], None, "a row decided by empty_text cannot be released: it has no text", id="no text"),
         pytest.param([], "newness", "no row by 'newness'", id="no such rule"),
-        pytest.param([], None, "nothing says what is released", id="nothing"),
+        pytest.param([], None, "nothing to release", id="nothing"),
     ],
 )
-def test_what_cannot_be_released_is_refused_whole(
-    store: ObjectStore, registry: Database, preparation: str, rows: list[str], rule: str | None, sentence: str
+def test_impossible_release_is_refused_whole(
+    store: ObjectStore, registry: Database, preparation: str, rows: list[str], rule: str | None, message: str
 ) -> None:
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         release(store, registry, preparation, *rows, rule=rule)
     assert not has_new_releases(registry, "triage", date(2026, 11, 24))
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_released_is_refused_whole(
         pytest.param(night(1, month=12), [], id="it has been in for as long as a window"),
     ],
 )
-def test_released_row_is_added_where_the_window_has_left_it(
+def test_released_row_outlives_the_window(
     store: ObjectStore, registry: Database, preparation: str, of: NightCut, rows: list[str]
 ) -> None:
     release(store, registry, preparation, "T-100", "T-101")
@@ -96,7 +96,7 @@ def test_released_row_is_added_where_the_window_has_left_it(
     assert dict(found.schema) == RECORDS
 
 
-def test_release_is_something_new(store: ObjectStore, registry: Database, preparation: str) -> None:
+def test_release_makes_the_night_new(store: ObjectStore, registry: Database, preparation: str) -> None:
     release(store, registry, preparation, "T-100")
     assert has_new_releases(registry, "triage", date(2026, 11, 24))
     assert not has_new_releases(registry, "triage", date(2026, 11, 23))

@@ -1,4 +1,4 @@
-"""The training of a night: trials that diverge, and processes that have to begin again."""
+"""The training of a night: diverged trials, and processes that restart."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from nightloom.nightly.chain import run_steps
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.nights import read_outcome
 from nightloom.reports.night import NightManifests
-from nightloom.reports.sections import trials as told
+from nightloom.reports.sections import trials as trials_section
 from nightloom.training.dummy import train_dummy
 from nightloom.trials import train as trials
 
@@ -26,7 +26,7 @@ SELECTION = [("selection", text, team) for _, text, team in ROWS]
 
 @pytest.fixture
 def diverging(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
-    """Why trials with so many votes diverge, in a trainer that is else the dummy."""
+    """Number of votes → reason why such trials diverge; the others train as the dummy does."""
     reasons: dict[int, str] = {}
 
     def train(store: Any, blueprint: Any, plan: Any, folder: Any, course: Any) -> Any:
@@ -40,7 +40,7 @@ def diverging(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
 
 @pytest.fixture
 def blueprint(prepared: PreparedNight) -> Blueprint:
-    """Three trials on rows of which some are there to choose by."""
+    """Three trials on rows with a selection split."""
     prepared.prepare(NIGHT, [*ROWS, *SELECTION])
     prepared.change_recipe("base: dummy}", f"base: dummy, trials: {TRIALS}}}")
     compiled = compile_recipe(prepared.store, prepared.registry, load_recipe("triage"), NIGHT)
@@ -53,9 +53,7 @@ def run(steps: list[str] | None = None) -> None:
     run_steps("finetune", "triage", str(NIGHT), lambda _, step: steps.append(step))
 
 
-def test_trials_that_diverge_are_out_and_the_others_go_on(
-    prepared: PreparedNight, blueprint: Blueprint, diverging: dict[int, str]
-) -> None:
+def test_diverged_trials_are_dropped(prepared: PreparedNight, blueprint: Blueprint, diverging: dict[int, str]) -> None:
     diverging |= {1: "training diverged by step 2 (loss nan); lower it", 3: "training diverged by step 4 (loss inf)"}
     steps: list[str] = []
     run(steps)
@@ -67,33 +65,35 @@ def test_trials_that_diverge_are_out_and_the_others_go_on(
         "train_trial 1",
     ]
 
-    facts = told.read(NightManifests(prepared.store, prepared.registry, load_recipe("triage"), NIGHT, prices={}))
+    facts = trials_section.read(
+        NightManifests(prepared.store, prepared.registry, load_recipe("triage"), NIGHT, prices={})
+    )
     assert facts
     assert facts.winner == 1
     assert [(each.trial, each.diverged, each.pruned_at) for each in facts.trials] == [
         (1, None, None),
         *((number, diverging[number + 1], None) for number in (0, 2)),
     ]
-    view = told.view(facts)
-    assert [fate for _, fate in view["lines"]] == ["the candidate", "diverged", "diverged"]
+    view = trials_section.view(facts)
+    assert [label for _, label in view["lines"]] == ["the candidate", "diverged", "diverged"]
     best, divergence = view["notes"]
     assert "was the only one" in best
     assert divergence == "2 of 3 trials diverged. Trial 0: training diverged by step 2 (loss nan); lower it."
 
     planned = plan_blueprint(prepared.store, prepared.registry, blueprint.id).items
     assert [(step.status, step.reason) for step in planned if step.name == "trial 0 to 50% of its steps"] == [
-        ("exists", "it diverged")
+        ("exists", "diverged")
     ]
 
 
-def test_what_diverged_is_not_trained_again(blueprint: Blueprint, diverging: dict[int, str]) -> None:
+def test_diverged_trial_is_not_retrained(blueprint: Blueprint, diverging: dict[int, str]) -> None:
     diverging[1] = "training diverged by step 2"
     first = finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0)
     diverging.clear()
     assert finetune.train_trial("triage", str(NIGHT), blueprint.id, 0, rung=0) == first
 
 
-def test_a_trial_that_is_run_by_hand_and_diverges_is_an_error(
+def test_diverged_manual_trial_is_an_error(
     prepared: PreparedNight, blueprint: Blueprint, diverging: dict[int, str]
 ) -> None:
     diverging[1] = "training diverged by step 2"
@@ -101,7 +101,7 @@ def test_a_trial_that_is_run_by_hand_and_diverges_is_an_error(
         run_blueprint(prepared.store, blueprint.id, lambda *_: None, 0)
 
 
-def test_when_all_trials_diverge_the_night_fails_and_says_why(
+def test_night_fails_if_all_trials_diverge(
     prepared: PreparedNight, blueprint: Blueprint, diverging: dict[int, str]
 ) -> None:
     diverging |= dict.fromkeys((1, 2, 3), "training diverged by step 2")
@@ -115,17 +115,15 @@ def test_when_all_trials_diverge_the_night_fails_and_says_why(
     )
 
 
-def test_a_single_trial_that_diverges_fails(prepared: PreparedNight, diverging: dict[int, str]) -> None:
+def test_single_diverged_trial_fails(prepared: PreparedNight, diverging: dict[int, str]) -> None:
     diverging[1] = "training diverged by step 2"
     with pytest.raises(DivergenceError, match="training diverged by step 2"):
         run()
     diverging.clear()
-    run()  # it is not kept: what is alone may be tried again
+    run()  # not recorded: a single trial may be tried again
 
 
-def test_processes_begin_again_together_where_a_batch_did_not_fit_one(
-    blueprint: Blueprint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_restart_together_with_half_batch(blueprint: Blueprint, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
     on_device = finetune.on_device
 
@@ -144,7 +142,7 @@ def test_processes_begin_again_together_where_a_batch_did_not_fit_one(
     assert tried == [0, 1, 2]
 
 
-def test_blueprint_is_read_at_most_twice(prepared: PreparedNight, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blueprint_is_read_twice_at_most(prepared: PreparedNight, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read, get_object = [], s3.get_object
 
     def count(**where: str) -> Any:

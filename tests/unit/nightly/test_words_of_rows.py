@@ -1,4 +1,4 @@
-"""Words of rows: they stand where an erasure finds them, and neither in Data Docs nor in a report."""
+"""Texts of rows are only where an erasure finds them, and neither in Data Docs nor in a report."""
 
 import html
 import io
@@ -87,7 +87,7 @@ evaluate:
 
 
 def write_rows(folder: Path) -> None:
-    """Write the rows that have names, and others beside them."""
+    """Write the named rows and others."""
     named = [(row, TEXTS[row].format(*[word] * 3), "sales") for row, word in WORDS.items()]
     others = [(f"T{number}", f"parcel {chr(97 + number % 26) * 30}", "billing") for number in range(40)]
     rows = pl.DataFrame([*named, ("same too", named[5][1], "sales"), *others], ["id", "body", "team"], orient="row")
@@ -98,7 +98,7 @@ def write_rows(folder: Path) -> None:
 
 
 def find_words(data: bytes) -> set[str]:
-    """Tell of which rows the words stand in something, Parquet unpacked."""
+    """Return the rows whose words are in a blob, with Parquet unpacked."""
     text = pl.read_parquet(io.BytesIO(data)).write_ndjson() if data[:4] == b"PAR1" else data.decode()
     return {row for row, word in WORDS.items() if word in html.unescape(text)}
 
@@ -118,7 +118,7 @@ def night(folder: Path, monkeypatch: pytest.MonkeyPatch) -> date:
     return date.fromisoformat(opened)
 
 
-def test_docs_and_report_hold_no_words_and_erasure_leaves_none(
+def test_docs_and_report_hold_no_texts(
     folder: Path, night: date, store: ObjectStore, s3: MemoryS3, registry: Database
 ) -> None:
     outcome = read_outcome(registry, "triage", night, "prepare")
@@ -129,15 +129,15 @@ def test_docs_and_report_hold_no_words_and_erasure_leaves_none(
     (curated,) = list_newest(registry, "curated", "triage")
     docs = store.get_blob(str(store.load(Curated, curated.manifest).provenance.docs))
     (made,) = list_newest(registry, "report", "triage")
-    told = store.load(Report, made.manifest)
-    pages = [docs, store.get_blob(told.provenance.html), store.get_blob(told.content.facts)]
+    reported = store.load(Report, made.manifest)
+    pages = [docs, store.get_blob(reported.provenance.html), store.get_blob(reported.content.facts)]
     pages += [path.read_bytes() for path in (folder / "var" / "reports").rglob("*.*")]
     assert len(pages) == 5
     assert [find_words(page) for page in pages] == [set()] * 5
     assert [key for key, rows in found.items() if rows and "/manifests/" in key] == []
     assert b"most common value" in docs
 
-    # Two rows have the words of another: each is a row of its own.
+    # Two rows repeat the text of another: each is erased separately.
     for row in (*WORDS, "same too", "gold"):
         erase_row(store, registry, "triage", row, who="eva", why="she asked for it")
     assert {key: rows for key, data in s3.objects.items() if (rows := find_words(data))} == {}

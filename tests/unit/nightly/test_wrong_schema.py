@@ -1,4 +1,4 @@
-"""A batch whose columns are wrong is refused: the night says why, and what was there before goes on."""
+"""A batch with wrong columns is refused with a reason; snapshot and champion stay."""
 
 import re
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def write_sql(folder: Path, rows: pl.DataFrame) -> None:
 def write_delta(folder: Path, rows: pl.DataFrame) -> None:
     deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
     deltalake.write_deltalake(folder / "table", rows.to_arrow(), mode="overwrite", schema_mode="overwrite")
-    # As if it had been written in the past: a table is read as it stood at the night's cut.
+    # As if written in the past: a table is read as of the night's cut.
     for log in (folder / "table" / "_delta_log").glob("*.json"):
         text = re.sub(r'"timestamp":\d+', f'"timestamp":{int(log.stem)}', log.read_text(encoding="utf-8"))
         log.write_text(text, encoding="utf-8")
@@ -89,12 +89,12 @@ def extract(night: date) -> str | Stop:
         give_turn_back(open_database(), "triage", night)
 
 
-def expect_refusal(registry: Database, night: date, sentence: str) -> None:
+def expect_refusal(registry: Database, night: date, message: str) -> None:
     assert isinstance(extract(night), Stop)
     outcome = read_outcome(registry, "triage", night, "prepare")
     assert outcome
     assert outcome.status == "refused"
-    assert re.search(sentence, outcome.sentence)
+    assert re.search(message, outcome.sentence)
 
 
 TYPES = {
@@ -108,9 +108,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_night_with_wrong_columns_is_refused_and_what_was_there_stays(
-    folder: Path, registry: Database, kind: str
-) -> None:
+def test_wrong_columns_refuse_the_night(folder: Path, registry: Database, kind: str) -> None:
     write_recipe(folder, SOURCES[kind])
     WRITERS[kind](folder, make_rows())
     assert isinstance(extract(TONIGHT - timedelta(days=2)), str)
@@ -124,7 +122,7 @@ def test_a_night_with_wrong_columns_is_refused_and_what_was_there_stays(
     assert [read_ref(registry, "triage", ref) for ref in ("latest", "champion")] == ["latest", "champion"]
 
 
-def test_the_report_of_a_night_with_wrong_columns_says_which(folder: Path, store: ObjectStore) -> None:
+def test_report_names_wrong_columns(folder: Path, store: ObjectStore) -> None:
     write_recipe(folder, SOURCES["csv"])
     WRITERS["csv"](folder, make_rows().drop("team"))
     assert isinstance(refused := extract(TONIGHT), Stop)
@@ -133,9 +131,7 @@ def test_the_report_of_a_night_with_wrong_columns_says_which(folder: Path, store
     assert escape(refused.sentence) in store.get_blob(made.provenance.html).decode()
 
 
-def test_a_file_that_lost_its_header_is_refused_without_the_words_of_its_first_row(
-    folder: Path, registry: Database
-) -> None:
+def test_file_without_header_is_refused(folder: Path, registry: Database) -> None:
     write_recipe(folder, SOURCES["csv"])
     make_rows().write_csv(folder / "rows.csv", include_header=False)
     expect_refusal(registry, TONIGHT, "the first line of .* names none of the columns id, updated_at, body, team;")
@@ -145,7 +141,7 @@ def test_a_file_that_lost_its_header_is_refused_without_the_words_of_its_first_r
 
 
 @pytest.mark.parametrize(
-    ("source", "sentence"),
+    ("source", "message"),
     [
         pytest.param('{kind: files, path: "FOLDER/none.csv"}', "there is no file at", id="missing file"),
         pytest.param('{kind: sql, connection: elsewhere, query: "SELECT :cut_to"}', "elsewhere", id="wrong connection"),
@@ -156,12 +152,10 @@ def test_a_file_that_lost_its_header_is_refused_without_the_words_of_its_first_r
         ),
     ],
 )
-def test_what_is_not_the_batchs_fault_is_a_failure(
-    folder: Path, registry: Database, source: str, sentence: str
-) -> None:
+def test_other_errors_fail_the_night(folder: Path, registry: Database, source: str, message: str) -> None:
     write_recipe(folder, source)
     write_sql(folder, make_rows())
-    with pytest.raises(NightloomError, match=sentence):
+    with pytest.raises(NightloomError, match=message):
         extract(TONIGHT)
     outcome = read_outcome(registry, "triage", TONIGHT, "prepare")
     assert outcome

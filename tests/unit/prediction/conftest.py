@@ -46,7 +46,7 @@ def recipe() -> Recipe:
 
 @pytest.fixture
 def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
-    """Plan texts as rows r000, r001, …; (id, version, text) where more is to be said; one history for all."""
+    """Plan texts, or (id, version, text), as rows r000, r001, …, with one history for all."""
 
     def make(
         texts: Sequence[str | tuple[str, str, str | None] | None],
@@ -79,7 +79,7 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
 
 
 class ScriptedEngine:
-    """Answers what the text asks for: `prose` is no JSON, `long` is cut off, `poison` fails, `huge` does not fit."""
+    """Answers by the text: `prose` is no JSON, `long` is cut off, `poison` fails, `huge` does not fit."""
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
         yield {place: self._answer(str(one.messages[-1]["content"])) for place, one in enumerate(requests)}

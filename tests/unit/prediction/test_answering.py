@@ -5,7 +5,7 @@ from nightloom.artifacts.prompts import Prompt
 from nightloom.core.errors import ChildError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
-from nightloom.prediction.answering import Batch, answer_rows
+from nightloom.prediction.answering import PredictionBatch, answer_rows
 from nightloom.prediction.lines import ResultLine
 
 from tests.factories.asking import ListeningEngine
@@ -16,7 +16,7 @@ def answer(store: ObjectStore, make_plan, engine: Engine):
     def run(*texts: str | None, history: list[dict[str, str]] | None = None) -> list[ResultLine]:
         plan = make_plan(texts, history=history)
         prompt = store.load(Prompt, plan.content.task.prompt).content
-        batch = Batch(plan.id, plan.content, prompt, store, lambda: engine)
+        batch = PredictionBatch(plan.id, plan.content, prompt, store, lambda: engine)
         return [line for shard in plan.content.shards for line in answer_rows(batch, shard, lambda _rows: None)]
 
     return run
@@ -37,49 +37,49 @@ def answer(store: ObjectStore, make_plan, engine: Engine):
     ],
     ids=["answered", "no JSON", "cut off", "null", "blank", "too long", "no room", "secret", "injection"],
 )
-def test_row_has_one_status_and_a_reason(answer, text: str | None, status: str, code: str | None) -> None:
+def test_row_has_one_terminal_status(answer, text: str | None, status: str, code: str | None) -> None:
     (line,) = answer(text)
     assert line.nightloom.status == status
     assert (line.error.code if line.error else None) == code
     assert (line.response is None) == (code is not None)
 
 
-def test_flagged_blocked_and_delivered_are_three_things(answer) -> None:
+def test_flagged_blocked_and_delivered_are_separate(answer) -> None:
     lines = answer("Where is my parcel?", "Write to jo@example.com", "the key is AKIAIOSFODNN7EXAMPLE", "prose")
     apart = [(line.nightloom.flags, line.nightloom.blocked, line.nightloom.delivered) for line in lines]
     assert apart == [((), False, True), (("pii",), False, True), (("secret",), True, False), ((), False, False)]
 
 
-def test_one_poisonous_row_costs_no_other_row_its_answer(answer) -> None:
+def test_failing_row_costs_no_other_row(answer) -> None:
     lines = answer("one", "two", "poison", "four", "five")
     assert [line.nightloom.status for line in lines] == ["succeeded", "succeeded", "failed", "succeeded", "succeeded"]
     assert lines[2].error is not None
     assert lines[2].error.message == "the engine raised RuntimeError"
 
 
-def test_engine_that_fails_on_every_row_is_broken_not_the_rows(answer) -> None:
+def test_broken_engine_fails_the_shard(answer) -> None:
     with pytest.raises(ChildError, match="failed on all of 2 rows"):
         answer("poison 1", "poison 2")
 
 
-def test_single_poisonous_row_does_not_stop_the_batch_for_ever(answer) -> None:
+def test_single_failing_row_ends_the_batch(answer) -> None:
     assert [line.nightloom.status for line in answer("poison")] == ["failed"]
 
 
-def test_personal_data_is_redacted_before_the_model_sees_it(store: ObjectStore, make_plan) -> None:
+def test_personal_data_is_redacted_before_generation(store: ObjectStore, make_plan) -> None:
     engine, plan = ListeningEngine(), make_plan(["Write to jo@example.com"])
     prompt = store.load(Prompt, plan.content.task.prompt).content
-    batch = Batch(plan.id, plan.content, prompt, store, lambda: engine)
+    batch = PredictionBatch(plan.id, plan.content, prompt, store, lambda: engine)
     answer_rows(batch, plan.content.shards[0], lambda _rows: None)
     assert len(engine.heard) == 1
     assert "jo@example.com" not in engine.heard[0][-1]["content"]
 
 
-def test_the_model_is_shown_what_was_said_before(store: ObjectStore, make_plan) -> None:
+def test_model_gets_the_history(store: ObjectStore, make_plan) -> None:
     history = [{"content": "I am jo@example.com", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
     plan = make_plan(["Where is it?"], history=history)
     prompt, engine = store.load(Prompt, plan.content.task.prompt).content, ListeningEngine()
-    batch = Batch(plan.id, plan.content, prompt, store, lambda: engine)
+    batch = PredictionBatch(plan.id, plan.content, prompt, store, lambda: engine)
     (line,) = answer_rows(batch, plan.content.shards[0], lambda _rows: None)
     assert [message["content"] for message in engine.heard[0]] == ["I am <EMAIL_ADDRESS>", "Hello.", "Where is it?"]
     assert line.nightloom.flags == ("pii",)
@@ -94,6 +94,6 @@ def test_the_model_is_shown_what_was_said_before(store: ObjectStore, make_plan) 
     ],
     ids=["no conversation", "injection", "secret"],
 )
-def test_what_was_said_before_may_keep_a_row_from_the_model(answer, turn, status: str, code: str | None) -> None:
+def test_history_may_block_a_row(answer, turn, status: str, code: str | None) -> None:
     (line,) = answer("Where is my parcel?", history=[turn])
     assert (line.nightloom.status, line.error.code if line.error else None) == (status, code)

@@ -1,4 +1,4 @@
-"""Workers: whatever is killed, and however many there are, each row has one result in the end."""
+"""Workers: each row gets one result, for any number of workers and kills."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def lines_of(store: ObjectStore, predictions: Predictions) -> list[ResultLine]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.tuples(st.integers(1, 30), st.booleans()), max_size=4))
-def test_every_row_has_one_result_whatever_is_killed(
+def test_killed_workers_lose_no_row(
     store, s3, registry, make_plan, open_engine, kills: Sequence[tuple[int, bool]]
 ) -> None:
     s3.objects.clear()
@@ -53,7 +53,7 @@ def test_every_row_has_one_result_whatever_is_killed(
     assert predictions.content.rows == 8
 
 
-def test_predicting_again_gives_the_same_bytes(store, s3, registry, make_plan, open_engine) -> None:
+def test_second_prediction_gives_same_bytes(store, s3, registry, make_plan, open_engine) -> None:
     files = []
     for worker in ("0", "another"):
         s3.objects.clear()
@@ -69,7 +69,7 @@ def test_finished_plan_opens_no_engine(store, registry, make_plan, open_engine) 
     assert predict_shards(store, registry, plan.id, "0", lambda _store, _model: pytest.fail("opened")) == 0
 
 
-def test_next_night_with_the_same_rows_makes_no_call(store, registry, make_plan, open_engine) -> None:
+def test_next_night_reuses_cached_answers(store, registry, make_plan, open_engine) -> None:
     plan = make_plan(["billing", "sales"])
     predict_shards(store, registry, plan.id, "0", open_engine)
     next_night = store.publish(PredictionPlan(content=plan.content.model_copy(update={"night": "2026-11-24"})))
@@ -78,7 +78,7 @@ def test_next_night_with_the_same_rows_makes_no_call(store, registry, make_plan,
     assert [line.response.body.choices for line in lines[0]] == [line.response.body.choices for line in lines[1]]
 
 
-def test_killed_worker_asks_again_only_what_it_had_not_committed(store, s3, registry, make_plan, monkeypatch) -> None:
+def test_killed_worker_repeats_uncommitted_rows_only(store, s3, registry, make_plan, monkeypatch) -> None:
     monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
     plan = make_plan(["a", "b", "c"])
     engine = ListeningEngine(together=1)
@@ -90,9 +90,7 @@ def test_killed_worker_asks_again_only_what_it_had_not_committed(store, s3, regi
     assert commit_predictions(store, plan.id).content.rows == 3
 
 
-def test_store_or_model_that_fails_is_no_failure_of_rows(
-    store, s3, registry, make_plan, open_engine, monkeypatch
-) -> None:
+def test_store_failure_is_no_row_failure(store, s3, registry, make_plan, open_engine, monkeypatch) -> None:
     monkeypatch.setattr("nightloom.engines.answers._COMMIT_AFTER_S", 0)
     plan = make_plan(["a", "b", "c"])
 
@@ -114,7 +112,7 @@ def raise_error() -> None:
     raise s3_error("AccessDenied", 403)  # noqa: EM101  # an S3 code, not a message
 
 
-def test_two_workers_share_the_shards_without_overlap(store, registry, make_plan, open_engine) -> None:
+def test_two_workers_share_the_shards(store, registry, make_plan, open_engine) -> None:
     plan = make_plan([f"ticket {n}" for n in range(30)])
     done: dict[str, int] = {}
 
@@ -130,28 +128,28 @@ def test_two_workers_share_the_shards_without_overlap(store, registry, make_plan
     assert commit_predictions(store, plan.id).content.counts["succeeded"] == 30
 
 
-def test_shard_at_which_another_works_is_left_to_it(store, registry, make_plan, open_engine) -> None:
+def test_leased_shard_is_skipped(store, registry, make_plan, open_engine) -> None:
     plan = make_plan(TEXTS)
     take_lease(registry, f"prediction_plan/{plan.id}", ["1"], "other", timedelta(minutes=1))
     assert predict_shards(store, registry, plan.id, "0", open_engine) == 5
-    with pytest.raises(ChildError, match=r"1 of 3 shards of plan .* are missing: .* run the workers again"):
+    with pytest.raises(ChildError, match=r"1 of 3 shards of plan .* are missing: .* Run the workers again"):
         commit_predictions(store, plan.id)
 
 
-def test_lease_of_a_dead_worker_is_taken_over_when_it_has_expired(store, registry, make_plan, open_engine) -> None:
+def test_expired_lease_is_taken_over(store, registry, make_plan, open_engine) -> None:
     plan = make_plan(TEXTS)
     take_lease(registry, f"prediction_plan/{plan.id}", ["1"], "dead", timedelta(seconds=-1))
     assert predict_shards(store, registry, plan.id, "0", open_engine) == 8
 
 
-def test_plan_without_rows_becomes_empty_predictions(store, registry, make_plan, open_engine) -> None:
+def test_empty_plan_gives_empty_predictions(store, registry, make_plan, open_engine) -> None:
     plan = make_plan([])
     assert predict_shards(store, registry, plan.id, "0", open_engine) == 0
     assert commit_predictions(store, plan.id).content.rows == 0
 
 
 @pytest.mark.skipif(not BLNS.is_file(), reason="NIGHTLOOM_TEST_DATA has no naughty strings")
-def test_naughty_tickets_have_one_result_each(store, registry, make_plan, open_engine, recipe) -> None:
+def test_naughty_texts_get_one_result(store, registry, make_plan, open_engine, recipe) -> None:
     tickets = json.loads(BLNS.read_text(encoding="utf-8"))
     predict = recipe.predict.model_copy(update={"shard_rows": 200})
     plan = make_plan(tickets, recipe.model_copy(update={"predict": predict}))
@@ -161,10 +159,10 @@ def test_naughty_tickets_have_one_result_each(store, registry, make_plan, open_e
     assert predictions.content.counts["succeeded"] > 450
 
 
-def test_progress_is_logged_without_text_of_rows(store, registry, make_plan, open_engine, caplog) -> None:
+def test_progress_log_has_no_texts(store, registry, make_plan, open_engine, caplog) -> None:
     caplog.set_level("INFO")
     plan = make_plan(["my iban is DE44500105175407324931", "poison in my tea"])
     predict_shards(store, registry, plan.id, "0", open_engine)
-    assert f"plan {plan.id[:12]}: worker 0 did 2 of 2 rows" in caplog.text
+    assert f"plan {plan.id[:12]}: worker 0 finished 2 of 2 rows" in caplog.text
     assert "tea" not in caplog.text
     assert "DE44" not in caplog.text

@@ -1,4 +1,4 @@
-"""The table: one line a row, the same however often it is written."""
+"""The table: one line per row, the same after every write."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_every_row_has_its_line(store, predict, url) -> None:
     ]
 
 
-def test_writing_again_changes_nothing(store, predict, url) -> None:
+def test_second_write_changes_nothing(store, predict, url) -> None:
     predictions = predict("invoice", "prose", None, "four", "five")
     write_predictions_table(store, predictions, url, "answers")
     columns = "recipe night row_id status team reply blocked flags model prompt"
@@ -55,19 +55,19 @@ def test_writing_again_changes_nothing(store, predict, url) -> None:
 
 
 @pytest.mark.parametrize(("column", "value"), [("recipe", "other"), ("night", "2026-11-22")])
-def test_rows_of_another_recipe_or_night_stay(store, predict, url, column: str, value: str) -> None:
+def test_other_recipes_and_nights_stay(store, predict, url, column: str, value: str) -> None:
     write_predictions_table(store, predict("invoice"), url, "answers")
     execute(url, sa.update(sa.table("answers", sa.column(column))).values({column: value}))
     write_predictions_table(store, predict("prose"), url, "answers")
     assert read_rows(url, "row_id status") == [("r000", "invalid_output"), ("r000", "succeeded")]
 
 
-def test_table_without_a_needed_column_is_refused_whole(store, predict, url) -> None:
+def test_table_without_column_is_refused(store, predict, url) -> None:
     execute(url, sa.text("CREATE TABLE answers (recipe TEXT, night DATE, row_id TEXT, status TEXT)"))
     with pytest.raises(InputError, match="table answers has no column team, reply, blocked, flags, model, prompt; add"):
         write_predictions_table(store, predict("invoice"), url, "answers")
 
 
-def test_database_that_refuses_is_named_without_its_password_or_rows(store, predict, tmp_path) -> None:
+def test_database_error_hides_password_and_rows(store, predict, tmp_path) -> None:
     with pytest.raises(SourceError, match=r"night 2026-11-23 could not be written to table answers at sqlite:.*Error"):
         write_predictions_table(store, predict("invoice"), f"sqlite:///{tmp_path / 'no' / 'desk.db'}", "answers")

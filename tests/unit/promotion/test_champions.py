@@ -13,17 +13,17 @@ TASK = TaskSpec(prompt="a" * 64, output="json", answer={"team": None}, field_ord
 
 @pytest.fixture
 def taken(store: ObjectStore) -> Import:
-    """An adapter that a recipe took from elsewhere."""
+    """An imported adapter."""
     content = Import.Content(recipe="triage", adapter="b" * 64, task=TASK)
     provenance = Import.Provenance(source="tuned", imported_at=datetime(2026, 11, 23, tzinfo=UTC))
     return store.publish(Import(content=content, provenance=provenance))
 
 
-def test_damaged_import_is_told_as_one(store: ObjectStore, s3: Any, taken: Import) -> None:
+def test_damaged_import_is_reported_as_import(store: ObjectStore, s3: Any, taken: Import) -> None:
     s3.objects[store.bucket.prefix + manifest_key("import", taken.id)] = b"{}"
     with pytest.raises(ManifestError, match=f"import manifest {taken.id} is not readable"):
         read_task(store, taken.id)
 
 
-def test_import_says_what_is_asked(store: ObjectStore, taken: Import) -> None:
+def test_import_defines_the_task(store: ObjectStore, taken: Import) -> None:
     assert read_task(store, taken.id) == TASK

@@ -24,7 +24,7 @@ def compare(against, finding):
 
 @pytest.fixture
 def ask():
-    """Which gates refuse, and what follows."""
+    """Return the names of refusing gates, and the consequence."""
 
     def ask(deciding, baseline="BETTER", *, champion="d" * 64, candidate="c" * 64, promote_on="better", mismatch=None):
         comparisons = (compare("champion", deciding), compare("baseline", baseline))
@@ -35,22 +35,22 @@ def ask():
     return ask
 
 
-def test_gates_are_asked_in_order(ask):
+def test_gates_are_checked_in_order(ask):
     refused, consequence = ask("WORSE", "WORSE", candidate="d" * 64, mismatch="logits differ")
     assert refused == ["parity", "novelty", "primary", "baseline"]
     assert consequence == "but logits differ, so nothing is promoted"
 
 
-def test_a_candidate_passes_all_gates(ask):
+def test_candidate_passes_all_gates(ask):
     assert ask("BETTER") == ([], "the candidate becomes the champion")
     assert ask("BETTER", "BETTER", champion=None) == ([], "the candidate becomes the first champion")
 
 
 @pytest.mark.parametrize("finding", ["NOT_WORSE", "WORSE", "INCONCLUSIVE"])
-def test_the_first_champion_must_be_better(ask, finding):
+def test_first_champion_must_be_better(ask, finding):
     refused, consequence = ask(finding, finding, champion=None, promote_on="not_worse")
     assert refused == ["primary"]
-    assert consequence == "there is still no champion, as the first must be BETTER than the baseline"
+    assert consequence == "there is still no champion: the first must be BETTER than the baseline"
 
 
 def test_not_worse_is_a_choice(ask):
@@ -59,7 +59,7 @@ def test_not_worse_is_a_choice(ask):
     assert ask("INCONCLUSIVE", promote_on="not_worse")[0] == ["primary"]
 
 
-def test_the_baseline_must_be_beaten_beside_a_champion(ask):
+def test_candidate_must_also_beat_baseline(ask):
     assert ask("BETTER", "INCONCLUSIVE") == (
         ["baseline"],
         "but INCONCLUSIVE against the baseline, so the champion stays",

@@ -1,4 +1,4 @@
-"""What parity takes for granted: evaluation and batch ask an engine for just what `render_prompt` gives."""
+"""Evaluation and batch send an engine exactly what `render_prompt` returns; parity relies on it."""
 
 import json
 
@@ -12,7 +12,7 @@ from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, Pr
 from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scoring import score_model
-from nightloom.prediction.answering import Batch, answer_rows
+from nightloom.prediction.answering import PredictionBatch, answer_rows
 from nightloom.prompts.templates import render_prompt
 
 from tests.factories.asking import ListeningEngine
@@ -33,7 +33,7 @@ def task(store: ObjectStore) -> TaskSpec:
     return TaskSpec(prompt=prompt.id, output="json", answer={"team": None}, field_order=("team",))
 
 
-def test_evaluation_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) -> None:
+def test_evaluation_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> None:
     rows = [(f"i{n}", "c", text, '{"team":"x"}', None, history) for n, (text, history) in enumerate(TEXTS)]
     blob = put_frame(store, pl.DataFrame(rows, schema=EVAL_ITEMS, orient="row"), EVAL_ITEMS)
     root = rows_root(get_frame(store, blob, EVAL_ITEMS))
@@ -48,7 +48,7 @@ def test_evaluation_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpe
     assert engine.heard == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
 
 
-def test_batch_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) -> None:
+def test_batch_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> None:
     rows = [(f"r{n}", "", text, None, None, history, False) for n, (text, history) in enumerate(TEXTS)]
     checks = Checks(max_characters=2000, operations={}, actions={}, scanners={})
     plan = PredictionPlanContent(
@@ -65,6 +65,6 @@ def test_batch_asks_what_the_prompt_gives(store: ObjectStore, task: TaskSpec) ->
     )
     engine = ListeningEngine()
     shard = put_frame(store, pl.DataFrame(rows, schema=RECORDS, orient="row"), RECORDS)
-    lines = answer_rows(Batch("p" * 64, plan, PROMPT, store, lambda: engine), shard, lambda _: None)
+    lines = answer_rows(PredictionBatch("p" * 64, plan, PROMPT, store, lambda: engine), shard, lambda _: None)
     assert [json.loads(line.model_dump_json())["nightloom"]["status"] for line in lines] == ["invalid_output"] * 2
     assert engine.heard == [render_prompt(PROMPT, text, history) for text, history in TEXTS]

@@ -27,51 +27,51 @@ def promote_on(registry):
     return promote_on
 
 
-def test_a_verdict_moves_the_champion_and_is_cited(registry, promote_on):
+def test_verdict_moves_the_champion(registry, promote_on):
     promotion = promote_on("A", None)
-    assert (promotion.moved, promotion.sentence) == (True, "better than the baseline")
+    assert (promotion.moved, promotion.message) == (True, "better than the baseline")
     assert read_ref(registry, "triage", "champion") == "A"
     (move,) = read_log_tail(registry)
     assert (move.old, move.new, move.who, move.why) == (None, "A", "cron", "better than the baseline")
     assert move.cites == make_verdict(candidate="A").id
 
 
-def test_a_refusal_moves_nothing(registry, promote_on):
+def test_refusal_moves_nothing(registry, promote_on):
     assert not promote_on("A", None, promote=False).moved
     assert read_ref(registry, "triage", "champion") is None
 
 
-def test_an_older_night_moves_nothing(registry, promote_on):
+def test_older_night_moves_nothing(registry, promote_on):
     record_night(registry, compute_cut("triage", TUESDAY, "UTC"))
     promotion = promote_on("A", None, MONDAY)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, None)
-    assert promotion.sentence == "better than the baseline; night 2026-11-23 is not the latest, so no ref moves"
+    assert promotion.message == "better than the baseline; night 2026-11-23 is not the latest, so no ref moves"
 
 
-def test_a_champion_that_moved_meanwhile_is_left(registry, promote_on):
+def test_champion_moved_meanwhile_stays(registry, promote_on):
     promote_on("A", None)
     promotion = promote_on("B", None)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, "A")
-    assert promotion.sentence.startswith("the champion moved after the comparison, make it again: champion of triage")
+    assert promotion.message.startswith("the champion changed after the comparison; compare again: champion of triage")
 
 
-def test_promoting_again_moves_nothing_twice(registry, promote_on):
+def test_repeated_promotion_moves_once(registry, promote_on):
     assert promote_on("A", None) == promote_on("A", None)
     assert len(read_log_tail(registry)) == 1
 
 
-def test_a_promotion_of_a_night_before_stays_one_when_it_is_run_again(registry, promote_on):
+def test_rerun_keeps_an_earlier_promotion(registry, promote_on):
     promote_on("A", None, MONDAY)
     promote_on("B", "A", TUESDAY)
     assert promote_on("A", None, MONDAY).moved
     assert read_ref(registry, "triage", "champion") == "B"
 
 
-def test_a_rollback_restores_the_champion_before(registry, promote_on):
+def test_rollback_restores_the_previous_champion(registry, promote_on):
     promote_on("A", None)
     promote_on("B", "A")
     promotion = roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
-    assert promotion.sentence == "champion of triage is A again, not B"
+    assert promotion.message == "champion of triage is A again, not B"
     assert read_ref(registry, "triage", "champion") == "A"
     assert (read_log_tail(registry)[-1].who, read_log_tail(registry)[-1].why) == ("ada", "complaints")
 
@@ -86,7 +86,7 @@ def promote_import(registry, adapter):
     return promote_by_hand(registry, make_import(adapter), night=MONDAY, who="ada", why="it served until now")
 
 
-def test_a_rollback_cites_what_it_goes_back_to(registry, promote_on):
+def test_rollback_cites_the_earlier_verdict(registry, promote_on):
     promote_import(registry, "A")
     promote_on("B", "A")
     roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
@@ -96,21 +96,21 @@ def test_a_rollback_cites_what_it_goes_back_to(registry, promote_on):
     )
 
 
-def test_a_champion_is_promoted_again_on_another_ground(registry, promote_on):
+def test_champion_is_promoted_again_by_import(registry, promote_on):
     promote_on("A", None)
     assert promote_import(registry, "A").moved
     assert not promote_import(registry, "A").moved
     assert [move.cites for move in read_log_tail(registry)] == [make_verdict(candidate="A").id, make_import("A").id]
 
 
-def test_no_night_brings_back_what_a_person_replaced(registry, promote_on):
+def test_night_respects_a_manual_promotion(registry, promote_on):
     promote_on("A", None)
     promote_on("B", "A")
     promote_import(registry, "C")
     assert not promote_on("B", "C", TUESDAY).moved
 
 
-def test_two_rollbacks_go_back_two_steps(registry, promote_on):
+def test_two_rollbacks_go_back_twice(registry, promote_on):
     for candidate, champion in (("A", None), ("B", "A"), ("C", "B")):
         promote_on(candidate, champion)
     for _ in range(2):
@@ -119,25 +119,25 @@ def test_two_rollbacks_go_back_two_steps(registry, promote_on):
 
 
 @pytest.mark.parametrize("night", [MONDAY, TUESDAY], ids=["the same night", "the next night"])
-def test_no_night_brings_back_what_a_person_took_back(registry, promote_on, night):
+def test_night_respects_a_rollback(registry, promote_on, night):
     promote_on("A", None)
     promote_on("B", "A")
     roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
     promotion = promote_on("B", "A", night)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, "A")
     assert (
-        promotion.sentence
-        == "better than the baseline; but ada took this adapter back (complaints), so the champion stays"
+        promotion.message
+        == "better than the baseline; but ada rolled this adapter back (complaints), so the champion stays"
     )
 
 
-def test_a_champion_that_was_beaten_may_come_back(registry, promote_on):
+def test_beaten_champion_may_return(registry, promote_on):
     promote_on("A", None)
     promote_on("B", "A")
     assert promote_on("A", "B", TUESDAY).moved
 
 
-def test_one_of_many_candidates_becomes_the_champion(registry, promote_on):
+def test_one_of_many_candidates_wins(registry, promote_on):
     promote_on("A", None)
     promotions, start = [], threading.Barrier(6)
 
@@ -154,10 +154,10 @@ def test_one_of_many_candidates_becomes_the_champion(registry, promote_on):
 
 
 @pytest.mark.parametrize("champions", [[], ["A"]], ids=["none", "one"])
-def test_without_an_earlier_champion_nothing_is_rolled_back(registry, promote_on, champions):
+def test_rollback_needs_a_previous_champion(registry, promote_on, champions):
     for champion in champions:
         promote_on(champion, None)
-    with pytest.raises(InputError, match="triage has no earlier champion to go back to"):
+    with pytest.raises(InputError, match="triage has no previous champion to roll back to"):
         roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
 
 
@@ -174,7 +174,7 @@ def make_parity(passed):
     return Parity(key=key, result=Parity.Result(checks=(check,), seconds=1))
 
 
-def test_an_adapter_whose_last_proof_failed_is_not_promoted_by_hand():
+def test_failed_proof_refuses_manual_promotion():
     refuse_mismatched("a" * 64, [])
     refuse_mismatched("a" * 64, [make_parity(False), make_parity(True)])
     with pytest.raises(InputError, match=r"a{12} failed its proof of parity: logits differ by 0\.4; promote another"):

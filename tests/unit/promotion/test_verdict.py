@@ -35,14 +35,14 @@ def make_blueprint(store):
 
 
 def mark(right, n=40):
-    """Scores of a model that has so many, or just these, of n items right."""
+    """Return scores with the given number of items, or the given items, right."""
     chosen = range(right) if isinstance(right, int) else right
     return [float(item in chosen) for item in range(n)]
 
 
 @pytest.fixture
 def compare(store, make_blueprint, put_scores):
-    """Decide on models by how many (or which) of 40 items they have right."""
+    """Return the verdict on models by the number of right items of 40, or by the items."""
 
     def compare(*, adapter=CANDIDATE, clusters=None, gate=None, parity=None, **right):
         scores = [(role, "held_out", put_scores(role, mark(items), clusters=clusters)) for role, items in right.items()]
@@ -59,7 +59,7 @@ def compare(store, make_blueprint, put_scores):
     return compare
 
 
-def test_the_first_champion_must_beat_the_baseline(compare):
+def test_first_champion_must_beat_baseline(compare):
     verdict = compare(baseline=0, candidate=36).content
     assert verdict.promote
     assert verdict.reason == (
@@ -68,13 +68,13 @@ def test_the_first_champion_must_beat_the_baseline(compare):
     )
 
 
-def test_no_gain_over_the_baseline_makes_no_champion(compare):
+def test_no_gain_makes_no_champion(compare):
     verdict = compare(baseline=20, candidate=21).content
     assert (verdict.finding, verdict.promote) == ("INCONCLUSIVE", False)
-    assert verdict.reason.endswith("there is still no champion, as the first must be BETTER than the baseline")
+    assert verdict.reason.endswith("there is still no champion: the first must be BETTER than the baseline")
 
 
-def test_a_better_candidate_replaces_the_champion(compare):
+def test_better_candidate_replaces_the_champion(compare):
     verdict = compare(baseline=0, champion=20, candidate=36).content
     assert (verdict.finding, verdict.promote) == ("BETTER", True)
     assert [(c.against, c.only_candidate, c.only_other) for c in verdict.comparisons] == [
@@ -85,19 +85,19 @@ def test_a_better_candidate_replaces_the_champion(compare):
     assert (verdict.deciding_metric.name, verdict.deciding_metric.value) == ("team", 0.9)
 
 
-def test_an_inconclusive_candidate_leaves_the_champion(compare):
+def test_inconclusive_candidate_leaves_the_champion(compare):
     verdict = compare(baseline=0, champion=range(30), candidate=range(2, 34)).content
     assert (verdict.finding, verdict.promote) == ("INCONCLUSIVE", False)
     assert "against champion: +0.050 [-0.086, +0.192]: INCONCLUSIVE, the champion stays" in verdict.reason
 
 
-def test_not_worse_is_enough_only_where_the_recipe_says_so(compare):
+def test_not_worse_needs_the_recipe(compare):
     models = {"baseline": 0, "champion": 30, "candidate": 30}
     assert not compare(gate={"margin": 0.1}, **models).content.promote
     assert compare(gate={"margin": 0.1, "promote_on": "not_worse"}, **models).content.promote
 
 
-def test_a_worse_candidate_is_refused_however_wide_the_margin(compare):
+def test_margin_never_admits_worse_candidate(compare):
     gate = {"margin": 0.9, "promote_on": "not_worse"}
     verdict = compare(gate=gate, baseline=0, champion=36, candidate=20).content
     assert (verdict.finding, verdict.promote) == ("WORSE", False)
@@ -120,33 +120,33 @@ def prove(store):
     return prove
 
 
-def test_a_better_candidate_that_is_not_one_model_everywhere_is_not_promoted(compare, prove):
+def test_skewed_candidate_is_not_promoted(compare, prove):
     assert compare(baseline=0, candidate=36, parity=prove(True)).content.promote
     verdict = compare(baseline=0, candidate=36, parity=prove(False)).content
     assert (verdict.finding, verdict.promote) == ("BETTER", False)
     assert verdict.reason.endswith(": BETTER, but logits differ by 0.4, so nothing is promoted")
 
 
-def test_that_a_candidate_is_not_one_model_everywhere_is_told_also_of_a_worse_one(compare, prove):
+def test_worse_candidate_still_reports_skew(compare, prove):
     verdict = compare(baseline=36, candidate=0, parity=prove(False)).content
     assert verdict.reason.endswith(": WORSE, but logits differ by 0.4, so nothing is promoted")
 
 
-def test_no_adapter_is_promoted_that_is_no_gain_over_none(compare):
+def test_better_candidate_must_beat_baseline(compare):
     gate = {"margin": 0.1, "promote_on": "not_worse"}
     verdict = compare(gate=gate, baseline=30, champion=30, candidate=30).content
     assert not verdict.promote
     assert verdict.reason.endswith("but NOT_WORSE against the baseline, so the champion stays")
 
 
-def test_the_champion_itself_is_not_promoted_again(compare):
+def test_champion_is_not_promoted_again(compare):
     gate = {"margin": 0.1, "promote_on": "not_worse"}
     verdict = compare(adapter=CHAMPION, gate=gate, baseline=0, champion=36, candidate=36).content
     assert not verdict.promote
-    assert verdict.reason.endswith("it is the same adapter as the champion, which stays")
+    assert verdict.reason.endswith("the candidate is the same adapter as the champion, which stays")
 
 
-def test_the_linear_classifier_is_compared_and_decides_nothing(compare):
+def test_linear_classifier_decides_nothing(compare):
     verdict = compare(baseline=0, candidate=30, linear_classifier=40).content
     assert [(c.against, c.finding) for c in verdict.comparisons] == [
         ("baseline", "BETTER"),
@@ -155,7 +155,7 @@ def test_the_linear_classifier_is_compared_and_decides_nothing(compare):
     assert verdict.promote
 
 
-def test_clusters_take_certainty_away(compare):
+def test_clusters_reduce_certainty(compare):
     models = {"baseline": 10, "candidate": 18}
     alone = compare(**models).content.comparisons[0]
     in_four = compare(clusters=4, **models).content.comparisons[0]
@@ -168,5 +168,5 @@ def test_missing_scores_are_named(compare):
         compare(candidate=36)
 
 
-def test_the_same_scores_give_the_same_verdict(compare):
+def test_same_scores_give_same_verdict(compare):
     assert compare(baseline=0, candidate=36) == compare(baseline=0, candidate=36)

@@ -73,7 +73,7 @@ def test_repeated_night_stays_promoted(nights, night, gather) -> None:
 def test_refused_first_candidate_leaves_no_champion(nights, night, gather) -> None:
     nights.prepare(night)
     nights.finetune(night, "INCONCLUSIVE")
-    nights.end(night, "predict", "nothing_new", "no model has been promoted yet, so nothing is predicted")
+    nights.end(night, "predict", "nothing_new", "no model is promoted yet, so there are no predictions")
     report = gather()
     assert report.headline.endswith("; there is no champion yet.")
     assert report.next_steps[0].startswith("Nothing is predicted until a candidate is BETTER than the base model alone")

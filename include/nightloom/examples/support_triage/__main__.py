@@ -15,13 +15,13 @@ from nightloom.examples.support_triage.feed import TICKETS_PER_DAY, feed
 def main(
     connection: Annotated[str, typer.Option(help="Name of the connection.")] = "tickets",
     url: Annotated[str | None, typer.Option(help="SQLAlchemy URL, instead of a connection.")] = None,
-    seed: Annotated[int, typer.Option(help="Another seed is another history.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the history.")] = 20,
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; default: today.")] = None,
     days: Annotated[int, typer.Option(min=1, help="How many days of history.")] = 45,
-    ahead: Annotated[int, typer.Option(min=0, help="Days beyond the last one to write already.")] = 7,
+    ahead: Annotated[int, typer.Option(min=0, help="Days to write beyond the last day.")] = 7,
     tickets_per_day: Annotated[int, typer.Option(min=1)] = TICKETS_PER_DAY,
 ) -> None:
-    """Write the tickets of the last days; what is there already stays as it is."""
+    """Write the tickets of the last days; existing tickets stay unchanged."""
     last_day = until.date() if until else utc_now().date()
     counts = feed(
         url or resolve_connection(connection),

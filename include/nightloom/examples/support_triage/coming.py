@@ -1,4 +1,4 @@
-"""Coming days: a ticket system that was begun goes on, as a real one would by itself."""
+"""Coming days: new tickets for an existing ticket system, as a real one would get."""
 
 from datetime import date, timedelta
 
@@ -7,17 +7,17 @@ import sqlalchemy as sa
 from nightloom.examples.support_triage.feed import FeedCounts, feed, planted_faults
 
 SEED = 20
-# Days that are there stay as they are: this far back, a machine that was off catches up.
+# Existing days stay unchanged: after a pause, this many days are caught up.
 _DAYS_BACK = 45
 _DAYS_AHEAD = 7
 
 
 def feed_coming_days(url: str, today: date) -> FeedCounts | None:
-    """Write the tickets of the days until a week from today; nothing in a database that is not the example's.
+    """Write the tickets up to a week from today, or return None if the database is not the example's.
 
     Raises:
         InputError: The database holds the tickets of another seed.
-        SourceError: The database does not answer, or refuses to be written.
+        SourceError: The database does not answer, or refuses a write.
     """
     if not _is_example(url):
         return None

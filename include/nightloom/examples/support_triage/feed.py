@@ -1,6 +1,6 @@
 """The example's ticket system: a SQL database that keeps every save of a ticket.
 
-Each save is a row of its own, so that the tickets can be read as they stood at any past moment.
+Each save is a separate row, so that the tickets can be read as of any past moment.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ planted_faults = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class FeedCounts:
-    """Rows that were not there before."""
+    """Numbers of new rows."""
 
     saves: int
     faults: int
@@ -63,20 +63,20 @@ class FeedCounts:
 
 
 def feed(url: str, *, seed: int, first_day: date, last_day: date, tickets_per_day: int = TICKETS_PER_DAY) -> FeedCounts:
-    """Write everything that happens from the first day to the last, a transaction a day. Safe to run again.
+    """Write all tickets from the first day to the last, one transaction per day. Safe to run again.
 
-    What happens on a day depends on seed and day alone, whether the days are fed at once, one by one, or twice.
+    The tickets of a day depend only on seed and day, whether days are fed at once, one by one, or twice.
 
     Args:
-        url: SQLAlchemy URL of the database; tables are created where they are missing.
-        seed: Another seed is another history.
-        first_day: Tickets born before it do not exist.
-        last_day: What is saved later is not written.
+        url: SQLAlchemy URL of the database; missing tables are created.
+        seed: Seed of the history.
+        first_day: No ticket is created before it.
+        last_day: No save after it is written.
         tickets_per_day: Mean over a week, without the planted twins.
 
     Raises:
         InputError: The database holds the tickets of another seed.
-        SourceError: The database does not answer, or refuses to be written.
+        SourceError: The database does not answer, or refuses a write.
     """
     saves = faults = 0
     with _open_database(url) as engine:
@@ -98,7 +98,9 @@ def _open_database(url: str) -> Iterator[sa.Engine]:
         yield sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
     except sa.exc.SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        msg = f"the ticket system cannot be written ({type(cause).__name__}: {cause}); see that its database runs"
+        msg = (
+            f"the ticket system cannot be written ({type(cause).__name__}: {cause}); check that its database is running"
+        )
         raise SourceError(msg) from error
 
 
@@ -107,8 +109,8 @@ def _write_gold(connection: sa.Connection, seed: int) -> int:
     found = {row.ticket_id: row.text for row in connection.execute(sa.select(gold_tickets))}
     if any(found.get(row["ticket_id"], row["text"]) != row["text"] for row in rows):
         msg = (
-            f"the ticket system holds other tickets than seed {seed} makes here; "
-            "give the seed that it was begun with, or an empty database"
+            f"the ticket system holds the tickets of a seed other than {seed}; "
+            "use the seed that it was created with, or an empty database"
         )
         raise InputError(msg)
     return _insert_missing(connection, gold_tickets, [gold_tickets.c.ticket_id], rows)

@@ -1,4 +1,4 @@
-"""The grammar: a ticket's text from a template, cues and slots, and the answer that follows from them."""
+"""Grammar: a ticket's text from a template, cues and slots, with the answer that follows from them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ _URGENCY_WEIGHTS = (0.3, 0.4, 0.3)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the right person answers: the team, how urgent it is, and one line for the customer."""
+    """Right answer to a ticket: team, urgency and a one-line reply."""
 
     team: str
     urgency: str
 
     @property
     def reply(self) -> str:
-        """The one line, which follows from team and urgency."""
+        """One line to the customer, determined by team and urgency."""
         return f"{ACTIONS[self.team]} {TIMES[self.urgency]}"
 
 
@@ -43,7 +43,7 @@ class Problem:
 
 
 def make_random(*key: object) -> Random:
-    """Return a random source that depends on the key alone, on every machine."""
+    """Return a random source that depends only on the key, on every machine."""
     spelled = "/".join(map(str, key))
     return Random(hashlib.sha256(spelled.encode()).digest())  # noqa: S311  # example data, not cryptography
 
@@ -52,8 +52,8 @@ def write_problem(random: Random, *, unseen: bool = False) -> Problem:
     """Write a ticket of a random team.
 
     Args:
-        random: Where every choice comes from.
-        unseen: Use the templates that never stand in a training row.
+        random: Source of every choice.
+        unseen: Whether to use the templates that no training row has.
     """
     team = random.choice(TEAMS)
     templates = TEMPLATES[team][-UNSEEN_TEMPLATES:] if unseen else TEMPLATES[team][:-UNSEEN_TEMPLATES]
@@ -70,7 +70,7 @@ def write_problem(random: Random, *, unseen: bool = False) -> Problem:
 
 
 def _fill(random: Random, sentence: str) -> str:
-    # Every slot is drawn for every sentence, so that a new word in one list moves no other choice.
+    # Every slot is sampled for every sentence, so that a new word in one list changes no other choice.
     return sentence.format(
         order=random.randint(10_000, 99_999),
         amount=f"{random.randint(12, 999)}.{random.randint(0, 99):02d} euros",

@@ -1,4 +1,4 @@
-"""Tickets: all that is ever born on one day, with what will be saved about each on that day and later ones."""
+"""Tickets: all tickets created on one day, with all their saves on that day and later."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -12,7 +12,7 @@ from nightloom.examples.support_triage.grammar import TEAMS, URGENCIES, Answer, 
 Status = Literal["open", "answered", "corrected"]
 
 LATEST_SAVE_DAYS = 8
-"""No ticket is saved later than this many days after its birth."""
+"""No ticket is saved more than this many days after its creation."""
 
 _ANSWERED = 0.85
 _CORRECTED = 0.03
@@ -22,7 +22,7 @@ _PLANTED = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One version of a ticket; the answer is none while it is open."""
+    """One version of a ticket; the answer is None while the ticket is open."""
 
     ticket_id: str
     created_at: datetime
@@ -34,7 +34,7 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A ticket that is not sound, and what should become of it; the rule of a kept one is empty."""
+    """A planted fault with its expected outcome and rule; the rule of a kept ticket is empty."""
 
     ticket_id: str
     kind: str
@@ -50,15 +50,15 @@ class _Ticket:
     answer: Answer
 
 
-# A day's tickets are saved on the days that follow, each of which asks for them again.
+# A day's tickets are saved on the following days too, and each of these days asks for them again.
 @lru_cache(maxsize=LATEST_SAVE_DAYS + 1)
 def born_on(seed: int, day: date, tickets_per_day: int) -> tuple[tuple[Save, ...], tuple[Fault, ...]]:
-    """Return everything about the tickets of a day; it depends on the arguments alone.
+    """Return saves and faults of all tickets created on a day; they depend only on the arguments.
 
-    Weekends are quieter. A planted ticket is always answered, and never corrected: a correction is a newer version,
-    which would make the twin the older of the two. A twin is answered on the day of the first, and later than it, so
-    that a cut between two days has both or neither. A wrong label has no twin that contradicts it: nothing can find
-    it, and it is expected to be kept.
+    Weekends are quieter. A planted ticket is always answered and never corrected: a correction is a newer version,
+    which would make the twin the older of the two. A twin is answered later on the same day as the first, so that a cut
+    between two days has both or neither. A wrong label has no twin that contradicts it: nothing can find it, and the
+    ticket is expected to be kept.
     """
     random = make_random("tickets", seed, day.isoformat())
     count = round(tickets_per_day * (0.8 if day.weekday() >= 5 else 1.08))
@@ -106,7 +106,7 @@ def _twin(random: Random, first: _Ticket, kind: str, twin_id: str) -> tuple[list
     faults = [Fault(twin.ticket_id, kind, outcome, rule)]
     if kind == "contradicting_label":
         twin = replace(twin, answer=_with_another_team(random, first.answer))
-        # Nobody can tell which of the two is right, so both are expected to go.
+        # It is unknown which of the two is right, so both are expected to be quarantined.
         faults.append(Fault(first.ticket_id, kind, outcome, rule))
     return _saves(first, answered_at) + _saves(twin, twin_answered_at), faults
 
@@ -129,7 +129,7 @@ def _with_another_team(random: Random, answer: Answer) -> Answer:
 
 
 def _saves_of_corrected(random: Random, ticket: _Ticket, answered_at: datetime) -> list[Save]:
-    """Answer with a wrong urgency first, and rightly one to five days later."""
+    """Return an answer with a wrong urgency, and a correction one to five days later."""
     other = random.choice([urgency for urgency in URGENCIES if urgency != ticket.answer.urgency])
     hasty = replace(ticket, answer=replace(ticket.answer, urgency=other))
     corrected_at = answered_at + timedelta(days=random.randint(1, 4), minutes=random.randint(1, 600))

@@ -1,4 +1,4 @@
-"""The words of the example's tickets: what each team is written to about, and how pressing people make it."""
+"""Words: the templates, cues and slots of the example's tickets."""
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "billing": (
@@ -98,7 +98,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "Before we buy we would like a demo and a quote: {count} of the {product} for {place}.",
     ),
 }
-"""Ten problems a team; the last two of each stand in the eval set alone."""
+"""Ten templates per team; the last two are used only in the eval set."""
 
 UNSEEN_TEMPLATES = 2
 

@@ -22,7 +22,7 @@ def damaged(kind: str, count: int = 60) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", faults.DAMAGES)
-def test_a_fault_has_the_outcome_that_is_expected(kind: str):
+def test_fault_has_its_expected_outcome(kind: str):
     _, outcome, rule = faults.DAMAGES[kind]
     for text in damaged(kind):
         clean = clean_text(text, make_checks(max_characters=2000))
@@ -31,14 +31,14 @@ def test_a_fault_has_the_outcome_that_is_expected(kind: str):
         assert found == (outcome, rule)
 
 
-def test_an_oversized_text_is_a_log_without_secrets():
+def test_oversized_text_has_no_secrets():
     for text in damaged("oversized_text", 20):
         assert 3_000 <= len(text) <= 21_000
         assert not find_secrets(text)
         assert not find_injections(text)
 
 
-def test_a_broken_encoding_can_be_undone():
+def test_broken_encoding_can_be_repaired():
     restored = {ftfy.fix_encoding(text) for text in damaged("broken_encoding")}
 
     assert restored == {
@@ -48,7 +48,7 @@ def test_a_broken_encoding_can_be_undone():
     }
 
 
-def test_personal_data_comes_in_four_kinds():
+def test_personal_data_has_four_kinds():
     kinds = [[span.kind for span in find_pii(text)] for text in damaged("pii")]
 
     assert {tuple(found) for found in kinds} == {
@@ -56,7 +56,7 @@ def test_personal_data_comes_in_four_kinds():
     }  # fmt: skip
 
 
-def test_account_and_card_numbers_have_right_check_digits():
+def test_numbers_have_valid_check_digits():
     numbers = [re.sub(r"\D", "", text) for text in damaged("pii")]
     accounts = [number for number in numbers if len(number) == 20]
     cards = [number for number in numbers if len(number) == 16]
@@ -71,21 +71,21 @@ def luhn(number: str) -> int:
     return sum(sum(map(int, str(int(digit) * (2 - at % 2)))) for at, digit in enumerate(number))
 
 
-def test_secrets_come_in_five_kinds():
+def test_secrets_have_five_kinds():
     kinds = {span.kind for text in damaged("secret") for span in find_secrets(text)}
 
     assert kinds >= {"aws_access_key", "github_token", "assigned_secret", "private_key"}
     assert kinds & {"jwt", "bearer_token"}
 
 
-def test_injections_are_worded_in_many_ways():
+def test_injections_have_many_phrasings():
     orders = [faults.prompt_injection(make_random(number), f"Ticket {number}:") for number in range(300)]
 
     assert len({order.split(": ", 1)[1] for order in orders}) > 60
     assert all(find_injections(order) for order in orders)
 
 
-def test_a_near_copy_doubles_one_letter():
+def test_near_copy_doubles_one_letter():
     copies = {faults.near_copy(make_random(number), "We wait for the blue parcel.") for number in range(50)}
 
     assert copies == {"We waitt for the blue parcel.", "We wait for the bluee parcel."}

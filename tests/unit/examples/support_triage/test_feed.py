@@ -53,7 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-def test_a_second_feed_writes_nothing(url: str):
+def test_second_feed_writes_nothing(url: str):
     first = fill(url)
     before = read_all(url)
 
@@ -63,7 +63,7 @@ def test_a_second_feed_writes_nothing(url: str):
     assert read_all(url) == before
 
 
-def test_days_one_by_one_give_the_same_rows(url: str, whole: str):
+def test_single_days_give_same_rows(url: str, whole: str):
     for day in range(1, 13):
         fill(url, last_day=november(day))
 
@@ -72,7 +72,7 @@ def test_days_one_by_one_give_the_same_rows(url: str, whole: str):
 
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=4))
-def test_days_in_any_order_give_the_same_rows(tmp_path_factory: pytest.TempPathFactory, whole: str, ends: list[int]):
+def test_order_of_days_is_irrelevant(tmp_path_factory: pytest.TempPathFactory, whole: str, ends: list[int]):
     url = f"sqlite:///{tmp_path_factory.mktemp('feed')}/parts.db"
     for end in [*ends, 12]:
         fill(url, last_day=november(end))
@@ -80,7 +80,7 @@ def test_days_in_any_order_give_the_same_rows(tmp_path_factory: pytest.TempPathF
     assert read_all(url) == read_all(whole)
 
 
-def test_a_history_that_begins_later_each_night_gives_the_same_rows(url: str, whole: str):
+def test_moving_window_gives_same_rows(url: str, whole: str):
     fill(url, last_day=november(9))
     for night in (10, 11, 12):
         fill(url, first_day=november(night - 9), last_day=november(night))
@@ -88,7 +88,7 @@ def test_a_history_that_begins_later_each_night_gives_the_same_rows(url: str, wh
     assert read_all(url) == read_all(whole)
 
 
-def test_another_process_gives_the_same_rows(url: str, whole: str):
+def test_second_process_gives_same_rows(url: str, whole: str):
     command = ["-m", "nightloom.examples.support_triage", "--url", url, "--seed", "20", "--tickets-per-day", "10"]
     span = ["--until", "2026-11-10", "--days", "9", "--ahead", "2"]
     done = subprocess.run(
@@ -100,7 +100,7 @@ def test_another_process_gives_the_same_rows(url: str, whole: str):
     assert read_all(url) == read_all(whole)
 
 
-def test_a_past_cut_stays_as_it_was(url: str):
+def test_past_cut_stays_unchanged(url: str):
     cut = "SELECT * FROM ticket_history WHERE updated_at < '2026-11-09' ORDER BY ticket_id, updated_at"
     fill(url, last_day=november(8))
     before = read(url, cut)
@@ -110,7 +110,7 @@ def test_a_past_cut_stays_as_it_was(url: str):
     assert len(read(url, "SELECT * FROM ticket_history")) > len(before) > 100
 
 
-def test_tickets_before_the_first_day_do_not_exist(url: str):
+def test_no_ticket_precedes_first_day(url: str):
     fill(url, first_day=november(5))
 
     assert read(url, "SELECT min(date(created_at)), max(date(updated_at)) FROM ticket_history") == [
@@ -132,7 +132,7 @@ def test_gold_has_its_slices(whole: str):
     ]
 
 
-def test_gold_is_near_to_no_ticket(whole: str, relate: Relate):
+def test_gold_has_no_near_duplicate(whole: str, relate: Relate):
     gold = [comparable(str(text)) for (text,) in read(whole, "SELECT text FROM gold_tickets")]
     history = read(whole, "SELECT text FROM ticket_history WHERE status = 'open'")
     tickets = [comparable(str(text)) for (text,) in history]
@@ -140,15 +140,15 @@ def test_gold_is_near_to_no_ticket(whole: str, relate: Relate):
     assert relate(tickets, gold).items.is_empty()
 
 
-def test_another_seed_is_refused_before_anything_is_written(url: str):
+def test_different_seed_is_refused(url: str):
     fill(url)
     before = read_all(url)
 
-    with pytest.raises(InputError, match="holds other tickets than seed 21 makes"):
+    with pytest.raises(InputError, match="holds the tickets of a seed other than 21"):
         fill(url, seed=21)
     assert read_all(url) == before
 
 
-def test_a_database_that_is_not_there_is_a_fault(tmp_path: Path):
+def test_missing_database_is_an_error(tmp_path: Path):
     with pytest.raises(SourceError, match=r"ticket system cannot be written .*unable to open database file"):
         fill(f"sqlite:///{tmp_path}/no/folder/tickets.db")

@@ -15,20 +15,20 @@ from nightloom.scanners.clean import CleanText, clean_text
 from tests.factories.checks import make_checks
 
 
-def test_every_team_keeps_a_fifth_of_its_templates_apart():
+def test_every_team_has_unseen_templates():
     assert TEAMS == ("billing", "shipping", "returns", "account", "technical", "security", "subscriptions", "sales")
     assert {len(templates) for templates in TEMPLATES.values()} == {10}
     assert UNSEEN_TEMPLATES == 2
 
 
-def test_no_template_has_a_slot_of_its_own():
+def test_templates_share_their_slots():
     slots = {slot for templates in TEMPLATES.values() for text in templates for slot in re.findall(r"{(\w+)}", text)}
 
     assert slots == {"order", "amount", "amount2", "count", "day", "product", "place", "plan"}
     assert {"product", "place", "plan"} <= SLOTS.keys()
 
 
-def test_a_seed_writes_the_same_text_on_every_machine():
+def test_seed_determines_the_text():
     problem = write_problem(make_random("example", 20))
 
     assert problem.text == (
@@ -47,19 +47,19 @@ def test_a_seed_writes_the_same_text_on_every_machine():
     ],
     ids=lambda value: getattr(value, "team", ""),
 )
-def test_the_reply_follows_from_team_and_urgency(answer: Answer, reply: str):
+def test_reply_follows_from_the_answer(answer: Answer, reply: str):
     assert answer.reply == reply
 
 
 @given(st.integers(), st.booleans())
-def test_a_sound_text_passes_every_scanner_as_it_is(seed: int, unseen: bool):
+def test_clean_text_passes_every_scanner(seed: int, unseen: bool):
     text = write_problem(make_random(seed), unseen=unseen).text
 
     assert clean_text(text, make_checks(max_characters=400)) == CleanText(text)
 
 
 @given(st.integers(), st.booleans())
-def test_a_sound_text_is_plain_english(seed: int, unseen: bool):
+def test_clean_text_is_plain_english(seed: int, unseen: bool):
     text = write_problem(make_random(seed), unseen=unseen).text
 
     assert 60 <= len(text) <= 400
@@ -67,7 +67,7 @@ def test_a_sound_text_is_plain_english(seed: int, unseen: bool):
     assert not re.search(r"\s\s|^\s|\s$|[{}@]|[0-9]{6}|://", text)
 
 
-def test_unseen_templates_never_stand_in_a_ticket():
+def test_tickets_use_no_unseen_template():
     unseen = [_as_pattern(text) for templates in TEMPLATES.values() for text in templates[-UNSEEN_TEMPLATES:]]
     days = [date(2026, 10, 1) + timedelta(days=offset) for offset in range(20)]
     texts = [save.text for day in days for save in born_on(20, day, 100)[0]]

@@ -56,7 +56,7 @@ def month() -> Month:
 
 @settings(max_examples=30, deadline=None)
 @given(seeds, days)
-def test_a_day_follows_from_seed_and_date_alone(seed: int, day: date):
+def test_day_depends_on_seed_and_date(seed: int, day: date):
     first = born_on(seed, day, 15)
     born_on.cache_clear()
 
@@ -65,7 +65,7 @@ def test_a_day_follows_from_seed_and_date_alone(seed: int, day: date):
 
 @settings(max_examples=30, deadline=None)
 @given(seeds, days)
-def test_a_ticket_is_open_then_answered_then_perhaps_corrected(seed: int, day: date):
+def test_ticket_is_open_before_its_answer(seed: int, day: date):
     for life in by_ticket(born_on(seed, day, 15)[0]).values():
         assert [save.status for save in life] == ["open", "answered", "corrected"][: len(life)]
         assert [save.answer is None for save in life] == [True, False, False][: len(life)]
@@ -74,7 +74,7 @@ def test_a_ticket_is_open_then_answered_then_perhaps_corrected(seed: int, day: d
 
 @settings(max_examples=30, deadline=None)
 @given(seeds, days)
-def test_answers_come_one_to_three_nights_later_and_corrections_up_to_five_days_after(seed: int, day: date):
+def test_answers_and_corrections_come_in_time(seed: int, day: date):
     for opened, *later in by_ticket(born_on(seed, day, 15)[0]).values():
         nights = [(save.updated_at.date() - day).days for save in later]
 
@@ -84,7 +84,7 @@ def test_answers_come_one_to_three_nights_later_and_corrections_up_to_five_days_
         assert all(nights[0] < night <= min(nights[0] + 5, LATEST_SAVE_DAYS) for night in nights[1:])
 
 
-def test_a_month_has_the_expected_shares(month: Month):
+def test_month_has_expected_shares(month: Month):
     lengths = Counter(len(life) for life in month.lives.values())
     tickets = len(month.lives)
     answered = lengths[2] + lengths[3]
@@ -106,7 +106,7 @@ def test_weekends_are_quieter():
     assert 80 <= saturday <= 90
 
 
-def test_a_planted_ticket_has_one_fault_and_one_answer(month: Month):
+def test_planted_ticket_has_one_fault(month: Month):
     ids = [fault.ticket_id for fault in month.faults]
 
     assert len(ids) == len(set(ids)) > 300
@@ -114,7 +114,7 @@ def test_a_planted_ticket_has_one_fault_and_one_answer(month: Month):
 
 
 @pytest.mark.parametrize("kind", ["exact_duplicate", "near_duplicate", "contradicting_label"])
-def test_a_twin_is_answered_after_the_first_on_the_same_day(kind: str, month: Month):
+def test_twin_is_answered_after_the_first(kind: str, month: Month):
     pairs = month.twins(kind)
 
     assert len(pairs) > 10
@@ -124,12 +124,12 @@ def test_a_twin_is_answered_after_the_first_on_the_same_day(kind: str, month: Mo
         assert answered.updated_at.date() == twin_answered.updated_at.date()
 
 
-def test_an_exact_duplicate_repeats_text_and_answer(month: Month):
+def test_exact_duplicate_repeats_text_and_answer(month: Month):
     for (_, first), (_, twin) in month.twins("exact_duplicate"):
         assert (twin.text, twin.answer) == (first.text, first.answer)
 
 
-def test_a_near_duplicate_is_close_and_not_the_same(month: Month):
+def test_near_duplicate_is_close_but_different(month: Month):
     for (_, first), (_, twin) in month.twins("near_duplicate"):
         one, other = comparable(first.text), comparable(twin.text)
 
@@ -148,7 +148,7 @@ def test_contradicting_twins_are_both_planted(month: Month):
         assert twin.answer.team != first.answer.team
 
 
-def test_sound_tickets_are_no_near_duplicates(month: Month, relate: Relate):
+def test_clean_tickets_are_no_near_duplicates(month: Month, relate: Relate):
     planted = {fault.ticket_id for fault in month.faults if fault.kind != "wrong_label"}
     texts = [comparable(life[0].text) for ticket_id, life in month.lives.items() if ticket_id not in planted]
 

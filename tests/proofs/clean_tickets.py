@@ -1,4 +1,4 @@
-"""Sound tickets for the proofs: what people write to a support desk, and what in it looks like a fault and is none."""
+"""Clean tickets for the proofs: what people write to a support desk, with near misses that only look like a fault."""
 
 import uuid
 from collections.abc import Callable
@@ -195,4 +195,4 @@ NEAR_MISSES: dict[str, Phrase] = {
         "👩\u200d👩\u200d👧 happy family", "🏳️\u200d🌈 flag", "👍🏽 great", "❤️ it", "1️⃣ first", "🇩🇪 delivery", "می\u200cخواهم", "क्\u200dष", "👨\u200d💻 busy"
     ),
 }  # fmt: skip
-"""What looks like a fault and must stay as it is, by what it is."""
+"""Kind of near miss → phrases that look like a fault and must stay unchanged."""
