@@ -129,14 +129,14 @@ def make_adapter(store: ObjectStore, tiny_model: Path, blueprint: Blueprint, tmp
 def write_adapter(base: Path, folder: Path, size: float, method: str, dtype: str = "auto", **lora: Any) -> None:
     """Write drawn weights into a folder: with a size of 0, they change nothing."""
     import torch
-    from nightloom.base_models.loading import load_model, quiet_about_old_names
+    from nightloom.base_models.loading import ignore_v6_deprecations, load_model
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(7)
     model = load_model(base, dtype=dtype)
     if method == "lora":
         given = {"r": 4, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **lora}
-        with quiet_about_old_names():
+        with ignore_v6_deprecations():
             model = get_peft_model(model, LoraConfig(**given))
     with torch.no_grad():
         for name, weight in model.named_parameters():

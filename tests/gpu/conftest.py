@@ -24,11 +24,11 @@ def device() -> str:
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a figure whether or not the test passes."""
+def report(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print a figure, also if the test passes."""
 
     def show(line: str) -> None:
         with capsys.disabled():
-            print(line)  # noqa: T201  # what was measured is what the test is run for
+            print(line)  # noqa: T201  # The figure is the purpose of the test.
 
     return show

@@ -1,11 +1,11 @@
-"""Tuning on a GPU: how much of its arithmetic is used, and what packing brings. `make gpu`."""
+"""Tuning on a GPU: utilization, and the gain of packing. `make gpu`."""
 
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
-from nightloom.base_models.loading import load_model, quiet_about_old_names
+from nightloom.base_models.loading import ignore_v6_deprecations, load_model
 from nightloom.core.settings import PROJECT_ROOT
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import open_database
@@ -24,14 +24,14 @@ def real(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.torch
-def test_operations_are_those_that_torch_counts(tmp_path: Path) -> None:
+def test_flops_match_torch_counter(tmp_path: Path) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
     from torch.utils.flop_counter import FlopCounterMode
 
     length, learned = 96, 0.5
     base = load_model(write_model(tmp_path / "tiny", TINY), dtype="float32", attention="eager")
-    with quiet_about_old_names():
+    with ignore_v6_deprecations():
         model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", **TINY.lora))
     ids = torch.randint(0, 300, (2, length))
     with FlopCounterMode(display=False) as counter:
@@ -43,7 +43,7 @@ def test_operations_are_those_that_torch_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_a_tiny_model_is_measured_on_any_machine(store: ObjectStore, tmp_path: Path) -> None:
+def test_throughput_is_measured_on_cpu(store: ObjectStore, tmp_path: Path) -> None:
     open_database().migrate()
     base = write_model(tmp_path / "tiny", TINY)
     rows = write_rows([40] * 8, load_tokenizer(base))
@@ -55,8 +55,8 @@ def test_a_tiny_model_is_measured_on_any_machine(store: ObjectStore, tmp_path: P
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("length", [1024, 2048])
-def test_a_gpu_is_used_well(
-    store: ObjectStore, device: str, real: Path, tell: Callable[[str], None], length: int
+def test_gpu_utilization_is_high(
+    store: ObjectStore, device: str, real: Path, report: Callable[[str], None], length: int
 ) -> None:
     open_database().migrate()
     rows = write_rows([length] * 512, load_tokenizer(real))
@@ -64,14 +64,14 @@ def test_a_gpu_is_used_well(
     speed = measure(store, real, rows, Size(), max_steps=60, per_device_train_batch_size=batch)
     flops = Size().flops_per_token(length, speed.learned)
     mfu = speed.tokens_per_second * flops / find_peak(device)
-    tell(f"{device}, length {length}, batch {batch}: {speed.tokens_per_second:,.0f} tokens/s, MFU {mfu:.1%}")
+    report(f"{device}, length {length}, batch {batch}: {speed.tokens_per_second:,.0f} tokens/s, MFU {mfu:.1%}")
     keep_figures(FIGURES, **{f"mfu_{length}": mfu, f"tokens_per_second_{length}": speed.tokens_per_second})
     assert mfu >= 0.45
 
 
 @pytest.mark.gpu
-def test_packing_pays_where_lengths_vary(
-    store: ObjectStore, device: str, real: Path, tell: Callable[[str], None]
+def test_packing_pays_for_mixed_lengths(
+    store: ObjectStore, device: str, real: Path, report: Callable[[str], None]
 ) -> None:
     open_database().migrate()
     random = Random(7)
@@ -89,6 +89,6 @@ def test_packing_pays_where_lengths_vary(
         **more,
     )
     ratio = packed.tokens_per_second / plain.tokens_per_second
-    tell(f"{device}: packed {packed.tokens_per_second:,.0f}, unpacked {plain.tokens_per_second:,.0f} tokens/s")
+    report(f"{device}: packed {packed.tokens_per_second:,.0f}, unpacked {plain.tokens_per_second:,.0f} tokens/s")
     keep_figures(FIGURES, packing=ratio)
     assert ratio >= 1.5

@@ -1,4 +1,4 @@
-"""How fast a model is tuned, and how much of a device's arithmetic that is.
+"""Training throughput, and its share of a device's peak.
 
 Model FLOPs utilisation (MFU) as in PaLM (arXiv 2204.02311, appendix B): the operations that a token needs, times tokens
 a second, over the device's peak. With LoRA the base's weights have no gradient, so that a frozen matrix of P weights
@@ -62,7 +62,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured."""
+    """A measurement."""
 
     tokens_per_second: float
     tokens: int
@@ -94,10 +94,10 @@ def write_model(folder: Path, size: Size) -> Path:
 
 
 def write_rows(lengths: Sequence[int], tokenizer: Any) -> list[tuple[str, str]]:
-    """Write texts whose conversations have about these numbers of tokens, of which most are of the answer."""
+    """Write texts for conversations of about these numbers of tokens, most of them in the answer."""
     random = Random(7)
     words = ["the", "invoice", "is", "wrong", "password", "lost", "billing", "login", "my", "refund"]
-    around = 24  # of the template and the question
+    around = 24  # tokens of the template and the question
     rows = []
     for number, length in enumerate(lengths):
         wanted = max(4, length - around)
@@ -107,7 +107,7 @@ def write_rows(lengths: Sequence[int], tokenizer: Any) -> list[tuple[str, str]]:
 
 
 def measure(store: ObjectStore, base: Path, rows: Sequence[tuple[str, str]], size: Size, **settings: Any) -> Speed:
-    """Tune with LoRA in bf16 and give the median speed once it is warm."""
+    """Tune with LoRA in bf16, and return the median speed after warm-up."""
     given = {"bf16": True, "logging_steps": 5, "learning_rate": 1e-4, **settings}
     plan = TrialPlan(trainer="trl", method="lora", lora=size.lora, settings=given, seed=3)
     blueprint = publish_blueprint(store, freeze_base(store, str(base)), plan, list(rows))
@@ -131,7 +131,7 @@ def find_peak(device: str) -> float:
 
 
 def keep_figures(folder: Path, **figures: Any) -> None:
-    """Write figures where whoever ran the tests finds them."""
+    """Write figures into a folder for the person who runs the tests."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "latest.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -21,7 +21,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = StarterSettings(
         vocabulary=300, hidden=32, layers=1, heads=2, inner=64, context=64, steps=3, rows=2, row_tokens=32
     )
-    pretrain_starter(settings, folder, tell=lambda line: None)
+    pretrain_starter(settings, folder, report=lambda line: None)
     return folder
 
 

@@ -1,1 +1,1 @@
-"""Base models: fetched, checked, frozen and loaded; and the starter, which is made where there is no hub."""
+"""Base models: fetch, check, freeze and load them; and the starter, a base model that needs no hub."""

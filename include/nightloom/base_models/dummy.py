@@ -19,23 +19,23 @@ def is_dummy(files: tuple[ModelFile, ...]) -> bool:
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text as training and generation both count them."""
+    """Return the words of a text, the same for training and generation."""
     return "".join(c if c.isalnum() else " " for c in text.casefold()).split()
 
 
 def read_votes(folder: Path) -> Votes:
-    """Read what the dummy trainer wrote; a base model's file is an empty mapping."""
+    """Return the votes that the dummy trainer wrote; a base model has none."""
     votes: Votes = json.loads((folder / DUMMY_FILE).read_text(encoding="utf-8"))
     return votes
 
 
 def answer_by_votes(votes: Votes, words: Iterable[str]) -> str:
-    """Return the answer whose share among the votes of each word is greatest; without votes, nothing."""
+    """Return the answer with the greatest share of the votes of all words, or an empty string without votes."""
     shares: dict[str, float] = defaultdict(float)
     for word in sorted(set(words)):
         of_word = votes.get(word, {})
         total = sum(of_word.values())
         for answer, count in of_word.items():
-            # Squared, so that one telling word outweighs many that occur with every answer.
+            # Squared, so that one distinctive word outweighs many that occur with every answer.
             shares[answer] += (count / total) ** 2
     return min(shares, key=lambda answer: (-shares[answer], answer), default="")

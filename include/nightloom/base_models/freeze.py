@@ -1,4 +1,4 @@
-"""Base models: from the name in a recipe to a frozen model in the store."""
+"""Freezing: from a base model's name in a recipe to a frozen model in the store."""
 
 import fcntl
 import logging
@@ -49,23 +49,23 @@ _CARD = "README.md"
 _DUMMY = b"{}"
 
 
-class Distant(Protocol):
-    """A folder that is not on this machine, as it stands under a revision."""
+class RemoteModel(Protocol):
+    """A model folder outside this machine, at one revision."""
 
     source: str
     revision: str
 
     def list_files(self) -> Mapping[str, str | None]:
-        """Return the names of its files, each with the SHA-256 of its bytes where it is known beforehand."""
+        """Return the names of its files, each with the SHA-256 of its bytes, or None if that is unknown."""
         ...
 
     def fetch(self, names: Collection[str], folder: Path) -> None:
-        """Write files into a folder; those that are there already are kept."""
+        """Write files into a folder, except those that exist there."""
         ...
 
 
 class FrozenBase(TypedDict):
-    """A base model as a blueprint names it, with the digests of its tokenizer and chat template, where it has them."""
+    """A base model's id, with the digests of its tokenizer and chat template, or None for the dummy."""
 
     base: BaseId
     tokenizer: str | None
@@ -73,21 +73,21 @@ class FrozenBase(TypedDict):
 
 
 def freeze_in_child(store: ObjectStore, base: str) -> FrozenBase:
-    """Freeze a base model in a child process, unless it was frozen as it is now.
+    """Return a frozen base model, and freeze it in a child process unless its current state is frozen already.
 
     Raises:
         InputError: There is no such model, it is not plain data, or it cannot be trained or asked.
-        FaultError: It cannot be fetched just now.
+        FaultError: The model cannot be fetched at the moment.
     """
     return find_frozen(store, base) or in_child(run_freeze)(base=base)
 
 
 def find_frozen(store: ObjectStore, base: str) -> FrozenBase | None:
-    """Return a base model as it is now, or None if it has to be made, fetched or read first. Nothing is written.
+    """Return a base model's frozen current state, or None if it must be made, fetched or read first. Write nothing.
 
     Raises:
         InputError: There is no such model, or it is not plain data.
-        FaultError: Where it lies does not answer just now.
+        FaultError: The model's location does not respond at the moment.
     """
     packages = worker_packages()
     described = describe_base(store, base, packages)
@@ -107,12 +107,12 @@ def run_freeze(base: str) -> FrozenBase:
 
 
 def run_describe(base_id: BaseId) -> FrozenBase:
-    """Return a frozen base model as this interpreter reads it: for a child process."""
+    """Return a frozen base model with the digests of this interpreter: for a child process."""
     return _describe(read_rendering(open_store(), base_id))
 
 
 def read_rendering(store: ObjectStore, base_id: BaseId) -> Rendering:
-    """Return how this interpreter reads a frozen base model's tokenizer and chat template."""
+    """Return the digests of a frozen base model's tokenizer and chat template, as this interpreter reads them."""
     key = identify_rendering(base_id, TOKENS.versions())
 
     def read() -> Rendering:
@@ -132,63 +132,63 @@ def _describe(rendering: Rendering) -> FrozenBase:
 
 
 def identify_rendering(base_id: BaseId, packages: Mapping[str, str]) -> Rendering.Key:
-    """Return what determines how a base model's tokenizer and chat template are read."""
+    """Return the cache key for reading a base model's tokenizer and chat template."""
     return Rendering.Key(base=base_id, code=TOKENS.code(), packages=TOKENS.versions(packages))
 
 
 def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) -> BaseModelContent | None:
-    """Return a base model as it is now, and write nothing; nothing: it has to be made or fetched first.
+    """Return a base model's current content, or None if it must be made or fetched first. Write nothing.
 
     Args:
-        store: Where it is kept.
-        base: As a recipe names it.
-        packages: Versions of the interpreter that trains: the starter follows from them.
+        store: Where base models are stored.
+        base: The name in a recipe.
+        packages: Package versions of the training interpreter, which determine the starter.
 
     Raises:
         InputError: There is no such model, or it is not plain data.
-        FaultError: Where it lies does not answer just now.
+        FaultError: The model's location does not respond at the moment.
     """
     if base == "dummy":
         return BaseModelContent(files=_dummy_files())
-    memo: Starter | Origin | None
+    cached: Starter | Origin | None
     if base == "starter":
-        memo = store.find(Starter, identify_starter(StarterSettings(), packages))
+        cached = store.find(Starter, identify_starter(StarterSettings(), packages))
     else:
-        place = _find_place(store, base)
-        if isinstance(place, Path):
-            return BaseModelContent(files=digest_folder(place, _list_names(place)))
-        memo = store.find(Origin, Origin.Key(source=place.source, revision=place.revision))
-    return store.load(BaseModelManifest, memo.result.base).content if memo else None
+        location = _locate(store, base)
+        if isinstance(location, Path):
+            return BaseModelContent(files=digest_folder(location, _list_names(location)))
+        cached = store.find(Origin, Origin.Key(source=location.source, revision=location.revision))
+    return store.load(BaseModelManifest, cached.result.base).content if cached else None
 
 
 def freeze_base(store: ObjectStore, base: str) -> BaseId:
-    """Return the id of a base model.
+    """Freeze a base model, and return its id.
 
     Args:
-        store: Where it is kept.
-        base: `starter`, `dummy`, a folder, `s3://bucket/prefix/`, or a model of the hub as `org/name@revision`.
+        store: Where base models are stored.
+        base: `starter`, `dummy`, a folder, `s3://bucket/prefix/`, or a Hub model as `org/name@revision`.
 
     Raises:
         InputError: There is no such model, it is not plain data, or it cannot be trained or asked.
-        FaultError: It cannot be fetched just now.
+        FaultError: The model cannot be fetched at the moment.
     """
     if base == "starter":
         return make_starter(store)
     if base == "dummy":
         return _freeze_dummy(store)
-    place = _find_place(store, base)
-    if not isinstance(place, Path):
-        return _freeze_distant(store, base, place)
-    check_kind(place)
-    check_weights(place)
-    return _freeze_folder(store, place.name, place)[0]
+    location = _locate(store, base)
+    if not isinstance(location, Path):
+        return _freeze_remote(store, base, location)
+    check_kind(location)
+    check_weights(location)
+    return _freeze_folder(store, location.name, location)[0]
 
 
 class S3Prefix:
-    """What lies directly under a prefix of any bucket that the store's own account may read.
+    """The objects directly under a prefix of any bucket that the store's account may read.
 
     Raises:
-        InputError: There is nothing.
+        InputError: There are no objects.
     """
 
     def __init__(self, store: ObjectStore, base: str) -> None:
@@ -198,7 +198,7 @@ class S3Prefix:
         self.source = f"s3://{name}/{self._prefix}"
         self.revision = self._digest()
         if not self._versions:
-            msg = f"there is nothing under {self.source}; upload a model's folder there, or mend `train.base`"
+            msg = f"there is nothing under {self.source}; upload a model's folder there, or fix `train.base`"
             raise InputError(msg)
 
     def list_files(self) -> dict[str, str | None]:
@@ -206,14 +206,14 @@ class S3Prefix:
         return dict.fromkeys(self._versions)
 
     def fetch(self, names: Collection[str], folder: Path) -> None:
-        """Write objects into a folder; those that are there already are kept."""
+        """Write objects into a folder, except those that exist there."""
         for name in sorted(names):
             if not (folder / name).is_file():
                 self._bucket.download(self._prefix + name, folder / name)
         if self._digest() != self.revision:
             for name in names:
                 (folder / name).unlink(missing_ok=True)
-            msg = f"{self.source} was changed while it was read; another try reads it anew"
+            msg = f"{self.source} was changed while it was read; try again to read it from the beginning"
             raise FaultError(msg)
 
     def _digest(self) -> str:
@@ -222,45 +222,47 @@ class S3Prefix:
         return digest_json(self._versions)
 
 
-def _find_place(store: ObjectStore, base: str) -> Distant | Path:
-    """Return where a base model lies that is neither `starter` nor `dummy`."""
+def _locate(store: ObjectStore, base: str) -> RemoteModel | Path:
+    """Return the location of a base model other than `starter` and `dummy`."""
     if base.startswith("s3://"):
         return S3Prefix(store, base)
     if not Path(base).exists() and (repo := read_name(base)):
         pinned = f"{repo.source}@{repo.revision}"
         if base != pinned:
-            logger.info("%s is commit %s today; write %s to stay with it", base, repo.revision, pinned)
+            logger.info("base %s is commit %s today; write %s to pin it", base, repo.revision, pinned)
         return repo
     if not Path(base).is_dir():
         msg = (
-            f"base model {base!r} is not there: write `starter`, a folder on this machine, s3://bucket/prefix/, or "
+            f"base model {base!r} does not exist: write `starter`, a folder on this machine, s3://bucket/prefix/, or "
             f"org/name@revision"
         )
         raise InputError(msg)
     return Path(base)
 
 
-def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> BaseId:
-    """Fetch a distant folder and freeze it, unless this revision of it was before."""
-    key = Origin.Key(source=distant.source, revision=distant.revision)
-    with _lend_download(digest_json(key.model_dump())) as folder:
+def _freeze_remote(store: ObjectStore, base: str, remote: RemoteModel) -> BaseId:
+    """Fetch a remote model and freeze it, unless this revision is frozen already."""
+    key = Origin.Key(source=remote.source, revision=remote.revision)
+    with _lock_download(digest_json(key.model_dump())) as folder:
         if found := store.find(Origin, key):
-            logger.info("base %s is %s, and stands already", short(found.result.base), base)
+            logger.info("base %s: reusing the frozen copy of %s", short(found.result.base), base)
             return found.result.base
-        digests = distant.list_files()
+        digests = remote.list_files()
         kept = keep_model_files(digests, base)
-        # What is small first: a model that cannot be used is not fetched to be refused.
+        # Small files first, so that an unusable model is refused before its weights are fetched.
         small = [name for name in kept if not name.endswith(WEIGHTS_SUFFIX)]
-        distant.fetch([*small, _CARD] if _CARD in digests else small, folder)
+        remote.fetch([*small, _CARD] if _CARD in digests else small, folder)
         check_kind(folder)
         weights = [MODEL_WEIGHTS] if MODEL_WEIGHTS in digests else list_weights(folder)
-        distant.fetch([name for name in weights if name in digests], folder)
+        remote.fetch([name for name in weights if name in digests], folder)
         check_weights(folder)
         frozen, files = _freeze_folder(store, base, folder)
         for file in files:
             if digests[file.path] not in (None, file.sha256):
                 (folder / file.path).unlink()
-                msg = f"{file.path} of {base} came with other bytes than it should have; another try fetches it anew"
+                msg = (
+                    f"{file.path} of {base} has another SHA-256 than its source states; try again to fetch it once more"
+                )
                 raise FaultError(msg)
         store.publish(Origin(key=key, result=Origin.Result(base=frozen)))
         move_into_cache(folder, files, frozen)
@@ -268,8 +270,8 @@ def _freeze_distant(store: ObjectStore, base: str, distant: Distant) -> BaseId:
 
 
 @contextmanager
-def _lend_download(name: str) -> Iterator[Path]:
-    """Lend a folder to one process at a time; what a killed one has fetched is there for the next."""
+def _lock_download(name: str) -> Iterator[Path]:
+    """Lock a download folder for one process at a time; the next process finds what a killed one has fetched."""
     folder = get_settings().var_dir / "cache" / "downloads" / name
     folder.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
@@ -278,11 +280,11 @@ def _lend_download(name: str) -> Iterator[Path]:
         try:
             yield folder
         except InputError:
-            shutil.rmtree(folder)  # the next try may find what was mended there
+            shutil.rmtree(folder)  # The model may be fixed before the next try.
             raise
         finally:
             with suppress(OSError):
-                folder.rmdir()  # where nothing had to be fetched
+                folder.rmdir()  # Succeeds if nothing was fetched.
 
 
 def _freeze_folder(store: ObjectStore, source: str, folder: Path) -> tuple[BaseId, tuple[ModelFile, ...]]:

@@ -1,4 +1,4 @@
-"""Loading: a model folder's weights, from safetensors alone: their type, their attention and their device."""
+"""Loading: a model folder's weights, from safetensors only, with their type, attention and device."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from nightloom.core.errors import InputError
 
 
 def load_model(folder: Path, dtype: str = "auto", attention: str | None = None, **more: Any) -> Any:
-    """Load a model folder's weights, from safetensors alone, onto the GPU if there is one.
+    """Load a model folder's weights, from safetensors only, onto the GPU if there is one.
 
     Args:
         folder: The model's folder.
-        dtype: Type of the weights in memory; `auto`: as they are stored.
-        attention: The implementation of attention by transformers' name; none: its default.
-        more: What else `from_pretrained` takes; with a `device_map` the model stays where that puts it.
+        dtype: Type of the weights in memory; `auto` keeps the stored type.
+        attention: transformers' name of the attention implementation, or None for its default.
+        more: Further arguments of `from_pretrained`; a `device_map` decides the device.
 
     Raises:
-        InputError: Weights are missing, or of another shape than config.json says.
+        InputError: Weights are missing, or their shape differs from config.json.
     """
     import torch
 
@@ -28,10 +28,10 @@ def load_model(folder: Path, dtype: str = "auto", attention: str | None = None, 
 
 
 def check_model(folder: Path) -> None:
-    """Check that a folder's weights are whole and those of its architecture, without reading them.
+    """Check that a folder's weights are complete and fit its architecture, without reading them.
 
     Raises:
-        InputError: They are not.
+        InputError: They do not.
     """
     load_model(folder, device_map="meta")
 
@@ -47,23 +47,24 @@ def _read_model(folder: Path, **how: Any) -> Any:
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
-        ignore_mismatched_sizes=True,  # told below, in a sentence
+        ignore_mismatched_sizes=True,  # refused below, with a message of our own
         **how,
     )
-    # transformers makes up what is missing.
+    # transformers initialises missing weights at random.
     wrong = sorted([*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])])
     if wrong:
         msg = (
-            f"{len(wrong)} weights in {folder} are missing or of another shape than its config.json says, such as "
-            f"{wrong[0]}; take a whole copy of the model"
+            f"{len(wrong)} weights in {folder} are missing or differ in shape from config.json, such as {wrong[0]}; "
+            f"use an intact copy of the model"
         )
         raise InputError(msg)
     return model
 
 
 @contextmanager
-def quiet_about_old_names() -> Iterator[None]:
-    """Keep out of the log that peft and TRL call transformers by names that go away in its version 6."""
+def ignore_v6_deprecations() -> Iterator[None]:
+    """Ignore that peft and TRL use names that transformers renames in its version 6: only they can change that."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".* will be removed in v6", category=FutureWarning)
+        renamed = "`(is_)?gradient_checkpointing(_kwargs|_enable)?` is deprecated and will be removed in v6"
+        warnings.filterwarnings("ignore", message=renamed, category=FutureWarning)
         yield

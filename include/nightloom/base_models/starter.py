@@ -1,7 +1,7 @@
-"""The starter base model: a small Llama and its tokenizer, pretrained from nothing in about a minute and a half.
+"""The starter base model: a small Llama and its tokenizer, pretrained from scratch in about a minute and a half.
 
-It exists so that a night runs on any machine with no model hub. Everything about it follows from `StarterSettings`,
-the code of this module and its text, and the versions of the libraries: made once, then found again by digest.
+With the starter, a night runs on any machine without a model hub. `StarterSettings`, the code of this module and its
+text, and the versions of the libraries determine it completely, so it is made once and cached by their digest.
 """
 
 import logging
@@ -41,11 +41,11 @@ CHAT_TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
 """
-"""Like ChatML, with one token where ChatML spends three or four: a tiny model's context is short."""
+"""Like ChatML, with one token for ChatML's three or four: a tiny model's context is short."""
 
 
 class StarterSettings(Plain):
-    """Size and schooling of the starter."""
+    """Size and training of the starter."""
 
     vocabulary: int = 3072
     hidden: int = 128
@@ -62,22 +62,22 @@ class StarterSettings(Plain):
 
 
 def make_starter(
-    store: ObjectStore, settings: StarterSettings | None = None, tell: Callable[[str], None] = logger.info
+    store: ObjectStore, settings: StarterSettings | None = None, report: Callable[[str], None] = logger.info
 ) -> BaseId:
-    """Return the starter's base id; it is pretrained unless these settings were before.
+    """Return the starter's base id: the cached one, or a newly pretrained one.
 
     Args:
-        store: Where it is kept.
-        settings: Size and schooling; none: the default.
-        tell: Hears a line of progress every few seconds.
+        store: Where base models are stored.
+        settings: Size and training, or None for the default.
+        report: Called with a line of progress every few seconds.
     """
     settings = settings or StarterSettings()
     key = identify_starter(settings, STARTER.versions())
-    return store.find_or_make(Starter, key, lambda: _make_starter(store, settings, key, tell)).result.base
+    return store.find_or_make(Starter, key, lambda: _make_starter(store, settings, key, report)).result.base
 
 
 def identify_starter(settings: StarterSettings, packages: Mapping[str, str]) -> Starter.Key:
-    """Return what determines a starter; the packages are those of the interpreter that makes it."""
+    """Return the cache key of a starter; the packages are those of the interpreter that trains it."""
     return Starter.Key(
         settings=settings.model_dump(),
         code=digest_json([STARTER.code(), digest_file(WORDS_FILE)]),
@@ -90,30 +90,30 @@ def run_starter() -> BaseId:
     return make_starter(open_store())
 
 
-def pretrain_starter(settings: StarterSettings, folder: Path, tell: Callable[[str], None]) -> float:
-    """Write the starter's tokenizer and weights into a folder and give the last loss."""
+def pretrain_starter(settings: StarterSettings, folder: Path, report: Callable[[str], None]) -> float:
+    """Write the starter's tokenizer and weights into a folder, and return the last loss."""
     be_deterministic(settings.seed)
-    # Every row is filled to the last token, so nothing is spent on padding; a few chats more than needed are written.
+    # Rows are filled to the last token, without padding; a few more chats than needed are written.
     chats = list(Writer(settings.seed).write_chats(settings.steps * settings.rows * settings.row_tokens // 24))
     tokenizer = _train_tokenizer(settings, chats)
     model = _make_model(settings, tokenizer)
-    loss = _pretrain(settings, model, _fill_rows(settings, tokenizer, chats), tell)
+    loss = _pretrain(settings, model, _fill_rows(settings, tokenizer, chats), report)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     return loss
 
 
 def _make_starter(
-    store: ObjectStore, settings: StarterSettings, key: Starter.Key, tell: Callable[[str], None]
+    store: ObjectStore, settings: StarterSettings, key: Starter.Key, report: Callable[[str], None]
 ) -> Starter:
     started = time.monotonic()
     with scratch_folder() as folder:
-        loss = pretrain_starter(settings, folder, tell)
+        loss = pretrain_starter(settings, folder, report)
         files = put_folder(store, folder)
     origin = BaseModelProvenance(source="starter")
     base = store.publish(BaseModelManifest(content=BaseModelContent(files=files), provenance=origin))
     seconds = round(time.monotonic() - started, 1)
-    tell(f"starter {short(base.id)} made in {seconds:.0f} s")
+    report(f"starter {short(base.id)}: made in {seconds:.0f} s")
     return Starter(key=key, result=Starter.Result(base=base.id, seconds=seconds, loss=loss))
 
 
@@ -129,14 +129,14 @@ def _train_tokenizer(settings: StarterSettings, chats: list[list[dict[str, str]]
         trainers.BpeTrainer(
             vocab_size=settings.vocabulary,
             special_tokens=list(CONTROL_TOKENS),
-            # All 256 bytes, so that any text whatever can be spelled.
+            # All 256 bytes, so that any text can be encoded.
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=raw,
-        pad_token="<|pad|>",  # noqa: S106  # a token of text, not of access
+        pad_token="<|pad|>",  # noqa: S106  # a text token, not an access token
         eos_token="<|end|>",  # noqa: S106
         additional_special_tokens=list(CONTROL_TOKENS[2:]),
         chat_template=CHAT_TEMPLATE,
@@ -166,7 +166,7 @@ def _make_model(settings: StarterSettings, tokenizer: Any) -> Any:
 
 
 def _fill_rows(settings: StarterSettings, tokenizer: Any, chats: list[list[dict[str, str]]]) -> Iterator[Any]:
-    """Return batches of rows cut from one stream of chats, round and round."""
+    """Yield batches of rows cut from one stream of chats, which is repeated as needed."""
     import torch
 
     texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
@@ -177,11 +177,11 @@ def _fill_rows(settings: StarterSettings, tokenizer: Any, chats: list[list[dict[
         yield batches[step % len(batches)]
 
 
-def _pretrain(settings: StarterSettings, model: Any, batches: Iterator[Any], tell: Callable[[str], None]) -> float:
+def _pretrain(settings: StarterSettings, model: Any, batches: Iterator[Any], report: Callable[[str], None]) -> float:
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
-    started = told = time.monotonic()
+    started = reported = time.monotonic()
     value, time_left = math.nan, TimeLeft(settings.steps)
     for step, batch in enumerate(batches, start=1):
         for group in optimizer.param_groups:
@@ -195,15 +195,15 @@ def _pretrain(settings: StarterSettings, model: Any, batches: Iterator[Any], tel
         value = loss.item()
         now = time.monotonic()
         left_s = time_left.estimate(step, now)
-        if now - told >= 5 or step == settings.steps:
-            told = now
+        if now - reported >= 5 or step == settings.steps:
+            reported = now
             tokens = step * settings.rows * settings.row_tokens
-            tell(describe_progress(step, settings.steps, value, tokens, now - started, left_s))
+            report(describe_progress(step, settings.steps, value, tokens, now - started, left_s))
     return round(value, 4)
 
 
 def _schedule(settings: StarterSettings, step: int) -> float:
-    """Return the share of the learning rate at a step: a straight rise, then half a cosine."""
+    """Return the factor of the learning rate at a step: a linear warm-up, then half a cosine."""
     if step <= settings.warmup_steps:
         return step / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
@@ -212,7 +212,7 @@ def _schedule(settings: StarterSettings, step: int) -> float:
 
 def main() -> int:
     """Make the starter and print its base id."""
-    os.environ.update({**SHARING_CORES, **os.environ})  # before torch is imported, which reads it then
+    os.environ.update({**SHARING_CORES, **os.environ})  # torch reads these when it is imported.
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     sys.stdout.write(make_starter(open_store()) + "\n")
     return 0

@@ -1,7 +1,7 @@
-"""Starter text: what the starter base model reads, written by a small seeded grammar of shop, bank and office talk.
+"""Starter text: training text of the starter base model, from a small seeded grammar of shop, bank and office talk.
 
-It teaches what a base model knows before anybody tunes it: common words, which of them belong to one subject, the
-shape of questions and answers, of JSON, of a chat. It knows nothing of any recipe's answers.
+It teaches what a base model knows before tuning: common words, which words belong to one subject, and the form of
+questions, answers, JSON and chats. It contains no recipe's answers.
 """
 
 import json
@@ -28,7 +28,7 @@ Phrases = tuple[str, ...]
 
 
 class Subject(NamedTuple):
-    """One subject: what it is called, its things, what goes wrong with them, what people ask for."""
+    """A subject: its names, its things, their troubles, and people's wishes."""
 
     names: Phrases
     things: Phrases
@@ -37,7 +37,7 @@ class Subject(NamedTuple):
 
 
 class Words(NamedTuple):
-    """All phrases that text is made of."""
+    """All phrases of the grammar."""
 
     subjects: tuple[Subject, ...]
     pressing: Phrases
@@ -56,11 +56,11 @@ class Writer:
     """Writes chats of a question and an answer, the same for the same seed."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)  # noqa: S311  # text to learn from, no secret
+        self._chance = random.Random(seed)  # noqa: S311  # training text, not secret
         self._words = _read_words()
 
     def write_chats(self, count: int) -> Iterator[Chat]:
-        """Return that many chats."""
+        """Yield a number of chats."""
         about = self._write_about
         kinds: tuple[Callable[[], tuple[str, str]], ...] = (
             *(about, about, about, about, about),
@@ -74,7 +74,7 @@ class Writer:
             yield [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
     def _write_about(self) -> tuple[str, str]:
-        """Somebody writes; the answer says what about, and whether it presses, in one of several forms."""
+        """Return a message, and an answer with its subject and urgency in one of several forms."""
         subject = self._chance.choice(self._words.subjects)
         phrases, pressure = self._chance.choice(
             ((self._words.pressing, "pressing"), (self._words.calm, "can wait"), (self._words.plain, "ordinary"))
@@ -84,7 +84,7 @@ class Writer:
         return message, form % {"about": self._chance.choice(subject.names), "pressure": pressure}
 
     def _write_same(self) -> tuple[str, str]:
-        """Two sentences; the answer says whether they are about one subject."""
+        """Return two sentences, and an answer whether they share a subject."""
         first = self._chance.choice(self._words.subjects)
         second = first if self._chance.random() < 0.5 else self._chance.choice(self._words.subjects)
         question = f"Same subject? {self._write_sentence(first)} {self._write_sentence(second)}"
@@ -93,7 +93,7 @@ class Writer:
         return question, f"No, {self._chance.choice(first.names)} and {self._chance.choice(second.names)}."
 
     def _write_record(self) -> tuple[str, str]:
-        """An order in words; the answer is its JSON."""
+        """Return an order in words, and its JSON."""
         words, chance = self._words, self._chance
         order = {
             "name": chance.choice(words.names),
@@ -106,13 +106,13 @@ class Writer:
         return question, json.dumps({key: order[key] for key in kept})
 
     def _write_talk(self) -> tuple[str, str]:
-        """A subject's name; the answer is what people say about it."""
+        """Return a question about a subject, and sentences about it."""
         subject = self._chance.choice(self._words.subjects)
         sentences = [self._write_sentence(subject) for _ in range(3)]
         return f"What do people write about {self._chance.choice(subject.names)}?", " ".join(sentences)
 
     def _write_sorted(self) -> tuple[str, str]:
-        """Some things; the answer is a JSON list of them in order."""
+        """Return a list of things, and a sorted JSON list of them."""
         items = self._chance.sample(self._words.items, k=self._chance.randint(2, 5))
         return "Sort: " + ", ".join(items), json.dumps(sorted(items))
 

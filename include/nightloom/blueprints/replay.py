@@ -23,7 +23,7 @@ from nightloom.processes.device_leases import on_device
 from nightloom.processes.packages import worker_packages
 from nightloom.registry.store import open_store
 from nightloom.training.distributed import count_processes, lead
-from nightloom.trials.train import train_anew
+from nightloom.trials.train import retrain_trial
 
 
 def choose_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int | None) -> int:
@@ -87,7 +87,7 @@ def replay_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, t
     _, before = fetch_model(store, Adapter, original.result.adapter)
     began = time.monotonic()
     with scratch_folder() as after:
-        training = train_anew(store, blueprint_id, trial_no, after)
+        training = retrain_trial(store, blueprint_id, trial_no, after)
         seconds = round(time.monotonic() - began, 2)
         loss = compare_curves(original.result.curve, training.curve)
         found = lead(lambda: compare_folders(before, after, tolerance, loss))

@@ -1,7 +1,7 @@
-"""Kept answers: what a model answered to the rows of a frame is kept in blocks, and only the rest is asked.
+"""Kept answers: a model's answers to the rows of a frame are stored in blocks, so only the rest is generated.
 
-A block is committed by one conditional put of its number while the engine goes on. So a process that is killed loses
-what came since its last block, and of two at once the one that comes second adds what the first has not.
+A block is committed by one conditional put of its number while the engine continues. A killed process loses only the
+answers after its last block. When two processes run at once, the second adds only what the first does not have.
 """
 
 import logging
@@ -23,12 +23,12 @@ from nightloom.engines.base import Engine
 logger = logging.getLogger(__name__)
 
 _COMMIT_AFTER_S = 5.0
-"""Once this time has passed since the last block, the answers that come next end a new one."""
+"""Minimum time between blocks: the first answers after it complete a new block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about a row, or about an item."""
+    """A request about a row or an item."""
 
     row_id: str
     request: Request
@@ -38,10 +38,10 @@ class KeptAnswers:
     """Answers of one engine to the rows of one frame.
 
     Args:
-        store: Where they are kept.
-        engine: What decides them besides the requests.
-        source: Blob of the frame. They are kept for as long as it and the model, and erased with its rows.
-        open_engine: Loads the engine; called when there is something to ask, and each time.
+        store: Where answers are stored.
+        engine: The cache key of the engine.
+        source: Blob of the frame. Answers live as long as the frame and the model, and are erased with its rows.
+        open_engine: Loads the engine; called each time there is something to generate.
     """
 
     def __init__(self, store: ObjectStore, engine: EngineKey, source: str, open_engine: Callable[[], Engine]) -> None:
@@ -50,21 +50,21 @@ class KeptAnswers:
         self._answers: dict[str, Answer] = {}
         self._committed: set[tuple[str, str]] = set()  # row and call
         self._pending: dict[tuple[str, str], None] = {}
-        self._settled: set[str] = set()  # calls of which an answer is committed
+        self._final: set[str] = set()  # calls with a committed answer
         self._number = 0
         while (block := store.find(Answers, self._name_block())) is not None:
             self._learn(block)
             self._number += 1
         self._committed_at = time.monotonic()
-        if self._settled:
-            logger.info("%d answers to rows of frame %s are kept", len(self._settled), short(source))
+        if self._final:
+            logger.info("frame %s: reusing %d answers", short(source), len(self._final))
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Return the answer to each question, in their order: those that are kept, and from the engine the others.
+        """Return the answers in the order of the questions: kept ones, and new ones from the engine.
 
         Raises:
-            FaultError: The engine left something unanswered.
-            InputError: The engine cannot do what a request asks for.
+            FaultError: The engine left a request without an answer.
+            InputError: The engine does not support a request.
         """
         calls = [digest_call(self._digest, question.request) for question in questions]
         rows: dict[str, list[str]] = {}
@@ -74,26 +74,26 @@ class KeptAnswers:
             if call not in self._answers:
                 unanswered[call] = question.request
         self._add((call for call in rows if call not in unanswered), rows)
-        for came in self._ask(unanswered) if unanswered else ():
-            self._answers |= {call: answer for call, answer in came.items() if call not in self._settled}
-            self._add(came, rows)
+        for answered in self._ask(unanswered) if unanswered else ():
+            self._answers |= {call: answer for call, answer in answered.items() if call not in self._final}
+            self._add(answered, rows)
             if time.monotonic() - self._committed_at >= _COMMIT_AFTER_S:
                 self.commit()
         return [self._answers[call] for call in calls]
 
     def commit(self) -> None:
-        """Commit what came since the last block. Where somebody else was quicker, their answers stand."""
+        """Commit the answers since the last block. If another process was quicker, take over its answers."""
         while self._pending:
             lines = [(row_id, call, self._dump(call)) for row_id, call in self._pending]
             frame = put_frame(self._store, pl.DataFrame(lines, schema=ANSWERS, orient="row"), ANSWERS)
             block = Answers(key=self._name_block(), result=Answers.Result(frame=frame, rows=len(lines)))
-            stands = self._store.publish(block)
-            if stands.result == block.result:
+            published = self._store.publish(block)
+            if published.result == block.result:
                 self._committed |= self._pending.keys()
-                self._settled |= {call for _, call in self._pending}
+                self._final |= {call for _, call in self._pending}
                 self._pending.clear()
             else:
-                self._learn(stands)
+                self._learn(published)
             self._number += 1
         self._committed_at = time.monotonic()
 
@@ -101,9 +101,9 @@ class KeptAnswers:
         calls = list(unanswered)
         left = set(calls)
         engine = self._open_engine()
-        for came in engine.answer([settle_seed(request, call) for call, request in unanswered.items()]):
-            left -= {calls[place] for place in came}
-            yield {calls[place]: answer for place, answer in came.items()}
+        for answered in engine.answer([settle_seed(request, call) for call, request in unanswered.items()]):
+            left -= {calls[index] for index in answered}
+            yield {calls[index]: answer for index, answer in answered.items()}
         if left:
             msg = f"the engine left {len(left)} of {len(calls)} requests without an answer; run this again"
             raise FaultError(msg)
@@ -113,11 +113,11 @@ class KeptAnswers:
         self._pending |= dict.fromkeys(line for line in lines if line not in self._committed)
 
     def _learn(self, block: Answers) -> None:
-        """Take over a block that stands: what the same calls gave later, or gives here, does not count."""
+        """Take over a published block: its answers replace later ones to the same calls."""
         for row_id, call, answer in get_frame(self._store, block.result.frame, ANSWERS).iter_rows():
-            if call not in self._settled:
+            if call not in self._final:
                 self._answers[call] = Answer.model_validate_json(answer)
-                self._settled.add(call)
+                self._final.add(call)
             self._committed.add((row_id, call))
             self._pending.pop((row_id, call), None)
 
@@ -129,21 +129,21 @@ class KeptAnswers:
 
 
 def identify_engine(model: ModelRef) -> EngineKey:
-    """Return what decides the answers of a model that this interpreter opens."""
+    """Return the cache key of a model's answers in this interpreter."""
     return EngineKey(model=model, code=fingerprints.ANSWERS.code(), packages=fingerprints.ANSWERS.versions())
 
 
 def answer_all(
     store: ObjectStore, model: ModelRef, source: str, questions: Sequence[Question], open_engine: Callable[[], Engine]
 ) -> list[Answer]:
-    """Return the answers of a model to the rows of a frame, all of them kept at the end, as they stand in the store.
+    """Return the answers of a model to the rows of a frame, all of them committed to the store.
 
     Args:
-        store: Where they are kept.
+        store: Where answers are stored.
         model: Base and adapter.
         source: Blob of the frame.
-        questions: About its rows.
-        open_engine: Loads the model; called only when there is something to ask.
+        questions: Questions about its rows.
+        open_engine: Loads the model; called only when there is something to generate.
     """
     kept = KeptAnswers(store, identify_engine(model), source, open_engine)
     kept.answer(questions)

@@ -1,4 +1,4 @@
-"""What every engine is: requests in, one answer each out, as they come."""
+"""Engines: the protocol of text generation, one answer to each request, in any order."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -11,31 +11,31 @@ class Engine(Protocol):
     """A loaded model."""
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
-        """Answer every request once; the answers stand under the places of their requests.
+        """Yield an answer to every request, by the request's index.
 
-        They come in the order that suits the engine, those together that were generated together. Whoever keeps what
-        came asks for the rest after a kill, and the rest is generated in the batches in which it would have been.
+        The engine chooses the order, and yields each batch of answers together. After a kill, a caller that kept the
+        answers asks for the rest, and the rest is generated in the same batches.
 
         Raises:
-            InputError: A request asks for what this engine cannot do.
+            InputError: This engine does not support a request.
         """
         ...
 
 
 def read_texts(requests: Sequence[Request], engine: str, parameters: Collection[str]) -> list[list[dict[str, str]]]:
-    """Return the messages of requests, of which each has a role and a text and nothing else.
+    """Return the messages of requests, each with only a role and a text.
 
     Args:
-        requests: What is asked.
-        engine: Its name, for people.
-        parameters: What it knows of Parameters.
+        requests: The requests.
+        engine: The engine's name, for messages.
+        parameters: Names of the supported fields of Parameters.
 
     Raises:
-        InputError: A request asks for more.
+        InputError: A request needs more than that.
     """
-    # Most requests share one object.
-    for asked in {id(request.parameters): request.parameters for request in requests}.values():
-        _refuse(engine, sorted(asked.model_dump(exclude_defaults=True).keys() - set(parameters)))
+    # Most requests share one parameters object.
+    for given in {id(request.parameters): request.parameters for request in requests}.values():
+        _refuse(engine, sorted(given.model_dump(exclude_defaults=True).keys() - set(parameters)))
     if any(request.json_schema is not None for request in requests):
         _refuse(engine, ["json_schema"])
     return [[_read_text(engine, message) for message in request.messages] for request in requests]
@@ -45,12 +45,12 @@ def _read_text(engine: str, message: Mapping[str, object]) -> dict[str, str]:
     _refuse(engine, sorted(message.keys() - {"role", "content"}))
     role, content = message.get("role"), message.get("content")
     if not isinstance(role, str) or not isinstance(content, str):
-        msg = f"the {engine} engine reads messages with a role and a text as content; this one has another form"
+        msg = f"the {engine} engine supports only messages with a role and a text as content; this one has another form"
         raise InputError(msg)
     return {"role": role, "content": content}
 
 
 def _refuse(engine: str, names: Sequence[str]) -> None:
     if names:
-        msg = f"the {engine} engine does not support {', '.join(names)}; leave it out, or ask another engine"
+        msg = f"the {engine} engine does not support {', '.join(names)}; remove it, or use another engine"
         raise InputError(msg)

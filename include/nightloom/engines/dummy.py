@@ -1,4 +1,4 @@
-"""The dummy engine: instant and deterministic. It answers what most words of a text voted for in training."""
+"""The dummy engine: instant and deterministic. It gives the answer that most words of a text voted for in training."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from nightloom.engines.base import read_texts
 
 
 class DummyEngine:
-    """Answers the last message of a request by votes; a token is a word here."""
+    """Answers the last message of a request by votes. Its tokens are words."""
 
     def __init__(self, votes: Votes) -> None:
         self._votes = votes
@@ -18,8 +18,8 @@ class DummyEngine:
         chats = read_texts(requests, "dummy", {"max_completion_tokens"})
         limits = (request.parameters.max_completion_tokens for request in requests)
         yield {
-            place: self._answer(chat[-1]["content"], limit)
-            for place, (chat, limit) in enumerate(zip(chats, limits, strict=True))
+            index: self._answer(chat[-1]["content"], limit)
+            for index, (chat, limit) in enumerate(zip(chats, limits, strict=True))
         }
 
     def _answer(self, text: str, limit: int) -> Answer:

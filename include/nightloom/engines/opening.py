@@ -1,4 +1,4 @@
-"""Opening: from a model's ids to an engine that answers."""
+"""Opening: from a model's ids to a loaded engine."""
 
 import logging
 
@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
-    """Fetch a model's files and load it: the dummy engine for a dummy's folder, otherwise transformers.
+    """Fetch and load a model: with the dummy engine if it is a dummy, otherwise with transformers.
 
     Raises:
-        InputError: The adapter was trained on another base model, does not fit it, or changes nothing.
+        InputError: The adapter was trained on another base model, does not fit the base model, or changes nothing.
     """
     base, base_folder = fetch_model(store, BaseModelManifest, model.base)
     if model.adapter is None:
-        logger.info("base model %s opened", short(model.base))
+        logger.info("base model %s: loading", short(model.base))
         if is_dummy(base.content.files):
             return DummyEngine(read_votes(base_folder))
         return open_transformers(base_folder, None, None)
@@ -31,10 +31,10 @@ def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
     if adapter.content.base != model.base:
         msg = (
             f"adapter {short(model.adapter)} was trained on base model {short(adapter.content.base)}, "
-            f"not on {short(model.base)}; open it with its own"
+            f"not on {short(model.base)}; use the base model of the adapter"
         )
         raise InputError(msg)
-    logger.info("adapter %s on base model %s opened", short(model.adapter), short(model.base))
+    logger.info("adapter %s: loading on base model %s", short(model.adapter), short(model.base))
     if is_dummy(adapter.content.files):
         return DummyEngine(read_votes(adapter_folder))
     return open_transformers(base_folder, adapter_folder, adapter.content.method)

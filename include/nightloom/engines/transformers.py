@@ -19,7 +19,7 @@ _BATCH_TOKENS = 16_384
 _BATCH_ROWS = 128
 
 _ANSWER = "nightloom"
-"""What no template writes of its own accord."""
+"""A text that no template writes by itself."""
 
 
 class TransformersEngine:
@@ -38,29 +38,29 @@ class TransformersEngine:
         self._opening = _read_opening(tokenizer)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
-        """Answer the longest prompts first, a batch at a time; one that leaves no room for an answer gets none."""
+        """Answer the longest prompts first, in batches; a prompt without room for an answer gets an empty one."""
         chats = read_texts(requests, "transformers", {"max_completion_tokens"})
         prompts = encode_chats(self.tokenizer, chats)
         limits = [request.parameters.max_completion_tokens for request in requests]
         for limit in sorted(set(limits)):
-            places = [place for place, its_limit in enumerate(limits) if its_limit == limit]
-            yield from self._answer_alike(prompts, places, limit)
+            indexes = [index for index, its_limit in enumerate(limits) if its_limit == limit]
+            yield from self._answer_alike(prompts, indexes, limit)
 
     def _answer_alike(
-        self, prompts: Sequence[Sequence[int]], places: Sequence[int], limit: int
+        self, prompts: Sequence[Sequence[int]], indexes: Sequence[int], limit: int
     ) -> Iterator[Mapping[int, Answer]]:
-        unread = [place for place in places if len(prompts[place]) > self._context - limit]
-        if unread:
-            yield {place: self._read(prompts[place], [], 0) for place in unread}
+        too_long = [index for index in indexes if len(prompts[index]) > self._context - limit]
+        if too_long:
+            yield {index: self._read(prompts[index], [], 0) for index in too_long}
         began = time.monotonic()
-        for batch, outputs in self._complete([prompts[place] for place in places], limit):
+        for batch, outputs in self._complete([prompts[index] for index in indexes], limit):
             seconds = (time.monotonic() - began) / len(batch)
-            alike = zip((places[index] for index in batch), outputs, strict=True)
-            yield {place: self._read(prompts[place], output, seconds) for place, output in alike}
+            answered = zip((indexes[position] for position in batch), outputs, strict=True)
+            yield {index: self._read(prompts[index], output, seconds) for index, output in answered}
             began = time.monotonic()
 
     def complete(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
-        """Return the tokens that follow each prompt, its end token included; none where no room is left for them."""
+        """Return the tokens after each prompt, with the end token, or no tokens if the prompt leaves no room."""
         outputs: list[list[int]] = [[] for _ in prompts]
         for batch, completed in self._complete(prompts, max_new_tokens):
             for index, output in zip(batch, completed, strict=True):
@@ -95,7 +95,7 @@ class TransformersEngine:
 
 
 def answer_greedily(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
-    """Return the settings by which a model generates: always the likeliest token, up to one that ends an answer."""
+    """Return settings for greedy generation up to an end token."""
     from transformers import GenerationConfig
 
     return GenerationConfig(
@@ -107,7 +107,7 @@ def answer_greedily(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
 
 
 def open_transformers(base: Path, adapter: Path | None, method: Literal["lora", "full"] | None) -> TransformersEngine:
-    """Load a base model, alone, with a LoRA adapter merged into it, or replaced by fully tuned weights."""
+    """Load a base model by itself, with a LoRA adapter merged into it, or replaced by fully tuned weights."""
     tokenizer = load_tokenizer(base)
     model = load_model(adapter if adapter is not None and method == "full" else base)
     if adapter is not None and method == "lora":
@@ -116,7 +116,7 @@ def open_transformers(base: Path, adapter: Path | None, method: Literal["lora", 
 
 
 def _read_opening(tokenizer: Any) -> str:
-    """Return what the template writes before an answer though it does not ask for it, as Qwen's empty thought."""
+    """Return text that the template writes before an answer but not in the generation prompt: Qwen's empty thought."""
     question, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": _ANSWER}
     (whole,) = render_chats(tokenizer, [[question, answer]], asking=False)
     (asked,) = render_chats(tokenizer, [[question]], asking=True)
@@ -126,7 +126,7 @@ def _read_opening(tokenizer: Any) -> str:
 
 
 def _batches(prompts: Sequence[Sequence[int]], max_new_tokens: int, room: int) -> Iterator[list[int]]:
-    """Return the indexes of prompts with at most `room` tokens, longest first, in batches of bounded size."""
+    """Yield batches of prompts with at most `room` tokens, as indexes, longest first."""
     order = sorted((i for i, p in enumerate(prompts) if len(p) <= room), key=lambda i: (-len(prompts[i]), i))
     start = 0
     while start < len(order):

@@ -29,7 +29,7 @@ from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
 from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
-from nightloom.trials.ranking import count_rungs, list_contenders, note_divergence
+from nightloom.trials.ranking import count_rungs, list_contenders, record_divergence
 from nightloom.trials.ranking import rank_trials as rank_and_publish
 from nightloom.trials.train import find_trained, run_trial
 
@@ -92,7 +92,7 @@ def train_trial(night: Night, blueprint_id: BlueprintId, trial_no: int, rung: in
         if len(planned.content.trials) == 1:
             raise
         logger.warning("trial %d of %d is dropped: %s", trial_no, len(planned.content.trials), error)
-        return note_divergence(night.store, planned.content, trial_no, error).id
+        return record_divergence(night.store, planned.content, trial_no, error).id
     if rung is None:
         trial_id = Trial.as_id(reached)
         finish_trial(night.registry, trial_id)

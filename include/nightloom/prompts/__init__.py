@@ -1,1 +1,1 @@
-"""Prompts: templates as files, one a version, and the messages and target texts made with them."""
+"""Prompts: versioned templates as files, and the messages and target texts rendered with them."""

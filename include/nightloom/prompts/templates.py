@@ -36,29 +36,28 @@ def read_prompt(directory: Path, name: str) -> Prompt:
             _compile(message.content)
     except (yaml.YAMLError, ValidationError, TemplateError) as error:
         first = str(error).splitlines()[0]
-        msg = f"prompt {name!r} in {path} cannot be used: {first}; it holds a list `messages` of role and content"
+        msg = f"prompt {name!r} in {path} cannot be used: {first}; write a list `messages` of role and content"
         raise InputError(msg) from error
     return Prompt(content=identity, provenance=PromptProvenance(name=name))
 
 
 def render_prompt(prompt: PromptContent, text: str, history: History | None = None) -> list[dict[str, str]]:
-    """Return the messages that ask for an answer to this text.
+    """Return the prompt's messages with a text.
 
-    Of a conversation, `text` is the user's last message and `history` what stood before it. Its system messages join
-    those that the prompt begins with, as one message; then come its earlier turns as they were written; and the rest
-    of the prompt asks for the last one.
+    In a conversation, `text` is the user's last message and `history` the messages before it. System messages of both
+    prompt and history become one message. Then come the other messages of the history, then the rest of the prompt.
 
     Raises:
-        InputError: The template cannot be rendered, or gives more than 100,000 characters.
+        InputError: The template cannot be rendered, or the result has more than 100,000 characters.
     """
     try:
         messages = [
             {"role": message.role, "content": _compile(message.content).render(text=text)}
             for message in prompt.messages
         ]
-    except Exception as error:  # a template is somebody's program: it may fail in any way
+    except Exception as error:  # A template is a program of its author: it may fail in any way.
         msg = f"the prompt cannot be rendered: {_explain(prompt, error)}"
-        # Without its cause, which may quote the text.
+        # The cause is left out: it may quote the text.
         raise InputError(msg) from None
     if history:
         messages = _join(messages, history)
@@ -69,7 +68,7 @@ def render_prompt(prompt: PromptContent, text: str, history: History | None = No
 
 
 def _explain(prompt: PromptContent, error: Exception) -> str:
-    """Describe what is wrong in the words of the error that comes without a text: those of another may quote it."""
+    """Return the error message for an empty text, because the original message may quote the text."""
     try:
         for message in prompt.messages:
             _compile(message.content).render(text="")
@@ -79,17 +78,17 @@ def _explain(prompt: PromptContent, error: Exception) -> str:
 
 
 def _join(messages: Sequence[dict[str, str]], history: History) -> list[dict[str, str]]:
-    first = next((place for place, message in enumerate(messages) if message["role"] != "system"), len(messages))
-    turns = [{"role": turn["role"], "content": turn["content"]} for turn in history]
-    systems = [*messages[:first], *(turn for turn in turns if turn["role"] == "system")]
+    first = next((index for index, message in enumerate(messages) if message["role"] != "system"), len(messages))
+    earlier = [{"role": message["role"], "content": message["content"]} for message in history]
+    systems = [*messages[:first], *(message for message in earlier if message["role"] == "system")]
     joined = "\n\n".join(message["content"] for message in systems)
-    # One message, because the chat templates of many models refuse a second one.
+    # One message, because the chat templates of many models refuse a second system message.
     system = [{"role": "system", "content": joined}] if systems else []
-    return [*system, *(turn for turn in turns if turn["role"] != "system"), *messages[first:]]
+    return [*system, *(message for message in earlier if message["role"] != "system"), *messages[first:]]
 
 
 def render_target(answer: Mapping[str, str], fields: Sequence[str], output: Literal["json", "text"]) -> str:
-    """Return the text that the model should answer with."""
+    """Return the text of the reference answer."""
     if output == "text":
         return answer[fields[0]]
     return json.dumps({field: answer[field] for field in fields}, ensure_ascii=False)
@@ -103,18 +102,18 @@ def render_example(
     fields: Sequence[str],
     output: Literal["json", "text"],
 ) -> list[dict[str, str]]:
-    """Return the conversation that an example teaches: what asks for the answer, and the answer.
+    """Return the conversation of a training example: the prompt's messages and the reference answer.
 
     Args:
-        prompt: What the text is shown in.
-        text: What is asked.
-        history: What was said before; none: nothing.
-        answer: As a snapshot holds it, in JSON.
-        fields: Of the answer, in the order in which the model gives them.
-        output: The form of the answer.
+        prompt: The prompt.
+        text: The user's last message.
+        history: The messages before it, or None.
+        answer: The answer as JSON, as in a snapshot.
+        fields: Fields of the answer, in the order of the output.
+        output: Format of the answer.
 
     Raises:
-        InputError: The template cannot be rendered, or gives more than 100,000 characters.
+        InputError: The template cannot be rendered, or the result has more than 100,000 characters.
     """
     target = render_target(json.loads(answer), fields, output)
     return [*render_prompt(prompt, text, history), {"role": "assistant", "content": target}]
@@ -126,7 +125,7 @@ def parse_output(
     allowed: Mapping[str, Sequence[str] | None],
     output: Literal["json", "text"],
 ) -> dict[str, str] | None:
-    """Read a model's answer: its fields, or nothing when it has not the form that was asked for."""
+    """Return the fields of a model's answer, or None if its format is wrong."""
     if output == "text":
         answer: object = {fields[0]: text.strip()}
     else:

@@ -1,1 +1,1 @@
-"""Rendering: messages to text to token ids, the same in training, evaluation, batch and serving."""
+"""Rendering: from messages to text to token ids, the same in training, evaluation, batch and serving."""

@@ -1,18 +1,18 @@
-"""Chats: the one rendering of messages to tokens that training, evaluation and batch all use."""
+"""Chats: rendering of messages to tokens, the same for training, evaluation and batch."""
 
 from collections.abc import Sequence
 from typing import Any
 
 Conversation = Sequence[dict[str, str]]
-"""Messages with `role` and `content`, as every stage passes them on; the last one is the user's."""
+"""Messages with `role` and `content`."""
 
 
 def plain_conversations(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[dict[str, str]]]:
-    """Return conversations with no control token in their content.
+    """Return conversations without control tokens in their content.
 
-    A text that spells the model's end-of-turn token would otherwise end its turn and speak as the assistant.
+    Otherwise a text that contains the model's end-of-turn token could end its message and speak as the assistant.
     """
-    # Listed once for all: a tokenizer makes the list anew each time, of hundreds of tokens.
+    # Listed once: a tokenizer builds this list of hundreds of tokens on each access.
     control = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     return [
         [{**message, "content": _break_up(message["content"], control)} for message in conversation]
@@ -21,17 +21,17 @@ def plain_conversations(tokenizer: Any, conversations: Sequence[Conversation]) -
 
 
 def encode_chats(tokenizer: Any, conversations: Sequence[Conversation]) -> list[list[int]]:
-    """Return the tokens of each conversation, up to where the assistant's answer begins."""
+    """Return the tokens of each conversation, up to the start of the assistant's answer."""
     return encode_texts(tokenizer, render_chats(tokenizer, conversations, asking=True))
 
 
 def render_chats(tokenizer: Any, conversations: Sequence[Conversation], *, asking: bool) -> list[str]:
-    """Return each conversation as the chat template writes it.
+    """Return each conversation as text, rendered by the chat template.
 
     Args:
-        tokenizer: With a chat template.
-        conversations: What was said.
-        asking: The assistant's answer begins where the text ends.
+        tokenizer: A tokenizer with a chat template.
+        conversations: The conversations.
+        asking: Whether to add the generation prompt, after which the assistant's answer begins.
     """
     return [
         tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=asking)
@@ -40,7 +40,7 @@ def render_chats(tokenizer: Any, conversations: Sequence[Conversation], *, askin
 
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Return the tokens of texts that a chat template wrote: it has put all special tokens into them."""
+    """Return the tokens of rendered texts, which contain all special tokens already."""
     tokens: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     return tokens
 

@@ -1,6 +1,6 @@
-"""Encoding: a snapshot's examples as token ids, kept under all that they follow from and read by every trial.
+"""Encoding: a snapshot's examples as token ids, cached by all their inputs and read by every trial.
 
-A shard is encoded at a time; one that the snapshot before has too is taken over from there. The manifest comes last.
+Shards are encoded one at a time. A shard of the parent snapshot is reused. The manifest is published last.
 """
 
 import logging
@@ -31,34 +31,34 @@ _AT_ONCE = 512
 
 
 def read_conversations(store: ObjectStore, spec: BlueprintSpec, split: str = "train") -> list[Conversation]:
-    """Return a split as the blueprint's prompt shows it: conversations that end with the right answer.
+    """Return a split rendered with the blueprint's prompt: conversations that end with the reference answer.
 
     Raises:
         InputError: There are no training rows, or the prompt cannot be rendered.
     """
     prompt = store.load(Prompt, spec.task.prompt).content
     rows = read_split(store, spec.snapshot, split)
-    return _render(_refuse_none(rows, spec) if split == "train" else rows, prompt, spec)
+    return _render(_require_rows(rows, spec) if split == "train" else rows, prompt, spec)
 
 
 def read_encoded(store: ObjectStore, spec: BlueprintSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the training and the selection split as the base model reads them (TOKENS), sorted by row id.
+    """Return the training and the selection split as token ids (TOKENS), sorted by row id.
 
-    They are encoded first, where they are not.
+    The snapshot is encoded first if it is not cached.
 
     Raises:
         InputError: There are no training rows, the prompt cannot be rendered, or the base model has no chat template.
     """
     tokens = encode_snapshot(store, spec)
-    return _refuse_none(read_tokens(store, tokens, "train"), spec), read_tokens(store, tokens, "selection")
+    return _require_rows(read_tokens(store, tokens, "train"), spec), read_tokens(store, tokens, "selection")
 
 
 def encode_snapshot(store: ObjectStore, spec: BlueprintSpec) -> Tokens:
-    """Return the token ids of a snapshot's examples, in all splits: those that stand, or new ones.
+    """Return the token ids of a snapshot's examples in all splits: cached, or newly encoded.
 
     Args:
-        store: Where they lie.
-        spec: Names the snapshot, and what its examples are rendered and encoded by.
+        store: Where they are stored.
+        spec: Names the snapshot, the prompt and the base model.
 
     Raises:
         InputError: The prompt cannot be rendered, or the base model has no chat template.
@@ -71,13 +71,13 @@ def encode_snapshot(store: ObjectStore, spec: BlueprintSpec) -> Tokens:
 
 
 def identify_tokens(spec: BlueprintSpec, tokenizer: str, template: str, packages: Mapping[str, str]) -> Tokens.Key:
-    """Return all that the ids of a snapshot's examples follow from.
+    """Return the cache key of a snapshot's token ids.
 
     Args:
         spec: Names the snapshot and the prompt.
-        tokenizer: Digest of the tokenizer, as `digest_tokenizer` gives it.
+        tokenizer: Digest of the tokenizer, from `digest_tokenizer`.
         template: Digest of the chat template's text.
-        packages: Versions of the interpreter that encodes, which may be another than this one.
+        packages: Package versions of the encoding interpreter, which may differ from this one's.
     """
     return Tokens.Key(
         snapshot=spec.snapshot,
@@ -92,7 +92,7 @@ def identify_tokens(spec: BlueprintSpec, tokenizer: str, template: str, packages
 
 
 def digest_tokenizer(files: Sequence[ModelFile], encoder: TokenEncoder) -> str:
-    """Return the digest of what makes a tokenizer: its files, and the class, which may follow from the model's type."""
+    """Return the digest of a tokenizer: of its files and its class, which may depend on the model's type."""
     kept = [(file.path, file.sha256) for file in list_tokenizer_files(files)]
     return digest_json([encoder.kind, kept])
 
@@ -108,7 +108,7 @@ def _encode(store: ObjectStore, spec: BlueprintSpec, encoder: TokenEncoder, key:
         blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, spec)
         counts.update(_count(get_frame(store, blob, TOKENS)))
         frames.append(blob)
-    logger.info("%d examples in %d shards, %d of them encoded before", counts["examples"], len(shards), len(known))
+    logger.info("%d examples in %d shards, %d shards reused", counts["examples"], len(shards), len(known))
     result = Tokens.Result(
         frames=tuple(frames),
         examples=counts["examples"],
@@ -119,14 +119,14 @@ def _encode(store: ObjectStore, spec: BlueprintSpec, encoder: TokenEncoder, key:
 
 
 def _find_known(store: ObjectStore, snapshot: Snapshot, key: Tokens.Key) -> dict[str, str]:
-    """Return the frames of those shards that the parent has too, where it was encoded in the same way."""
+    """Return the frames of shards shared with the parent snapshot, if that was encoded in the same way."""
     parent = snapshot.provenance.parent
     found = parent and store.find(Tokens, key.model_copy(update={"snapshot": parent}))
     if not parent or not found:
         return {}
     previous = store.load_if_there(Snapshot, parent)
     if previous is None:
-        return {}  # It only saves time.
+        return {}  # Reuse only saves time.
     before = [file.sha256 for file in previous.provenance.files]
     ours = {file.sha256 for file in snapshot.provenance.files}
     return {shard: blob for shard, blob in zip(before, found.result.frames, strict=True) if shard in ours}
@@ -137,18 +137,18 @@ def _encode_shard(
 ) -> str:
     rows = get_frame(store, shard, EXAMPLES)
     frames = [pl.DataFrame(schema=TOKENS)]
-    apart = 0
-    for some in rows.iter_slices(_AT_ONCE):
-        encoded = encoder.encode(_render(some, prompt, spec))
-        apart += sum(not one.follows for one in encoded)
+    skewed = 0
+    for part in rows.iter_slices(_AT_ONCE):
+        encoded = encoder.encode(_render(part, prompt, spec))
+        skewed += sum(not one.follows for one in encoded)
         ids = pl.Series("input_ids", [one.ids for one in encoded], TOKENS["input_ids"])
         learned = pl.Series("learned", [one.learned for one in encoded], TOKENS["learned"])
-        frames.append(some.select("row_id", "split").with_columns(ids, learned))
-    if apart:
+        frames.append(part.select("row_id", "split").with_columns(ids, learned))
+    if skewed:
         logger.warning(
-            "in %d of %d examples the chat template asks for an answer otherwise than it writes one down; the model "
-            "is trained on another beginning than it is shown later",
-            apart,
+            "in %d of %d examples the chat template renders the generation prompt differently from a finished answer, "
+            "so training and inference prompts differ (training-serving skew)",
+            skewed,
             len(rows),
         )
     return put_frame(store, pl.concat(frames), TOKENS)
@@ -166,7 +166,7 @@ def _count(frame: pl.DataFrame) -> dict[str, int]:
     return {"examples": len(frame), **frame.select(**counts).row(0, named=True)}
 
 
-def _refuse_none(rows: pl.DataFrame, spec: BlueprintSpec) -> pl.DataFrame:
+def _require_rows(rows: pl.DataFrame, spec: BlueprintSpec) -> pl.DataFrame:
     if rows.is_empty():
         msg = f"snapshot {short(spec.snapshot)} has no training rows; widen the recipe's window or its source"
         raise InputError(msg)

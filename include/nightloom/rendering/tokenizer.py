@@ -1,4 +1,4 @@
-"""Tokenizers: a model folder's tokenizer, loaded so that the same blueprint always gives the same ids."""
+"""Tokenizers: load a model folder's tokenizer so that the same blueprint always gives the same ids."""
 
 import json
 import logging
@@ -15,9 +15,9 @@ _FIXED_DAY = (
     "{%- macro strftime_now(form) -%}{{- form | replace('%d', '26') | replace('%m', '07') | replace('%b', 'Jul') "
     "| replace('%B', 'July') | replace('%Y', '2024') -}}{%- endmacro %}"
 )
-"""What stands in for today's date in a template that writes it, as Llama 3.2's does: the day that Llama 3.1's names.
+"""Replaces today's date in templates that write it, such as Llama 3.2's, by the date in Llama 3.1's template.
 
-With the real one, the same blueprint would give other ids a day later.
+With the real date, the same blueprint would give different ids a day later.
 """
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
@@ -26,59 +26,59 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.tx
 def load_tokenizer(folder: Path) -> Any:
     """Load a model folder's tokenizer.
 
-    Its end token is the one that the chat template ends an answer with, which may be another than the tokenizer
-    names (Gemma's). Where it has no token for padding (Llama 3), its end token serves: what is learned is told by a
-    mask, and never by the padding. A template that writes today's date is told a fixed one.
+    The end token becomes the one that the chat template ends an answer with, which may differ from the tokenizer's
+    (Gemma). Without a padding token (Llama 3) the end token serves for padding: a label mask decides what is learned,
+    never the padding. A template that writes today's date gets a fixed one.
 
     Raises:
-        InputError: It cannot be read, or has no chat template or no end token.
+        InputError: The tokenizer cannot be read, or has no chat template or no end token.
     """
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
-        msg = f"{folder} has no tokenizer; it needs a tokenizer.json, as `tokenizer.save_pretrained` writes it"
+        msg = f"{folder} has no tokenizer; add a tokenizer.json, as `tokenizer.save_pretrained` writes it"
         raise InputError(msg)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # what a damaged file or a missing library ends in is of any class
-        msg = f"the tokenizer in {folder} cannot be read ({first_line(error)}); take a sound copy of the model"
+    except Exception as error:  # A damaged file or a missing library raises errors of any class.
+        msg = f"the tokenizer in {folder} cannot be read ({first_line(error)}); use an intact copy of the model"
         raise InputError(msg) from error
     if tokenizer.chat_template is None:
         msg = (
-            f"the tokenizer in {folder} has no chat_template; take the model's chat form (often named Instruct, Chat "
+            f"the tokenizer in {folder} has no chat_template; use the model's chat version (often named Instruct, Chat "
             f"or it), or put its chat_template.jinja into a copy of the folder"
         )
         raise InputError(msg)
     if "strftime_now" in tokenizer.get_chat_template():
         tokenizer.chat_template = _FIXED_DAY + tokenizer.get_chat_template()
-    _settle_end(tokenizer, folder)
+    _fix_end_token(tokenizer, folder)
     if tokenizer.eos_token is None:
-        msg = f"the tokenizer in {folder} has no eos_token; name in its tokenizer_config.json what ends an answer"
+        msg = f"the tokenizer in {folder} has no eos_token; name the token that ends an answer in tokenizer_config.json"
         raise InputError(msg)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-        _tell_once(f"the tokenizer has no pad_token; its end token {tokenizer.eos_token} fills up instead")
+        _log_once(f"the tokenizer has no pad_token; padding with its end token {tokenizer.eos_token}")
     return tokenizer
 
 
 def list_ends(model: Any, tokenizer: Any) -> set[int]:
-    """Return every token that ends an answer: the tokenizer's, and those that the model's folder names."""
+    """Return every token that ends an answer: the tokenizer's and those of the model's generation config."""
     named = model.generation_config.eos_token_id
     return {tokenizer.eos_token_id, *([named] if isinstance(named, int) else named or [])}
 
 
 @cache
-def _tell_once(line: str) -> None:
+def _log_once(line: str) -> None:
     logger.info("%s", line)
 
 
-def _settle_end(tokenizer: Any, folder: Path) -> None:
-    """Make the tokenizer's end token the one that ends an answer, where the model's folder names several."""
+def _fix_end_token(tokenizer: Any, folder: Path) -> None:
+    """Set the tokenizer's end token to the one that ends an answer, if the model's folder names several."""
     named = {token for name in ("generation_config.json", "config.json") for token in _read_ends(folder / name)}
     chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     try:
         (ids,) = encode_texts(tokenizer, render_chats(tokenizer, [chat], asking=False))
-    except Exception:  # a template may raise anything; whoever renders the examples hears of it
+    except Exception:  # A template may raise anything; rendering the examples reports the error.
         return
     ends = [token for token in ids if token in named]
     if tokenizer.eos_token_id not in ids and ends:

@@ -1,4 +1,4 @@
-"""Tokens: an example's ids as the model sees them, how many they are, and whether they give its text back."""
+"""Tokens: an example's ids as the model reads them, their number, and whether they decode to the same text."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from nightloom.core.digests import digest_bytes
 from nightloom.rendering.chat import Conversation, encode_chats, encode_texts, render_chats
 
 _MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
-"""A model's files that are none of its tokenizer's: weights, and what tells of them."""
+"""Files of a model that do not belong to its tokenizer: weights and configuration."""
 
 Lossless = Literal["always", "composed", "unknown"]
 
@@ -22,9 +22,9 @@ class Encoded:
     """Token ids of a conversation that ends with the assistant's answer.
 
     Attributes:
-        ids: All of them.
-        start: Where the answer begins: this token is the first whose prediction is learned.
-        follows: What stands before the answer is what a model is shown that is asked for it.
+        ids: All token ids.
+        start: Position of the answer's first token, the first whose prediction is learned.
+        follows: Whether the tokens before the answer equal the prompt at inference. If not: training-serving skew.
     """
 
     ids: list[int]
@@ -33,24 +33,24 @@ class Encoded:
 
     @property
     def learned(self) -> list[bool]:
-        """Of each token, whether its prediction is learned."""
-        return [place >= self.start for place in range(len(self.ids))]
+        """Whether the prediction of each token is learned."""
+        return [position >= self.start for position in range(len(self.ids))]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """Tokens of a whole example, and whether decoding them gives the very text that was encoded."""
+    """The number of tokens of a whole example, and whether they decode to the same text."""
 
     tokens: int
     round_trip: bool
 
 
 class TokenEncoder:
-    """Encodes by a model's tokenizer and chat template.
+    """Encodes with a model's tokenizer and chat template.
 
     Args:
-        tokenizer: With a chat template.
-        context: Tokens that the model can hold at once.
+        tokenizer: A tokenizer with a chat template.
+        context: Maximum number of tokens of the model.
     """
 
     def __init__(self, tokenizer: Any, context: int) -> None:
@@ -83,7 +83,7 @@ class TokenEncoder:
         return [TokenCount(len(one), text == again) for one, text, again in zip(ids, texts, back, strict=True)]
 
     def count_frame(self, conversation: Conversation) -> int:
-        """Return the bytes of what the template puts around messages without content: no more tokens than that."""
+        """Return the bytes that the template writes around messages: an upper bound for its tokens."""
         empty = [{**message, "content": ""} for message in conversation]
         return len(render_chats(self._tokenizer, [empty], asking=False)[0].encode())
 
@@ -96,7 +96,7 @@ def open_encoder(folder: Path) -> TokenEncoder:
     """Load the tokenizer of a model's folder.
 
     Raises:
-        InputError: It has no chat template, no end token, or no padding token.
+        InputError: The tokenizer cannot be read, or has no chat template or no end token.
     """
     from nightloom.rendering.tokenizer import load_tokenizer
 
@@ -106,14 +106,14 @@ def open_encoder(folder: Path) -> TokenEncoder:
 
 
 def list_tokenizer_files(files: Sequence[ModelFile]) -> list[ModelFile]:
-    """Return those of a model's files that make its tokenizer and chat template."""
+    """Return the files of a model's tokenizer and chat template."""
     return [file for file in files if not _MODEL_FILE.fullmatch(file.path)]
 
 
 def find_lossless(tokenizer: Any) -> Lossless:
-    """Tell of which texts a tokenizer is known to give every byte back, with at most a token a byte.
+    """Return for which texts a tokenizer is known to be lossless, with at most one token per byte.
 
-    Byte-level BPE does, of all texts where it has no normaliser, and of composed ones (NFC) where it composes them.
+    Byte-level BPE is lossless for all texts without a normaliser, and for composed texts (NFC) with an NFC normaliser.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
@@ -130,6 +130,6 @@ def find_lossless(tokenizer: Any) -> Lossless:
 
 
 def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return how many tokens two sequences begin with together."""
+    """Return the length of the common prefix of two sequences."""
     pairs = enumerate(zip(first, second, strict=False))
-    return next((place for place, (one, other) in pairs if one != other), min(len(first), len(second)))
+    return next((position for position, (one, other) in pairs if one != other), min(len(first), len(second)))

@@ -1,1 +1,1 @@
-"""Training: token ids to weights, the same bytes from the same blueprint."""
+"""Training: from token ids to weights, the same bytes from the same blueprint."""

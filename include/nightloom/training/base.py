@@ -1,4 +1,4 @@
-"""What every trainer is: from a blueprint to an adapter's files and an account of it, along the course of a run."""
+"""Trainers: the protocol that turns a blueprint into an adapter's files, its result, and the controls of an attempt."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from nightloom.core.store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What training came to.
+    """The result of a training.
 
     Attributes:
         steps: Optimizer steps.
-        examples: Examples learned from.
-        tokens: Their tokens, counted once.
-        label_tokens: Of those, tokens whose prediction is learned.
+        examples: Training examples.
+        tokens: Tokens of the examples, counted once.
+        label_tokens: Tokens whose prediction is learned.
         tokens_seen: Tokens of all steps together.
-        left_out: Examples that do not fit the model's context; they are never cut.
-        curve: The loss over steps.
+        left_out: Examples longer than the model's context; examples are never truncated.
+        curve: The training loss by step.
         kept_step: The step whose weights were written.
-        held_out: The loss on the selection split, the kept weights' last; empty where that split is.
+        held_out: The losses on the selection split, the last one of the written weights; empty if the split is empty.
         sample: Blob of a LABELS frame with one example.
-        device: What it ran on.
-        adjustments: What was done otherwise than planned, a sentence each.
+        device: The device.
+        adjustments: Differences from the plan, one message each.
     """
 
     steps: int
@@ -44,44 +44,46 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """The course of a run: where it goes on, where it halts, and whom it tells. Alone, it begins and goes to the end.
+class TrainingControl:
+    """Controls for one training attempt: where to resume, where to stop, and callbacks.
+
+    The defaults train from scratch to the end.
 
     Attributes:
-        checkpoint: Folder of the checkpoint to go on from; none: training begins.
-        halvings: How often the batch is halved.
-        halt: Share of the training after which to halt, with a checkpoint; none: at the end.
-        tell: Hears of every step: its number, of how many, and what was measured at it. Raises what ends the run.
-        is_due: Tells whether to save a checkpoint after this step.
-        keep: Takes over the folder of a checkpoint, with its step and halvings; there is none where it could not be
-            written. Raises what ends the run once it is kept.
+        checkpoint: Folder of the checkpoint to resume from, or None to start from scratch.
+        halvings: Number of times the batch is halved.
+        halt: Share of the training after which to halt and save a checkpoint, or None for the end.
+        on_step: Called with every step's number, the number of steps, and the metrics. May raise to end the attempt.
+        is_save_due: Whether to save a checkpoint after this step.
+        on_save: Called with the folder of a saved checkpoint, its step and its halvings. The folder is missing if it
+            could not be written. May raise to end the attempt.
     """
 
     checkpoint: Path | None = None
     halvings: int = 0
     halt: float | None = None
-    tell: Callable[[int, int, Mapping[str, float]], None] = lambda step, steps, metrics: None
-    is_due: Callable[[], bool] = lambda: False
-    keep: Callable[[Path, int, int], None] = lambda folder, step, halvings: None
+    on_step: Callable[[int, int, Mapping[str, float]], None] = lambda step, steps, metrics: None
+    is_save_due: Callable[[], bool] = lambda: False
+    on_save: Callable[[Path, int, int], None] = lambda folder, step, halvings: None
 
     def last_step(self, steps: int) -> int:
-        """Return the step at which a training of so many steps ends on this course."""
+        """Return the last step of a training of `steps` steps."""
         return steps if self.halt is None else max(1, round(self.halt * steps))
 
 
 class Trainer(Protocol):
-    """Makes an adapter. It reads of the blueprint's snapshot and base model what it needs."""
+    """Trains an adapter from a blueprint's snapshot and base model."""
 
     def __call__(
-        self, store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
+        self, store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, control: TrainingControl
     ) -> Training | HeldOutLoss:
-        """Write the adapter's files into the folder; equal blueprints and plans give equal bytes, on any course.
+        """Write the adapter's files into the folder; equal blueprints and plans give equal bytes, also after a resume.
 
-        Where the course halts, nothing is written, and the loss on the selection split is given.
+        If the control halts before the end, write nothing, and return the loss on the selection split.
 
         Raises:
             InputError: A setting is unknown, or nothing can be learned from the examples.
-            DivergenceError: The loss became no number.
+            DivergenceError: The loss is not finite.
             FaultError: The disk is full.
         """
         ...

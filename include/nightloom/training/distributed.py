@@ -1,7 +1,7 @@
-"""Processes: several that train one trial together, one a GPU, told of each other as `torchrun` does it.
+"""Data-parallel training: several processes train one trial, one per GPU, set up by `torchrun`'s variables.
 
-All of them take the same way through the same code. What only one may do is done by the first, whose result all
-get. Each batch is read by all and its rows are dealt out, so that the steps and losses are those of one process.
+All processes run the same code. The first does alone what only one may do, and broadcasts the result. Every process
+reads each whole batch and takes its share of the rows, so steps and losses equal those of one process.
 """
 
 import atexit
@@ -14,26 +14,26 @@ from typing import Any, TypeVar
 
 from nightloom.core.errors import InputError
 from nightloom.training.answer_loss import NO_LABEL
-from nightloom.training.base import Course
+from nightloom.training.base import TrainingControl
 
 T = TypeVar("T")
 
 _PATIENCE = timedelta(hours=6)
-"""How long the others wait for the first one, which may have to encode a snapshot or to fetch a large model."""
+"""How long the others wait for the first process, which may have to encode a snapshot or fetch a large model."""
 
 
 def count_processes() -> int:
-    """Return how many processes train together."""
+    """Return the number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first() -> bool:
-    """Whether this is the process that does what only one may do."""
+    """Whether this is the first process, which does what only one may do."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def lead(call: Callable[[], T]) -> T:
-    """Let the first process alone do something, and give its result to all."""
+    """Call a function in the first process only, and return its result in all."""
     if count_processes() == 1:
         return call()
     from torch import distributed
@@ -41,11 +41,11 @@ def lead(call: Callable[[], T]) -> T:
     is_first = _join() == 0
     held = [call() if is_first else None]
     distributed.broadcast_object_list(held, src=0)
-    return held[0]  # type: ignore[return-value]  # the first one's
+    return held[0]  # type: ignore[return-value]  # the first process's result
 
 
 def go_first(call: Callable[[], T]) -> T:
-    """Let the first process do something before the others, which then find what it left."""
+    """Call a function in the first process before the others, which then find its cached result."""
     if count_processes() == 1:
         return call()
     from torch import distributed
@@ -57,55 +57,55 @@ def go_first(call: Callable[[], T]) -> T:
     return result if is_first else call()
 
 
-def share_course(course: Course) -> Course:
-    """Tell the other processes the course of the first, and let all save at the same steps."""
+def share_control(control: TrainingControl) -> TrainingControl:
+    """Share the first process's control with the others, so that all save at the same steps."""
     if count_processes() == 1:
-        return course
-    known = (str(course.checkpoint) if course.checkpoint else None, course.halvings, course.halt)
+        return control
+    known = (str(control.checkpoint) if control.checkpoint else None, control.halvings, control.halt)
     lead(lambda: known)
 
-    def keep(folder: Path, step: int, halvings: int) -> None:
-        _wait()  # each writes a part of its own
-        course.keep(folder, step, halvings)
+    def on_save(folder: Path, step: int, halvings: int) -> None:
+        _wait()  # Each process writes its own part.
+        control.on_save(folder, step, halvings)
 
-    return replace(course, is_due=lambda: lead(course.is_due), keep=keep)
+    return replace(control, is_save_due=lambda: lead(control.is_save_due), on_save=on_save)
 
 
-def share_no_course() -> None:
-    """Tell the other processes that nothing is to be done."""
+def dismiss_followers() -> None:
+    """Let the other processes end: there is nothing to train."""
     lead(lambda: None)
 
 
-def follow_course() -> Course | None:
-    """Return the course that the first process tells of; nothing when there is nothing to do."""
+def receive_control() -> TrainingControl | None:
+    """Return the control that the first process shares, or None if there is nothing to train."""
     known: Any = lead(lambda: None)
     if known is None:
         return None
     checkpoint, halvings, halt = known
-    return Course(
+    return TrainingControl(
         checkpoint=Path(checkpoint) if checkpoint else None,
         halvings=halvings,
         halt=halt,
-        is_due=lambda: lead(lambda: False),
-        keep=lambda folder, step, halvings: _wait(),
+        is_save_due=lambda: lead(lambda: False),
+        on_save=lambda folder, step, halvings: _wait(),
     )
 
 
 def share_rows(trainer: Any) -> None:
-    """Deal the rows of each batch that a trainer learns from out to the processes.
+    """Share the rows of each training batch among the processes.
 
-    The batch is the recipe's, whatever their number: it is read whole, in one order, by all of them.
+    The batch is the recipe's for any number of processes: all of them read the whole batch in the same order.
 
     Raises:
-        InputError: A batch cannot be divided by the number of processes, or the order deals rows out by itself.
+        InputError: The batch is not divisible by the number of processes, or the sampling strategy shares rows itself.
     """
     processes = count_processes()
     if processes == 1:
         return
     if trainer.args.train_sampling_strategy == "batch_rebalance":
         msg = (
-            "train.settings.train_sampling_strategy batch_rebalance deals rows out to processes by itself, and with "
-            "NIGHTLOOM_PROCESSES above 1 they would be dealt out twice; write group_by_length"
+            "train.settings.train_sampling_strategy batch_rebalance shares rows among processes itself, so with "
+            "NIGHTLOOM_PROCESSES above 1 they would be shared twice; write group_by_length"
         )
         raise InputError(msg)
     rows = trainer.args.per_device_train_batch_size
@@ -118,21 +118,21 @@ def share_rows(trainer: Any) -> None:
     read_whole, collate = trainer.get_train_dataloader, trainer.data_collator
 
     def read_shared() -> Any:
-        # An order that chance decides is decided by the first one's chance.
+        # A random order follows the first process's random state.
         trainer.accelerator.rng_types = ["torch"]
         trainer.data_collator = lambda batch: collate(pick_rows(batch, trainer.args.process_index, processes))
         loader = read_whole()
         trainer.data_collator = collate
-        # It would deal whole batches out, and fill up the last one with rows that were seen.
-        dealer = loader.batch_sampler
-        dealer.num_processes, dealer.process_index, dealer.even_batches = 1, 0, False
+        # By default it gives whole batches to processes, and fills up the last one with rows that were used before.
+        sampler = loader.batch_sampler
+        sampler.num_processes, sampler.process_index, sampler.even_batches = 1, 0, False
         return loader
 
     trainer.get_train_dataloader = read_shared
 
 
 def pick_rows(batch: Sequence[dict[str, Any]], process: int, processes: int) -> list[dict[str, Any]]:
-    """Return a process's rows of a batch; one for which none is left gets a row of which nothing is learned."""
+    """Return a process's rows of a batch, or one row without labels if none is left for it."""
     own = list(batch[process::processes])
     if own:
         return own
@@ -144,14 +144,14 @@ def pick_rows(batch: Sequence[dict[str, Any]], process: int, processes: int) -> 
 
 
 def _wait() -> None:
-    """Wait until every process is here."""
+    """Wait for all processes."""
     from torch import distributed
 
     distributed.barrier()
 
 
 def _join() -> int:
-    """Join the other processes, once, and give this one's number among them."""
+    """Join the process group, once, and return this process's rank."""
     from torch import cuda, distributed
 
     if not distributed.is_initialized():

@@ -1,8 +1,8 @@
-"""The dummy trainer: instant and deterministic. It counts which words came with which answer.
+"""The dummy trainer: instant and deterministic. It counts the answers that each word occurs with.
 
-Of the settings it knows two, by which trials differ: `sample`, the share of the examples that it learns from, drawn by
-the seed, and `min_votes`, how often a word must have come with an answer to count. The others are for real trainers,
-whose recipes it tries out.
+It uses two settings, so that trials can differ: `sample`, the share of the examples to learn from, drawn by the seed,
+and `min_votes`, how often a word must occur with an answer to count. It ignores the settings of real trainers, so that
+their recipes can be tried out.
 """
 
 import json
@@ -21,25 +21,25 @@ from nightloom.core.store import ObjectStore
 from nightloom.rendering.chat import Conversation
 from nightloom.rendering.encode import read_conversations
 from nightloom.statistics.intervals import wilson_interval
-from nightloom.training.base import Course, Training
+from nightloom.training.base import Training, TrainingControl
 
 
 def train_dummy(
-    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
+    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, control: TrainingControl
 ) -> Training | HeldOutLoss:
-    """Write the votes of every word in the texts for the answers they came with; the base model changes nothing.
+    """Write each word's votes for the answers that it occurred with. The base model is not used.
 
-    A step is an example. The loss on the selection split is the share of wrong answers.
+    A step is one example. The loss on the selection split is the share of wrong answers.
 
     Raises:
-        InputError: There are no training rows, a setting is none of the two, or there is nothing to halt for.
+        InputError: There are no training rows, a setting is invalid, or there are no selection rows to rank by.
     """
     drawn = _draw(read_conversations(store, spec), plan)
-    learned = drawn if course.halt is None else drawn[: math.ceil(course.halt * len(drawn))]
+    learned = drawn if control.halt is None else drawn[: math.ceil(control.halt * len(drawn))]
     votes = _count_votes(learned, plan)
     held_out = _measure(votes, read_conversations(store, spec, "selection"), step=len(learned))
-    if course.halt is not None:
-        return _refuse_none(held_out, spec)
+    if control.halt is not None:
+        return _require_loss(held_out, spec)
     (folder / DUMMY_FILE).write_text(json.dumps(votes, sort_keys=True), encoding="utf-8")
     label_tokens = sum(len(conversation[-1]["content"].split()) for conversation in learned)
     tokens = label_tokens + sum(len(split_words(conversation[-2]["content"])) for conversation in learned)
@@ -57,12 +57,12 @@ def train_dummy(
 
 
 def _measure(votes: Votes, conversations: Sequence[Conversation], *, step: int) -> HeldOutLoss | None:
-    """Return the share of conversations whose answer is another than the votes give; nothing where there are none."""
+    """Return the share of conversations that the votes answer wrongly, or None if there are no conversations."""
     if not conversations:
         return None
-    turns = (conversation[-2:] for conversation in conversations)
+    pairs = (conversation[-2:] for conversation in conversations)
     wrong = sum(
-        answer_by_votes(votes, split_words(question["content"])) != answer["content"] for question, answer in turns
+        answer_by_votes(votes, split_words(question["content"])) != answer["content"] for question, answer in pairs
     )
     interval = wilson_interval(wrong, len(conversations))
     return HeldOutLoss(
@@ -73,16 +73,16 @@ def _measure(votes: Votes, conversations: Sequence[Conversation], *, step: int) 
 def _draw(conversations: Sequence[Conversation], plan: TrialPlan) -> list[Conversation]:
     share = plan.settings.get("sample", 1.0)
     if not isinstance(share, int | float) or not 0 < share <= 1:
-        msg = f"train.settings.sample is {share!r}; of the dummy trainer it is a share of the examples, such as 0.5"
+        msg = f"train.settings.sample is {share!r}; write a share of the examples above 0, such as 0.5"
         raise InputError(msg)
     count = math.ceil(share * len(conversations))
-    return Random(plan.seed).sample(list(conversations), count)  # noqa: S311  # to be drawn again, not to be secret
+    return Random(plan.seed).sample(list(conversations), count)  # noqa: S311  # reproducible, not secret
 
 
 def _count_votes(conversations: Sequence[Conversation], plan: TrialPlan) -> dict[str, Counter[str]]:
     least = plan.settings.get("min_votes", 1)
     if not isinstance(least, int) or least < 1:
-        msg = f"train.settings.min_votes is {least!r}; of the dummy trainer it is a whole number, such as 2"
+        msg = f"train.settings.min_votes is {least!r}; write a whole number above 0, such as 2"
         raise InputError(msg)
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for conversation in conversations:
@@ -93,7 +93,7 @@ def _count_votes(conversations: Sequence[Conversation], plan: TrialPlan) -> dict
     return {word: answers for word, answers in counted.items() if answers}
 
 
-def _refuse_none(held_out: HeldOutLoss | None, spec: BlueprintSpec) -> HeldOutLoss:
+def _require_loss(held_out: HeldOutLoss | None, spec: BlueprintSpec) -> HeldOutLoss:
     if held_out is None:
         msg = f"snapshot {short(spec.snapshot)} has no selection rows to rank trials by; remove train.trials"
         raise InputError(msg)

@@ -1,4 +1,4 @@
-"""The held-out loss: what a model loses on the answers of the selection split, from which it does not learn."""
+"""Held-out loss: the loss on the answers of the selection split, which is not trained on."""
 
 import math
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import InputError, OutOfBatchMemoryError, OutOfMemoryError
 from nightloom.training.answer_loss import NO_LABEL, answer_losses
-from nightloom.training.memory import telling_memory
-from nightloom.training.progress import diverged
+from nightloom.training.memory import translate_memory_errors
+from nightloom.training.progress import divergence_error
 
 MOST_EXAMPLES = 500
-"""So many are looked at, at most: those whose row ids have the lowest digests. A look must stay cheap."""
+"""Maximum number of examples of an evaluation: those whose row ids have the lowest digests. It must stay cheap."""
 
 _BATCH_TOKENS = 4_096
 _QUANTILE = 1.959964  # of the normal distribution, for 95 %
 
 
 def pick_held_out(rows: pl.DataFrame, context: int) -> pl.DataFrame:
-    """Return the examples to measure by: those that fit the context and have an answer, at most MOST_EXAMPLES.
+    """Return the examples to evaluate: those that fit the context and have an answer, at most MOST_EXAMPLES.
 
     Args:
         rows: TOKENS frame of the selection split.
@@ -35,30 +35,30 @@ def pick_held_out(rows: pl.DataFrame, context: int) -> pl.DataFrame:
 
 
 def measure_held_out(model: Any, rows: pl.DataFrame, step: int) -> HeldOutLoss:
-    """Return the mean over examples of the mean loss of an answer's tokens, in the precision that the model trains in.
+    """Return the mean over examples of the mean loss of an answer's tokens, in the precision of the training.
 
-    Nothing is learned from them and no chance is used: training goes on as if nobody had looked.
+    An evaluation uses no randomness and trains nothing, so training continues as if it had not happened.
 
     Args:
-        model: A causal language model; what is not being trained of it stays as it is.
-        rows: TOKENS frame of the selection split; of more than MOST_EXAMPLES some are picked, always the same.
-        step: After which step of the training.
+        model: A causal language model.
+        rows: TOKENS frame of the selection split; if longer than MOST_EXAMPLES, always the same subset is used.
+        step: The training step before the evaluation.
 
     Raises:
         InputError: There are fewer than two examples.
-        DivergenceError: The loss is no number.
+        DivergenceError: The loss is not finite.
         OutOfMemoryError: Not even one example fits the memory.
     """
     import numpy as np
 
     examples = pick_held_out(rows, model.config.get_text_config().max_position_embeddings)
     if len(examples) < 2:
-        msg = f"{len(examples)} examples of the selection split can be measured by; raise prepare.split.selection"
+        msg = f"the held-out loss needs 2 examples, and {len(examples)} are usable; raise prepare.split.selection"
         raise InputError(msg)
     losses = np.array(_measure_examples(model, examples))
     mean, half = losses.mean(), _QUANTILE * losses.std(ddof=1) / math.sqrt(len(losses))
     if not np.isfinite(mean):
-        raise diverged(step, f"loss {mean} on the selection split")
+        raise divergence_error(step, f"loss {mean} on the selection split")
     low, high = max(0.0, mean - half), mean + half
     return HeldOutLoss(step=step, loss=_rounded(mean), low=_rounded(low), high=_rounded(high), n=len(losses))
 
@@ -74,10 +74,10 @@ def _measure_examples(model: Any, examples: pl.DataFrame) -> list[float]:
             limit, longest = _BATCH_TOKENS, int(examples["input_ids"].list.len().max())  # type: ignore[arg-type]  # a number
             while True:
                 try:
-                    with telling_memory(model.device, lambda: "for one example of the selection split"):
+                    with translate_memory_errors(model.device, lambda: "for one example of the selection split"):
                         return _measure_batches(model, examples, limit)
                 except OutOfBatchMemoryError as error:
-                    if limit < longest:  # each was alone, and a smaller batch to train on helps none of them
+                    if limit < longest:  # One example did not fit; a smaller training batch would not help.
                         raise OutOfMemoryError(str(error)) from error
                 limit //= 2
     finally:
@@ -90,14 +90,14 @@ def _measure_batches(model: Any, examples: pl.DataFrame, limit: int) -> list[flo
         inputs = _collate(examples[batch], model.device)
         found = answer_losses(model, inputs).double().sum(1)
         counts = (inputs["labels"][:, 1:] != NO_LABEL).sum(1).clamp(min=1)
-        for place, loss in zip(batch, (found / counts).tolist(), strict=True):
-            losses[place] = loss
+        for index, loss in zip(batch, (found / counts).tolist(), strict=True):
+            losses[index] = loss
     return losses
 
 
 def _batches(lengths: list[int], limit: int) -> Iterator[list[int]]:
-    """Return the places of examples of like lengths, the longest first, in batches of so many tokens with padding."""
-    order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
+    """Yield batches of examples of similar length, as indexes, longest first, of at most `limit` padded tokens."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     start = 0
     while start < len(order):
         count = max(1, limit // lengths[order[start]])

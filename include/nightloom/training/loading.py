@@ -1,4 +1,4 @@
-"""Loading: the base model as a plan asks for it (precision, quantization, attention), and which settings it knows."""
+"""Loading: the base model with a plan's precision, quantization and attention, and checks of these settings."""
 
 import difflib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.model_files import STARTS_TO_TRAIN
 from nightloom.base_models.loading import load_model
 from nightloom.core.errors import InputError, OutOfMemoryError
-from nightloom.training.memory import telling_memory
+from nightloom.training.memory import translate_memory_errors
 
 _MODEL = {
     "dtype": ("auto", "float32", "bfloat16", "float16"),
@@ -18,11 +18,11 @@ _MODEL = {
     "use_kernels": (True, False),
     "quantization": ("4bit", "8bit"),
 }
-"""Settings of `train.model`, with the values that each may have; none: what transformers knows."""
+"""Settings of `train.model` with their allowed values, or None if transformers checks the value."""
 
-_NEEDS_SETUP = "is set up by objects that a recipe cannot name"
-_OTHER_BASE = "changes the base model's weights, so that the adapter would fit no other copy of it"
-_NOT_MERGED = "makes an adapter that cannot be merged"
+_NEEDS_SETUP = "needs objects that a recipe cannot write"
+_OTHER_BASE = "changes the base model's weights, so the adapter would not fit another copy of it"
+_NOT_MERGED = "produces an adapter that cannot be merged"
 _UNFIT_LORA = {
     **dict.fromkeys(("loftq_config", "kasa_config"), _OTHER_BASE),
     **dict.fromkeys(("layer_replication", "alora_invocation_tokens", "lora_bias"), _NOT_MERGED),
@@ -31,16 +31,16 @@ _UNFIT_LORA = {
         _NEEDS_SETUP,
     ),
     "use_bdlora": _NEEDS_SETUP,
-    "inference_mode": "makes an adapter that learns nothing",
+    "inference_mode": "produces an adapter that learns nothing",
 }
-"""What peft's LoraConfig offers and is refused, and why: an adapter must be right on the base model as it is frozen."""
+"""Refused settings of peft's LoraConfig, with the reason: an adapter must work on the frozen base model."""
 
 
 def check_names(where: str, given: Mapping[str, Any], known: set[str], source: str) -> None:
     """Check the names of settings.
 
     Raises:
-        InputError: One is not known; the closest that is stands in the sentence.
+        InputError: A name is unknown; the message suggests the closest one.
     """
     for name in given:
         if name not in known:
@@ -51,10 +51,10 @@ def check_names(where: str, given: Mapping[str, Any], known: set[str], source: s
 
 
 def check_model_settings(plan: TrialPlan) -> None:
-    """Check `train.model`: names, values, and that quantization can be done here.
+    """Check the names and values of `train.model`, and whether this machine can quantize.
 
     Raises:
-        InputError: Something is unknown, or is missing here.
+        InputError: A name or value is unknown, or quantization is not possible here.
     """
     check_names("train.model", plan.model, set(_MODEL), f"known are {', '.join(_MODEL)}")
     for name, value in plan.model.items():
@@ -67,16 +67,16 @@ def check_model_settings(plan: TrialPlan) -> None:
 
 
 def check_lora_settings(lora: Mapping[str, Any]) -> None:
-    """Refuse those of peft's settings that make an adapter which is not right on the untouched base model.
+    """Refuse settings of peft whose adapter would not work on the unchanged base model.
 
     Raises:
-        InputError: One of them is set.
+        InputError: Such a setting is used.
     """
     start = lora.get("init_lora_weights", True)
     if start not in STARTS_TO_TRAIN:
         msg = (
-            f"train.lora.init_lora_weights: {start} starts from the base model's weights and changes them, so that the "
-            f"adapter would fit no other copy of it; write true, gaussian, orthogonal or mica"
+            f"train.lora.init_lora_weights: {start} changes the base model's weights, so the adapter would not fit "
+            f"another copy of it; write true, gaussian, orthogonal or mica"
         )
         raise InputError(msg)
     for name, value in lora.items():
@@ -89,24 +89,25 @@ def load_base(plan: TrialPlan, folder: Path) -> Any:
     """Load the base model for training.
 
     Raises:
-        InputError: It has no such attention or kernels, or an adapter on it could not be merged.
-        OutOfMemoryError: It does not fit the memory.
+        InputError: The model lacks this attention or kernels, or its adapter could not be merged.
+        OutOfMemoryError: The model does not fit the memory.
     """
     import torch
 
     given = dict(plan.model)
     quantization = given.pop("quantization", None)
-    # Weights that are trained stay in 32 bits: mixed precision is bf16's part, by autocast.
+    # Trained weights stay in 32 bits: autocast computes in bf16.
     dtype = given.pop("dtype", "float32" if plan.method == "full" or not has_bf16() else "auto")
-    # On a CPU, plain matrix products are the fastest attention over texts as short as these.
+    # On a CPU, plain matrix products are the fastest attention for short texts.
     attention = given.pop("attn_implementation", None if torch.cuda.is_available() else "eager")
     if quantization:
         given |= {"quantization_config": _quantize(quantization), "device_map": {"": 0}}
-    with telling_memory(describe_device(), _say_too_large, OutOfMemoryError):  # no smaller batch would help
+    hint = "while loading the base model; use a smaller one, or set train.model.quantization"
+    with translate_memory_errors(describe_device(), lambda: hint, OutOfMemoryError):
         try:
             model = load_model(folder, dtype=dtype, attention=attention, **given)
         except (ValueError, ImportError) as error:
-            msg = f"the base model cannot be loaded as train.model says: {error}"
+            msg = f"the base model cannot be loaded with train.model: {error}"
             raise InputError(msg) from error
     if plan.method == "lora":
         _check_targets(plan.lora, model)
@@ -119,14 +120,14 @@ def load_base(plan: TrialPlan, folder: Path) -> Any:
 
 
 def choose_precision(settings: Mapping[str, Any]) -> tuple[dict[str, bool], tuple[str, ...]]:
-    """Return what the settings must be changed by, and why: bf16 is the default wherever the chip has it."""
+    """Return changes of the settings and their reasons: bf16 is the default if the device supports it."""
     if has_bf16() or settings.get("fp16") or settings.get("bf16") is False:
         return {}, ()
-    return {"bf16": False}, (f"{describe_device()} has no bf16: trained in 32 bits",)
+    return {"bf16": False}, (f"{describe_device()} does not support bf16: trained in 32 bits",)
 
 
 def has_bf16() -> bool:
-    """Whether the device computes in bf16; every CPU does, if slowly."""
+    """Whether the device supports bf16; every CPU does, if slowly."""
     from torch import cuda
 
     return not cuda.is_available() or cuda.is_bf16_supported(including_emulation=False)
@@ -139,12 +140,8 @@ def describe_device() -> str:
     return str(cuda.get_device_name()) if cuda.is_available() else "cpu"
 
 
-def _say_too_large() -> str:
-    return "for the base model; take a smaller one, or set train.model.quantization"
-
-
 def _check_targets(lora: Mapping[str, Any], model: Any) -> None:
-    """Refuse to adapt embeddings that are the output layer too: what is merged into one changes the other."""
+    """Refuse LoRA on embeddings tied to the output layer: merging into one would change the other."""
     if not model.config.get_text_config().tie_word_embeddings:
         return
     tied = [model.get_input_embeddings(), model.get_output_embeddings()]
@@ -154,8 +151,8 @@ def _check_targets(lora: Mapping[str, Any], model: Any) -> None:
     for name in (embeddings, output):
         if name in targets or any(target.endswith(f".{name}") for target in targets):
             msg = (
-                f"train.lora.target_modules names {name}, whose weights are this base model's embeddings and output "
-                f"layer alike, so that the adapter could not be merged; write modules_to_save: [{embeddings}] and "
+                f"train.lora.target_modules names {name}, but this base model ties its embeddings to its output layer, "
+                f"so the adapter could not be merged; write modules_to_save: [{embeddings}] and "
                 f"ensure_weight_tying: true instead"
             )
             raise InputError(msg)
@@ -166,11 +163,11 @@ def _check_quantization(plan: TrialPlan) -> None:
 
     msg = ""
     if plan.method != "lora":
-        msg = "train.model.quantization is for train.method lora alone: quantized weights cannot be trained"
+        msg = "train.model.quantization works only with train.method lora: quantized weights cannot be trained"
     elif not cuda.is_available():
-        msg = "train.model.quantization needs a GPU; remove it, or train where there is one"
+        msg = "train.model.quantization needs a GPU; remove it, or train on a machine with one"
     elif find_spec("bitsandbytes") is None:
-        msg = "train.model.quantization needs bitsandbytes; install it for the interpreter that trains, or remove it"
+        msg = "train.model.quantization needs bitsandbytes; install it for the training interpreter, or remove it"
     if msg:
         raise InputError(msg)
 

@@ -1,4 +1,4 @@
-"""Memory: a batch that does not fit is halved and accumulated twice as often, which is the same step."""
+"""Memory: a batch that does not fit is halved and accumulated twice as often, so the optimizer step stays the same."""
 
 import gc
 import logging
@@ -17,60 +17,60 @@ T = TypeVar("T", bound=Training | HeldOutLoss)
 
 logger = logging.getLogger(__name__)
 
-_SAYS_SO = re.compile(
+_MEMORY_ERROR = re.compile(
     r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE
 )
 
 
 @contextmanager
-def telling_memory(
+def translate_memory_errors(
     device: Any, when: Callable[[], str], kind: type[OutOfMemoryError] = OutOfBatchMemoryError
 ) -> Iterator[None]:
-    """Turn every way in which torch says that the memory is used up into an error of ours.
+    """Translate torch's errors for exhausted memory into Nightloom's.
 
     Args:
-        device: What ran out of it.
-        when: Gives what was being done, such as `at step 3`; asked when it failed.
-        kind: OutOfMemoryError itself where no smaller batch would help.
+        device: The device.
+        when: Returns what was being done, such as `at step 3`; called on failure.
+        kind: OutOfMemoryError itself if a smaller batch would not help.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:  # torch's own OutOfMemoryError is a RuntimeError
-        if isinstance(error, RuntimeError) and not _SAYS_SO.search(str(error)):
+        if isinstance(error, RuntimeError) and not _MEMORY_ERROR.search(str(error)):
             raise
-        msg = f"the memory of {device} did not suffice {when()}"
+        msg = f"{device} ran out of memory {when()}"
         raise kind(msg) from error
 
 
 def halve_batch(batch: int, accumulation: int, halvings: int) -> tuple[int, int]:
-    """Return the batch after so many halvings, rounded down, and how often it is accumulated for the same step.
+    """Return the batch after `halvings` halvings, rounded down, and its accumulation for the same step.
 
-    Of an odd batch the step may come out smaller, never larger.
+    With an odd batch the step may be smaller, never larger.
     """
     halved = max(1, batch >> halvings)
     return halved, batch * accumulation // halved
 
 
 def train_halving(train: Callable[[int], T], batch: int, accumulation: int = 1, *, halvings: int = 0) -> T:
-    """Train, and begin again with half the batch as long as it does not fit the memory.
+    """Train, and start again with half the batch while it does not fit the memory.
 
-    One of several processes that train together cannot tell the others to begin again: they wait for its part of a
-    step. Whoever started them has to start all of them again.
+    One of several processes that train together cannot restart the others: they wait for its part of a step. The
+    parent process has to restart all of them.
 
     Args:
-        train: Trains with the batch halved so many times; it keeps nothing of an attempt that failed.
-        batch: Examples at once on one device, unhalved.
-        accumulation: Batches of a step, unhalved.
-        halvings: How often the batch was halved already, by an attempt that this one continues.
+        train: Trains with the batch halved this number of times; it keeps nothing of a failed attempt.
+        batch: Examples at once on one device, before halving.
+        accumulation: Batches per step, before halving.
+        halvings: Number of halvings by the attempt that this one continues.
 
     Returns:
-        What training came to, or where it halted; a halved batch is told in the adjustments of the former.
+        The result of the training, with a halved batch among its adjustments, or the loss where it halted.
 
     Raises:
         OutOfBatchMemoryError: A batch did not fit one of several processes, and half of it may.
-        OutOfMemoryError: The smallest batch does not fit: a row for each process.
+        OutOfMemoryError: The smallest batch, one row per process, does not fit.
     """
-    reason = f"a batch of {batch} did not fit the memory in an earlier attempt"
+    reason = f"a batch of {batch} did not fit into memory in an earlier attempt"
     while True:
         try:
             training = train(halvings)
@@ -89,11 +89,11 @@ def train_halving(train: Callable[[int], T], batch: int, accumulation: int = 1, 
             )
             raise OutOfMemoryError(msg)
         if processes > 1:
-            msg = f"{reason}; all {processes} processes have to begin again with half of it (halvings: {halvings + 1})"
+            msg = f"{reason}; all {processes} processes must start again with half of it (halvings: {halvings + 1})"
             raise OutOfBatchMemoryError(msg)
         halvings += 1
-        logger.warning("%s; training begins again with half of it", reason)
-        _free_memory()  # here the error is gone, and with it the frames that held the model
+        logger.warning("%s; training starts again with half of it", reason)
+        _free_memory()  # The error and its frames, which held the model, are gone here.
     if halvings and isinstance(training, Training):
         training = replace(
             training, adjustments=(_describe(reason, batch, accumulation, halvings), *training.adjustments)
@@ -103,9 +103,9 @@ def train_halving(train: Callable[[int], T], batch: int, accumulation: int = 1, 
 
 def _describe(reason: str, batch: int, accumulation: int, halvings: int) -> str:
     size, times = halve_batch(batch, accumulation, halvings)
-    told = f"{reason}: {size} with accumulation {times} since"
-    step = size * times
-    return told if step == batch * accumulation else f"{told}, {step} examples a step instead of {batch * accumulation}"
+    change = f"{reason}; trained with a batch of {size}, accumulated {times} times"
+    step, planned = size * times, batch * accumulation
+    return change if step == planned else f"{change}: {step} examples per step instead of {planned}"
 
 
 def _free_memory() -> None:

@@ -9,16 +9,16 @@ from typing import Any
 from nightloom.artifacts.training import LossPoint
 from nightloom.core.durations import TimeLeft, describe_progress
 from nightloom.core.errors import DivergenceError
-from nightloom.training.base import Course
+from nightloom.training.base import TrainingControl
 
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 5.0
-_TOLD = ("loss", "learning_rate", "grad_norm")
+_REPORTED = ("loss", "learning_rate", "grad_norm")
 
 
 def read_curve(history: list[dict[str, float]]) -> tuple[LossPoint, ...]:
-    """Return the loss over steps out of what transformers logged, also before it went on from a checkpoint."""
+    """Return the training loss by step from transformers' log history, including steps before a resume."""
     return tuple(
         LossPoint(step=int(logged["step"]), loss=logged["loss"], learning_rate=logged["learning_rate"])
         for logged in history
@@ -26,8 +26,8 @@ def read_curve(history: list[dict[str, float]]) -> tuple[LossPoint, ...]:
     )
 
 
-def make_progress(tokens_an_epoch: int, course: Course) -> Any:
-    """Return a Trainer callback that reports progress in the log and on the course, and ends a diverged training."""
+def make_progress(tokens_an_epoch: int, training_control: TrainingControl) -> Any:
+    """Return a Trainer callback that logs and reports progress, and ends a diverged training."""
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
@@ -37,18 +37,18 @@ def make_progress(tokens_an_epoch: int, course: Course) -> Any:
             self.loss: float | None = None
             self.time_left = TimeLeft(0)
             self.tokens_begun = self.tokens_logged = 0
-            self.started = self.told = self.logged = 0.0
+            self.started = self.reported = self.logged = 0.0
 
         def tokens_seen(self, epochs: float | None) -> int:
-            """Tokens of that many epochs."""
+            """Return the tokens of a number of epochs."""
             return round(tokens_an_epoch * (epochs or 0.0))
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.time_left = TimeLeft(state.max_steps, state.global_step)
             self.tokens_begun = self.tokens_seen(state.epoch)
             self.tokens_logged = self.tokens_begun
-            self.started = self.told = self.logged = time.monotonic()
-            course.tell(state.global_step, state.max_steps, {})
+            self.started = self.reported = self.logged = time.monotonic()
+            training_control.on_step(state.global_step, state.max_steps, {})
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
             if "loss" not in logs:
@@ -56,17 +56,17 @@ def make_progress(tokens_an_epoch: int, course: Course) -> Any:
             _refuse_divergence(state.global_step, logs, scaled=args.fp16)
             self.loss = logs["loss"]
             now, tokens = time.monotonic(), self.tokens_seen(state.epoch)
-            metrics = {name: logs[name] for name in _TOLD if name in logs}
+            metrics = {name: logs[name] for name in _REPORTED if name in logs}
             metrics["tokens_per_second"] = (tokens - self.tokens_logged) / max(now - self.logged, 1e-9)
             self.logged, self.tokens_logged = now, tokens
-            course.tell(state.global_step, state.max_steps, metrics)
+            training_control.on_step(state.global_step, state.max_steps, metrics)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            course.tell(state.global_step, state.max_steps, {})
+            training_control.on_step(state.global_step, state.max_steps, {})
             now = time.monotonic()
             left_s = self.time_left.estimate(state.global_step, now)
-            if now - self.told >= _SECONDS_BETWEEN_LINES or state.global_step == state.max_steps:
-                self.told = now
+            if now - self.reported >= _SECONDS_BETWEEN_LINES or state.global_step == state.max_steps:
+                self.reported = now
                 step, seconds = state.global_step, now - self.started
                 tokens = self.tokens_seen(state.epoch) - self.tokens_begun
                 logger.info("%s", describe_progress(step, state.max_steps, self.loss, tokens, seconds, left_s))
@@ -75,18 +75,18 @@ def make_progress(tokens_an_epoch: int, course: Course) -> Any:
 
 
 def refuse_broken_weights(model: Any, step: int) -> None:
-    """Refuse trained weights that are no numbers.
+    """Refuse trained weights that are not finite.
 
     Raises:
-        DivergenceError: One is not.
+        DivergenceError: A weight is not finite.
     """
     for parameter in model.parameters():
         if parameter.requires_grad and not bool(parameter.isfinite().all()):
-            raise diverged(step, "a weight that is no number")
+            raise divergence_error(step, "a weight that is not finite")
 
 
-def diverged(step: int, what: str) -> DivergenceError:
-    """Return the error that says by which step training diverged, and what was no number."""
+def divergence_error(step: int, what: str) -> DivergenceError:
+    """Return the error for a training that diverged by a step, with the value that is not finite."""
     return DivergenceError(
         f"training diverged by step {step} ({what}); lower train.settings.learning_rate or max_grad_norm, or lengthen "
         f"warmup_steps"
@@ -94,8 +94,8 @@ def diverged(step: int, what: str) -> DivergenceError:
 
 
 def _refuse_divergence(step: int, logs: Mapping[str, float], *, scaled: bool) -> None:
-    """Refuse what is no number. Of a scaled loss (fp16) gradients may be none: such a step is skipped."""
+    """Refuse values that are not finite. With a scaled loss (fp16) gradients may overflow: such a step is skipped."""
     for name in ("loss",) if scaled else ("loss", "grad_norm"):
         value = float(logs.get(name, 0.0))
         if not math.isfinite(value):
-            raise diverged(step, f"{name} {value}")
+            raise divergence_error(step, f"{name} {value}")

@@ -1,4 +1,4 @@
-"""Settings: what a recipe's settings stand over, what is the same for every recipe, and which names there are."""
+"""Settings: defaults under a recipe's settings, values that no recipe may change, and checks of names."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ DEFAULTS = {
     "logging_steps": 5,
     "ddp_find_unused_parameters": False,
 }
-"""What a recipe's settings stand over: on a CPU the fastest (docs/performance.md), with bf16, which is TRL's default.
+"""Defaults under a recipe's settings: the fastest on a CPU (docs/performance.md), with bf16, which is TRL's default.
 
-Checkpointing of activations costs a fifth of the speed: it is for large models.
+Activation checkpointing costs a fifth of the speed: it is for large models.
 """
 
 OURS = {
-    # When state is saved, and that all of it is, follows from the course of the run.
+    # The training control decides when to save, and a checkpoint holds the whole state.
     "save_strategy": "no",
     "save_only_model": False,
     "save_total_limit": None,
@@ -41,24 +41,24 @@ OURS = {
     "eval_strategy": "no",
     "logging_strategy": "steps",
     "logging_first_step": True,
-    # A loss that is no number would be told as the mean of those before it.
+    # Otherwise a loss that is not finite would be logged as the mean of the losses before it.
     "logging_nan_inf_filter": False,
-    # A batch that does not fit is halved and accumulated twice as often; theirs makes other steps of it.
+    # `train_halving` halves a batch that does not fit and keeps the step; this setting would change the steps.
     "auto_find_batch_size": False,
-    # What is learned does not depend on the number of processes.
+    # The result must not depend on the number of processes.
     "average_tokens_across_devices": True,
-    # What a model is shown, and what of it it learns, is told by the ids that all trials and engines share.
+    # The encoded examples, shared by all trials, already decide what a model reads and learns.
     "chat_template_path": None,
     "assistant_only_loss": False,
     "completion_only_loss": True,
 }
-"""The same for every recipe; with what differs from trial to trial they are the reserved settings."""
+"""Values for every recipe; with those that differ by trial they are the reserved settings."""
 
 _UNFIT = ("deepspeed", "fsdp", "parallelism_config")
-"""Settings that spread one model over several devices, of which neither checkpoints nor adapters here know."""
+"""Settings that spread one model over several devices, which checkpoints and adapters here do not support."""
 
 _PACK_TOKENS = 2048
-"""Tokens of a pack where the recipe names no max_length, unless an example is longer or the context shorter."""
+"""Tokens of a pack if the recipe sets no max_length, unless an example is longer or the context shorter."""
 
 LORA_DEFAULTS = {"task_type": "CAUSAL_LM", "target_modules": "all-linear"}
 
@@ -67,7 +67,7 @@ def check_settings(plan: TrialPlan) -> None:
     """Check the names of a plan's settings against those that TRL's SFTConfig and peft's LoraConfig know.
 
     Raises:
-        InputError: One is unknown, is set by Nightloom itself, or cannot be used here.
+        InputError: A setting is unknown, is set by Nightloom itself, or cannot be used here.
     """
     from peft import LoraConfig
     from trl import SFTConfig
@@ -76,32 +76,32 @@ def check_settings(plan: TrialPlan) -> None:
         if name in plan.settings:
             msg = f"train.settings.{name} is set by Nightloom itself; remove it (the seed is `train.seed`)"
             raise InputError(msg)
-    theirs = "TRL's and peft's documentation list what there is"
+    theirs = "see TRL's SFTConfig and peft's LoraConfig for the known ones"
     check_names("train.settings", plan.settings, {field.name for field in dataclasses.fields(SFTConfig)}, theirs)
     check_names("train.lora", plan.lora, {field.name for field in dataclasses.fields(LoraConfig)}, theirs)
     for name in _UNFIT:
         if plan.settings.get(name):
-            msg = f"train.settings.{name} spreads a model over devices, which is not supported; remove it"
+            msg = f"train.settings.{name} spreads a model over several devices, which is not supported; remove it"
             raise InputError(msg)
     check_lora_settings(plan.lora)
     check_model_settings(plan)
 
 
 def read_batch(plan: TrialPlan) -> tuple[int, int]:
-    """Return a plan's batch on one device, and how often it is accumulated.
+    """Return a plan's batch on one device and its accumulation.
 
     Raises:
-        InputError: One of them is no whole number above 0.
+        InputError: One of them is not a whole number above 0.
     """
     settings = {"gradient_accumulation_steps": 1, **DEFAULTS, **plan.settings}
     return _read_count(settings, "per_device_train_batch_size"), _read_count(settings, "gradient_accumulation_steps")
 
 
 def read_limit(plan: TrialPlan, context: int) -> int:
-    """Return how many tokens an example may have: the model's context, or fewer where the plan says so.
+    """Return the maximum number of tokens of an example: the model's context, or the plan's max_length if lower.
 
     Raises:
-        InputError: That is no whole number above 0.
+        InputError: max_length is not a whole number above 0.
     """
     return (
         context if plan.settings.get("max_length") is None else min(context, _read_count(plan.settings, "max_length"))
@@ -109,26 +109,32 @@ def read_limit(plan: TrialPlan, context: int) -> int:
 
 
 def halve_settings(plan: TrialPlan, halvings: int) -> dict[str, int]:
-    """Return a plan's batch after so many halvings, and how often it is accumulated then."""
+    """Return the settings for a plan's batch after `halvings` halvings, and its accumulation."""
     batch, accumulation = halve_batch(*read_batch(plan), halvings)
     return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
 
 
-def settle(plan: TrialPlan, longest: int, limit: int) -> dict[str, Any]:
-    """Return the settings of a plan over the defaults, for examples of which the longest has so many tokens."""
+def merge_settings(plan: TrialPlan, longest: int, limit: int) -> dict[str, Any]:
+    """Return the defaults with a plan's settings merged over them.
+
+    Args:
+        plan: The plan.
+        longest: Tokens of the longest example.
+        limit: Maximum number of tokens of an example.
+    """
     settings = deepcopy({**DEFAULTS, **plan.settings})
-    # The old names of transformers, which it reads only where the new ones are not set.
+    # transformers' old names, which it reads only if the new ones are not set.
     for name in ("gradient_checkpointing", "gradient_checkpointing_kwargs"):
         if name in settings:
             settings[name.replace("gradient", "activation")] = settings.pop(name)
-    # TRL cuts what is longer than its max_length: what is longer than ours is left out before, and counted.
+    # TRL truncates to its max_length; examples longer than ours were left out before, and counted.
     pack = plan.settings.get("max_length") or max(longest, min(limit, _PACK_TOKENS))
     return {**settings, "max_length": pack if settings.get("packing") else None}
 
 
 def _read_count(settings: Mapping[str, Any], name: str) -> int:
     count = settings[name]
-    if type(count) is not int or count < 1:  # true is an int, too
+    if type(count) is not int or count < 1:  # `true` is an int, too.
         msg = f"train.settings.{name} is {count!r}; write a whole number above 0"
         raise InputError(msg)
     return count

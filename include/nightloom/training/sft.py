@@ -1,4 +1,4 @@
-"""Supervised fine-tuning with TRL: LoRA by peft, or all weights; deterministic, and safetensors only."""
+"""Supervised fine-tuning with TRL: LoRA with peft, or all weights; deterministic, and safetensors only."""
 
 import json
 import logging
@@ -15,19 +15,19 @@ from nightloom.artifacts.frames import LABELS, put_frame
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.base_models.determinism import be_deterministic
-from nightloom.base_models.loading import quiet_about_old_names
+from nightloom.base_models.loading import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 from nightloom.rendering.encode import read_encoded
 from nightloom.rendering.tokenizer import list_ends, load_tokenizer
 from nightloom.training.answer_loss import choose_trainer
-from nightloom.training.base import Course, Training
-from nightloom.training.dataset_check import check_dataset, label_examples, pick_sample, take_census
+from nightloom.training.base import Training, TrainingControl
+from nightloom.training.dataset_check import check_dataset, check_labels, label_examples, pick_sample
 from nightloom.training.distributed import go_first, lead, share_rows
-from nightloom.training.early_stopping import Looks, make_callback
+from nightloom.training.early_stopping import EvalHistory, make_callback
 from nightloom.training.loading import choose_precision, describe_device, load_base
-from nightloom.training.memory import telling_memory, train_halving
+from nightloom.training.memory import train_halving, translate_memory_errors
 from nightloom.training.progress import make_progress, read_curve, refuse_broken_weights
 from nightloom.training.resuming import make_resumable, train_along, written_to_disk
 from nightloom.training.settings import (
@@ -35,22 +35,22 @@ from nightloom.training.settings import (
     OURS,
     check_settings,
     halve_settings,
+    merge_settings,
     read_batch,
     read_limit,
-    settle,
 )
 
 logger = logging.getLogger(__name__)
 
 
 def train_with_trl(
-    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, course: Course
+    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, control: TrainingControl
 ) -> Training | HeldOutLoss:
-    """Fine-tune a base model and write the adapter's files; where the course halts, measure the loss there.
+    """Fine-tune a base model and write the adapter's files, or return the held-out loss if the control halts earlier.
 
     Raises:
-        InputError: A setting is unknown or not a recipe's to set, or the examples teach nothing.
-        DivergenceError: The loss became no number.
+        InputError: A setting is unknown or reserved, or the examples teach nothing.
+        DivergenceError: The loss is not finite.
         OutOfMemoryError: Not even one example fits the memory.
         FaultError: The disk is full.
     """
@@ -60,16 +60,16 @@ def train_with_trl(
     check_settings(plan)
 
     def attempt(halvings: int) -> Training | HeldOutLoss:
-        goes_on = halvings == course.halvings
-        begun = course if goes_on else replace(course, checkpoint=None, halvings=halvings)
-        with scratch_folder() as scratch, quiet_about_old_names():
+        resumes = halvings == control.halvings
+        begun = control if resumes else replace(control, checkpoint=None, halvings=halvings)
+        with scratch_folder() as scratch, ignore_v6_deprecations():
             return _train(store, spec, plan, folder, Path(lead(lambda: str(scratch))), begun)
 
-    return train_halving(attempt, *read_batch(plan), halvings=course.halvings)
+    return train_halving(attempt, *read_batch(plan), halvings=control.halvings)
 
 
 def _train(
-    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, scratch: Path, course: Course
+    store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, scratch: Path, control: TrainingControl
 ) -> Training | HeldOutLoss:
     examples, held_out = go_first(lambda: read_encoded(store, spec))
     _, base = go_first(lambda: fetch_model(store, BaseModelManifest, spec.base))
@@ -78,35 +78,37 @@ def _train(
     model = load_base(plan, base)
     context = model.config.get_text_config().max_position_embeddings
     limit = read_limit(plan, context)
-    examples, census = take_census(examples, limit, tokenizer, list_ends(model, tokenizer))
-    needed = course.halt is not None or len(spec.trials) > 1
-    looks = Looks(held_out, context, plan.early_stopping, needed=needed)
+    examples, stats = check_labels(examples, limit, tokenizer, list_ends(model, tokenizer))
+    needed = control.halt is not None or len(spec.trials) > 1
+    history = EvalHistory(held_out, context, plan.early_stopping, needed=needed)
     precision, adjustments = choose_precision(plan.settings)
-    settings = settle(plan, max(examples["input_ids"].list.len()), limit) | halve_settings(plan, course.halvings)
-    trainer = _make_trainer(plan, model, tokenizer, examples, scratch, settings | precision, looks)
-    check_dataset(trainer.train_dataset, census)
+    settings = merge_settings(plan, max(examples["input_ids"].list.len()), limit) | halve_settings(
+        plan, control.halvings
+    )
+    trainer = _make_trainer(plan, model, tokenizer, examples, scratch, settings | precision, history)
+    check_dataset(trainer.train_dataset, stats)
     share_rows(trainer)
-    progress = make_progress(census.tokens, course)
+    progress = make_progress(stats.tokens, control)
     trainer.add_callback(progress)
-    trainer.add_callback(make_callback(looks))
-    with telling_memory(describe_device(), lambda: f"at step {trainer.state.global_step + 1}"):
-        train_along(trainer, course, looks)
+    trainer.add_callback(make_callback(history))
+    with translate_memory_errors(describe_device(), lambda: f"at step {trainer.state.global_step + 1}"):
+        train_along(trainer, control, history)
     step = trainer.state.global_step
     refuse_broken_weights(trainer.model, step)
-    if course.halt is not None:
-        return looks.stand(trainer.model, step)
-    kept_step = looks.finish(trainer.model, step)
+    if control.halt is not None:
+        return history.evaluate_at_halt(trainer.model, step)
+    kept_step = history.finish(trainer.model, step)
     lead(lambda: _save(trainer.model, folder))
     return Training(
         steps=step,
-        examples=census.examples,
-        tokens=census.tokens,
-        label_tokens=census.label_tokens,
+        examples=stats.examples,
+        tokens=stats.tokens,
+        label_tokens=stats.label_tokens,
         tokens_seen=progress.tokens_seen(trainer.state.epoch),
-        left_out=census.left_out,
+        left_out=stats.left_out,
         curve=read_curve(trainer.state.log_history),
         kept_step=kept_step,
-        held_out=looks.held_out,
+        held_out=history.held_out,
         sample=lead(lambda: put_frame(store, pick_sample(examples, tokenizer), LABELS)),
         device=describe_device(),
         adjustments=adjustments,
@@ -120,7 +122,7 @@ def _make_trainer(
     examples: pl.DataFrame,
     scratch: Path,
     settings: dict[str, Any],
-    looks: Looks,
+    history: EvalHistory,
 ) -> Any:
     from datasets import Dataset
     from peft import LoraConfig
@@ -129,19 +131,19 @@ def _make_trainer(
     from trl import SFTConfig
 
     given = {"output_dir": str(scratch), "use_cpu": not cuda.is_available(), "seed": plan.seed, "data_seed": plan.seed}
-    # peft writes into the lists that it is given, and the plan is part of what a trial is found by.
+    # A copy: peft changes the lists that it receives, and the plan is part of the trial's cache key.
     lora = deepcopy({**LORA_DEFAULTS, **plan.lora})
     try:
-        trainer = make_resumable(choose_trainer(), looks)(
+        trainer = make_resumable(choose_trainer(), history)(
             model=model,
             args=SFTConfig(**{**settings, **OURS, **given}),
             processing_class=tokenizer,
             peft_config=LoraConfig(**lora) if plan.method == "lora" else None,
             train_dataset=Dataset.from_polars(label_examples(examples)),
         )
-        trainer.create_optimizer()  # its name and its library are the recipe's, too
+        trainer.create_optimizer()  # The recipe may name the optimizer, so this may fail, too.
     except (ValueError, TypeError, ImportError) as error:
-        msg = f"the recipe's train section cannot be used: {error}; mend the setting that it names"
+        msg = f"the recipe's train section cannot be used: {error}; fix that setting"
         raise InputError(msg) from error
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
@@ -150,7 +152,7 @@ def _make_trainer(
 
 @written_to_disk("the adapter")
 def _save(model: Any, folder: Path) -> None:
-    """Write weights and configuration, without what differs from machine to machine though the weights are equal."""
+    """Write weights and configuration, without anything that differs between machines."""
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     for path in folder.glob("*.json"):
@@ -158,7 +160,7 @@ def _save(model: Any, folder: Path) -> None:
         if "base_model_name_or_path" in document:
             document["base_model_name_or_path"] = None
         for name in ("target_modules", "exclude_modules"):
-            # peft keeps it as a set, whose order is another one in every process.
+            # peft keeps a set, whose order differs between processes.
             if isinstance(document.get(name), list):
                 document[name].sort()
         path.write_text(json.dumps(document, indent=2, sort_keys=True), encoding="utf-8")

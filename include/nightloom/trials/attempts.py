@@ -1,6 +1,6 @@
-"""Runs: one attempt at a trial, from the checkpoint that the last one left to where it halts.
+"""Attempts: one try at a trial, from the last checkpoint to the point where training halts.
 
-A run tells the registry how far it is, keeps checkpoints, and stops before its blueprint's budget is exceeded.
+An attempt reports progress to the registry, saves checkpoints, and stops before its blueprint's budget is exceeded.
 """
 
 import time
@@ -15,157 +15,158 @@ from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.trials import begin_trial, go_on_from, read_trial, read_trials
-from nightloom.training.base import Course
-from nightloom.trials.budget import Purse
+from nightloom.training.base import TrainingControl
+from nightloom.trials.budget import BudgetTracker
 from nightloom.trials.checkpoints import Checkpoints, fetch_checkpoint
-from nightloom.trials.heartbeat import Telling
-from nightloom.trials.lock import Turn
+from nightloom.trials.heartbeat import Heartbeat
+from nightloom.trials.lock import TrialLock
 
-_ROOM_S = 2.0
-"""Seconds of a budget that are left over, for what nobody can foresee."""
+_RESERVE_S = 2.0
+"""Seconds of a budget that are never planned for: a reserve for what cannot be foreseen."""
 
 
-class Run:
-    """An attempt at a trial, as its trainer sees it: what it asks and tells after every step.
+class Attempt:
+    """An attempt at a trial: the callbacks of its trainer.
 
     Args:
-        telling: Hears of every step, and knows the seconds.
-        checkpoints: Take over what is saved.
-        purse: What is left of the budget; none: there is no limit.
+        heartbeat: Receives every step, and counts the seconds.
+        checkpoints: Uploads what is saved.
+        budget: What may still be spent, or None for no limit.
     """
 
-    def __init__(self, telling: Telling, checkpoints: Checkpoints, purse: Purse | None) -> None:
-        self._telling, self._checkpoints, self._purse = telling, checkpoints, purse
+    def __init__(self, heartbeat: Heartbeat, checkpoints: Checkpoints, budget: BudgetTracker | None) -> None:
+        self._heartbeat, self._checkpoints, self._budget = heartbeat, checkpoints, budget
         self._asked = time.monotonic()
         self._has_begun = False
         self._longest_step = self._longest_save = 0.0
 
     @property
     def seconds(self) -> float:
-        """What the trial has taken of devices, all attempts together."""
-        return self._telling.seconds()
+        """Device seconds of the trial, all attempts together."""
+        return self._heartbeat.seconds()
 
-    def tell(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        """Leave word of a step.
+    def on_step(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        """Record a step for the next heartbeat.
 
         Raises:
             ConflictError: Another process trains the trial.
-            BudgetError: The budget leaves no room for the first one.
+            BudgetError: The budget does not allow a first step.
         """
-        self._telling.note(step, steps, metrics)
-        if self._telling.lost:
-            raise self._telling.lost
+        self._heartbeat.record(step, steps, metrics)
+        if self._heartbeat.lost:
+            raise self._heartbeat.lost
         if self._has_begun:
             return
         self._has_begun = True
-        self._asked = time.monotonic()  # loading the model belongs to no step
-        if self._purse and self._is_spent():
-            raise self._purse.refusal(self.seconds)
+        self._asked = time.monotonic()  # Loading the model does not count as a step.
+        if self._budget and self._is_spent():
+            raise self._budget.exceeded(self.seconds)
 
-    def is_due(self) -> bool:
-        """Whether to save now: it is time for it, or all that is left of the budget is needed to save."""
+    def is_save_due(self) -> bool:
+        """Whether to save now: a checkpoint is due, or what is left of the budget is needed for saving."""
         now = time.monotonic()
         self._longest_step, self._asked = max(self._longest_step, now - self._asked), now
         return self._is_spent() or self._checkpoints.is_due()
 
-    def keep(self, folder: Path, step: int, halvings: int) -> None:
-        """Take a checkpoint over, to be sent in the background.
+    def on_save(self, folder: Path, step: int, halvings: int) -> None:
+        """Upload a checkpoint in the background.
 
         Raises:
-            BudgetError: No more may be spent; the checkpoint is in the store.
-            FaultError: No more may be spent, and the checkpoint could not be kept.
+            BudgetError: The budget is spent; the checkpoint is in the store.
+            FaultError: The budget is spent, and the checkpoint could not be uploaded.
         """
         self._longest_save = max(self._longest_save, time.monotonic() - self._asked)
         is_last = self._is_spent()
-        self._checkpoints.keep(folder, step, halvings)
-        if self._purse and is_last:
-            self._checkpoints.settle()
-            raise self._purse.refusal(self.seconds)
-        self._asked = time.monotonic()  # saving belongs to no step
+        self._checkpoints.save(folder, step, halvings)
+        if self._budget and is_last:
+            self._checkpoints.flush()
+            raise self._budget.exceeded(self.seconds)
+        self._asked = time.monotonic()  # Saving does not count as part of a step.
 
-    def settle(self) -> None:
-        """Wait for the last checkpoint.
+    def flush(self) -> None:
+        """Wait until the last checkpoint is uploaded.
 
         Raises:
-            FaultError: It could not be kept.
+            FaultError: The upload failed.
         """
-        self._checkpoints.settle()
+        self._checkpoints.flush()
 
     def _is_spent(self) -> bool:
-        if self._purse is None:
+        """Whether the rest of the budget is too small for one more step and a checkpoint of it."""
+        if self._budget is None:
             return False
         save = self._longest_save + self._checkpoints.seconds
-        needed = 2 * (self._longest_step + save) + _ROOM_S
-        return self._purse.left(self.seconds) <= needed * self._telling.devices
+        needed = 2 * (self._longest_step + save) + _RESERVE_S
+        return self._budget.left(self.seconds) <= needed * self._heartbeat.devices
 
 
 @contextmanager
-def open_run(
+def begin_attempt(
     store: ObjectStore,
     database: Database,
     identity: TrialKey,
-    turn: Turn,
+    lock: TrialLock,
     *,
     device: str,
     halt: float | None = None,
     halvings: int = 0,
-    purse: Purse | None = None,
+    budget: BudgetTracker | None = None,
     others: Sequence[TrialId] = (),
-) -> Iterator[tuple[Run, Course]]:
-    """Begin an attempt at a trial, and give it with the course that its trainer follows.
+) -> Iterator[tuple[Attempt, TrainingControl]]:
+    """Begin an attempt at a trial, and yield it with the controls for its trainer.
 
     Args:
         store: Where checkpoints are.
         database: The registry.
         identity: The trial.
-        turn: Was taken.
-        device: What it runs on.
-        halt: Share of the training after which to halt; none: at the end.
-        halvings: How often the batch is halved at least.
-        purse: The budget; none: there is no limit.
-        others: The other trials that the budget is for.
+        lock: The trial's lock, which this process holds.
+        device: What the attempt runs on.
+        halt: Share of the training after which to halt, or None for the end.
+        halvings: Minimum number of times to halve the batch.
+        budget: The budget, or None for no limit.
+        others: The other trials that share the budget.
 
     Raises:
-        BudgetError: Nothing is left of the budget.
-        FaultError: The store or the registry did not answer.
+        BudgetError: The budget is spent.
+        FaultError: The store or the registry did not respond.
     """
     started = time.monotonic()
     trial = Trial.id_of(identity)
     before = read_trial(database, trial)
-    count_others = _count(database, purse, others)
+    count_others = _count(database, budget, others)
     count_others()
-    if purse and purse.left(before.seconds if before else 0.0) <= 0:
-        raise purse.refusal(before.seconds if before else 0.0)
+    if budget and budget.left(before.seconds if before else 0.0) <= 0:
+        raise budget.exceeded(before.seconds if before else 0.0)
     with ExitStack() as stack:
-        # Before the checkpoint is fetched: that may take longer than a turn that nobody renews.
+        # The heartbeat starts before the checkpoint is fetched: a long download would let the lock run out.
         begun = begin_trial(database, trial, device=device)
-        telling = stack.enter_context(Telling(database, turn, begun, started, count_others))
+        heartbeat = stack.enter_context(Heartbeat(database, lock, begun, started, count_others))
         folder = stack.enter_context(scratch_folder())
         found = fetch_checkpoint(store, begun.checkpoint, identity, folder / "begun") if begun.checkpoint else None
         if found and found.key.halvings < halvings:
-            found = None  # its batch did not fit
+            found = None  # Its batch did not fit.
         at = found.key if found else None
-        telling.note(at.step if at else 0, begun.steps, {})
+        heartbeat.record(at.step if at else 0, begun.steps, {})
         go_on_from(database, trial, at.step if at else 0, found.id if found else None)
         every = get_settings().checkpoint_seconds
         checkpoints = stack.enter_context(
-            Checkpoints(store, database, identity, folder, every=every, clock=telling.seconds)
+            Checkpoints(store, database, identity, folder, every=every, clock=heartbeat.seconds)
         )
-        run = Run(telling, checkpoints, purse)
-        course = Course(
+        attempt = Attempt(heartbeat, checkpoints, budget)
+        control = TrainingControl(
             checkpoint=folder / "begun" if found else None,
             halvings=at.halvings if at else halvings,
             halt=halt,
-            tell=run.tell,
-            is_due=run.is_due,
-            keep=run.keep,
+            on_step=attempt.on_step,
+            is_save_due=attempt.is_save_due,
+            on_save=attempt.on_save,
         )
-        yield run, course
+        yield attempt, control
 
 
-def _count(database: Database, purse: Purse | None, others: Sequence[TrialId]) -> Callable[[], None]:
+def _count(database: Database, budget: BudgetTracker | None, others: Sequence[TrialId]) -> Callable[[], None]:
     def count() -> None:
-        if purse:
-            purse.note_others(read_trials(database, others))
+        if budget:
+            budget.update_others(read_trials(database, others))
 
     return count

@@ -1,4 +1,4 @@
-"""Budgets: how many seconds of a device a trial may still take, before more is spent than its recipe allows."""
+"""Budgets: how many device seconds a trial may still take within its recipe's budget."""
 
 import json
 import math
@@ -10,16 +10,16 @@ from nightloom.recipes.training import Budget
 from nightloom.registry.trials import TrialProgress
 
 
-class Purse:
-    """What may still be spent on a blueprint's trials.
+class BudgetTracker:
+    """Track what a blueprint's trials may still spend.
 
     Args:
-        budget: Of the recipe.
+        budget: The recipe's budget.
         device: What this trial runs on.
-        prices: Money an hour, by the beginning of a device's name.
+        prices: Money per hour, by prefix of the device's name.
 
     Raises:
-        InputError: There is a budget of money, and the device has no price.
+        InputError: The budget is in money, and the device has no price.
     """
 
     def __init__(self, budget: Budget, device: str, prices: Mapping[str, float]) -> None:
@@ -28,22 +28,22 @@ class Purse:
         if budget.cost is not None:
             self._price_of(device)
 
-    def note_others(self, others: Sequence[TrialProgress]) -> None:
-        """Describe what the blueprint's other trials have taken until now."""
+    def update_others(self, others: Sequence[TrialProgress]) -> None:
+        """Update the progress of the blueprint's other trials."""
         self._others = others
 
     def left(self, own: float) -> float:
-        """Return how many seconds are left once this trial has taken so many."""
+        """Return the device seconds that are left after this trial has used `own`."""
         left = []
         if self._budget.gpu_minutes is not None:
             left.append(self._budget.gpu_minutes * 60 - own - sum(one.seconds for one in self._others))
-        # What costs nothing may take as long as it likes.
+        # A device that costs nothing has no limit.
         if self._budget.cost is not None and (price := self._price_of(self._device)):
             left.append((self._budget.cost - self._cost_of_others()) / price * 3600 - own)
         return min(left, default=math.inf)
 
-    def refusal(self, own: float) -> BudgetError:
-        """Return the error that says what was spent, and what to raise."""
+    def exceeded(self, own: float) -> BudgetError:
+        """Return the error that names the spending and the setting to raise."""
         spent = []
         if self._budget.gpu_minutes is not None:
             minutes = (own + sum(one.seconds for one in self._others)) / 60
@@ -52,8 +52,8 @@ class Purse:
             cost = self._cost_of_others() + own / 3600 * self._price_of(self._device)
             spent.append(f"{cost:.4f} of {self._budget.cost:g} in money (train.budget.cost)")
         return BudgetError(
-            f"training has taken {' and '.join(spent)}, and more would exceed it; raise it, and training goes on from "
-            f"where it stopped"
+            f"training has used {' and '.join(spent)}, and the next step would exceed the budget; raise it, and "
+            f"training continues from its last checkpoint"
         )
 
     def _cost_of_others(self) -> float:
@@ -64,8 +64,8 @@ class Purse:
         if price is None:
             example = json.dumps({device: 2.5})
             msg = (
-                f"the recipe's budget is money, and {device!r} has no price; set NIGHTLOOM_PRICES to money an hour by "
-                f"device, such as '{example}'"
+                f"the recipe's budget is in money, and {device!r} has no price; set NIGHTLOOM_PRICES to money per hour "
+                f"by device, such as '{example}'"
             )
             raise InputError(msg)
         return price

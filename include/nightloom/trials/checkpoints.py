@@ -1,7 +1,7 @@
-"""Checkpoints: a trial's state, sent to the store while training goes on, and fetched from there whole or not at all.
+"""Checkpoints: a trial's state, uploaded in parallel with training, and fetched whole or not at all.
 
-The files are blobs, the manifest comes last, and after it the registry's line points to it: what was half-sent is
-invisible. Nothing in a checkpoint is ever unpickled: torch's archives are read as tensors and plain values alone.
+The files are blobs. The manifest is published last, and then the trial's row in the registry points to it, so a partial
+upload is invisible. Nothing in a checkpoint is ever unpickled: torch's archives are read as tensors and plain values.
 """
 
 import json
@@ -29,19 +29,19 @@ logger = logging.getLogger(__name__)
 
 _ARCHIVE = re.compile(r"(optimizer|scheduler|scaler)\.pt|rng_state(_\d+)?\.pth")
 _KEPT = re.compile(rf"{_ARCHIVE.pattern}|(\w[\w-]*/)?\w[\w.-]*\.(safetensors|json)")
-"""What a checkpoint is made of; a folder in it may hold more weights, such as the best so far."""
+"""Files of a checkpoint; a subfolder may hold more weights, such as the best so far."""
 
 
 class Checkpoints:
-    """The checkpoints of a run: one is sent at a time, in the background.
+    """The checkpoints of an attempt: uploaded one at a time, in the background.
 
     Args:
-        store: Where they go.
-        database: Whose line of the trial points to the last whole one.
-        trial: Whose state they are.
-        folder: Where those are that wait to be sent; on the disk that they are written to.
-        every: Seconds from one to the next.
-        clock: Tells the seconds that the trial has taken.
+        store: Where checkpoints go.
+        database: The registry, whose row of the trial points to the last complete checkpoint.
+        trial: The trial.
+        folder: Where checkpoints wait for their upload; on the same disk as the trainer's output.
+        every: Seconds between checkpoints.
+        clock: Returns the device seconds of the trial.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Checkpoints:
         self._background = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._sent: Future[None] | None = None
         self.seconds = 0.0
-        """What it took to send the last one."""
+        """Duration of the last upload."""
 
     def __enter__(self) -> Self:
         return self
@@ -69,26 +69,27 @@ class Checkpoints:
         self._background.shutdown()
 
     def is_due(self) -> bool:
-        """Whether it is time for the next; while one is on its way it is not."""
+        """Whether the next checkpoint is due; never while one is being uploaded."""
         is_sent = self._sent is None or self._sent.done()
         return is_sent and time.monotonic() - self._begun >= self._every
 
-    def keep(self, folder: Path, step: int, halvings: int) -> None:
-        """Take a folder over, send it to the store in the background, and remove it.
+    def save(self, folder: Path, step: int, halvings: int) -> None:
+        """Move a checkpoint's folder away, upload it in the background, and remove it.
 
-        What fails is said in the log, and is no end of the training: the next one may succeed.
+        A failure is logged and does not end training: the next checkpoint may succeed.
         """
         self._begun = time.monotonic()
-        taken = self._folder / f"{folder.name}-{halvings}"  # the same step of a larger batch may be on its way
+        # With halvings: the same step of a larger batch may still wait for its upload.
+        taken = self._folder / f"{folder.name}-{halvings}"
         if folder.is_dir():
             folder.rename(taken)
         self._sent = self._background.submit(self._send, taken, step, halvings)
 
-    def settle(self) -> None:
-        """Wait for the last one.
+    def flush(self) -> None:
+        """Wait until the last checkpoint is uploaded.
 
         Raises:
-            FaultError: It could not be kept.
+            FaultError: The upload failed.
         """
         if self._sent is not None:
             self._sent.result()
@@ -96,14 +97,14 @@ class Checkpoints:
     def _send(self, folder: Path, step: int, halvings: int) -> None:
         started = time.monotonic()
         try:
-            files = put_state(self._store, folder)
+            files = upload_state(self._store, folder)
             key = Checkpoint.Key(trial=self._trial, step=step, halvings=halvings)
             result = Checkpoint.Result(files=files, seconds=round(self._clock(), 2))
             kept = self._store.publish(Checkpoint(key=key, result=result))
             point_to_checkpoint(self._database, Trial.id_of(self._trial), kept.id)
         except (NightloomError, OSError) as error:
-            logger.warning("the checkpoint at step %d was not kept: %s", step, error)
-            msg = f"the checkpoint at step {step} could not be kept: {error}"
+            logger.warning("the checkpoint at step %d was not saved: %s", step, error)
+            msg = f"the checkpoint at step {step} could not be saved: {error}"
             raise FaultError(msg) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -111,18 +112,18 @@ class Checkpoints:
         logger.info("checkpoint %s at step %d, %d bytes", short(kept.id), step, sum(f.size_bytes for f in files))
 
 
-def put_state(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:
-    """Keep the files of a checkpoint's folder, those of its kinds alone, and give their names and digests.
+def upload_state(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:
+    """Upload the known files of a checkpoint's folder, and return their names and digests.
 
     Raises:
-        FaultError: There is no such folder: it could not be written.
+        FaultError: The folder is missing or incomplete.
     """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     kept = [name for name in names if _KEPT.fullmatch(name)]
     processes = count_processes()
-    parts = sum(name.startswith("rng_state_") for name in kept)  # each process writes its own
+    parts = sum(name.startswith("rng_state_") for name in kept)  # Each process writes its own.
     if STATE_FILE not in kept or (processes > 1 and parts < processes):
-        msg = f"{folder.name} was not written to the end"
+        msg = f"{folder.name} was not written completely"
         raise FaultError(msg)
     return tuple(
         ModelFile(path=name, sha256=store.put_file(folder / name), size_bytes=(folder / name).stat().st_size)
@@ -133,20 +134,22 @@ def put_state(store: ObjectStore, folder: Path) -> tuple[ModelFile, ...]:
 def fetch_checkpoint(
     store: ObjectStore, checkpoint_id: CheckpointId, trial: TrialKey, folder: Path
 ) -> Checkpoint | None:
-    """Write a trial's checkpoint into a folder; nothing where it is not whole and sound, which the log says.
+    """Write a trial's checkpoint into a folder, or return None and log the reason if it is incomplete or damaged.
 
     Raises:
-        FaultError: The store did not answer, or the disk is full.
+        FaultError: The store did not respond, or the disk is full.
     """
     try:
         checkpoint = store.load(Checkpoint, checkpoint_id)
         if checkpoint.key.trial != trial:
-            msg = f"checkpoint {checkpoint_id} is another trial's"
+            msg = f"checkpoint {checkpoint_id} belongs to another trial"
             raise ManifestError(msg)
         _fetch_state(store, checkpoint.result.files, folder)
         _check_state(folder, checkpoint)
     except ManifestError as error:
-        logger.warning("checkpoint %s cannot be used, and training begins anew: %s", short(checkpoint_id), error)
+        logger.warning(
+            "checkpoint %s cannot be used, training starts from the beginning: %s", short(checkpoint_id), error
+        )
         return None
     return checkpoint
 
@@ -154,17 +157,17 @@ def fetch_checkpoint(
 def _fetch_state(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -> None:
     for file in files:
         if not _KEPT.fullmatch(file.path):
-            msg = f"{file.path!r} is no part of a checkpoint"
+            msg = f"{file.path!r} is not a file of a checkpoint"
             raise ManifestError(msg)
         with written_to_disk("a checkpoint's file"):
             store.fetch_file(file.sha256, folder / file.path)
 
 
 def _check_state(folder: Path, checkpoint: Checkpoint) -> None:
-    """Open every file as training will, before it does.
+    """Open every file as training will.
 
     Raises:
-        ManifestError: One is not what a trainer wrote.
+        ManifestError: A file is not what a trainer wrote.
     """
     import torch
     from safetensors import safe_open
@@ -174,17 +177,17 @@ def _check_state(folder: Path, checkpoint: Checkpoint) -> None:
     try:
         state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
         if state["global_step"] != checkpoint.key.step or not state["max_steps"] >= state["global_step"]:
-            msg = f"it says step {state['global_step']} of {state['max_steps']}"
+            msg = f"it names step {state['global_step']} of {state['max_steps']}"
             raise ValueError(msg)
         for file in checkpoint.result.files:
             name = file.path
             if _ARCHIVE.fullmatch(name):
-                with safe_globals():  # numpy's arrays, which the state of chance is made of
+                with safe_globals():  # The random state consists of numpy arrays.
                     torch.load(folder / name, map_location="cpu", mmap=True, weights_only=True)
             elif name.endswith(".safetensors"):
                 with safe_open(folder / name, framework="pt"):
                     pass
-    # What torch raises for bytes that it does not know has many classes.
+    # torch raises errors of many classes for bytes that it cannot read.
     except Exception as error:
         msg = f"{name} in it is not what a trainer wrote ({type(error).__name__})"
         raise ManifestError(msg) from error

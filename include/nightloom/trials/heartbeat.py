@@ -1,7 +1,7 @@
-"""Telling: the registry hears every few seconds how far a trial is, from a thread of its own.
+"""Heartbeat: reports a trial's progress to the registry every few seconds, from a thread of its own.
 
-A step of the training only leaves word here: a registry that is slow or away for a while holds up nothing. What could
-not be told is told the next time, and at the end it must be.
+A training step only records its progress here, so a slow or unreachable registry does not hold up training. What could
+not be reported is reported with the next heartbeat, and the last one must succeed.
 """
 
 import logging
@@ -14,38 +14,38 @@ from nightloom.core.errors import ConflictError, NightloomError
 from nightloom.registry.database import Database
 from nightloom.registry.trials import MetricPoint, TrialProgress, tell_trial
 from nightloom.training.distributed import count_processes
-from nightloom.trials.lock import Turn
+from nightloom.trials.lock import TrialLock
 
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
 
 
-class Telling:
-    """Tells the registry of one trial, and holds on to its turn.
+class Heartbeat:
+    """Reports one trial's progress to the registry, and renews its lock.
 
     Args:
         database: The registry.
-        turn: That this process has taken.
-        begun: Where the trial stood when this attempt began.
-        started: When that was, on the monotonic clock.
-        listen: Is called whenever the registry was told, in the same thread.
+        lock: The trial's lock, which this process holds.
+        begun: Progress of the trial when this attempt began.
+        started: When the attempt began, on the monotonic clock.
+        on_beat: Called after each heartbeat, in the same thread.
     """
 
     def __init__(
-        self, database: Database, turn: Turn, begun: TrialProgress, started: float, listen: Callable[[], None]
+        self, database: Database, lock: TrialLock, begun: TrialProgress, started: float, on_beat: Callable[[], None]
     ) -> None:
-        self._database, self._turn, self._begun, self._started = database, turn, begun, started
-        self._listen = listen
+        self._database, self._trial_lock, self._begun, self._started = database, lock, begun, started
+        self._on_beat = on_beat
         self.devices = count_processes()
-        """How many work on the trial together: each process has one."""
+        """Number of devices on the trial: one per process."""
         self._step, self._steps = begun.step, begun.steps
         self._metrics: list[MetricPoint] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._tell_on, name="telling", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.lost: ConflictError | None = None
-        """Why this process must end: another one trains the trial."""
+        """Why this process must stop: another one trains the trial. None while this process holds the lock."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -55,34 +55,34 @@ class Telling:
         self._ended.set()
         self._thread.join()
         if kind is None:
-            self._tell()
+            self._beat()
         else:
-            self._try_to_tell()
+            self._try_to_beat()
 
     def seconds(self) -> float:
-        """Return what the trial has taken of devices, all attempts together."""
+        """Return the device seconds of the trial, all attempts together."""
         return self._begun.seconds + (time.monotonic() - self._started) * self.devices
 
-    def note(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        """Leave word of a step."""
+    def record(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        """Record a step for the next heartbeat."""
         with self._lock:
             self._step, self._steps = step, steps
             self._metrics += [MetricPoint(name, step, value) for name, value in metrics.items()]
 
-    def _tell_on(self) -> None:
+    def _run(self) -> None:
         while not self._ended.wait(_EVERY_S) and self.lost is None:
-            self._try_to_tell()
+            self._try_to_beat()
 
-    def _try_to_tell(self) -> None:
+    def _try_to_beat(self) -> None:
         try:
-            self._tell()
-            self._listen()
+            self._beat()
+            self._on_beat()
         except NightloomError as error:
-            logger.warning("the registry was not told how far training is: %s", error)
+            logger.warning("progress could not be reported to the registry: %s", error)
 
-    def _tell(self) -> None:
-        if not self._turn.renew():
-            self.lost = self._turn.lost()
+    def _beat(self) -> None:
+        if not self._trial_lock.renew():
+            self.lost = self._trial_lock.lost_error()
             return
         with self._lock:
             step, steps, metrics, self._metrics = self._step, self._steps, self._metrics, []

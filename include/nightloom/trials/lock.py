@@ -1,4 +1,4 @@
-"""Turns: one process trains a trial at a time, by a lease that is renewed for as long as it lives."""
+"""Trial lock: one process at a time trains a trial, by a lease that is renewed while the process lives."""
 
 import logging
 import os
@@ -19,22 +19,22 @@ logger = logging.getLogger(__name__)
 
 _SCOPE = "trial"
 _DURATION = timedelta(seconds=60)
-_LOOK_S = 2.0
+_POLL_S = 2.0
 
 
-class Turn:
-    """The turn of this process at a trial."""
+class TrialLock:
+    """This process's lock on a trial."""
 
     def __init__(self, database: Database, trial_id: TrialId) -> None:
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self._database, self._trial = database, trial_id
 
-    def take(self, wait: Callable[[float], None] = time.sleep) -> None:
-        """Take the turn, once whoever has it is done: that it trains the same is no reason to fail.
+    def acquire(self, wait: Callable[[float], None] = time.sleep) -> None:
+        """Acquire the lock, and wait while another process holds it.
 
-        That of a dead process of this machine is taken at once, of another machine when it runs out.
+        The lock of a dead process is taken over at once on the same machine, and when it expires on another one.
         """
-        told = None
+        logged = None
         while not self.renew():
             lease = read_lease(self._database, _SCOPE, self._trial)
             if lease is None:
@@ -43,25 +43,27 @@ class Turn:
             if host == socket.gethostname() and not is_alive(int(process)):
                 drop_lease(self._database, _SCOPE, self._trial, lease.holder)
                 continue
-            if told != lease.holder:
-                logger.info("%s, which is waited for", self._describe(lease.holder))
-                told = lease.holder
-            wait(_LOOK_S)
+            if logged != lease.holder:
+                logger.info("trial %s: waiting for %s", short(self._trial), self._describe(lease.holder))
+                logged = lease.holder
+            wait(_POLL_S)
 
     def renew(self) -> bool:
-        """Hold on for another minute; tell whether the turn is still, or now, this process's."""
+        """Acquire or extend the lock for another minute, and return whether this process holds it."""
         return take_lease(self._database, _SCOPE, [self._trial], self.holder, _DURATION) is not None
 
-    def end(self) -> None:
-        """Let others in."""
+    def release(self) -> None:
+        """Release the lock."""
         drop_lease(self._database, _SCOPE, self._trial, self.holder)
 
-    def lost(self) -> ConflictError:
-        """Return the error that says who trains the trial instead."""
+    def lost_error(self) -> ConflictError:
+        """Return the error for a lost lock, which names the new holder."""
         lease = read_lease(self._database, _SCOPE, self._trial)
-        return ConflictError(f"{self._describe(lease.holder if lease else 'nobody any more')}; it trains once")
+        holder = self._describe(lease.holder) if lease else "another process, which has released it"
+        msg = f"this process lost the lock of trial {short(self._trial)} to {holder}; a trial is trained only once"
+        return ConflictError(msg)
 
     def _describe(self, holder: str) -> str:
         progress = read_trial(self._database, self._trial)
-        told = f" since {progress.started_at:%Y-%m-%d %H:%M:%S} UTC" if progress else ""
-        return f"trial {short(self._trial)} is trained by {holder}{told}"
+        since = f" since {progress.started_at:%Y-%m-%d %H:%M:%S} UTC" if progress else ""
+        return f"{holder}, which has been training this trial{since}"

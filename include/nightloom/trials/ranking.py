@@ -1,8 +1,8 @@
-"""Ranking: which trials go on after a rung of their training, and which one is the best at the end.
+"""Ranking: which trials survive a rung of their training, and which one is the best at the end.
 
-Trials that differ in their seed alone are one draw. Draws are ranked by the mean loss of their trials on the selection
-split, and go on whole: that settings are better, and not one lucky seed, is what several seeds are trained for. A draw
-of which a trial diverged stands behind those of which fewer did: its settings are not safe.
+Trials that differ only in their seed share one draw of hyperparameters. Draws are ranked by the mean loss of their
+trials on the selection split, and survive as a whole: several seeds show that the hyperparameters are better, and not
+one seed lucky. A draw with more diverged trials ranks behind a draw with fewer: its hyperparameters are not safe.
 """
 
 import logging
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 def list_contenders(store: ObjectStore, blueprint_id: BlueprintId, rung: int = 0) -> list[int]:
-    """Return the trials that train on to a rung: those that went on from the last one at which trials were ranked.
+    """Return the trials that train up to a rung: the survivors of the last rung at which trials were ranked.
 
     Raises:
-        InputError: There are several trials, and the snapshot has nothing to choose between them by.
+        InputError: There are several trials, and the snapshot has no selection rows to rank them by.
     """
     blueprint = store.load(Blueprint, blueprint_id).content
     for earlier in reversed(range(rung)):
@@ -34,49 +34,51 @@ def list_contenders(store: ObjectStore, blueprint_id: BlueprintId, rung: int = 0
     if len(blueprint.trials) > 1 and not store.load(Snapshot, blueprint.snapshot).content.splits.get("selection"):
         msg = (
             f"blueprint {short(blueprint_id)} has {len(blueprint.trials)} trials, and snapshot "
-            f"{short(blueprint.snapshot)} no selection rows to choose between them by; raise prepare.split.selection, "
+            f"{short(blueprint.snapshot)} has no selection rows to rank them by; raise prepare.split.selection, "
             f"or remove train.trials"
         )
         raise InputError(msg)
     return list(range(len(blueprint.trials)))
 
 
-def note_divergence(store: ObjectStore, spec: BlueprintSpec, number: int, error: DivergenceError) -> Divergence:
-    """Keep in mind that a trial diverged: it is not trained again, and ranks behind all others."""
+def record_divergence(store: ObjectStore, spec: BlueprintSpec, number: int, error: DivergenceError) -> Divergence:
+    """Record that a trial diverged: it is not trained again, and ranks behind all others."""
     result = Divergence.Result(reason=str(error))
     return store.publish(Divergence(key=identify_trial(spec, number), result=result))
 
 
 def count_rungs(spec: BlueprintSpec) -> int:
-    """Return how many rungs a blueprint's trials have before their end."""
+    """Return the number of rungs of a blueprint's trials, without their end."""
     return len(spec.pruning.rungs) if spec.pruning else 0
 
 
 def name_rung(spec: BlueprintSpec, rung: int) -> str:
-    """Return a rung as people count them."""
+    """Return a rung's name for people, counted from 1."""
     return "the end" if rung == count_rungs(spec) else f"rung {rung + 1}"
 
 
 def rank_trials(store: ObjectStore, blueprint_id: BlueprintId, rung: int) -> Ranking:
-    """Rank the trials that came to a rung, or to the end, which is the rung after the last.
+    """Rank the trials that reached a rung, or the end, which counts as the rung after the last.
 
-    Of the draws, the share that the recipe keeps goes on, rounded up, without the trials that diverged; after the end,
-    the best draw's best trial alone.
+    At a rung, the recipe's share of the draws survives, rounded up, without diverged trials. At the end, only the best
+    trial of the best draw survives.
 
     Raises:
         InputError: There is no such rung, or several trials have no loss on the selection split.
-        DivergenceError: All of them diverged.
-        FaultError: A trial has not come to the rung.
+        DivergenceError: All trials diverged.
+        FaultError: A trial has not reached the rung.
     """
     key = Ranking.Key(blueprint=blueprint_id, rung=rung)
-    return store.find_or_make(Ranking, key, lambda: _rank_anew(store, key))
+    return store.find_or_make(Ranking, key, lambda: _make_ranking(store, key))
 
 
-def _rank_anew(store: ObjectStore, key: Ranking.Key) -> Ranking:
+def _make_ranking(store: ObjectStore, key: Ranking.Key) -> Ranking:
     blueprint_id, rung = key.blueprint, key.rung
     blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= rung <= count_rungs(blueprint):
-        msg = f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is none of them"
+        msg = (
+            f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is not one of them"
+        )
         raise InputError(msg)
     standings = _rank(store, blueprint, list_contenders(store, blueprint_id, rung), rung)
     first = standings[0]
@@ -87,17 +89,17 @@ def _rank_anew(store: ObjectStore, key: Ranking.Key) -> Ranking:
     draws = list(dict.fromkeys(standing.draw for standing in standings))
     is_end = rung == count_rungs(blueprint)
     kept = draws[: blueprint.pruning.count_kept(len(draws))] if blueprint.pruning and not is_end else draws
-    sound = [each for each in standings if not each.diverged]
-    going_on = [first.trial] if is_end else sorted(each.trial for each in sound if each.draw in kept)
-    logger.info("%s: %d of %d trials go on", name_rung(blueprint, rung), len(going_on), len(standings))
-    return Ranking(key=key, result=Ranking.Result(standings=standings, going_on=tuple(going_on)))
+    safe = [each for each in standings if not each.diverged]
+    survivors = [first.trial] if is_end else sorted(each.trial for each in safe if each.draw in kept)
+    logger.info("%s: %d of %d trials survive", name_rung(blueprint, rung), len(survivors), len(standings))
+    return Ranking(key=key, result=Ranking.Result(standings=standings, going_on=tuple(survivors)))
 
 
 def _rank(store: ObjectStore, spec: BlueprintSpec, contenders: Sequence[int], rung: int) -> tuple[Standing, ...]:
     draws = number_draws(spec.trials)
-    going = {draws[trial] for trial in contenders}
-    # With those of these draws that diverged before: a draw is not better for having lost a seed.
-    trials = [trial for trial, draw in enumerate(draws) if draw in going]
+    contending = {draws[trial] for trial in contenders}
+    # Including trials that diverged before: a draw must not rank better because it lost a seed.
+    trials = [trial for trial, draw in enumerate(draws) if draw in contending]
     results = {trial: _read_result(store, spec, trial, rung) for trial in trials}
     diverged = {trial: one.result.reason for trial, one in results.items() if isinstance(one, Divergence)}
     losses = {trial: one for trial, one in results.items() if not isinstance(one, Divergence)}
@@ -107,17 +109,17 @@ def _rank(store: ObjectStore, spec: BlueprintSpec, contenders: Sequence[int], ru
 def order_trials(
     plans: Sequence[TrialPlan], losses: Mapping[int, HeldOutLoss | None], diverged: Mapping[int, str]
 ) -> tuple[Standing, ...]:
-    """Return how trials stand, the best draw first and within it the best trial; of equal ones the lower number.
+    """Return the ranks of trials: the best draw first, within it the best trial, and the lower number of equal ones.
 
-    Draws of which fewer trials diverged are better; trials that diverged come last.
+    Draws with fewer diverged trials come first. Diverged trials come last.
 
     Args:
         plans: All trials of the blueprint.
-        losses: Of each trial that is ranked; none where a single trial has nothing to be chosen by.
-        diverged: Why those diverged that did.
+        losses: The loss of each ranked trial, or None for a single trial without selection rows.
+        diverged: The reason of each diverged trial.
 
     Raises:
-        InputError: One of several has no loss.
+        InputError: One of several trials has no loss.
     """
     draws = number_draws(plans)
     known: dict[int, dict[int, float]] = {}
@@ -128,14 +130,14 @@ def order_trials(
             msg = f"trial {number} has no loss on the selection split to be ranked by; raise prepare.split.selection"
             raise InputError(msg)
     lost = Counter(draws[number] for number in diverged)
-    places = {draw: place for place, draw in enumerate(order_draws(known))}
+    positions = {draw: position for position, draw in enumerate(order_draws(known))}
 
-    def place(number: int) -> tuple[int, int, float, int]:
+    def sort_key(number: int) -> tuple[int, int, float, int]:
         draw, held_out = draws[number], losses[number]
-        return (lost[draw], places.get(draw, 0), held_out.loss if held_out else 0.0, number)
+        return (lost[draw], positions.get(draw, 0), held_out.loss if held_out else 0.0, number)
 
     return (
-        *(Standing(trial=n, draw=draws[n], held_out=losses[n]) for n in sorted(losses, key=place)),
+        *(Standing(trial=n, draw=draws[n], held_out=losses[n]) for n in sorted(losses, key=sort_key)),
         *(Standing(trial=n, draw=draws[n], held_out=None, diverged=diverged[n]) for n in sorted(diverged)),
     )
 
@@ -150,5 +152,5 @@ def _read_result(store: ObjectStore, spec: BlueprintSpec, number: int, rung: int
         return ended.result.held_out[-1] if ended.result.held_out else None
     if diverged := store.find(Divergence, trial):
         return diverged
-    msg = f"trial {number} has not come to {name_rung(spec, rung)}; train it first: clear its task in Airflow"
+    msg = f"trial {number} has not reached {name_rung(spec, rung)}; clear its task in Airflow to train it"
     raise FaultError(msg)

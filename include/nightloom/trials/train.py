@@ -1,4 +1,4 @@
-"""Trials: train what a blueprint plans, once; what came out is found again ever after, and a killed try goes on."""
+"""Train each trial once: cached by its inputs, resumed from its last checkpoint."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -29,14 +29,14 @@ from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
-from nightloom.training.base import Course, Trainer, Training
-from nightloom.training.distributed import count_processes, follow_course, is_first, share_course, share_no_course
+from nightloom.training.base import Trainer, Training, TrainingControl
+from nightloom.training.distributed import count_processes, dismiss_followers, is_first, receive_control, share_control
 from nightloom.training.dummy import train_dummy
 from nightloom.training.loading import describe_device
 from nightloom.training.sft import train_with_trl
-from nightloom.trials.attempts import Run, open_run
-from nightloom.trials.budget import Purse
-from nightloom.trials.lock import Turn
+from nightloom.trials.attempts import Attempt, begin_attempt
+from nightloom.trials.budget import BudgetTracker
+from nightloom.trials.lock import TrialLock
 
 M = TypeVar("M", bound=Manifest)
 
@@ -48,7 +48,14 @@ TRAINERS: Mapping[str, Trainer] = {"trl": train_with_trl, "dummy": train_dummy}
 def run_trial(blueprint_id: BlueprintId, trial_no: int, rung: int | None = None, halvings: int = 0) -> str:
     """Train in this process, to a rung of the blueprint's pruning or to the end: for a child process.
 
-    Returns the id of the rung's or the trial's memo. `halvings` is how often the batch is halved at least.
+    Args:
+        blueprint_id: The blueprint.
+        trial_no: Number of the trial.
+        rung: Number of the rung, or None for the end.
+        halvings: Minimum number of times to halve the batch.
+
+    Returns:
+        The id of the rung's or the trial's cached result; empty for all processes but the first.
     """
     if not is_first():
         return follow_trial(open_store(), blueprint_id, trial_no)
@@ -58,7 +65,7 @@ def run_trial(blueprint_id: BlueprintId, trial_no: int, rung: int | None = None,
 
 
 def find_trained(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, rung: int | None) -> str | None:
-    """Return the id of a trial that came to its end, or to a rung, or None if it has to be trained."""
+    """Return the id of the cached result of a trial at its end or at a rung, or None if the trial must be trained."""
     blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= trial_no < len(blueprint.trials):
         return None
@@ -74,37 +81,37 @@ def find_trained(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, r
 def train_trial(
     store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, database: Database | None = None, *, halvings: int = 0
 ) -> Trial:
-    """Return a blueprint's trial: the one that stands, or a new one, from its last checkpoint on.
+    """Return a blueprint's trial: the cached result, or a new one, resumed from the last checkpoint.
 
     Args:
-        store: Where everything lies.
+        store: Where everything is stored.
         blueprint_id: The blueprint.
         trial_no: Number of the trial.
-        database: The registry; none: that of the settings.
-        halvings: How often the batch is halved at least: it did not fit an earlier attempt.
+        database: The registry, or None for that of the settings.
+        halvings: Minimum number of times to halve the batch, because it did not fit in an earlier attempt.
 
     Raises:
         InputError: The blueprint plans no such trial, a setting is unknown, or the examples teach nothing.
-        DivergenceError: Training diverged, or did so in an earlier try of which it is known.
-        BudgetError: More would be spent than the blueprint's budget; there is a checkpoint to go on from.
-        ConflictError: The turn was lost: this process stood still for a minute, and another one trains the trial.
-        OutOfMemoryError: The device's memory is too small; as OutOfBatchMemoryError, that of one of several processes,
-            which half of the batch may fit.
-        FaultError: The store, the registry or the disk failed; there may be a checkpoint to go on from.
+        DivergenceError: Training diverged, now or in an earlier attempt.
+        BudgetError: The blueprint's budget is spent; a checkpoint is saved to resume from.
+        ConflictError: The lock was lost: this process hung for a minute, and another one trains the trial.
+        OutOfMemoryError: The device's memory is too small. OutOfBatchMemoryError if several processes train together
+            and half of the batch may fit.
+        FaultError: The store, the registry or the disk failed; there may be a checkpoint to resume from.
     """
     task = _read_task(store, database, blueprint_id, trial_no, halvings)
-    made = _find_or_make(task, Trial, task.key, lambda turn: _train_to_end(task, turn))
+    made = _find_or_make(task, Trial, task.key, lambda lock: _train_to_end(task, lock))
     finish_trial(task.database, made.id)
     return made
 
 
 def follow_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int) -> str:
-    """Train together with the process that answers for a trial, as one of several; nothing is given."""
+    """Train as one of several processes, together with the first, which publishes the result. The id is empty."""
     blueprint = store.load(Blueprint, blueprint_id).content
-    if course := follow_course():
+    if control := receive_control():
         plan = blueprint.trials[trial_no]
         with scratch_folder() as folder:
-            TRAINERS[plan.trainer](store, blueprint, plan, folder, course)
+            TRAINERS[plan.trainer](store, blueprint, plan, folder, control)
     return ""
 
 
@@ -117,7 +124,7 @@ def train_to_rung(
     *,
     halvings: int = 0,
 ) -> Rung:
-    """Return where a trial stands at a rung of the blueprint's pruning: the memo that stands, or a new one.
+    """Return a trial's loss at a rung of the blueprint's pruning: the cached result, or a new one.
 
     Raises:
         InputError: The blueprint plans no such trial or rung, or as for `train_trial`.
@@ -133,22 +140,22 @@ def train_to_rung(
         msg = f"blueprint {short(blueprint_id)} plans {len(rungs)} rungs; {rung} is not one of them"
         raise InputError(msg)
     key = Rung.Key(trial=task.key, share=rungs[rung])
-    return _find_or_make(task, Rung, key, lambda turn: _train_to_rung(task, turn, key))
+    return _find_or_make(task, Rung, key, lambda lock: _train_to_rung(task, lock, key))
 
 
-def train_anew(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, folder: Path) -> Training:
-    """Train a trial from its beginning, whether or not it stands, write its files into a folder, and publish nothing.
+def retrain_trial(store: ObjectStore, blueprint_id: BlueprintId, trial_no: int, folder: Path) -> Training:
+    """Train a trial from the beginning, even if a result is cached, into a folder, and publish nothing.
 
     Raises:
         InputError: As for `train_trial`.
     """
     task = _read_task(store, None, blueprint_id, trial_no)
-    return _require_end(task, TRAINERS[task.plan.trainer](store, task.blueprint, task.plan, folder, Course()))
+    return _require_end(task, TRAINERS[task.plan.trainer](store, task.blueprint, task.plan, folder, TrainingControl()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What is to be trained."""
+    """A trial to train."""
 
     store: ObjectStore
     database: Database
@@ -174,31 +181,31 @@ def _read_task(
     return _Task(store, database or open_database(), blueprint_id, blueprint, number, key, halvings)
 
 
-def _find_or_make(task: _Task, kind: type[M], key: Plain, make: Callable[[Turn], M]) -> M:
+def _find_or_make(task: _Task, kind: type[M], key: Plain, make: Callable[[TrialLock], M]) -> M:
     if found := task.store.find(kind, key):
-        logger.info("%s of trial %d of blueprint %s stands already", kind.kind, task.number, short(task.blueprint_id))
-        share_no_course()
+        logger.info("blueprint %s, trial %d: reusing its %s", short(task.blueprint_id), task.number, kind.kind)
+        dismiss_followers()
         return found
     if known := task.store.find(Divergence, task.key):
         raise DivergenceError(known.result.reason)
-    turn = Turn(task.database, Trial.id_of(task.key))
-    turn.take()
+    lock = TrialLock(task.database, Trial.id_of(task.key))
+    lock.acquire()
     try:
-        # Whoever had the turn before may have finished meanwhile.
+        # The process that held the lock before may have finished the trial.
         if found := task.store.find(kind, key):
-            share_no_course()
+            dismiss_followers()
             return found
-        return make(turn)
+        return make(lock)
     finally:
-        turn.end()
+        lock.release()
 
 
-def _train_to_end(task: _Task, turn: Turn) -> Trial:
+def _train_to_end(task: _Task, lock: TrialLock) -> Trial:
     store, blueprint = task.store, task.blueprint
-    with _open_run(task, turn, halt=None) as (run, course), scratch_folder() as folder:
-        result = TRAINERS[task.plan.trainer](store, blueprint, task.plan, folder, share_course(course))
+    with _begin_attempt(task, lock, halt=None) as (attempt, control), scratch_folder() as folder:
+        result = TRAINERS[task.plan.trainer](store, blueprint, task.plan, folder, share_control(control))
         training = _require_end(task, result)
-        seconds = run.seconds
+        seconds = attempt.seconds
         adapter = store.publish(
             Adapter(
                 content=AdapterContent(base=blueprint.base, method=task.plan.method, files=put_folder(store, folder)),
@@ -210,33 +217,35 @@ def _train_to_end(task: _Task, turn: Turn) -> Trial:
 
 def _require_end(task: _Task, result: Training | HeldOutLoss) -> Training:
     if not isinstance(result, Training):
-        msg = f"trainer {task.plan.trainer!r} halted where it was to go to the end; mend the trainer"
+        msg = f"trainer {task.plan.trainer!r} halted before the end of the training; fix the trainer"
         raise InputError(msg)
     return result
 
 
-def _train_to_rung(task: _Task, turn: Turn, key: Rung.Key) -> Rung:
-    with _open_run(task, turn, halt=key.share) as (run, course), scratch_folder() as folder:
-        held_out = TRAINERS[task.plan.trainer](task.store, task.blueprint, task.plan, folder, share_course(course))
+def _train_to_rung(task: _Task, lock: TrialLock, key: Rung.Key) -> Rung:
+    with _begin_attempt(task, lock, halt=key.share) as (attempt, control), scratch_folder() as folder:
+        held_out = TRAINERS[task.plan.trainer](task.store, task.blueprint, task.plan, folder, share_control(control))
         if isinstance(held_out, Training):
-            msg = f"trainer {task.plan.trainer!r} halts at no rung; leave train.trials.pruning out"
+            msg = f"trainer {task.plan.trainer!r} cannot halt at a rung; remove train.trials.pruning"
             raise InputError(msg)
-        run.settle()
+        attempt.flush()
         return task.store.publish(Rung(key=key, result=Rung.Result(held_out=held_out)))
 
 
-def _open_run(task: _Task, turn: Turn, halt: float | None) -> AbstractContextManager[tuple[Run, Course]]:
+def _begin_attempt(
+    task: _Task, lock: TrialLock, halt: float | None
+) -> AbstractContextManager[tuple[Attempt, TrainingControl]]:
     budget, device = task.blueprint.budget, "cpu" if task.plan.trainer == "dummy" else describe_device()
     trials = {Trial.id_of(identify_trial(task.blueprint, number)) for number in range(len(task.blueprint.trials))}
-    return open_run(
+    return begin_attempt(
         task.store,
         task.database,
         task.key,
-        turn,
+        lock,
         device=device,
         halt=halt,
         halvings=task.halvings,
-        purse=Purse(budget, device, get_settings().prices) if budget else None,
+        budget=BudgetTracker(budget, device, get_settings().prices) if budget else None,
         others=sorted(trials - {Trial.id_of(task.key)}),
     )
 

@@ -36,7 +36,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = StarterSettings(
         vocabulary=300, hidden=32, layers=1, heads=2, inner=64, context=1024, steps=3, rows=2, row_tokens=32
     )
-    pretrain_starter(settings, folder, tell=lambda _: None)
+    pretrain_starter(settings, folder, report=lambda _: None)
     return folder
 
 

@@ -28,7 +28,7 @@ Ask = Callable[..., Any]
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small base model, and two adapters on it as peft saves them."""
     import torch
-    from nightloom.base_models.loading import load_model, quiet_about_old_names
+    from nightloom.base_models.loading import ignore_v6_deprecations, load_model
     from nightloom.base_models.starter import StarterSettings, pretrain_starter
     from peft import LoraConfig, get_peft_model
 
@@ -37,9 +37,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = StarterSettings(
         vocabulary=300, hidden=32, layers=1, heads=2, inner=64, context=256, steps=3, rows=2, row_tokens=32
     )
-    pretrain_starter(settings, made / "base", tell=lambda line: None)
+    pretrain_starter(settings, made / "base", report=lambda line: None)
     for name in ("first", "second"):
-        with quiet_about_old_names():
+        with ignore_v6_deprecations():
             config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
             get_peft_model(load_model(made / "base"), config).save_pretrained(made / name)
     return made

@@ -1,4 +1,4 @@
-"""Base models from folders and from S3, sound ones and all sorts of others."""
+"""Base models from folders and from S3: valid ones, and many kinds of invalid ones."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
 
 
 def edit(path: Path, **values: object) -> None:
-    """Set keys of a JSON file; none: remove the key."""
+    """Set keys of a JSON file, or remove those that are None."""
     document = {**json.loads(path.read_text(encoding="utf-8")), **values}
     kept = {key: value for key, value in document.items() if value is not None}
     path.write_text(json.dumps(kept), encoding="utf-8")
@@ -38,20 +38,20 @@ def shard(model: Path) -> list[str]:
     weights = load_file(model / "model.safetensors")
     (model / "model.safetensors").unlink()
     names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
-    places = {key: names[number % 2] for number, key in enumerate(sorted(weights))}
+    files = {key: names[number % 2] for number, key in enumerate(sorted(weights))}
     for name in names:
-        save_file({key: weights[key] for key in places if places[key] == name}, model / name, {"format": "pt"})
-    index = {"metadata": {}, "weight_map": places}
+        save_file({key: weights[key] for key in files if files[key] == name}, model / name, {"format": "pt"})
+    index = {"metadata": {}, "weight_map": files}
     (model / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     return names
 
 
-def test_a_folder_as_the_hub_gives_it_is_frozen_without_what_is_beside(store: ObjectStore, model: Path) -> None:
+def test_extra_files_are_not_frozen(store: ObjectStore, model: Path) -> None:
     alone = freeze_base(store, str(model))
     (model / "README.md").write_text("---\nlicense: other\nlicense_name: llama3\n---\n", encoding="utf-8")
     (model / ".cache").mkdir()
     for name in (".gitattributes", "LICENSE", "pytorch_model.bin", "consolidated.safetensors", ".cache/x.json", "a.py"):
-        (model / name).write_bytes(b"beside")
+        (model / name).write_bytes(b"extra")
     assert freeze_base(store, str(model)) == alone
 
 
@@ -65,13 +65,13 @@ def test_a_folder_as_the_hub_gives_it_is_frozen_without_what_is_beside(store: Ob
         pytest.param("", None, id="nothing"),
     ],
 )
-def test_the_card_tells_the_licence(store: ObjectStore, model: Path, card: str, license_: str | None) -> None:
+def test_licence_is_read_from_card(store: ObjectStore, model: Path, card: str, license_: str | None) -> None:
     (model / "README.md").write_text(card, encoding="utf-8")
     provenance = store.load(BaseModelManifest, freeze_base(store, str(model))).provenance
     assert (provenance.source, provenance.license) == ("model", license_)
 
 
-def test_weights_in_several_files_are_frozen(store: ObjectStore, model: Path) -> None:
+def test_sharded_weights_are_frozen(store: ObjectStore, model: Path) -> None:
     names = shard(model)
     files = store.load(BaseModelManifest, freeze_base(store, str(model))).content.files
     assert [file.path for file in files if file.path.endswith(".safetensors")] == names
@@ -129,23 +129,23 @@ def end_answers_otherwise(model: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        pytest.param(lambda model: shutil.rmtree(model), "is not there: write `starter`, a folder", id="no folder"),
+        pytest.param(lambda model: shutil.rmtree(model), "does not exist: write `starter`, a folder", id="no folder"),
         pytest.param(lambda model: [path.unlink() for path in model.iterdir()], "holds no model", id="empty"),
         pytest.param(
             lose_a_shard,
             "model-00002-of-00002.safetensors, which .* names, is not in .*complete it",
             id="a shard is missing",
         ),
-        pytest.param(cut_off, r"model.safetensors in .* is cut off or damaged", id="cut off"),
+        pytest.param(cut_off, r"model.safetensors in .* is truncated or damaged", id="cut off"),
         pytest.param(
-            cut_off_within_the_head, r"model.safetensors in .* is cut off or damaged", id="cut off within the head"
+            cut_off_within_the_head, r"model.safetensors in .* is truncated or damaged", id="cut off within the head"
         ),
         pytest.param(
             lose_a_weight, r"1 weights in .* are missing .* model.layers.0.mlp.up_proj.weight", id="a weight is missing"
         ),
         pytest.param(
             lambda model: edit(model / "config.json", vocab_size=400),
-            r"weights in .* of another shape",
+            r"weights in .* differ in shape",
             id="weights of another shape",
         ),
         pytest.param(
@@ -154,16 +154,18 @@ def end_answers_otherwise(model: Path) -> None:
         pytest.param(leave_pickles_alone, "pytorch_model.bin in .* is a pickle.*save_pretrained", id="pickles alone"),
         pytest.param(
             lambda model: edit(model / "config.json", model_type="own"),
-            "knows no model_type 'own'",
+            "does not know the model_type 'own'",
             id="unknown architecture",
         ),
         pytest.param(
             lambda model: edit(model / "config.json", architectures=["LlamaModel"]),
-            "holds LlamaModel, which is no",
+            "holds LlamaModel, which is not a",
             id="no language model",
         ),
         pytest.param(
-            lambda model: edit(model / "config.json", model_type="t5"), "no causal language model", id="no causal model"
+            lambda model: edit(model / "config.json", model_type="t5"),
+            "not a text-only causal language model",
+            id="no causal model",
         ),
         pytest.param(
             lambda model: edit(model / "config.json", auto_map={"AutoModel": "a.B"}), "own code", id="own code"
@@ -179,21 +181,23 @@ def end_answers_otherwise(model: Path) -> None:
             id="adapter",
         ),
         pytest.param(lambda model: (model / "config.json").unlink(), "has no config.json", id="no configuration"),
-        pytest.param(lose_the_tokenizer, "has no tokenizer; it needs a tokenizer.json", id="no tokenizer"),
+        pytest.param(lose_the_tokenizer, "has no tokenizer; add a tokenizer.json", id="no tokenizer"),
         pytest.param(
             lambda model: (model / "tokenizer.json").write_text("{}", encoding="utf-8"),
             "tokenizer in .* cannot be read",
             id="damaged tokenizer",
         ),
-        pytest.param(lose_the_template, "has no chat_template; take the model's chat form", id="no chat template"),
+        pytest.param(lose_the_template, "has no chat_template; use the model's chat version", id="no chat template"),
         pytest.param(lose_the_end, "has no eos_token", id="no end token"),
         pytest.param(end_answers_otherwise, "does not end an answer with the end token", id="another end"),
         pytest.param(
-            add_a_token_for_padding, "has a token 300 and the model 300 embeddings", id="more tokens than embeddings"
+            add_a_token_for_padding,
+            "has a token 300, and the model only 300 embeddings",
+            id="more tokens than embeddings",
         ),
     ],
 )
-def test_what_cannot_be_a_base_is_refused_at_once(
+def test_unusable_base_is_refused(
     store: ObjectStore, s3: MemoryS3, model: Path, harm: Callable[[Path], None], message: str
 ) -> None:
     harm(model)
@@ -208,7 +212,7 @@ def upload(s3: MemoryS3, folder: Path, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("base", ["s3://models/tiny/", "s3://models/tiny"])
-def test_a_prefix_is_frozen_as_its_folder_would_be(store: ObjectStore, s3: MemoryS3, model: Path, base: str) -> None:
+def test_prefix_freezes_like_its_folder(store: ObjectStore, s3: MemoryS3, model: Path, base: str) -> None:
     upload(s3, model, "tiny/")
     upload(s3, model, "tiny/before/")
     frozen = freeze_base(store, base)
@@ -216,7 +220,7 @@ def test_a_prefix_is_frozen_as_its_folder_would_be(store: ObjectStore, s3: Memor
     assert freeze_base(store, str(model)) == frozen
 
 
-def test_a_prefix_of_a_real_store_is_frozen_too(s3_store: ObjectStore, model: Path) -> None:
+def test_prefix_of_real_store_is_frozen(s3_store: ObjectStore, model: Path) -> None:
     for path in model.iterdir():
         s3_store.bucket.upload(path, f"models/tiny/{path.name}")
     base = f"s3://{s3_store.bucket.name}/models/tiny/"
@@ -226,18 +230,18 @@ def test_a_prefix_of_a_real_store_is_frozen_too(s3_store: ObjectStore, model: Pa
     assert freeze_base(s3_store, base) != frozen
 
 
-def test_an_unchanged_prefix_is_not_read_again(
+def test_unchanged_prefix_is_not_read_again(
     store: ObjectStore, s3: MemoryS3, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(s3, model, "tiny/")
     frozen = freeze_base(store, "s3://models/tiny/")
     monkeypatch.delattr(MemoryS3, "download_file")
     assert freeze_base(store, "s3://models/tiny/") == frozen
-    # Its files lie in this machine's cache already.
+    # Its files are in this machine's cache already.
     assert fetch_model(store, BaseModelManifest, frozen)[0].id == frozen
 
 
-def test_a_changed_prefix_is_another_base(store: ObjectStore, s3: MemoryS3, model: Path) -> None:
+def test_changed_prefix_is_another_base(store: ObjectStore, s3: MemoryS3, model: Path) -> None:
     upload(s3, model, "tiny/")
     frozen = freeze_base(store, "s3://models/tiny/")
     edit(model / "config.json", rope_theta=20_000.0)
@@ -245,9 +249,7 @@ def test_a_changed_prefix_is_another_base(store: ObjectStore, s3: MemoryS3, mode
     assert freeze_base(store, "s3://models/tiny/") != frozen
 
 
-def test_a_prefix_that_changes_while_it_is_read_is_read_again(
-    store: ObjectStore, s3: MemoryS3, model: Path, tmp_path: Path
-) -> None:
+def test_prefix_changed_while_reading_fails(store: ObjectStore, s3: MemoryS3, model: Path, tmp_path: Path) -> None:
     upload(s3, model, "tiny/")
     prefix = S3Prefix(store, "s3://models/tiny/")
     edit(model / "config.json", rope_theta=20_000.0)
@@ -258,15 +260,15 @@ def test_a_prefix_that_changes_while_it_is_read_is_read_again(
 
 
 @pytest.mark.parametrize("base", ["s3://models/none/", "s3://models/", "s3://"])
-def test_an_empty_prefix_is_refused(store: ObjectStore, base: str) -> None:
+def test_empty_prefix_is_refused(store: ObjectStore, base: str) -> None:
     with pytest.raises(InputError, match="there is nothing under s3://"):
         freeze_base(store, base)
 
 
-def test_a_refused_prefix_can_be_mended(store: ObjectStore, s3: MemoryS3, model: Path, tiny_model: Path) -> None:
+def test_refused_prefix_can_be_fixed(store: ObjectStore, s3: MemoryS3, model: Path, tiny_model: Path) -> None:
     cut_off(model)
     upload(s3, model, "tiny/")
-    with pytest.raises(InputError, match="is cut off or damaged"):
+    with pytest.raises(InputError, match="is truncated or damaged"):
         freeze_base(store, "s3://models/tiny/")
     upload(s3, tiny_model, "tiny/")
     assert freeze_base(store, "s3://models/tiny/") == freeze_base(store, str(tiny_model))

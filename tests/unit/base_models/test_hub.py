@@ -1,4 +1,4 @@
-"""Base models from a hub that speaks as the real one does."""
+"""Base models from a server with the Hub's API."""
 
 import logging
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         yield hub
 
 
-def test_a_pinned_model_is_frozen_as_its_folder_would_be(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
+def test_pinned_model_freezes_like_its_folder(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
     commit = hub.push("org/tiny", tiny_model, README__md=CARD, LICENSE=b"free")
     base = freeze_base(store, f"org/tiny@{commit}")
     manifest = store.load(BaseModelManifest, base)
@@ -35,7 +35,7 @@ def test_a_pinned_model_is_frozen_as_its_folder_would_be(store: ObjectStore, hub
     assert freeze_base(store, str(tiny_model)) == base
 
 
-def test_a_pinned_model_that_stands_is_not_asked_for(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
+def test_frozen_pinned_model_asks_no_hub(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
     commit = hub.push("org/tiny", tiny_model)
     base = freeze_base(store, f"org/tiny@{commit}")
     hub.asked.clear()
@@ -43,7 +43,7 @@ def test_a_pinned_model_that_stands_is_not_asked_for(store: ObjectStore, hub: Hu
     assert hub.asked == []
 
 
-def test_two_that_freeze_a_model_at_once_fetch_it_once(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
+def test_concurrent_freezes_fetch_once(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
     commit = hub.push("org/tiny", tiny_model)
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: freeze_base(store, f"org/tiny@{commit}"), range(2))
@@ -51,28 +51,26 @@ def test_two_that_freeze_a_model_at_once_fetch_it_once(store: ObjectStore, hub: 
     assert sorted(hub.downloads()) == sorted(path.name for path in tiny_model.iterdir())
 
 
-def test_a_branch_is_resolved_to_its_commit_and_said(
+def test_branch_is_resolved_and_logged(
     store: ObjectStore, hub: Hub, tiny_model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     commit = hub.push("org/tiny", tiny_model)
     with caplog.at_level(logging.INFO, "nightloom"):
         base = freeze_base(store, "org/tiny@main")
-    assert f"org/tiny@main is commit {commit} today; write org/tiny@{commit} to stay with it" in caplog.messages
+    assert f"base org/tiny@main is commit {commit} today; write org/tiny@{commit} to pin it" in caplog.messages
     assert freeze_base(store, f"org/tiny@{commit}") == base
 
 
-def test_only_what_the_model_is_made_of_is_fetched(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
-    beside = {"pytorch_model__bin": b"x", "consolidated__safetensors": b"x", "model-q4__gguf": b"x", "own__py": b"x"}
-    commit = hub.push("org/tiny", tiny_model, **beside, **{"original/params__json": b"{}", "onnx/model__onnx": b"x"})
+def test_only_model_files_are_fetched(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
+    extra = {"pytorch_model__bin": b"x", "consolidated__safetensors": b"x", "model-q4__gguf": b"x", "own__py": b"x"}
+    commit = hub.push("org/tiny", tiny_model, **extra, **{"original/params__json": b"{}", "onnx/model__onnx": b"x"})
     freeze_base(store, f"org/tiny@{commit}")
     assert sorted(hub.downloads()) == sorted(path.name for path in tiny_model.iterdir())
 
 
-def test_a_model_that_cannot_be_used_is_refused_before_its_weights_are_fetched(
-    store: ObjectStore, hub: Hub, tiny_model: Path
-) -> None:
+def test_unusable_model_fetches_no_weights(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
     commit = hub.push("org/tiny", tiny_model, config__json=b'{"model_type": "t5", "architectures": ["T5Model"]}')
-    with pytest.raises(InputError, match="no causal language model"):
+    with pytest.raises(InputError, match="not a text-only causal language model"):
         freeze_base(store, f"org/tiny@{commit}")
     assert "model.safetensors" not in hub.downloads()
 
@@ -80,17 +78,17 @@ def test_a_model_that_cannot_be_used_is_refused_before_its_weights_are_fetched(
 @pytest.mark.parametrize(
     ("base", "message"),
     [
-        pytest.param("org/none@main", "the hub shows no model org/none; .*HF_TOKEN is not set", id="no repository"),
+        pytest.param("org/none@main", "the Hub shows no model org/none; .*HF_TOKEN is not set", id="no repository"),
         pytest.param("org/tiny@v9", "org/tiny has no revision 'v9'", id="no revision"),
         pytest.param(f"org/tiny@{'a' * 40}", "org/tiny has no revision 'aaaa", id="no commit"),
         pytest.param("org/tiny", "write org/tiny@ and a commit", id="not pinned"),
         pytest.param("org/gated@main", "accept them on the model's page, and set HF_TOKEN", id="gated"),
         pytest.param("org/pickled@main", "pytorch_model.bin in org/pickled@main is a pickle", id="pickle"),
         pytest.param("org/packed@main", "org/packed@main holds no model", id="no weights that are read"),
-        pytest.param("org/..", "is not there", id="no name"),
+        pytest.param("org/..", "does not exist", id="no name"),
     ],
 )
-def test_what_the_reader_can_mend_is_said(
+def test_fixable_hub_errors_are_named(
     store: ObjectStore, hub: Hub, tiny_model: Path, tmp_path: Path, base: str, message: str
 ) -> None:
     hub.push("org/tiny", tiny_model)
@@ -102,7 +100,7 @@ def test_what_the_reader_can_mend_is_said(
         freeze_base(store, base)
 
 
-def test_a_token_opens_a_gated_model_and_is_in_no_log(
+def test_token_is_used_and_never_logged(
     store: ObjectStore,
     hub: Hub,
     tiny_model: Path,
@@ -118,20 +116,20 @@ def test_a_token_opens_a_gated_model_and_is_in_no_log(
     assert "hf_secret" not in caplog.text
 
 
-def test_a_token_that_is_no_more_is_said(
+def test_expired_token_is_named(
     store: ObjectStore, hub: Hub, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = hub.push("org/tiny", tiny_model)
     monkeypatch.setenv("HF_TOKEN", STALE)
     for revision in ("main", commit):
-        with pytest.raises(InputError, match=r"refuses org/tiny@.* to this token \(status 401\); set HF_TOKEN"):
+        with pytest.raises(InputError, match=r"refuses org/tiny@.* for this token \(status 401\); set HF_TOKEN"):
             freeze_base(store, f"org/tiny@{revision}")
 
 
-def test_a_failing_hub_is_a_fault_and_the_next_try_goes_on(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
+def test_failing_hub_download_resumes(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
     commit = hub.push("org/tiny", tiny_model)
     hub.failing = ("model.safetensors",)
-    with pytest.raises(FaultError, match=r"could not be fetched from the hub .*503"):
+    with pytest.raises(FaultError, match=r"could not be fetched from the Hub .*503"):
         freeze_base(store, f"org/tiny@{commit}")
     hub.failing = ()
     hub.asked.clear()
@@ -139,28 +137,28 @@ def test_a_failing_hub_is_a_fault_and_the_next_try_goes_on(store: ObjectStore, h
     assert hub.downloads() == ["model.safetensors"]
 
 
-def test_a_hub_that_is_not_there_is_a_fault(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_hub_is_a_fault(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve_hub() as gone:
         monkeypatch.setenv("HF_ENDPOINT", gone.address)
-    with pytest.raises(FaultError, match=r"org/tiny@main could not be fetched from the hub \(ConnectError\)"):
+    with pytest.raises(FaultError, match=r"org/tiny@main could not be fetched from the Hub \(ConnectError\)"):
         freeze_base(store, "org/tiny@main")
 
 
-def test_other_bytes_than_the_hub_tells_of_are_not_believed(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
+def test_wrong_bytes_from_hub_are_refused(store: ObjectStore, hub: Hub, tiny_model: Path) -> None:
     commit = hub.push("org/tiny", tiny_model)
     hub.corrupt = {"model.safetensors"}
-    with pytest.raises(FaultError, match=r"model.safetensors of .* came with other bytes"):
+    with pytest.raises(FaultError, match=r"model.safetensors of .* has another SHA-256"):
         freeze_base(store, f"org/tiny@{commit}")
     hub.corrupt = set()
     assert freeze_base(store, f"org/tiny@{commit}") == freeze_base(store, str(tiny_model))
 
 
-def test_without_a_network_only_what_is_frozen_can_be_had(
+def test_offline_hub_serves_frozen_models(
     store: ObjectStore, hub: Hub, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = hub.push("org/tiny", tiny_model)
     base = freeze_base(store, f"org/tiny@{commit}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert freeze_base(store, f"org/tiny@{commit}") == base
-    with pytest.raises(InputError, match="HF_HUB_OFFLINE forbids to fetch it"):
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE forbids fetching it"):
         freeze_base(store, "org/tiny@main")

@@ -273,7 +273,7 @@ def test_verify_finds_changed_base_folder(prepared: PreparedNight, tiny_model: P
         expected = ": generation_config.json has changed"
     else:
         folder.rename(prepared.folder / "elsewhere")
-        expected = f"base model '{folder}' is not there"
+        expected = f"base model '{folder}' does not exist"
     (found,) = verify_blueprint(prepared.store, compiled.id).recipe
     assert expected in found
 

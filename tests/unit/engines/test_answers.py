@@ -1,4 +1,4 @@
-"""Kept answers: no call is made twice, whoever is killed and however many there are."""
+"""Kept answers: no call is made twice, also after a kill or with concurrent processes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -66,34 +66,34 @@ def list_lines(store: ObjectStore) -> list[tuple[str, str]]:
 QUESTIONS = [question("r0", "a"), question("r1", "b"), question("r2", "c")]
 
 
-def test_second_time_opens_no_engine(store: ObjectStore) -> None:
+def test_cached_answers_open_no_engine(store: ObjectStore) -> None:
     keep(store, ListeningEngine(echo)).answer(QUESTIONS)
     again = KeptAnswers(store, ENGINE, SOURCE, lambda: pytest.fail("opened"))
     assert texts_of(again.answer(QUESTIONS)) == ["A", "B", "C"]
 
 
-def test_only_what_is_new_is_asked(store: ObjectStore) -> None:
+def test_only_new_questions_are_asked(store: ObjectStore) -> None:
     keep(store, ListeningEngine(echo)).answer(QUESTIONS[:2])
     engine = ListeningEngine(echo)
     assert texts_of(keep(store, engine).answer(QUESTIONS)) == ["A", "B", "C"]
     assert engine.asked == [make_request("c")]
 
 
-def test_another_model_is_asked_itself(store: ObjectStore) -> None:
+def test_each_model_answers_itself(store: ObjectStore) -> None:
     keep(store, ListeningEngine(echo)).answer(QUESTIONS)
     other = ENGINE.model_copy(update={"model": ModelRef(base="b" * 64, adapter="a" * 64)})
     answers = keep(store, ListeningEngine(lambda text: make_answer("?")), engine=other).answer(QUESTIONS)
     assert texts_of(answers) == ["?", "?", "?"]
 
 
-def test_equal_rows_are_one_call_and_a_line_each(store: ObjectStore) -> None:
+def test_equal_rows_share_one_call(store: ObjectStore) -> None:
     engine = ListeningEngine(echo)
     assert texts_of(keep(store, engine).answer([question("r0", "a"), question("r1", "a")])) == ["A", "A"]
     assert len(engine.asked) == 1
     assert list_lines(store) == [("r0", "A"), ("r1", "A")]
 
 
-def test_each_batch_of_the_engine_becomes_a_block_once_its_time_has_come(store: ObjectStore) -> None:
+def test_each_batch_becomes_a_block(store: ObjectStore) -> None:
     keep(store, ListeningEngine(echo, together=2)).answer(QUESTIONS)
     assert [block.result.rows for block in list_blocks(store)] == [2, 1]
 
@@ -107,25 +107,25 @@ def test_block_waits_for_its_time(store: ObjectStore, monkeypatch: pytest.Monkey
     assert [block.result.rows for block in list_blocks(store)] == [3]
 
 
-def test_nothing_new_is_no_block(store: ObjectStore) -> None:
+def test_nothing_new_writes_no_block(store: ObjectStore) -> None:
     for _ in range(2):
         answer_all(store, ModelRef(base="b" * 64), SOURCE, [], lambda: pytest.fail("opened"))
     assert list(store.bucket.list_objects("manifests/answers/")) == []
 
 
 class HalfEngine:
-    """Forgets the last request."""
+    """Leaves the last request without an answer."""
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
-        yield {place: make_answer("") for place in range(len(requests) - 1)}
+        yield {index: make_answer("") for index in range(len(requests) - 1)}
 
 
-def test_engine_that_leaves_something_out_is_a_fault(store: ObjectStore) -> None:
+def test_missing_answer_is_a_fault(store: ObjectStore) -> None:
     with pytest.raises(FaultError, match="left 1 of 3 requests without an answer"):
         keep(store, HalfEngine()).answer(QUESTIONS)
 
 
-def test_what_came_before_the_engine_failed_is_kept(store: ObjectStore) -> None:
+def test_answers_before_failure_are_kept(store: ObjectStore) -> None:
     def fail_at_c(text: str) -> Answer:
         if text == "c":
             raise RuntimeError
@@ -140,7 +140,7 @@ def test_what_came_before_the_engine_failed_is_kept(store: ObjectStore) -> None:
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(call=st.integers(1, 40), after=st.booleans())
-def test_killed_anywhere_it_goes_on_from_the_last_block(store: ObjectStore, s3: Any, call: int, *, after: bool) -> None:
+def test_killed_process_resumes_after_last_block(store: ObjectStore, s3: Any, call: int, *, after: bool) -> None:
     s3.objects.clear()
     many = [question(f"r{n}", f"text {n}") for n in range(6)]
     first, second = ListeningEngine(echo, together=2), ListeningEngine(echo, together=2)
@@ -148,7 +148,7 @@ def test_killed_anywhere_it_goes_on_from_the_last_block(store: ObjectStore, s3: 
         keep(ObjectStore(Bucket(MortalS3(s3, call, after=after), "bucket", "prefix/")), first).answer(many)
     kept = len(list_lines(store))
     assert texts_of(keep(store, second).answer(many)) == [f"TEXT {n}" for n in range(6)]
-    # What is asked again is at most the batch that was on its way.
+    # At most the unfinished batch is generated again.
     assert len(second.asked) == 6 - kept
     assert len(first.asked) + len(second.asked) <= 6 + 2
     assert sorted(list_lines(store)) == [(f"r{n}", f"TEXT {n}") for n in range(6)]
@@ -161,13 +161,13 @@ class InterruptedEngine:
         self._engine, self._between = engine, between
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
-        for place, answers in enumerate(self._engine.answer(requests)):
-            if place == 1:
+        for number, answers in enumerate(self._engine.answer(requests)):
+            if number == 1:
                 self._between()
             yield answers
 
 
-def test_of_two_at_once_the_first_answer_stands_for_both(store: ObjectStore) -> None:
+def test_first_of_two_answers_is_kept(store: ObjectStore) -> None:
     quicker = keep(store, ListeningEngine(lambda text: make_answer(f"quick {text}")))
     slower = InterruptedEngine(ListeningEngine(echo, together=1), lambda: quicker.answer(QUESTIONS))
     kept = keep(store, slower)
@@ -177,14 +177,14 @@ def test_of_two_at_once_the_first_answer_stands_for_both(store: ObjectStore) -> 
     assert sorted(list_lines(store)) == [("r0", "A"), ("r1", "quick b"), ("r2", "quick c")]
 
 
-def test_two_with_rows_of_their_own_lose_none(store: ObjectStore) -> None:
+def test_concurrent_writers_lose_no_rows(store: ObjectStore) -> None:
     other = keep(store, ListeningEngine(echo))
     engine = InterruptedEngine(ListeningEngine(echo, together=1), lambda: other.answer([question("r7", "z")]))
     keep(store, engine).answer(QUESTIONS)
     assert sorted(list_lines(store)) == [("r0", "A"), ("r1", "B"), ("r2", "C"), ("r7", "Z")]
 
 
-def test_answers_to_an_erased_row_are_gone(store: ObjectStore) -> None:
+def test_erased_row_loses_its_answers(store: ObjectStore) -> None:
     keep(store, ListeningEngine(echo)).answer([*QUESTIONS, question("r3", "a")])
     (block,) = list_blocks(store)
     assert rewrite_blob(store, block.result.frame, "answers", ["r0"]) == 1
@@ -192,7 +192,7 @@ def test_answers_to_an_erased_row_are_gone(store: ObjectStore) -> None:
     assert list_lines(store) == [("r1", "B"), ("r2", "C"), ("r3", "A")]
 
 
-def test_sampling_gets_the_seed_of_its_call(store: ObjectStore) -> None:
+def test_sampling_uses_seed_of_call(store: ObjectStore) -> None:
     engine = ListeningEngine(echo)
     questions = [Question("r0", make_request("a", temperature=1, sample=sample)) for sample in (0, 1)]
     keep(store, engine).answer(questions)

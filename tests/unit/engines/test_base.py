@@ -1,4 +1,4 @@
-"""What an engine cannot do is refused by name."""
+"""Unsupported parts of a request are named."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ KNOWN = {"max_completion_tokens"}
     ],
     ids=["parameters", "schema", "tool message", "parts"],
 )
-def test_what_is_not_supported_is_named(change: dict[str, Any], named: str) -> None:
+def test_unsupported_request_is_named(change: dict[str, Any], named: str) -> None:
     request = make_request("a").model_copy(update=change)
     with pytest.raises(InputError, match=f"the dummy engine .*{named}"):
         read_texts([make_request("a"), request], "dummy", KNOWN)
 
 
-def test_refusal_does_not_quote_the_text() -> None:
+def test_refusal_does_not_quote_text() -> None:
     with pytest.raises(InputError) as refused:
         read_texts(
             [Request(messages=({"role": "user", "content": ["Ann"]},), parameters=make_request("").parameters)],
@@ -41,5 +41,5 @@ def test_refusal_does_not_quote_the_text() -> None:
     assert "Ann" not in str(refused.value)
 
 
-def test_texts_are_read_as_they_are() -> None:
+def test_texts_are_read_unchanged() -> None:
     assert read_texts([make_request(" a\n")], "dummy", KNOWN) == [[{"role": "user", "content": " a\n"}]]

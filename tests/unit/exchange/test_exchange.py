@@ -21,7 +21,7 @@ from nightloom.artifacts.results import (
     VerdictContent,
 )
 from nightloom.artifacts.training import LossPoint, Trial, TrialResult, identify_trial
-from nightloom.base_models.loading import quiet_about_old_names
+from nightloom.base_models.loading import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
@@ -187,7 +187,7 @@ def ask_plainly(folder: Path, base: Path | None = None) -> list[str]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(base or folder)
     if base:
-        with quiet_about_old_names():
+        with ignore_v6_deprecations():
             model = PeftModel.from_pretrained(model, folder)
     answers = []
     for chat in CHATS:

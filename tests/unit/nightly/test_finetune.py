@@ -16,10 +16,10 @@ pytestmark = pytest.mark.usefixtures("prepared")
 
 def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint, base: Path) -> str:
     """Publish an adapter as peft begins it: its B matrices are zero."""
-    from nightloom.base_models.loading import load_model, quiet_about_old_names
+    from nightloom.base_models.loading import ignore_v6_deprecations, load_model
     from peft import LoraConfig, get_peft_model
 
-    with quiet_about_old_names():
+    with ignore_v6_deprecations():
         config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
         get_peft_model(load_model(base), config).save_pretrained(prepared.folder / "untrained")
     files = put_folder(prepared.store, prepared.folder / "untrained")

@@ -23,14 +23,14 @@ def write_prompt(directory: Path, text: str) -> None:
     (directory / "triage" / "1.yaml").write_text(text, encoding="utf-8")
 
 
-def test_same_messages_have_the_same_id_whatever_their_name(tmp_path: Path) -> None:
+def test_same_messages_have_same_id(tmp_path: Path) -> None:
     write_prompt(tmp_path, "messages:\n  - role: user\n    content: '{{ text }}'\n")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "7.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]", encoding="utf-8")
     assert read_prompt(tmp_path, "triage/1").id == read_prompt(tmp_path, "other/7").id
 
 
-def test_unknown_prompt_names_the_known_ones(tmp_path: Path) -> None:
+def test_unknown_prompt_lists_known_ones(tmp_path: Path) -> None:
     write_prompt(tmp_path, "messages: [{role: user, content: x}]")
     with pytest.raises(InputError, match=r"prompt 'triage/2' has no file 2\.yaml .*; known: triage/1"):
         read_prompt(tmp_path, "triage/2")
@@ -47,7 +47,7 @@ def test_broken_prompt_is_refused(tmp_path: Path, text: str) -> None:
         read_prompt(tmp_path, "triage/1")
 
 
-def test_text_that_looks_like_a_template_is_not_rendered() -> None:
+def test_template_in_text_is_not_rendered() -> None:
     assert render_prompt(one_message("Ticket: {{ text }}"), "{{ 7 * 7 }}") == [
         {"role": "user", "content": "Ticket: {{ 7 * 7 }}"}
     ]
@@ -58,34 +58,34 @@ def test_text_that_looks_like_a_template_is_not_rendered() -> None:
     ["{{ nothing }}", "{{ ''.__class__.__mro__ }}", "{{ 1 / 0 }}"],
     ids=["unknown name", "escape from the sandbox", "error in an expression"],
 )
-def test_template_that_fails_is_an_input_error(template: str) -> None:
+def test_failing_template_is_input_error(template: str) -> None:
     with pytest.raises(InputError, match="the prompt cannot be rendered"):
         render_prompt(one_message(template), "x")
 
 
 @pytest.mark.parametrize(
-    ("template", "sentence"),
+    ("template", "message"),
     [
         ("{{ {'a': 'b'}[text] }}", "'dict object' has no attribute ''"),
         ("{{ 'a'.index(text) }}", "it fails with ValueError for one of the texts"),
         ("{{ text }}{{ subject }}", "'subject' is undefined"),
     ],
 )
-def test_why_a_template_fails_is_told_without_the_text(template: str, sentence: str) -> None:
+def test_template_error_does_not_quote_text(template: str, message: str) -> None:
     text = "zebra" * 3  # put together, since a traceback shows this line
     with pytest.raises(InputError) as caught:
         render_prompt(one_message(template), text)
-    assert str(caught.value) == f"the prompt cannot be rendered: {sentence}"
+    assert str(caught.value) == f"the prompt cannot be rendered: {message}"
     assert text not in "".join(traceback.format_exception(caught.value))
 
 
-def test_rendering_beyond_the_limit_is_refused() -> None:
+def test_too_long_rendering_is_refused() -> None:
     with pytest.raises(InputError, match="more than 100000 characters"):
         render_prompt(one_message("{{ text }}{{ text }}"), "x" * 60_000)
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), st.text(), min_size=2))
-def test_a_target_is_read_back_as_the_answer(answer: dict[str, str]) -> None:
+def test_target_parses_back_to_answer(answer: dict[str, str]) -> None:
     target = render_target(answer, FIELDS, "json")
     assert parse_output(target, FIELDS, {"team": None, "urgency": None}, "json") == answer
 
@@ -105,21 +105,21 @@ def test_a_target_is_read_back_as_the_answer(answer: dict[str, str]) -> None:
     ],
     ids=[
         "empty",
-        "no JSON",
+        "not JSON",
         "field missing",
         "field too many",
         "value unknown",
-        "no text",
+        "not text",
         "key twice",
         "list",
         "deep nesting",
     ],
 )
-def test_output_of_another_form_is_no_answer(output: str) -> None:
+def test_malformed_output_is_no_answer(output: str) -> None:
     assert parse_output(output, FIELDS, ALLOWED, "json") is None
 
 
-def test_text_output_is_the_one_field() -> None:
+def test_text_output_is_one_field() -> None:
     assert parse_output(" card_arrival\n", ("intent",), {"intent": ("card_arrival",)}, "text") == {
         "intent": "card_arrival"
     }
@@ -132,7 +132,7 @@ BEFORE = [
 ]
 
 
-def test_what_was_said_before_stands_between_the_prompts_system_message_and_the_question() -> None:
+def test_history_goes_between_system_message_and_question() -> None:
     messages = (
         PromptMessage(role="system", content="You are kind."),
         PromptMessage(role="user", content="Q: {{ text }}"),
@@ -145,12 +145,12 @@ def test_what_was_said_before_stands_between_the_prompts_system_message_and_the_
     ]
 
 
-@pytest.mark.parametrize("first", [0, 1], ids=["with the system's word", "without"])
-def test_a_prompt_without_system_message_adds_none(first: int) -> None:
+@pytest.mark.parametrize("first", [0, 1], ids=["with system message", "without"])
+def test_prompt_adds_no_system_message(first: int) -> None:
     rendered = render_prompt(one_message("{{ text }}"), "Why?", BEFORE[first:])
     assert [message["role"] for message in rendered] == ["system", "user", "assistant", "user"][first:]
 
 
-def test_an_endless_history_is_refused() -> None:
+def test_too_long_history_is_refused() -> None:
     with pytest.raises(InputError, match="more than 100000 characters"):
         render_prompt(one_message("{{ text }}"), "Why?", [{"content": "x" * 100_001, "role": "user"}])

@@ -1,4 +1,4 @@
-"""Encoding a snapshot: once for all trials, a shard at a time, and anew when what the ids follow from is another."""
+"""Encoding a snapshot: once for all trials, a shard at a time, and again when an input changes."""
 
 import json
 import logging
@@ -37,13 +37,13 @@ PLAN = TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings={"max_ste
 
 @pytest.fixture
 def blueprint(store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str]) -> BlueprintSpec:
-    """On eight rows in one shard."""
+    """A blueprint on eight rows in one shard."""
     return store.load(Blueprint, plan_trial(tiny_base, PLAN)).content
 
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many conversations were encoded, call by call."""
+    """The number of encoded conversations of each call."""
     calls: list[int] = []
     original = TokenEncoder.encode
 
@@ -67,7 +67,7 @@ def put_base(store: ObjectStore, folder: Path) -> str:
     ).id
 
 
-def test_ids_are_those_of_the_conversation(store: ObjectStore, blueprint: BlueprintSpec, tiny_model: Path) -> None:
+def test_ids_encode_the_conversation(store: ObjectStore, blueprint: BlueprintSpec, tiny_model: Path) -> None:
     tokens = encode_snapshot(store, blueprint)
     row = read_tokens(store, tokens, "train").row(0, named=True)
     decode = load_tokenizer(tiny_model).decode
@@ -86,7 +86,7 @@ def test_examples_and_tokens_are_counted(store: ObjectStore, blueprint: Blueprin
     assert 8 < result.learned_tokens < result.tokens
 
 
-def test_second_trial_on_a_snapshot_encodes_nothing(
+def test_second_trial_encodes_nothing(
     store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str], encoded: list[int]
 ) -> None:
     for seed in (3, 4):
@@ -94,7 +94,7 @@ def test_second_trial_on_a_snapshot_encodes_nothing(
     assert encoded == [8]
 
 
-def test_shards_are_encoded_in_their_order_and_some_rows_at_a_time(
+def test_shards_are_encoded_in_order(
     store: ObjectStore, blueprint: BlueprintSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encode, "_AT_ONCE", 2)
@@ -105,29 +105,27 @@ def test_shards_are_encoded_in_their_order_and_some_rows_at_a_time(
     assert read_tokens(store, tokens, "test").is_empty()
 
 
-def test_shard_that_the_snapshot_before_has_is_not_encoded_again(
-    store: ObjectStore, blueprint: BlueprintSpec, encoded: list[int]
-) -> None:
-    before = publish_rows(store, NINE, shard_rows=4)
-    first = encode_snapshot(store, on(blueprint, before))
-    second = encode_snapshot(store, on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=before)))
+def test_unchanged_shard_is_not_encoded_again(store: ObjectStore, blueprint: BlueprintSpec, encoded: list[int]) -> None:
+    parent = publish_rows(store, NINE, shard_rows=4)
+    first = encode_snapshot(store, on(blueprint, parent))
+    second = encode_snapshot(store, on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=parent)))
     assert encoded == [4, 4, 1, 2]
     assert second.result.frames[:2] == first.result.frames[:2]
     assert (first.result.examples, second.result.examples) == (9, 10)
 
 
-def test_snapshot_before_that_is_lost_costs_time_alone(
+def test_lost_parent_snapshot_costs_only_time(
     store: ObjectStore, blueprint: BlueprintSpec, s3: Any, encoded: list[int]
 ) -> None:
-    before = publish_rows(store, NINE, shard_rows=4)
-    encode_snapshot(store, on(blueprint, before))
-    after = on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=before))
-    s3.objects = {key: data for key, data in s3.objects.items() if before not in key}
+    parent = publish_rows(store, NINE, shard_rows=4)
+    encode_snapshot(store, on(blueprint, parent))
+    after = on(blueprint, publish_rows(store, TEN, shard_rows=4, parent=parent))
+    s3.objects = {key: data for key, data in s3.objects.items() if parent not in key}
     assert encode_snapshot(store, after).result.examples == 10
     assert encoded == [4, 4, 1, 4, 4, 2]
 
 
-def test_killed_run_leaves_nothing_to_be_seen(
+def test_killed_encoding_publishes_nothing(
     store: ObjectStore, blueprint: BlueprintSpec, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = on(blueprint, publish_rows(store, NINE, shard_rows=4))
@@ -181,7 +179,7 @@ def change_tokenizer_config(store: ObjectStore, blueprint: BlueprintSpec, folder
 @pytest.mark.parametrize(
     "change", [change_prompt, change_output, change_template, change_tokenizer, change_tokenizer_config]
 )
-def test_what_the_ids_follow_from_names_them(
+def test_tokens_key_covers_all_inputs(
     store: ObjectStore,
     blueprint: BlueprintSpec,
     tiny_model: Path,
@@ -197,7 +195,7 @@ def test_what_the_ids_follow_from_names_them(
     assert encoded == [8, 8]
 
 
-def test_bases_with_one_tokenizer_share_its_ids(
+def test_bases_share_ids_of_one_tokenizer(
     store: ObjectStore, blueprint: BlueprintSpec, tiny_model: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(tiny_model, tmp_path / "model")
@@ -210,7 +208,7 @@ def test_bases_with_one_tokenizer_share_its_ids(
     assert encode_snapshot(store, other).id == encode_snapshot(store, blueprint).id
 
 
-def test_erased_row_is_not_read_any_more(store: ObjectStore, blueprint: BlueprintSpec) -> None:
+def test_erased_row_is_not_read(store: ObjectStore, blueprint: BlueprintSpec) -> None:
     blob = encode_snapshot(store, blueprint).result.frames[0]
     assert rewrite_blob(store, blob, "tokens", ["003"]) == 1
     training, _ = read_encoded(store, blueprint)
@@ -218,7 +216,7 @@ def test_erased_row_is_not_read_any_more(store: ObjectStore, blueprint: Blueprin
     assert len(training) == 7
 
 
-def test_snapshot_whose_training_rows_were_erased_is_refused(store: ObjectStore, blueprint: BlueprintSpec) -> None:
+def test_snapshot_with_erased_training_is_refused(store: ObjectStore, blueprint: BlueprintSpec) -> None:
     blueprint = on(blueprint, publish_rows(store, ROWS[:1]))
     shard = store.load(Snapshot, blueprint.snapshot).provenance.files[0].sha256
     rewrite_blob(store, shard, "examples", ["000"])
@@ -226,16 +224,16 @@ def test_snapshot_whose_training_rows_were_erased_is_refused(store: ObjectStore,
         read_encoded(store, blueprint)
 
 
-def test_log_tells_counts_and_no_word_of_a_row(
+def test_log_shows_counts_without_text(
     store: ObjectStore, blueprint: BlueprintSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "nightloom"):
         encode_snapshot(store, blueprint)
-    assert "8 examples in 1 shards, 0 of them encoded before" in caplog.messages
+    assert "8 examples in 1 shards, 0 shards reused" in caplog.messages
     assert not any("invoice" in line or "billing" in line for line in caplog.messages)
 
 
-def test_template_that_asks_otherwise_than_it_writes_is_told(
+def test_skewed_template_is_logged(
     store: ObjectStore,
     blueprint: BlueprintSpec,
     tiny_model: Path,
@@ -246,10 +244,13 @@ def test_template_that_asks_otherwise_than_it_writes_is_told(
     path = folder / "chat_template.jinja"
     path.write_text(path.read_text(encoding="utf-8").replace("'<|assistant|>' -", "'<|assistant|>Sure' -"), "utf-8")
     encode_snapshot(store, blueprint.model_copy(update={"base": put_base(store, folder)}))
-    assert any(line.startswith("in 8 of 8 examples the chat template asks") for line in caplog.messages)
+    assert any(
+        line.startswith("in 8 of 8 examples the chat template renders the generation prompt")
+        for line in caplog.messages
+    )
 
 
-def test_tokens_are_found_by_what_a_blueprint_names(
+def test_tokens_are_found_by_blueprint(
     store: ObjectStore, blueprint: BlueprintSpec, tiny_base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nightloom.base_models.freeze.open_store", lambda: store)

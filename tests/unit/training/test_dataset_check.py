@@ -1,4 +1,4 @@
-"""The label census, on rows written by hand."""
+"""Label statistics, on rows written by hand."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from nightloom.artifacts.frames import LABELS, TOKENS
 from nightloom.core.errors import InputError
 from nightloom.rendering.tokens import TokenEncoder
-from nightloom.training.dataset_check import Census, check_dataset, label_examples, pick_sample, take_census
+from nightloom.training.dataset_check import LabelStats, check_dataset, check_labels, label_examples, pick_sample
 
 from tests.factories.chat_tokenizers import make_tokenizer
 
@@ -32,25 +32,25 @@ class Tokenizer:
 
 
 def make_rows(*rows: Row) -> pl.DataFrame:
-    """Rows of ids, of which those from a place on are learned."""
+    """Rows of ids, learned from a position."""
     documents = [
         {
             "row_id": f"{number:03d}",
             "split": "train",
             "input_ids": ids,
-            "learned": [place >= start for place in range(len(ids))],
+            "learned": [position >= start for position in range(len(ids))],
         }
         for number, (ids, start) in enumerate(rows)
     ]
     return pl.DataFrame(documents, schema=TOKENS)
 
 
-def count(*rows: Row, context: int = 8, ends: tuple[int, ...] = (END,)) -> Census:
-    return take_census(make_rows(*rows), context, Tokenizer(), ends)[1]
+def count(*rows: Row, context: int = 8, ends: tuple[int, ...] = (END,)) -> LabelStats:
+    return check_labels(make_rows(*rows), context, Tokenizer(), ends)[1]
 
 
-def test_tokens_and_labels_are_counted() -> None:
-    assert count(([5, 6, 7, END], 2), ([5, END], 1)) == Census(examples=2, tokens=6, label_tokens=3, left_out=0)
+def test_labels_are_counted() -> None:
+    assert count(([5, 6, 7, END], 2), ([5, END], 1)) == LabelStats(examples=2, tokens=6, label_tokens=3, left_out=0)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_tokens_and_labels_are_counted() -> None:
         pytest.param([([5, 6, END, 7, END], 1), ([5, 8, END], 1)], id="one in an answer's text too"),
     ],
 )
-def test_an_answers_end_is_found(rows: list[Row]) -> None:
+def test_end_of_answer_is_found(rows: list[Row]) -> None:
     assert count(*rows, ends=(END, OTHER_END)).examples == 2
 
 
@@ -75,36 +75,36 @@ def test_an_answers_end_is_found(rows: list[Row]) -> None:
         pytest.param([([5, END, NEWLINE], 1), ([6, END, NEWLINE], 1), ([5, END, 7], 1)], id="text after it"),
     ],
 )
-def test_an_answer_whose_end_is_not_learned_is_refused(rows: list[Row]) -> None:
-    with pytest.raises(InputError, match=rf"in 1 of {len(rows)} training examples the answer's end \(<1>\)"):
+def test_answer_without_learned_end_is_refused(rows: list[Row]) -> None:
+    with pytest.raises(InputError, match=rf"in 1 of {len(rows)} training examples the end of the answer \(<1>\)"):
         count(*rows)
 
 
-def test_no_end_anywhere_is_refused() -> None:
+def test_dataset_without_end_tokens_is_refused() -> None:
     with pytest.raises(InputError, match=r"in 2 of 2 training examples .* would never learn to stop"):
         count(([5, 6], 1), ([5, 7], 1))
 
 
-def test_what_does_not_fit_is_left_out_of_training() -> None:
+def test_long_examples_are_left_out() -> None:
     rows = make_rows(*[([5, END], 1)] * 100, ([5] * 9, 1))
-    fitting, census = take_census(rows, 8, Tokenizer(), (END,))
-    assert census.left_out == 1
+    fitting, stats = check_labels(rows, 8, Tokenizer(), (END,))
+    assert stats.left_out == 1
     assert len(fitting) == 100
 
 
-def test_examples_that_are_all_too_long_are_refused() -> None:
+def test_all_examples_too_long_is_refused() -> None:
     with pytest.raises(InputError, match="all 3 training examples are longer than 2 tokens"):
         count(*[([5, 6, END], 1)] * 3, context=2)
 
 
-def test_most_that_are_left_out_is_one_in_a_hundred() -> None:
+def test_left_out_limit_is_one_percent() -> None:
     with pytest.raises(InputError, match="2 of 101 training examples are longer"):
         count(*[([5, END], 1)] * 99, *[([5] * 9, 1)] * 2)
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize("family", ["llama", "qwen", "gemma"])
-def test_templates_of_known_families_teach_the_end(family: str) -> None:
+def test_known_templates_teach_the_end(family: str) -> None:
     tokenizer = make_tokenizer(family)
     chats = [
         [{"role": "user", "content": "the invoice"}, {"role": "assistant", "content": answer}]
@@ -112,16 +112,16 @@ def test_templates_of_known_families_teach_the_end(family: str) -> None:
     ]
     encoded = TokenEncoder(tokenizer, context=64).encode(chats)
     rows = make_rows(*((one.ids, one.start) for one in encoded))
-    assert take_census(rows, 64, tokenizer, {tokenizer.eos_token_id})[1].examples == 3
+    assert check_labels(rows, 64, tokenizer, {tokenizer.eos_token_id})[1].examples == 3
     with pytest.raises(InputError, match="in 3 of 3"):
-        take_census(rows, 64, tokenizer, {tokenizer.pad_token_id})
+        check_labels(rows, 64, tokenizer, {tokenizer.pad_token_id})
 
 
-def test_labels_are_the_learned_ids() -> None:
+def test_labels_are_learned_ids() -> None:
     assert label_examples(make_rows(([5, 6, 7, END], 2), ([5, END], 1))).to_dict(as_series=False) == WHOLE
 
 
-CENSUS = Census(examples=2, tokens=6, label_tokens=3, left_out=0)
+STATS = LabelStats(examples=2, tokens=6, label_tokens=3, left_out=0)
 WHOLE = {"input_ids": [[5, 6, 7, END], [5, END]], "labels": [[NO_LABEL, NO_LABEL, 7, END], [NO_LABEL, END]]}
 PACKED = {name: [sum(rows, [])] for name, rows in WHOLE.items()}  # noqa: RUF017  # of two rows
 
@@ -130,8 +130,8 @@ PACKED = {name: [sum(rows, [])] for name, rows in WHOLE.items()}  # noqa: RUF017
     "columns",
     [pytest.param(WHOLE, id="as they are"), pytest.param({**PACKED, "seq_lengths": [[4, 2]]}, id="packed")],
 )
-def test_a_dataset_with_every_example_passes(columns: dict[str, Any]) -> None:
-    check_dataset(make_dataset(columns), CENSUS)
+def test_complete_dataset_passes(columns: dict[str, Any]) -> None:
+    check_dataset(make_dataset(columns), STATS)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_a_dataset_with_every_example_passes(columns: dict[str, Any]) -> None:
         pytest.param({**WHOLE, "labels": WHOLE["input_ids"]}, "2 with 6 and 6", id="prompt learned too"),
     ],
 )
-def test_a_dataset_that_lost_something_is_refused(columns: dict[str, Any], left: str) -> None:
+def test_incomplete_dataset_is_refused(columns: dict[str, Any], left: str) -> None:
     with pytest.raises(InputError, match=f"2 examples with 6 tokens and 3 labels, the settings leave {left}"):
-        check_dataset(make_dataset(columns), CENSUS)
+        check_dataset(make_dataset(columns), STATS)
 
 
 def make_dataset(columns: dict[str, Any]) -> Any:
@@ -158,14 +158,14 @@ def make_dataset(columns: dict[str, Any]) -> Any:
     return Dataset.from_dict(columns)
 
 
-def test_the_sample_is_the_example_of_median_length() -> None:
+def test_sample_has_median_length() -> None:
     sample = pick_sample(make_rows(([5, 6, 7, END], 2), ([5, END], 1), ([5, 6, END], 2)), Tokenizer())
     assert sample.schema == LABELS
     assert sample.rows() == [("002", 0, "<5>", False), ("002", 1, "<6>", False), ("002", 2, "<1>", True)]
 
 
 @pytest.mark.torch
-def test_the_sample_shows_tokens_as_text(tiny_model: Path) -> None:
+def test_sample_shows_tokens_as_text(tiny_model: Path) -> None:
     from nightloom.rendering.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(tiny_model)

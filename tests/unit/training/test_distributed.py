@@ -15,14 +15,14 @@ from nightloom.core.errors import DivergenceError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.processes.parent import in_child
 from nightloom.training.distributed import count_processes, go_first, lead, pick_rows, share_rows
-from nightloom.trials.ranking import note_divergence
+from nightloom.trials.ranking import record_divergence
 from nightloom.trials.train import run_trial, train_trial
 
 from tests.conftest import PointSettings
 from tests.factories.trials import plan_trial as planner
 
 ROWS = [(f"{'the invoice is wrong ' * (1 + n % 3)}{n}", "billing" if n % 2 else "login") for n in range(9)]
-"""Nine, so that the last of three batches of four is a single row: one process gets it, and the other nothing."""
+"""Nine, so that the last of three batches of four is one row: one process gets it, and the other none."""
 
 
 def make_plan(rows_a_batch: int, run_name: str = "") -> TrialPlan:
@@ -39,17 +39,17 @@ def make_plan(rows_a_batch: int, run_name: str = "") -> TrialPlan:
     )
 
 
-def test_alone_a_process_does_all_itself() -> None:
+def test_single_process_calls_directly() -> None:
     assert (count_processes(), lead(lambda: 7), go_first(lambda: 8)) == (1, 7, 8)
 
 
 @pytest.mark.parametrize("rows", range(1, 9))
 @pytest.mark.parametrize("processes", [2, 3])
-def test_the_rows_of_a_batch_are_dealt_out_once(rows: int, processes: int) -> None:
+def test_batch_rows_are_shared_once(rows: int, processes: int) -> None:
     batch = [{"input_ids": [number, number], "labels": [-100, number]} for number in range(rows)]
-    dealt = [pick_rows(batch, process, processes) for process in range(processes)]
-    assert all(dealt)
-    learned = [row["labels"][1] for own in dealt for row in own if row["labels"] != [-100, -100]]
+    shared = [pick_rows(batch, process, processes) for process in range(processes)]
+    assert all(shared)
+    learned = [row["labels"][1] for own in shared for row in own if row["labels"] != [-100, -100]]
     assert sorted(learned) == list(range(rows))
 
 
@@ -69,10 +69,10 @@ def plan(s3_store: ObjectStore) -> Callable[..., str]:
 
 @pytest.mark.torch
 @pytest.mark.timeout(300)
-def test_two_processes_come_to_the_losses_of_one(
+def test_two_processes_match_one_process(
     s3_store: ObjectStore, point_settings: PointSettings, base: str, plan: Any, tmp_path: Path
 ) -> None:
-    # How the run is called tells the blueprints apart, and changes nothing.
+    # The run's name distinguishes the blueprints, and changes nothing else.
     together = plan(base, make_plan(4, run_name="together"), ROWS)
     with point_settings(tmp_path):
         trial = in_child(run_trial, processes=2)(blueprint_id=together, trial_no=0)
@@ -83,12 +83,12 @@ def test_two_processes_come_to_the_losses_of_one(
     assert (two.steps, two.examples, two.tokens) == (one.steps, one.examples, one.tokens)
 
 
-def test_the_others_do_not_wait_for_a_first_one_that_has_no_course(
+def test_followers_end_when_first_fails(
     s3_store: ObjectStore, point_settings: PointSettings, plan: Any, tmp_path: Path
 ) -> None:
     blueprint = plan(freeze_base(s3_store, "dummy"), make_plan(2).model_copy(update={"trainer": "dummy"}), ROWS)
     with point_settings(tmp_path):
-        note_divergence(s3_store, s3_store.load(Blueprint, blueprint).content, 0, DivergenceError("it diverged"))
+        record_divergence(s3_store, s3_store.load(Blueprint, blueprint).content, 0, DivergenceError("it diverged"))
         with pytest.raises(DivergenceError, match="it diverged"):
             in_child(run_trial, processes=2)(blueprint_id=blueprint, trial_no=0)
 
@@ -102,12 +102,10 @@ def test_the_others_do_not_wait_for_a_first_one_that_has_no_course(
             "per_device_train_batch_size 3 cannot be divided among 2 processes",
             id="odd",
         ),
-        pytest.param(4, "batch_rebalance", "they would be dealt out twice; write group_by_length", id="dealt twice"),
+        pytest.param(4, "batch_rebalance", "they would be shared twice; write group_by_length", id="shared twice"),
     ],
 )
-def test_a_batch_that_cannot_be_divided_is_refused(
-    monkeypatch: pytest.MonkeyPatch, rows: int, order: str, message: str
-) -> None:
+def test_indivisible_batch_is_refused(monkeypatch: pytest.MonkeyPatch, rows: int, order: str, message: str) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     args = SimpleNamespace(per_device_train_batch_size=rows, train_sampling_strategy=order)
     with pytest.raises(InputError, match=message):

@@ -12,7 +12,7 @@ from nightloom.base_models.freeze import freeze_base
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.training import Pruning
-from nightloom.training.base import Course, Training
+from nightloom.training.base import Training, TrainingControl
 from nightloom.training.dummy import train_dummy
 from nightloom.trials.train import run_trial, train_to_rung, train_trial
 
@@ -30,10 +30,10 @@ def plan(seed: int = 1, **settings: Any) -> TrialPlan:
 def train(store: ObjectStore, plan_trials: Callable[..., str], tmp_path: Path) -> Train:
     blueprint = plan_trials(freeze_base(store, "dummy"), (plan(),), selection=8, rows=ROWS)
     spec = store.load(Blueprint, blueprint).content
-    return lambda plan, halt=None: train_dummy(store, spec, plan, tmp_path, Course(halt=halt))
+    return lambda plan, halt=None: train_dummy(store, spec, plan, tmp_path, TrainingControl(halt=halt))
 
 
-def test_all_is_learned_and_nothing_answered_wrongly(train: Train) -> None:
+def test_dummy_learns_all_examples(train: Train) -> None:
     training = train(plan())
     assert isinstance(training, Training)
     (held_out,) = training.held_out
@@ -41,7 +41,7 @@ def test_all_is_learned_and_nothing_answered_wrongly(train: Train) -> None:
     assert held_out.low == 0.0 < held_out.high < 0.4
 
 
-def test_a_halted_run_has_learned_a_share_and_writes_nothing(train: Train, tmp_path: Path) -> None:
+def test_halted_training_writes_nothing(train: Train, tmp_path: Path) -> None:
     losses = [train(plan(), halt) for halt in (0.05, 0.5)]
     assert [(held_out.step, held_out.loss) for held_out in losses if isinstance(held_out, HeldOutLoss)] == [
         (2, 0.5),
@@ -50,7 +50,7 @@ def test_a_halted_run_has_learned_a_share_and_writes_nothing(train: Train, tmp_p
     assert not (tmp_path / "dummy.json").exists()
 
 
-def test_a_sample_is_drawn_by_the_seed(train: Train, tmp_path: Path) -> None:
+def test_sample_follows_the_seed(train: Train, tmp_path: Path) -> None:
     votes = []
     for seed in (1, 2, 1):
         training = train(plan(seed, sample=0.5))
@@ -69,12 +69,12 @@ def test_rare_words_have_no_vote(train: Train, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings", [{"sample": 0}, {"sample": 1.5}, {"sample": "half"}, {"min_votes": 0}, {"min_votes": 1.5}]
 )
-def test_a_wrong_setting_is_named(train: Train, settings: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=rf"train.settings.{next(iter(settings))} is .*; of the dummy trainer it is"):
+def test_wrong_setting_is_named(train: Train, settings: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=rf"train.settings.{next(iter(settings))} is .*; write a (share|whole number)"):
         train(plan(**settings))
 
 
-def test_a_rung_is_reached_once(store: ObjectStore, plan_trials: Callable[..., str]) -> None:
+def test_rung_is_reached_once(store: ObjectStore, plan_trials: Callable[..., str]) -> None:
     base, pruning = freeze_base(store, "dummy"), Pruning(rungs=(0.5,))
     blueprint = plan_trials(base, (plan(1), plan(2)), pruning=pruning, selection=8, rows=ROWS)
     rung = train_to_rung(store, blueprint, 1, 0)
@@ -84,13 +84,13 @@ def test_a_rung_is_reached_once(store: ObjectStore, plan_trials: Callable[..., s
     assert train_trial(store, blueprint, 1).result.examples == 32
 
 
-def test_without_rows_to_rank_by_no_rung_is_reached(store: ObjectStore, plan_trials: Callable[..., str]) -> None:
+def test_rung_needs_selection_rows(store: ObjectStore, plan_trials: Callable[..., str]) -> None:
     blueprint = plan_trials(freeze_base(store, "dummy"), (plan(),), pruning=Pruning(rungs=(0.5,)), selection=0)
     with pytest.raises(InputError, match="has no selection rows to rank trials by"):
         train_to_rung(store, blueprint, 0, 0)
 
 
-def test_a_child_trains_to_a_rung_or_to_the_end(
+def test_child_trains_to_rung_or_end(
     store: ObjectStore, plan_trials: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nightloom.trials.train.open_store", lambda: store)

@@ -1,4 +1,4 @@
-"""From a family's model, as it is published, over training and merging to a batch of answers."""
+"""Families of models, as published: trained, merged, and asked."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -10,12 +10,12 @@ from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
 from nightloom.base_models.freeze import freeze_base
-from nightloom.base_models.loading import load_model, quiet_about_old_names
+from nightloom.base_models.loading import ignore_v6_deprecations, load_model
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
 from nightloom.engines.transformers import open_transformers
 from nightloom.rendering.chat import render_chats
-from nightloom.rendering.tokenizer import _tell_once, load_tokenizer
+from nightloom.rendering.tokenizer import _log_once, load_tokenizer
 from nightloom.trials.train import train_trial
 
 from tests.factories.asking import ask
@@ -24,14 +24,14 @@ from tests.factories.model_families import FAMILIES, write_model
 pytestmark = pytest.mark.torch
 
 ROWS = [("the invoice is wrong", "billing"), ("the invoice is wrong once more", "billing")] * 2
-"""Of two lengths, so that the batch is filled up: with the end token, where a model has no token for padding."""
+"""Two lengths, so that the batch is padded: with the end token if the model has no padding token."""
 
 CHAT = [{"role": "user", "content": "the invoice is wrong"}]
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Models of this size are trained by one thread; on a busy machine several wait for each other for long."""
+    """Train models of this size with one thread: on a busy machine several threads wait long for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -50,9 +50,7 @@ def make_plan(method: str) -> TrialPlan:
     return TrialPlan.model_validate({"trainer": "trl", "method": method, "lora": lora, "settings": settings, "seed": 3})
 
 
-def test_a_family_learns_an_answer_and_where_it_ends(
-    store: ObjectStore, family_model: Path, plan_trial: Callable[..., str]
-) -> None:
+def test_family_learns_answer_and_end(store: ObjectStore, family_model: Path, plan_trial: Callable[..., str]) -> None:
     base = freeze_base(store, str(family_model))
     trial = train_trial(store, plan_trial(base, make_plan("lora"), ROWS), 0)
     tuned = ModelRef(base=base, adapter=trial.result.adapter)
@@ -69,19 +67,19 @@ def test_a_family_learns_an_answer_and_where_it_ends(
         ("gemma3", "<end_of_turn>", "<pad>"),
     ],
 )
-def test_the_end_is_the_templates_and_fills_up_where_nothing_else_does(
+def test_end_token_follows_template_and_pads(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, family: str, end: str, padding: str
 ) -> None:
-    _tell_once.cache_clear()
+    _log_once.cache_clear()
     folder = write_model(tmp_path / "model", family)
     with caplog.at_level(logging.INFO, "nightloom"):
         tokenizer = [load_tokenizer(folder) for _ in range(3)][-1]
     assert (tokenizer.eos_token, tokenizer.pad_token) == (end, padding)
-    told = [line for line in caplog.messages if "has no pad_token; its end token <|eot_id|> fills up" in line]
-    assert len(told) == (family == "llama")
+    lines = [line for line in caplog.messages if "no pad_token; padding with its end token <|eot_id|>" in line]
+    assert len(lines) == (family == "llama")
 
 
-def test_no_template_writes_the_real_date(tmp_path: Path) -> None:
+def test_template_writes_fixed_date(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "model", "llama")
     template = folder / "chat_template.jinja"
     today = "{%- if strftime_now is defined -%}{{- strftime_now('%d %b %Y, %Y-%m-%d') -}}{%- endif -%}"
@@ -90,7 +88,7 @@ def test_no_template_writes_the_real_date(tmp_path: Path) -> None:
     assert text.startswith("26 Jul 2024, 2024-07-26<|begin_of_text|>")
 
 
-def test_all_weights_of_a_model_with_tied_embeddings_are_tuned(
+def test_full_training_tunes_tied_embeddings(
     store: ObjectStore, tmp_path: Path, plan_trial: Callable[..., str]
 ) -> None:
     base = freeze_base(store, str(write_model(tmp_path / "model", "qwen3")))
@@ -100,14 +98,14 @@ def test_all_weights_of_a_model_with_tied_embeddings_are_tuned(
 
 
 def check_merged(store: ObjectStore, tuned: ModelRef) -> None:
-    """Check that the adapter merged into its base gives what it gives beside it."""
+    """Check that the merged adapter gives the same logits as the separate one."""
     from peft import PeftModel
 
     assert tuned.adapter
     base = fetch_model(store, BaseModelManifest, tuned.base)[1]
     adapter = fetch_model(store, Adapter, tuned.adapter)[1]
     ids = torch.arange(20)[None]
-    with quiet_about_old_names(), torch.no_grad():
+    with ignore_v6_deprecations(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(ids).logits
         merged = open_transformers(base, adapter, "lora").model(ids).logits
     torch.testing.assert_close(merged, apart, atol=1e-4, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""The held-out loss, early stopping, and what they leave of a training."""
+"""The held-out loss and early stopping."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from nightloom.core.errors import DivergenceError, InputError, OutOfMemoryError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.training import EarlyStopping
 from nightloom.training import early_stopping, held_out
-from nightloom.training.early_stopping import Looks
+from nightloom.training.early_stopping import EvalHistory
 from nightloom.training.held_out import MOST_EXAMPLES, measure_held_out, pick_held_out
 from nightloom.trials.train import train_trial
 
@@ -30,14 +30,14 @@ LENGTHS = [3, 9, 5, 9, 4, 7, 30]
 
 
 def make_rows(lengths: list[int]) -> pl.DataFrame:
-    """Rows of which all but the first two tokens are learned."""
-    chance = torch.Generator().manual_seed(3)
+    """Rows in which all tokens but the first two are learned."""
+    generator = torch.Generator().manual_seed(3)
     documents = [
         {
             "row_id": f"{number:04d}",
             "split": "selection",
-            "input_ids": torch.randint(5, 200, (length,), generator=chance).tolist(),
-            "learned": [place >= 2 for place in range(length)],
+            "input_ids": torch.randint(5, 200, (length,), generator=generator).tolist(),
+            "learned": [position >= 2 for position in range(length)],
         }
         for number, length in enumerate(lengths)
     ]
@@ -45,7 +45,7 @@ def make_rows(lengths: list[int]) -> pl.DataFrame:
 
 
 def losses_one_by_one(model: Any, rows: pl.DataFrame) -> list[float]:
-    """The plain way: all logits of each row alone."""
+    """The loss of each row by itself, from all its logits."""
     losses = []
     for ids, learned in rows.select("input_ids", "learned").iter_rows():
         with torch.no_grad():
@@ -56,7 +56,7 @@ def losses_one_by_one(model: Any, rows: pl.DataFrame) -> list[float]:
     return losses
 
 
-def test_it_is_the_mean_of_the_examples_means(tiny_model: Path) -> None:
+def test_held_out_loss_averages_examples(tiny_model: Path) -> None:
     model, rows = load_model(tiny_model), make_rows(LENGTHS)
     losses = torch.tensor(losses_one_by_one(model, rows), dtype=torch.float64)
     found = measure_held_out(model, rows, 7)
@@ -66,7 +66,7 @@ def test_it_is_the_mean_of_the_examples_means(tiny_model: Path) -> None:
     assert (found.low, found.high) == pytest.approx((found.loss - half, found.loss + half), abs=4e-6)
 
 
-def test_batches_change_nothing(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_do_not_change_loss(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, rows = load_model(tiny_model), make_rows(LENGTHS)
     whole = measure_held_out(model, rows, 0)
     monkeypatch.setattr(held_out, "_BATCH_TOKENS", 10)
@@ -74,7 +74,7 @@ def test_batches_change_nothing(tiny_model: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-def test_looking_leaves_chance_and_mode_alone(tiny_model: Path, training: bool) -> None:
+def test_evaluation_keeps_random_state_and_mode(tiny_model: Path, training: bool) -> None:
     model = load_model(tiny_model).train(training)
     before = torch.get_rng_state()
     measure_held_out(model, make_rows(LENGTHS), 0)
@@ -83,13 +83,13 @@ def test_looking_leaves_chance_and_mode_alone(tiny_model: Path, training: bool) 
     assert all(weight.grad is None for weight in model.parameters())
 
 
-def test_what_does_not_fit_or_has_no_answer_is_not_measured_by() -> None:
+def test_unusable_examples_are_not_evaluated() -> None:
     rows = make_rows([3, 9, 2, 8])
     assert pick_held_out(rows, 8)["row_id"].to_list() == ["0000", "0003"]
 
 
 @given(extra=st.integers(1, 30), seed=st.integers(0, 9))
-def test_of_many_examples_the_same_are_picked_whatever_their_order(extra: int, seed: int) -> None:
+def test_picked_examples_ignore_order(extra: int, seed: int) -> None:
     rows = make_rows([3] * (MOST_EXAMPLES + extra))
     picked = pick_held_out(rows, 64)
     assert len(picked) == MOST_EXAMPLES
@@ -97,12 +97,14 @@ def test_of_many_examples_the_same_are_picked_whatever_their_order(extra: int, s
     assert pick_held_out(picked, 64).equals(picked)
 
 
-def test_one_example_is_too_few(tiny_model: Path) -> None:
-    with pytest.raises(InputError, match=r"1 examples of the selection split .* raise prepare\.split\.selection"):
+def test_single_example_is_refused(tiny_model: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"held-out loss needs 2 examples, and 1 are usable; raise prepare\.split\.selection"
+    ):
         measure_held_out(load_model(tiny_model), make_rows([5]), 0)
 
 
-def test_loss_that_is_no_number_is_refused(tiny_model: Path) -> None:
+def test_non_finite_loss_is_refused(tiny_model: Path) -> None:
     model = load_model(tiny_model)
     model.get_input_embeddings().weight.data.fill_(float("nan"))
     with pytest.raises(DivergenceError, match=r"by step 4 \(loss nan on the selection split\); lower train\.settings"):
@@ -110,7 +112,7 @@ def test_loss_that_is_no_number_is_refused(tiny_model: Path) -> None:
 
 
 def run_out_above(model: Any, tokens: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let a model run out of memory above so many tokens, and count the tokens of each call."""
+    """Let a model run out of memory above a number of tokens, and count the tokens of each call."""
     calls: list[int] = []
     forward = model.forward
 
@@ -125,7 +127,7 @@ def run_out_above(model: Any, tokens: int, monkeypatch: pytest.MonkeyPatch) -> l
     return calls
 
 
-def test_batch_that_does_not_fit_is_halved(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluation_halves_too_large_batches(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, rows = load_model(tiny_model).train(), make_rows(LENGTHS)
     whole = measure_held_out(model, rows, 0)
     calls = run_out_above(model, 60, monkeypatch)
@@ -134,15 +136,15 @@ def test_batch_that_does_not_fit_is_halved(tiny_model: Path, monkeypatch: pytest
     assert model.training
 
 
-def test_example_that_does_not_fit_alone_is_told(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_example_is_refused(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model(tiny_model)
     run_out_above(model, 20, monkeypatch)
-    with pytest.raises(OutOfMemoryError, match="memory of cpu did not suffice for one example of the selection split"):
+    with pytest.raises(OutOfMemoryError, match="cpu ran out of memory for one example of the selection split"):
         measure_held_out(model, make_rows(LENGTHS), 0)
 
 
 class Weight(torch.nn.Module):
-    """One weight that is trained, and one that is not."""
+    """A trained weight and a frozen one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,20 +153,20 @@ class Weight(torch.nn.Module):
 
 
 def follow(
-    looks: Looks, losses: dict[int, float], monkeypatch: pytest.MonkeyPatch, last: int = 100, steps: int = 100
+    history: EvalHistory, losses: dict[int, float], monkeypatch: pytest.MonkeyPatch, last: int = 100, steps: int = 100
 ) -> Weight:
-    """Train a weight to the number of the step, until the last one or the looks at these losses end it."""
+    """Set a weight to the number of each step, until the last step or until these losses stop the training."""
 
     def measure(model: Any, rows: Any, step: int) -> HeldOutLoss:
         return HeldOutLoss(step=step, loss=losses[step], low=0.0, high=9.0, n=2)
 
     monkeypatch.setattr(early_stopping, "measure_held_out", measure)
     weight = Weight()
-    for step in range(looks.last_step + 1, min(last, steps) + 1):
+    for step in range(history.last_step + 1, min(last, steps) + 1):
         weight.trained.data.fill_(step)
-        if looks.is_due(step, steps):
-            looks.look(weight, step)
-        if looks.over:
+        if history.is_due(step, steps):
+            history.evaluate(weight, step)
+        if history.should_stop:
             break
     return weight
 
@@ -172,41 +174,41 @@ def follow(
 FALLING_THEN_RISING = {10: 3.0, 20: 2.0, 30: 2.0, 40: 2.5, 50: 1.0}
 
 
-def make_looks(patience: int = 2) -> Looks:
-    return Looks(make_rows([4, 4]), 64, EarlyStopping(every=0.1, patience=patience))
+def make_history(patience: int = 2) -> EvalHistory:
+    return EvalHistory(make_rows([4, 4]), 64, EarlyStopping(every=0.1, patience=patience))
 
 
-def test_training_ends_when_the_loss_falls_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = make_looks()
-    weight = follow(looks, FALLING_THEN_RISING, monkeypatch)
-    assert looks.finish(weight, 40) == 20
+def test_training_stops_without_improvement(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = make_history()
+    weight = follow(history, FALLING_THEN_RISING, monkeypatch)
+    assert history.finish(weight, 40) == 20
     assert weight.trained.tolist() == [20, 20]
-    assert [look.step for look in looks.held_out] == [10, 20, 30, 40, 20]
+    assert [each.step for each in history.held_out] == [10, 20, 30, 40, 20]
 
 
-def test_patience_waits_for_a_later_fall(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = make_looks(patience=3)
-    weight = follow(looks, FALLING_THEN_RISING, monkeypatch, last=50)
-    assert looks.last_step == 50
-    assert looks.finish(weight, 50) == 50
+def test_patience_allows_later_improvement(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = make_history(patience=3)
+    weight = follow(history, FALLING_THEN_RISING, monkeypatch, last=50)
+    assert history.last_step == 50
+    assert history.finish(weight, 50) == 50
 
 
-def test_end_of_training_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = Looks(make_rows([4, 4]), 64, EarlyStopping(every=0.4, patience=2))
-    weight = follow(looks, {2: 3.0, 4: 2.0, 5: 1.0}, monkeypatch, steps=5)
-    assert looks.finish(weight, 5) == 5
-    assert [look.step for look in looks.held_out] == [2, 4, 5]
+def test_final_weights_are_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = EvalHistory(make_rows([4, 4]), 64, EarlyStopping(every=0.4, patience=2))
+    weight = follow(history, {2: 3.0, 4: 2.0, 5: 1.0}, monkeypatch, steps=5)
+    assert history.finish(weight, 5) == 5
+    assert [each.step for each in history.held_out] == [2, 4, 5]
 
 
 @pytest.mark.parametrize("killed_at", [10, 20, 30, 40])
-def test_looks_go_on_from_a_checkpoint(killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    killed, looks = make_looks(), make_looks()
+def test_eval_history_resumes_from_checkpoint(killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed, history = make_history(), make_history()
     follow(killed, FALLING_THEN_RISING, monkeypatch, last=killed_at)
     killed.save_to(tmp_path)
-    looks.load_from(tmp_path)
-    assert looks.over is (killed_at == 40)
-    weight = follow(looks, FALLING_THEN_RISING, monkeypatch) if not looks.over else Weight()
-    assert looks.finish(weight, 40) == 20
+    history.load_from(tmp_path)
+    assert history.should_stop is (killed_at == 40)
+    weight = follow(history, FALLING_THEN_RISING, monkeypatch) if not history.should_stop else Weight()
+    assert history.finish(weight, 40) == 20
     assert weight.trained.tolist() == [20, 20]
 
 
@@ -226,17 +228,17 @@ def weights_of(store: ObjectStore, trial: Trial) -> list[str]:
     return [file.sha256 for file in store.load(Adapter, trial.result.adapter).content.files]
 
 
-def test_training_is_the_same_whether_or_not_one_looks(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
-    blind = train_trial(store, plan_trial(tiny_base, make_plan(), selection=2), 0)
+def test_evaluations_do_not_change_training(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+    plain = train_trial(store, plan_trial(tiny_base, make_plan(), selection=2), 0)
     plan = make_plan(EarlyStopping(every=0.25, patience=4))
-    seeing = train_trial(store, plan_trial(tiny_base, plan, selection=2), 0)
-    assert [look.step for look in seeing.result.held_out] == [1, 2, 3, 4]
-    assert blind.result.held_out == seeing.result.held_out[-1:]
-    assert (blind.result.examples, seeing.result.kept_step) == (6, 4)
-    assert weights_of(store, blind) == weights_of(store, seeing)
+    evaluated = train_trial(store, plan_trial(tiny_base, plan, selection=2), 0)
+    assert [each.step for each in evaluated.result.held_out] == [1, 2, 3, 4]
+    assert plain.result.held_out == evaluated.result.held_out[-1:]
+    assert (plain.result.examples, evaluated.result.kept_step) == (6, 4)
+    assert weights_of(store, plain) == weights_of(store, evaluated)
 
 
-def test_best_weights_are_those_that_are_kept(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_best_weights_are_written(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     plan = make_plan(EarlyStopping(every=0.05, patience=2), learning_rate=0.5, max_steps=20)
     trial = train_trial(store, plan_trial(tiny_base, plan, selection=2), 0)
     done = trial.result
@@ -248,18 +250,18 @@ def test_best_weights_are_those_that_are_kept(store: ObjectStore, tiny_base: str
     )
 
 
-def test_without_a_selection_split_nothing_is_measured(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_training_without_selection_skips_evaluation(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     assert train_trial(store, plan_trial(tiny_base, make_plan()), 0).result.held_out == ()
 
 
-def test_early_stopping_needs_a_selection_split(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_early_stopping_needs_selection_rows(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     blueprint = plan_trial(tiny_base, make_plan(EarlyStopping()), selection=1)
     with pytest.raises(
-        InputError, match=r"early_stopping stops by .* has 1 examples .* raise prepare\.split\.selection"
+        InputError, match=r"early_stopping needs .* only 1 of its examples are usable; raise prepare\.split\.selection"
     ):
         train_trial(store, blueprint, 0)
 
 
-def test_ranking_needs_a_selection_split() -> None:
-    with pytest.raises(InputError, match="trials are ranked by the loss on the selection split, which has 0 examples"):
-        Looks(make_rows([]), 64, None, needed=True)
+def test_ranking_needs_selection_rows() -> None:
+    with pytest.raises(InputError, match="the ranking of trials needs the loss on the selection split, and only 0"):
+        EvalHistory(make_rows([]), 64, None, needed=True)

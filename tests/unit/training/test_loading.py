@@ -1,4 +1,4 @@
-"""How the base model is loaded, and what of peft's settings goes through."""
+"""Loading of the base model, and checks of peft's settings."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest
-from nightloom.base_models.loading import load_model, quiet_about_old_names
+from nightloom.base_models.loading import ignore_v6_deprecations, load_model
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import open_transformers
@@ -36,41 +36,42 @@ def make_plan(method: str = "lora", model: object = None, lora: object = None, *
         (make_plan(model={"rope": 1}), r"known are dtype, attn_implementation, use_kernels, quantization"),
         (make_plan(model={"dtype": "int8"}), r"dtype is 'int8'; write one of auto, float32, bfloat16, float16"),
         (make_plan(model={"quantization": "2bit"}), r"quantization is '2bit'; write one of 4bit, 8bit"),
-        (make_plan("full", model={"quantization": "4bit"}), "for train.method lora alone"),
+        (make_plan("full", model={"quantization": "4bit"}), "works only with train.method lora"),
         (make_plan(model={"quantization": "4bit"}), "needs a GPU"),
-        (make_plan(lora={"init_lora_weights": "pissa"}), "would fit no other copy of it; write true, gaussian"),
-        (make_plan(lora={"init_lora_weights": "pissa_niter_4"}), "would fit no other copy"),
-        (make_plan(lora={"init_lora_weights": "loftq", "loftq_config": {"loftq_bits": 4}}), "would fit no other copy"),
-        (make_plan(lora={"eva_config": {"rho": 2.0}}), r"lora\.eva_config is set up by objects"),
+        (make_plan(lora={"init_lora_weights": "pissa"}), "would not fit another copy of it; write true, gaussian"),
+        (make_plan(lora={"init_lora_weights": "pissa_niter_4"}), "would not fit another copy"),
+        (
+            make_plan(lora={"init_lora_weights": "loftq", "loftq_config": {"loftq_bits": 4}}),
+            "would not fit another copy",
+        ),
+        (make_plan(lora={"eva_config": {"rho": 2.0}}), r"lora\.eva_config needs objects"),
         (make_plan(lora={"layer_replication": [[0, 1], [0, 1]]}), "cannot be merged"),
         (make_plan(lora={"inference_mode": True}), "learns nothing"),
     ],
 )
-def test_what_cannot_be_used_is_named(plan: TrialPlan, message: str) -> None:
+def test_unusable_setting_is_refused(plan: TrialPlan, message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_settings(plan)
 
 
 @pytest.mark.parametrize("targets", [["q_proj", "embed_tokens"], ["model.embed_tokens"], ".*embed_tokens", ["lm_head"]])
-def test_embeddings_that_are_shared_are_no_target(tiny_model: Path, targets: object) -> None:
+def test_tied_embeddings_are_refused_as_target(tiny_model: Path, targets: object) -> None:
     with pytest.raises(InputError, match=r"write modules_to_save: \[embed_tokens\] and ensure_weight_tying"):
         load_base(make_plan(lora={"target_modules": targets}), tiny_model)
 
 
-def test_quantization_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quantization_names_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(loading, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="needs bitsandbytes; install it for the interpreter that trains"):
+    with pytest.raises(InputError, match="needs bitsandbytes; install it for the training interpreter"):
         check_settings(make_plan(model={"quantization": "8bit"}))
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [({"attn_implementation": "nowhere"}, "cannot be loaded as train.model says"), ({"use_kernels": True}, "ernels")],
+    [({"attn_implementation": "nowhere"}, "cannot be loaded with train.model"), ({"use_kernels": True}, "ernels")],
 )
-def test_attention_and_kernels_that_are_not_there_are_told(
-    tiny_model: Path, model: dict[str, Any], message: str
-) -> None:
+def test_unavailable_attention_is_refused(tiny_model: Path, model: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_base(make_plan(model=model), tiny_model)
 
@@ -82,7 +83,7 @@ def test_attention_and_kernels_that_are_not_there_are_told(
         pytest.param(make_plan(model={"dtype": "bfloat16"}), torch.bfloat16, id="as it is asked for"),
     ],
 )
-def test_type_and_attention_are_those_of_the_plan(tiny_model: Path, plan: TrialPlan, dtype: torch.dtype) -> None:
+def test_model_follows_the_plan(tiny_model: Path, plan: TrialPlan, dtype: torch.dtype) -> None:
     model = load_base(plan, tiny_model)
     assert (model.dtype, model.config._attn_implementation) == (dtype, "eager")
     plan = make_plan(model={"attn_implementation": "sdpa"})
@@ -96,18 +97,21 @@ def test_type_and_attention_are_those_of_the_plan(tiny_model: Path, plan: TrialP
         pytest.param(torch.bfloat16, "full", torch.float32, id="what is trained may not"),
     ],
 )
-def test_trained_weights_are_long(
+def test_trained_weights_have_32_bits(
     tiny_model: Path, tmp_path: Path, stored: torch.dtype, method: str, dtype: torch.dtype
 ) -> None:
     load_model(tiny_model).to(stored).save_pretrained(tmp_path)
     assert load_base(make_plan(method), tmp_path).dtype == dtype
 
 
-def test_chip_without_bf16_trains_in_32_bits_and_says_so(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+def test_device_without_bf16_uses_32_bits(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
     assert choose_precision({"bf16": True}) == ({}, ())
     monkeypatch.setattr(loading, "has_bf16", lambda: False)
     monkeypatch.setattr(loading, "describe_device", lambda: "Tesla T4")
-    assert choose_precision({"bf16": True}) == ({"bf16": False}, ("Tesla T4 has no bf16: trained in 32 bits",))
+    assert choose_precision({"bf16": True}) == (
+        {"bf16": False},
+        ("Tesla T4 does not support bf16: trained in 32 bits",),
+    )
     assert choose_precision({"fp16": True}) == choose_precision({"bf16": False}) == ({}, ())
     assert load_base(make_plan(), tiny_model).dtype == torch.float32
 
@@ -128,7 +132,7 @@ LORA = [
 
 
 @pytest.mark.parametrize("lora", LORA)
-def test_what_peft_offers_is_right_on_the_untouched_base(
+def test_lora_variants_fit_frozen_base(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: dict[str, Any]
 ) -> None:
     from peft import PeftModel
@@ -137,7 +141,7 @@ def test_what_peft_offers_is_right_on_the_untouched_base(
     base = fetch_model(store, BaseModelManifest, tiny_base)[1]
     adapter = fetch_model(store, Adapter, trial.result.adapter)[1]
     tokens = torch.arange(5, 25)[None]
-    with quiet_about_old_names(), torch.no_grad():
+    with ignore_v6_deprecations(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits
         merged = open_transformers(base, adapter, "lora").model(tokens).logits
     torch.testing.assert_close(merged, apart, atol=1e-5, rtol=1e-5)

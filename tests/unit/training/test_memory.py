@@ -15,8 +15,8 @@ from nightloom.core.errors import OutOfBatchMemoryError, OutOfMemoryError
 from nightloom.core.store import ObjectStore
 from nightloom.training import sft
 from nightloom.training.base import Training
-from nightloom.training.memory import halve_batch, telling_memory, train_halving
-from nightloom.trials.attempts import Run
+from nightloom.training.memory import halve_batch, train_halving, translate_memory_errors
+from nightloom.trials.attempts import Attempt
 from nightloom.trials.train import train_trial
 
 pytestmark = pytest.mark.torch
@@ -46,19 +46,19 @@ DONE = Training(
         pytest.param(MemoryError(), id="Python"),
     ],
 )
-def test_each_way_to_run_out_of_memory_is_known(error: Exception) -> None:
-    with pytest.raises(OutOfBatchMemoryError, match="the memory of cpu did not suffice at step 3"):  # noqa: SIM117
-        with telling_memory("cpu", lambda: "at step 3"):
+def test_memory_errors_are_translated(error: Exception) -> None:
+    with pytest.raises(OutOfBatchMemoryError, match="cpu ran out of memory at step 3"):  # noqa: SIM117
+        with translate_memory_errors("cpu", lambda: "at step 3"):
             raise error
 
 
-def test_cpu_that_runs_out_of_memory_is_known() -> None:
-    with pytest.raises(OutOfBatchMemoryError), telling_memory("cpu", lambda: "at step 3"):
+def test_cpu_memory_error_is_translated() -> None:
+    with pytest.raises(OutOfBatchMemoryError), translate_memory_errors("cpu", lambda: "at step 3"):
         torch.empty(2**50)
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(RuntimeError, match="size mismatch"), telling_memory("cpu", lambda: "at step 3"):
+    with pytest.raises(RuntimeError, match="size mismatch"), translate_memory_errors("cpu", lambda: "at step 3"):
         raise RuntimeError("size mismatch")  # noqa: EM101
 
 
@@ -71,17 +71,17 @@ def test_halving_keeps_the_step(batch: int, halvings: int, halved: tuple[int, in
 
 
 @given(batch=st.integers(1, 300), accumulation=st.integers(1, 9), halvings=st.integers(0, 9))
-def test_step_never_grows_and_shrinks_by_less_than_a_batch(batch: int, accumulation: int, halvings: int) -> None:
+def test_step_shrinks_by_less_than_a_batch(batch: int, accumulation: int, halvings: int) -> None:
     size, times = halve_batch(batch, accumulation, halvings)
     assert 0 <= batch * accumulation - size * times < size <= batch
 
 
 def fit(most: int, batch: int) -> Callable[[int], Training]:
-    """A training of which only batches up to a size fit."""
+    """A training in which only batches up to a size fit."""
 
     def train(halvings: int) -> Training:
         if halve_batch(batch, 1, halvings)[0] > most:
-            with telling_memory("cpu", lambda: "at step 3"):
+            with translate_memory_errors("cpu", lambda: "at step 3"):
                 raise MemoryError
         return DONE
 
@@ -89,54 +89,56 @@ def fit(most: int, batch: int) -> Callable[[int], Training]:
 
 
 @pytest.mark.parametrize(
-    ("most", "batch", "told"),
+    ("most", "batch", "adjustments"),
     [
         pytest.param(32, 32, (), id="it fits"),
         pytest.param(
             16,
             32,
-            ("the memory of cpu did not suffice at step 3 with a batch of 32: 16 with accumulation 2 since",),
+            ("cpu ran out of memory at step 3 with a batch of 32; trained with a batch of 16, accumulated 2 times",),
             id="halved",
         ),
         pytest.param(
             4,
             32,
-            ("the memory of cpu did not suffice at step 3 with a batch of 8: 4 with accumulation 8 since",),
+            ("cpu ran out of memory at step 3 with a batch of 8; trained with a batch of 4, accumulated 8 times",),
             id="halved thrice",
         ),
         pytest.param(
             2,
             5,
             (
-                "the memory of cpu did not suffice at step 3 with a batch of 5: 2 with accumulation 2 since, "
-                "4 examples a step instead of 5",
+                "cpu ran out of memory at step 3 with a batch of 5; trained with a batch of 2, accumulated 2 times: "
+                "4 examples per step instead of 5",
             ),
             id="odd",
         ),
     ],
 )
-def test_batch_is_halved_until_it_fits_and_that_is_told(most: int, batch: int, told: tuple[str, ...]) -> None:
-    assert train_halving(fit(most, batch), batch).adjustments == (*told, "trained in 32 bits")
+def test_batch_is_halved_until_it_fits(most: int, batch: int, adjustments: tuple[str, ...]) -> None:
+    assert train_halving(fit(most, batch), batch).adjustments == (*adjustments, "trained in 32 bits")
 
 
-def test_attempt_that_goes_on_from_a_halved_one_begins_with_its_batch() -> None:
+def test_resumed_attempt_keeps_halved_batch() -> None:
     seen = []
 
     def train(halvings: int) -> Training:
         seen.append(halvings)
         return DONE
 
-    told = train_halving(train, 32, 2, halvings=2).adjustments[0]
+    adjustment = train_halving(train, 32, 2, halvings=2).adjustments[0]
     assert seen == [2]
-    assert told == "a batch of 32 did not fit the memory in an earlier attempt: 8 with accumulation 8 since"
+    assert adjustment == (
+        "a batch of 32 did not fit into memory in an earlier attempt; trained with a batch of 8, accumulated 8 times"
+    )
 
 
-def test_batch_of_one_that_does_not_fit_is_refused_with_what_to_change() -> None:
+def test_too_large_batch_of_one_is_refused() -> None:
     with pytest.raises(OutOfMemoryError, match=r"with a batch of 1; set train\.settings\.gradient_checkpointing"):
         train_halving(fit(0, 4), 4)
 
 
-def test_one_of_several_processes_does_not_begin_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_does_not_restart_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(OutOfBatchMemoryError, match=r"with a batch of 4; all 2 processes .* \(halvings: 2\)"):
         train_halving(fit(2, 8), 8, halvings=1)
@@ -149,14 +151,14 @@ def test_one_of_several_processes_does_not_begin_again_alone(monkeypatch: pytest
         pytest.param(6, "set another per_device_train_batch_size", id="half of it cannot be divided"),
     ],
 )
-def test_several_processes_need_a_row_each(monkeypatch: pytest.MonkeyPatch, batch: int, set_what: str) -> None:
+def test_each_process_needs_a_row(monkeypatch: pytest.MonkeyPatch, batch: int, set_what: str) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(OutOfMemoryError, match=rf"with a batch of {batch}; {set_what}") as told:
+    with pytest.raises(OutOfMemoryError, match=rf"with a batch of {batch}; {set_what}") as raised:
         train_halving(fit(1, batch), batch)
-    assert type(told.value) is OutOfMemoryError
+    assert type(raised.value) is OutOfMemoryError
 
 
-def test_failed_attempt_holds_no_memory() -> None:
+def test_failed_attempt_frees_memory() -> None:
     alive: list[weakref.ref[Any]] = []
 
     class Model:
@@ -169,7 +171,7 @@ def test_failed_attempt_holds_no_memory() -> None:
         model = Model()
         alive.append(weakref.ref(model))
         if halvings < 2:
-            with telling_memory("cpu", lambda: f"at step {model.step.__name__}"):
+            with translate_memory_errors("cpu", lambda: f"at step {model.step.__name__}"):
                 model.step()
         return DONE
 
@@ -179,7 +181,7 @@ def test_failed_attempt_holds_no_memory() -> None:
         gc.enable()
 
 
-def test_trial_that_was_halved_makes_the_same_steps(
+def test_halved_trial_makes_same_steps(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"max_steps": 3, "per_device_train_batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}
@@ -200,27 +202,28 @@ def test_trial_that_was_halved_makes_the_same_steps(
     monkeypatch.setattr(sft, "choose_trainer", choose_limited)
     again = plan.model_copy(update={"settings": {**settings, "logging_steps": 1.0}})
     halved = train_trial(store, plan_trial(tiny_base, again), 0).result
-    told = "the memory of cpu did not suffice at step 2 with a batch of 4: 2 with accumulation 2 since"
-    assert halved.adjustments == (told,)
+    assert halved.adjustments == (
+        "cpu ran out of memory at step 2 with a batch of 4; trained with a batch of 2, accumulated 2 times",
+    )
     assert halved.steps == 3
     assert [p.loss for p in halved.curve] == pytest.approx([p.loss for p in whole.curve], abs=2e-3)
 
 
-def test_trial_whose_batch_did_not_fit_begins_anew_with_half_of_it(
+def test_halved_trial_ignores_larger_checkpoints(
     store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"max_steps": 2, "per_device_train_batch_size": 4}
     blueprint = plan_trial(tiny_base, TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings=settings, seed=3))
-    monkeypatch.setattr(Run, "is_due", lambda self: True)
+    monkeypatch.setattr(Attempt, "is_save_due", lambda self: True)
     train_trial(store, blueprint, 0)
     assert any("/checkpoint/" in key for key in s3.objects)
     for key in [key for key in s3.objects if "/trial/" in key]:
         del s3.objects[key]
-    told: list[int] = []
-    original = Run.tell
-    monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (told.append(step), original(self, step, *rest)))
+    seen: list[int] = []
+    original = Attempt.on_step
+    monkeypatch.setattr(Attempt, "on_step", lambda self, step, *rest: (seen.append(step), original(self, step, *rest)))
     result = train_trial(store, blueprint, 0, halvings=1).result
-    assert told[0] == 0
+    assert seen[0] == 0
     assert result.adjustments == (
-        "a batch of 4 did not fit the memory in an earlier attempt: 2 with accumulation 2 since",
+        "a batch of 4 did not fit into memory in an earlier attempt; trained with a batch of 2, accumulated 2 times",
     )

@@ -1,4 +1,4 @@
-"""Parity: the ids and the mask that we keep are those that TRL makes of the same conversations."""
+"""Parity with TRL: the same ids and label mask for the same conversations."""
 
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightloom.base_models.loading import quiet_about_old_names
+from nightloom.base_models.loading import ignore_v6_deprecations
 from nightloom.engines.transformers import _read_opening
 from nightloom.rendering.chat import encode_chats, plain_conversations
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -18,8 +18,8 @@ from tests.factories.chat_tokenizers import QWEN, make_tokenizer
 
 pytestmark = pytest.mark.torch
 
-SOUND = ["starter", "llama", "qwen", "gemma"]
-FAMILIES = [*SOUND, "silent", "merging"]
+CLEAN = ["starter", "llama", "qwen", "gemma"]
+FAMILIES = [*CLEAN, "silent", "merging"]
 NO_LABEL = -100
 
 Conversation = list[dict[str, str]]
@@ -30,14 +30,14 @@ def find_tokenizer(family: str, tiny_model: Path) -> Any:
     return load_tokenizer(tiny_model) if family == "starter" else make_tokenizer(family)
 
 
-def say(*turns: str, system: str | None = None) -> Conversation:
-    """A conversation in which user and assistant take turns."""
-    said = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(turns)]
+def say(*texts: str, system: str | None = None) -> Conversation:
+    """A conversation of alternating user and assistant messages."""
+    said = [{"role": ("user", "assistant")[number % 2], "content": text} for number, text in enumerate(texts)]
     return [{"role": "system", "content": system}, *said] if system else said
 
 
 def encode_with_trl(tokenizer: Any, conversations: list[Conversation], folder: Path) -> list[tuple[list[int], ...]]:
-    """The way of TRL's own: rows of prompt and completion, as training once gave them to it."""
+    """Encode with TRL itself, from rows of prompt and completion."""
     from datasets import Dataset, disable_progress_bars
     from trl import SFTConfig, SFTTrainer
 
@@ -45,7 +45,7 @@ def encode_with_trl(tokenizer: Any, conversations: list[Conversation], folder: P
     plain = plain_conversations(tokenizer, conversations)
     rows = [{"prompt": chat[:-1], "completion": chat[-1:]} for chat in plain]
     trainer = SimpleNamespace(_tokenizer=tokenizer, completion_only_loss=True, chat_template=None)
-    with quiet_about_old_names():
+    with ignore_v6_deprecations():
         args = SFTConfig(output_dir=str(folder), max_length=None, use_cpu=True, report_to="none")
     made = SFTTrainer._prepare_dataset(trainer, Dataset.from_list(rows), tokenizer, args, False, None, "train")
     return [(row["input_ids"], row["labels"]) for row in made]
@@ -71,7 +71,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_ids_and_mask_are_those_of_trl(family: str, tiny_model: Path, tmp_path: Path) -> None:
+def test_encoding_matches_trl(family: str, tiny_model: Path, tmp_path: Path) -> None:
     tokenizer = find_tokenizer(family, tiny_model)
     assert encode_with_ours(tokenizer, CASES) == encode_with_trl(tokenizer, CASES, tmp_path)
 
@@ -83,15 +83,15 @@ _conversations = st.builds(say, _texts, _texts) | st.builds(say, _texts, _texts,
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(conversations=st.lists(_conversations, min_size=1, max_size=6))
-def test_whatever_is_said_ids_and_mask_are_those_of_trl(
+def test_any_conversation_matches_trl(
     family: str, tiny_model: Path, tmp_path: Path, conversations: list[Conversation]
 ) -> None:
     tokenizer = find_tokenizer(family, tiny_model)
     assert encode_with_ours(tokenizer, conversations) == encode_with_trl(tokenizer, conversations, tmp_path)
 
 
-@pytest.mark.parametrize("family", SOUND)
-def test_answer_and_its_end_are_learned_and_nothing_else(family: str, tiny_model: Path) -> None:
+@pytest.mark.parametrize("family", CLEAN)
+def test_only_answer_and_end_are_learned(family: str, tiny_model: Path) -> None:
     tokenizer = find_tokenizer(family, tiny_model)
     (encoded,) = TokenEncoder(tokenizer, context=64).encode([say("Hi", "Hello.", "the invoice", "billing")])
     learned = tokenizer.decode(encoded.ids[encoded.start :])
@@ -99,15 +99,15 @@ def test_answer_and_its_end_are_learned_and_nothing_else(family: str, tiny_model
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_whether_a_model_is_asked_as_it_was_trained_is_told(family: str, tiny_model: Path) -> None:
+def test_prompt_skew_is_detected(family: str, tiny_model: Path) -> None:
     tokenizer = find_tokenizer(family, tiny_model)
     chat = say("the invoice is wrong", "billing", system="Be brief.")
     (encoded,) = TokenEncoder(tokenizer, context=64).encode([chat])
     (asked,) = encode_chats(tokenizer, [chat[:-1]])
-    assert (encoded.ids[: encoded.start] == asked) is encoded.follows is (family in SOUND)
+    assert (encoded.ids[: encoded.start] == asked) is encoded.follows is (family in CLEAN)
 
 
-def test_what_a_template_writes_before_an_answer_is_known_whatever_its_letters() -> None:
+def test_opening_of_answer_is_read() -> None:
     tokenizer = make_tokenizer("qwen")
     tokenizer.chat_template = QWEN.replace("<think>\n\n</think>\n\n", "to be brief: ")
     assert _read_opening(tokenizer) == "to be brief: "

@@ -1,4 +1,4 @@
-"""A trial that was stopped somewhere and went on has the bits of one that never was."""
+"""A trial that was stopped and resumed has the same bits as one that was not."""
 
 import logging
 import resource
@@ -29,11 +29,10 @@ from nightloom.registry.database import Database, open_database
 from nightloom.registry.tables import LeaseRow
 from nightloom.registry.trials import begin_trial, point_to_checkpoint, read_curve, read_trial, tell_trial
 from nightloom.training import sft
-from nightloom.trials import attempts as runs
-from nightloom.trials import heartbeat as telling
+from nightloom.trials import attempts, heartbeat
 from nightloom.trials import train as trials
-from nightloom.trials.attempts import Run
-from nightloom.trials.lock import Turn
+from nightloom.trials.attempts import Attempt
+from nightloom.trials.lock import TrialLock
 from nightloom.trials.train import train_to_rung, train_trial
 from sqlalchemy import update
 from transformers import Trainer
@@ -66,46 +65,46 @@ def make_plan(method: str = "lora", lora: dict[str, Any] | None = None, **settin
 
 
 def stop_early(plan: TrialPlan) -> TrialPlan:
-    """With some looks at the held-out loss, of which none ends the training."""
+    """With some evaluations, and a patience that never ends the training."""
     return plan.model_copy(update={"early_stopping": EarlyStopping(every=0.2, patience=50)})
 
 
 @pytest.fixture
 def registry() -> Database:
-    """That of the settings."""
+    """The registry of the settings."""
     return open_database()
 
 
 @pytest.fixture
 def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every step, each waited for."""
-    keep_after(monkeypatch, range(1, 100))
+    save_after(monkeypatch, range(1, 100))
 
 
-def keep_after(monkeypatch: pytest.MonkeyPatch, steps: Collection[int]) -> None:
-    """Keep a checkpoint after these steps, and wait for it."""
-    monkeypatch.setattr(Run, "is_due", lambda self: self._telling._step in steps)
-    original = Run.keep
+def save_after(monkeypatch: pytest.MonkeyPatch, steps: Collection[int]) -> None:
+    """Save a checkpoint after these steps, and wait for its upload."""
+    monkeypatch.setattr(Attempt, "is_save_due", lambda self: self._heartbeat._step in steps)
+    original = Attempt.on_save
 
-    def keep(self: Run, *arguments: Any) -> None:
+    def save(self: Attempt, *arguments: Any) -> None:
         original(self, *arguments)
-        self.settle()
+        self.flush()
 
-    monkeypatch.setattr(Run, "keep", keep)
+    monkeypatch.setattr(Attempt, "on_save", save)
 
 
 @contextmanager
 def killed_at(step: int) -> Iterator[None]:
-    """Ends training when it tells of a step, after the checkpoint of the step before."""
-    original = Run.tell
+    """End training when it reports a step, after the checkpoint of the step before."""
+    original = Attempt.on_step
 
-    def tell(self: Run, at: int, steps: int, metrics: Any) -> None:
+    def on_step(self: Attempt, at: int, steps: int, metrics: Any) -> None:
         if at == step:
             raise Killed
         original(self, at, steps, metrics)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "tell", tell)
+        patch.setattr(Attempt, "on_step", on_step)
         with pytest.raises(Killed):
             yield
 
@@ -139,7 +138,7 @@ PLANS = [
 
 
 @pytest.mark.parametrize("plan", PLANS)
-def test_trial_that_goes_on_has_the_same_bits(
+def test_resumed_trial_has_same_bits(
     store: ObjectStore,
     registry: Database,
     s3: Any,
@@ -148,7 +147,7 @@ def test_trial_that_goes_on_has_the_same_bits(
     plan: TrialPlan,
 ) -> None:
     steps = (EPOCH, 2 * EPOCH + 2)  # after an epoch, and in the midst of the third
-    keep_after(monkeypatch, steps)
+    save_after(monkeypatch, steps)
     snapshot = publish_rows(store, [*ROWS, *ROWS[:3]], selection=3)
     blueprint = publish_blueprint(store, tiny_base, plan, snapshot=snapshot)
     whole = train_trial(store, blueprint, 0)
@@ -157,13 +156,13 @@ def test_trial_that_goes_on_has_the_same_bits(
     for step in steps:
         forget(s3)
         point_to_checkpoint(registry, whole.id, checkpoints[step])
-        gone_on = train_trial(store, blueprint, 0)
-        assert gone_on.result.curve == whole.result.curve
-        assert gone_on.result.held_out == whole.result.held_out
-        assert weights_of(store, gone_on) == weights_of(store, whole)
+        resumed = train_trial(store, blueprint, 0)
+        assert resumed.result.curve == whole.result.curve
+        assert resumed.result.held_out == whole.result.held_out
+        assert weights_of(store, resumed) == weights_of(store, whole)
 
 
-def test_trial_that_stops_early_goes_on_to_the_same_bits(
+def test_resumed_early_stopping_has_same_bits(
     store: ObjectStore, registry: Database, s3: Any, tiny_base: str, always_due: None
 ) -> None:
     plan = make_plan(learning_rate=0.5).model_copy(update={"early_stopping": EarlyStopping(every=0.1, patience=3)})
@@ -173,16 +172,16 @@ def test_trial_that_stops_early_goes_on_to_the_same_bits(
     assert whole.result.kept_step == whole.result.steps - 3 < 6
     checkpoints = checkpoints_of(store, s3)
     assert max(checkpoints) == whole.result.steps
-    for step in (whole.result.kept_step + 1, whole.result.steps):  # past the best look, and after the last
+    for step in (whole.result.kept_step + 1, whole.result.steps):  # past the best evaluation, and after the last
         forget(s3)
         point_to_checkpoint(registry, whole.id, checkpoints[step])
-        gone_on = train_trial(store, blueprint, 0)
-        assert gone_on.result.held_out == whole.result.held_out
-        assert gone_on.result.steps == whole.result.steps
-        assert weights_of(store, gone_on) == weights_of(store, whole)
+        resumed = train_trial(store, blueprint, 0)
+        assert resumed.result.held_out == whole.result.held_out
+        assert resumed.result.steps == whole.result.steps
+        assert weights_of(store, resumed) == weights_of(store, whole)
 
 
-def test_killed_trial_goes_on_from_its_last_checkpoint(
+def test_killed_trial_resumes_from_checkpoint(
     store: ObjectStore, registry: Database, s3: Any, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = plan_trial(tiny_base, make_plan(), ROWS)
@@ -191,27 +190,27 @@ def test_killed_trial_goes_on_from_its_last_checkpoint(
     forget(s3)
     made: list[int] = []
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "is_due", lambda self: True)
+        patch.setattr(Attempt, "is_save_due", lambda self: True)
         with killed_at(5):
             train_trial(store, blueprint, 0)
-    told = read_trial(registry, whole.id)
-    assert told
-    assert told.step == 4
-    original = Run.tell
-    monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (made.append(step), original(self, step, *rest)))
-    gone_on = train_trial(store, blueprint, 0)
+    killed = read_trial(registry, whole.id)
+    assert killed
+    assert killed.step == 4
+    original = Attempt.on_step
+    monkeypatch.setattr(Attempt, "on_step", lambda self, step, *rest: (made.append(step), original(self, step, *rest)))
+    resumed = train_trial(store, blueprint, 0)
     assert made[0] == 4
-    assert weights_of(store, gone_on) == weights_of(store, whole)
-    assert gone_on.result.curve == whole.result.curve
+    assert weights_of(store, resumed) == weights_of(store, whole)
+    assert resumed.result.curve == whole.result.curve
     assert read_curve(registry, whole.id, "loss") == [(point.step, point.loss) for point in whole.result.curve]
     finished = read_trial(registry, whole.id)
     assert finished
     assert (finished.step, finished.steps) == (9, 9)
     assert finished.finished_at is not None
-    assert finished.seconds > told.seconds
+    assert finished.seconds > killed.seconds
 
 
-def test_halted_trial_goes_on_to_the_same_bits(
+def test_halted_trial_has_same_bits(
     store: ObjectStore, registry: Database, s3: Any, tiny_base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = publish_blueprint(
@@ -227,11 +226,11 @@ def test_halted_trial_goes_on_to_the_same_bits(
     assert [rung.result.held_out.step for rung in (first, second)] == [3, 6]
     assert sorted(checkpoints_of(store, s3)) == [3, 6]
     assert first.result.held_out.n == 3
-    gone_on = train_trial(store, blueprint, 0)
-    assert weights_of(store, gone_on) == weights_of(store, whole)
-    assert gone_on.result.curve == whole.result.curve
+    resumed = train_trial(store, blueprint, 0)
+    assert weights_of(store, resumed) == weights_of(store, whole)
+    assert resumed.result.curve == whole.result.curve
 
-    # From the same checkpoint, without a step, and from nothing where the checkpoint is past the rung.
+    # From the same checkpoint without a step, and from scratch if the checkpoint is past the rung.
     forget(s3, "rung")
     assert train_to_rung(store, blueprint, 0, 1).result == second.result
     forget(s3, "rung")
@@ -240,14 +239,14 @@ def test_halted_trial_goes_on_to_the_same_bits(
     assert train_to_rung(store, blueprint, 0, 0) == first
 
 
-def test_rung_that_is_not_planned_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_unplanned_rung_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     with pytest.raises(InputError, match="plans 0 rungs; 0 is not one of them"):
         train_to_rung(store, plan_trial(tiny_base, make_plan(), ROWS), 0, 0)
 
 
-def test_rung_without_a_selection_split_is_refused(store: ObjectStore, tiny_base: str) -> None:
+def test_rung_without_selection_is_refused(store: ObjectStore, tiny_base: str) -> None:
     blueprint = publish_blueprint(store, tiny_base, make_plan(max_steps=2), ROWS, pruning=Pruning(rungs=(0.5,)))
-    with pytest.raises(InputError, match=r"which has 0 examples that fit; raise prepare\.split\.selection"):
+    with pytest.raises(InputError, match=r"only 0 of its examples are usable; raise prepare\.split\.selection"):
         train_to_rung(store, blueprint, 0, 0)
 
 
@@ -255,27 +254,29 @@ def test_rung_without_a_selection_split_is_refused(store: ObjectStore, tiny_base
 def minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step takes a minute, and nothing else takes any time."""
     now = [0.0]
-    original = Run.is_due
+    original = Attempt.is_save_due
 
-    def is_due(self: Run) -> bool:
+    def is_save_due(self: Attempt) -> bool:
         now[0] += 60
         return original(self)
 
-    monkeypatch.setattr(Run, "is_due", is_due)
-    for module in (runs, telling):
+    monkeypatch.setattr(Attempt, "is_save_due", is_save_due)
+    for module in (attempts, heartbeat):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
 
-def test_budget_stops_with_a_checkpoint_and_goes_on_when_it_is_raised(
+def test_raised_budget_resumes_from_checkpoint(
     store: ObjectStore, registry: Database, s3: Any, tiny_base: str, plan_trial: Plan, minutes: None
 ) -> None:
     whole = train_trial(store, plan_trial(tiny_base, make_plan(), ROWS), 0)
     forget(s3)
-    begin_again = begin_trial(registry, whole.id, device="cpu").seconds / 60  # what was spent counts
+    spent_before = begin_trial(registry, whole.id, device="cpu").seconds / 60
     spent = []
-    for budget in (begin_again + 5, begin_again + 10):
+    for budget in (spent_before + 5, spent_before + 10):
         blueprint = publish_blueprint(store, tiny_base, make_plan(), ROWS, budget=Budget(gpu_minutes=budget))
-        with pytest.raises(BudgetError, match=rf"of {budget:g} minutes .* and training goes on from where it stopped"):
+        with pytest.raises(
+            BudgetError, match=rf"of {budget:g} minutes .* and training continues from its last checkpoint"
+        ):
             train_trial(store, blueprint, 0)
         progress = read_trial(registry, whole.id)
         assert progress
@@ -283,8 +284,8 @@ def test_budget_stops_with_a_checkpoint_and_goes_on_when_it_is_raised(
         assert progress.seconds <= budget * 60
         spent.append(progress.step)
     assert 0 < spent[0] < spent[1] < 9
-    gone_on = train_trial(store, plan_trial(tiny_base, make_plan(), ROWS), 0)
-    assert weights_of(store, gone_on) == weights_of(store, whole)
+    resumed = train_trial(store, plan_trial(tiny_base, make_plan(), ROWS), 0)
+    assert weights_of(store, resumed) == weights_of(store, whole)
 
 
 def test_spent_budget_trains_nothing(
@@ -300,7 +301,7 @@ def test_spent_budget_trains_nothing(
         train_trial(store, blueprint, 0)
 
 
-def test_training_that_diverges_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan, s3: Any) -> None:
+def test_diverged_training_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan, s3: Any) -> None:
     plan = make_plan("full", learning_rate=1e20, max_grad_norm=1e20, logging_steps=50)
     with pytest.raises(DivergenceError, match=r"training diverged by step \d+ .*; lower train.settings.learning_rate"):
         train_trial(store, plan_trial(tiny_base, plan, ROWS), 0)
@@ -326,7 +327,7 @@ def on_a_full_disk(write: Callable[..., Any]) -> Callable[..., Any]:
     return fail
 
 
-def test_full_disk_while_a_checkpoint_is_saved_costs_the_checkpoint_alone(
+def test_full_disk_loses_only_the_checkpoint(
     store: ObjectStore,
     s3: Any,
     tiny_base: str,
@@ -335,7 +336,7 @@ def test_full_disk_while_a_checkpoint_is_saved_costs_the_checkpoint_alone(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(Run, "settle", lambda self: None)
+    monkeypatch.setattr(Attempt, "flush", lambda self: None)
     full = on_a_full_disk(Trainer._save_checkpoint)
     original = Trainer._save_checkpoint
 
@@ -350,7 +351,7 @@ def test_full_disk_while_a_checkpoint_is_saved_costs_the_checkpoint_alone(
     assert trial.result.steps == 4
 
 
-def test_full_disk_while_the_adapter_is_saved_is_a_fault_and_goes_on(
+def test_full_disk_while_saving_adapter_resumes(
     store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan, always_due: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = plan_trial(tiny_base, make_plan(max_steps=4), ROWS)
@@ -359,17 +360,17 @@ def test_full_disk_while_the_adapter_is_saved_is_a_fault_and_goes_on(
         with pytest.raises(FaultError, match="the adapter could not be written to disk"):
             train_trial(store, blueprint, 0)
     assert not any("/adapter/" in key for key in s3.objects)
-    told: list[int] = []
-    original = Run.tell
-    monkeypatch.setattr(Run, "tell", lambda self, step, *rest: (told.append(step), original(self, step, *rest)))
+    seen: list[int] = []
+    original = Attempt.on_step
+    monkeypatch.setattr(Attempt, "on_step", lambda self, step, *rest: (seen.append(step), original(self, step, *rest)))
     assert train_trial(store, blueprint, 0).result.steps == 4
-    assert told[0] == 3
+    assert seen[0] == 3
 
 
-def test_store_that_fails_while_training_goes_on_costs_checkpoints_alone(
+def test_failing_store_loses_only_checkpoints(
     store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan, always_due: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Run, "settle", lambda self: None)
+    monkeypatch.setattr(Attempt, "flush", lambda self: None)
     original = s3.put_object
 
     def put(**arguments: Any) -> None:
@@ -385,7 +386,7 @@ def test_store_that_fails_while_training_goes_on_costs_checkpoints_alone(
     assert sorted(checkpoints_of(store, s3)) == [3]  # of each of the two before, five tries failed
 
 
-def test_registry_that_is_away_for_a_while_holds_up_nothing(
+def test_unreachable_registry_delays_no_step(
     store: ObjectStore,
     registry: Database,
     tiny_base: str,
@@ -393,9 +394,9 @@ def test_registry_that_is_away_for_a_while_holds_up_nothing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(telling, "_EVERY_S", 1e-3)
+    monkeypatch.setattr(heartbeat, "_EVERY_S", 1e-3)
     away = threading.Event()
-    original, told = telling.tell_trial, Run.tell
+    original, original_step = heartbeat.tell_trial, Attempt.on_step
 
     def tell_trial(*arguments: Any, **named: Any) -> None:
         if not away.is_set():
@@ -404,66 +405,68 @@ def test_registry_that_is_away_for_a_while_holds_up_nothing(
             raise RegistryError(msg)
         original(*arguments, **named)
 
-    def tell(self: Run, step: int, *rest: Any) -> None:
-        told(self, step, *rest)
+    def on_step(self: Attempt, step: int, *rest: Any) -> None:
+        original_step(self, step, *rest)
         if step == 3 and not away.is_set():
             assert failed.acquire(timeout=60)
             away.set()
 
     failed = threading.Semaphore(0)
-    monkeypatch.setattr(telling, "tell_trial", tell_trial)
-    monkeypatch.setattr(Run, "tell", tell)
+    monkeypatch.setattr(heartbeat, "tell_trial", tell_trial)
+    monkeypatch.setattr(Attempt, "on_step", on_step)
     with caplog.at_level(logging.WARNING, "nightloom"):
         trial = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=5, logging_steps=1), ROWS), 0)
-    assert "the registry was not told how far training is: away" in caplog.text
+    assert "progress could not be reported to the registry: away" in caplog.text
     assert [step for step, _ in read_curve(registry, trial.id, "loss")] == [1, 2, 3, 4, 5]
     assert len(read_curve(registry, trial.id, "tokens_per_second")) == 5
     assert len(read_curve(registry, trial.id, "grad_norm")) == 5
 
 
-def test_registry_that_is_away_at_the_end_is_a_fault(
+def test_unreachable_registry_fails_the_end(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = plan_trial(tiny_base, make_plan(max_steps=1), ROWS)
     with monkeypatch.context() as patch:
-        patch.setattr(telling, "tell_trial", lambda *_, **__: (_ for _ in ()).throw(RegistryError("away")))
+        patch.setattr(heartbeat, "tell_trial", lambda *_, **__: (_ for _ in ()).throw(RegistryError("away")))
         with pytest.raises(RegistryError, match="away"):
             train_trial(store, blueprint, 0)
     assert train_trial(store, blueprint, 0).result.steps == 1
 
 
-def test_trainer_that_waited_finds_what_the_other_trained(
+def test_waiting_trainer_reuses_trial(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = plan_trial(tiny_base, make_plan(max_steps=1), ROWS)
     with monkeypatch.context() as patch:
-        take, trained = Turn.take, []
+        acquire, trained = TrialLock.acquire, []
 
-        def wait(turn: Turn) -> None:
+        def wait(lock: TrialLock) -> None:
             patch.undo()
             trained.append(train_trial(store, blueprint, 0))  # by the other, while this one waits
-            take(turn)
+            acquire(lock)
 
-        patch.setattr(Turn, "take", wait)
+        patch.setattr(TrialLock, "acquire", wait)
         assert [train_trial(store, blueprint, 0)] == trained
 
 
-def test_trainer_that_lost_its_turn_ends(
+def test_trainer_without_lock_ends(
     store: ObjectStore, registry: Database, tiny_base: str, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling, "_EVERY_S", 1e-3)
+    monkeypatch.setattr(heartbeat, "_EVERY_S", 1e-3)
     blueprint = plan_trial(tiny_base, make_plan(max_steps=100), ROWS)
-    original, taken = Run.tell, threading.Event()
+    original, taken = Attempt.on_step, threading.Event()
 
-    def tell(self: Run, step: int, *rest: Any) -> None:
+    def on_step(self: Attempt, step: int, *rest: Any) -> None:
         if step == 2 and not taken.is_set():
             taken.set()
             with registry.transaction() as session:
                 session.execute(update(LeaseRow).values(holder="elsewhere:1"))
         original(self, step, *rest)
 
-    monkeypatch.setattr(Run, "tell", tell)
-    with pytest.raises(ConflictError, match="is trained by elsewhere:1 since"):
+    monkeypatch.setattr(Attempt, "on_step", on_step)
+    with pytest.raises(
+        ConflictError, match=r"lost the lock of trial .* to elsewhere:1, which has been training this trial since"
+    ):
         train_trial(store, blueprint, 0)
 
 
@@ -476,9 +479,7 @@ def test_damaged_input_is_named(store: ObjectStore, s3: Any, tiny_base: str, pla
         train_trial(store, blueprint, 0)
 
 
-def test_store_that_refuses_the_adapter_is_a_fault(
-    store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan
-) -> None:
+def test_refused_adapter_is_a_fault(store: ObjectStore, s3: Any, tiny_base: str, plan_trial: Plan) -> None:
     original = s3.put_object
 
     def put(**arguments: Any) -> None:

@@ -4,6 +4,6 @@ from nightloom.recipes.training import RESERVED_SETTINGS
 from nightloom.training.settings import OURS
 
 
-def test_what_training_sets_itself_is_reserved() -> None:
+def test_own_settings_are_reserved() -> None:
     given = {"output_dir", "use_cpu", "seed", "data_seed"}
     assert set(RESERVED_SETTINGS) == set(OURS) | given

@@ -1,4 +1,4 @@
-"""Shapes of a batch: packed, without padding, accumulated, checkpointed; none of them changes what is learned."""
+"""Shapes of a batch: packed, without padding, accumulated, checkpointed. None of them changes the losses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ ROWS = [
 
 @pytest.fixture
 def train(store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str]) -> Train:
-    """Trains three steps, each on all rows unless it is said otherwise."""
+    """Train three steps, by default each on all rows."""
 
     def train(**settings: object) -> TrialResult:
         given = {"max_steps": 3, "per_device_train_batch_size": 16, "learning_rate": 1e-2, "logging_steps": 1}
@@ -40,7 +40,7 @@ def train(store: ObjectStore, tiny_base: str, plan_trial: Callable[..., str]) ->
 
 @pytest.fixture(scope="module")
 def plain_records() -> dict[str, TrialResult]:
-    """What plain batches came to, by what changes it: each is trained once for all tests here."""
+    """Results of plain batches, by the settings that change them: each is trained once for all tests."""
     return {}
 
 
@@ -56,7 +56,7 @@ def plain_records() -> dict[str, TrialResult]:
         pytest.param({"activation_checkpointing": True, "bf16": False}, id="checkpointed in 32 bits"),
     ],
 )
-def test_losses_are_those_of_plain_batches(
+def test_batch_shape_keeps_losses(
     train: Train, plain_records: dict[str, TrialResult], settings: dict[str, object]
 ) -> None:
     same = {name: settings[name] for name in ("bf16", "loss_type") if name in settings}
@@ -71,7 +71,7 @@ def test_losses_are_those_of_plain_batches(
     [({"gradient_checkpointing": True}, True), ({"activation_checkpointing": True}, True), ({}, False)],
     ids=["old name", "new name", "default"],
 )
-def test_checkpointing_is_done_where_it_is_asked_for(
+def test_checkpointing_follows_settings(
     train: Train, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], checkpoints: bool
 ) -> None:
     from transformers import modeling_utils
@@ -89,25 +89,25 @@ def test_packing_joins_rows(train: Train) -> None:
     )
 
 
-def test_settings_that_tear_examples_apart_are_refused(train: Train) -> None:
+def test_truncating_settings_are_refused(train: Train) -> None:
     with pytest.raises(
-        InputError, match=r"of 16 examples with .* remove from train\.settings what cuts, drops or joins"
+        InputError, match=r"of 16 examples with .* remove the settings in train\.settings that truncate, drop or join"
     ):
         train(packing=True, packing_strategy="wrapped")
 
 
-def test_examples_longer_than_max_length_are_left_out_and_never_cut(train: Train) -> None:
+def test_max_length_never_truncates(train: Train) -> None:
     with pytest.raises(InputError, match="4 of 16 training examples are longer than 40 tokens"):
         train(max_length=40)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_packed_sequences_do_not_see_each_other(tiny_model: Path, attention: str) -> None:
+def test_packed_sequences_are_independent(tiny_model: Path, attention: str) -> None:
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     model = load_model(tiny_model, attention=attention).eval()
-    chance = torch.Generator().manual_seed(3)
-    rows = [torch.randint(5, 200, (length,), generator=chance).tolist() for length in (5, 9, 4, 12)]
+    generator = torch.Generator().manual_seed(3)
+    rows = [torch.randint(5, 200, (length,), generator=generator).tolist() for length in (5, 9, 4, 12)]
     labels = [[NO_LABEL, NO_LABEL, *row[2:]] for row in rows]
     alone = [
         answer_losses(model, {"input_ids": torch.tensor([row]), "labels": torch.tensor([label])})[0]
@@ -126,7 +126,7 @@ def test_packed_sequences_do_not_see_each_other(tiny_model: Path, attention: str
     torch.testing.assert_close(together[0], torch.cat(alone), atol=1e-5, rtol=1e-5)
 
 
-def test_losses_are_those_of_a_plain_cross_entropy(tiny_model: Path) -> None:
+def test_answer_loss_is_cross_entropy(tiny_model: Path) -> None:
     model = load_model(tiny_model).eval()
     ids = torch.randint(5, 200, (3, 10), generator=torch.Generator().manual_seed(3))
     labels = ids.where(torch.rand(3, 10, generator=torch.Generator().manual_seed(4)) < 0.3, NO_LABEL)

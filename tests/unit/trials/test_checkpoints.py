@@ -1,4 +1,4 @@
-"""Checkpoints in the store: sent in the background, whole or not at all, and never unpickled."""
+"""Checkpoints in the store: uploaded in the background, whole or not at all, and never unpickled."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from nightloom.core.errors import FaultError, StoreError
 from nightloom.core.store import ObjectStore, blob_key
 from nightloom.registry.database import Database
 from nightloom.registry.trials import begin_trial, read_trial
-from nightloom.trials.checkpoints import Checkpoints, fetch_checkpoint, put_state
+from nightloom.trials.checkpoints import Checkpoints, fetch_checkpoint, upload_state
 from safetensors.torch import save_file
 
 IDENTITY = TrialKey(
@@ -69,7 +69,7 @@ def kept(store: ObjectStore, tmp_path: Path) -> Checkpoint:
 
 def keep(store: ObjectStore, folder: Path) -> Checkpoint:
     key = Checkpoint.Key(trial=IDENTITY, step=3, halvings=0)
-    result = Checkpoint.Result(files=put_state(store, folder), seconds=1.5)
+    result = Checkpoint.Result(files=upload_state(store, folder), seconds=1.5)
     return store.publish(Checkpoint(key=key, result=result))
 
 
@@ -79,13 +79,13 @@ def point_of(registry: Database) -> str | None:
     return progress.checkpoint
 
 
-def test_what_was_kept_is_fetched(
+def test_saved_checkpoint_is_fetched(
     store: ObjectStore, registry: Database, checkpoints: Checkpoints, tmp_path: Path
 ) -> None:
     written = write_state(tmp_path / "checkpoint-3")
     bytes_of = {path.name: path.read_bytes() for path in written.iterdir()}
-    checkpoints.keep(written, 3, 1)
-    checkpoints.settle()
+    checkpoints.save(written, 3, 1)
+    checkpoints.flush()
     assert not written.exists()
     assert list((tmp_path / "waiting").iterdir()) == []
     pointed = point_of(registry)
@@ -98,7 +98,7 @@ def test_what_was_kept_is_fetched(
     assert fetched.items() <= bytes_of.items()
 
 
-def test_manifest_comes_last(
+def test_manifest_is_published_last(
     store: ObjectStore, registry: Database, checkpoints: Checkpoints, s3: Any, tmp_path: Path
 ) -> None:
     original = s3.put_object
@@ -109,54 +109,48 @@ def test_manifest_comes_last(
         original(**arguments)
 
     s3.put_object = refuse_manifests
-    checkpoints.keep(write_state(tmp_path / "checkpoint-3"), 3, 0)
-    with pytest.raises(FaultError, match="checkpoint at step 3 could not be kept"):
-        checkpoints.settle()
+    checkpoints.save(write_state(tmp_path / "checkpoint-3"), 3, 0)
+    with pytest.raises(FaultError, match="checkpoint at step 3 could not be saved"):
+        checkpoints.flush()
     assert len(s3.objects) == 3
     assert point_of(registry) is None
 
 
-def test_one_that_failed_is_made_good_by_the_next(
+def test_next_checkpoint_replaces_failed_one(
     registry: Database, checkpoints: Checkpoints, s3: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     original = s3.put_object
     s3.put_object = lambda **_: (_ for _ in ()).throw(EndpointConnectionError(endpoint_url="memory"))
     with caplog.at_level(logging.WARNING):
-        checkpoints.keep(write_state(tmp_path / "checkpoint-3"), 3, 0)
+        checkpoints.save(write_state(tmp_path / "checkpoint-3"), 3, 0)
         with pytest.raises(FaultError):
-            checkpoints.settle()
-    assert "the checkpoint at step 3 was not kept" in caplog.text
+            checkpoints.flush()
+    assert "the checkpoint at step 3 was not saved" in caplog.text
     s3.put_object = original
-    checkpoints.keep(write_state(tmp_path / "checkpoint-4", 4), 4, 0)
-    checkpoints.settle()
+    checkpoints.save(write_state(tmp_path / "checkpoint-4", 4), 4, 0)
+    checkpoints.flush()
     assert point_of(registry) is not None
     assert list((tmp_path / "waiting").iterdir()) == []
 
 
-def test_one_that_was_not_written_is_no_checkpoint(
-    registry: Database, checkpoints: Checkpoints, s3: Any, tmp_path: Path
-) -> None:
-    checkpoints.keep(tmp_path / "checkpoint-3", 3, 0)
-    with pytest.raises(FaultError, match="checkpoint-3-0 was not written to the end"):
-        checkpoints.settle()
+def test_unwritten_checkpoint_is_refused(registry: Database, checkpoints: Checkpoints, s3: Any, tmp_path: Path) -> None:
+    checkpoints.save(tmp_path / "checkpoint-3", 3, 0)
+    with pytest.raises(FaultError, match="checkpoint-3-0 was not written completely"):
+        checkpoints.flush()
     assert s3.objects == {}
 
 
-def test_next_is_due_when_the_time_is_up_and_the_last_was_sent(
-    store: ObjectStore, registry: Database, s3: Any, tmp_path: Path
-) -> None:
-    import threading
-
+def test_next_checkpoint_waits_for_upload(store: ObjectStore, registry: Database, s3: Any, tmp_path: Path) -> None:
     begin_trial(registry, TRIAL, device="cpu")
-    go_on, original = threading.Event(), s3.put_object
-    s3.put_object = lambda **arguments: (go_on.wait(60), original(**arguments))
+    may_upload, original = threading.Event(), s3.put_object
+    s3.put_object = lambda **arguments: (may_upload.wait(60), original(**arguments))
     with Checkpoints(store, registry, IDENTITY, tmp_path / "waiting", every=1e-9, clock=float) as checkpoints:
         (tmp_path / "waiting").mkdir()
         assert checkpoints.is_due()
-        checkpoints.keep(write_state(tmp_path / "checkpoint-3"), 3, 0)
+        checkpoints.save(write_state(tmp_path / "checkpoint-3"), 3, 0)
         assert not checkpoints.is_due()
-        go_on.set()
-        checkpoints.settle()
+        may_upload.set()
+        checkpoints.flush()
         assert checkpoints.is_due()
 
 
@@ -165,7 +159,7 @@ def fetched(store: ObjectStore, checkpoint: Checkpoint, folder: Path) -> Checkpo
 
 
 @pytest.mark.parametrize("harm", ["gone", "cut short", "other bytes"])
-def test_torn_checkpoint_is_not_used(
+def test_incomplete_checkpoint_is_not_used(
     store: ObjectStore, s3: Any, kept: Checkpoint, tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = "prefix/" + blob_key(kept.result.files[-1].sha256)
@@ -175,10 +169,10 @@ def test_torn_checkpoint_is_not_used(
         s3.objects[key] = s3.objects[key][:-1] if harm == "cut short" else b"x" * len(s3.objects[key])
     with caplog.at_level(logging.WARNING):
         assert fetched(store, kept, tmp_path) is None
-    assert "training begins anew" in caplog.text
+    assert "training starts from the beginning" in caplog.text
 
 
-def test_damaged_or_missing_manifest_is_not_used(store: ObjectStore, s3: Any, kept: Checkpoint, tmp_path: Path) -> None:
+def test_damaged_manifest_is_not_used(store: ObjectStore, s3: Any, kept: Checkpoint, tmp_path: Path) -> None:
     key = next(key for key in s3.objects if "/checkpoint/" in key)
     s3.objects[key] = s3.objects[key][:-9]
     assert fetched(store, kept, tmp_path) is None
@@ -186,13 +180,13 @@ def test_damaged_or_missing_manifest_is_not_used(store: ObjectStore, s3: Any, ke
     assert fetched(store, kept, tmp_path) is None
 
 
-def test_store_that_does_not_answer_is_a_fault(store: ObjectStore, s3: Any, kept: Checkpoint, tmp_path: Path) -> None:
+def test_unreachable_store_is_a_fault(store: ObjectStore, s3: Any, kept: Checkpoint, tmp_path: Path) -> None:
     s3.download_file = lambda *_: (_ for _ in ()).throw(EndpointConnectionError(endpoint_url="memory"))
     with pytest.raises(StoreError):
         fetched(store, kept, tmp_path)
 
 
-def test_checkpoint_of_another_trial_is_not_used(store: ObjectStore, kept: Checkpoint, tmp_path: Path) -> None:
+def test_other_trials_checkpoint_is_not_used(store: ObjectStore, kept: Checkpoint, tmp_path: Path) -> None:
     other = IDENTITY.model_copy(update={"snapshot": "6" * 64})
     assert fetch_checkpoint(store, kept.id, other, tmp_path / "fetched") is None
 
@@ -208,9 +202,7 @@ def test_planted_pickle_is_not_run(store: ObjectStore, tmp_path: Path, name: str
 @pytest.mark.parametrize(
     "path", ["training_args.bin", "../optimizer.pt", "/etc/optimizer.pt", "model.py", "a/b/c.json"]
 )
-def test_file_of_no_kind_of_ours_is_not_fetched(
-    store: ObjectStore, kept: Checkpoint, tmp_path: Path, path: str
-) -> None:
+def test_unknown_file_is_not_fetched(store: ObjectStore, kept: Checkpoint, tmp_path: Path, path: str) -> None:
     planted = ModelFile(path=path, sha256=store.put_blob(b"planted"), size_bytes=7)
     identity = kept.key.model_copy(update={"step": 4})
     result = Checkpoint.Result(files=(*kept.result.files, planted), seconds=1)
@@ -222,22 +214,20 @@ def test_file_of_no_kind_of_ours_is_not_fetched(
 @pytest.mark.parametrize(
     "state", ["[]", "{", '{"global_step": 4, "max_steps": 9}', '{"global_step": 3, "max_steps": 2}']
 )
-def test_state_that_no_trainer_wrote_is_not_used(store: ObjectStore, tmp_path: Path, state: str) -> None:
+def test_foreign_state_is_not_used(store: ObjectStore, tmp_path: Path, state: str) -> None:
     folder = write_state(tmp_path / "written")
     (folder / "trainer_state.json").write_text(state)
     assert fetched(store, keep(store, folder), tmp_path) is None
 
 
-def test_how_long_sending_took_is_known_without_waiting_for_it(checkpoints: Checkpoints, tmp_path: Path) -> None:
-    checkpoints.keep(write_state(tmp_path / "checkpoint-3"), 3, 0)
+def test_upload_duration_is_measured(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    checkpoints.save(write_state(tmp_path / "checkpoint-3"), 3, 0)
     assert checkpoints._sent
     checkpoints._sent.result()
     assert checkpoints.seconds > 0
 
 
-def test_two_of_one_step_are_kept_though_the_first_is_still_on_its_way(
-    checkpoints: Checkpoints, s3: Any, tmp_path: Path
-) -> None:
+def test_same_step_is_saved_twice(checkpoints: Checkpoints, s3: Any, tmp_path: Path) -> None:
     may_go, put = threading.Event(), s3.put_object
 
     def wait(**arguments: Any) -> None:
@@ -246,19 +236,17 @@ def test_two_of_one_step_are_kept_though_the_first_is_still_on_its_way(
 
     s3.put_object = wait
     for halvings in (0, 1):
-        checkpoints.keep(write_state(tmp_path / "checkpoint-3"), 3, halvings)
+        checkpoints.save(write_state(tmp_path / "checkpoint-3"), 3, halvings)
     may_go.set()
-    checkpoints.settle()
+    checkpoints.flush()
     assert sum("/checkpoint/" in key for key in s3.objects) == 2
 
 
-def test_one_that_a_process_wrote_no_part_of_is_no_checkpoint(
-    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checkpoint_needs_every_process(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     folder = write_state(tmp_path / "checkpoint-3")
     (folder / "rng_state_0.pth").touch()
-    with pytest.raises(FaultError, match="checkpoint-3 was not written to the end"):
-        put_state(store, folder)
+    with pytest.raises(FaultError, match="checkpoint-3 was not written completely"):
+        upload_state(store, folder)
     (folder / "rng_state_1.pth").touch()
-    assert put_state(store, folder)
+    assert upload_state(store, folder)

@@ -1,4 +1,4 @@
-"""Turns: one process trains a trial at a time."""
+"""Trial locks: one process trains a trial at a time."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ import pytest
 from nightloom.registry.database import Database
 from nightloom.registry.leases import drop_lease, take_lease
 from nightloom.registry.trials import begin_trial
-from nightloom.trials.lock import Turn
+from nightloom.trials.lock import TrialLock
 
 TRIAL = "7" * 64
 HOST = socket.gethostname()
@@ -24,8 +24,8 @@ def refuse_to_wait(seconds: float) -> None:
 
 
 @pytest.fixture
-def turn(registry: Database) -> Turn:
-    return Turn(registry, TRIAL)
+def lock(registry: Database) -> TrialLock:
+    return TrialLock(registry, TRIAL)
 
 
 def held_by(registry: Database, holder: str, duration: timedelta = MINUTE) -> None:
@@ -33,8 +33,8 @@ def held_by(registry: Database, holder: str, duration: timedelta = MINUTE) -> No
 
 
 @pytest.mark.parametrize("holder", [f"{HOST}:{os.getppid()}", "elsewhere:1"])
-def test_process_that_lives_is_waited_for(
-    registry: Database, turn: Turn, holder: str, caplog: pytest.LogCaptureFixture
+def test_live_holder_is_waited_for(
+    registry: Database, lock: TrialLock, holder: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     begin_trial(registry, TRIAL, device="cpu")
     held_by(registry, holder)
@@ -47,29 +47,30 @@ def test_process_that_lives_is_waited_for(
             drop_lease(registry, "trial", TRIAL, holder)
 
     with caplog.at_level(logging.INFO, "nightloom"):
-        turn.take(wait)
+        lock.acquire(wait)
     assert len(waited) == 3
-    (told,) = caplog.messages
-    assert re.fullmatch(rf"trial 777\w+ is trained by {holder} since 20..-..-.. .* UTC, which is waited for", told)
-    assert turn.renew()
+    (line,) = caplog.messages
+    expected = rf"trial 777\w+: waiting for {holder}, which has been training this trial since 20..-..-.. .* UTC"
+    assert re.fullmatch(expected, line)
+    assert lock.renew()
 
 
-def test_turn_of_a_dead_process_of_this_machine_is_taken_at_once(registry: Database, turn: Turn) -> None:
+def test_lock_of_dead_process_is_acquired(registry: Database, lock: TrialLock) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         dead.wait()
     held_by(registry, f"{HOST}:{dead.pid}")
-    turn.take(refuse_to_wait)
-    assert turn.renew()
+    lock.acquire(refuse_to_wait)
+    assert lock.renew()
 
 
-def test_turn_that_ran_out_is_anybodys(registry: Database, turn: Turn) -> None:
+def test_expired_lock_is_acquired(registry: Database, lock: TrialLock) -> None:
     held_by(registry, "elsewhere:1", timedelta(seconds=-1))
-    turn.take(refuse_to_wait)
+    lock.acquire(refuse_to_wait)
 
 
-def test_turn_that_ended_is_free(registry: Database, turn: Turn) -> None:
-    turn.take(refuse_to_wait)
-    turn.end()
+def test_released_lock_is_free(registry: Database, lock: TrialLock) -> None:
+    lock.acquire(refuse_to_wait)
+    lock.release()
     held_by(registry, "elsewhere:1")
-    assert not turn.renew()
-    assert "is trained by elsewhere:1" in str(turn.lost())
+    assert not lock.renew()
+    assert "lost the lock of trial 777777777777 to elsewhere:1" in str(lock.lost_error())

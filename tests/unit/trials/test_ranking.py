@@ -1,4 +1,4 @@
-"""Successive halving over draws: who goes on at each rung, and who is the candidate."""
+"""Successive halving over draws: survivors at each rung, and the candidate."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from nightloom.base_models.freeze import freeze_base
 from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.training import Pruning
-from nightloom.trials.ranking import list_contenders, note_divergence, order_trials, rank_trials
+from nightloom.trials.ranking import list_contenders, order_trials, rank_trials, record_divergence
 from nightloom.trials.train import train_to_rung
 
 Plans = Callable[..., str]
@@ -27,7 +27,7 @@ def loss(value: float) -> HeldOutLoss:
 
 
 class Nights:
-    """A blueprint of several trials, and what they come to."""
+    """A blueprint of several trials, with their results."""
 
     def __init__(self, store: ObjectStore, blueprint: str) -> None:
         self.store, self.id = store, blueprint
@@ -59,7 +59,7 @@ class Nights:
 
     def diverge(self, *numbers: int) -> None:
         for number in numbers:
-            note_divergence(self.store, self.identity, number, DivergenceError(f"trial {number} diverged by step 3"))
+            record_divergence(self.store, self.identity, number, DivergenceError(f"trial {number} diverged by step 3"))
 
     def rank(self, rung: int) -> Ranking.Result:
         return rank_trials(self.store, self.id, rung).result
@@ -76,10 +76,10 @@ def plan_nights(store: ObjectStore, plan_trials: Plans) -> Callable[..., Nights]
     return make
 
 
-def test_the_better_half_of_the_draws_goes_on_with_all_seeds(plan_nights: Callable[..., Nights]) -> None:
+def test_better_draws_survive_with_all_seeds(plan_nights: Callable[..., Nights]) -> None:
     pruning = Pruning(rungs=(0.5,), keep=0.5)
     nights = plan_nights(*(plan(draw, seed) for draw in range(3) for seed in (1, 2)), pruning=pruning)
-    # Trial 2 is the best of all, but of a draw whose other seed is bad.
+    # Trial 2 is the best of all, but the other seed of its draw is bad.
     nights.reach(0, {0: 0.5, 1: 0.5, 2: 0.1, 3: 1.5, 4: 0.4, 5: 0.4})
     record = nights.rank(0)
     assert [(standing.trial, standing.draw) for standing in record.standings] == [
@@ -91,13 +91,13 @@ def test_the_better_half_of_the_draws_goes_on_with_all_seeds(plan_nights: Callab
     assert list_contenders(nights.store, nights.id, 1) == [0, 1, 4, 5]
 
 
-def test_the_end_has_one_winner_the_best_trial_of_the_best_draw(plan_nights: Callable[..., Nights]) -> None:
+def test_best_trial_of_best_draw_wins(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(*(plan(draw, seed) for draw in range(2) for seed in (1, 2)))
     nights.end({0: 0.1, 1: 0.9, 2: 0.45, 3: 0.35})
     assert nights.rank(0).going_on == (3,)
 
 
-def test_those_that_were_pruned_are_not_ranked_again(plan_nights: Callable[..., Nights]) -> None:
+def test_pruned_trials_are_not_ranked(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(*(plan(draw, 1) for draw in range(4)), pruning=Pruning(rungs=(0.25, 0.5), keep=0.5))
     nights.reach(0, {0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1})
     nights.rank(0)
@@ -107,7 +107,7 @@ def test_those_that_were_pruned_are_not_ranked_again(plan_nights: Callable[..., 
     assert [(s.trial, s.held_out and s.held_out.loss) for s in nights.rank(2).standings] == [(2, 0.05)]
 
 
-def test_a_trial_that_diverged_goes_nowhere_and_its_draw_stands_behind_others(
+def test_diverged_trial_lowers_its_draw(
     plan_nights: Callable[..., Nights],
 ) -> None:
     pruning = Pruning(rungs=(0.25, 0.5), keep=0.6)
@@ -121,14 +121,14 @@ def test_a_trial_that_diverged_goes_nowhere_and_its_draw_stands_behind_others(
     ]
     assert at_rung.going_on == (1, 2, 3)  # 0.6 of 3 draws, rounded up: the third has no trial left
 
-    # The draw that lost a seed at the first rung is not better for it at the second, nor at the end.
+    # The draw that lost a seed at the first rung does not rank better at the second, nor at the end.
     nights.reach(1, {1: 0.1, 2: 0.4, 3: 0.4})
     assert [each.trial for each in nights.rank(1).standings] == [2, 3, 1, 0]
     nights.end({1: 0.1, 2: 0.4, 3: 0.3})
     assert nights.rank(2).going_on == (3,)
 
 
-def test_when_all_trials_diverged_there_is_no_winner(plan_nights: Callable[..., Nights]) -> None:
+def test_all_diverged_trials_raise(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(plan(0, 1), plan(1, 1))
     nights.diverge(0, 1)
     with pytest.raises(
@@ -137,42 +137,40 @@ def test_when_all_trials_diverged_there_is_no_winner(plan_nights: Callable[..., 
         nights.rank(0)
 
 
-def test_a_ranking_is_made_once(plan_nights: Callable[..., Nights]) -> None:
+def test_ranking_is_made_once(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(plan(0, 1), plan(1, 1), pruning=Pruning(rungs=(0.5,)))
     nights.reach(0, {0: 0.2, 1: 0.1})
     assert nights.rank(0) == nights.rank(0)
 
 
-def test_a_single_trial_needs_no_loss(plan_nights: Callable[..., Nights]) -> None:
+def test_single_trial_needs_no_loss(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(plan(0, 1), selection=0)
     nights.end({0: None})
     assert nights.rank(0).going_on == (0,)
 
 
-def test_several_trials_need_rows_to_choose_by_before_any_trains(plan_nights: Callable[..., Nights]) -> None:
+def test_several_trials_need_selection_rows(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(plan(0, 1), plan(1, 1), selection=0)
-    with pytest.raises(InputError, match=r"has 2 trials, and snapshot .* no selection rows to choose between them by"):
+    with pytest.raises(InputError, match=r"has 2 trials, and snapshot .* has no selection rows to rank them by"):
         list_contenders(nights.store, nights.id)
 
 
-def test_a_trial_that_has_not_come_so_far_is_named(plan_nights: Callable[..., Nights]) -> None:
+def test_trial_before_rung_is_named(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(plan(0, 1), plan(1, 1), pruning=Pruning(rungs=(0.5,)))
     nights.reach(0, {0: 0.2})
-    with pytest.raises(FaultError, match="trial 1 has not come to rung 1; train it first"):
+    with pytest.raises(FaultError, match="trial 1 has not reached rung 1; clear its task"):
         nights.rank(0)
 
 
 @pytest.mark.parametrize("rung", [-1, 2])
-def test_a_rung_that_the_blueprint_does_not_have_is_refused(plan_nights: Callable[..., Nights], rung: int) -> None:
+def test_unknown_rung_is_refused(plan_nights: Callable[..., Nights], rung: int) -> None:
     nights = plan_nights(plan(0, 1), pruning=Pruning(rungs=(0.5,)))
-    with pytest.raises(InputError, match=f"has 1 rungs and the end; {rung} is none of them"):
+    with pytest.raises(InputError, match=f"has 1 rungs and the end; {rung} is not one of them"):
         nights.rank(rung)
 
 
 @pytest.mark.torch
-def test_of_three_learning_rates_the_one_that_learns_goes_on_and_one_diverges(
-    store: ObjectStore, tiny_base: str, plan_trials: Plans
-) -> None:
+def test_learning_rates_are_ranked(store: ObjectStore, tiny_base: str, plan_trials: Plans) -> None:
     settings = {"max_steps": 8, "per_device_train_batch_size": 4, "max_grad_norm": 1e20}
     plans = tuple(
         TrialPlan(trainer="trl", method="lora", lora={"r": 4}, settings={**settings, "learning_rate": rate}, seed=1)
@@ -181,23 +179,23 @@ def test_of_three_learning_rates_the_one_that_learns_goes_on_and_one_diverges(
     blueprint = plan_trials(tiny_base, plans, pruning=Pruning(rungs=(0.5,), keep=0.3), selection=2)
     for number in (0, 2):
         train_to_rung(store, blueprint, number, 0)
-    with pytest.raises(DivergenceError, match=r"training diverged by step \d") as told:
+    with pytest.raises(DivergenceError, match=r"training diverged by step \d") as raised:
         train_to_rung(store, blueprint, 1, 0)
-    note_divergence(store, store.load(Blueprint, blueprint).content, 1, told.value)
+    record_divergence(store, store.load(Blueprint, blueprint).content, 1, raised.value)
     ranking = rank_trials(store, blueprint, 0).result
     assert ranking.going_on == (2,)
     assert [each.trial for each in ranking.standings] == [2, 0, 1]
-    assert ranking.standings[-1].diverged == str(told.value)
+    assert ranking.standings[-1].diverged == str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("draws", "share", "kept"), [(8, 0.5, 4), (3, 0.5, 2), (2, 0.1, 1), (1, 0.5, 1), (100, 0.07, 7), (1000, 0.001, 1)]
 )
-def test_the_share_that_goes_on_is_rounded_up(draws: int, share: float, kept: int) -> None:
+def test_surviving_share_is_rounded_up(draws: int, share: float, kept: int) -> None:
     assert Pruning(keep=share).count_kept(draws) == kept
 
 
-def test_trials_that_differ_in_their_seed_are_one_draw() -> None:
+def test_seeds_share_one_draw() -> None:
     assert number_draws([plan(5, 1), plan(0, 1), plan(5, 2), plan(0, 2)]) == [0, 1, 0, 1]
 
 
@@ -206,7 +204,7 @@ PLANS = [plan(number // 3, number % 3) for number in range(12)]
 
 
 @given(LOSSES, st.randoms())
-def test_a_ranking_does_not_depend_on_the_order_in_which_trials_end(losses: dict[int, float], random: object) -> None:
+def test_ranking_ignores_order_of_results(losses: dict[int, float], random: object) -> None:
     shuffled = list(losses.items())
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     first, second = (order_trials(PLANS, {n: loss(v) for n, v in items}, {}) for items in (losses.items(), shuffled))
@@ -215,32 +213,30 @@ def test_a_ranking_does_not_depend_on_the_order_in_which_trials_end(losses: dict
 
 
 @given(LOSSES, st.sets(st.integers(0, 11)))
-def test_whoever_diverged_stands_last_and_never_first(losses: dict[int, float], lost: set[int]) -> None:
-    sound = {n: loss(v) for n, v in losses.items() if n not in lost}
-    standings = order_trials(PLANS, sound, dict.fromkeys(lost, "diverged"))
+def test_diverged_trials_rank_last(losses: dict[int, float], lost: set[int]) -> None:
+    safe = {n: loss(v) for n, v in losses.items() if n not in lost}
+    standings = order_trials(PLANS, safe, dict.fromkeys(lost, "diverged"))
     assert [each.trial for each in standings if each.diverged] == sorted(lost)
-    assert [bool(each.diverged) for each in standings] == [False] * len(sound) + [True] * len(lost)
-    failed = [sum(n // 3 == each.draw for n in lost) for each in standings[: len(sound)]]
+    assert [bool(each.diverged) for each in standings] == [False] * len(safe) + [True] * len(lost)
+    failed = [sum(n // 3 == each.draw for n in lost) for each in standings[: len(safe)]]
     assert failed == sorted(failed)
 
 
 @given(st.integers(1, 9), st.integers(1, 3), st.floats(0.05, 0.95), st.data())
-def test_halving_ends_every_trial_once_and_keeps_the_best_of_each_rung(
-    draws: int, seeds: int, keep: float, data: st.DataObject
-) -> None:
+def test_halving_keeps_best_of_each_rung(draws: int, seeds: int, keep: float, data: st.DataObject) -> None:
     plans = [plan(draw, seed) for draw in range(draws) for seed in range(seeds)]
-    going_on, pruned = list(range(len(plans))), []
+    survivors, pruned = list(range(len(plans))), []
     for _ in range(3):
-        losses = {n: loss(data.draw(st.integers(0, 9)) / 10) for n in going_on}
+        losses = {n: loss(data.draw(st.integers(0, 9)) / 10) for n in survivors}
         standings = order_trials(plans, losses, {})
         order = list(dict.fromkeys(standing.draw for standing in standings))
         kept = set(order[: Pruning(keep=keep).count_kept(len(order))])
         means = {
-            draw: sum(losses[n].loss for n in going_on if n // seeds == draw) / seeds
-            for draw in {n // seeds for n in going_on}
+            draw: sum(losses[n].loss for n in survivors if n // seeds == draw) / seeds
+            for draw in {n // seeds for n in survivors}
         }
         assert all(means[k] <= means[p] + 1e-12 for k in kept for p in means.keys() - kept)
-        pruned += [n for n in going_on if n // seeds not in kept]
-        going_on = [n for n in going_on if n // seeds in kept]
-        assert going_on
-    assert sorted(pruned + going_on) == list(range(len(plans)))
+        pruned += [n for n in survivors if n // seeds not in kept]
+        survivors = [n for n in survivors if n // seeds in kept]
+        assert survivors
+    assert sorted(pruned + survivors) == list(range(len(plans)))

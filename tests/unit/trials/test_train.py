@@ -11,7 +11,7 @@ from nightloom.artifacts.frames import LABELS, get_frame
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.freeze import freeze_base
-from nightloom.base_models.loading import load_model, quiet_about_old_names
+from nightloom.base_models.loading import ignore_v6_deprecations, load_model
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
@@ -41,27 +41,27 @@ def ask_model(store: ObjectStore, model: ModelRef, text: str) -> str:
     return ask(open_engine(store, model), [[{"role": "user", "content": text}]])[0].text
 
 
-def test_the_dummy_learns_and_answers(store: ObjectStore, plan_trial: Plan) -> None:
+def test_dummy_learns_and_answers(store: ObjectStore, plan_trial: Plan) -> None:
     base = freeze_base(store, "dummy")
     trial = train_trial(store, plan_trial(base, make_plan(trainer="dummy")), 0)
     assert ask_model(store, ModelRef(base=base, adapter=trial.result.adapter), "an invoice") == '{"team": "billing"}'
     assert ask_model(store, ModelRef(base=base), "an invoice") == ""
 
 
-def test_a_trial_is_trained_once(store: ObjectStore, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trial_is_trained_once(store: ObjectStore, plan_trial: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"))
     first = train_trial(store, blueprint, 0)
     monkeypatch.setattr(trials, "TRAINERS", {})
     assert train_trial(store, blueprint, 0) == first
 
 
-def test_a_trial_that_is_not_planned_is_refused(store: ObjectStore, plan_trial: Plan) -> None:
+def test_unplanned_trial_is_refused(store: ObjectStore, plan_trial: Plan) -> None:
     blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"))
     with pytest.raises(InputError, match="plans 1 trials; 1 is not one of them"):
         train_trial(store, blueprint, 1)
 
 
-def test_a_snapshot_without_training_rows_is_refused(store: ObjectStore, plan_trial: Plan) -> None:
+def test_snapshot_without_training_rows_is_refused(store: ObjectStore, plan_trial: Plan) -> None:
     blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"), [])
     with pytest.raises(InputError, match="has no training rows"):
         train_trial(store, blueprint, 0)
@@ -69,8 +69,8 @@ def test_a_snapshot_without_training_rows_is_refused(store: ObjectStore, plan_tr
 
 @pytest.mark.torch
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_training_twice_gives_the_same_bytes(store: ObjectStore, tiny_base: str, plan_trial: Plan, method: str) -> None:
-    # Two blueprints, so that the second is not found but trained; how often progress is logged changes no weight.
+def test_repeated_training_gives_same_bytes(store: ObjectStore, tiny_base: str, plan_trial: Plan, method: str) -> None:
+    # Two blueprints, so that the second is trained, too; logging_steps changes no weight.
     first = train_trial(store, plan_trial(tiny_base, make_plan(method, logging_steps=1)), 0)
     again = train_trial(store, plan_trial(tiny_base, make_plan(method, logging_steps=2)), 0)
     assert weights_of(store, first) == weights_of(store, again)
@@ -78,7 +78,7 @@ def test_training_twice_gives_the_same_bytes(store: ObjectStore, tiny_base: str,
 
 
 @pytest.mark.torch
-def test_an_adapter_holds_safetensors_and_no_path(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_adapter_holds_no_path(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     trial = train_trial(store, plan_trial(tiny_base, make_plan()), 0)
     adapter, folder = fetch_model(store, Adapter, trial.result.adapter)
     assert [file.path for file in adapter.content.files] == ["adapter_config.json", "adapter_model.safetensors"]
@@ -86,14 +86,14 @@ def test_an_adapter_holds_safetensors_and_no_path(store: ObjectStore, tiny_base:
 
 
 @pytest.mark.torch
-def test_the_account_counts_tokens_and_labels(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_result_counts_tokens_and_labels(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     result = train_trial(store, plan_trial(tiny_base, make_plan()), 0).result
     assert (result.steps, result.examples, result.left_out) == (3, 8, 0)
     assert 8 < result.label_tokens < result.tokens
 
 
 @pytest.mark.torch
-def test_an_example_is_kept_as_the_model_saw_it(
+def test_sample_shows_what_model_read(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "nightloom"):
@@ -115,7 +115,7 @@ def test_progress_is_logged(
 
 
 @pytest.mark.torch
-def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_tuned_model_changes_its_answers(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     trial = train_trial(store, plan_trial(tiny_base, make_plan("full", max_steps=20)), 0)
     tuned = ModelRef(base=tiny_base, adapter=trial.result.adapter)
     assert ask_model(store, tuned, "the invoice is wrong") != ask_model(
@@ -129,7 +129,7 @@ def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_
     [
         pytest.param(make_plan(learning_rat=1), "did you mean 'learning_rate'", id="misspelled setting"),
         pytest.param(make_plan(lora={"rank": 4}), "train.lora.rank is not a setting", id="unknown LoRA setting"),
-        pytest.param(make_plan(push_to_hub=True), "set by Nightloom itself", id="setting that is ours"),
+        pytest.param(make_plan(push_to_hub=True), "set by Nightloom itself", id="reserved setting"),
         pytest.param(make_plan(completion_only_loss=False), "set by Nightloom itself", id="what is learned"),
         pytest.param(make_plan(num_train_epochs="x"), "cannot be used", id="bad value"),
         pytest.param(
@@ -137,11 +137,11 @@ def test_a_tuned_model_answers_otherwise_than_its_base(store: ObjectStore, tiny_
         ),
         pytest.param(make_plan(max_length=0), "max_length is 0; write a whole number above 0", id="bad length"),
         pytest.param(make_plan(optim="adamw_bnb_8bit"), "cannot be used.*bitsandbytes", id="optimizer not here"),
-        pytest.param(make_plan(fsdp="full_shard"), "fsdp spreads a model over devices", id="spread model"),
+        pytest.param(make_plan(fsdp="full_shard"), "fsdp spreads a model over several devices", id="spread model"),
         pytest.param(make_plan(lora={"target_modules": ["nowhere"]}), "cannot be used", id="no module matches"),
     ],
 )
-def test_a_wrong_setting_is_named(
+def test_wrong_setting_is_named(
     store: ObjectStore, tiny_base: str, plan_trial: Plan, plan: TrialPlan, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
@@ -149,7 +149,7 @@ def test_a_wrong_setting_is_named(
 
 
 @pytest.mark.torch
-def test_one_long_example_in_many_is_left_out(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_single_long_example_is_left_out(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     rows = [("the invoice is wrong", "billing")] * 100 + [("word " * 80, "login")]
     result = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=1), rows), 0).result
     assert (result.examples, result.left_out) == (100, 1)
@@ -171,9 +171,7 @@ BOTH_KINDS = pytest.mark.parametrize(
 
 
 @pytest.mark.torch
-def test_a_trial_is_found_again_though_peft_writes_into_its_settings(
-    store: ObjectStore, tiny_base: str, plan_trial: Plan
-) -> None:
+def test_peft_does_not_change_trial_key(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     blueprint = plan_trial(tiny_base, make_plan(lora=WITH_EMBEDDINGS, max_steps=1))
     trained = train_trial(store, blueprint, 0)
     assert store.find(Trial, identify_trial(store.load(Blueprint, blueprint).content, 0)) == trained
@@ -181,16 +179,14 @@ def test_a_trial_is_found_again_though_peft_writes_into_its_settings(
 
 @pytest.mark.torch
 @BOTH_KINDS
-def test_a_merged_adapter_gives_the_same_logits(
-    store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: object
-) -> None:
+def test_merged_adapter_gives_same_logits(store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: object) -> None:
     from peft import PeftModel
 
     trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora, max_steps=10)), 0)
     base = fetch_model(store, BaseModelManifest, tiny_base)[1]
     adapter = fetch_model(store, Adapter, trial.result.adapter)[1]
     tokens = torch.arange(20)[None]
-    with quiet_about_old_names(), torch.no_grad():
+    with ignore_v6_deprecations(), torch.no_grad():
         apart = PeftModel.from_pretrained(load_model(base), adapter).eval()(tokens).logits
         merged = open_transformers(base, adapter, "lora").model(tokens).logits
     torch.testing.assert_close(merged, apart, atol=1e-5, rtol=1e-5)
@@ -199,16 +195,14 @@ def test_a_merged_adapter_gives_the_same_logits(
 
 @pytest.mark.torch
 @BOTH_KINDS
-def test_an_adapter_that_changes_nothing_is_refused(
-    store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: object
-) -> None:
+def test_adapter_without_effect_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: object) -> None:
     trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora, learning_rate=0.0)), 0)
     with pytest.raises(InputError, match="changes nothing"):
         open_engine(store, ModelRef(base=tiny_base, adapter=trial.result.adapter))
 
 
 @pytest.mark.torch
-def test_an_adapter_of_another_base_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_adapter_of_another_base_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     dummy = freeze_base(store, "dummy")
     trial = train_trial(store, plan_trial(dummy, make_plan(trainer="dummy")), 0)
     with pytest.raises(InputError, match="was trained on base model"):
@@ -222,7 +216,7 @@ CONVERSATION = [
 ]
 
 
-def test_an_example_shows_what_was_said_before(store: ObjectStore, plan_trial: Plan) -> None:
+def test_example_includes_history(store: ObjectStore, plan_trial: Plan) -> None:
     blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"), history=CONVERSATION)
     conversation = read_conversations(store, store.load(Blueprint, blueprint).content)[0]
     assert [message["role"] for message in conversation] == ["system", "user", "assistant", "user", "assistant"]
@@ -230,7 +224,7 @@ def test_an_example_shows_what_was_said_before(store: ObjectStore, plan_trial: P
 
 
 @pytest.mark.torch
-def test_the_last_answer_alone_is_learned(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
+def test_only_last_answer_is_learned(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     alone = train_trial(store, plan_trial(tiny_base, make_plan("full")), 0).result
     after = train_trial(store, plan_trial(tiny_base, make_plan("full"), history=CONVERSATION), 0).result
     assert after.tokens > alone.tokens
