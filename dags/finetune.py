@@ -21,13 +21,13 @@ gives the reason. The same holds if training would exceed its budget.
 
 from airflow.sdk import DAG
 from nightloom.orchestration.announce import announce, announce_champion
-from nightloom.orchestration.dags import asset_of, count_rungs, dag_id_of, recipes_of, stage_arguments, upon
+from nightloom.orchestration.dags import after, asset_of, count_rungs, dag_id_of, recipes_of, stage_arguments
 from nightloom.orchestration.steps import GPU, TRAINING_RETRIES, mapped_step, step
 
 for recipe in recipes_of("finetune"):
     with DAG(
         dag_id_of(recipe.name, "finetune"),
-        schedule=upon(asset_of(recipe, "snapshot")),
+        schedule=after(asset_of(recipe, "snapshot")),
         doc_md=__doc__,
         **stage_arguments(recipe, "finetune"),
     ):

@@ -14,13 +14,13 @@ to predict the rest. Until a first champion is promoted nothing is predicted, an
 
 from airflow.sdk import DAG
 from nightloom.orchestration.announce import announce
-from nightloom.orchestration.dags import asset_of, dag_id_of, recipes_of, stage_arguments, upon
+from nightloom.orchestration.dags import after, asset_of, dag_id_of, recipes_of, stage_arguments
 from nightloom.orchestration.steps import GPU, mapped_step, step
 
 for recipe in recipes_of("predict"):
     with DAG(
         dag_id_of(recipe.name, "predict"),
-        schedule=upon(asset_of(recipe, "verdict")),
+        schedule=after(asset_of(recipe, "verdict")),
         doc_md=__doc__,
         **stage_arguments(recipe, "predict"),
     ):

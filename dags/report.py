@@ -17,13 +17,13 @@ was not sent.
 from airflow.sdk import DAG
 from nightloom.orchestration.alerts import send_alerts
 from nightloom.orchestration.announce import announce
-from nightloom.orchestration.dags import asset_of, dag_id_of, recipes_of, stage_arguments, upon
+from nightloom.orchestration.dags import after, asset_of, dag_id_of, recipes_of, stage_arguments
 from nightloom.orchestration.steps import step
 
 for recipe in recipes_of("report"):
     with DAG(
         dag_id_of(recipe.name, "report"),
-        schedule=upon(asset_of(recipe, "predictions")),
+        schedule=after(asset_of(recipe, "predictions")),
         doc_md=__doc__,
         **stage_arguments(recipe, "report"),
     ):

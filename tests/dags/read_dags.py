@@ -55,9 +55,9 @@ def main() -> None:
     assert airflow.sdk.DAG  # imported before, so that it is not counted as time of a file
     seconds = {}
     for path in sorted(folder.glob("*.py")):
-        begun = time.process_time()
+        started = time.process_time()
         DagBag(path)
-        seconds[path.name] = time.process_time() - begun
+        seconds[path.name] = time.process_time() - started
     bag = DagBag(folder)
     apps, _ = get_fastapi_plugins()
     facts = {

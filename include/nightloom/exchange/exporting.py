@@ -154,6 +154,7 @@ def _move(scratch: Path, folder: Path) -> tuple[str, ...]:
     for stale in {path for pattern in _READ_FIRST for path in folder.glob(pattern) if path.name not in names}:
         stale.unlink()
     for name in sorted(names, key=lambda name: name == LINEAGE_FILE):
+        # Files of a temporary folder may be readable by their owner only.
         (scratch / name).chmod(0o644)
         shutil.move(scratch / name, folder / name)
     return tuple(names)

@@ -41,6 +41,7 @@ _REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
 _PATTERNS = ("target_modules", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "alpha_pattern")
 """Settings that peft uses as regular expressions or builds them from."""
 
+# Python's `re` backtracks, so many or nested repeats can take exponential time.
 _MOST_REPEATS = 6
 
 

@@ -82,6 +82,7 @@ def _refuse_other_model(base: Path, tuned: Path) -> None:
             raise InputError(msg)
     expected = {name: path for path in base.glob("*.safetensors") for name in read_shapes(path)}
     found = {name: path for path in tuned.glob("*.safetensors") for name in read_shapes(path)}
+    # An output layer that is tied to the embeddings is often not saved.
     missing = sorted(expected.keys() - found.keys() - {"lm_head.weight"})
     if missing:
         msg = f"{len(missing)} weights of the base model are missing, such as {missing[0]}; use a complete copy"

@@ -39,7 +39,7 @@ class AnnounceOperator(NightOperator):
                 parse_night(night),
                 self.stage,
                 failed=_failed_tasks(context),
-                begun_at=context["dag_run"].start_date,
+                started_at=context["dag_run"].start_date,
             )
         except RegistryError as error:
             # The next stage needs the event even then.
@@ -84,7 +84,7 @@ def announce_champion(asset: Asset) -> AnnounceChampionOperator:
 
 
 def finalise_outcome(
-    database: Database, recipe: str, night: date, stage: Stage, *, failed: list[str], begun_at: datetime | None
+    database: Database, recipe: str, night: date, stage: Stage, *, failed: list[str], started_at: datetime | None
 ) -> StageOutcome:
     """Return the outcome of a stage, after recording a failure if the stage reported no result.
 
@@ -94,10 +94,10 @@ def finalise_outcome(
         night: The night.
         stage: The stage. All of its work has ended.
         failed: Failed tasks of this run.
-        begun_at: When this run started. An older outcome is from another run.
+        started_at: When this run started. An older outcome is from another run.
     """
     outcome = read_outcome(database, recipe, night, stage)
-    is_stale = outcome is not None and begun_at is not None and outcome.started_at < begun_at
+    is_stale = outcome is not None and started_at is not None and outcome.started_at < started_at
     if outcome is not None and outcome.status != "running" and not (failed and is_stale):
         return outcome
     cause = f"task {' and '.join(failed)} failed or was killed" if failed else "the run was stopped from outside"

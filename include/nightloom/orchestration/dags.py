@@ -100,7 +100,7 @@ def nightly(recipe: Recipe) -> CronPartitionTimetable:
     )
 
 
-def upon(asset: Asset) -> PartitionedAssetTimetable:
+def after(asset: Asset) -> PartitionedAssetTimetable:
     """Return the timetable that starts a run for each night with an event of this asset."""
     return PartitionedAssetTimetable(assets=asset)
 

@@ -98,7 +98,7 @@ def _was_due(database: Database, recipe: str, due: DueNight) -> bool:
 
     A recipe that never ran is not late, nor is a night that was started by hand after its deadline.
     """
-    begun = read_outcome(database, recipe, due.night, "prepare")
-    if begun is not None:
-        return begun.started_at < due.deadline
+    outcome = read_outcome(database, recipe, due.night, "prepare")
+    if outcome is not None:
+        return outcome.started_at < due.deadline
     return due.start is not None and bool(read_outcomes(database, recipe, until=due.night - _DAY, limit=1))

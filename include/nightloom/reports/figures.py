@@ -78,6 +78,7 @@ def draw(name: str, height: float, margins: Margins) -> Iterator[Drawing]:
         height: Height of the whole figure.
         margins: Space around the axes.
     """
+    # Not pyplot, which keeps global state between figures.
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

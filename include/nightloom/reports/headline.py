@@ -57,7 +57,7 @@ def summarise_night(night: NightManifests) -> Summary:
             "not_run", f"Not run: nothing of this night has started{_say_champion(champion)}.", None, (check,)
         )
     batch = _advise_on_batch(recipe, outcomes, again)
-    stopped = _first_undone(outcomes)
+    stopped = _first_unfinished(outcomes)
     if stopped:
         stage = outcomes[stopped]
         outcome, headline = _summarise_stop(stopped, stage)
@@ -70,7 +70,8 @@ def summarise_night(night: NightManifests) -> Summary:
     return Summary(outcome, headline, details, (*_advise_on_verdict(night), *batch))
 
 
-def _first_undone(outcomes: Outcomes) -> Stage | None:
+def _first_unfinished(outcomes: Outcomes) -> Stage | None:
+    # A batch that failed does not change the headline. It is listed in the next steps.
     stages: tuple[Stage, ...] = ("prepare", "finetune")
     return next((s for s in stages if (o := outcomes[s]) is None or o.status != "done"), None)
 

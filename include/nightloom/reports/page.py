@@ -38,7 +38,9 @@ logger = logging.getLogger(__name__)
 
 _ABOVE = (comparison, trials, rows, training, predictions, nights, contamination, planted_rows, expectations)
 _BELOW = (stages, provenance)
+# Sections that share a row: those of each column, from top to bottom.
 _COLUMNS = (("training", "predictions"), ("rows",))
+# HTML forbids most control characters, and names from data may have them.
 _CONTROL = {code: "\ufffd" for code in range(32) if chr(code) not in "\t\n"}
 
 
@@ -54,7 +56,7 @@ class _Shown:
 
 def list_sections() -> list[Section[Any]]:
     """Return the sections in their order. Those of other packages come before the stages and the provenance."""
-    added = [section for name in list_extensions(REPORT_SECTIONS) if (section := _load_added(name))]
+    added = [section for name in list_extensions(REPORT_SECTIONS) if (section := _load_section(name))]
     return [*(module.SECTION for module in _ABOVE), *added, *(module.SECTION for module in _BELOW)]
 
 
@@ -65,7 +67,7 @@ def render_page(report: ReportData) -> str:
     return _environment().get_template("page.html.j2").render(report=report, numbers=numbers, rows=_lay_out(shown))
 
 
-def _load_added(name: str) -> Section[Any] | None:
+def _load_section(name: str) -> Section[Any] | None:
     try:
         section: Section[Any] = load_extension(REPORT_SECTIONS, name)
     except InputError as error:

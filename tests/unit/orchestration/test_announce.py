@@ -14,13 +14,13 @@ LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
 def test_reported_outcome_is_kept(registry: Database) -> None:
     begin_stage(registry, "triage", NIGHT, "prepare")
     end_stage(registry, "triage", NIGHT, "prepare", "done", "30 rows", "ab" * 32)
-    outcome = finalise_outcome(registry, "triage", NIGHT, "prepare", failed=[], begun_at=LONG_AGO)
+    outcome = finalise_outcome(registry, "triage", NIGHT, "prepare", failed=[], started_at=LONG_AGO)
     assert (outcome.status, outcome.sentence, outcome.manifest) == ("done", "30 rows", "ab" * 32)
 
 
 def test_killed_stage_has_failed(registry: Database) -> None:
     begin_stage(registry, "triage", NIGHT, "finetune")
-    finalise_outcome(registry, "triage", NIGHT, "finetune", failed=["train_trial"], begun_at=LONG_AGO)
+    finalise_outcome(registry, "triage", NIGHT, "finetune", failed=["train_trial"], started_at=LONG_AGO)
     outcome = read_outcome(registry, "triage", NIGHT, "finetune")
     assert outcome is not None
     assert (outcome.status, outcome.sentence) == (
@@ -30,7 +30,7 @@ def test_killed_stage_has_failed(registry: Database) -> None:
 
 
 def test_missing_stage_has_failed(registry: Database) -> None:
-    outcome = finalise_outcome(registry, "triage", NIGHT, "predict", failed=[], begun_at=LONG_AGO)
+    outcome = finalise_outcome(registry, "triage", NIGHT, "predict", failed=[], started_at=LONG_AGO)
     assert (outcome.status, outcome.sentence) == (
         "failed",
         "predict did not report a result: the run was stopped from outside; see the task's log",
@@ -40,11 +40,11 @@ def test_missing_stage_has_failed(registry: Database) -> None:
 def test_older_outcome_does_not_hide_failure(registry: Database) -> None:
     end_stage(registry, "triage", NIGHT, "finetune", "done", "promoted", "cd" * 32)
     later = utc_now() + timedelta(minutes=1)
-    outcome = finalise_outcome(registry, "triage", NIGHT, "finetune", failed=["compile_blueprint"], begun_at=later)
+    outcome = finalise_outcome(registry, "triage", NIGHT, "finetune", failed=["compile_blueprint"], started_at=later)
     assert outcome.status == "failed"
 
 
 def test_reported_failure_keeps_its_message(registry: Database) -> None:
     end_stage(registry, "triage", NIGHT, "prepare", "failed", "the source is down", None)
-    outcome = finalise_outcome(registry, "triage", NIGHT, "prepare", failed=["extract_records"], begun_at=LONG_AGO)
+    outcome = finalise_outcome(registry, "triage", NIGHT, "prepare", failed=["extract_records"], started_at=LONG_AGO)
     assert outcome.sentence == "the source is down"

@@ -1,4 +1,4 @@
-"""Nights of which a test chooses the last stage."""
+"""Nights up to the stage that a test chooses."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta

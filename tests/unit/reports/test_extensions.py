@@ -45,7 +45,7 @@ def test_page_shows_section_of_other_package(store, nights, night, write, instal
 
 
 @pytest.mark.parametrize(
-    ("module", "template", "says"),
+    ("module", "template", "text"),
     [
         ("raise OSError", TEMPLATE, "Predictions"),
         (MODULE.replace("answers * 0.002", "1 / 0"), TEMPLATE, "ZeroDivisionError in its reader"),
@@ -54,10 +54,10 @@ def test_page_shows_section_of_other_package(store, nights, night, write, instal
     ids=["module", "reader", "template"],
 )
 def test_broken_section_keeps_other_sections(
-    store, nights, night, write, install, module: str, template: str, says: str
+    store, nights, night, write, install, module: str, template: str, text: str
 ) -> None:
     install(module, template)
     nights.predict(night)
     page = store.get_blob(write().provenance.html).decode()
-    assert says in page
+    assert text in page
     assert "The night&#39;s stages" in page

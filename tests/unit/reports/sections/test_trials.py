@@ -60,7 +60,7 @@ def test_summary_describes_ranking() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "says"),
+    ("found", "text"),
     [
         (best(), "seeds alone explain its lead over configuration 1. To find out, list two or more `seeds`"),
         (
@@ -75,5 +75,5 @@ def test_summary_describes_ranking() -> None:
     ],
     ids=["one seed", "only configuration", "at a rung", "not distinct"],
 )
-def test_best_configuration_is_described(found: BestConfiguration, says: str) -> None:
-    assert says in next(describe_best(found))
+def test_best_configuration_is_described(found: BestConfiguration, text: str) -> None:
+    assert text in next(describe_best(found))
