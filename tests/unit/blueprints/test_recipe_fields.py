@@ -154,7 +154,11 @@ def test_full_recipe_has_every_field(fields: list[Field]) -> None:
 def test_every_field_has_a_consumer(fields: list[Field]) -> None:
     # A part of the recipe is read if its fields are.
     values = {name for name, _, value in fields if not isinstance(value, Plain)}
-    assert values == {*CHANGES, *READERS}
+    consumed = {*CHANGES, *READERS}
+    assert values - consumed == set(), (
+        "write in CHANGES or READERS what they act on; if nothing reads them, remove them"
+    )
+    assert consumed - values == set(), "they are no fields of the recipe; remove them here"
     assert not set(CHANGES) & set(READERS)
 
 
