@@ -101,7 +101,7 @@ def finalise_outcome(
     if outcome is not None and outcome.status != "running" and not (failed and is_stale):
         return outcome
     cause = f"task {' and '.join(failed)} failed or was killed" if failed else "the run was stopped from outside"
-    failure = _failure(recipe, night, stage, f"{stage} did not report a result: {cause}; see the task's log")
+    failure = _failure(recipe, night, stage, f"{cause}, and {stage} reported no result; see the task's log")
     finish_stage(open_store(), database, recipe, night, stage, "failed", failure.sentence)
     return failure
 

@@ -25,7 +25,7 @@ def test_killed_stage_has_failed(registry: Database) -> None:
     assert outcome is not None
     assert (outcome.status, outcome.sentence) == (
         "failed",
-        "finetune did not report a result: task train_trial failed or was killed; see the task's log",
+        "task train_trial failed or was killed, and finetune reported no result; see the task's log",
     )
 
 
@@ -33,7 +33,7 @@ def test_missing_stage_has_failed(registry: Database) -> None:
     outcome = finalise_outcome(registry, "triage", NIGHT, "predict", failed=[], started_at=LONG_AGO)
     assert (outcome.status, outcome.sentence) == (
         "failed",
-        "predict did not report a result: the run was stopped from outside; see the task's log",
+        "the run was stopped from outside, and predict reported no result; see the task's log",
     )
 
 
