@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SERVICES := $(BIN)/python -m nightloom.embedded
 
-# Hundreds of processes import our code in a night: each would compile it anew.
+# Hundreds of processes import our code in a night: each would compile it again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -30,16 +30,16 @@ nightly: $(INSTALLED) ## Run one whole night through Airflow: RECIPE=name DATA=f
 test: $(INSTALLED) ## Run the test suite
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
-proofs: $(INSTALLED) ## Run the long proofs, a sample of which is in `make test`: ONLY=name
+proofs: $(INSTALLED) ## Run the long proofs (`make test` runs a sample): ONLY=name
 	@NIGHTLOOM_PROOF_DRAWS=4000 $(BIN)/python -m pytest -q -rP -m "proof or not proof" --timeout 3600 tests/proofs $(if $(ONLY),-k "$(ONLY)")
 
-faults: $(INSTALLED) ## Run the whole fault matrix, a sample of which is in `make test`: ONLY=name
+faults: $(INSTALLED) ## Run the whole fault matrix (`make test` runs a sample): ONLY=name
 	@$(BIN)/python -m pytest -q -m "fault or not fault" --timeout 3600 tests/faults $(if $(ONLY),-k "$(ONLY)")
 
-gpu: $(INSTALLED) ## Measure training on a GPU, a sample of which is in `make test`
+gpu: $(INSTALLED) ## Measure training on a GPU (`make test` runs a sample)
 	@$(BIN)/python -m pytest -q -rs -m "gpu or not gpu" --timeout 1800 tests/gpu
 
-bench: $(INSTALLED) ## Measure speed beside a peer's, in one run: ONLY=beginning of a name
+bench: $(INSTALLED) ## Measure speed and a peer's in the same run: ONLY=beginning of a name
 	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/run.py $(ONLY)
 
 structure: ## Count sizes of modules, functions and tests
@@ -54,7 +54,7 @@ up: $(INSTALLED) ## Start Airflow and the object store in the background
 down: ## Stop them; nothing is left running
 	@if [ -x $(BIN)/nightloom ]; then $(SERVICES) down; fi
 
-status: $(INSTALLED) ## Tell which services run
+status: $(INSTALLED) ## Show which services run
 	@$(SERVICES) status
 
 lint: $(INSTALLED) ## Check format, style and types
@@ -67,7 +67,7 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix
 
 # Run it with Debian 12's Python 3.11.2: some packages ask for a later 3.11, and a newcomer's machine cannot have them.
-lock: $(INSTALLED) ## Resolve requirements.txt and requirements-dev.txt anew into the lock files
+lock: $(INSTALLED) ## Resolve requirements.txt and requirements-dev.txt again into the lock files
 	$(BIN)/python -m pip install --quiet $(PIP_TOOLS)
 	$(COMPILE) --output-file requirements.lock requirements.txt
 	# What only the CUDA variant of torch asks for comes with torch, as torch itself does.

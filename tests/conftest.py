@@ -159,7 +159,7 @@ PointSettings = Callable[..., AbstractContextManager[None]]
 
 @pytest.fixture(scope="session")
 def point_settings(seaweed: Instance) -> PointSettings:
-    """Gives a block in which the settings point to a folder and to the real store; more of them by keyword."""
+    """Return a context manager: within it the settings name a folder and the real store, and what keywords name."""
     return point_settings_to(seaweed)
 
 

@@ -38,7 +38,7 @@ class Server:
         self._run("pg_ctl", "start", "-w", "-o", options, "-l", str(self.folder / "log"))
 
     def stop(self) -> None:
-        """Stop at once, as a crash does: whoever is connected loses the connection."""
+        """Stop at once, as a crash does: clients lose their connections."""
         self._run("pg_ctl", "stop", "-m", "immediate")
 
     def _run(self, program: str, *arguments: str) -> None:

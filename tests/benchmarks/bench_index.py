@@ -140,8 +140,8 @@ class World:
             (parent, child_kind, child, part, path, parent_kind)
             for parent_kind, parent, child_kind, child, part, path in _list_edges(ids, shared, before, champion)
         }
-        came_to = {"prepare": "preparation", "finetune": "verdict", "predict": "predictions", "report": "report"}
-        for stage, kind in came_to.items():
+        left = {"prepare": "preparation", "finetune": "verdict", "predict": "predictions", "report": "report"}
+        for stage, kind in left.items():
             status = "failed" if self._random.random() < 1 / 30 else "done"
             manifest = ids[kind][0] if status == "done" else None
             self.tables["outcomes"].append((recipe, night, stage, status, "a sentence", manifest, at, at))

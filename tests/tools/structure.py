@@ -82,7 +82,7 @@ class _Module:
 
 
 def measure(root: Path) -> Structure:
-    """Return what the source and the tests of a checkout come to."""
+    """Return the sizes of the source and the tests of a checkout."""
     source = list(_read_modules(root / "include", "*.py"))
     modules = [module for module in source if module.path.name != "__init__.py"]
     functions = [(f"{module.path}:{f.name}", f) for module in source for f in module.functions]
@@ -147,7 +147,7 @@ def _count_parameters(function: _Function) -> int:
 def _measure_packages(source: Sequence[_Module]) -> list[Named]:
     lines: Counter[str] = Counter()
     for module in source:
-        # A file beside the packages belongs to none.
+        # A file outside the packages belongs to none.
         if module.path.parts[2:]:
             lines[module.path.parts[1]] += len(module.lines)
     whole = sum(len(module.lines) for module in source)

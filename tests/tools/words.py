@@ -2,7 +2,7 @@
 
 Usage: python tests/tools/words.py [--check | --json] [PATH]
 
-PATH is a checkout, by default this one. The words stand in `words.toml` beside this file. They are looked for in
+PATH is a checkout, by default this one. The words are in `words.toml` next to this file. They are looked for in
 
 - names that are defined in Python files, and their comments and docstrings
 - all texts of the package: log lines, errors, help

@@ -1,4 +1,4 @@
-"""The compose file reads alike for every version of Compose: the newer ones refuse a key that stands twice."""
+"""The compose file reads alike for every version of Compose: the newer ones refuse a repeated key."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 
 
-def test_no_key_stands_twice() -> None:
+def test_no_key_is_repeated() -> None:
     document = YAML(typ="safe").load(ROOT / "docker-compose.yaml")
     for name in ("api-server", "scheduler", "dag-processor"):
         service = document["services"][name]

@@ -85,7 +85,7 @@ def _sort(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _number_copies(records: pl.DataFrame) -> pl.DataFrame:
-    """Number rows without a key that have the same content, so that they do not become versions of one row."""
+    """Add numbers to rows without a key that have the same content, so that they do not become versions of one row."""
     number = pl.int_range(pl.len()).over("row_id") + 1
     numbered = pl.format("{}-{}", "row_id", number)
     return records.with_columns(
