@@ -8,7 +8,7 @@ import typer
 
 from nightloom.cli.blueprints import BlueprintArgument, app, change_documents, is_recipe
 from nightloom.cli.lookup import find_id
-from nightloom.cli.output import AsJson, facts, show
+from nightloom.cli.output import AsJson, format_fields, show
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 
@@ -41,7 +41,7 @@ def run(blueprint: BlueprintArgument, *, trial: TrialNumber = None, as_json: AsJ
         pairs += [("candidate", ran.candidate or ""), ("verdict", f"{short(str(ran.verdict))} {decided.finding}")]
         pairs += [("", decided.reason), ("", "no ref was moved")]
     finding = decided.finding if decided else None
-    show({"id": blueprint_id, **asdict(ran), "finding": finding}, facts(pairs), as_json=as_json)
+    show({"id": blueprint_id, **asdict(ran), "finding": finding}, format_fields(pairs), as_json=as_json)
 
 
 @app.command()
@@ -152,7 +152,7 @@ def _describe_replay(blueprint_id: "BlueprintId", trial_no: int, found: dict[str
         else f"{found['device']}, not {found['device_before']}"
     )
     pairs.append(("trained in", f"{show_duration(found['seconds'])} on {where}"))
-    return facts(pairs)
+    return format_fields(pairs)
 
 
 def _describe_difference(found: "Difference") -> str:

@@ -12,7 +12,7 @@ from nightloom.cli.output import (
     AsJson,
     Limit,
     RecipeName,
-    facts,
+    format_fields,
     manifest_document,
     show,
     table,
@@ -69,7 +69,7 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
     ]
     effects = {use.name: use.minimum_detectable_effect for use in spec.eval_sets}
     document = {"id": blueprint.id, "recipe": recipe, "night": date, "trials": len(spec.trials)}
-    show({**document, "minimum_detectable_effects": effects}, facts(pairs), as_json=as_json)
+    show({**document, "minimum_detectable_effects": effects}, format_fields(pairs), as_json=as_json)
 
 
 @app.command()
@@ -132,7 +132,7 @@ def show_blueprint(blueprint: BlueprintArgument, *, as_json: AsJson = False) -> 
     manifest = store.load(Blueprint, find_id(database, Blueprint, blueprint))
     verdict = _find_verdict(store, database, manifest.id)
     planned = plan_blueprint(store, database, manifest.id)
-    text = f"{facts(_list_pinned(manifest, verdict, planned))}\n\n{_describe_trials(store, manifest.content)}"
+    text = f"{format_fields(_list_pinned(manifest, verdict, planned))}\n\n{_describe_trials(store, manifest.content)}"
     document = {**manifest_document(manifest), "verdict": verdict.id if verdict else None}
     show({**document, "estimate": _estimate_document(planned.estimate)}, text, as_json=as_json)
 
@@ -183,7 +183,7 @@ def _describe_trials(store: "ObjectStore", spec: "BlueprintSpec") -> str:
             done = ("diverged", None, None, None)
         rows.append([number, *(show_value(plan.get(name)) for name in differing), *done])
     headings = ["trial", *differing, "trained", "adapter", "loss", "took"]
-    shared = facts((name, show_value(value)) for name, value in common.items())
+    shared = format_fields((name, show_value(value)) for name, value in common.items())
     return f"{table(headings, rows, empty='')}\n\nall trials:\n{shared}"
 
 
@@ -226,7 +226,7 @@ def _describe_power(use: "EvalSetUse") -> str:
 
 
 def _describe_plan(made: "Plan") -> str:
-    parts = [facts(_head(made))]
+    parts = [format_fields(_head(made))]
     if made.previous:
         changes = [f"  {change.message}" for change in made.changes] or ["  nothing"]
         since = f"blueprint {short(made.previous.id)} (night {made.previous.provenance.night})"

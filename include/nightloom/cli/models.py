@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightloom.cli.lookup import find_id, find_owner
-from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
+from nightloom.cli.output import AsJson, Limit, format_fields, manifest_document, show, table
 from nightloom.core.digests import short
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def show_model(
     document = {
         **manifest_document(manifest),
         "recipe": owner,
-        "asked": lineage.task.model_dump(mode="json") if lineage.task else None,
+        "task": lineage.task.model_dump(mode="json") if lineage.task else None,
         "license": lineage.base.provenance.license if lineage.base else None,
         "lineage": [{"kind": one.kind, "id": one.id} for one in lineage.list_manifests()],
         "training": trial.result.model_dump(mode="json") if trial else None,
@@ -121,7 +121,7 @@ def show_model(
         ]
     pairs += [("score", _describe_score(lineage)), ("parity", _describe_parity(lineage))]
     pairs += [(f"verdict {v.content.night}", f"{v.content.finding}: {v.content.reason}") for v in lineage.verdicts]
-    show(document, facts(pairs), as_json=as_json)
+    show(document, format_fields(pairs), as_json=as_json)
 
 
 @app.command()
@@ -133,7 +133,7 @@ def log(recipe: OfRecipe = None, *, limit: Limit = 50, as_json: AsJson = False) 
     moves = read_log_tail(open_database(), recipe, limit=limit)[::-1]
     columns = ["number", "moved_at", "recipe", "name", "old", "new", "night", "who", "cites", "why"]
     documents = [asdict(move) for move in moves]
-    rows = [[_shown(document[column]) for column in columns] for document in documents]
+    rows = [[_format_time(document[column]) for column in columns] for document in documents]
     show(documents, table(columns, rows, empty="no ref was ever moved"), as_json=as_json)
 
 
@@ -175,5 +175,5 @@ def _describe_parity(lineage: "Lineage") -> str | None:
     return last.mismatch or f"{len(last.result.checks)} of {len(last.result.checks)}"
 
 
-def _shown(value: Any) -> Any:
+def _format_time(value: Any) -> Any:
     return value.strftime("%Y-%m-%d %H:%M:%SZ") if hasattr(value, "hour") else value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightloom.cli.lookup import find_night, load_result
-from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, describe_fault, facts, show, table
+from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, describe_fault, format_fields, show, table
 from nightloom.core.errors import InputError, NightloomError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def fetch_docs(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson
         msg = f"night {date} of {recipe} has no Data Docs: nothing was validated; see `nightloom night show {recipe}`"
         raise InputError(msg)
     path = store.fetch_file(docs, report_path(recipe, date).with_suffix(".docs.html"))
-    show({"recipe": recipe, "night": date, "docs": path}, facts([("page", path)]), as_json=as_json)
+    show({"recipe": recipe, "night": date, "docs": path}, format_fields([("page", path)]), as_json=as_json)
 
 
 def _run_stage(recipe: str, night: str | None, stage: "Stage", *, as_json: bool) -> None:
@@ -124,7 +124,7 @@ def _show_night(recipe: str, night: "date", outcomes: "list[StageOutcome]", *, a
         pairs.append(("verdict", f"{verdict['finding']}: {verdict['reason']}"))
     if report_path:
         pairs.append(("page", report_path))
-    show(document, facts(pairs), as_json=as_json)
+    show(document, format_fields(pairs), as_json=as_json)
 
 
 def _read_verdict(recipe: str, night: "date", outcomes: "list[StageOutcome]") -> dict[str, Any] | None:

@@ -37,7 +37,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str)
     )
 
 
-def facts(pairs: Iterable[tuple[str, Any]]) -> str:
+def format_fields(pairs: Iterable[tuple[str, Any]]) -> str:
     """Return names and values as text, one pair per line."""
     lines = [(name, _cell(value)) for name, value in pairs]
     width = max(len(name) for name, _ in lines)

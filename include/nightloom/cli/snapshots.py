@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from nightloom.cli.lookup import find_id
-from nightloom.cli.output import AsJson, Limit, facts, manifest_document, show, table
+from nightloom.cli.output import AsJson, Limit, format_fields, manifest_document, show, table
 
 app = typer.Typer(
     name="snapshot", help="Frozen training data: list, verify, compare, export, collect garbage.", no_args_is_help=True
@@ -34,11 +34,9 @@ def list_snapshots(
     for one in islice(list_newest(open_database(), "snapshot", recipe), limit):
         splits = store.load(Snapshot, one.manifest).content.splits
         documents.append({"id": one.manifest, "recipe": one.recipe, "night": one.night, "splits": splits})
-    rows = [
-        [document["id"], document["recipe"], document["night"], *_shown_splits(document["splits"])]
-        for document in documents
-    ]
-    headings = ["snapshot", "recipe", "night", "train", "selection", "test"]
+    names = ("train", "selection", "test")
+    rows = [[d["id"], d["recipe"], d["night"], *(d["splits"].get(name, 0) for name in names)] for d in documents]
+    headings = ["snapshot", "recipe", "night", *names]
     show(documents, table(headings, rows, empty="there is no snapshot yet"), as_json=as_json)
 
 
@@ -69,7 +67,7 @@ def show_snapshot(
         return
     every = list_children(database, manifest.id, "tokens", "snapshot")
     encoded = {one: store.load(Tokens, one).result for one in every}
-    text = facts(
+    text = format_fields(
         [
             ("snapshot", manifest.id),
             ("recipe", ", ".join(list_owners(database, manifest.id))),
@@ -188,7 +186,3 @@ def collect_garbage(
     columns = ["action", "reason", "objects", "bytes"]
     document = {"dry_run": dry_run, "counts": [dict(zip(columns, line, strict=True)) for line in counts]}
     show(document, table(columns, counts, empty="the store is empty"), as_json=as_json)
-
-
-def _shown_splits(splits: dict[str, int]) -> list[int]:
-    return [splits.get(name, 0) for name in ("train", "selection", "test")]

@@ -156,7 +156,7 @@ def paths_are_absolute(recipe: dict[str, Any], _file: Path) -> Problems:
                 )
         if not location.startswith(("{", "/")):
             remedy = f"write `{{data}}/{location}`, or an absolute path"
-            yield Problem((*path, "path"), f"{location[:60]!r} depends on the working directory", remedy)
+            yield Problem((*path, "path"), f"{location[:60]!r} is a relative path", remedy)
 
 
 def eval_sets_differ_in_name(recipe: dict[str, Any], _file: Path) -> Problems:

@@ -61,7 +61,9 @@ def settings_train_something(recipe: dict[str, Any], _file: Path) -> Problems:
         wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, kind) or not value > 0]
         if wrong:
             remedy = f"write {least}" + (", and `whole: true`" if kind is int and path[-1] == "low" else "")
-            yield Problem(path, f"{str(wrong[0])[:40]} would train nothing", remedy)
+            value = str(wrong[0])[:40]
+            is_number = isinstance(wrong[0], kind) and not isinstance(wrong[0], bool)
+            yield Problem(path, f"{value} would train nothing" if is_number else f"{value} is not {least}", remedy)
 
 
 TRAINING_RULES: tuple[Rule, ...] = (

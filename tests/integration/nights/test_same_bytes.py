@@ -110,7 +110,7 @@ def test_lists_show_one_recipe(nights: Installation, ask: Ask, recipe: str) -> N
 def test_model_is_shown_for_one_recipe(nights: Installation, ask: Ask, recipe: str) -> None:
     champion = read_champion(recipe)
     _, shown = ask("model", "show", champion.adapter, "--recipe", recipe)
-    assert (shown["recipe"], shown["asked"]["field_order"]) == (recipe, [NAMES[recipe]])
+    assert (shown["recipe"], shown["task"]["field_order"]) == (recipe, [NAMES[recipe]])
     assert [one["id"] for one in shown["verdicts"]] == [champion.cites]
     assert shown["training"]["adapter"] == champion.adapter
 
