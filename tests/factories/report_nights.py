@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
-from nightloom.artifacts.blueprints import Blueprint, EvalSetUse, TrialPlan, number_draws
+from nightloom.artifacts.blueprints import Blueprint, EvalSetUse, TrialPlan, number_configurations
 from nightloom.artifacts.data import (
     Curated,
     EvalSetContent,
@@ -38,7 +38,7 @@ from nightloom.artifacts.results import (
     PredictionsContent,
     Verdict,
 )
-from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, Standing
+from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, TrialRank
 from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_cut
 from nightloom.core.store import ObjectStore
@@ -199,19 +199,23 @@ class Nights:
         return self.store.publish(blueprint)
 
     def rank(self, blueprint: Blueprint, *, to_the_end: bool = True) -> None:
-        """Rank the trials by losses that fall with the number of their draw; half of the draws goes on."""
-        draws = number_draws(blueprint.content.trials)
-        ranked = sorted(range(len(draws)), key=lambda number: (-draws[number], number))
-        kept = [number for number in ranked if draws[number] >= (max(draws) + 1) / 2]
+        """Rank the trials by losses that fall with the number of their configuration; half survive."""
+        configurations = number_configurations(blueprint.content.trials)
+        ranked = sorted(range(len(configurations)), key=lambda number: (-configurations[number], number))
+        kept = [number for number in ranked if configurations[number] >= (max(configurations) + 1) / 2]
         rungs = [(ranked, kept), (kept, kept[:1])] if blueprint.content.pruning else [(ranked, ranked[:1])]
         for rung, (standing, left) in enumerate(rungs if to_the_end else rungs[:1]):
-            standings = tuple(
-                Standing(trial=number, draw=draws[number], held_out=held_out(75 + 225 * rung, draws[number], number))
+            ranks = tuple(
+                TrialRank(
+                    trial=number,
+                    configuration=configurations[number],
+                    held_out=held_out(75 + 225 * rung, configurations[number], number),
+                )
                 for number in standing
             )
-            result = Ranking.Result(standings=standings, going_on=tuple(sorted(left)))
+            result = Ranking.Result(ranks=ranks, survivors=tuple(sorted(left)))
             self.store.publish(Ranking(key=Ranking.Key(blueprint=blueprint.id, rung=rung), result=result))
-        for number in range(len(draws)):
+        for number in range(len(configurations)):
             self._note_progress(blueprint, number, 74.2 if number in kept else 20.4)
 
     def finetune(
@@ -312,12 +316,12 @@ class Nights:
         return self.store.publish(Snapshot(content=content, provenance=provenance))
 
     def _train(self, blueprint: Blueprint, adapter: str) -> None:
-        draws = number_draws(blueprint.content.trials)
+        configurations = number_configurations(blueprint.content.trials)
         losses = ((step, 2.4 * math.exp(-step / 70) + 0.21 + 0.05 * math.sin(step)) for step in range(20, 301, 20))
         trial = make_trial(
             blueprint,
             adapter,
-            number=draws.index(max(draws)),
+            number=configurations.index(max(configurations)),
             steps=300,
             kept_step=225,
             examples=9594,
@@ -328,7 +332,9 @@ class Nights:
             seconds=74.2,
             tokens_per_second=8246.0,
             curve=tuple(LossPoint(step=step, loss=round(loss, 4), learning_rate=4e-3) for step, loss in losses),
-            held_out=tuple(held_out(step, draw, 0) for step, draw in ((75, 0), (150, 2), (300, 2), (225, 3))),
+            held_out=tuple(
+                held_out(step, configuration, 0) for step, configuration in ((75, 0), (150, 2), (300, 2), (225, 3))
+            ),
             device=GPU,
             adjustments=("the batch was halved to 8 and accumulation doubled: 16 did not fit the memory",),
         )
@@ -380,9 +386,9 @@ def digest(*parts: Any) -> str:
     return digest_json(list(parts))
 
 
-def held_out(step: int, draw: float, number: int) -> HeldOutLoss:
-    """Return a loss that falls with the number of a draw, and a little over steps; of two seeds the second is worse."""
-    loss = round(0.62 - 0.06 * draw - step / 3000 + 0.01 * (number % 2) * (1 + draw % 2 / 4), 4)
+def held_out(step: int, configuration: float, number: int) -> HeldOutLoss:
+    """Return a loss that falls with the configuration's number and over steps; the second seed is worse."""
+    loss = round(0.62 - 0.06 * configuration - step / 3000 + 0.01 * (number % 2) * (1 + configuration % 2 / 4), 4)
     return HeldOutLoss(step=step, loss=loss, low=round(loss - 0.04, 4), high=round(loss + 0.04, 4), n=533)
 
 

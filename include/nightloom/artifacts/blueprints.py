@@ -77,7 +77,7 @@ class Blueprint(Artifact[BlueprintId]):
     provenance: BlueprintProvenance
 
 
-def number_draws(plans: Sequence[TrialPlan]) -> list[int]:
+def number_configurations(plans: Sequence[TrialPlan]) -> list[int]:
     """Return the number of each trial's draw, in the order in which draws appear."""
     drawn = [plan.model_copy(update={"seed": 0}).model_dump_json() for plan in plans]
     numbers = {draw: number for number, draw in enumerate(dict.fromkeys(drawn))}

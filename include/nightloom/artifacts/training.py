@@ -156,11 +156,11 @@ class Divergence(CachedResult):
     result: Result
 
 
-class Standing(Plain):
+class TrialRank(Plain):
     """How a trial stood among the others."""
 
     trial: int
-    draw: int = Field(description="Trials of one draw differ in their seed alone.")
+    configuration: int = Field(description="Trials of one configuration differ in their seed alone.")
     held_out: HeldOutLoss | None = Field(description="None where there was nothing to choose by, or it diverged.")
     diverged: str | None = Field(default=None, description="Why its training diverged; none: it did not.")
 
@@ -168,7 +168,7 @@ class Standing(Plain):
 class Ranking(CachedResult):
     """The memo of how the trials of a blueprint were ranked at a rung, the best first, and which went on.
 
-    Of a draw that came so far, trials that had diverged before are ranked too, last.
+    Of a configuration that came so far, trials that had diverged before are ranked too, last.
     """
 
     class Key(Plain):
@@ -180,8 +180,8 @@ class Ranking(CachedResult):
     class Result(Plain):
         """Who goes on; after the end, the one winner."""
 
-        standings: tuple[Standing, ...]
-        going_on: tuple[int, ...]
+        ranks: tuple[TrialRank, ...]
+        survivors: tuple[int, ...]
 
     kind: ClassVar[str] = "ranking"
     key: Key

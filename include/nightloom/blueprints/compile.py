@@ -88,7 +88,7 @@ def find_winner(store: ObjectStore, blueprint_id: BlueprintId) -> int | None:
     """Return the number of the winning trial, or None if several trials are not ranked yet."""
     spec = store.load(Blueprint, blueprint_id).content
     if ranked := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=count_rungs(spec))):
-        return ranked.result.going_on[0]
+        return ranked.result.survivors[0]
     return 0 if len(spec.trials) == 1 else None
 
 

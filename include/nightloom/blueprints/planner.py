@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from itertools import islice
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse, number_draws
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, EvalSetUse, number_configurations
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.ids import AdapterId, BlueprintId
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef, TaskSpec
@@ -66,7 +66,7 @@ def plan_recipe(store: ObjectStore, database: Database, recipe: str, night: date
     settings = load_recipe(recipe)
     prepared = find_preparation(store, database, recipe, night)
     if isinstance(prepared, Stop):
-        raise InputError(prepared.sentence)
+        raise InputError(prepared.message)
     earlier = list_newest_blueprints(store, database, recipe)
     frozen = find_frozen(store, settings.train.base)
     if frozen is None:
@@ -206,7 +206,7 @@ class _Planner:
         for number, share in enumerate(self._shares):
             ranking = self._find_ranking(number)
             parts.append(_Part(parts[-1].end if parts else 0.0, share, trials, ranking))
-            trials = ranking.result.going_on if ranking else None
+            trials = ranking.result.survivors if ranking else None
         return parts
 
     def _find_ranking(self, rung: int) -> Ranking | None:
@@ -284,7 +284,7 @@ class _Planner:
     def _find_candidate(self) -> AdapterId | None:
         ranking = self._find_ranking(len(self._shares) - 1)
         trials = self.blueprint.content.trials
-        number = ranking.result.going_on[0] if ranking else 0
+        number = ranking.result.survivors[0] if ranking else 0
         found = self._finished.get(number) if ranking or len(trials) == 1 else None
         return found.result.adapter if found else None
 
@@ -315,7 +315,7 @@ class _Planner:
         last = next(part for part in reversed(self._parts) if part.trials is not None)
         if pruning and known and last.trials:
             ends = [part.end for part in self._parts if part.end >= last.end]
-            numbers = number_draws(self.blueprint.content.trials)
+            numbers = number_configurations(self.blueprint.content.trials)
             configurations = len({numbers[trial] for trial in last.trials})
             share = count_trainings(ends, configurations, pruning) / configurations
             known += [whole.scaled(share) for number in last.trials if (whole := self._estimate(number))]

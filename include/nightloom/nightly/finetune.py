@@ -111,9 +111,9 @@ def rank_trials(night: Night, blueprint_id: BlueprintId, rung: int) -> list[int]
     if rung >= count_rungs(spec):
         return list_contenders(night.store, blueprint_id, count_rungs(spec))
     ranking = rank_and_publish(night.store, blueprint_id, rung)
-    ranked = {standing.trial for standing in ranking.result.standings}
-    _finish_trials(night, spec, ranked - set(ranking.result.going_on))
-    return list(ranking.result.going_on)
+    ranked = {each.trial for each in ranking.result.ranks}
+    _finish_trials(night, spec, ranked - set(ranking.result.survivors))
+    return list(ranking.result.survivors)
 
 
 @night_step("finetune")
@@ -121,8 +121,8 @@ def pick_candidate(night: Night, blueprint_id: BlueprintId) -> AdapterId:
     """Return the adapter of the best trial on the selection split."""
     spec = night.store.load(Blueprint, blueprint_id).content
     ranking = rank_and_publish(night.store, blueprint_id, count_rungs(spec))
-    _finish_trials(night, spec, {standing.trial for standing in ranking.result.standings})
-    (winner,) = ranking.result.going_on
+    _finish_trials(night, spec, {each.trial for each in ranking.result.ranks})
+    (winner,) = ranking.result.survivors
     trial = night.store.find(Trial, identify_trial(spec, winner))
     if trial is None:
         msg = f"trial {winner} of blueprint {short(blueprint_id)} ranks first but is missing; clear its training task"

@@ -131,7 +131,7 @@ class NightManifests:
         if self.blueprint is None or not self.rankings:
             return None
         return self.lenient_store.find(
-            Trial, identify_trial(self.blueprint.content, self.rankings[-1].result.going_on[0])
+            Trial, identify_trial(self.blueprint.content, self.rankings[-1].result.survivors[0])
         )
 
     @cached_property

@@ -1,22 +1,23 @@
 """Ranking: which trials survive a rung of their training, and which one is the best at the end.
 
-Trials that differ only in their seed share one draw of hyperparameters. Draws are ranked by the mean loss of their
-trials on the selection split, and survive as a whole: several seeds show that the hyperparameters are better, and not
-one seed lucky. A draw with more diverged trials ranks behind a draw with fewer: its hyperparameters are not safe.
+Trials that differ only in their seed share one configuration of hyperparameters. Configurations are ranked by the mean
+loss of their trials on the selection split, and survive as a whole: several seeds show that the hyperparameters are
+better, and not one seed lucky. A configuration with more diverged trials ranks behind one with fewer: its
+hyperparameters are not safe.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan, number_draws
+from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan, number_configurations
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.ids import BlueprintId
-from nightloom.artifacts.training import Divergence, HeldOutLoss, Ranking, Rung, Standing, Trial, identify_trial
+from nightloom.artifacts.training import Divergence, HeldOutLoss, Ranking, Rung, Trial, TrialRank, identify_trial
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.store import ObjectStore
-from nightloom.statistics.configurations import order_draws
+from nightloom.statistics.configurations import order_configurations
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def list_contenders(store: ObjectStore, blueprint_id: BlueprintId, rung: int = 0
     blueprint = store.load(Blueprint, blueprint_id).content
     for earlier in reversed(range(rung)):
         if found := store.find(Ranking, Ranking.Key(blueprint=blueprint_id, rung=earlier)):
-            return list(found.result.going_on)
+            return list(found.result.survivors)
     if len(blueprint.trials) > 1 and not store.load(Snapshot, blueprint.snapshot).content.splits.get("selection"):
         msg = (
             f"blueprint {short(blueprint_id)} has {len(blueprint.trials)} trials, and snapshot "
@@ -60,8 +61,8 @@ def name_rung(spec: BlueprintSpec, rung: int) -> str:
 def rank_trials(store: ObjectStore, blueprint_id: BlueprintId, rung: int) -> Ranking:
     """Rank the trials that reached a rung, or the end, which counts as the rung after the last.
 
-    At a rung, the recipe's share of the draws survives, rounded up, without diverged trials. At the end, only the best
-    trial of the best draw survives.
+    At a rung, the recipe's share of the configurations survives, rounded up, without diverged trials. At the end, only
+    the best trial of the best configuration survives.
 
     Raises:
         InputError: There is no such rung, or several trials have no loss on the selection split.
@@ -80,26 +81,30 @@ def _make_ranking(store: ObjectStore, key: Ranking.Key) -> Ranking:
             f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is not one of them"
         )
         raise InputError(msg)
-    standings = _rank(store, blueprint, list_contenders(store, blueprint_id, rung), rung)
-    first = standings[0]
+    ranks = _rank(store, blueprint, list_contenders(store, blueprint_id, rung), rung)
+    first = ranks[0]
     if first.diverged:
         where = name_rung(blueprint, rung)
-        msg = f"all {len(standings)} trials diverged before {where}; trial {first.trial}: {first.diverged}"
+        msg = f"all {len(ranks)} trials diverged before {where}; trial {first.trial}: {first.diverged}"
         raise DivergenceError(msg)
-    draws = list(dict.fromkeys(standing.draw for standing in standings))
+    configurations = list(dict.fromkeys(each.configuration for each in ranks))
     is_end = rung == count_rungs(blueprint)
-    kept = draws[: blueprint.pruning.count_kept(len(draws))] if blueprint.pruning and not is_end else draws
-    safe = [each for each in standings if not each.diverged]
-    survivors = [first.trial] if is_end else sorted(each.trial for each in safe if each.draw in kept)
-    logger.info("%s: %d of %d trials survive", name_rung(blueprint, rung), len(survivors), len(standings))
-    return Ranking(key=key, result=Ranking.Result(standings=standings, going_on=tuple(survivors)))
+    kept = (
+        configurations[: blueprint.pruning.count_kept(len(configurations))]
+        if blueprint.pruning and not is_end
+        else configurations
+    )
+    safe = [each for each in ranks if not each.diverged]
+    survivors = [first.trial] if is_end else sorted(each.trial for each in safe if each.configuration in kept)
+    logger.info("%s: %d of %d trials survive", name_rung(blueprint, rung), len(survivors), len(ranks))
+    return Ranking(key=key, result=Ranking.Result(ranks=ranks, survivors=tuple(survivors)))
 
 
-def _rank(store: ObjectStore, spec: BlueprintSpec, contenders: Sequence[int], rung: int) -> tuple[Standing, ...]:
-    draws = number_draws(spec.trials)
-    contending = {draws[trial] for trial in contenders}
-    # Including trials that diverged before: a draw must not rank better because it lost a seed.
-    trials = [trial for trial, draw in enumerate(draws) if draw in contending]
+def _rank(store: ObjectStore, spec: BlueprintSpec, contenders: Sequence[int], rung: int) -> tuple[TrialRank, ...]:
+    configurations = number_configurations(spec.trials)
+    contending = {configurations[trial] for trial in contenders}
+    # Including trials that diverged before: a configuration must not rank better because it lost a seed.
+    trials = [trial for trial, configuration in enumerate(configurations) if configuration in contending]
     results = {trial: _read_result(store, spec, trial, rung) for trial in trials}
     diverged = {trial: one.result.reason for trial, one in results.items() if isinstance(one, Divergence)}
     losses = {trial: one for trial, one in results.items() if not isinstance(one, Divergence)}
@@ -108,10 +113,10 @@ def _rank(store: ObjectStore, spec: BlueprintSpec, contenders: Sequence[int], ru
 
 def order_trials(
     plans: Sequence[TrialPlan], losses: Mapping[int, HeldOutLoss | None], diverged: Mapping[int, str]
-) -> tuple[Standing, ...]:
-    """Return the ranks of trials: the best draw first, within it the best trial, and the lower number of equal ones.
+) -> tuple[TrialRank, ...]:
+    """Return the ranks of trials: the best configuration first, within it the best trial; ties by number.
 
-    Draws with fewer diverged trials come first. Diverged trials come last.
+    Configurations with fewer diverged trials come first. Diverged trials come last.
 
     Args:
         plans: All trials of the blueprint.
@@ -121,24 +126,30 @@ def order_trials(
     Raises:
         InputError: One of several trials has no loss.
     """
-    draws = number_draws(plans)
+    configurations = number_configurations(plans)
     known: dict[int, dict[int, float]] = {}
     for number, held_out in losses.items():
         if held_out is not None:
-            known.setdefault(draws[number], {})[plans[number].seed] = held_out.loss
+            known.setdefault(configurations[number], {})[plans[number].seed] = held_out.loss
         elif len(losses) > 1:
             msg = f"trial {number} has no loss on the selection split to be ranked by; raise prepare.split.selection"
             raise InputError(msg)
-    lost = Counter(draws[number] for number in diverged)
-    positions = {draw: position for position, draw in enumerate(order_draws(known))}
+    lost = Counter(configurations[number] for number in diverged)
+    positions = {configuration: position for position, configuration in enumerate(order_configurations(known))}
 
     def sort_key(number: int) -> tuple[int, int, float, int]:
-        draw, held_out = draws[number], losses[number]
-        return (lost[draw], positions.get(draw, 0), held_out.loss if held_out else 0.0, number)
+        configuration, held_out = configurations[number], losses[number]
+        return (lost[configuration], positions.get(configuration, 0), held_out.loss if held_out else 0.0, number)
 
     return (
-        *(Standing(trial=n, draw=draws[n], held_out=losses[n]) for n in sorted(losses, key=sort_key)),
-        *(Standing(trial=n, draw=draws[n], held_out=None, diverged=diverged[n]) for n in sorted(diverged)),
+        *(
+            TrialRank(trial=n, configuration=configurations[n], held_out=losses[n])
+            for n in sorted(losses, key=sort_key)
+        ),
+        *(
+            TrialRank(trial=n, configuration=configurations[n], held_out=None, diverged=diverged[n])
+            for n in sorted(diverged)
+        ),
     )
 
 

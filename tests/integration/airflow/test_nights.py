@@ -118,8 +118,8 @@ def test_better_half_trains_to_the_end(nights: Installation) -> None:
     assert nights.labels(run, "train_to_rung_1") == {f"trial {number}": "success" for number in range(4)}
     (blueprint,) = list_newest(nights.database, "blueprint", "by_command")
     rankings = [find_ranking(nights, blueprint.manifest, rung) for rung in (0, 1)]
-    assert nights.labels(run, "train_trial") == {f"trial {number}": "success" for number in rankings[0].going_on}
-    assert [len(ranking.going_on) for ranking in rankings] == [2, 1]
+    assert nights.labels(run, "train_trial") == {f"trial {number}": "success" for number in rankings[0].survivors}
+    assert [len(ranking.survivors) for ranking in rankings] == [2, 1]
 
 
 def test_every_training_task_leases_a_device(nights: Installation) -> None:

@@ -69,19 +69,19 @@ def trials_of(blueprint: BlueprintSpec) -> dict[int, Trial | None]:
 
 def test_best_configurations_survive_the_rung(night: tuple[Installation, list[str]], blueprint: Blueprint) -> None:
     at_rung, at_end = (find_ranking(blueprint, rung) for rung in (0, 1))
-    assert len(at_rung.standings) == 6
-    assert len(at_rung.going_on) == 4  # 0.6 of 3 configurations, rounded up, with both seeds
-    assert sorted(standing.trial for standing in at_end.standings) == list(at_rung.going_on)
+    assert len(at_rung.ranks) == 6
+    assert len(at_rung.survivors) == 4  # 0.6 of 3 configurations, rounded up, with both seeds
+    assert sorted(each.trial for each in at_end.ranks) == list(at_rung.survivors)
     trials = trials_of(blueprint.content)
-    assert [number for number, trial in trials.items() if trial] == list(at_rung.going_on)
+    assert [number for number, trial in trials.items() if trial] == list(at_rung.survivors)
     verdict = open_store().load(Verdict, str(outcome().manifest)).content
-    (winner,) = at_end.going_on
+    (winner,) = at_end.survivors
     assert trials[winner] is not None
     assert verdict.candidate == trials[winner].result.adapter  # type: ignore[union-attr]
 
 
 def test_steps_equal_those_of_dag(night: tuple[Installation, list[str]], blueprint: Blueprint) -> None:
-    survivors = find_ranking(blueprint, 0).going_on
+    survivors = find_ranking(blueprint, 0).survivors
     assert night[1] == [
         "compile_blueprint",
         "list_trials",
@@ -100,7 +100,7 @@ def test_repeated_blueprint_moves_no_ref(blueprint: Blueprint) -> None:
     run_steps("finetune", "triage", back(0), lambda *_: None, given={"stored_id": blueprint.id})
     assert read_log_tail(open_database(), "triage") == moves
     assert outcome().manifest == before.manifest
-    assert outcome().sentence.endswith(f"; blueprint {blueprint.id[:12]} was chosen by hand, so no ref moves")
+    assert outcome().message.endswith(f"; blueprint {blueprint.id[:12]} was chosen by hand, so no ref moves")
 
 
 def test_blueprint_of_another_recipe_is_refused(blueprint: Blueprint) -> None:
@@ -112,7 +112,7 @@ def test_blueprint_of_another_recipe_is_refused(blueprint: Blueprint) -> None:
 
 def test_missing_rungs_are_skipped(blueprint: Blueprint) -> None:
     assert finetune.train_trial("triage", back(0), blueprint.id, 0, rung=1) is None
-    assert finetune.rank_trials("triage", back(0), blueprint.id, rung=1) == list(find_ranking(blueprint, 0).going_on)
+    assert finetune.rank_trials("triage", back(0), blueprint.id, rung=1) == list(find_ranking(blueprint, 0).survivors)
 
 
 def test_pruned_trial_is_finished(blueprint: Blueprint) -> None:
@@ -140,10 +140,10 @@ def test_exceeded_budget_refuses_the_night(blueprint: Blueprint, monkeypatch: py
     assert isinstance(finetune.train_trial("triage", back(0), blueprint.id, 0), Stop)
     with pytest.raises(FaultError, match="the store is gone"):
         finetune.train_trial("triage", back(0), blueprint.id, 1)
-    assert (outcome().status, outcome().sentence) == ("refused", "trial 0 would take more than 2 GPU minutes")
+    assert (outcome().status, outcome().message) == ("refused", "trial 0 would take more than 2 GPU minutes")
 
 
 def test_every_trial_records_its_rung(blueprint: Blueprint) -> None:
     rungs = [open_store().find(Rung, Rung.Key(trial=identify_trial(blueprint.content, n), share=0.5)) for n in range(6)]
-    ranked = {standing.trial: standing.held_out for standing in find_ranking(blueprint, 0).standings}
+    ranked = {each.trial: each.held_out for each in find_ranking(blueprint, 0).ranks}
     assert [rung and rung.result.held_out for rung in rungs] == [ranked[n] for n in range(6)]

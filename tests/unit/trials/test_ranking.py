@@ -1,11 +1,11 @@
-"""Successive halving over draws: survivors at each rung, and the candidate."""
+"""Successive halving over configurations: survivors at each rung, and the candidate."""
 
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.artifacts.blueprints import Blueprint, TrialPlan, number_draws
+from nightloom.artifacts.blueprints import Blueprint, TrialPlan, number_configurations
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import HeldOutLoss, Ranking, Rung, Trial, TrialResult, identify_trial
 from nightloom.base_models.freeze import freeze_base
@@ -18,8 +18,8 @@ from nightloom.trials.train import train_to_rung
 Plans = Callable[..., str]
 
 
-def plan(draw: int, seed: int) -> TrialPlan:
-    return TrialPlan(trainer="dummy", method="lora", lora={}, settings={"min_votes": draw + 1}, seed=seed)
+def plan(configuration: int, seed: int) -> TrialPlan:
+    return TrialPlan(trainer="dummy", method="lora", lora={}, settings={"min_votes": configuration + 1}, seed=seed)
 
 
 def loss(value: float) -> HeldOutLoss:
@@ -76,56 +76,58 @@ def plan_nights(store: ObjectStore, plan_trials: Plans) -> Callable[..., Nights]
     return make
 
 
-def test_better_draws_survive_with_all_seeds(plan_nights: Callable[..., Nights]) -> None:
+def test_better_configuration_survive_with_all_seeds(plan_nights: Callable[..., Nights]) -> None:
     pruning = Pruning(rungs=(0.5,), keep=0.5)
-    nights = plan_nights(*(plan(draw, seed) for draw in range(3) for seed in (1, 2)), pruning=pruning)
-    # Trial 2 is the best of all, but the other seed of its draw is bad.
+    nights = plan_nights(*(plan(configuration, seed) for configuration in range(3) for seed in (1, 2)), pruning=pruning)
+    # Trial 2 is the best of all, but the other seed of its configuration is bad.
     nights.reach(0, {0: 0.5, 1: 0.5, 2: 0.1, 3: 1.5, 4: 0.4, 5: 0.4})
     record = nights.rank(0)
-    assert [(standing.trial, standing.draw) for standing in record.standings] == [
+    assert [(each.trial, each.configuration) for each in record.ranks] == [
         *((4, 2), (5, 2)),
         *((0, 0), (1, 0)),
         *((2, 1), (3, 1)),
     ]
-    assert record.going_on == (0, 1, 4, 5)
+    assert record.survivors == (0, 1, 4, 5)
     assert list_contenders(nights.store, nights.id, 1) == [0, 1, 4, 5]
 
 
-def test_best_trial_of_best_draw_wins(plan_nights: Callable[..., Nights]) -> None:
-    nights = plan_nights(*(plan(draw, seed) for draw in range(2) for seed in (1, 2)))
+def test_best_trial_of_best_configuration_wins(plan_nights: Callable[..., Nights]) -> None:
+    nights = plan_nights(*(plan(configuration, seed) for configuration in range(2) for seed in (1, 2)))
     nights.end({0: 0.1, 1: 0.9, 2: 0.45, 3: 0.35})
-    assert nights.rank(0).going_on == (3,)
+    assert nights.rank(0).survivors == (3,)
 
 
 def test_pruned_trials_are_not_ranked(plan_nights: Callable[..., Nights]) -> None:
-    nights = plan_nights(*(plan(draw, 1) for draw in range(4)), pruning=Pruning(rungs=(0.25, 0.5), keep=0.5))
+    nights = plan_nights(
+        *(plan(configuration, 1) for configuration in range(4)), pruning=Pruning(rungs=(0.25, 0.5), keep=0.5)
+    )
     nights.reach(0, {0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1})
     nights.rank(0)
     nights.reach(1, {2: 0.1, 3: 0.2})
     nights.rank(1)
     nights.end({2: 0.05})
-    assert [(s.trial, s.held_out and s.held_out.loss) for s in nights.rank(2).standings] == [(2, 0.05)]
+    assert [(s.trial, s.held_out and s.held_out.loss) for s in nights.rank(2).ranks] == [(2, 0.05)]
 
 
-def test_diverged_trial_lowers_its_draw(
+def test_diverged_trial_lowers_its_configuration(
     plan_nights: Callable[..., Nights],
 ) -> None:
     pruning = Pruning(rungs=(0.25, 0.5), keep=0.6)
-    nights = plan_nights(*(plan(draw, seed) for draw in range(3) for seed in (1, 2)), pruning=pruning)
+    nights = plan_nights(*(plan(configuration, seed) for configuration in range(3) for seed in (1, 2)), pruning=pruning)
     nights.reach(0, {1: 0.1, 2: 0.4, 3: 0.4})
     nights.diverge(0, 4, 5)
     at_rung = nights.rank(0)
-    assert [(each.trial, each.diverged) for each in at_rung.standings] == [
+    assert [(each.trial, each.diverged) for each in at_rung.ranks] == [
         *((2, None), (3, None), (1, None)),
         *((number, f"trial {number} diverged by step 3") for number in (0, 4, 5)),
     ]
-    assert at_rung.going_on == (1, 2, 3)  # 0.6 of 3 draws, rounded up: the third has no trial left
+    assert at_rung.survivors == (1, 2, 3)  # 0.6 of 3 configurations, rounded up: the third has no trial left
 
-    # The draw that lost a seed at the first rung does not rank better at the second, nor at the end.
+    # The configuration that lost a seed at the first rung does not rank better at the second, nor at the end.
     nights.reach(1, {1: 0.1, 2: 0.4, 3: 0.4})
-    assert [each.trial for each in nights.rank(1).standings] == [2, 3, 1, 0]
+    assert [each.trial for each in nights.rank(1).ranks] == [2, 3, 1, 0]
     nights.end({1: 0.1, 2: 0.4, 3: 0.3})
-    assert nights.rank(2).going_on == (3,)
+    assert nights.rank(2).survivors == (3,)
 
 
 def test_all_diverged_trials_raise(plan_nights: Callable[..., Nights]) -> None:
@@ -146,7 +148,7 @@ def test_ranking_is_made_once(plan_nights: Callable[..., Nights]) -> None:
 def test_single_trial_needs_no_loss(plan_nights: Callable[..., Nights]) -> None:
     nights = plan_nights(plan(0, 1), selection=0)
     nights.end({0: None})
-    assert nights.rank(0).going_on == (0,)
+    assert nights.rank(0).survivors == (0,)
 
 
 def test_several_trials_need_selection_rows(plan_nights: Callable[..., Nights]) -> None:
@@ -183,20 +185,21 @@ def test_learning_rates_are_ranked(store: ObjectStore, tiny_base: str, plan_tria
         train_to_rung(store, blueprint, 1, 0)
     record_divergence(store, store.load(Blueprint, blueprint).content, 1, raised.value)
     ranking = rank_trials(store, blueprint, 0).result
-    assert ranking.going_on == (2,)
-    assert [each.trial for each in ranking.standings] == [2, 0, 1]
-    assert ranking.standings[-1].diverged == str(raised.value)
+    assert ranking.survivors == (2,)
+    assert [each.trial for each in ranking.ranks] == [2, 0, 1]
+    assert ranking.ranks[-1].diverged == str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("draws", "share", "kept"), [(8, 0.5, 4), (3, 0.5, 2), (2, 0.1, 1), (1, 0.5, 1), (100, 0.07, 7), (1000, 0.001, 1)]
+    ("configurations", "share", "kept"),
+    [(8, 0.5, 4), (3, 0.5, 2), (2, 0.1, 1), (1, 0.5, 1), (100, 0.07, 7), (1000, 0.001, 1)],
 )
-def test_surviving_share_is_rounded_up(draws: int, share: float, kept: int) -> None:
-    assert Pruning(keep=share).count_kept(draws) == kept
+def test_surviving_share_is_rounded_up(configurations: int, share: float, kept: int) -> None:
+    assert Pruning(keep=share).count_kept(configurations) == kept
 
 
-def test_seeds_share_one_draw() -> None:
-    assert number_draws([plan(5, 1), plan(0, 1), plan(5, 2), plan(0, 2)]) == [0, 1, 0, 1]
+def test_seeds_share_one_configuration() -> None:
+    assert number_configurations([plan(5, 1), plan(0, 1), plan(5, 2), plan(0, 2)]) == [0, 1, 0, 1]
 
 
 LOSSES = st.dictionaries(st.integers(0, 11), st.integers(0, 5).map(lambda tenths: tenths / 10), min_size=2, max_size=12)
@@ -209,31 +212,31 @@ def test_ranking_ignores_order_of_results(losses: dict[int, float], random: obje
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     first, second = (order_trials(PLANS, {n: loss(v) for n, v in items}, {}) for items in (losses.items(), shuffled))
     assert first == second
-    assert sorted(standing.trial for standing in first) == sorted(losses)
+    assert sorted(each.trial for each in first) == sorted(losses)
 
 
 @given(LOSSES, st.sets(st.integers(0, 11)))
 def test_diverged_trials_rank_last(losses: dict[int, float], lost: set[int]) -> None:
     safe = {n: loss(v) for n, v in losses.items() if n not in lost}
-    standings = order_trials(PLANS, safe, dict.fromkeys(lost, "diverged"))
-    assert [each.trial for each in standings if each.diverged] == sorted(lost)
-    assert [bool(each.diverged) for each in standings] == [False] * len(safe) + [True] * len(lost)
-    failed = [sum(n // 3 == each.draw for n in lost) for each in standings[: len(safe)]]
+    ranks = order_trials(PLANS, safe, dict.fromkeys(lost, "diverged"))
+    assert [each.trial for each in ranks if each.diverged] == sorted(lost)
+    assert [bool(each.diverged) for each in ranks] == [False] * len(safe) + [True] * len(lost)
+    failed = [sum(n // 3 == each.configuration for n in lost) for each in ranks[: len(safe)]]
     assert failed == sorted(failed)
 
 
 @given(st.integers(1, 9), st.integers(1, 3), st.floats(0.05, 0.95), st.data())
-def test_halving_keeps_best_of_each_rung(draws: int, seeds: int, keep: float, data: st.DataObject) -> None:
-    plans = [plan(draw, seed) for draw in range(draws) for seed in range(seeds)]
+def test_halving_keeps_best_of_each_rung(configurations: int, seeds: int, keep: float, data: st.DataObject) -> None:
+    plans = [plan(configuration, seed) for configuration in range(configurations) for seed in range(seeds)]
     survivors, pruned = list(range(len(plans))), []
     for _ in range(3):
         losses = {n: loss(data.draw(st.integers(0, 9)) / 10) for n in survivors}
-        standings = order_trials(plans, losses, {})
-        order = list(dict.fromkeys(standing.draw for standing in standings))
+        ranks = order_trials(plans, losses, {})
+        order = list(dict.fromkeys(each.configuration for each in ranks))
         kept = set(order[: Pruning(keep=keep).count_kept(len(order))])
         means = {
-            draw: sum(losses[n].loss for n in survivors if n // seeds == draw) / seeds
-            for draw in {n // seeds for n in survivors}
+            configuration: sum(losses[n].loss for n in survivors if n // seeds == configuration) / seeds
+            for configuration in {n // seeds for n in survivors}
         }
         assert all(means[k] <= means[p] + 1e-12 for k in kept for p in means.keys() - kept)
         pruned += [n for n in survivors if n // seeds not in kept]

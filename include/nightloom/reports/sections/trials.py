@@ -6,15 +6,15 @@ from typing import Any
 
 from pydantic import Field
 
-from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan, list_differing_settings, number_draws
+from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan, list_differing_settings, number_configurations
 from nightloom.artifacts.showing import PLAIN, show_interval
-from nightloom.artifacts.training import HeldOutLoss, Ranking, Standing, Trial, identify_trial
+from nightloom.artifacts.training import HeldOutLoss, Ranking, Trial, TrialRank, identify_trial
 from nightloom.core.manifests import Plain
 from nightloom.core.prices import cost_of
 from nightloom.registry.trials import TrialProgress, read_trials
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import Estimate, Rounded, Section, estimate
-from nightloom.statistics.configurations import Losses, compare_draws
+from nightloom.statistics.configurations import Losses, compare_configurations
 
 _SHOWN = 12
 
@@ -70,7 +70,7 @@ def read(night: NightManifests) -> Facts | None:
     return Facts(
         rungs=rungs,
         trials=tuple(_list_trials(blueprint, rungs, rankings, progress)),
-        winner=rankings[-1].result.going_on[0] if len(rankings) == len(rungs) + 1 else None,
+        winner=rankings[-1].result.survivors[0] if len(rankings) == len(rungs) + 1 else None,
         best=_find_best_configuration(blueprint.trials, rankings, (*rungs, 1.0)),
         seconds=round(sum(each.seconds for each in progress.values()), 2),
         cost=_sum_cost(list(progress.values()), night.prices),
@@ -154,23 +154,23 @@ def _list_trials(
     rankings: Sequence[Ranking],
     progress: Mapping[int, TrialProgress],
 ) -> Iterator[TrialFacts]:
-    draws, settings = number_draws(spec.trials), list_differing_settings(spec.trials)
-    losses = [{each.trial: each.held_out for each in ranking.result.standings} for ranking in rankings]
+    configurations, settings = number_configurations(spec.trials), list_differing_settings(spec.trials)
+    losses = [{each.trial: each.held_out for each in ranking.result.ranks} for ranking in rankings]
     pruned_at = {
         each.trial: share
         for ranking, share in zip(rankings, rungs, strict=False)
-        for each in ranking.result.standings
-        if each.trial not in ranking.result.going_on and not each.diverged
+        for each in ranking.result.ranks
+        if each.trial not in ranking.result.survivors and not each.diverged
     }
-    diverged = {each.trial: each.diverged for ranking in rankings for each in ranking.result.standings if each.diverged}
-    ranked = [number for standings in reversed(losses) for number in standings]
+    diverged = {each.trial: each.diverged for ranking in rankings for each in ranking.result.ranks if each.diverged}
+    ranked = [number for ranks in reversed(losses) for number in ranks]
     for number in sorted(dict.fromkeys([*ranked, *range(len(spec.trials))]), key=diverged.__contains__):
         yield TrialFacts(
             trial=number,
-            configuration=draws[number],
+            configuration=configurations[number],
             seed=spec.trials[number].seed,
             settings=settings[number],
-            losses=tuple(standings.get(number) for standings in losses),
+            losses=tuple(ranks.get(number) for ranks in losses),
             pruned_at=pruned_at.get(number),
             diverged=diverged.get(number),
             seconds=round(progress[number].seconds, 2) if number in progress else None,
@@ -184,33 +184,33 @@ def _find_best_configuration(
     ranked = [
         (losses, share)
         for ranking, share in zip(rankings, shares, strict=False)
-        if (losses := _losses_of_configurations(plans, ranking.result.standings))
+        if (losses := _losses_of_configurations(plans, ranking.result.ranks))
     ]
     several = [one for one in ranked if len(one[0]) > 1]
     if not ranked:
         return None
     losses, share = (several or ranked)[-1]
-    best = compare_draws(losses)
+    best = compare_configurations(losses)
     lead = best.difference
     return BestConfiguration(
         share=share,
         configurations=len(losses),
-        configuration=best.draw,
+        configuration=best.configuration,
         loss=estimate(best.mean, best.interval, best.seeds),
-        next_configuration=best.next_draw,
+        next_configuration=best.runner_up,
         difference=None if lead is None else estimate(lead, best.difference_interval, best.pairs),
         is_distinct=best.is_distinct,
     )
 
 
-def _losses_of_configurations(plans: Sequence[TrialPlan], standings: Sequence[Standing]) -> Losses:
+def _losses_of_configurations(plans: Sequence[TrialPlan], ranks: Sequence[TrialRank]) -> Losses:
     """Return the losses by configuration and seed. Diverged ones are left out unless there is no other."""
-    unsafe = {each.draw for each in standings if each.diverged}
+    unsafe = {each.configuration for each in ranks if each.diverged}
     losses: dict[int, dict[int, float]] = {}
-    for each in standings:
+    for each in ranks:
         if each.held_out is not None:
-            losses.setdefault(each.draw, {})[plans[each.trial].seed] = each.held_out.loss
-    return {draw: by_seed for draw, by_seed in losses.items() if draw not in unsafe} or losses
+            losses.setdefault(each.configuration, {})[plans[each.trial].seed] = each.held_out.loss
+    return {number: by_seed for number, by_seed in losses.items() if number not in unsafe} or losses
 
 
 def _sum_cost(progress: Sequence[TrialProgress], prices: Mapping[str, float]) -> float | None:
