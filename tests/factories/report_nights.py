@@ -175,8 +175,8 @@ class Nights:
                 PlantedResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, sound_taken=1 if r else None)
                 for k, o, r, p, a in planted
             ),
-            sound_rows=10950,
-            sound_rows_touched=14,
+            unplanted_rows=10950,
+            unplanted_rows_changed=14,
         )
         self.end(night, "prepare", "done", f"11,559 rows in, {new_rows} new", self.store.publish(preparation).id)
         return preparation

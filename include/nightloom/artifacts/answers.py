@@ -110,7 +110,7 @@ def digest_call(engine: str, request: Request) -> str:
     return digest_json({"engine": engine, **request.model_dump(mode="json", exclude_defaults=True)})
 
 
-def settle_seed(request: Request, call: str) -> Request:
+def fix_seed(request: Request, call: str) -> Request:
     """Return a request that names its seed, if it samples: the same call always samples the same answer.
 
     Args:

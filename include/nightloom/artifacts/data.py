@@ -253,8 +253,10 @@ class PreparationContent(Plain):
         description="Examples by the length of their texts, under the greatest power of two that is not longer.",
     )
     planted: tuple[PlantedResult, ...] = ()
-    sound_rows: int | None = Field(default=None, description="Rows that were not planted; none: no row is known to be.")
-    sound_rows_touched: int | None = Field(
+    unplanted_rows: int | None = Field(
+        default=None, description="Rows that were not planted; none: no row is known to be."
+    )
+    unplanted_rows_changed: int | None = Field(
         default=None, description="Of those, how many were merged, repaired or quarantined."
     )
 

@@ -11,7 +11,7 @@ KINDS: dict[str, type[Manifest]] = {
         *(
             models.BaseModelManifest,
             models.Starter,
-            models.Origin,
+            models.Download,
             models.Rendering,
             models.Adapter,
             models.Import,

@@ -62,7 +62,7 @@ class Starter(CachedResult):
     result: Result
 
 
-class Origin(CachedResult):
+class Download(CachedResult):
     """Which base model lies somewhere else: the memo that keeps it from being fetched every night."""
 
     class Key(Plain):
@@ -76,7 +76,7 @@ class Origin(CachedResult):
 
         base: BaseId
 
-    kind: ClassVar[str] = "origin"
+    kind: ClassVar[str] = "download"
     key: Key
     result: Result
 

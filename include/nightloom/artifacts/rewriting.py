@@ -58,7 +58,7 @@ def list_erased(store: ObjectStore, blob: str) -> list[ErasedRow]:
     return erased
 
 
-def standing_blob(store: ObjectStore, blob: str) -> str:
+def current_blob(store: ObjectStore, blob: str) -> str:
     """Return the blob that stands in for another: itself, where no row was erased from it."""
     while (replacement := store.find_replacement(blob)) is not None:
         blob = replacement.result.blob

@@ -24,8 +24,8 @@ from nightloom.artifacts.models import (
     BaseModelContent,
     BaseModelManifest,
     BaseModelProvenance,
+    Download,
     ModelFile,
-    Origin,
     Rendering,
     Starter,
 )
@@ -150,14 +150,14 @@ def describe_base(store: ObjectStore, base: str, packages: Mapping[str, str]) ->
     """
     if base == "dummy":
         return BaseModelContent(files=_dummy_files())
-    cached: Starter | Origin | None
+    cached: Starter | Download | None
     if base == "starter":
         cached = store.find(Starter, identify_starter(StarterSettings(), packages))
     else:
         location = _locate(store, base)
         if isinstance(location, Path):
             return BaseModelContent(files=digest_folder(location, _list_names(location)))
-        cached = store.find(Origin, Origin.Key(source=location.source, revision=location.revision))
+        cached = store.find(Download, Download.Key(source=location.source, revision=location.revision))
     return store.load(BaseModelManifest, cached.result.base).content if cached else None
 
 
@@ -242,9 +242,9 @@ def _locate(store: ObjectStore, base: str) -> RemoteModel | Path:
 
 def _freeze_remote(store: ObjectStore, base: str, remote: RemoteModel) -> BaseId:
     """Fetch a remote model and freeze it, unless this revision is frozen already."""
-    key = Origin.Key(source=remote.source, revision=remote.revision)
+    key = Download.Key(source=remote.source, revision=remote.revision)
     with _lock_download(digest_json(key.model_dump())) as folder:
-        if found := store.find(Origin, key):
+        if found := store.find(Download, key):
             logger.info("base %s: reusing the frozen copy of %s", short(found.result.base), base)
             return found.result.base
         digests = remote.list_files()
@@ -264,7 +264,7 @@ def _freeze_remote(store: ObjectStore, base: str, remote: RemoteModel) -> BaseId
                     f"{file.path} of {base} has another SHA-256 than its source states; try again to fetch it once more"
                 )
                 raise FaultError(msg)
-        store.publish(Origin(key=key, result=Origin.Result(base=frozen)))
+        store.publish(Download(key=key, result=Download.Result(base=frozen)))
         move_into_cache(folder, files, frozen)
     return frozen
 

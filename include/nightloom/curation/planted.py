@@ -40,7 +40,7 @@ def measure_planted(ledger: pl.DataFrame, planted: pl.DataFrame) -> PlantedRepor
     )
     others = ledger.join(planted, on="row_id", how="anti").filter(pl.col("outcome") != "superseded")
     taken = Counter(others["rule"].drop_nulls())
-    results = ({**line, "sound_taken": taken[line["rule"]] if line["rule"] else None} for line in fared.to_dicts())
+    results = ({**line, "false_positives": taken[line["rule"]] if line["rule"] else None} for line in fared.to_dicts())
     return PlantedReport(
         results=tuple(PlantedResult.model_validate(line) for line in results),
         other_rows=len(others),

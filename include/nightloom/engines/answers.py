@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from nightloom.artifacts import fingerprints
-from nightloom.artifacts.answers import Answer, Answers, EngineKey, Request, digest_call, settle_seed
+from nightloom.artifacts.answers import Answer, Answers, EngineKey, Request, digest_call, fix_seed
 from nightloom.artifacts.frames import ANSWERS, get_frame, put_frame
 from nightloom.artifacts.models import ModelRef
 from nightloom.core.digests import short
@@ -101,7 +101,7 @@ class KeptAnswers:
         calls = list(unanswered)
         left = set(calls)
         engine = self._open_engine()
-        for answered in engine.answer([settle_seed(request, call) for call, request in unanswered.items()]):
+        for answered in engine.answer([fix_seed(request, call) for call, request in unanswered.items()]):
             left -= {calls[index] for index in answered}
             yield {calls[index]: answer for index, answer in answered.items()}
         if left:

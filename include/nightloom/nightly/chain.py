@@ -12,7 +12,7 @@ from nightloom.core.errors import FaultError, NightBusyError
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
 from nightloom.registry.database import open_database
-from nightloom.registry.night_lock import give_turn_back
+from nightloom.registry.night_lock import release_night_lock
 from nightloom.registry.nights import StageOutcome, read_outcome
 from nightloom.registry.store import open_store
 from nightloom.trials.ranking import count_rungs
@@ -69,7 +69,7 @@ def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOu
     try:
         run_steps(stage, recipe, night, on_step)
     finally:
-        give_turn_back(registry, recipe, date)
+        release_night_lock(registry, recipe, date)
     outcome = read_outcome(registry, recipe, date, stage)
     if outcome is None:
         msg = f"{stage} of night {night} recorded no outcome; run it again"

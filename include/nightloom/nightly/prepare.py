@@ -41,7 +41,7 @@ from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
-from nightloom.registry.night_lock import take_turn
+from nightloom.registry.night_lock import acquire_night_lock
 from nightloom.registry.nights import begin_stage, is_latest_night, pin_recipe, read_outcomes, record_night
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
 from nightloom.registry.releases import read_releases
@@ -79,7 +79,7 @@ def open_night(recipe: str, night: str | None = None) -> str:
     if date > tonight:
         msg = f"night {date} is in the future in {settings.timezone}; the latest night is {tonight}"
         raise InputError(msg)
-    take_turn(registry, recipe, date)
+    acquire_night_lock(registry, recipe, date)
     # An unreachable store is reported as the outcome of the first step that needs it.
     with suppress(StoreError):
         claim_prefix(open_store(), read_registry_id(registry))
@@ -307,8 +307,8 @@ def _publish_preparation(night: Night, curated_id: CuratedId, snapshot: Snapshot
         labels=counted.labels,
         text_lengths=counted.text_lengths,
         planted=planted.results if planted else (),
-        sound_rows=planted.other_rows if planted else None,
-        sound_rows_touched=planted.other_rows_changed if planted else None,
+        unplanted_rows=planted.other_rows if planted else None,
+        unplanted_rows_changed=planted.other_rows_changed if planted else None,
     )
     return night.publish(Preparation(content=content))
 

@@ -16,7 +16,7 @@ from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcomes
-from nightloom.registry.releases import Release, Settled, list_releases, record_releases
+from nightloom.registry.releases import DecidedRow, Release, list_releases, record_releases
 from nightloom.sources.formatting import utc_text
 
 NOT_WAIVED = {
@@ -115,7 +115,7 @@ def has_new_releases(database: Database, recipe: str, night: date) -> bool:
     return any(last < one.from_night <= night for one in list_releases(database, recipe))
 
 
-def _find_row(store: ObjectStore, preparation: PreparationContent, row_id: str, rule: str | None) -> list[Settled]:
+def _find_row(store: ObjectStore, preparation: PreparationContent, row_id: str, rule: str | None) -> list[DecidedRow]:
     decided = _list_decided(find_lines(store, preparation.ledger, LEDGER, row_id), rule)
     if not decided:
         known = [one for part in preparation.quarantine for one in get_frame(store, part, QUARANTINE)["row_id"]]
@@ -127,7 +127,7 @@ def _find_row(store: ObjectStore, preparation: PreparationContent, row_id: str, 
     return decided
 
 
-def _list_decided(ledger: pl.DataFrame, rule: str | None) -> list[Settled]:
+def _list_decided(ledger: pl.DataFrame, rule: str | None) -> list[DecidedRow]:
     """Return row id, version and rule of each ledger line that was quarantined or repaired, by one rule if given."""
     refused = pl.col("outcome") == "quarantined"
     repairs = pl.col("repairs").fill_null("").str.split(",")

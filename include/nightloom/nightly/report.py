@@ -3,7 +3,7 @@
 from nightloom.artifacts.ids import ReportId
 from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
-from nightloom.registry.night_lock import give_turn_back
+from nightloom.registry.night_lock import release_night_lock
 from nightloom.registry.nights import is_running
 from nightloom.reports import write
 
@@ -15,5 +15,5 @@ def write_report(night: Night) -> ReportId:
     night.keep(report.kind, report.id)
     night.end("report", "done", f"report of night {night}", report.id)
     if not is_running(night.registry, night.recipe.name, night.date):
-        give_turn_back(night.registry, night.recipe.name, night.date)
+        release_night_lock(night.registry, night.recipe.name, night.date)
     return report.id

@@ -16,7 +16,7 @@ from nightloom.core.nights import Stop, parse_night
 from nightloom.core.stages import Stage
 from nightloom.nightly.context import Night, load_night
 from nightloom.registry.database import open_database
-from nightloom.registry.night_lock import keeping_turn
+from nightloom.registry.night_lock import holding_night_lock
 from nightloom.registry.nights import begin_stage, read_outcome
 from nightloom.registry.stages import finish_stage
 from nightloom.registry.store import open_store
@@ -72,8 +72,8 @@ def night_step(
                         _end_as_failed(recipe, when, stage, message)
                     raise
                 if isinstance(result, Stop):
-                    logger.info("%s of night %s stops: %s", stage, night, result.sentence)
-                    opened.end(stage, result.status, result.sentence)
+                    logger.info("%s of night %s stops: %s", stage, night, result.message)
+                    opened.end(stage, result.status, result.message)
                 return result
 
         return cast("Callable[Concatenate[str, str, P], R | Stop]", run)
@@ -85,7 +85,7 @@ def night_step(
 def _locking_night(stage: Stage, recipe: str, night: date) -> Iterator[None]:
     """Hold the night lock during a step. A report needs no lock: it is written even if the night hangs."""
     is_locking = stage != "report" and _is_recorded.get()
-    with keeping_turn(open_database(), recipe, night) if is_locking else nullcontext():
+    with holding_night_lock(open_database(), recipe, night) if is_locking else nullcontext():
         yield
 
 

@@ -30,7 +30,7 @@ _RENEWED_S = 60.0
 _RUNNING, _WAITING = "running", "waiting"
 
 
-def take_turn(database: Database, recipe: str, night: date) -> None:
+def acquire_night_lock(database: Database, recipe: str, night: date) -> None:
     """Take the turn of a night, or keep it.
 
     Raises:
@@ -56,20 +56,20 @@ def take_turn(database: Database, recipe: str, night: date) -> None:
 
 
 @contextmanager
-def keeping_turn(database: Database, recipe: str, night: date) -> Iterator[None]:
+def holding_night_lock(database: Database, recipe: str, night: date) -> Iterator[None]:
     """Keep the turn of a night for a block, however long it takes.
 
     Raises:
         NightBusyError: The turn is another night's.
     """
-    take_turn(database, recipe, night)
+    acquire_night_lock(database, recipe, night)
     over = threading.Event()
 
     def renew() -> None:
         while not over.wait(_RENEWED_S):
             # A registry that is away for a moment is asked again: the lease outlasts many of these.
             with suppress(NightloomError):
-                take_turn(database, recipe, night)
+                acquire_night_lock(database, recipe, night)
 
     thread = threading.Thread(target=renew, daemon=True)
     thread.start()
@@ -80,7 +80,7 @@ def keeping_turn(database: Database, recipe: str, night: date) -> Iterator[None]
         thread.join()
 
 
-def give_turn_back(database: Database, recipe: str, night: date) -> None:
+def release_night_lock(database: Database, recipe: str, night: date) -> None:
     """Let the next night have its turn; another night's turn is left alone."""
     with database.transaction() as session:
         session.execute(

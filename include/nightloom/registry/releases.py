@@ -16,7 +16,7 @@ from nightloom.registry.tables import NightRow, ReleaseRow
 if TYPE_CHECKING:
     import polars as pl
 
-Settled = tuple[str, str, str]
+DecidedRow = tuple[str, str, str]
 """Row id, version, and the rule that settled it or the operation that changed it."""
 
 
@@ -35,7 +35,7 @@ class Release:
 
 
 def record_releases(
-    database: Database, recipe: str, rows: Sequence[Settled], *, preparation_id: PreparationId, who: str, why: str
+    database: Database, recipe: str, rows: Sequence[DecidedRow], *, preparation_id: PreparationId, who: str, why: str
 ) -> list[Release]:
     """Write releases down, from the night after the latest that was opened; one that is there stays as it is.
 

@@ -64,7 +64,7 @@ def begin_trial(database: Database, trial_id: TrialId, *, device: str) -> TrialP
         return _as_progress(row)
 
 
-def go_on_from(database: Database, trial_id: TrialId, step: int, checkpoint_id: CheckpointId | None) -> None:
+def resume_trial(database: Database, trial_id: TrialId, step: int, checkpoint_id: CheckpointId | None) -> None:
     """Say at which step an attempt goes on, and from which checkpoint; what was measured after it is forgotten."""
     with database.transaction() as session:
         row = _find(session, trial_id)
@@ -72,7 +72,7 @@ def go_on_from(database: Database, trial_id: TrialId, step: int, checkpoint_id: 
         session.execute(sa.delete(MetricRow).where(MetricRow.trial == trial_id, MetricRow.step > step))
 
 
-def tell_trial(
+def record_progress(
     database: Database,
     trial_id: TrialId,
     *,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.ids import SnapshotId
-from nightloom.artifacts.rewriting import standing_blob
+from nightloom.artifacts.rewriting import current_blob
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore, blob_key
@@ -33,7 +33,7 @@ def export_snapshot(store: ObjectStore, snapshot_id: SnapshotId, folder: Path) -
         )
         raise InputError(msg)
     paths = [
-        store.fetch_file(standing_blob(store, file.sha256), folder / name)
+        store.fetch_file(current_blob(store, file.sha256), folder / name)
         for file, name in zip(snapshot.provenance.files, names, strict=True)
     ]
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,6 @@ def export_snapshot(store: ObjectStore, snapshot_id: SnapshotId, folder: Path) -
 
 def list_addresses(store: ObjectStore, snapshot: Snapshot) -> list[str]:
     """Return the S3 addresses of a snapshot's Parquet files."""
-    blobs = (standing_blob(store, file.sha256) for file in snapshot.provenance.files)
+    blobs = (current_blob(store, file.sha256) for file in snapshot.provenance.files)
     bucket = store.bucket
     return [f"s3://{bucket.name}/{bucket.prefix}{blob_key(blob)}" for blob in blobs]

@@ -14,7 +14,7 @@ from nightloom.core.scratch import scratch_folder
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
-from nightloom.registry.trials import begin_trial, go_on_from, read_trial, read_trials
+from nightloom.registry.trials import begin_trial, read_trial, read_trials, resume_trial
 from nightloom.training.base import TrainingControl
 from nightloom.trials.budget import BudgetTracker
 from nightloom.trials.checkpoints import Checkpoints, fetch_checkpoint
@@ -147,7 +147,7 @@ def begin_attempt(
             found = None  # Its batch did not fit.
         at = found.key if found else None
         heartbeat.record(at.step if at else 0, begun.steps, {})
-        go_on_from(database, trial, at.step if at else 0, found.id if found else None)
+        resume_trial(database, trial, at.step if at else 0, found.id if found else None)
         every = get_settings().checkpoint_seconds
         checkpoints = stack.enter_context(
             Checkpoints(store, database, identity, folder, every=every, clock=heartbeat.seconds)

@@ -12,7 +12,7 @@ from typing import Self
 
 from nightloom.core.errors import ConflictError, NightloomError
 from nightloom.registry.database import Database
-from nightloom.registry.trials import MetricPoint, TrialProgress, tell_trial
+from nightloom.registry.trials import MetricPoint, TrialProgress, record_progress
 from nightloom.training.distributed import count_processes
 from nightloom.trials.lock import TrialLock
 
@@ -87,7 +87,7 @@ class Heartbeat:
         with self._lock:
             step, steps, metrics, self._metrics = self._step, self._steps, self._metrics, []
         try:
-            tell_trial(
+            record_progress(
                 self._database, self._begun.trial, step=step, steps=steps, seconds=self.seconds(), metrics=metrics
             )
         except NightloomError:

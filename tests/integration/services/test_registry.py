@@ -16,7 +16,7 @@ from nightloom.registry.members import list_members
 from nightloom.registry.rebuild import rebuild_index
 from nightloom.registry.roots import list_roots
 from nightloom.registry.store import index_store
-from nightloom.registry.trials import begin_trial, read_trial, tell_trial
+from nightloom.registry.trials import begin_trial, read_trial, record_progress
 
 from tests.postgres import Server
 from tests.unit.registry.conftest import MONDAY, TUESDAY, World
@@ -44,7 +44,7 @@ def test_concurrent_starts_all_succeed(registry: Database) -> None:
             for step in range(5):
                 taken.append(take_lease(registry, f"devices {step}", holders, holder, timedelta(hours=1)))
             begin_trial(registry, holder, device="cpu")
-            tell_trial(registry, holder, step=5, steps=9, seconds=1.0)
+            record_progress(registry, holder, step=5, steps=9, seconds=1.0)
         except RegistryError as error:
             failures.append(str(error))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.artifacts.answers import Answer, EngineKey, Parameters, Request, digest_call, settle_seed
+from nightloom.artifacts.answers import Answer, EngineKey, Parameters, Request, digest_call, fix_seed
 from nightloom.artifacts.models import ModelRef
 
 from tests.factories.asking import make_request
@@ -89,10 +89,10 @@ def test_answers_are_read_and_written_as_they_were() -> None:
 
 
 def test_sampling_takes_its_seed_from_the_key() -> None:
-    sampled = settle_seed(make_request("a", temperature=1), "0000002a" + "f" * 56)
+    sampled = fix_seed(make_request("a", temperature=1), "0000002a" + "f" * 56)
     assert sampled == make_request("a", temperature=1, seed=42)
 
 
 def test_seed_that_is_named_stays_and_greedy_needs_none() -> None:
     for request in (make_request("a", temperature=1, seed=7), make_request("a")):
-        assert settle_seed(request, "0000002a" + "f" * 56) == request
+        assert fix_seed(request, "0000002a" + "f" * 56) == request

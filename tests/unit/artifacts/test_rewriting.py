@@ -8,7 +8,7 @@ from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetPro
 from nightloom.artifacts.frames import EVAL_ITEMS, EXAMPLES, get_frame, put_frame
 from nightloom.artifacts.leaves import hash_rows, rows_root
 from nightloom.artifacts.reading import read_eval_set
-from nightloom.artifacts.rewriting import find_rows, list_erased, rewrite_blob, standing_blob
+from nightloom.artifacts.rewriting import current_blob, find_rows, list_erased, rewrite_blob
 from nightloom.core.store import ObjectStore, blob_key
 from nightloom.core.trash import move_to_trash
 
@@ -97,7 +97,7 @@ def test_file_of_a_blob_that_was_replaced_is_that_of_the_new_one(store: ObjectSt
     rewrite_blob(store, blob, "examples", ["T1"])
     path = store.fetch_file(blob, tmp_path / "rows.parquet")
     assert pl.read_parquet(path)["row_id"].to_list() == ["T0", "T2"]
-    assert standing_blob(store, blob) != blob
+    assert current_blob(store, blob) != blob
 
 
 def test_lines_of_other_rows_stay_byte_for_byte(store: ObjectStore) -> None:

@@ -25,8 +25,8 @@ def test_each_kind_is_counted_separately() -> None:
         ("T3", "address", "repaired", "pii"),
     )
     assert measure_planted(ledger, planted).results == (
-        PlantedResult(kind="address", outcome="repaired", rule="pii", planted=1, as_expected=1, sound_taken=0),
-        PlantedResult(kind="key", outcome="quarantined", rule="secret", planted=2, as_expected=1, sound_taken=0),
+        PlantedResult(kind="address", outcome="repaired", rule="pii", planted=1, as_expected=1, false_positives=0),
+        PlantedResult(kind="key", outcome="quarantined", rule="secret", planted=2, as_expected=1, false_positives=0),
     )
 
 
@@ -48,7 +48,7 @@ def test_any_version_may_match() -> None:
 
 def test_row_to_keep_has_no_rule() -> None:
     assert measure_planted(make_ledger(("T1", "kept", None)), make_planted(("T1", "noise", "kept", None))).results == (
-        PlantedResult(kind="noise", outcome="kept", rule="", planted=1, as_expected=1, sound_taken=None),
+        PlantedResult(kind="noise", outcome="kept", rule="", planted=1, as_expected=1, false_positives=None),
     )
 
 
@@ -69,4 +69,4 @@ def test_valid_rows_count_under_their_rule() -> None:
         ("T1", "repaired", "pii"), ("T2", "repaired", "pii"), ("T3", "quarantined", "secret"), ("T4", "kept", None)
     )
     report = measure_planted(ledger, make_planted(("T1", "address", "repaired", "pii")))
-    assert [result.sound_taken for result in report.results] == [1]
+    assert [result.false_positives for result in report.results] == [1]

@@ -14,7 +14,7 @@ from nightloom.core.nights import Stop, night_of, utc_now
 from nightloom.core.store import ObjectStore
 from nightloom.nightly import prepare, report
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.night_lock import give_turn_back
+from nightloom.registry.night_lock import release_night_lock
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.refs import move_ref, read_ref
 
@@ -86,7 +86,7 @@ def extract(night: date) -> str | Stop:
     try:
         return prepare.extract_records("triage", prepare.open_night("triage", str(night)))
     finally:
-        give_turn_back(open_database(), "triage", night)
+        release_night_lock(open_database(), "triage", night)
 
 
 def expect_refusal(registry: Database, night: date, message: str) -> None:

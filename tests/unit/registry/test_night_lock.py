@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from nightloom.core.errors import NightBusyError
 from nightloom.core.nights import utc_now
-from nightloom.registry.night_lock import LASTS, give_turn_back, keeping_turn, take_turn
+from nightloom.registry.night_lock import LASTS, acquire_night_lock, holding_night_lock, release_night_lock
 from nightloom.registry.tables import LeaseRow
 
 NIGHTS = [date(2026, 11, day) for day in (21, 22, 23, 24)]
@@ -19,66 +19,66 @@ def let_time_pass(registry, by):
 
 
 def test_another_night_waits(registry):
-    take_turn(registry, "triage", NIGHTS[1])
+    acquire_night_lock(registry, "triage", NIGHTS[1])
     with pytest.raises(
         NightBusyError, match="night 2026-11-22 of triage runs, and nights take turns; night 2026-11-23"
     ):
-        take_turn(registry, "triage", NIGHTS[2])
+        acquire_night_lock(registry, "triage", NIGHTS[2])
 
 
 def test_night_keeps_its_turn(registry):
-    take_turn(registry, "triage", NIGHTS[1])
-    take_turn(registry, "triage", NIGHTS[1])
+    acquire_night_lock(registry, "triage", NIGHTS[1])
+    acquire_night_lock(registry, "triage", NIGHTS[1])
 
 
 def test_recipes_do_not_wait_for_each_other(registry):
-    take_turn(registry, "triage", NIGHTS[1])
-    take_turn(registry, "banking", NIGHTS[2])
+    acquire_night_lock(registry, "triage", NIGHTS[1])
+    acquire_night_lock(registry, "banking", NIGHTS[2])
 
 
 def test_oldest_that_waits_comes_next(registry):
-    take_turn(registry, "triage", NIGHTS[0])
+    acquire_night_lock(registry, "triage", NIGHTS[0])
     for night in (NIGHTS[3], NIGHTS[1], NIGHTS[2]):
         with pytest.raises(NightBusyError):
-            take_turn(registry, "triage", night)
-    give_turn_back(registry, "triage", NIGHTS[0])
+            acquire_night_lock(registry, "triage", night)
+    release_night_lock(registry, "triage", NIGHTS[0])
     for night in (NIGHTS[3], NIGHTS[2]):
         with pytest.raises(NightBusyError, match="night 2026-11-22"):
-            take_turn(registry, "triage", night)
-    take_turn(registry, "triage", NIGHTS[1])
+            acquire_night_lock(registry, "triage", night)
+    acquire_night_lock(registry, "triage", NIGHTS[1])
 
 
 def test_night_that_runs_is_not_interrupted_by_an_older_one(registry):
-    take_turn(registry, "triage", NIGHTS[2])
+    acquire_night_lock(registry, "triage", NIGHTS[2])
     with pytest.raises(NightBusyError):
-        take_turn(registry, "triage", NIGHTS[1])
-    take_turn(registry, "triage", NIGHTS[2])
+        acquire_night_lock(registry, "triage", NIGHTS[1])
+    acquire_night_lock(registry, "triage", NIGHTS[2])
 
 
 def test_turn_of_a_killed_night_runs_out(registry):
-    take_turn(registry, "triage", NIGHTS[0])
+    acquire_night_lock(registry, "triage", NIGHTS[0])
     let_time_pass(registry, LASTS + timedelta(seconds=1))
-    take_turn(registry, "triage", NIGHTS[1])
+    acquire_night_lock(registry, "triage", NIGHTS[1])
 
 
 def test_night_that_asks_no_more_is_not_waited_for(registry):
-    take_turn(registry, "triage", NIGHTS[0])
+    acquire_night_lock(registry, "triage", NIGHTS[0])
     with pytest.raises(NightBusyError):
-        take_turn(registry, "triage", NIGHTS[1])
+        acquire_night_lock(registry, "triage", NIGHTS[1])
     let_time_pass(registry, timedelta(hours=1))
-    take_turn(registry, "triage", NIGHTS[2])
+    acquire_night_lock(registry, "triage", NIGHTS[2])
 
 
 def test_turn_of_another_is_not_given_back(registry):
-    take_turn(registry, "triage", NIGHTS[0])
-    give_turn_back(registry, "triage", NIGHTS[1])
+    acquire_night_lock(registry, "triage", NIGHTS[0])
+    release_night_lock(registry, "triage", NIGHTS[1])
     with pytest.raises(NightBusyError):
-        take_turn(registry, "triage", NIGHTS[1])
+        acquire_night_lock(registry, "triage", NIGHTS[1])
 
 
 def test_turn_is_renewed_while_a_step_runs(registry, monkeypatch):
     monkeypatch.setattr("nightloom.registry.night_lock._RENEWED_S", 0.01)
-    with keeping_turn(registry, "triage", NIGHTS[0]):
+    with holding_night_lock(registry, "triage", NIGHTS[0]):
         let_time_pass(registry, LASTS)
         while read_expiry(registry) < utc_now().replace(tzinfo=None) + LASTS / 2:
             pass
@@ -92,7 +92,7 @@ def read_expiry(registry):
 def test_of_many_at_once_one_has_its_turn(registry):
     def ask(night):
         try:
-            take_turn(registry, "triage", night)
+            acquire_night_lock(registry, "triage", night)
         except NightBusyError:
             return None
         return night

@@ -8,12 +8,12 @@ from nightloom.registry.trials import (
     add_metrics,
     begin_trial,
     finish_trial,
-    go_on_from,
     point_to_checkpoint,
     read_curve,
     read_trial,
+    record_progress,
+    resume_trial,
     sum_seconds,
-    tell_trial,
 )
 
 
@@ -23,7 +23,7 @@ def losses(*values: float, start: int = 1) -> list[MetricPoint]:
 
 def test_what_is_told_is_read(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
-    tell_trial(registry, "a", step=3, steps=9, seconds=1.5, metrics=losses(2.0, 1.0))
+    record_progress(registry, "a", step=3, steps=9, seconds=1.5, metrics=losses(2.0, 1.0))
     point_to_checkpoint(registry, "a", "c" * 64)
     found = read_trial(registry, "a")
     assert found
@@ -35,10 +35,10 @@ def test_what_is_told_is_read(registry: Database) -> None:
 
 def test_seconds_of_all_attempts_add_up(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
-    tell_trial(registry, "a", step=3, steps=9, seconds=10, metrics=())
+    record_progress(registry, "a", step=3, steps=9, seconds=10, metrics=())
     assert begin_trial(registry, "a", device="cpu").seconds == 10
     begin_trial(registry, "b", device="cpu")
-    tell_trial(registry, "b", step=1, steps=9, seconds=2.5, metrics=())
+    record_progress(registry, "b", step=1, steps=9, seconds=2.5, metrics=())
     assert sum_seconds(registry, ["a", "b", "never begun"]) == 12.5
 
 
@@ -46,7 +46,7 @@ def test_attempt_forgets_what_was_measured_after_its_checkpoint(registry: Databa
     begin_trial(registry, "a", device="cpu")
     add_metrics(registry, "a", losses(4.0, 3.0, 2.0))
     add_metrics(registry, "b", losses(9.0, 9.0, 9.0))
-    go_on_from(registry, "a", 2, "c" * 64)
+    resume_trial(registry, "a", 2, "c" * 64)
     assert read_curve(registry, "a", "loss") == [(1, 4.0), (2, 3.0)]
     assert len(read_curve(registry, "b", "loss")) == 3
 
@@ -55,7 +55,7 @@ def test_checkpoint_is_pointed_to_until_an_attempt_goes_on_from_another(registry
     begin_trial(registry, "a", device="cpu")
     point_to_checkpoint(registry, "a", "c" * 64)
     assert begin_trial(registry, "a", device="cpu").checkpoint == "c" * 64
-    go_on_from(registry, "a", 0, None)
+    resume_trial(registry, "a", 0, None)
     assert begin_trial(registry, "a", device="cpu").checkpoint is None
 
 
@@ -89,4 +89,4 @@ def test_finishing_what_was_never_begun_does_nothing(registry: Database) -> None
 
 def test_telling_of_a_trial_that_is_not_there_is_a_fault(registry: Database) -> None:
     with pytest.raises(RegistryError, match="train it again"):
-        tell_trial(registry, "a", step=1, steps=2, seconds=1, metrics=())
+        record_progress(registry, "a", step=1, steps=2, seconds=1, metrics=())

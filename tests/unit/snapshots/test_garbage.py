@@ -16,10 +16,10 @@ from nightloom.artifacts.models import (
     BaseModelContent,
     BaseModelManifest,
     BaseModelProvenance,
+    Download,
     Import,
     ModelFile,
     ModelRef,
-    Origin,
     TaskSpec,
 )
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
@@ -174,8 +174,8 @@ def test_fetched_base_model_is_kept(store: ObjectStore, collect: Collect) -> Non
     file = ModelFile(path="model.safetensors", sha256=store.put_blob(b"weights"), size_bytes=7)
     identity, record = BaseModelContent(files=(file,)), BaseModelProvenance(source="org/name@main")
     base = store.publish(BaseModelManifest(content=identity, provenance=record))
-    origin = Origin.Key(source="org/name", revision="a" * 40)
-    store.publish(Origin(key=origin, result=Origin.Result(base=base.id)))
+    download = Download.Key(source="org/name", revision="a" * 40)
+    store.publish(Download(key=download, result=Download.Result(base=base.id)))
     assert collect(3) == {"kept": 3}
 
 

@@ -27,7 +27,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.recipes.training import Budget, EarlyStopping, Pruning
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.tables import LeaseRow
-from nightloom.registry.trials import begin_trial, point_to_checkpoint, read_curve, read_trial, tell_trial
+from nightloom.registry.trials import begin_trial, point_to_checkpoint, read_curve, read_trial, record_progress
 from nightloom.training import sft
 from nightloom.trials import attempts, heartbeat
 from nightloom.trials import train as trials
@@ -295,7 +295,7 @@ def test_spent_budget_trains_nothing(
     blueprint = publish_blueprint(store, tiny_base, plans[0], ROWS, trials=plans, budget=Budget(gpu_minutes=1))
     other = Trial.id_of(identify_trial(store.load(Blueprint, blueprint).content, 1))
     begin_trial(registry, other, device="cpu")
-    tell_trial(registry, other, step=5, steps=9, seconds=60)
+    record_progress(registry, other, step=5, steps=9, seconds=60)
     monkeypatch.setattr(trials, "TRAINERS", {})
     with pytest.raises(BudgetError, match=r"1\.00 of 1 minutes"):
         train_trial(store, blueprint, 0)
@@ -396,9 +396,9 @@ def test_unreachable_registry_delays_no_step(
 ) -> None:
     monkeypatch.setattr(heartbeat, "_EVERY_S", 1e-3)
     away = threading.Event()
-    original, original_step = heartbeat.tell_trial, Attempt.on_step
+    original, original_step = heartbeat.record_progress, Attempt.on_step
 
-    def tell_trial(*arguments: Any, **named: Any) -> None:
+    def record_progress(*arguments: Any, **named: Any) -> None:
         if not away.is_set():
             failed.release()
             msg = "away"
@@ -412,7 +412,7 @@ def test_unreachable_registry_delays_no_step(
             away.set()
 
     failed = threading.Semaphore(0)
-    monkeypatch.setattr(heartbeat, "tell_trial", tell_trial)
+    monkeypatch.setattr(heartbeat, "record_progress", record_progress)
     monkeypatch.setattr(Attempt, "on_step", on_step)
     with caplog.at_level(logging.WARNING, "nightloom"):
         trial = train_trial(store, plan_trial(tiny_base, make_plan(max_steps=5, logging_steps=1), ROWS), 0)
@@ -427,7 +427,7 @@ def test_unreachable_registry_fails_the_end(
 ) -> None:
     blueprint = plan_trial(tiny_base, make_plan(max_steps=1), ROWS)
     with monkeypatch.context() as patch:
-        patch.setattr(heartbeat, "tell_trial", lambda *_, **__: (_ for _ in ()).throw(RegistryError("away")))
+        patch.setattr(heartbeat, "record_progress", lambda *_, **__: (_ for _ in ()).throw(RegistryError("away")))
         with pytest.raises(RegistryError, match="away"):
             train_trial(store, blueprint, 0)
     assert train_trial(store, blueprint, 0).result.steps == 1

@@ -24,7 +24,7 @@ class RuleFacts(Plain):
     @property
     def is_trusted(self) -> bool:
         """Whether recall and precision are at least 99 %."""
-        taken = self.result.as_expected + (self.result.sound_taken or 0)
+        taken = self.result.as_expected + (self.result.false_positives or 0)
         return self.result.as_expected >= _TRUSTED * max(self.result.planted, taken)
 
 
@@ -43,13 +43,13 @@ def read(night: NightManifests) -> Facts | None:
     content = night.preparation.content
     return Facts(
         rules=tuple(_measure(result) for result in _add_kinds(content.planted)),
-        other_rows=content.sound_rows,
-        changed_rows=content.sound_rows_touched,
+        other_rows=content.unplanted_rows,
+        changed_rows=content.unplanted_rows_changed,
     )
 
 
 def _measure(result: PlantedResult) -> RuleFacts:
-    taken = 0 if result.sound_taken is None else result.as_expected + result.sound_taken
+    taken = 0 if result.false_positives is None else result.as_expected + result.false_positives
     return RuleFacts(
         result=result,
         recall=_estimate_rate(result.as_expected, result.planted),
@@ -73,7 +73,7 @@ def _add_kinds(results: Sequence[PlantedResult]) -> Iterator[PlantedResult]:
             rule=rule,
             planted=sum(result.planted for result in each),
             as_expected=sum(result.as_expected for result in each),
-            sound_taken=each[0].sound_taken,
+            false_positives=each[0].false_positives,
         )
 
 
