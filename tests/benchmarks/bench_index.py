@@ -254,7 +254,7 @@ _COLUMNS = {
     "manifests": ("manifest", "kind", "made_at"),
     "edges": ("parent", "child_kind", "child", "part", "path", "parent_kind"),
     "members": ("recipe", "night", "manifest", "kind", "noted_at"),
-    "outcomes": ("recipe", "night", "stage", "status", "sentence", "manifest", "started_at", "ended_at"),
+    "outcomes": ("recipe", "night", "stage", "status", "message", "manifest", "started_at", "ended_at"),
     "refs": ("recipe", "name", "value", "night"),
     "ref_log": (
         *("number", "recipe", "name", "old", "new", "night", "who", "why", "cites", "by_hand", "moved_at"),

@@ -150,8 +150,8 @@ class Nights:
     def begin(self, night: date, stage: Any) -> None:
         begin_stage(self.database, NAME, night, stage)
 
-    def end(self, night: date, stage: Any, status: Any, sentence: str, manifest: str | None = None) -> None:
-        end_stage(self.database, NAME, night, stage, status, sentence, manifest)
+    def end(self, night: date, stage: Any, status: Any, message: str, manifest: str | None = None) -> None:
+        end_stage(self.database, NAME, night, stage, status, message, manifest)
 
     def prepare(self, night: date, *, new_rows: int = 812, planted: Any = PLANTED) -> Preparation:
         record_night(self.database, compute_cut(NAME, night, "Europe/Berlin"))
@@ -246,7 +246,7 @@ class Nights:
             comparisons=tuple(self._compare(finding)),
             deciding=0,
             finding=finding,
-            gates=(GateResult(name="primary", passed=promote, sentence="" if promote else "the champion stays"),),
+            gates=(GateResult(name="primary", passed=promote, message="" if promote else "the champion stays"),),
             promote=promote,
             reason=reason,
         )

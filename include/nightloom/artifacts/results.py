@@ -101,10 +101,10 @@ class ParityCheck(Plain):
 
     name: Literal["ids", "adapter", "merge", "answers"]
     passed: bool
-    value: float = Field(description="What was measured, in the unit that the sentence names.")
+    value: float = Field(description="What was measured, in the unit that the message names.")
     tolerance: float
     n: int = Field(description="Examples that it was measured on.")
-    sentence: str = Field(description="For people; holds no row's text.")
+    message: str = Field(description="For people; holds no row's text.")
 
 
 class Parity(CachedResult[ParityId]):
@@ -133,7 +133,7 @@ class Parity(CachedResult[ParityId]):
     @property
     def mismatch(self) -> str | None:
         """What is not the same, in one sentence; nothing when all is."""
-        return next((check.sentence for check in self.result.checks if not check.passed), None)
+        return next((check.message for check in self.result.checks if not check.passed), None)
 
     @property
     def is_without_effect(self) -> bool:
@@ -180,7 +180,7 @@ class GateResult(Plain):
 
     name: str
     passed: bool
-    sentence: str = Field(description="Why the candidate is not promoted; empty if the gate lets it through.")
+    message: str = Field(description="Why the candidate is not promoted; empty if the gate lets it through.")
 
 
 class VerdictContent(Plain):

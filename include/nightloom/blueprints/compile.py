@@ -63,7 +63,7 @@ def find_preparation(store: ObjectStore, database: Database, recipe: str, night:
     """Return the preparation of a night, or a `Stop` that says why there is nothing to train on."""
     prepared = read_outcome(database, recipe, night, "prepare")
     if prepared is None or prepared.status != "done" or prepared.manifest is None:
-        why = prepared.sentence if prepared else f"night {night} was not prepared"
+        why = prepared.message if prepared else f"night {night} was not prepared"
         return Stop("nothing_new", f"nothing to train on: {why}")
     return store.load(Preparation, prepared.manifest)
 

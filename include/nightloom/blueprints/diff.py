@@ -75,7 +75,7 @@ def diff_with_recipe(store: ObjectStore, database: Database, before_id: Blueprin
     night = find_prepared_night(database, recipe, None)
     prepared = find_preparation(store, database, recipe, night)
     if isinstance(prepared, Stop):
-        raise InputError(prepared.sentence)
+        raise InputError(prepared.message)
     frozen = find_frozen(store, settings.train.base)
     if frozen is None:
         msg = (

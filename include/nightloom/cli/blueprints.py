@@ -57,7 +57,7 @@ def compile_for_night(recipe: RecipeName, *, night: PreparedNight = None, as_jso
     settings, date = load_recipe(recipe), _find_night(recipe, night)
     blueprint = compile_recipe(open_store(), open_database(), settings, date)
     if isinstance(blueprint, Stop):
-        raise InputError(blueprint.sentence)
+        raise InputError(blueprint.message)
     add_member(open_database(), recipe, date, blueprint.kind, blueprint.id)
     spec = blueprint.content
     pairs = [

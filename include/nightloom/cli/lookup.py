@@ -106,7 +106,7 @@ def load_result(
 
     outcome = read_outcome(database, recipe, night, stage)
     if outcome is None or outcome.manifest is None:
-        why = outcome.sentence if outcome else "the stage was not run"
+        why = outcome.message if outcome else "the stage was not run"
         msg = f"night {night} of {recipe} has no {kind.kind}: {why}; `nightloom night list {recipe}` lists its nights"
         raise InputError(msg)
     return store.load(kind, outcome.manifest)

@@ -119,7 +119,7 @@ def _show_night(recipe: str, night: "date", outcomes: "list[StageOutcome]", *, a
         "report": report_path,
     }
     pairs: list[tuple[str, Any]] = [("recipe", recipe), ("night", night)]
-    pairs += [(outcome.stage, f"{outcome.status}: {outcome.sentence}") for outcome in outcomes]
+    pairs += [(outcome.stage, f"{outcome.status}: {outcome.message}") for outcome in outcomes]
     if verdict:
         pairs.append(("verdict", f"{verdict['finding']}: {verdict['reason']}"))
     if report_path:

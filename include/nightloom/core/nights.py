@@ -69,4 +69,4 @@ class Stop:
     """A stage ends here without a fault: there is nothing to do, or what there is was refused."""
 
     status: Literal["nothing_new", "refused"]
-    sentence: str
+    message: str

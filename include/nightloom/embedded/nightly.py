@@ -111,7 +111,7 @@ def _missing_dags(api: AirflowApi, recipe: Recipe) -> str | None:
 def _print_report(instance: Instance, recipe: Recipe, night: date, console: Console) -> int:
     outcome = read_outcome(open_database(), recipe.name, night, "report")
     if outcome is None or outcome.status != "done" or outcome.manifest is None:
-        msg = f"night {night} has no report: {outcome.sentence if outcome else 'the report stage was not run'}"
+        msg = f"night {night} has no report: {outcome.message if outcome else 'the report stage was not run'}"
         raise FaultError(msg)
     store = open_store()
     report = store.load(Report, outcome.manifest)

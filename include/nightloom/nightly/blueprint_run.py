@@ -53,7 +53,7 @@ def run_blueprint(
             on_step("finetune", f"train_trial {trial_no}")
             result = finetune.train_trial(recipe, night, blueprint_id, trial_no)
             if isinstance(result, Stop):
-                raise BudgetError(result.sentence)
+                raise BudgetError(result.message)
             if lost := store.find(Divergence, identify_trial(blueprint.content, trial_no)):
                 raise DivergenceError(lost.result.reason)
             return BlueprintResult(_list_finished(store, blueprint.content))
@@ -67,7 +67,7 @@ def run_blueprint(
             last="compare_candidate",
         )
         if isinstance(made, Stop):
-            raise BudgetError(made.sentence)
+            raise BudgetError(made.message)
         return BlueprintResult(_list_finished(store, blueprint.content), made["candidate_id"], made["verdict_id"])
 
 

@@ -50,7 +50,7 @@ def send_alerts() -> AlertOperator:
 def list_failures(recipe: str, night: str) -> list[str]:
     """Return a message for each failed stage of the night."""
     outcomes = (read_outcome(open_database(), recipe, parse_night(night), stage) for stage in STAGES)
-    return [f"{o.stage} failed: {o.sentence}" for o in outcomes if o is not None and o.status == "failed"]
+    return [f"{o.stage} failed: {o.message}" for o in outcomes if o is not None and o.status == "failed"]
 
 
 def send_alert(recipe: Recipe, night: str, what: str, context: "Context") -> None:

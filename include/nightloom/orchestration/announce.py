@@ -44,7 +44,7 @@ class AnnounceOperator(NightOperator):
         except RegistryError as error:
             # The next stage needs the event even then.
             outcome = _failure(self.recipe, parse_night(night), self.stage, str(error))
-        logger.info("%s of night %s: %s: %s", self.stage, night, outcome.status, outcome.sentence)
+        logger.info("%s of night %s: %s: %s", self.stage, night, outcome.status, outcome.message)
         for asset in self.outlets:
             emit(context, asset, night, _as_extra(outcome))
 
@@ -102,7 +102,7 @@ def finalise_outcome(
         return outcome
     cause = f"task {' and '.join(failed)} failed or was killed" if failed else "the run was stopped from outside"
     failure = _failure(recipe, night, stage, f"{cause}, and {stage} reported no result; see the task's log")
-    finish_stage(open_store(), database, recipe, night, stage, "failed", failure.sentence)
+    finish_stage(open_store(), database, recipe, night, stage, "failed", failure.message)
     return failure
 
 
@@ -129,6 +129,6 @@ def _as_extra(outcome: StageOutcome) -> dict[str, Any]:
     return {
         "night": outcome.night.isoformat(),
         "status": outcome.status,
-        "message": outcome.sentence,
+        "message": outcome.message,
         "manifest": outcome.manifest,
     }

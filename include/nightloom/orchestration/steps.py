@@ -114,7 +114,7 @@ class StepOperator(NightOperator):
             logger.error("%s", error)
             raise
         if isinstance(result, Stop):
-            raise AirflowSkipException(result.sentence)
+            raise AirflowSkipException(result.message)
         return result
 
     def on_kill(self) -> None:

@@ -79,12 +79,12 @@ GATES: tuple[tuple[str, Gate], ...] = (
 def apply_gates(case: Case) -> tuple[GateResult, ...]:
     """Return the result of each gate, in order."""
     refusals = [(name, gate(case)) for name, gate in GATES]
-    return tuple(GateResult(name=name, passed=refusal is None, sentence=refusal or "") for name, refusal in refusals)
+    return tuple(GateResult(name=name, passed=refusal is None, message=refusal or "") for name, refusal in refusals)
 
 
 def describe_consequence(case: Case, gates: tuple[GateResult, ...]) -> str:
     """Return the first refusal, or the promotion if all gates pass."""
-    refusal = next((gate.sentence for gate in gates if not gate.passed), None)
+    refusal = next((gate.message for gate in gates if not gate.passed), None)
     if refusal:
         return refusal
     return "the candidate becomes the first champion" if case.champion is None else "the candidate becomes the champion"

@@ -133,7 +133,7 @@ def _prove(store: ObjectStore, key: Parity.Key, tokens: Tokens) -> Parity:
     began = time.monotonic()
     checks = []
     for check in _check(store, key, tokens):
-        logger.info("parity of adapter %s: %s", short(str(key.model.adapter)), check.sentence)
+        logger.info("parity of adapter %s: %s", short(str(key.model.adapter)), check.message)
         checks.append(check)
     return Parity(key=key, result=Parity.Result(checks=tuple(checks), seconds=round(time.monotonic() - began, 2)))
 
@@ -303,6 +303,4 @@ def _find_largest(values: Any) -> float:
 
 
 def _make_check(name: Any, value: float, tolerance: float, n: int, message: str, *, passed: bool) -> ParityCheck:
-    return ParityCheck(
-        name=name, passed=passed, value=float(f"{value:.6g}"), tolerance=tolerance, n=n, sentence=message
-    )
+    return ParityCheck(name=name, passed=passed, value=float(f"{value:.6g}"), tolerance=tolerance, n=n, message=message)

@@ -23,7 +23,7 @@ class StageOutcome:
     night: date
     stage: Stage
     status: Status
-    sentence: str
+    message: str
     manifest: str | None
     started_at: datetime
     ended_at: datetime | None
@@ -95,7 +95,7 @@ def begin_stage(database: Database, recipe: str, night: date, stage: Stage) -> N
                 night=night,
                 stage=stage,
                 status="running",
-                sentence=f"{stage} has begun and not said how it ended",
+                message=f"{stage} has begun and not said how it ended",
                 manifest=None,
                 started_at=utc_now().replace(tzinfo=None),
                 ended_at=None,
@@ -109,7 +109,7 @@ def end_stage(
     night: date,
     stage: Stage,
     status: Status,
-    sentence: str,
+    message: str,
     manifest: str | None = None,
 ) -> None:
     """Write down what a stage came to."""
@@ -119,7 +119,7 @@ def end_stage(
         if row is None:
             row = OutcomeRow(recipe=recipe, night=night, stage=stage, started_at=now)
             session.add(row)
-        row.status, row.sentence, row.manifest, row.ended_at = status, sentence, manifest, now
+        row.status, row.message, row.manifest, row.ended_at = status, message, manifest, now
 
 
 def read_outcome(database: Database, recipe: str, night: date, stage: Stage) -> StageOutcome | None:
@@ -168,7 +168,7 @@ def as_outcome(row: OutcomeRow) -> StageOutcome:
         night=row.night,
         stage=row.stage,  # type: ignore[arg-type]  # written by end_stage alone
         status=row.status,  # type: ignore[arg-type]  # likewise
-        sentence=row.sentence,
+        message=row.message,
         manifest=row.manifest,
         started_at=row.started_at.replace(tzinfo=UTC),
         ended_at=row.ended_at.replace(tzinfo=UTC) if row.ended_at else None,

@@ -25,7 +25,7 @@ def finish_stage(
     night: date,
     stage: Stage,
     status: Ending,
-    sentence: str,
+    message: str,
     manifest: str | None = None,
 ) -> None:
     """Write down what a stage of a night came to, in the store first and then in the registry.
@@ -38,14 +38,14 @@ def finish_stage(
         night=night.isoformat(),
         stage=stage,
         status=status,
-        message=sentence,
+        message=message,
         manifest=manifest,
         members=_gather_members(database, recipe, night),
     )
     began_at = outcome.started_at if outcome else utc_now()
     if status != "failed":
         _publish(store, content, began_at)
-    end_stage(database, recipe, night, stage, status, sentence, manifest)
+    end_stage(database, recipe, night, stage, status, message, manifest)
     if status == "failed":
         try:
             _publish(store, content, began_at)

@@ -40,7 +40,7 @@ class OutcomeRow(Base):
     night: Mapped[date] = mapped_column(Date, primary_key=True)
     stage: Mapped[str] = mapped_column(String(20), primary_key=True)
     status: Mapped[str] = mapped_column(String(20))
-    sentence: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text)
     manifest: Mapped[str | None] = mapped_column(String(64))
     started_at: Mapped[datetime] = mapped_column(DateTime)
     ended_at: Mapped[datetime | None] = mapped_column(DateTime)

@@ -61,12 +61,12 @@ def summarise_night(night: NightManifests) -> Summary:
     if stopped:
         stage = outcomes[stopped]
         outcome, headline = _summarise_stop(stopped, stage)
-        details = stage.sentence if stage and stage.status != "running" else None
+        details = stage.message if stage and stage.status != "running" else None
         step = _NEXT_STEPS.get(outcome, "").format(dag=f"{recipe}__{stopped}", again=again)
         next_steps = (*filter(None, [step]), *batch)
         return Summary(outcome, f"{headline}{_say_champion(champion)}.", details, next_steps)
     outcome, headline = _summarise_verdict(night)
-    details = outcomes["finetune"].sentence if outcomes["finetune"] else None
+    details = outcomes["finetune"].message if outcomes["finetune"] else None
     return Summary(outcome, headline, details, (*_advise_on_verdict(night), *batch))
 
 
@@ -129,5 +129,5 @@ def _advise_on_batch(recipe: str, outcomes: Outcomes, again: str) -> tuple[str, 
         return (check,) if is_due else ()
     if predict.status in ("done", "nothing_new"):
         return ()
-    how = "has not reported a result" if predict.status == "running" else f"did not succeed ({predict.sentence})"
+    how = "has not reported a result" if predict.status == "running" else f"did not succeed ({predict.message})"
     return (f"The batch {how}: clear {recipe}__predict in Airflow, or run {again}. Finished shards are kept.",)

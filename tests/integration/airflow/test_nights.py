@@ -167,7 +167,7 @@ def test_stored_blueprint_moves_no_ref(nights: Installation) -> None:
     run = nights.runs("by_command", "finetune")[1]
     assert nights.tasks(run)["announce_champion"] == "skipped"
     assert len(nights.events("by_command", "champion")) == 1
-    message = read_outcomes(nights, "by_command", TONIGHT)["finetune"].sentence
+    message = read_outcomes(nights, "by_command", TONIGHT)["finetune"].message
     assert message.endswith("was chosen by hand, so no ref moves")
 
 

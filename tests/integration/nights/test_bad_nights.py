@@ -84,7 +84,7 @@ def test_bad_night_keeps_the_champion(
     with harmed(champion_installation, harm):
         outcomes = run(back(4))
     assert (outcomes["prepare"].status, outcomes["finetune"].status) == (status, "nothing_new")
-    assert message in outcomes["prepare"].sentence
+    assert message in outcomes["prepare"].message
     assert outcomes["report"].status == "done"
     assert read_ref(open_database(), "triage", "champion") == champion
     assert run(back(4))["prepare"].status == "done"
@@ -99,7 +99,7 @@ def test_refusing_store_is_a_clear_error(champion_installation: Installation, mo
     forget_store()
     reported = read_outcome(open_database(), "triage", date.fromisoformat(back(3)), "report")
     assert reported
-    assert (reported.status, "the object store could not" in reported.sentence) == ("failed", True)
+    assert (reported.status, "the object store could not" in reported.message) == ("failed", True)
     assert run(back(3))["report"].status == "done"
 
 

@@ -50,7 +50,7 @@ def test_night_beyond_limits_is_refused(usual_installation: Installation, harm: 
     with harmed(usual_installation, harm):
         outcomes = run(back(2))
     assert outcomes["prepare"].status == "refused"
-    assert message in outcomes["prepare"].sentence
+    assert message in outcomes["prepare"].message
     assert read_ref(open_database(), "triage", "latest") == latest
     store = open_store()
     page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).provenance.html).decode()

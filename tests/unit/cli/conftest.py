@@ -115,8 +115,8 @@ class PastNight:
             "predict": ("1 row: 1 succeeded", self.predictions),
             "report": ("report of night 2026-11-23", self.report),
         }
-        for stage, (sentence, manifest) in ended.items():
-            end_stage(registry, "triage", NIGHT, stage, "done", sentence, manifest.id)  # type: ignore[arg-type]
+        for stage, (message, manifest) in ended.items():
+            end_stage(registry, "triage", NIGHT, stage, "done", message, manifest.id)  # type: ignore[arg-type]
         self.promote(self.adapter.id, None, self.verdict.id)
 
     def keep(self, manifest: M) -> M:

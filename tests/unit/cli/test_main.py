@@ -34,8 +34,8 @@ def test_unknown_command_gets_the_closest(command: Command) -> None:
 
 
 def test_input_error_is_one_message(command: Command) -> None:
-    sentence = "'monday' is not a night; write a date such as 2026-11-23"
-    assert command("night", "show", "triage", "--night", "monday") == (2, "", f"error: {sentence}\n")
+    message = "'monday' is not a night; write a date such as 2026-11-23"
+    assert command("night", "show", "triage", "--night", "monday") == (2, "", f"error: {message}\n")
 
 
 def test_error_is_json_too(command: Command) -> None:
@@ -46,7 +46,7 @@ def test_error_is_json_too(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "sentence"),
+    ("error", "code", "message"),
     [
         (StoreError("the store is away"), 3, "error: the store is away\n"),
         (OSError(28, "No space left on device"), 3, "error: the operating system reported: No space left on device; "),
@@ -55,7 +55,7 @@ def test_error_is_json_too(command: Command) -> None:
     ids=["fault", "disk", "interrupt"],
 )
 def test_fault_has_its_exit_code(
-    command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, sentence: str
+    command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ) -> None:
     def fail() -> None:
         raise error
@@ -63,7 +63,7 @@ def test_fault_has_its_exit_code(
     monkeypatch.setattr("nightloom.recipes.check.load_recipes", fail)
     found, out, err = command("recipe", "list")
     assert (found, out) == (code, "")
-    assert err.startswith(sentence)
+    assert err.startswith(message)
 
 
 def test_unexpected_error_shows_traceback(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,9 +21,9 @@ OnStep = Callable[[str, str], None]
 OnFailure = Callable[[Exception], None]
 
 
-def outcome(stage: Stage, status: Status, sentence: str) -> StageOutcome:
+def outcome(stage: Stage, status: Status, message: str) -> StageOutcome:
     at = datetime(2026, 11, 23, 1, tzinfo=UTC)
-    return StageOutcome("triage", NIGHT, stage, status, sentence, None, at, at)
+    return StageOutcome("triage", NIGHT, stage, status, message, None, at, at)
 
 
 @pytest.fixture

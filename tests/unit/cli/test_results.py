@@ -84,8 +84,8 @@ def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNig
 
 def test_unknown_digits_are_refused(command: Command, night: PastNight) -> None:
     code, _, err = command("snapshot", "show", "zz")
-    sentence = "no snapshot begins with 'zz'; `nightloom snapshot list` lists them"
-    assert (code, err) == (2, f"error: {sentence}\n")
+    message = "no snapshot begins with 'zz'; `nightloom snapshot list` lists them"
+    assert (code, err) == (2, f"error: {message}\n")
 
 
 def test_unchanged_snapshot_is_verified(command: Command, night: PastNight) -> None:
@@ -214,8 +214,8 @@ def test_foreign_store_is_collected_after_adoption(command: Command, night: Past
 
 
 def test_unknown_row_is_refused(command: Command, night: PastNight) -> None:
-    sentence = "triage has no row 'r7' in any night; check its key"
-    assert command("row", "show", "triage", "r7") == (2, "", f"error: {sentence}\n")
+    message = "triage has no row 'r7' in any night; check its key"
+    assert command("row", "show", "triage", "r7") == (2, "", f"error: {message}\n")
 
 
 def test_champion_is_marked(command: Command, night: PastNight) -> None:
@@ -259,8 +259,8 @@ def test_rollback_restores_the_champion_before(command: Command, night: PastNigh
     )
     night.promote(night.keep(second).id, night.adapter.id, "f" * 64)
     code, out, err = command("model", "rollback", "triage", "--reason", "answers in French")
-    sentence = f"champion of triage is {night.adapter.id[:12]} again, not {second.id[:12]}"
-    assert (code, out, err) == (0, f"{sentence}\n", "")
+    message = f"champion of triage is {night.adapter.id[:12]} again, not {second.id[:12]}"
+    assert (code, out, err) == (0, f"{message}\n", "")
 
 
 def test_first_champion_cannot_be_rolled_back(command: Command, night: PastNight) -> None:

@@ -105,7 +105,7 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
     adapter = make_adapter()
     model = ModelRef(base=adapter.content.base, adapter=adapter.id)
     metric = Metric(name="team", scorer="exact_match/1", scale=RIGHT, value=0.9125, low=0.88, high=0.936, n=400)
-    check = ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same")
+    check = ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, message="the ids are the same")
     parity = Parity(
         key=Parity.Key(
             model=model,

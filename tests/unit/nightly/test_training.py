@@ -109,7 +109,7 @@ def test_night_fails_if_all_trials_diverge(
         run()
     outcome = read_outcome(prepared.registry, "triage", NIGHT, "finetune")
     assert outcome
-    assert (outcome.status, outcome.sentence) == (
+    assert (outcome.status, outcome.message) == (
         "failed",
         "all 3 trials diverged before rung 1; trial 0: training diverged by step 2",
     )

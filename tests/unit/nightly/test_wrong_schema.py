@@ -94,7 +94,7 @@ def expect_refusal(registry: Database, night: date, message: str) -> None:
     outcome = read_outcome(registry, "triage", night, "prepare")
     assert outcome
     assert outcome.status == "refused"
-    assert re.search(message, outcome.sentence)
+    assert re.search(message, outcome.message)
 
 
 TYPES = {
@@ -128,7 +128,7 @@ def test_report_names_wrong_columns(folder: Path, store: ObjectStore) -> None:
     assert isinstance(refused := extract(TONIGHT), Stop)
     made = store.load(Report, str(report.write_report("triage", str(TONIGHT))))
     assert b'"outcome":"refused"' in store.get_blob(made.content.facts)
-    assert escape(refused.sentence) in store.get_blob(made.provenance.html).decode()
+    assert escape(refused.message) in store.get_blob(made.provenance.html).decode()
 
 
 def test_file_without_header_is_refused(folder: Path, registry: Database) -> None:
@@ -137,7 +137,7 @@ def test_file_without_header_is_refused(folder: Path, registry: Database) -> Non
     expect_refusal(registry, TONIGHT, "the first line of .* names none of the columns id, updated_at, body, team;")
     outcome = read_outcome(registry, "triage", TONIGHT, "prepare")
     assert outcome
-    assert not any(word in outcome.sentence for word in make_rows().row(0))
+    assert not any(word in outcome.message for word in make_rows().row(0))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_reported_outcome_is_kept(registry: Database) -> None:
     begin_stage(registry, "triage", NIGHT, "prepare")
     end_stage(registry, "triage", NIGHT, "prepare", "done", "30 rows", "ab" * 32)
     outcome = finalise_outcome(registry, "triage", NIGHT, "prepare", failed=[], started_at=LONG_AGO)
-    assert (outcome.status, outcome.sentence, outcome.manifest) == ("done", "30 rows", "ab" * 32)
+    assert (outcome.status, outcome.message, outcome.manifest) == ("done", "30 rows", "ab" * 32)
 
 
 def test_killed_stage_has_failed(registry: Database) -> None:
@@ -23,7 +23,7 @@ def test_killed_stage_has_failed(registry: Database) -> None:
     finalise_outcome(registry, "triage", NIGHT, "finetune", failed=["train_trial"], started_at=LONG_AGO)
     outcome = read_outcome(registry, "triage", NIGHT, "finetune")
     assert outcome is not None
-    assert (outcome.status, outcome.sentence) == (
+    assert (outcome.status, outcome.message) == (
         "failed",
         "task train_trial failed or was killed, and finetune reported no result; see the task's log",
     )
@@ -31,7 +31,7 @@ def test_killed_stage_has_failed(registry: Database) -> None:
 
 def test_missing_stage_has_failed(registry: Database) -> None:
     outcome = finalise_outcome(registry, "triage", NIGHT, "predict", failed=[], started_at=LONG_AGO)
-    assert (outcome.status, outcome.sentence) == (
+    assert (outcome.status, outcome.message) == (
         "failed",
         "the run was stopped from outside, and predict reported no result; see the task's log",
     )
@@ -47,4 +47,4 @@ def test_older_outcome_does_not_hide_failure(registry: Database) -> None:
 def test_reported_failure_keeps_its_message(registry: Database) -> None:
     end_stage(registry, "triage", NIGHT, "prepare", "failed", "the source is down", None)
     outcome = finalise_outcome(registry, "triage", NIGHT, "prepare", failed=["extract_records"], started_at=LONG_AGO)
-    assert outcome.sentence == "the source is down"
+    assert outcome.message == "the source is down"

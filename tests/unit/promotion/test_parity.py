@@ -124,7 +124,7 @@ def test_near_tie_of_tokens_is_tolerated(lead: float, passed: bool, value: int, 
     answers = [_Answer([5, 6, 1], [0.9, lead, 0.9]), _Answer([7, 1], [0.9, 0.9])]
     reference = _Reference(base_logits=None, logits=None, answers=answers, dtype="bfloat16")
     check = _check_answers(reference, [[5, 8, 8, 1], [7, 1]])
-    assert (check.passed, check.value, words in check.sentence) == (passed, value, True)
+    assert (check.passed, check.value, words in check.message) == (passed, value, True)
 
 
 def test_longer_answer_is_not_tolerated() -> None:

@@ -162,7 +162,7 @@ def test_rollback_needs_a_previous_champion(registry, promote_on, champions):
 
 
 def make_parity(passed):
-    check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
+    check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, message="logits differ by 0.4")
     key = Parity.Key(
         model=ModelRef(base="b" * 64, adapter="a" * 64),
         task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),

@@ -106,7 +106,7 @@ def test_margin_never_admits_worse_candidate(compare):
 @pytest.fixture
 def prove(store):
     def prove(passed):
-        check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, sentence="logits differ by 0.4")
+        check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, message="logits differ by 0.4")
         key = Parity.Key(
             model=ModelRef(base="b" * 64, adapter=CANDIDATE),
             task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),

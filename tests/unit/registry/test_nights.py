@@ -39,10 +39,10 @@ def test_a_night_is_the_latest_until_a_later_one_begins(registry, begun, latest)
 def test_a_stage_that_began_is_running_until_it_says_how_it_ended(registry):
     begin_stage(registry, "triage", MONDAY, "prepare")
     running = read_outcome(registry, "triage", MONDAY, "prepare")
-    assert (running.status, running.sentence) == ("running", "prepare has begun and not said how it ended")
+    assert (running.status, running.message) == ("running", "prepare has begun and not said how it ended")
     end_stage(registry, "triage", MONDAY, "prepare", "done", "10 rows", "m" * 64)
     done = read_outcome(registry, "triage", MONDAY, "prepare")
-    assert (done.status, done.sentence, done.manifest) == ("done", "10 rows", "m" * 64)
+    assert (done.status, done.message, done.manifest) == ("done", "10 rows", "m" * 64)
     assert done.started_at == running.started_at <= done.ended_at
 
 

@@ -70,8 +70,8 @@ def test_page_shows_measured_batch(store, full, write) -> None:
 
 def test_page_shows_failed_parity_check(store, nights, night, write) -> None:
     checks = [
-        ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, sentence="the ids are the same"),
-        ParityCheck(name="merge", passed=False, value=0.4, tolerance=1e-4, n=32, sentence="logits differ by 0.4"),
+        ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, message="the ids are the same"),
+        ParityCheck(name="merge", passed=False, value=0.4, tolerance=1e-4, n=32, message="logits differ by 0.4"),
     ]
     key = Parity.Key(
         model=ModelRef(base="b" * 64, adapter="a" * 64),

@@ -30,7 +30,7 @@ def read(night: NightManifests) -> Facts:
     outcomes = {stage: night.outcomes[stage] for stage in STAGES if stage != "report"}
     return Facts(
         stages=tuple(
-            StageFacts(stage=stage, status=each.status if each else None, message=each.sentence if each else "")
+            StageFacts(stage=stage, status=each.status if each else None, message=each.message if each else "")
             for stage, each in outcomes.items()
         )
     )

@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("night", sa.Date, primary_key=True),
         sa.Column("stage", sa.String(20), primary_key=True),
         sa.Column("status", sa.String(20), nullable=False),
-        sa.Column("sentence", sa.Text, nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
         sa.Column("manifest", sa.String(64)),
         sa.Column("started_at", sa.DateTime, nullable=False),
         sa.Column("ended_at", sa.DateTime),
