@@ -172,7 +172,7 @@ class Nights:
                 VOLUME,
             ),
             planted=tuple(
-                PlantedResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, sound_taken=1 if r else None)
+                PlantedResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, false_positives=1 if r else None)
                 for k, o, r, p, a in planted
             ),
             unplanted_rows=10950,

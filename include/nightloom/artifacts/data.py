@@ -112,7 +112,7 @@ class PlantedResult(Plain):
     rule: str
     planted: int
     as_expected: int
-    sound_taken: int | None = Field(
+    false_positives: int | None = Field(
         description="Rows that were not planted, and that the same rule treated; none: no rule must decide."
     )
 

@@ -49,7 +49,7 @@ TOKENS: Schema = {
 
 LABELS: Schema = {
     "row_id": pl.String,
-    "place": pl.Int32,  # of the token in the example
+    "position": pl.Int32,  # of the token in the example
     "token": pl.String,  # decoded
     "learned": pl.Boolean,
 }

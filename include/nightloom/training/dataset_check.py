@@ -121,7 +121,7 @@ def pick_sample(rows: pl.DataFrame, tokenizer: Any) -> pl.DataFrame:
     row = by_length.row(len(by_length) // 2, named=True)
     # Decoded one by one: together, tokens that are parts of one character would be joined.
     tokens = [tokenizer.decode([token]) for token in row["input_ids"]]
-    columns = {"row_id": row["row_id"], "place": range(len(tokens)), "token": tokens, "learned": row["learned"]}
+    columns = {"row_id": row["row_id"], "position": range(len(tokens)), "token": tokens, "learned": row["learned"]}
     return pl.DataFrame(columns, schema=LABELS)
 
 
