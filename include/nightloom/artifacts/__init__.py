@@ -1,1 +1,1 @@
-"""The wire formats that stages meet through: one manifest a kind of thing, and the frames they name."""
+"""The wire formats that stages exchange: one manifest class per kind, and the frames they name."""

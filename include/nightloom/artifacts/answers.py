@@ -1,7 +1,7 @@
-"""Answers: one call of a model, what it is named by, and the blocks in which answers are kept.
+"""Answers: one call of a model, its key, and the blocks in which answers are stored.
 
-Words and shapes are those of OpenAI's chat completions. A field may be added, with a default that means what was meant
-without it: what is at its default is no part of a call's key, so no call is made anew for it.
+Names and shapes follow OpenAI's chat completions. A new field needs a default that keeps the old meaning: fields at
+their default are not part of a call's key, so cached answers stay valid.
 """
 
 from collections.abc import Mapping
@@ -18,104 +18,113 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class Parameters(Plain):
-    """How an answer is to be generated."""
+    """Generation parameters of a call."""
 
-    max_completion_tokens: int = Field(ge=1, description="Tokens that an answer may have, reasoning included.")
-    temperature: float = Field(default=0.0, ge=0, le=2, description="0: always the likeliest token.")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="Of the likeliest tokens, those of this probability.")
-    seed: int | None = Field(default=None, description="Of sampling; None: the one that follows from the call's key.")
-    sample: int = Field(
-        default=0, ge=0, description="Which answer to the same request: of n, 0 to n - 1. A repeat is another sample."
+    max_completion_tokens: int = Field(ge=1, description="Limit of tokens for an answer, reasoning included.")
+    temperature: float = Field(
+        default=0.0, ge=0, le=2, description="0 means greedy decoding: always the likeliest token."
     )
-    stop: tuple[str, ...] = Field(default=(), description="Texts that end an answer; they are not part of it.")
+    top_p: float = Field(
+        default=1.0, gt=0, le=1, description="Nucleus sampling: the likeliest tokens with this total probability."
+    )
+    seed: int | None = Field(default=None, description="Seed of sampling, or None to derive it from the call's key.")
+    sample: int = Field(default=0, ge=0, description="Number of the answer to a repeated request: of n, 0 to n - 1.")
+    stop: tuple[str, ...] = Field(default=(), description="Texts that end an answer, without being part of it.")
     tools: tuple[dict[str, JsonValue], ...] = Field(default=(), description="Functions that the model may call.")
     top_logprobs: int | None = Field(
-        default=None, ge=0, le=20, description="Likeliest tokens told at each place; None: no log-probabilities at all."
+        default=None,
+        ge=0,
+        le=20,
+        description="Number of likeliest tokens per position, or None for no log-probabilities.",
     )
-    embedding: bool = Field(default=False, description="The answer has an embedding of the messages with it.")
+    embedding: bool = Field(default=False, description="Whether to return an embedding of the messages too.")
 
 
 class Request(Plain):
-    """What a model is asked: one call."""
+    """One call of a model."""
 
     messages: tuple[Mapping[str, JsonValue], ...] = Field(
-        min_length=1, description="As prompt and input scanners left them; the chat template has not written them yet."
+        min_length=1, description="Messages after prompt rendering and input scanners, before the chat template."
     )
     parameters: Parameters
     json_schema: dict[str, JsonValue] | None = Field(
-        default=None, description="JSON schema that the answer's text must meet; None: it is free."
+        default=None, description="JSON schema for the answer's text, or None for free text."
     )
 
 
 class ToolCall(Plain):
-    """A function that the model wants called."""
+    """A function call that the model asks for."""
 
     id: str
     name: str
-    arguments: str = Field(description="As the model wrote them: JSON, if it did it well.")
+    arguments: str = Field(description="Arguments as the model wrote them, which should be JSON.")
 
 
 class Logprob(Plain):
-    """How likely a token was."""
+    """The log-probability of a token."""
 
-    token: str = Field(description="Decoded alone.")
+    token: str = Field(description="The token's text, decoded alone.")
     logprob: float
 
 
 class TokenLogprob(Logprob):
-    """How likely a token of the answer was."""
+    """The log-probability of a token of the answer, with alternatives."""
 
-    top_logprobs: tuple[Logprob, ...] = Field(default=(), description="Likeliest tokens at its place, likeliest first.")
+    top_logprobs: tuple[Logprob, ...] = Field(
+        default=(), description="Likeliest tokens at this position, likeliest first."
+    )
 
 
 class Answer(Plain):
-    """What came back from one call, as it was."""
+    """The unchanged response to one call."""
 
-    text: str = Field(description="Without special tokens.")
+    text: str = Field(description="Text without special tokens.")
     finish_reason: FinishReason = Field(
-        description="`length`: cut off by the limit; with no token at all, the prompt left no room in the context."
+        description="`length` means cut off by the limit; without any token, the prompt filled the context."
     )
     prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0, description="Its end token included.")
-    seconds: float = Field(ge=0, description="Its share of the engine's time: those of all answers add up to it.")
-    reasoning: str | None = Field(default=None, description="What the model thought before it answered.")
+    completion_tokens: int = Field(ge=0, description="Tokens of the answer, end token included.")
+    seconds: float = Field(ge=0, description="This answer's share of the engine's time.")
+    reasoning: str | None = Field(default=None, description="Reasoning before the answer, or None.")
     tool_calls: tuple[ToolCall, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] | None = Field(default=None, description="None: they were not asked for.")
-    embedding: tuple[float, ...] | None = Field(default=None, description="None: it was not asked for.")
+    logprobs: tuple[TokenLogprob, ...] | None = Field(
+        default=None, description="Log-probabilities, or None if not requested."
+    )
+    embedding: tuple[float, ...] | None = Field(default=None, description="Embedding, or None if not requested.")
 
 
 class EngineKey(Plain):
-    """All that decides an answer besides the request."""
+    """All inputs that determine an answer besides the request."""
 
     model: ModelRef
-    code: str = Field(description="Digest of our modules that render and generate.")
-    packages: dict[str, str] = Field(description="Versions of the libraries that render and generate.")
+    code: str = Field(description="Digest of our code that renders and generates.")
+    packages: dict[str, str] = Field(description="Versions of libraries that render and generate.")
 
     @property
     def digest(self) -> str:
-        """What a call's key has of it."""
+        """The engine's part of a call's key."""
         return digest_json(self.model_dump(mode="json", exclude_defaults=True))
 
 
 def digest_call(engine: str, request: Request) -> str:
-    """Return the key of a call: equal keys have equal parts, and a part that differs gives another key.
+    """Return the key of a call, a digest of the engine and the request.
 
-    Messages stand for the text that the chat template makes of them: the template belongs to the model, and the code
-    that renders to the engine.
+    Messages are enough, without the rendered text: the chat template is part of the model, the rendering code part of
+    the engine.
 
     Args:
         engine: Digest of the engine's key.
-        request: What is asked.
+        request: The request.
     """
     return digest_json({"engine": engine, **request.model_dump(mode="json", exclude_defaults=True)})
 
 
 def fix_seed(request: Request, call: str) -> Request:
-    """Return a request that names its seed, if it samples: the same call always samples the same answer.
+    """Return the request with a seed, if it samples without one: the same call always gives the same answer.
 
     Args:
-        request: What is asked.
-        call: Its key.
+        request: The request.
+        call: Key of the call, from which the seed is derived.
     """
     parameters = request.parameters
     if parameters.temperature == 0 or parameters.seed is not None:
@@ -124,17 +133,17 @@ def fix_seed(request: Request, call: str) -> Request:
 
 
 class Answers(CachedResult):
-    """A block of answers of one engine to the rows of one frame. Blocks are numbered as they were committed."""
+    """A block of answers of one engine to rows of one frame. Blocks are numbered in the order of their commits."""
 
     class Key(Plain):
-        """Which block: whoever commits a number first has it."""
+        """The block. The first process to commit a number gets it."""
 
         engine: EngineKey
-        source: BlobId = Field(description="Frame of the rows or items that were asked about.")
-        number: int = Field(description="From 0; none is left out.")
+        source: BlobId = Field(description="Frame of the rows or items of the requests.")
+        number: int = Field(description="Consecutive number, from 0.")
 
     class Result(Plain):
-        """What was answered."""
+        """The answers."""
 
         frame: Annotated[str, Names(BLOB, "answers")] = Field(description="Blob of an ANSWERS frame.")
         rows: int

@@ -12,7 +12,7 @@ from nightloom.recipes.training import Budget, EarlyStopping, Pruning
 
 
 class EvalSetUse(Plain):
-    """An eval set in a blueprint, with what a comparison on it can show."""
+    """An eval set in a blueprint, with the effect that a comparison on it can detect."""
 
     name: str
     evalset: EvalSetId
@@ -27,7 +27,7 @@ class TrialPlan(Plain):
 
     trainer: Literal["trl", "dummy"]
     method: Literal["lora", "full"]
-    model: dict[str, Any] = Field(default_factory=dict, description="How the base model is loaded.")
+    model: dict[str, Any] = Field(default_factory=dict, description="How to load the base model.")
     lora: dict[str, Any]
     settings: dict[str, Any]
     early_stopping: EarlyStopping | None = None
@@ -35,32 +35,34 @@ class TrialPlan(Plain):
 
 
 class BlueprintSpec(Plain):
-    """All that determines the result. It names no night: unchanged inputs are the same blueprint."""
+    """All inputs that determine the result. No night is among them: unchanged inputs give the same blueprint."""
 
     recipe: str
     snapshot: SnapshotId
     base: BaseId
-    tokenizer: str | None = Field(default=None, description="Digest of the base model's tokenizer; none: it has none.")
-    template: str | None = Field(default=None, description="Digest of the text of its chat template.")
+    tokenizer: str | None = Field(
+        default=None, description="Digest of the base model's tokenizer, or None if it has none."
+    )
+    template: str | None = Field(default=None, description="Digest of the chat template's text, or None.")
     task: TaskSpec
-    trials: tuple[TrialPlan, ...] = Field(description="Drawn when the blueprint was compiled.")
+    trials: tuple[TrialPlan, ...] = Field(description="Trials, sampled when the blueprint was compiled.")
     pruning: Pruning | None = None
     budget: Budget | None = None
     primary: str
     eval_sets: tuple[EvalSetUse, ...]
     max_new_tokens: int
     linear_classifier: bool = Field(
-        default=True, description="TF-IDF and logistic regression are scored beside the models; they decide nothing."
+        default=True, description="Whether TF-IDF with logistic regression is scored too, for comparison only."
     )
     promote_on: Literal["better", "not_worse"]
     margin: float
     confidence: float
-    code: dict[str, str] = Field(description="Digest of each of our packages that turns rows into a verdict.")
+    code: dict[str, str] = Field(description="Digests of our code that turns rows into a verdict.")
     packages: dict[str, str] = Field(description="Versions of torch, transformers, peft, trl, tokenizers.")
 
 
 class BlueprintProvenance(Plain):
-    """Observed when it was compiled."""
+    """The environment in which it was compiled."""
 
     night: str
     packages: dict[str, str] = Field(description="Every installed package.")
@@ -69,7 +71,7 @@ class BlueprintProvenance(Plain):
 
 
 class Blueprint(Artifact[BlueprintId]):
-    """What will be trained and compared, stored before anything trains."""
+    """Everything to be trained and compared, stored before training starts."""
 
     kind: ClassVar[str] = "blueprint"
     stays_in_memory: ClassVar[bool] = True
@@ -78,18 +80,18 @@ class Blueprint(Artifact[BlueprintId]):
 
 
 def number_configurations(plans: Sequence[TrialPlan]) -> list[int]:
-    """Return the number of each trial's draw, in the order in which draws appear."""
-    drawn = [plan.model_copy(update={"seed": 0}).model_dump_json() for plan in plans]
-    numbers = {draw: number for number, draw in enumerate(dict.fromkeys(drawn))}
-    return [numbers[draw] for draw in drawn]
+    """Return each trial's configuration number, in order of first appearance."""
+    settings = [plan.model_copy(update={"seed": 0}).model_dump_json() for plan in plans]
+    numbers = {one: number for number, one in enumerate(dict.fromkeys(settings))}
+    return [numbers[one] for one in settings]
 
 
 def list_differing_settings(plans: Sequence[TrialPlan]) -> list[dict[str, Any]]:
-    """Return each plan's settings in which plans differ, by their place; the seed is none of them."""
+    """Return the settings in which plans differ, by path, for each plan; the seed is left out."""
     flat = [_flatten(plan) for plan in plans]
-    places = dict.fromkeys(name for one in flat for name in one)
-    differing = [place for place in places if len({repr(one.get(place)) for one in flat}) > 1]
-    return [{place: one.get(place) for place in differing} for one in flat]
+    paths = dict.fromkeys(name for one in flat for name in one)
+    differing = [path for path in paths if len({repr(one.get(path)) for one in flat}) > 1]
+    return [{path: one.get(path) for path in differing} for one in flat]
 
 
 def _flatten(plan: TrialPlan) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Data manifests: extracted records, eval sets, snapshots, and what preparing a night came to."""
+"""Data manifests: extracted records, eval sets, snapshots, and the result of preparing a night."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,21 +18,19 @@ Outcome = Literal["kept", "repaired", "merged", "superseded", "quarantined"]
 
 
 class Empty(Plain):
-    """A record that tells nothing."""
+    """A part without fields."""
 
 
 class RecordsContent(Plain):
     """Rows of one source at one cut, as received."""
 
     rows: int
-    new_rows: int = Field(
-        description="Rows whose version lies within the night's cut; all, where there are no versions."
-    )
+    new_rows: int = Field(description="Rows with a version within the night's cut; all rows if there are no versions.")
     parts: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames, cut by the hash of the row id.")
 
 
 class Records(Artifact[RecordsId]):
-    """Extracted rows, before anything was done to them."""
+    """Extracted rows, unchanged."""
 
     kind: ClassVar[str] = "records"
     content: RecordsContent
@@ -40,7 +38,7 @@ class Records(Artifact[RecordsId]):
 
 
 class EvalSetContent(Plain):
-    """Items with a right answer."""
+    """Items with their reference answers."""
 
     name: str
     rows_root: str = Field(description="Merkle root of the items, sorted by id.")
@@ -51,7 +49,7 @@ class EvalSetProvenance(Plain):
     """Where the items lie."""
 
     frame: Annotated[str, Names(BLOB, "eval_items")] = Field(description="Blob of an EVAL_ITEMS frame.")
-    refused: int = Field(description="Rows of the source that could not be items: no answer, or twice there.")
+    refused: int = Field(description="Rows of the source that were left out: without an answer, or duplicates.")
 
 
 class EvalSetManifest(Artifact[EvalSetId]):
@@ -63,7 +61,7 @@ class EvalSetManifest(Artifact[EvalSetId]):
 
 
 class SnapshotContent(Plain):
-    """The whole training state: rows with their cluster and split."""
+    """All training data: rows with their cluster and split."""
 
     rows_root: str = Field(description="Merkle root of the rows, sorted by id.")
     columns: tuple[str, ...]
@@ -80,16 +78,16 @@ class SnapshotFile(Plain):
 
 
 class SnapshotProvenance(Plain):
-    """How the rows are stored, and where they came from."""
+    """The files, and the night that wrote them first."""
 
     files: tuple[SnapshotFile, ...]
     recipe: str
     night: str
-    parent: SnapshotId | None = Field(description="Snapshot that was `latest` before.")
+    parent: SnapshotId | None = Field(description="Snapshot that was `latest` before, or None for the first.")
 
 
 class Snapshot(Artifact[SnapshotId]):
-    """Training data, frozen. Unchanged data has an unchanged id."""
+    """Frozen training data. Unchanged data keeps its id."""
 
     kind: ClassVar[str] = "snapshot"
     content: SnapshotContent
@@ -97,7 +95,7 @@ class Snapshot(Artifact[SnapshotId]):
 
 
 class RuleCount(Plain):
-    """Rows that one rule gave one outcome."""
+    """The number of rows to which one rule gave one outcome."""
 
     outcome: Outcome
     rule: str | None
@@ -105,7 +103,7 @@ class RuleCount(Plain):
 
 
 class PlantedResult(Plain):
-    """How one kind of planted fault fared against its expected outcome."""
+    """How many planted rows of one kind had their expected outcome."""
 
     kind: str
     outcome: str
@@ -113,81 +111,84 @@ class PlantedResult(Plain):
     planted: int
     as_expected: int
     false_positives: int | None = Field(
-        description="Rows that were not planted, and that the same rule treated; none: no rule must decide."
+        description="Rows that the same rule decided without being planted, or None if no rule must decide."
     )
 
 
 class Expectation(Plain):
-    """One Great Expectations result, without row text."""
+    """The result of one Great Expectations expectation, without row text."""
 
     suite: str
     name: str
     column: str | None
     success: bool
-    unexpected: int = Field(description="Rows that failed it.")
+    unexpected: int = Field(description="Number of rows that failed.")
     measured: float | None = Field(
-        default=None, description="What was measured of the whole batch; none: it speaks of rows, or of no number."
+        default=None,
+        description="Observed value of the batch, or None if the expectation is about rows or has no number.",
     )
-    limit: str | None = Field(default=None, description="What it asks of that number.")
+    limit: str | None = Field(default=None, description="Limit for the observed value, or None.")
 
 
 class CuratedProvenance(Plain):
-    """What was seen when the records were curated first."""
+    """Statistics of the first curation of these records."""
 
-    docs: BlobId | None = Field(
-        default=None, description="Blob of Great Expectations' Data Docs of the suites' results, one page; none: none."
-    )
+    docs: BlobId | None = Field(default=None, description="Blob of the Data Docs page (HTML), or None if no suite ran.")
     labels: dict[str, dict[str, int]] = Field(
-        default_factory=dict, description="Examples by the value of each closed field of the answer."
+        default_factory=dict, description="Number of examples by value of each closed answer field."
     )
     text_lengths: dict[str, int] = Field(
         default_factory=dict,
-        description="Examples by the length of their texts, under the greatest power of two that is not longer.",
+        description="Number of examples by text length, in buckets that are powers of two (lower bound).",
     )
 
 
 class TokenBudget(Plain):
-    """What the tokens of a row are counted by, and how many it may have."""
+    """How the tokens of an example are counted, and how many are allowed."""
 
-    base: BaseId = Field(description="Base model, whose tokenizer and chat template count.")
-    prompt: PromptId = Field(description="Prompt version around the row.")
+    base: BaseId = Field(description="Base model whose tokenizer and chat template are used.")
+    prompt: PromptId = Field(description="Prompt version that is rendered with the row.")
     output: Literal["json", "text"]
     field_order: tuple[str, ...]
-    most: int | None = Field(description="Tokens of a whole example; none: those of the base model's context.")
+    most: int | None = Field(
+        description="Tokens allowed for a whole example, or None for the base model's context length."
+    )
 
 
 class Curated(Artifact[CuratedId]):
-    """Rows after curation, before they are frozen."""
+    """Curated rows, before they are frozen as a snapshot."""
 
     class Content(Plain):
         """Examples, ledger and quarantine of one set of records."""
 
         records: RecordsId
         eval_sets: tuple[EvalSetId, ...] = Field(
-            description="Eval sets that no example may repeat, as the recipe orders them."
+            description="Eval sets that no example may repeat, in the recipe's order."
         )
         parent: PreparationId | None = Field(
-            description="Preparation whose clusters and splits were taken over; none for the first."
+            description="Preparation whose clusters and splits were kept, or None for the first."
         )
         releases: Annotated[str, Names(BLOB, "releases")] | None = Field(
-            description="Blob of a RELEASES frame: rows that people let through; none: none."
+            description="Blob of a RELEASES frame: rows released by people, or None if there are none."
         )
-        operations: dict[str, int] = Field(description="Operations that cleaned the texts, with their versions.")
-        scanners: dict[str, int] = Field(description="Scanners that looked into the texts, with their versions.")
-        tokens: TokenBudget | None = Field(description="What tokens were counted by; none: the base model has none.")
+        operations: dict[str, int] = Field(description="Cleaning operations applied to the texts, with versions.")
+        scanners: dict[str, int] = Field(description="Scanners applied to the texts, with versions.")
+        tokens: TokenBudget | None = Field(
+            description="How tokens were counted, or None if the base model has no tokenizer."
+        )
         examples: tuple[Annotated[str, Names(BLOB, "examples")], ...] = Field(
-            description="Blobs of EXAMPLES frames, one after the other in the order in which the rows came."
+            description="Blobs of EXAMPLES frames, in the order of the rows."
         )
         ledger: tuple[LedgerPart, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
         quarantine: tuple[QuarantinePart, ...] = Field(
             description="Blobs of QUARANTINE frames, cut by the hash of the row id."
         )
         contamination: Annotated[str, Names(BLOB, "contamination")] | None = Field(
-            description="Blob of a CONTAMINATION frame: what the examples repeat of the eval sets; none: no eval set."
+            description="Blob of a CONTAMINATION frame, or None if there is no eval set."
         )
         counts: tuple[RuleCount, ...]
         expectations: tuple[Expectation, ...]
-        refusal: str | None = Field(description="Why the whole batch is refused; none: it is sound.")
+        refusal: str | None = Field(description="Why the whole batch is refused, or None if it is valid.")
 
     kind: ClassVar[str] = "curated"
     content: Content
@@ -195,10 +196,10 @@ class Curated(Artifact[CuratedId]):
 
 
 class Curation(CachedResult):
-    """Which curated rows came of records: a night that is run again curates nothing anew."""
+    """The curated rows of records, cached so that a repeated night curates nothing again."""
 
     class Key(Plain):
-        """All that the outcomes of rows follow from."""
+        """All inputs that determine the outcomes of rows."""
 
         records: RecordsId
         eval_sets: tuple[EvalSetId, ...]
@@ -206,17 +207,17 @@ class Curation(CachedResult):
         releases: Annotated[str, Names(BLOB, "releases")] | None
         erased: str = Field(description="Digest of the ids of erased rows.")
         tokens: TokenBudget | None
-        answer: dict[str, Any] = Field(description="Fields of the answer, as the recipe has them.")
+        answer: dict[str, Any] = Field(description="The recipe's answer fields.")
         rules: dict[str, Any] = Field(description="The recipe's `prepare`.")
-        checks: Checks = Field(description="Names the versions of operations and scanners.")
+        checks: Checks = Field(description="Operations and scanners, with versions.")
         suites: dict[str, str] = Field(description="Digests of Great Expectations suites.")
-        earlier: str = Field(description="Digest of what limits compare with, of the nights before.")
-        cut_to: datetime = Field(description="End of the cut: how old the newest row may be.")
+        earlier: str = Field(description="Digest of the earlier nights' figures that limits compare with.")
+        cut_to: datetime = Field(description="End of the cut, from which the age of the newest row is measured.")
         code: str
         packages: dict[str, str]
 
     class Result(Plain):
-        """What came out."""
+        """The curated rows."""
 
         curated: CuratedId
 
@@ -226,16 +227,14 @@ class Curation(CachedResult):
 
 
 class PreparationContent(Plain):
-    """What preparing one night came to."""
+    """The result of preparing one night."""
 
     recipe: str
     night: str
     cut_from: datetime
     cut_to: datetime
     records: RecordsId
-    eval_sets: tuple[EvalSetId, ...] = Field(
-        description="Eval sets that no example repeats, as the recipe orders them."
-    )
+    eval_sets: tuple[EvalSetId, ...] = Field(description="Eval sets that no example repeats, in the recipe's order.")
     snapshot: SnapshotId
     curated: CuratedId
     ledger: tuple[LedgerPart, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
@@ -243,26 +242,26 @@ class PreparationContent(Plain):
         description="Blobs of QUARANTINE frames, cut by the hash of the row id."
     )
     rows_in: int
-    counts: tuple[RuleCount, ...] = Field(description="They add up to rows_in.")
+    counts: tuple[RuleCount, ...] = Field(description="Row counts by outcome and rule; their sum is rows_in.")
     expectations: tuple[Expectation, ...]
     labels: dict[str, dict[str, int]] = Field(
-        default_factory=dict, description="Examples by the value of each closed field of the answer."
+        default_factory=dict, description="Number of examples by value of each closed answer field."
     )
     text_lengths: dict[str, int] = Field(
         default_factory=dict,
-        description="Examples by the length of their texts, under the greatest power of two that is not longer.",
+        description="Number of examples by text length, in buckets that are powers of two (lower bound).",
     )
     planted: tuple[PlantedResult, ...] = ()
     unplanted_rows: int | None = Field(
-        default=None, description="Rows that were not planted; none: no row is known to be."
+        default=None, description="Rows that were not planted, or None if no planted rows are known."
     )
     unplanted_rows_changed: int | None = Field(
-        default=None, description="Of those, how many were merged, repaired or quarantined."
+        default=None, description="How many of those were merged, repaired or quarantined, or None."
     )
 
 
 class Preparation(Artifact[PreparationId]):
-    """The night's account of its rows."""
+    """The accounting of a night's rows."""
 
     kind: ClassVar[str] = "preparation"
     content: PreparationContent

@@ -1,8 +1,8 @@
-"""Fingerprints: which of our modules, and which libraries, decide which result. This table is the only one.
+"""Fingerprints: which of our modules, and which libraries, decide a result. This table is the only one.
 
-A result that is kept under its inputs has the code that made it among them. What moves bytes only (core, artifacts,
-registry) is left out: what it writes is named by digest or by schema version. So is what decides when and where a
-result is made, and not which: trials, processes, the hub.
+The key of a cached result includes the code that made it. Code that only moves bytes (core, artifacts, registry) is
+left out: its output is named by digest or by schema version. Code that decides when and where a result is made, but
+not which, is left out too: trials, processes, the hub.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from nightloom.core.packages import package_versions
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What decides a result besides its inputs.
+    """The code and libraries that decide a result, besides its inputs.
 
     Attributes:
-        modules: Packages and modules of ours, by their names under nightloom.
+        modules: Our packages and modules, by name under nightloom.
         libraries: Installed packages whose versions count.
     """
 
@@ -29,10 +29,10 @@ class Fingerprint:
         return code_digest(*self.modules)
 
     def versions(self, packages: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the versions of those libraries that are there.
+        """Return the versions of the installed libraries among these.
 
         Args:
-            packages: Versions of the interpreter that makes the result, or None for this one's.
+            packages: Package versions of the interpreter that makes the result, or None for this one.
         """
         if packages is None:
             return package_versions(*self.libraries)
@@ -45,7 +45,7 @@ _SCORING = (
     *("evaluation.items", "evaluation.metrics", "evaluation.scorers"),
     *("statistics.clusters", "statistics.intervals"),  # of the intervals of single models
 )
-# Where answers are kept is not among them: it changes none.
+# Where answers are stored is left out: it changes none.
 _ENGINES = ("engines.adapters", "engines.base", "engines.dummy", "engines.opening", "engines.transformers")
 _GENERATION = ("peft", "tokenizers", "torch", "transformers")
 
@@ -63,11 +63,11 @@ CURATION = Fingerprint(
 TOKENS = Fingerprint(_RENDERING, ("tokenizers", "transformers"))
 TRIAL = Fingerprint(("base_models.determinism", *_LOADING, *_RENDERING, "training"), (*_GENERATION, "trl"))
 ANSWERS = Fingerprint((*_LOADING, *_ENGINES, *_RENDERING), _GENERATION)
-# How answers are compared is not among them: what a model answered does not change with what is made of it.
+# How scores are compared is left out: it does not change the answers.
 SCORES = Fingerprint((*ANSWERS.modules, *_SCORING, "evaluation.scoring"), _GENERATION)
 LINEAR_CLASSIFIER = Fingerprint(("evaluation.linear_classifier", *_SCORING), ("numpy", "scikit-learn", "scipy"))
 PARITY = Fingerprint((*ANSWERS.modules, "promotion.parity"), _GENERATION)
-# What writes the table is not among them: it changes no result.
+# The table writer is left out: it changes no result.
 PREDICTIONS = Fingerprint(
     (*ANSWERS.modules, "prediction.answering", "prediction.lines", "prediction.screening", "scanners"), _GENERATION
 )
@@ -85,4 +85,4 @@ VERDICT = Fingerprint(
     ),
     TRIAL.libraries,
 )
-"""All that turns rows into weights, weights into answers, and answers into a verdict: what a blueprint names."""
+"""All code from rows to weights, answers and a verdict: what a blueprint names."""

@@ -1,4 +1,4 @@
-"""Folders: a model's files as blobs, and as a folder again; `model_files` says which may pass."""
+"""Folders: a model's files as blobs and back; `model_files` decides which are allowed."""
 
 import json
 import shutil
@@ -18,49 +18,49 @@ M = TypeVar("M", BaseModelManifest, Adapter)
 
 
 def put_folder(store: ObjectStore, folder: Path, names: Iterable[str] | None = None) -> tuple[ModelFile, ...]:
-    """Keep the files of a model folder and give their names and digests, sorted by path.
+    """Store the files of a model folder and return their names and digests, sorted by path.
 
     Args:
-        store: Where they are kept.
-        folder: What lies in it beside the model's files is left behind.
-        names: Those to keep; none: all that a model is made of.
+        store: Where to put them.
+        folder: The folder; its other files are left out.
+        names: Files to store, or None for all files of a model.
 
     Raises:
-        InputError: It is no folder, holds no model, only pickled weights, or what asks for code.
+        InputError: There is no folder, no model in it, only pickled weights, or the model asks for code.
     """
     return _name_files(folder, names, store.put_file)
 
 
 def digest_folder(folder: Path, names: Iterable[str] | None = None) -> tuple[ModelFile, ...]:
-    """Return what `put_folder` gives, and keep nothing.
+    """Return what `put_folder` returns, without storing anything.
 
     Raises:
-        InputError: As there.
+        InputError: See `put_folder`.
     """
     return _name_files(folder, names, digest_file)
 
 
 def list_model_files(folder: Path) -> list[str]:
-    """Return the names of those files of a folder that a model is made of.
+    """Return the names of a folder's model files.
 
     Raises:
-        InputError: It is no folder, holds no model, only pickled weights, or what asks for code.
+        InputError: There is no folder, no model in it, only pickled weights, or the model asks for code.
     """
     if not folder.is_dir():
-        msg = f"{folder} is not a folder; name one that holds a model"
+        msg = f"{folder} is not a folder; name a folder that contains a model"
         raise InputError(msg)
     names = keep_model_files((path.name for path in folder.iterdir() if path.is_file()), str(folder))
     for name in names:
         if name.endswith(".json"):
-            _refuse_unsound(folder / name)
+            _check_json(folder / name)
     return names
 
 
 def fetch_folder(store: ObjectStore, files: Sequence[ModelFile], folder: Path) -> Path:
-    """Write the files into a folder; each appears whole or not at all, and a sound one that is there is kept."""
+    """Write the files into a folder. Each appears whole or not at all; a valid file that exists is kept."""
     for file in files:
         if not is_below_folder(file.path):
-            msg = f"model file {file.path!r} is not a plain name of a data file; the manifest was not written by us"
+            msg = f"model file {file.path!r} is not a plain data file name, so Nightloom did not write this manifest"
             raise ManifestError(msg)
         store.fetch_file(file.sha256, folder / file.path)
     return folder
@@ -73,7 +73,7 @@ def fetch_model(store: ObjectStore, kind: type[M], model_id: BaseId | AdapterId)
 
 
 def move_into_cache(folder: Path, files: Sequence[ModelFile], model_id: BaseId | AdapterId) -> None:
-    """Make a folder that a model was put from its folder in this machine's cache; only its files stay."""
+    """Turn the source folder of a model into its cache folder on this machine; other files are deleted."""
     cached = _cache_folder(model_id)
     if cached.exists():
         shutil.rmtree(folder)
@@ -97,11 +97,11 @@ def _name_files(folder: Path, names: Iterable[str] | None, keep: Callable[[Path]
     return tuple(ModelFile(path=path.name, sha256=keep(path), size_bytes=path.stat().st_size) for path in paths)
 
 
-def _refuse_unsound(path: Path) -> None:
+def _check_json(path: Path) -> None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        msg = f"{path} is not JSON ({error}); take a sound copy of the model"
+        msg = f"{path} is not valid JSON ({error}); get an undamaged copy of the model"
         raise InputError(msg) from error
     if isinstance(document, dict):
         refuse_code(document, path)

@@ -1,4 +1,4 @@
-"""Histories: the turns before a conversation's last question, and what marks a row that is no conversation."""
+"""Histories: the messages before a conversation's last question, and the mark of an invalid conversation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,28 +14,28 @@ Turn = dict[str, str]
 History = Sequence[Mapping[str, str]]
 
 NO_CHAT = "invalid"
-"""Role of the turn that says why a record is no conversation."""
+"""Role of the message that holds why a record is not a valid conversation."""
 
 _ARROW_HISTORY = pa.list_(pa.struct([("content", pa.string()), ("role", pa.string())]))
 
 
 def make_histories(histories: Sequence[History | None]) -> pl.Series:
     """Return histories as a column (HISTORY)."""
-    # By Arrow: Polars would make a frame of every single list of dictionaries.
+    # Through Arrow: Polars would build a frame for every list of dictionaries.
     return pl.Series(values=pa.array(histories, _ARROW_HISTORY), dtype=HISTORY)
 
 
 def mark_no_chat(reason: str) -> list[Turn]:
-    """Return the history of a record whose conversation cannot be used; `reason` shows nothing of it."""
+    """Return the history of a record with an unusable conversation; `reason` contains no row text."""
     return [{"content": reason, "role": NO_CHAT}]
 
 
 def chat_fault(history: History | None) -> str | None:
-    """Describe why a record's conversation cannot be used; none: it can, or the model reads one text."""
+    """Return why a record's conversation cannot be used, or None if it can or there is none."""
     return next((turn["content"] for turn in history or () if turn["role"] == NO_CHAT), None)
 
 
 def item_id(text: str, answer: str, history: History | None) -> str:
-    """Return the id of an item of an eval set: the digest of what is asked and of the right answer."""
+    """Return the id of an eval set item: the digest of its question and reference answer."""
     asked = {"text": text, "answer": answer}
     return digest_json({**asked, "history": [dict(turn) for turn in history]} if history else asked)

@@ -1,7 +1,7 @@
-"""Ids: a type for the ids of each kind of manifest that others name, so that mypy tells a verdict's from an adapter's.
+"""Ids: one type per kind of manifest, so that mypy distinguishes a verdict's id from an adapter's.
 
-Each is text that names a manifest of its kind. `Manifest.id` and `Manifest.id_of` give ids of their kind's type, and
-`Manifest.as_id` takes text from outside as one.
+An id is text that names a manifest of its kind. `Manifest.id` and `Manifest.id_of` return the kind's type;
+`Manifest.as_id` converts text from outside.
 """
 
 from typing import Annotated, NewType

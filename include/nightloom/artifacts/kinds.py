@@ -1,4 +1,4 @@
-"""Kinds: the one list of manifests that there are."""
+"""Kinds: the list of all manifest classes."""
 
 from nightloom.artifacts import answers, blueprints, data, models, prompts, results, stages, training
 from nightloom.core.manifests import Manifest
@@ -31,4 +31,4 @@ KINDS: dict[str, type[Manifest]] = {
         *(results.Report, prompts.Prompt, Replacement, stages.StageResult),
     )
 }
-"""By name. A store with manifests of another kind was written by another version."""
+"""Manifest classes by kind. A store with other kinds was written by another version."""

@@ -1,4 +1,4 @@
-"""Model manifests: base models, adapters, and what a model is asked."""
+"""Model manifests: base models, adapters, and the task of a model."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -14,7 +14,7 @@ from nightloom.recipes.schema import Action, Task
 class ModelFile(Plain):
     """One file of a model folder."""
 
-    path: str = Field(description="Name within the folder.")
+    path: str = Field(description="Path within the folder.")
     sha256: BlobId
     size_bytes: int
 
@@ -26,14 +26,14 @@ class BaseModelContent(Plain):
 
 
 class BaseModelProvenance(Plain):
-    """Where it was taken from first, and under which terms."""
+    """The first source of the model, and its license."""
 
-    source: str = Field(description="As a recipe names it: `starter`, a folder's name, s3://…, org/name@revision.")
-    license: str | None = Field(default=None, description="As the model card in the folder says.")
+    source: str = Field(description="The recipe's name for it: `starter`, a folder, s3://…, or org/name@revision.")
+    license: str | None = Field(default=None, description="License in the folder's model card, or None.")
 
 
 class BaseModelManifest(Artifact[BaseId]):
-    """A base model, frozen."""
+    """A frozen base model."""
 
     kind: ClassVar[str] = "base"
     content: BaseModelContent
@@ -41,17 +41,17 @@ class BaseModelManifest(Artifact[BaseId]):
 
 
 class Starter(CachedResult):
-    """Which base model the starter's settings give: the memo that keeps it from being made twice."""
+    """Cached starter: the base model that was made from the starter's settings."""
 
     class Key(Plain):
-        """All that the starter is made from."""
+        """All inputs of the starter."""
 
         settings: dict[str, Any]
         code: str
         packages: dict[str, str]
 
     class Result(Plain):
-        """What came out."""
+        """The base model, and how training went."""
 
         base: BaseId
         seconds: float
@@ -63,16 +63,16 @@ class Starter(CachedResult):
 
 
 class Download(CachedResult):
-    """Which base model lies somewhere else: the memo that keeps it from being fetched every night."""
+    """Cached download: the base model at a remote location, so that it is not fetched every night."""
 
     class Key(Plain):
-        """A place, and what tells that nothing has changed there."""
+        """A location and its revision."""
 
-        source: str = Field(description="s3://bucket/prefix/ or org/name of a hub.")
-        revision: str = Field(description="Commit of a hub, or the digest of a listing with sizes and tags.")
+        source: str = Field(description="s3://bucket/prefix/, or org/name on a hub.")
+        revision: str = Field(description="Commit on a hub, or digest of an S3 listing with sizes and ETags.")
 
     class Result(Plain):
-        """What was fetched."""
+        """The downloaded base model."""
 
         base: BaseId
 
@@ -82,20 +82,20 @@ class Download(CachedResult):
 
 
 class Rendering(CachedResult):
-    """How an interpreter reads a base model's tokenizer and chat template."""
+    """Cached digests of a base model's tokenizer and chat template, as an interpreter loads them."""
 
     class Key(Plain):
-        """A base model, and what reads it."""
+        """The base model, and the code that loads it."""
 
         base: BaseId
         code: str
         packages: dict[str, str]
 
     class Result(Plain):
-        """What it read."""
+        """The digests."""
 
         tokenizer: str | None = Field(description="Digest of the tokenizer, or None if the model has none.")
-        template: str | None = Field(description="Digest of the chat template's text, or None.")
+        template: str | None = Field(description="Digest of the chat template's text, or None if the model has none.")
 
     kind: ClassVar[str] = "rendering"
     key: Key
@@ -103,31 +103,31 @@ class Rendering(CachedResult):
 
 
 class Checks(Plain):
-    """What a text goes through before a model learns from it or sees it."""
+    """Cleaning and scanning of a text before a model is trained on it or asked about it."""
 
-    max_characters: int = Field(description="Length beyond which a text, as received, is refused.")
-    operations: dict[str, int] = Field(description="Operations that normalise it, with their versions.")
-    actions: dict[str, Action] = Field(
-        description="What becomes of a text in which a scanner finds something, by the scanner's name."
-    )
-    scanners: dict[str, int] = Field(description="Versions of those scanners that are asked; the others are `keep`.")
+    max_characters: int = Field(description="Longest text, as received, that is accepted.")
+    operations: dict[str, int] = Field(description="Normalising operations, with versions.")
+    actions: dict[str, Action] = Field(description="Action for a text in which a scanner finds something, by scanner.")
+    scanners: dict[str, int] = Field(description="Versions of the scanners that run; the others are `keep`.")
 
 
 class TaskSpec(Plain):
-    """What a model is asked, and which form its answer has: the same in training, evaluation, batch and serving."""
+    """The prompt and the form of the answer: the same in training, evaluation, batch and serving."""
 
-    prompt: PromptId = Field(description="Digest of the prompt version.")
+    prompt: PromptId = Field(description="Id of the prompt version.")
     output: Literal["json", "text"]
-    answer: dict[str, tuple[str, ...] | None] = Field(description="Fields and their allowed values.")
+    answer: dict[str, tuple[str, ...] | None] = Field(
+        description="Fields with their allowed values, or None for free text."
+    )
     field_order: tuple[str, ...]
 
 
 def specify_task(task: Task, prompt_id: PromptId) -> TaskSpec:
-    """Return what a recipe's task asks a model.
+    """Return the specification of a recipe's task.
 
     Args:
-        task: As the team wrote it.
-        prompt_id: The prompt version that it names.
+        task: The recipe's task.
+        prompt_id: Id of the prompt version that the task names.
     """
     return TaskSpec(
         prompt=prompt_id,
@@ -146,15 +146,17 @@ class AdapterContent(Plain):
 
 
 class AdapterProvenance(Plain):
-    """Where the weights came from first. What a recipe asks them, its verdict or its import says."""
+    """The first origin of the weights. Their task is in a recipe's verdict or import."""
 
-    blueprint: BlueprintId | None = Field(default=None, description="None: it was not trained here.")
-    trial: int | None = Field(default=None, description="Number of the blueprint's trial.")
-    source: str | None = Field(default=None, description="What it was imported from.")
+    blueprint: BlueprintId | None = Field(
+        default=None, description="Blueprint, or None if the adapter was not trained here."
+    )
+    trial: int | None = Field(default=None, description="Number of the blueprint's trial, or None.")
+    source: str | None = Field(default=None, description="Source of an import, or None.")
 
 
 class Adapter(Artifact[AdapterId]):
-    """Fine-tuned weights, frozen. With method `full` the folder holds all weights and stands in for the base."""
+    """Frozen fine-tuned weights. With method `full` the folder has all weights and replaces the base model."""
 
     kind: ClassVar[str] = "adapter"
     content: AdapterContent
@@ -162,20 +164,20 @@ class Adapter(Artifact[AdapterId]):
 
 
 class Import(Artifact[ImportId]):
-    """That a recipe adopted an adapter from elsewhere, and what it asks it; kept for good."""
+    """The import of an adapter into a recipe, with its task; never deleted."""
 
     class Content(Plain):
-        """The recipe's adapter, and how it is used."""
+        """The recipe, its adapter and the task."""
 
         recipe: str
         adapter: AdapterId
         task: TaskSpec
-        lineage: BlobId | None = Field(default=None, description="Blob of the manifests that came with it.")
+        lineage: BlobId | None = Field(default=None, description="Blob of the manifests that came with it, or None.")
 
     class Provenance(Plain):
-        """Where it came from, and when."""
+        """The source and the time of the import."""
 
-        source: str = Field(description="What it was imported from, for people.")
+        source: str = Field(description="Source of the import, for people.")
         imported_at: datetime
 
     kind: ClassVar[str] = "import"

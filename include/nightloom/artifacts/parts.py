@@ -1,7 +1,7 @@
-"""Parts: a frame of any size as a list of blobs, cut by the hash of the row id, so that no step holds all of it.
+"""Parts: a frame of any size as a list of blobs, partitioned by the hash of the row id, for flat memory.
 
-All lines of a row lie in one part, in frames of the same night and of others: a frame has a power of two parts, and
-part i of n holds the rows whose XXH64 begins with the bits of i.
+All lines of a row are in one part, on every night: a frame has a power of two of parts, and part i of n has the rows
+whose XXH64 begins with the bits of i.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,30 +19,30 @@ from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 
 PART_ROWS = 65_536
-"""No part has more rows, up to 16 million rows; beyond, parts grow."""
+"""Largest number of rows in a part, for frames of up to 16 million rows; beyond, parts grow."""
 
 _MOST_PARTS = 256
 _BUFFER_BYTES = 64 << 20
 
 
 def read_parts(store: ObjectStore, parts: Iterable[str], schema: Schema) -> pl.DataFrame:
-    """Return a frame whole, its parts one after the other: only for what is known to be small."""
+    """Return all parts as one frame; for small frames only."""
     return pl.concat([pl.DataFrame(schema=schema), *(get_frame(store, part, schema) for part in parts)])
 
 
 def find_lines(store: ObjectStore, parts: Sequence[str], schema: Schema, row_id: str) -> pl.DataFrame:
-    """Return the lines of one row; only the part where it lies is read."""
+    """Return the lines of one row; reads only the part that has them."""
     part = find_part(parts, row_id)
     return pl.DataFrame(schema=schema) if part is None else get_frame(store, part, schema).filter(row_id=row_id)
 
 
 def find_part(parts: Sequence[str], row_id: str) -> str | None:
-    """Return the part in which all lines of a row lie; nothing where there is no part."""
+    """Return the part with all lines of a row, or None if there are no parts."""
     return parts[int(_hash_bits(pl.Series("row_id", [row_id]), len(parts))[0])] if parts else None
 
 
 def overlapping_parts(parts: Sequence[str], number: int, count: int) -> Sequence[str]:
-    """Return those parts that hold the rows of part `number` of a frame with `count` parts."""
+    """Return the parts that have the rows of part `number` of another frame with `count` parts."""
     if len(parts) >= count:
         width = len(parts) // count
         return parts[number * width : (number + 1) * width]
@@ -50,13 +50,13 @@ def overlapping_parts(parts: Sequence[str], number: int, count: int) -> Sequence
 
 
 def cut_into_parts(frames: Iterable[pl.DataFrame], schema: Schema) -> Iterator[pl.DataFrame]:
-    """Return rows that come in frames of any size as parts; at least one, which may be empty.
+    """Partition rows from frames of any size; yields at least one part, which may be empty.
 
-    What is more than a buffer of 64 MB waits in a folder on this machine's disk.
+    Rows beyond a buffer of 64 MB are spooled to this machine's disk.
 
     Args:
         frames: Rows, with the columns of the schema.
-        schema: It has a column `row_id`.
+        schema: Schema with a column `row_id`.
     """
     with ExitStack() as stack:
         spool: _Spool | None = None
@@ -81,7 +81,7 @@ def cut_into_parts(frames: Iterable[pl.DataFrame], schema: Schema) -> Iterator[p
 def put_parts(
     store: ObjectStore, parts: Iterable[pl.DataFrame], schema: Schema, *, sort: bool = True
 ) -> tuple[str, ...]:
-    """Keep each part and give the digests, in their order; one is written while the next is made."""
+    """Store each part and return the digests, in order; one is written while the next is made."""
     kept: list[Future[str]] = []
     with ThreadPoolExecutor(1) as writer:
         for part in parts:
@@ -92,21 +92,21 @@ def put_parts(
 
 
 def _split(frame: pl.DataFrame, count: int) -> Iterator[pl.DataFrame]:
-    places = frame.with_columns(_hash_bits(frame["row_id"], count).alias("_part"))
-    held = places.partition_by("_part", as_dict=True, include_key=False, maintain_order=True)
+    numbered = frame.with_columns(_hash_bits(frame["row_id"], count).alias("_part"))
+    held = numbered.partition_by("_part", as_dict=True, include_key=False, maintain_order=True)
     for number in range(count):
         yield held.get((number,), frame.clear())
 
 
 def _hash_bits(row_ids: pl.Series, count: int) -> pl.Series:
-    # Not Polars' own hash, which may change with its version: a row must be found again in years.
+    # Not Polars' own hash, which may change with its version: rows must be found for years.
     hashes = row_ids.to_frame("id").select(NonCryptographicHashingNameSpace(pl.col("id")).xxhash64())["id"]
     bits = count.bit_length() - 1
     return pl.Series((hashes.to_numpy() >> np.uint64(64 - bits)) if bits else np.zeros(len(hashes), np.uint64))
 
 
 class _Spool:
-    """Rows on disk, in as many files as there may be parts."""
+    """Rows on disk, in one file per possible part."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""Prompt manifests: what a model is shown before it answers, frozen."""
+"""Prompt manifests: frozen prompt templates."""
 
 from typing import ClassVar, Literal
 
@@ -9,20 +9,20 @@ from nightloom.core.manifests import Artifact, Plain
 
 
 class PromptMessage(Plain):
-    """One message of the prompt; `{{ text }}` in it stands for what the model reads."""
+    """One message of the prompt; `{{ text }}` is replaced by the input text."""
 
     role: Literal["system", "user"]
     content: str
 
 
 class PromptContent(Plain):
-    """What the model is shown before it answers."""
+    """The messages of the prompt."""
 
     messages: tuple[PromptMessage, ...] = Field(min_length=1)
 
 
 class PromptProvenance(Plain):
-    """Where it was written."""
+    """The prompt's name."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""Reading data by id: records, a snapshot's rows and their tokens, an eval set's items, for every stage."""
+"""Reading: records, a snapshot's rows and tokens, and an eval set's items, by id."""
 
 import numpy as np
 import polars as pl
@@ -16,25 +16,25 @@ from nightloom.core.store import ObjectStore
 
 
 def read_records(store: ObjectStore, records_id: RecordsId) -> pl.DataFrame:
-    """Return all rows as they were received, sorted by id and version within each part: for few rows only."""
+    """Return all rows as received, sorted by id and version within each part; for small records only."""
     return read_parts(store, store.load(Records, records_id).content.parts, RECORDS)
 
 
 def has_added(store: ObjectStore, records: Records, before: Records) -> bool:
-    """Whether records hold a row, or a version of one, that those before did not hold; part by part."""
-    told = ("row_id", "version", "deleted")
+    """Whether records have a row, or a version of a row, that `before` does not have; reads part by part."""
+    columns = ("row_id", "version", "deleted")
     parts = records.content.parts
     for number, part in enumerate(parts):
         blobs = overlapping_parts(before.content.parts, number, len(parts))
-        known = [get_frame(store, blob, RECORDS).select(told) for blob in blobs]
-        rows = get_frame(store, part, RECORDS).select(told)
-        if not rows.join(pl.concat([rows.clear(), *known]), on=told, how="anti").is_empty():
+        known = [get_frame(store, blob, RECORDS).select(columns) for blob in blobs]
+        rows = get_frame(store, part, RECORDS).select(columns)
+        if not rows.join(pl.concat([rows.clear(), *known]), on=columns, how="anti").is_empty():
             return True
     return False
 
 
 def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
-    """Return the newest version of each key that was not deleted; of equal versions, the last in the frame."""
+    """Return the newest version of each key, without deleted ones; of equal versions the last in the frame."""
     newest = records.sort("version", maintain_order=True).unique("row_id", keep="last", maintain_order=True)
     return newest.filter(~pl.col("deleted"))
 
@@ -58,22 +58,22 @@ def read_tokens(store: ObjectStore, tokens: Tokens, split: str) -> pl.DataFrame:
 
 
 def read_eval_set(store: ObjectStore, evalset_id: EvalSetId) -> pl.DataFrame:
-    """Return the items of an eval set, sorted by id; those that were erased since are left out.
+    """Return the items of an eval set, sorted by id, without those erased since.
 
     Raises:
-        ManifestError: The items are not those that the eval set was frozen with.
+        ManifestError: The items differ from those that were frozen.
     """
     evalset = store.load(EvalSetManifest, evalset_id)
     items = get_frame(store, evalset.provenance.frame, EVAL_ITEMS)
     root = evalset.content.rows_root
     if rows_root(items) != root and _root_with_erased(store, evalset.provenance.frame, items) != root:
-        msg = f"the items of eval set {evalset_id} are not those it was frozen with; restore the store from a backup"
+        msg = f"the items of eval set {evalset_id} differ from those that were frozen; restore the store from a backup"
         raise ManifestError(msg)
     return items
 
 
 def _root_with_erased(store: ObjectStore, blob: str, items: pl.DataFrame) -> str:
-    """Return the root of items and of those that were erased, in the order of their ids."""
+    """Return the Merkle root of items and erased items, in the order of their ids."""
     erased = list_erased(store, blob)
     ids = pl.concat([items["item_id"], pl.Series("item_id", [row.row_id for row in erased], pl.String)])
     leaves = np.concatenate([hash_rows(items), erased_leaves(erased)])

@@ -41,46 +41,48 @@ PREDICTION_STATUSES: tuple[PredictionStatus, ...] = (
 
 
 class ScoresKey(Plain):
-    """All that determines what a model answers on an eval set."""
+    """All inputs that determine a model's scores on an eval set."""
 
-    model: ModelRef | None = Field(description="None for the linear classifier.")
+    model: ModelRef | None = Field(description="The scored model, or None for the linear classifier.")
     linear_classifier: SnapshotId | None = Field(
-        default=None, description="Snapshot that the linear classifier learned from."
+        default=None, description="Snapshot that the linear classifier was trained on, or None for a model."
     )
     evalset: EvalSetId
     task: TaskSpec
     max_new_tokens: int
-    scorers: tuple[str, ...] = Field(description="Name and version of each, as in `exact_match/1`.")
+    scorers: tuple[str, ...] = Field(description="Name and version of each scorer, such as `exact_match/1`.")
     code: str
     packages: dict[str, str]
 
 
 class Scale(Plain):
-    """What the scores of a scorer mean."""
+    """The meaning of a scorer's values."""
 
     kind: ScoreKind = Field(description="`binary`: 1 or 0, which has exact statistics. `real`: any number.")
-    unit: str = Field(description="Of a real value, as `ms`, or empty. What an item with 1 is, as `right`.")
+    unit: str = Field(
+        description="Unit of a real value, such as `ms`, or empty. For binary scores what 1 means, such as `right`."
+    )
     direction: Direction = Field(description="Whether the higher or the lower value is better.")
-    least: float | None = Field(description="The least value that there can be; None if there is no bound.")
-    most: float | None = Field(description="The largest value that there can be; None if there is no bound.")
+    least: float | None = Field(description="The smallest possible value, or None if there is no bound.")
+    most: float | None = Field(description="The largest possible value, or None if there is no bound.")
 
 
 class Metric(Plain):
     """The mean of one scorer's values over items, with its 95 % interval."""
 
-    name: str = Field(description="A field of the answer, or the scorer's name where it scores the whole answer.")
+    name: str = Field(description="A field of the answer, or the scorer's name if it scores the whole answer.")
     scorer: str = Field(description="Name and version.")
     scale: Scale
     slice: str | None = None
-    value: float | None = Field(description="None if no item was scored: 0/0 is undefined, not 0.")
-    low: float | None = Field(description="None if there is too little to say.")
-    high: float | None = Field(description="None if there is too little to say.")
-    n: int = Field(description="Items that were scored.")
-    unscored: int = Field(default=0, description="Items that could not be scored; they count as nothing.")
+    value: float | None = Field(description="The mean, or None if no item was scored: 0/0 is undefined, not 0.")
+    low: float | None = Field(description="Bound of the interval, or None if there are too few items.")
+    high: float | None = Field(description="Bound of the interval, or None if there are too few items.")
+    n: int = Field(description="Number of scored items.")
+    unscored: int = Field(default=0, description="Number of items that could not be scored; not part of the mean.")
 
 
 class ScoresResult(Plain):
-    """What came out."""
+    """Scores, outputs and metrics."""
 
     frame: Annotated[str, Names(BLOB, "scores")] = Field(description="Blob of a SCORES frame.")
     outputs: Annotated[str, Names(BLOB, "outputs")] = Field(description="Blob of an OUTPUTS frame.")
@@ -89,7 +91,7 @@ class ScoresResult(Plain):
 
 
 class Scores(CachedResult[ScoresId]):
-    """Scores of one model on one eval set, found again by what determines them."""
+    """Cached scores of one model on one eval set."""
 
     kind: ClassVar[str] = "scores"
     key: ScoresKey
@@ -97,31 +99,31 @@ class Scores(CachedResult[ScoresId]):
 
 
 class ParityCheck(Plain):
-    """One thing that has to be the same wherever a model is used, and whether it is."""
+    """One check that a model behaves the same wherever it is used."""
 
     name: Literal["ids", "adapter", "merge", "answers"]
     passed: bool
-    value: float = Field(description="What was measured, in the unit that the message names.")
+    value: float = Field(description="Measured value, in the unit that the message names.")
     tolerance: float
-    n: int = Field(description="Examples that it was measured on.")
-    message: str = Field(description="For people; holds no row's text.")
+    n: int = Field(description="Number of examples measured.")
+    message: str = Field(description="Explanation for people; contains no row text.")
 
 
 class Parity(CachedResult[ParityId]):
-    """Whether a model is the same in training, evaluation and batch: what was compared is what is served."""
+    """Cached parity check: no training-serving skew between training, evaluation and batch."""
 
     class Key(Plain):
-        """All that it follows from."""
+        """All inputs of the check."""
 
         model: ModelRef
         task: TaskSpec
         max_new_tokens: int
-        snapshot: SnapshotId = Field(description="Whose examples are shown to the model.")
+        snapshot: SnapshotId = Field(description="Snapshot that the examples come from.")
         code: str
         packages: dict[str, str]
 
     class Result(Plain):
-        """What came out."""
+        """The checks."""
 
         checks: tuple[ParityCheck, ...]
         seconds: float
@@ -132,42 +134,44 @@ class Parity(CachedResult[ParityId]):
 
     @property
     def mismatch(self) -> str | None:
-        """What is not the same, in one sentence; nothing when all is."""
+        """The message of the first failed check, or None if all passed."""
         return next((check.message for check in self.result.checks if not check.passed), None)
 
     @property
     def is_without_effect(self) -> bool:
-        """The adapter changed nothing at all that its base model says."""
+        """Whether the adapter changes no output of its base model."""
         return any(check.name == "adapter" and check.n and not check.value for check in self.result.checks)
 
 
 class Comparison(Plain):
-    """A paired comparison of the candidate on the same items, clusters respected."""
+    """A paired comparison of the candidate with another model on the same items, robust to clusters."""
 
     against: Against
     eval_set: str
-    metric: str = Field(description="Its name, as in `Metric`.")
+    metric: str = Field(description="Name of the metric, as in `Metric`.")
     scorer: str = Field(description="Name and version.")
     scale: Scale
-    n: int = Field(description="Items that were scored for both models.")
-    clusters: int = Field(description="Clusters of these items.")
-    unscored: int = Field(default=0, description="Items that could not be scored for one of them; left out.")
+    n: int = Field(description="Number of items scored for both models.")
+    clusters: int = Field(description="Number of clusters of these items.")
+    unscored: int = Field(default=0, description="Number of items not scored for one of the models; left out.")
     only_candidate: int | None = Field(
-        default=None, description="Items that only the candidate has right; None if scores are not binary."
+        default=None, description="Items that only the candidate has right, or None if scores are not binary."
     )
-    only_other: int | None = Field(default=None, description="Items that only the other has right; likewise.")
+    only_other: int | None = Field(default=None, description="The same for the other model.")
     difference: float = Field(description="Candidate minus other, in the scale's unit.")
-    low: float | None = Field(description="None if there is too little to say.")
-    high: float | None = Field(description="None if there is too little to say.")
+    low: float | None = Field(description="Bound of the interval, or None if there are too few items.")
+    high: float | None = Field(description="Bound of the interval, or None if there are too few items.")
     p_value: float = Field(
-        description="Two-sided, of swapping the models within clusters. Binary: mid-p, McNemar's where items have none."
+        description="Two-sided, of swapping the models within clusters. Binary: mid-p; without clusters McNemar's."
     )
-    margin: float = Field(description="In the scale's unit: a loss up to it counts as not worse.")
+    margin: float = Field(
+        description="Non-inferiority margin, in the scale's unit: a smaller loss counts as not worse."
+    )
     finding: Finding
 
 
 class ModelScores(Plain):
-    """Whose scores a verdict rests on."""
+    """The scores of one model that a verdict is based on."""
 
     role: Role
     eval_set: str
@@ -176,45 +180,47 @@ class ModelScores(Plain):
 
 
 class GateResult(Plain):
-    """What one gate says of a candidate."""
+    """The result of one gate for a candidate."""
 
     name: str
     passed: bool
-    message: str = Field(description="Why the candidate is not promoted; empty if the gate lets it through.")
+    message: str = Field(description="Why the candidate is not promoted; empty if the gate passed.")
 
 
 class VerdictContent(Plain):
-    """What was compared, and what follows."""
+    """The comparisons, the gates, and the decision."""
 
     recipe: str
     night: str
     blueprint: BlueprintId
-    candidate: AdapterId = Field(description="Adapter.")
-    champion: AdapterId | None = Field(description="Adapter that the `champion` ref held when this was decided.")
+    candidate: AdapterId = Field(description="The candidate's adapter.")
+    champion: AdapterId | None = Field(
+        description="Adapter of the `champion` ref at the time of the decision, or None if it was unset."
+    )
     baseline: BaseId = Field(description="Base model without adapter.")
     parity: ParityId | None = Field(
         default=None,
-        description="Proof that the candidate is one model in training, evaluation and batch; none: it has no weights.",
+        description="Parity check of the candidate, or None if it has no weights.",
     )
     scores: tuple[ModelScores, ...]
     comparisons: tuple[Comparison, ...]
     deciding: int | None = Field(
-        description="Which of the comparisons decides, from 0: that with the champion, or with the baseline if there "
-        "is no champion. None if nothing was compared."
+        description="Index of the deciding comparison: with the champion, or with the baseline if there is no "
+        "champion. None if nothing was compared."
     )
-    finding: Finding = Field(description="Of the comparison that decides.")
-    gates: tuple[GateResult, ...] = Field(description="In the order in which they are asked.")
-    promote: bool = Field(description="Every gate let the candidate through.")
-    reason: str = Field(description="One sentence for people.")
+    finding: Finding = Field(description="Finding of the deciding comparison.")
+    gates: tuple[GateResult, ...] = Field(description="In the order in which they are applied.")
+    promote: bool = Field(description="Whether every gate passed.")
+    reason: str = Field(description="Explanation for people, in one sentence.")
 
     @property
     def deciding_comparison(self) -> Comparison | None:
-        """The comparison that decides."""
+        """The deciding comparison, or None if nothing was compared."""
         return None if self.deciding is None else self.comparisons[self.deciding]
 
     @property
     def deciding_metric(self) -> Metric | None:
-        """The candidate's metric that the deciding comparison is of; None if it was not scored by it."""
+        """The candidate's metric in the deciding comparison, or None if it was not scored."""
         comparison = self.deciding_comparison
         if comparison is None:
             return None
@@ -224,7 +230,7 @@ class VerdictContent(Plain):
 
 
 class Verdict(Artifact[VerdictId]):
-    """The decision of a night, whether or not the ref moved."""
+    """The decision of a night, whether or not it moved the ref."""
 
     kind: ClassVar[str] = "verdict"
     content: VerdictContent
@@ -232,14 +238,14 @@ class Verdict(Artifact[VerdictId]):
 
 
 class PredictionPlanContent(Plain):
-    """The night's batch, before it is run: each row has exactly one shard."""
+    """The night's batch before it runs; each row belongs to exactly one shard."""
 
     recipe: str
     night: str
     model: ModelRef
     task: TaskSpec
     max_new_tokens: int
-    checks: Checks = Field(description="What decides which rows are redacted, blocked or refused.")
+    checks: Checks = Field(description="Settings that decide which rows are redacted, blocked or refused.")
     shards: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames.")
     rows: int
     code: str
@@ -247,7 +253,7 @@ class PredictionPlanContent(Plain):
 
 
 class PredictionPlan(Artifact[PredictionPlanId]):
-    """What will be predicted, with which model."""
+    """The rows to predict, and the model to predict them with."""
 
     kind: ClassVar[str] = "prediction_plan"
     content: PredictionPlanContent
@@ -255,16 +261,16 @@ class PredictionPlan(Artifact[PredictionPlanId]):
 
 
 class PredictionShard(CachedResult):
-    """One finished shard, found by its plan and number: committing it twice is impossible."""
+    """One finished shard, found by plan and number, so that it cannot be committed twice."""
 
     class Key(Plain):
-        """Which shard of which plan."""
+        """The plan and the shard's number."""
 
         plan: PredictionPlanId
         shard: int
 
     class Result(Plain):
-        """What came out."""
+        """The shard's results."""
 
         lines: ResultLines = Field(description="Blob of JSONL in the OpenAI batch result form.")
         counts: dict[PredictionStatus, int]
@@ -280,13 +286,13 @@ class PredictionsContent(Plain):
     """All results of a plan."""
 
     plan: PredictionPlanId
-    files: tuple[ResultLines, ...] = Field(description="Blobs of JSONL, by shard.")
+    files: tuple[ResultLines, ...] = Field(description="Blobs of JSONL, one per shard.")
     counts: dict[PredictionStatus, int] = Field(description="They add up to rows.")
     rows: int
 
 
 class Predictions(Artifact[PredictionsId]):
-    """The night's batch, done: one terminal result a row."""
+    """The finished batch of a night: one terminal result per row."""
 
     kind: ClassVar[str] = "predictions"
     content: PredictionsContent
@@ -294,7 +300,7 @@ class Predictions(Artifact[PredictionsId]):
 
 
 class ReportContent(Plain):
-    """The facts that a report tells."""
+    """The data of a report."""
 
     recipe: str
     night: str
@@ -302,7 +308,7 @@ class ReportContent(Plain):
 
 
 class ReportProvenance(Plain):
-    """How they are shown."""
+    """The rendered report."""
 
     html: BlobId = Field(description="Blob of the self-contained page.")
 

@@ -1,7 +1,7 @@
-"""Rewriting: a blob without some of its rows, and the record that stands in the old one's place.
+"""Rewriting: replaces a blob by one without some of its rows.
 
-The replacement is published before the old blob is deleted, so a process that is killed leaves either both blobs or the
-new one. Whoever rewrites again goes on from the last replacement.
+The replacement is published before the old blob is deleted, so a killed process leaves either both blobs or the new
+one. A repeated rewrite continues from the last replacement.
 """
 
 import io
@@ -21,17 +21,17 @@ HOLDING_TEXT = (
     *("records", "examples", "tokens", "labels", "quarantine", "lines"),
     *("eval_items", "scores", "outputs", "answers"),
 )
-"""Blobs in which words of a row lie: the row itself, what a model said to it, and what it said to an item."""
+"""Content of blobs with row text: rows, items, and model outputs about them."""
 
 OF_ITEMS = ("eval_items", "scores", "outputs")
-"""Of those, the ones whose rows are evaluation items."""
+"""Those of them whose rows are evaluation items."""
 
 _IN_ROOT = {"examples": EXAMPLES, "eval_items": EVAL_ITEMS}
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What a blob held of the rows that it holds no more: ids, and the splits that they were in."""
+    """The erased rows of a blob: their number, and their splits."""
 
     blob: str
     content: str
@@ -40,7 +40,7 @@ class Rewritten:
 
 
 def find_rows(store: ObjectStore, blob: str, content: str, row_ids: Collection[str]) -> Rewritten | None:
-    """Describe what a blob holds of rows; nothing, when it does not hold them."""
+    """Return how many of the rows a blob has, with their splits, or None if it has none."""
     if content == "lines":
         rows, splits = len(_split_lines(store.get_blob(blob), row_ids)[1]), frozenset[str]()
     else:
@@ -50,7 +50,7 @@ def find_rows(store: ObjectStore, blob: str, content: str, row_ids: Collection[s
 
 
 def list_erased(store: ObjectStore, blob: str) -> list[ErasedRow]:
-    """Return the rows that were erased from a frame of a root since it was written."""
+    """Return the rows erased from a frame since it was written, if it is part of a Merkle root."""
     erased: list[ErasedRow] = []
     while (replacement := store.find_replacement(blob)) is not None:
         erased += replacement.result.erased
@@ -59,25 +59,25 @@ def list_erased(store: ObjectStore, blob: str) -> list[ErasedRow]:
 
 
 def current_blob(store: ObjectStore, blob: str) -> str:
-    """Return the blob that stands in for another: itself, where no row was erased from it."""
+    """Return the blob that replaces another, or the same blob if no row was erased from it."""
     while (replacement := store.find_replacement(blob)) is not None:
         blob = replacement.result.blob
     return blob
 
 
 def erased_leaves(erased: Sequence[ErasedRow]) -> Leaves:
-    """Return the leaves that are kept of erased rows."""
+    """Return the leaves of erased rows."""
     return np.frombuffer(b"".join(bytes.fromhex(row.leaf) for row in erased), np.uint8).reshape(-1, 32)
 
 
 def rewrite_blob(store: ObjectStore, blob: str, content: str, row_ids: Collection[str]) -> int:
-    """Take rows out of a blob for good, and give how many there were.
+    """Erase rows from a blob and return how many there were.
 
     Args:
-        store: Where it lies.
-        blob: Digest that manifests name it by.
-        content: What it holds: one of HOLDING_TEXT.
-        row_ids: Ids of rows, or of items where it holds those.
+        store: The store of the blob.
+        blob: Digest that manifests name.
+        content: Content of the blob: one of HOLDING_TEXT.
+        row_ids: Ids of rows, or of items if the blob has items.
     """
     rows = 0
     while True:
@@ -86,13 +86,13 @@ def rewrite_blob(store: ObjectStore, blob: str, content: str, row_ids: Collectio
         if not found:
             return rows
         result = Replacement.Result(blob=store.put_blob(data), erased=erased)
-        # Whoever was quicker to erase another row stands: this one is taken out of what they left.
-        stands = store.publish(Replacement(key=Replacement.Key(blob=blob), result=result))
-        rows = found if stands.result == result else rows
+        # A concurrent erasure may have published first: then the loop erases this row from its result.
+        published = store.publish(Replacement(key=Replacement.Key(blob=blob), result=result))
+        rows = found if published.result == result else rows
 
 
 def _follow(store: ObjectStore, blob: str) -> str:
-    """Return the blob that stands at the end, and delete all before it."""
+    """Return the last replacement of a blob, and delete all blobs before it."""
     while (replacement := store.find_replacement(blob)) is not None:
         for key in (blob_key(blob), TRASH + blob_key(blob)):
             store.bucket.delete(key)
@@ -110,11 +110,11 @@ def _leave_out(
     is_erased = _holds(content, row_ids)
     buffer = io.BytesIO()
     frame.filter(~is_erased).write_parquet(buffer, compression="zstd", statistics=True)
-    gone = frame.filter(is_erased)
-    return buffer.getvalue(), _keep_leaves(gone, content), len(gone)
+    erased = frame.filter(is_erased)
+    return buffer.getvalue(), _list_leaves(erased, content), len(erased)
 
 
-def _keep_leaves(rows: pl.DataFrame, content: str) -> tuple[ErasedRow, ...]:
+def _list_leaves(rows: pl.DataFrame, content: str) -> tuple[ErasedRow, ...]:
     if content not in _IN_ROOT:
         return ()
     splits = rows["split"] if content == "examples" else [None] * len(rows)
@@ -126,7 +126,7 @@ def _keep_leaves(rows: pl.DataFrame, content: str) -> tuple[ErasedRow, ...]:
 
 
 def _split_lines(data: bytes, row_ids: Collection[str]) -> tuple[list[bytes], list[bytes]]:
-    """Return the lines of results of other rows, and of these."""
+    """Return the result lines of other rows, and those of these rows."""
     lines = [line + b"\n" for line in data.split(b"\n") if line]
     are_erased = [json.loads(line).get("custom_id") in row_ids for line in lines]
     kept = [line for line, is_erased in zip(lines, are_erased, strict=True) if not is_erased]
@@ -135,9 +135,9 @@ def _split_lines(data: bytes, row_ids: Collection[str]) -> tuple[list[bytes], li
 
 def _holds(content: str, row_ids: Collection[str]) -> pl.Expr:
     is_named = pl.col(_id_column(content)).is_in(list(row_ids))
-    # That a row came after it was erased is told by its id and version, and by nothing else.
-    told = pl.any_horizontal(pl.col("text", "answer", "history").is_not_null())
-    return is_named & told if content in ("records", "quarantine") else is_named
+    # A row that came again after its erasure is recorded by id and version only: it has no text to erase.
+    has_text = pl.any_horizontal(pl.col("text", "answer", "history").is_not_null())
+    return is_named & has_text if content in ("records", "quarantine") else is_named
 
 
 def _id_column(content: str) -> str:

@@ -1,4 +1,4 @@
-"""Showing: roles and measured numbers as people read them, each with its uncertainty."""
+"""Showing: roles and measured numbers as text, each number with its uncertainty."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,7 @@ from nightloom.artifacts.results import Comparison, Metric, Role, Scale
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a number is written: multiplied, in a format, and with what behind it."""
+    """How a number is written: factor, format and unit."""
 
     form: str = ".3f"
     times: float = 1
@@ -15,7 +15,7 @@ class Style:
 
     @property
     def signed(self) -> "Style":
-        """The same with a sign before each number."""
+        """The same style with a sign before each number."""
         return replace(self, form=f"+{self.form}")
 
     def show(self, value: float) -> str:
@@ -34,22 +34,22 @@ def show_interval(value: float, low: float | None, high: float | None, style: St
 
 
 def show_bounds(low: float | None, high: float | None, style: Style = PLAIN) -> str:
-    """Return an interval alone, such as `[0.887, 0.932]`; a bound that there is too little to say of is `?`."""
+    """Return an interval such as `[0.887, 0.932]`; an unknown bound is `?`."""
     return f"[{', '.join('?' if bound is None else style.show(bound) for bound in (low, high))}]"
 
 
 def style_of(scale: Scale) -> Style:
-    """Return how values on a scale are written beside others: a rate as it is, others in their unit."""
+    """Return the style of a scale in running text: rates as they are, others with their unit."""
     return PLAIN if scale.kind == "binary" else _style_real(scale)
 
 
 def style_alone(scale: Scale) -> Style:
-    """Return how values on a scale are written in a table: a rate in per cent, others in their unit."""
+    """Return the style of a scale in a table: rates in per cent, others with their unit."""
     return PER_CENT if scale.kind == "binary" else _style_real(scale)
 
 
 def style_difference(scale: Scale) -> Style:
-    """Return how differences on a scale are written in a table: of rates in points, others in their unit."""
+    """Return the style of differences in a table: of rates in points, others with their unit."""
     return POINTS if scale.kind == "binary" else _style_real(scale).signed
 
 
@@ -67,7 +67,7 @@ def show_number(metric: Metric) -> str:
 
 
 def show_value(metric: Metric) -> str:
-    """Return a metric with its interval as a table has it, such as `91.2% [88.7, 93.2]` or `412 ms [398, 431]`."""
+    """Return a metric with its interval for a table, such as `91.2% [88.7, 93.2]` or `412 ms [398, 431]`."""
     if metric.value is None:
         return "no item"
     return show_interval(metric.value, metric.low, metric.high, style_alone(metric.scale))
@@ -79,7 +79,7 @@ def show_difference(comparison: Comparison, style: Style) -> str:
 
 
 def show_comparison(comparison: Comparison, metric: Metric | None) -> str:
-    """Return a comparison on one line: the candidate's metric, where it is known, the difference and the finding."""
+    """Return a comparison in one line: the candidate's metric, if known, the difference and the finding."""
     ours = show_metric(metric) if metric else comparison.metric
     difference = show_difference(comparison, style_of(comparison.scale).signed)
     return f"{ours} against {show_role(comparison.against)}: {difference}: {comparison.finding}"
@@ -91,7 +91,7 @@ def show_role(role: Role) -> str:
 
 
 def name_measure(metric: Metric) -> str:
-    """Return what a metric tells, such as `team right` or `seconds in s`."""
+    """Return what a metric measures, such as `team right` or `seconds in s`."""
     if metric.scale.kind == "real":
         return f"{metric.name} in {metric.scale.unit}" if metric.scale.unit else metric.name
     return metric.name if metric.name == metric.scale.unit else f"{metric.name} {metric.scale.unit}"

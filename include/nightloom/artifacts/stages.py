@@ -1,4 +1,4 @@
-"""Stage manifests: what a stage of a night came to, and which manifests it made or used."""
+"""Stage manifests: the result of a stage of a night, and the manifests it made or used."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -9,26 +9,26 @@ from nightloom.core.manifests import Artifact, Plain
 
 
 class StageResult(Artifact):
-    """The end of a stage of a recipe's night: from these, and from imports, the index of members is rebuilt.
+    """The result of a stage of a recipe's night. The index of members is rebuilt from these and from imports.
 
-    Its ids are mere text: it keeps nothing alive that it lists, and nothing descends from it.
+    Its ids are plain text: garbage collection does not follow them, and they are no edges.
     """
 
     class Content(Plain):
-        """What ended, and how."""
+        """The stage and its result."""
 
         recipe: str
         night: str
         stage: Literal["prepare", "finetune", "predict", "report"]
         status: Literal["done", "nothing_new", "refused", "failed"]
-        message: str = Field(description="One sentence for people.")
-        manifest: str | None = Field(description="Id of the manifest that it came to, of whatever kind.")
+        message: str = Field(description="Explanation for people, in one sentence.")
+        manifest: str | None = Field(description="Id of the manifest that the stage made, of any kind, or None.")
         members: dict[str, tuple[str, ...]] = Field(
-            description="Ids that the recipe's night has made or used until then, by kind, oldest first."
+            description="Ids of all manifests that the night had made or used by then, by kind, oldest first."
         )
 
     class Provenance(Plain):
-        """When it was."""
+        """When the stage ran."""
 
         began_at: datetime
         ended_at: datetime

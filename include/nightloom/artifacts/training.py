@@ -1,4 +1,4 @@
-"""Training manifests: token ids, trials, their checkpoints, and which of them go on."""
+"""Training manifests: token ids, trials, their checkpoints, and their rankings."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -13,25 +13,25 @@ from nightloom.core.names import BLOB, Names
 
 
 class Tokens(CachedResult):
-    """The memo that keeps a snapshot's examples from being rendered and encoded twice for the same tokenizer."""
+    """Cached token ids of a snapshot's examples, rendered and encoded once per tokenizer."""
 
     class Key(Plain):
-        """All that the ids follow from: no base model, since many share a tokenizer."""
+        """All inputs of the token ids. The base model is not among them: many share a tokenizer."""
 
         snapshot: SnapshotId
         tokenizer: str = Field(description="Digest of the tokenizer's files and class.")
-        template: str = Field(description="Digest of the text of its chat template.")
+        template: str = Field(description="Digest of the chat template's text.")
         prompt: PromptId
         output: Literal["json", "text"]
         field_order: tuple[str, ...]
-        code: str = Field(description="Digest of our packages that render and encode.")
+        code: str = Field(description="Digest of our code that renders and encodes.")
         packages: dict[str, str] = Field(description="Versions of tokenizers and transformers.")
 
     class Result(Plain):
-        """Where the ids lie, and how many there were when they were encoded; rows may have been erased since."""
+        """The token ids, with counts as of encoding; rows may have been erased since."""
 
         frames: tuple[Annotated[str, Names(BLOB, "tokens")], ...] = Field(
-            description="Blobs of TOKENS frames, one for each file of the snapshot, in their order."
+            description="Blobs of TOKENS frames, one per file of the snapshot, in the same order."
         )
         examples: int
         tokens: int
@@ -43,24 +43,24 @@ class Tokens(CachedResult):
 
 
 class TrialKey(Plain):
-    """All that a trial's weights follow from: a changed gate or eval set trains nothing anew."""
+    """All inputs that determine a trial's weights. Gates and eval sets are not among them."""
 
     snapshot: SnapshotId
     base: BaseId
     task: TaskSpec
     plan: TrialPlan
-    code: dict[str, str] = Field(description="Digests of our packages that training imports.")
+    code: dict[str, str] = Field(description="Digests of our code that training imports.")
     packages: dict[str, str]
 
 
 class HeldOutLoss(Plain):
-    """The mean loss of an answer of the selection split, which is not learned from, with its 95 % interval."""
+    """Mean held-out loss on answers of the selection split, with its 95 % interval."""
 
     step: int
     loss: float
     low: float
     high: float
-    n: int = Field(description="Examples.")
+    n: int = Field(description="Number of examples.")
 
 
 class LossPoint(Plain):
@@ -72,30 +72,32 @@ class LossPoint(Plain):
 
 
 class TrialResult(Plain):
-    """What training came to."""
+    """The result of training."""
 
     adapter: AdapterId
-    steps: int = Field(description="Optimizer steps that were made.")
-    kept_step: int = Field(description="The step whose weights the adapter holds; with early stopping the best.")
+    steps: int = Field(description="Number of optimizer steps.")
+    kept_step: int = Field(description="Step whose weights the adapter has: the last, or with early stopping the best.")
     examples: int
     tokens: int = Field(description="Tokens of all examples of one epoch.")
-    label_tokens: int = Field(description="Of those, tokens that carry a label.")
-    left_out: int = Field(description="Examples longer than the context; over 1 in 100, and training is refused.")
+    label_tokens: int = Field(description="Number of those that count in the loss.")
+    left_out: int = Field(description="Number of examples longer than the context; training is refused above 1 in 100.")
     final_loss: float
-    seconds: float = Field(description="Of devices: each one's, in all attempts, those that were killed too.")
-    tokens_per_second: float = Field(description="Of a device.")
+    seconds: float = Field(description="Device seconds: the sum over all devices and attempts, killed ones included.")
+    tokens_per_second: float = Field(description="Throughput per device.")
     curve: tuple[LossPoint, ...]
-    held_out: tuple[HeldOutLoss, ...] = Field(default=(), description="The last one is that of the kept weights.")
-    sample: Annotated[str, Names(BLOB, "labels")] | None = Field(
-        default=None, description="Blob of a LABELS frame: an example as the model saw it, and what of it was learned."
+    held_out: tuple[HeldOutLoss, ...] = Field(
+        default=(), description="Held-out losses by step; the last belongs to the kept weights."
     )
-    device: str = Field(default="cpu", description="Such as `cpu` or the name of a GPU.")
-    processes: int = Field(default=1, description="That trained together, each on a device of its own.")
-    adjustments: tuple[str, ...] = Field(default=(), description="What was done otherwise than planned.")
+    sample: Annotated[str, Names(BLOB, "labels")] | None = Field(
+        default=None, description="Blob of a LABELS frame with one example and its learned tokens, or None."
+    )
+    device: str = Field(default="cpu", description="Device name, such as `cpu` or the name of a GPU.")
+    processes: int = Field(default=1, description="Number of processes that trained together, each on its own device.")
+    adjustments: tuple[str, ...] = Field(default=(), description="Deviations from the plan, such as a halved batch.")
 
 
 class Trial(CachedResult[TrialId]):
-    """The memo that keeps a trial from being trained twice."""
+    """Cached trial: a trial with the same key is not trained twice."""
 
     kind: ClassVar[str] = "trial"
     key: TrialKey
@@ -103,20 +105,20 @@ class Trial(CachedResult[TrialId]):
 
 
 class Checkpoint(CachedResult[CheckpointId]):
-    """A trial's state after a step. It is published last: what has no manifest was not written to the end."""
+    """A trial's state after a step. The manifest is published last: a state without one is incomplete."""
 
     class Key(Plain):
-        """Which trial and step, and how often its batch was halved."""
+        """The trial, the step, and how often the batch was halved."""
 
         trial: TrialKey
         step: int
         halvings: int
 
     class Result(Plain):
-        """The state."""
+        """The saved state."""
 
-        files: tuple[ModelFile, ...] = Field(description="Sorted by path; nothing in them is ever unpickled.")
-        seconds: float = Field(description="What the trial had taken of devices until then.")
+        files: tuple[ModelFile, ...] = Field(description="Files sorted by path; none is ever unpickled.")
+        seconds: float = Field(description="Device seconds of the trial up to this step.")
 
     kind: ClassVar[str] = "checkpoint"
     is_kept_with_its_inputs: ClassVar[bool] = False
@@ -125,16 +127,16 @@ class Checkpoint(CachedResult[CheckpointId]):
 
 
 class Rung(CachedResult):
-    """The memo of a trial that came to a rung: a share of its training, after which trials are ranked."""
+    """Cached result of a trial at a rung: a share of the training after which trials are ranked."""
 
     class Key(Plain):
-        """Which trial and rung."""
+        """The trial and the rung."""
 
         trial: TrialKey
         share: float
 
     class Result(Plain):
-        """Where it stood."""
+        """The held-out loss at the rung."""
 
         held_out: HeldOutLoss
 
@@ -144,12 +146,12 @@ class Rung(CachedResult):
 
 
 class Divergence(CachedResult):
-    """The memo of a trial among several whose training diverged: it has no weights, and ranks behind all others."""
+    """Cached divergence of one of several trials: it has no weights, and ranks behind all others."""
 
     class Result(Plain):
-        """What became of it."""
+        """The reason."""
 
-        reason: str = Field(description="A sentence: by which step, what was no number, and which settings to change.")
+        reason: str = Field(description="One sentence: the step, what was not finite, and which settings to change.")
 
     kind: ClassVar[str] = "divergence"
     key: TrialKey
@@ -157,28 +159,30 @@ class Divergence(CachedResult):
 
 
 class TrialRank(Plain):
-    """How a trial stood among the others."""
+    """One trial in a ranking."""
 
     trial: int
-    configuration: int = Field(description="Trials of one configuration differ in their seed alone.")
-    held_out: HeldOutLoss | None = Field(description="None where there was nothing to choose by, or it diverged.")
-    diverged: str | None = Field(default=None, description="Why its training diverged; none: it did not.")
+    configuration: int = Field(
+        description="Number of its configuration; trials of one configuration differ only in their seed."
+    )
+    held_out: HeldOutLoss | None = Field(description="Held-out loss, or None if there is none or the trial diverged.")
+    diverged: str | None = Field(default=None, description="Why its training diverged, or None if it did not.")
 
 
 class Ranking(CachedResult):
-    """The memo of how the trials of a blueprint were ranked at a rung, the best first, and which went on.
+    """Cached ranking of a blueprint's trials at a rung, the best first, with the survivors.
 
-    Of a configuration that came so far, trials that had diverged before are ranked too, last.
+    Diverged trials of a configuration that reached the rung are ranked too, last.
     """
 
     class Key(Plain):
-        """Which blueprint and rung; after the last rung comes the end."""
+        """The blueprint and the rung. The rung after the last is the end of training."""
 
         blueprint: BlueprintId
         rung: int
 
     class Result(Plain):
-        """Who goes on; after the end, the one winner."""
+        """The ranks, and the trials that train on; at the end the one winner."""
 
         ranks: tuple[TrialRank, ...]
         survivors: tuple[int, ...]

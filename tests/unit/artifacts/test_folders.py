@@ -82,14 +82,14 @@ def test_a_model_that_needs_code_is_refused(store: ObjectStore, folder: Path) ->
 
 
 def test_an_empty_folder_is_refused(store: ObjectStore, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no model"):
+    with pytest.raises(InputError, match="contains no model"):
         put_folder(store, tmp_path)
 
 
 @pytest.mark.parametrize("path", ["../escape.json", "/etc/escape.json", "model.bin"])
 def test_a_manifest_cannot_write_elsewhere_or_bring_a_pickle(store: ObjectStore, tmp_path: Path, path: str) -> None:
     file = ModelFile(path=path, sha256=store.put_blob(b"x"), size_bytes=1)
-    with pytest.raises(ManifestError, match="not a plain name"):
+    with pytest.raises(ManifestError, match="not a plain data file name"):
         fetch_folder(store, [file], tmp_path / "cache")
     assert not (tmp_path / "escape.json").exists()
 

@@ -20,7 +20,7 @@ def test_items_that_are_not_the_frozen_ones_are_refused(store: ObjectStore) -> N
     provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
     content = EvalSetContent(name="gold", rows_root="0" * 64, items=1)
     evalset = store.publish(EvalSetManifest(content=content, provenance=provenance))
-    with pytest.raises(ManifestError, match="are not those it was frozen with"):
+    with pytest.raises(ManifestError, match="differ from those that were frozen"):
         read_eval_set(store, evalset.id)
 
 

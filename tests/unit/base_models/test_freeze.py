@@ -130,7 +130,7 @@ def end_answers_otherwise(model: Path) -> None:
     ("harm", "message"),
     [
         pytest.param(lambda model: shutil.rmtree(model), "does not exist: write `starter`, a folder", id="no folder"),
-        pytest.param(lambda model: [path.unlink() for path in model.iterdir()], "holds no model", id="empty"),
+        pytest.param(lambda model: [path.unlink() for path in model.iterdir()], "contains no model", id="empty"),
         pytest.param(
             lose_a_shard,
             "model-00002-of-00002.safetensors, which .* names, is not in .*complete it",

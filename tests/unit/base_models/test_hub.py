@@ -84,7 +84,7 @@ def test_unusable_model_fetches_no_weights(store: ObjectStore, hub: Hub, tiny_mo
         pytest.param("org/tiny", "write org/tiny@ and a commit", id="not pinned"),
         pytest.param("org/gated@main", "accept them on the model's page, and set HF_TOKEN", id="gated"),
         pytest.param("org/pickled@main", "pytorch_model.bin in org/pickled@main is a pickle", id="pickle"),
-        pytest.param("org/packed@main", "org/packed@main holds no model", id="no weights that are read"),
+        pytest.param("org/packed@main", "org/packed@main contains no model", id="no weights that are read"),
         pytest.param("org/..", "does not exist", id="no name"),
     ],
 )

@@ -58,7 +58,7 @@ def test_changed_eval_items_are_found(store, s3, make_blueprint, inputs):
     other = store.put_blob(_one_item_less(store, inputs.eval_set.provenance.frame)).encode()
     s3.objects[key] = s3.objects[key].replace(frame, other)
     (difference,) = verify(store, blueprint)
-    assert difference.startswith(f"the items of eval set {inputs.eval_set.id} are not those it was frozen with")
+    assert difference.startswith(f"the items of eval set {inputs.eval_set.id} differ from those that were frozen")
 
 
 def _one_item_less(store, frame):
