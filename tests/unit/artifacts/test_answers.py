@@ -41,14 +41,14 @@ requests = st.builds(
 
 
 @given(st.lists(st.tuples(engines, requests), min_size=2, max_size=5))
-def test_key_differs_if_and_only_if_a_part_does(calls: list[tuple[EngineKey, Request]]) -> None:
+def test_keys_differ_exactly_as_parts_do(calls: list[tuple[EngineKey, Request]]) -> None:
     keys = [digest_call(engine.digest, request) for engine, request in calls]
     for one, key in zip(calls, keys, strict=True):
         assert [other == key for other in keys] == [other == one for other in calls]
 
 
 @given(engines, requests, st.data())
-def test_key_moves_with_each_part_alone(engine: EngineKey, request: Request, data: st.DataObject) -> None:
+def test_each_part_changes_key(engine: EngineKey, request: Request, data: st.DataObject) -> None:
     name = data.draw(few(sorted(Parameters.model_fields)))
     changed = data.draw(
         requests.filter(lambda other: getattr(other.parameters, name) != getattr(request.parameters, name))
@@ -58,7 +58,7 @@ def test_key_moves_with_each_part_alone(engine: EngineKey, request: Request, dat
     assert digest_call(engine.digest, request) != digest_call(engine.digest, other)
 
 
-def test_order_of_messages_counts_and_that_of_their_keys_does_not() -> None:
+def test_message_order_changes_key() -> None:
     first, second = {"role": "user", "content": "a"}, {"content": "b", "role": "user"}
     parameters = Parameters(max_completion_tokens=8)
 
@@ -69,7 +69,7 @@ def test_order_of_messages_counts_and_that_of_their_keys_does_not() -> None:
     assert key({"content": "a", "role": "user"}) == key(first)
 
 
-def test_parameter_that_is_named_at_its_default_moves_no_key() -> None:
+def test_default_parameter_keeps_key() -> None:
     named = make_request("a", temperature=0, stop=(), seed=None)
     assert digest_call(ENGINE.digest, named) == digest_call(ENGINE.digest, make_request("a"))
 
@@ -81,18 +81,18 @@ def test_keys_are_pinned() -> None:
     }
 
 
-def test_answers_are_read_and_written_as_they_were() -> None:
+def test_answers_round_trip() -> None:
     assert len(GOLDEN) == 3
     for one in GOLDEN.values():
         answer = Answer.model_validate(one["answer"])
         assert json.loads(answer.model_dump_json(exclude_defaults=True)) == one["answer"]
 
 
-def test_sampling_takes_its_seed_from_the_key() -> None:
+def test_sampling_seed_follows_from_key() -> None:
     sampled = fix_seed(make_request("a", temperature=1), "0000002a" + "f" * 56)
     assert sampled == make_request("a", temperature=1, seed=42)
 
 
-def test_seed_that_is_named_stays_and_greedy_needs_none() -> None:
+def test_given_seed_is_kept() -> None:
     for request in (make_request("a", temperature=1, seed=7), make_request("a")):
         assert fix_seed(request, "0000002a" + "f" * 56) == request

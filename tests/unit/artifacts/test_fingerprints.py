@@ -77,5 +77,5 @@ def test_answers_do_not_follow_from(package, module):
 
 
 @pytest.mark.parametrize("name", [name for name, one in vars(fingerprints).items() if isinstance(one, Fingerprint)])
-def test_every_name_in_the_table_is_there(name):
+def test_fingerprint_names_exist(name):
     assert len(vars(fingerprints)[name].code()) == 64

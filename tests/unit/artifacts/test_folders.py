@@ -24,14 +24,14 @@ def folder(tmp_path: Path) -> Path:
     return model
 
 
-def test_a_folder_comes_back_as_it_was(store: ObjectStore, folder: Path, tmp_path: Path) -> None:
+def test_folder_is_restored_unchanged(store: ObjectStore, folder: Path, tmp_path: Path) -> None:
     files = put_folder(store, folder)
     fetched = fetch_folder(store, files, tmp_path / "cache")
     assert [file.path for file in files] == ["config.json", "model.safetensors"]
     assert (fetched / "model.safetensors").read_bytes() == b"weights"
 
 
-def test_a_changed_file_in_the_cache_is_fetched_again(store: ObjectStore, folder: Path, tmp_path: Path) -> None:
+def test_changed_cache_file_is_fetched_again(store: ObjectStore, folder: Path, tmp_path: Path) -> None:
     files = put_folder(store, folder)
     fetch_folder(store, files, tmp_path / "cache")
     (tmp_path / "cache" / "model.safetensors").write_bytes(b"changed")
@@ -42,12 +42,12 @@ def test_a_changed_file_in_the_cache_is_fetched_again(store: ObjectStore, folder
 @pytest.mark.parametrize(
     "name", ["pytorch_model.bin", "training_args.bin", "own.py", "model.pkl", "weights", "README.md", ".hidden.json"]
 )
-def test_what_is_not_the_models_data_is_left_behind(store: ObjectStore, folder: Path, name: str) -> None:
+def test_other_files_are_left_out(store: ObjectStore, folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"x")
     assert [file.path for file in put_folder(store, folder)] == ["config.json", "model.safetensors"]
 
 
-def test_what_lies_deeper_is_left_behind(store: ObjectStore, folder: Path) -> None:
+def test_subfolders_are_left_out(store: ObjectStore, folder: Path) -> None:
     for name in ("original", ".cache"):
         (folder / name).mkdir()
         (folder / name / "params.json").write_text("{}", encoding="utf-8")
@@ -55,13 +55,13 @@ def test_what_lies_deeper_is_left_behind(store: ObjectStore, folder: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "adapter_model.bin", "consolidated.00.pth", "last.ckpt"])
-def test_weights_in_pickles_alone_are_refused(store: ObjectStore, folder: Path, name: str) -> None:
+def test_pickled_weights_are_refused(store: ObjectStore, folder: Path, name: str) -> None:
     (folder / "model.safetensors").rename(folder / name)
-    with pytest.raises(InputError, match=f"{name} in .* is a pickle, .* write it again with `save_pretrained`"):
+    with pytest.raises(InputError, match=f"{name} in .* is a pickle, .* save it again with `save_pretrained`"):
         put_folder(store, folder)
 
 
-def test_a_folder_that_becomes_a_models_in_the_cache_holds_its_files_alone(
+def test_cache_folder_keeps_model_files_only(
     store: ObjectStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path / "var"))
@@ -75,28 +75,26 @@ def test_a_folder_that_becomes_a_models_in_the_cache_holds_its_files_alone(
     assert sorted(path.name for path in cached.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_a_model_that_needs_code_is_refused(store: ObjectStore, folder: Path) -> None:
+def test_model_with_code_is_refused(store: ObjectStore, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"auto_map": {"AutoModel": "own.Own"}}), encoding="utf-8")
     with pytest.raises(InputError, match="asks for the model's own code"):
         put_folder(store, folder)
 
 
-def test_an_empty_folder_is_refused(store: ObjectStore, tmp_path: Path) -> None:
+def test_empty_folder_is_refused(store: ObjectStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="contains no model"):
         put_folder(store, tmp_path)
 
 
 @pytest.mark.parametrize("path", ["../escape.json", "/etc/escape.json", "model.bin"])
-def test_a_manifest_cannot_write_elsewhere_or_bring_a_pickle(store: ObjectStore, tmp_path: Path, path: str) -> None:
+def test_manifest_with_unsafe_path_is_refused(store: ObjectStore, tmp_path: Path, path: str) -> None:
     file = ModelFile(path=path, sha256=store.put_blob(b"x"), size_bytes=1)
     with pytest.raises(ManifestError, match="not a plain data file name"):
         fetch_folder(store, [file], tmp_path / "cache")
     assert not (tmp_path / "escape.json").exists()
 
 
-def test_scratch_of_a_killed_process_goes_and_that_of_a_live_one_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scratch_of_killed_process_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTLOOM_VAR_DIR", str(tmp_path))
     get_settings.cache_clear()
     killed = subprocess.Popen(["sleep", "60"])
@@ -111,7 +109,7 @@ def test_scratch_of_a_killed_process_goes_and_that_of_a_live_one_stays(
     get_settings.cache_clear()
 
 
-def test_a_process_that_ended_and_was_not_waited_for_is_dead() -> None:
+def test_zombie_process_is_dead() -> None:
     process = subprocess.Popen(["true"], stdout=subprocess.PIPE)
     try:
         assert process.stdout

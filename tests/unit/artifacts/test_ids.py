@@ -32,14 +32,14 @@ def list_texts() -> Iterator[str]:
                         yield f"{path.relative_to(PACKAGE)}: {function.name}({one.arg})"
 
 
-def test_what_takes_an_id_says_of_which_kind() -> None:
+def test_id_parameters_have_their_kind() -> None:
     texts = list(list_texts())
     assert any("row_id" in text for text in texts)
     assert [text for text in texts if text.split("(")[1][:-1] not in ANY_KIND | OF_NO_MANIFEST] == []
 
 
 @pytest.mark.parametrize("name", [name for name in vars(ids) if name.endswith("Id")])
-def test_ids_are_of_the_kind_that_gives_them(name: str) -> None:
+def test_ids_have_their_own_types(name: str) -> None:
     given = getattr(ids, name)
     (kind,) = (one for one in KINDS.values() if given in one.__mro__[1].__pydantic_generic_metadata__["args"])
     assert given.__supertype__.__metadata__[0].kind == kind.kind

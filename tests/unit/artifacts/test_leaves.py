@@ -17,13 +17,13 @@ _row = st.fixed_dictionaries(
 
 
 @given(st.lists(_row, max_size=5))
-def test_a_leaf_is_the_digest_of_the_row_as_canonical_json(rows: list[dict[str, object]]) -> None:
+def test_leaf_is_digest_of_canonical_json(rows: list[dict[str, object]]) -> None:
     leaves = hash_rows(pl.DataFrame(rows, EXAMPLES))
     assert [leaf.tobytes().hex() for leaf in leaves] == [digest_json(row) for row in rows]
 
 
 @pytest.mark.parametrize("character", [chr(code) for code in (*range(0x20), 0x22, 0x5C, 0x7F, 0x2028, 0xFEFF, 0x1F600)])
-def test_characters_that_json_writes_in_its_own_way(character: str) -> None:
+def test_escaped_characters_hash_like_canonical_json(character: str) -> None:
     row = {"text": f"a{character}b"}
     assert hash_rows(pl.DataFrame([row]))[0].tobytes().hex() == digest_json(row)
 
@@ -33,16 +33,16 @@ def test_characters_that_json_writes_in_its_own_way(character: str) -> None:
     [pl.Series("x", [1.5]), pl.Series("x", [1]), pl.Series("x", [[1]]), pl.Series("x", [{"b": "2", "a": "1"}])],
     ids=["fractions", "numbers", "lists of numbers", "fields that are not sorted"],
 )
-def test_what_has_no_canonical_spelling_is_refused(column: pl.Series) -> None:
+def test_other_types_are_refused(column: pl.Series) -> None:
     with pytest.raises(TypeError, match=r"column 'x' of type .* cannot be hashed"):
         hash_rows(column.to_frame())
 
 
-def test_the_order_of_columns_changes_no_root() -> None:
+def test_column_order_keeps_root() -> None:
     frame = pl.DataFrame({"a": ["1", "2"], "b": ["3", None]})
     assert rows_root(frame) == rows_root(frame.select("b", "a"))
 
 
-def test_the_order_of_rows_counts() -> None:
+def test_row_order_changes_root() -> None:
     frame = pl.DataFrame({"a": ["1", "2"]})
     assert rows_root(frame) != rows_root(frame.reverse())

@@ -51,7 +51,7 @@ def test_every_kind_is_pinned():
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
-def test_fields_are_those_of_the_schema_version(kind):
+def test_fields_match_schema_version(kind):
     assert list_fields(kind) == GOLDEN[f"{kind.kind} {kind.schema_version}"], "see the top of this file"
 
 

@@ -23,11 +23,11 @@ PACKAGE = Path(nightloom.__file__).parent
         ("own.py", False, False),
     ],
 )
-def test_data_files_of_folder_pass(name: str, in_folder: bool, below: bool) -> None:
+def test_data_files_are_accepted(name: str, in_folder: bool, below: bool) -> None:
     assert (is_in_folder(name), is_below_folder(name)) == (in_folder, below)
 
 
-def test_eva_is_imported_and_not_trained() -> None:
+def test_eva_is_imported_but_not_trained() -> None:
     assert set(STARTS_TO_IMPORT) - set(STARTS_TO_TRAIN) == {"eva"}
 
 

@@ -29,16 +29,16 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     get_settings.cache_clear()
 
 
-def test_few_rows_are_one_part_in_their_order() -> None:
+def test_few_rows_make_one_part() -> None:
     (part,) = cut_into_parts([make_frame(0, 3), make_frame(3, 2)], RELEASES)
     assert part["row_id"].to_list() == ["T0", "T1", "T2", "T3", "T4"]
 
 
-def test_no_rows_are_one_empty_part() -> None:
+def test_no_rows_make_one_empty_part() -> None:
     assert [len(part) for part in cut_into_parts([], RELEASES)] == [0]
 
 
-def test_rows_that_waited_on_disk_are_all_there_once(small_parts: Path) -> None:
+def test_spooled_rows_are_complete(small_parts: Path) -> None:
     cut = list(cut_into_parts([make_frame(start, 30) for start in range(0, 90, 30)], RELEASES))
     assert len(cut) == 16
     assert sorted(pl.concat(cut).rows()) == sorted(make_frame(0, 90).rows())
@@ -46,7 +46,7 @@ def test_rows_that_waited_on_disk_are_all_there_once(small_parts: Path) -> None:
 
 
 @given(st.lists(st.integers(1, 12), max_size=8))
-def test_parts_are_the_same_however_the_rows_came(sizes: list[int]) -> None:
+def test_parts_do_not_depend_on_frames(sizes: list[int]) -> None:
     starts = [sum(sizes[:number]) for number in range(len(sizes))]
     frames = [make_frame(start, size) for start, size in zip(starts, sizes, strict=True)]
     with pytest.MonkeyPatch.context() as patch:
@@ -55,7 +55,7 @@ def test_parts_are_the_same_however_the_rows_came(sizes: list[int]) -> None:
         assert [part.rows() for part in cut_into_parts(frames, RELEASES)] == at_once
 
 
-def test_row_is_found_in_its_part_alone(store: ObjectStore, small_parts: Path) -> None:
+def test_row_is_found_in_one_part(store: ObjectStore, small_parts: Path) -> None:
     digests = put_parts(store, cut_into_parts([make_frame(0, 70)], RELEASES), RELEASES)
     found = find_lines(store, digests, RELEASES, "T42")
     assert found.rows() == [("T42", "", "rule 42")]
@@ -64,7 +64,7 @@ def test_row_is_found_in_its_part_alone(store: ObjectStore, small_parts: Path) -
 
 
 @pytest.mark.parametrize(("held", "asked"), [(1, 8), (8, 1), (4, 4), (16, 4), (4, 16)])
-def test_parts_of_another_night_overlap_where_the_same_rows_lie(small_parts: Path, held: int, asked: int) -> None:
+def test_parts_of_other_nights_overlap_by_row(small_parts: Path, held: int, asked: int) -> None:
     frame = make_frame(0, 200)
     others = [f"{number}" for number in range(held)]
     cut = dict(zip(others, parts._split(frame, held), strict=True))

@@ -9,13 +9,13 @@ from nightloom.core.errors import ManifestError
 from nightloom.core.store import ObjectStore
 
 
-def test_newest_version_of_each_key_is_kept() -> None:
+def test_newest_version_is_kept() -> None:
     rows = [("T1", "2", "b"), ("T2", "", "x"), ("T1", "10", "a"), ("T2", "1", "y")]
     frame = pl.DataFrame([(*row, None, None, None, False) for row in rows], RECORDS, orient="row")
     assert sorted(keep_newest(frame).select("row_id", "text").rows()) == [("T1", "b"), ("T2", "y")]
 
 
-def test_items_that_are_not_the_frozen_ones_are_refused(store: ObjectStore) -> None:
+def test_changed_items_are_refused(store: ObjectStore) -> None:
     items = pl.DataFrame([("i1", "c1", "hello", "{}", None, None)], EVAL_ITEMS, orient="row")
     provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
     content = EvalSetContent(name="gold", rows_root="0" * 64, items=1)
@@ -24,7 +24,7 @@ def test_items_that_are_not_the_frozen_ones_are_refused(store: ObjectStore) -> N
         read_eval_set(store, evalset.id)
 
 
-def test_deleted_row_is_left_out_with_its_older_versions() -> None:
+def test_deleted_row_loses_all_versions() -> None:
     rows = [("T1", "1", "a", False), ("T1", "2", "b", True), ("T2", "1", "c", True), ("T2", "2", "d", False)]
     frame = pl.DataFrame(
         [(key, at, text, None, None, None, gone) for key, at, text, gone in rows], RECORDS, orient="row"

@@ -26,14 +26,14 @@ def ids(store: ObjectStore, blob: str) -> list[str]:
     return get_frame(store, blob, EXAMPLES)["row_id"].to_list()
 
 
-def test_what_a_blob_holds_of_a_row_is_told(store: ObjectStore, blob: str) -> None:
+def test_rows_of_blob_are_counted(store: ObjectStore, blob: str) -> None:
     found = find_rows(store, blob, "examples", ["T1"])
     assert found
     assert (found.rows, found.splits) == (1, {"train"})
     assert find_rows(store, blob, "examples", ["T7"]) is None
 
 
-def test_row_is_gone_and_its_leaf_is_kept(store: ObjectStore, blob: str, s3: Any) -> None:
+def test_erased_row_keeps_its_leaf(store: ObjectStore, blob: str, s3: Any) -> None:
     assert rewrite_blob(store, blob, "examples", ["T1"]) == 1
     assert ids(store, blob) == ["T0", "T2"]
     assert not store.has_blob(blob)
@@ -41,7 +41,7 @@ def test_row_is_gone_and_its_leaf_is_kept(store: ObjectStore, blob: str, s3: Any
     assert (erased.row_id, erased.leaf, erased.split) == ("T1", hash_rows(EXAMPLE_FRAME)[1].tobytes().hex(), "train")
 
 
-def test_second_row_of_the_same_blob_goes_too(store: ObjectStore, blob: str) -> None:
+def test_second_row_is_erased_too(store: ObjectStore, blob: str) -> None:
     rewrite_blob(store, blob, "examples", ["T1"])
     assert rewrite_blob(store, blob, "examples", ["T0"]) == 1
     assert ids(store, blob) == ["T2"]
@@ -49,9 +49,7 @@ def test_second_row_of_the_same_blob_goes_too(store: ObjectStore, blob: str) -> 
     assert rewrite_blob(store, blob, "examples", ["T0"]) == 0
 
 
-def test_rewriting_that_was_killed_before_deletion_is_finished(
-    store: ObjectStore, blob: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_rewrite_is_finished(store: ObjectStore, blob: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(store.bucket, "delete", _die)
         with pytest.raises(KeyboardInterrupt):
@@ -65,9 +63,7 @@ def _die(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_two_that_erase_other_rows_at_once_both_succeed(
-    store: ObjectStore, blob: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_erasures_both_succeed(store: ObjectStore, blob: str, monkeypatch: pytest.MonkeyPatch) -> None:
     put, others = store.put_blob, ["T0"]
 
     def put_late(data: bytes) -> str:
@@ -80,34 +76,34 @@ def test_two_that_erase_other_rows_at_once_both_succeed(
     assert ids(store, blob) == ["T2"]
 
 
-def test_nothing_is_left_in_the_trash(store: ObjectStore, blob: str, s3: Any) -> None:
+def test_trash_keeps_no_erased_blob(store: ObjectStore, blob: str, s3: Any) -> None:
     move_to_trash(store, blob_key(blob))
     rewrite_blob(store, blob, "examples", ["T1"])
     assert not any("trash" in key for key in s3.objects)
     assert ids(store, blob) == ["T0", "T2"]
 
 
-def test_last_row_leaves_an_empty_frame(store: ObjectStore) -> None:
+def test_last_row_leaves_empty_frame(store: ObjectStore) -> None:
     blob = put_frame(store, EXAMPLE_FRAME.head(1), EXAMPLES)
     rewrite_blob(store, blob, "examples", ["T0"])
     assert ids(store, blob) == []
 
 
-def test_file_of_a_blob_that_was_replaced_is_that_of_the_new_one(store: ObjectStore, blob: str, tmp_path: Any) -> None:
+def test_replaced_blob_is_fetched_as_replacement(store: ObjectStore, blob: str, tmp_path: Any) -> None:
     rewrite_blob(store, blob, "examples", ["T1"])
     path = store.fetch_file(blob, tmp_path / "rows.parquet")
     assert pl.read_parquet(path)["row_id"].to_list() == ["T0", "T2"]
     assert current_blob(store, blob) != blob
 
 
-def test_lines_of_other_rows_stay_byte_for_byte(store: ObjectStore) -> None:
+def test_other_lines_are_unchanged(store: ObjectStore) -> None:
     lines = [b'{"custom_id":"T0","a":1}\n', '{"custom_id":"T1","a":"\u2028"}\n'.encode(), b'{"custom_id":"T2"}\n']
     blob = store.put_blob(b"".join(lines))
     assert rewrite_blob(store, blob, "lines", ["T0"]) == 1
     assert store.get_blob(blob) == lines[1] + lines[2]
 
 
-def test_eval_set_is_read_without_an_erased_item_and_still_proved(store: ObjectStore, s3: Any) -> None:
+def test_eval_set_verifies_after_erasure(store: ObjectStore, s3: Any) -> None:
     items = pl.DataFrame([(f"i{n}", "c", f"text {n}", "{}", None, None) for n in range(3)], EVAL_ITEMS, orient="row")
     frame = put_frame(store, items, EVAL_ITEMS)
     evalset = store.publish(

@@ -34,11 +34,11 @@ def compare(metric, difference, low, high):
     )
 
 
-def test_a_value_stands_beside_its_interval():
+def test_value_is_followed_by_interval():
     assert show_interval(0.25, 0.2, 0.3) == "0.250 [0.200, 0.300]"
 
 
-def test_a_bound_that_is_not_known_is_not_shown_as_a_number():
+def test_unknown_bound_is_question_mark():
     assert show_interval(0.25, None, 0.3) == "0.250 [?, 0.300]"
 
 
@@ -50,15 +50,15 @@ def test_a_bound_that_is_not_known_is_not_shown_as_a_number():
     ],
     ids=["rate", "real"],
 )
-def test_a_metric_is_shown_in_its_unit(metric, line, cell, name):
+def test_metric_has_its_unit(metric, line, cell, name):
     assert (show_metric(metric), show_value(metric), name_measure(metric)) == (line, cell, name)
 
 
-def test_items_that_were_not_scored_are_shown():
+def test_unscored_items_are_shown():
     assert show_metric(TEAM.model_copy(update={"unscored": 3})).endswith(" n=640 (3 not scored)")
 
 
-def test_a_metric_of_nothing_is_undefined_not_zero():
+def test_metric_without_items_is_undefined():
     nothing = TEAM.model_copy(update={"value": None, "n": 0})
     assert (show_metric(nothing), show_value(nothing)) == ("team undefined n=0", "no item")
 
@@ -72,11 +72,11 @@ def test_a_metric_of_nothing_is_undefined_not_zero():
     ],
     ids=["rate", "real", "too little to say"],
 )
-def test_a_difference_is_shown_in_its_unit(comparison, shown):
+def test_difference_has_its_unit(comparison, shown):
     assert show_difference(comparison, style_difference(comparison.scale)) == shown
 
 
-def test_a_comparison_is_one_line():
+def test_comparison_is_one_line():
     assert show_comparison(compare(TEAM, 0.021, -0.006, 0.049), TEAM) == (
         "team 0.912 [0.887, 0.932] n=640 against linear classifier: +0.021 [-0.006, +0.049]: INCONCLUSIVE"
     )

@@ -22,22 +22,22 @@ JSON = st.recursive(
 )
 
 
-def test_canonical_json_has_one_spelling():
+def test_canonical_json_is_unique():
     assert canonical_json({"b": [1, 2.5, None], "a": "é"}) == '{"a":"é","b":[1,2.5,null]}'.encode()
 
 
 @given(JSON)
-def test_canonical_json_reads_back(value):
+def test_canonical_json_round_trips(value):
     assert parse_json(canonical_json(value)) == value
 
 
 @given(st.dictionaries(st.text(), st.integers(), min_size=2))
-def test_the_order_of_keys_changes_no_digest(value):
+def test_key_order_keeps_digest(value):
     assert digest_json(dict(reversed(value.items()))) == digest_json(value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"], ids=["nan", "infinity", "lone surrogate"])
-def test_what_json_has_no_word_for_has_no_digest(value):
+def test_non_json_value_is_refused(value):
     with pytest.raises(ValueError, match=r"JSON compliant|surrogates"):
         digest_json([value])
 
@@ -58,50 +58,50 @@ def test_what_json_has_no_word_for_has_no_digest(value):
         pytest.param('["\ud800"]', id="lone surrogate, not escaped"),
     ],
 )
-def test_json_from_outside_is_read_strictly(text):
+def test_outside_json_is_parsed_strictly(text):
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
 
 
-def test_an_escaped_pair_of_surrogates_is_one_character():
+def test_escaped_surrogate_pair_is_accepted():
     assert parse_json('"\\ud83d\\ude00"') == "\U0001f600"
 
 
-def test_a_file_has_the_digest_of_its_bytes(tmp_path):
+def test_file_digest_is_that_of_bytes(tmp_path):
     data = bytes(range(256)) * 10_000
     (tmp_path / "file").write_bytes(data)
     assert digest_file(tmp_path / "file") == digest_bytes(data) == hashlib.sha256(data).hexdigest()
 
 
-def test_the_root_of_no_leaves_is_the_digest_of_nothing():
+def test_root_without_leaves_is_empty_digest():
     assert merkle_root(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_one_leaf_is_not_its_own_root():
+def test_single_leaf_is_not_root():
     # Else a tree of one leaf and that leaf, an inner node perhaps, were one.
     leaf = hashlib.sha256(b"{}").digest()
     assert merkle_root(leaf) == hashlib.sha256(b"\x01" + leaf).hexdigest()
 
 
 @pytest.mark.parametrize("count", [2, 1023, 1024, 1025, 5000])
-def test_the_root_is_that_of_nodes_of_1024(count):
+def test_nodes_have_1024_children(count):
     leaves = [hashlib.sha256(b"%d" % number).digest() for number in range(count)]
     assert merkle_root(b"".join(leaves)) == root_by_definition(leaves).hex()
 
 
-def test_the_nodes_of_a_tree_are_not_the_leaves_of_one_with_the_same_root():
+def test_nodes_as_leaves_change_root():
     leaves = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(1025))
     nodes = b"".join(hashlib.sha256(b"\x01" + part).digest() for part in (leaves[: 1024 * 32], leaves[1024 * 32 :]))
     assert merkle_root(nodes) != merkle_root(leaves)
 
 
 @given(st.lists(st.binary(max_size=3), min_size=2, max_size=10, unique=True))
-def test_the_order_of_leaves_counts(rows):
+def test_leaf_order_changes_root(rows):
     leaves = [hashlib.sha256(row).digest() for row in rows]
     assert merkle_root(b"".join(leaves)) != merkle_root(b"".join(leaves[::-1]))
 
 
-def test_code_is_known_by_every_source_file(tmp_path):
+def test_code_digest_covers_every_file(tmp_path):
     package = tmp_path / "made_for_this_test"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -111,20 +111,20 @@ def test_code_is_known_by_every_source_file(tmp_path):
     assert digest_sources(tmp_path, ["made_for_this_test"]) != before
 
 
-def test_code_of_a_module_is_not_that_of_its_package():
+def test_module_and_package_digests_differ():
     assert code_digest("core.digests") != code_digest("core")
 
 
-def test_order_of_names_does_not_count():
+def test_name_order_keeps_digest():
     assert code_digest("prompts", "rendering") == code_digest("rendering", "prompts")
 
 
-def test_code_that_is_not_there_is_refused():
+def test_missing_code_is_refused():
     with pytest.raises(ValueError, match="nowhere is neither a package nor a module"):
         code_digest("nowhere")
 
 
-def test_people_see_twelve_digits():
+def test_short_digest_has_twelve_digits():
     assert short("0123456789abcdef") == "0123456789ab"
 
 

@@ -12,7 +12,7 @@ def parents(error):
     )
 
 
-def test_the_tree_in_the_docstring_is_the_tree_of_classes():
+def test_docstring_tree_matches_classes():
     drawn, path = {}, {}
     for branch, name in re.findall(r"^([│ ]*[├└]── )?(\w+Error)", errors.__doc__, re.MULTILINE):
         path[len(branch)] = name
@@ -22,7 +22,7 @@ def test_the_tree_in_the_docstring_is_the_tree_of_classes():
     assert drawn == parents(NightloomError)
 
 
-def test_exit_codes_in_the_docstring_are_those_of_the_classes():
+def test_docstring_exit_codes_match_classes():
     drawn = re.findall(r"(\w+Error)\s+exit (\d)", errors.__doc__)
     assert drawn
     assert [(name, getattr(errors, name).exit_code) for name, _ in drawn] == [(name, int(code)) for name, code in drawn]

@@ -36,22 +36,22 @@ def loss(step=1, seconds=1.0):
     return Loss(key=Loss.Key(step=step, rate=0.5), result=Loss.Result(seconds=seconds))
 
 
-def test_the_id_is_pinned():
+def test_id_is_pinned():
     # It must never change: every stored manifest is found by it.
     assert loss().id == "ca3c1dec36bdae7e1c56c208f3ad7c257e938001978d3a718afae3ebb88ce9bf"
 
 
-def test_the_result_is_no_part_of_the_id():
+def test_result_does_not_change_id():
     assert loss(seconds=1.0).id == loss(seconds=2.0).id
     assert loss(step=1).id != loss(step=2).id
 
 
-def test_provenance_is_no_part_of_the_id():
+def test_provenance_does_not_change_id():
     notes = [Note(content=Note.Content(text="a"), provenance=Note.Provenance(who=who)) for who in ("ann", "bob")]
     assert notes[0].id == notes[1].id == Note.id_of(Note.Content(text="a"))
 
 
-def test_kind_and_schema_version_are_part_of_the_id(monkeypatch):
+def test_kind_and_version_change_id(monkeypatch):
     before = loss().id
     monkeypatch.setattr(Loss, "schema_version", 2)
     assert loss().id != before
@@ -60,7 +60,7 @@ def test_kind_and_schema_version_are_part_of_the_id(monkeypatch):
     assert loss().id != before
 
 
-def test_a_manifest_reads_back():
+def test_manifest_round_trips():
     assert Loss.from_bytes(loss().to_bytes(), loss().id) == loss()
 
 
@@ -89,20 +89,20 @@ def change(**changes):
         pytest.param(change(key={"step": 2, "rate": 0.5}), "was changed by hand or is damaged", id="altered"),
     ],
 )
-def test_what_is_not_the_manifest_asked_for_is_refused(data, complaint):
+def test_other_manifest_is_refused(data, complaint):
     with pytest.raises(ManifestError, match=complaint):
         Loss.from_bytes(data, loss().id)
 
 
-def test_a_manifest_cannot_be_changed():
+def test_manifest_is_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         loss().key.step = 2
 
 
-def test_infinity_is_no_value():
+def test_infinity_is_refused():
     with pytest.raises(ValidationError, match="finite"):
         Loss.Result(seconds=math.inf)
 
 
-def test_manifests_lie_by_kind_and_id():
+def test_manifest_key_has_kind_and_id():
     assert manifest_key("loss", "ab") == "manifests/loss/ab.json"

@@ -36,5 +36,5 @@ class Outer(Plain):
         pytest.param(Outer(lines="a"), [Named(BLOB, "a", "lines")], id="content"),
     ],
 )
-def test_names_are_found_wherever_they_stand(value: Outer, names: list[Named]) -> None:
+def test_nested_names_are_found(value: Outer, names: list[Named]) -> None:
     assert list_names(value) == names

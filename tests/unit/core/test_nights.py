@@ -11,7 +11,7 @@ from nightloom.core.nights import compute_cut, night_of, parse_night
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Pacific/Auckland", "Asia/Kolkata"])
 
 
-def test_cut_is_the_day_before_the_night() -> None:
+def test_cut_is_day_before_night() -> None:
     night = compute_cut("triage", date(2026, 11, 23), "UTC")
     assert (night.cut_from, night.cut_to) == (
         datetime(2026, 11, 22, tzinfo=UTC),
@@ -19,21 +19,21 @@ def test_cut_is_the_day_before_the_night() -> None:
     )
 
 
-def test_cut_of_a_day_of_25_hours_has_25_hours() -> None:
+def test_cut_spans_25_hour_day() -> None:
     night = compute_cut("triage", date(2026, 10, 26), "Europe/Berlin")
     assert (night.cut_to - night.cut_from).total_seconds() == 25 * 3600
 
 
 @given(st.dates(date(2020, 1, 2), date(2035, 1, 1)), ZONES)
-def test_cuts_of_following_nights_meet(day: date, zone: str) -> None:
+def test_consecutive_cuts_meet(day: date, zone: str) -> None:
     following = compute_cut("triage", date.fromordinal(day.toordinal() + 1), zone)
     assert compute_cut("triage", day, zone).cut_to == following.cut_from
 
 
-def test_night_is_the_date_in_the_time_zone() -> None:
+def test_night_is_date_in_time_zone() -> None:
     assert night_of(datetime(2026, 11, 22, 23, 30, tzinfo=UTC), "Europe/Berlin") == date(2026, 11, 23)
 
 
-def test_what_is_no_date_is_refused() -> None:
+def test_invalid_date_is_refused() -> None:
     with pytest.raises(InputError, match="'tonight' is not a night; write a date such as 2026-11-23"):
         parse_night("tonight")

@@ -10,10 +10,10 @@ def _asked_anew():
     worker_packages.cache_clear()
 
 
-def test_all_packages_are_known_by_their_lower_case_name():
+def test_packages_have_lower_case_names():
     assert installed_packages()["pydantic"].startswith("2.")
     assert all(name == name.lower() for name in installed_packages())
 
 
-def test_packages_that_are_not_installed_are_left_out():
+def test_missing_packages_are_left_out():
     assert package_versions("pydantic", "no-such-package") == {"pydantic": installed_packages()["pydantic"]}

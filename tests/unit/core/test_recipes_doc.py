@@ -62,18 +62,18 @@ def default_of(field: FieldInfo) -> str:
 
 
 @pytest.mark.parametrize("heading", SECTIONS)
-def test_section_tells_every_field(heading: str) -> None:
+def test_section_has_every_field(heading: str) -> None:
     fields = SECTIONS[heading].model_fields
     assert told_fields(heading) == {name: default_of(field) for name, field in fields.items()}
 
 
-def test_every_group_has_a_section() -> None:
+def test_every_group_has_section() -> None:
     named = [value for module in (recipes, recipe_sources, recipe_training) for value in vars(module).values()]
     groups = {value for value in named if isinstance(value, type) and issubclass(value, Plain)}
     assert groups - {Plain} == set(SECTIONS.values())
 
 
-def test_example_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "triage").mkdir()
     (tmp_path / "triage" / "1.yaml").touch()
     monkeypatch.setenv("NIGHTLOOM_PROMPTS_DIR", str(tmp_path))

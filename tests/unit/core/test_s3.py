@@ -11,7 +11,7 @@ def bucket(s3: Any) -> Bucket:
     return Bucket(s3, "bucket", "prefix/")
 
 
-def test_objects_are_moved_about_by_key(bucket: Bucket) -> None:
+def test_objects_are_copied_and_deleted(bucket: Bucket) -> None:
     assert bucket.put_if_absent("trash/a", b"first")
     assert not bucket.put_if_absent("trash/a", b"second")
     bucket.replace("trash/a", b"third")
@@ -23,7 +23,7 @@ def test_objects_are_moved_about_by_key(bucket: Bucket) -> None:
     assert [(one.key, one.size_bytes) for one in bucket.list_objects("")] == [("a", 5)]
 
 
-def test_files_go_up_and_come_down(bucket: Bucket, tmp_path: Path) -> None:
+def test_files_are_uploaded_and_downloaded(bucket: Bucket, tmp_path: Path) -> None:
     (tmp_path / "sent").write_bytes(b"weights")
     bucket.upload(tmp_path / "sent", "model")
     assert bucket.download("model", tmp_path / "come")
@@ -36,30 +36,30 @@ def test_files_go_up_and_come_down(bucket: Bucket, tmp_path: Path) -> None:
     [("drop/", ["drop/a.csv", "drop/b.txt"]), ("drop/*.csv", ["drop/a.csv"]), ("drop/a.csv", ["drop/a.csv"])],
     ids=["folder", "wildcard", "one key"],
 )
-def test_keys_that_match_come_in_order(bucket: Bucket, pattern: str, found: list[str]) -> None:
+def test_matching_keys_are_sorted(bucket: Bucket, pattern: str, found: list[str]) -> None:
     for key in ("drop/b.txt", "drop/a.csv", "drop2/c.csv"):
         bucket.replace(key, b"")
     assert list(bucket.list_versions(pattern)) == found
 
 
-def test_changed_object_has_another_version(bucket: Bucket) -> None:
+def test_changed_object_has_new_version(bucket: Bucket) -> None:
     bucket.replace("a", b"one")
     before = bucket.list_versions("a")
     bucket.replace("a", b"two")
     assert bucket.list_versions("a") != before
 
 
-def test_fault_names_the_bucket_that_was_asked(bucket: Bucket) -> None:
+def test_fault_names_bucket(bucket: Bucket) -> None:
     with pytest.raises(StoreError, match="could not read a in bucket 'drop' at memory"), bucket.other("drop").open("a"):
         pass
 
 
-def test_bucket_that_commits_once_is_proved(bucket: Bucket) -> None:
+def test_conditional_put_is_proved(bucket: Bucket) -> None:
     bucket.prove()
     bucket.prove()
 
 
-def test_bucket_that_overwrites_is_found_out(bucket: Bucket, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overwriting_bucket_is_refused(bucket: Bucket, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "put_object", lambda **put: s3.objects.update({put["Key"]: put["Body"]}))
     with pytest.raises(StoreError, match="ignores If-None-Match"):
         bucket.prove()

@@ -25,9 +25,7 @@ def _own_var_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         ("NIGHTLOOM_CHECKPOINT_SECONDS", "0", "Input should be greater than 0"),
     ],
 )
-def test_a_variable_that_cannot_be_used_is_named(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, why: str
-) -> None:
+def test_invalid_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, why: str) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(InputError, match=rf"{variable} cannot be used: {why}.*; correct it in the environment or in "):
         get_settings()

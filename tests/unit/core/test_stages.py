@@ -2,7 +2,7 @@ import pytest
 from nightloom.core.stages import STEPS, check_arguments, unroll
 
 
-def test_training_is_repeated_at_each_rung():
+def test_training_repeats_at_each_rung():
     steps = [(step.name, rung) for step, rung in unroll(STEPS["finetune"], lambda: 2)]
     assert steps == [
         ("compile_blueprint", None),
@@ -19,7 +19,7 @@ def test_training_is_repeated_at_each_rung():
     ]
 
 
-def test_what_a_step_takes_was_made_before():
+def test_step_inputs_are_made_before():
     given = {"stored_id"}
     for steps in STEPS.values():
         made = set(given)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 
-def test_a_child_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_ends_with_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = tmp_path / "waits"
     waits.write_text("#!/bin/sh\necho waiting >&2\nexec cat\n")
     waits.chmod(0o755)
@@ -27,7 +27,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.Monkey
         assert child.wait(timeout=60) == 1
 
 
-def test_a_child_that_torchrun_starts_without_input_runs_its_step() -> None:
+def test_child_without_stdin_runs() -> None:
     command = [sys.executable, "-m", "nightloom.processes.child", "core.packages:package_versions", "{}"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, b'{"result": {}}\n')

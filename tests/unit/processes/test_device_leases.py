@@ -35,28 +35,26 @@ def other() -> str:
     return devices._name_process(psutil.Process().ppid())
 
 
-def test_a_block_has_a_device_and_gives_it_back(registry: Database) -> None:
+def test_device_is_leased_and_released(registry: Database) -> None:
     with lease_devices(registry, 1) as leased:
         assert leased == ["GPU-a"]
         assert list_leased(registry) == ["GPU-a"]
     assert list_leased(registry) == []
 
 
-def test_a_block_that_fails_gives_it_back_too(registry: Database) -> None:
+def test_device_is_released_after_failure(registry: Database) -> None:
     with pytest.raises(KeyError), lease_devices(registry, 2):
         raise KeyError
     assert list_leased(registry) == []
 
 
-def test_what_another_holds_is_left_to_it(registry: Database, other: str) -> None:
+def test_device_of_another_is_skipped(registry: Database, other: str) -> None:
     take_lease(registry, SCOPE, ["GPU-a"], other, DAY)
     with lease_devices(registry, 1) as leased:
         assert leased == ["GPU-b"]
 
 
-def test_two_devices_are_waited_for_without_holding_one(
-    registry: Database, other: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_two_holds_none(registry: Database, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
     take_lease(registry, SCOPE, ["GPU-b"], other, DAY)
     asked = threading.Event()
     monkeypatch.setattr(devices.time, "sleep", lambda _: asked.set())
@@ -74,7 +72,7 @@ def test_two_devices_are_waited_for_without_holding_one(
     assert got == ["GPU-a", "GPU-b"]
 
 
-def test_the_devices_of_a_process_that_is_gone_are_taken_over(registry: Database) -> None:
+def test_devices_of_dead_process_are_reclaimed(registry: Database) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as killed:
         holder = devices._name_process(killed.pid)
         take_lease(registry, SCOPE, ["GPU-a", "GPU-b"][:1], holder, DAY)
@@ -84,25 +82,23 @@ def test_the_devices_of_a_process_that_is_gone_are_taken_over(registry: Database
         assert leased == ["GPU-a"]
 
 
-def test_a_later_process_of_the_same_number_is_another(other: str) -> None:
+def test_reused_process_id_is_another_holder(other: str) -> None:
     words = other.split()
     assert not devices._is_alive(f"process {words[1]} since {float(words[3]) - 3600:.0f}")
 
 
-def test_more_devices_than_there_are_is_an_error(registry: Database) -> None:
+def test_too_many_devices_is_input_error(registry: Database) -> None:
     with pytest.raises(InputError, match="takes 3 devices, and this machine has 2; lower NIGHTLOOM_PROCESSES"):
         lease_devices(registry, 3).__enter__()
 
 
-def test_without_a_device_nothing_is_leased(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_device_leases_nothing(registry: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with lease_devices(registry, 4) as leased:
         assert leased == []
 
 
-def test_a_child_sees_the_device_that_is_its_own(
-    registry: Database, other: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_child_sees_its_device_only(registry: Database, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
     take_lease(registry, SCOPE, ["GPU-a"], other, DAY)
     monkeypatch.setattr(devices, "open_database", lambda: registry)
     assert on_device(list_devices)() == ["GPU-b"]

@@ -39,18 +39,18 @@ def test_every_gpu_is_found(drive: Drive) -> None:
     assert list_devices() == [f"GPU-4f1d0000-0000-0000-0000-00000000000{n}" for n in (1, 2)]
 
 
-def test_of_a_gpu_that_is_cut_the_parts_are_found(drive: Drive) -> None:
+def test_mig_parts_are_found(drive: Drive) -> None:
     drive(f"cat <<'END'\n{CUT}END")
     assert list_devices() == ["MIG-1a", "MIG-1b", "GPU-0b"]
 
 
 @pytest.mark.parametrize("script", ["echo 'driver/library version mismatch' >&2; exit 18", "echo No devices found."])
-def test_a_driver_that_finds_none_has_none(drive: Drive, script: str) -> None:
+def test_failing_driver_has_no_device(drive: Drive, script: str) -> None:
     drive(script)
     assert list_devices() == []
 
 
-def test_a_machine_without_a_driver_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_driver_has_no_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert list_devices() == []
@@ -60,7 +60,7 @@ def test_a_machine_without_a_driver_has_none(tmp_path: Path, monkeypatch: pytest
     ("given", "devices"),
     [("1", ["1"]), ("GPU-4f1d, 3", ["GPU-4f1d", "3"]), ("", []), ("-1", []), ("0,-1,2", ["0"])],
 )
-def test_what_the_environment_names_is_what_may_be_used(
+def test_environment_limits_devices(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, given: str, devices: list[str]
 ) -> None:
     drive(f"cat <<'END'\n{WHOLE}END")

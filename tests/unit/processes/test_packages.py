@@ -13,11 +13,11 @@ def _asked_anew():
     worker_packages.cache_clear()
 
 
-def test_own_interpreter_has_own_packages():
+def test_own_interpreter_lists_own_packages():
     assert worker_packages() == installed_packages()
 
 
-def test_another_interpreter_is_asked_itself(monkeypatch):
+def test_other_interpreter_lists_its_packages(monkeypatch):
     monkeypatch.setattr(packages, "get_settings", lambda: SimpleNamespace(worker_python="/opt/vllm/bin/python"))
     monkeypatch.setattr(packages, "in_child", lambda function: lambda: {"asked": function.__name__})
     assert worker_packages() == {"asked": "installed_packages"}

@@ -24,16 +24,16 @@ def interpreter(tmp_path, monkeypatch):
     return interpreter
 
 
-def test_a_step_runs_in_a_fresh_interpreter_and_gives_its_result():
+def test_child_returns_result():
     assert in_child(short)(digest="0123456789abcdef") == "0123456789ab"
 
 
-def test_what_a_step_raises_is_raised_here():
+def test_child_error_is_raised_in_parent():
     with pytest.raises(InputError, match="'tonight' is not a night; write a date such as 2026-11-23"):
         in_child(parse_night)(text="tonight")
 
 
-def test_bug_in_a_function_is_named():
+def test_bug_in_function_is_named():
     with pytest.raises(ChildError, match="TypeError: 'int' object is not subscriptable"):
         in_child(short)(digest=7)
 
@@ -45,19 +45,19 @@ def test_wrong_argument_starts_no_child(interpreter):
 
 
 @pytest.mark.parametrize("function", [lambda: 1, logging.getLogger, pytest.raises], ids=["lambda", "library", "tests"])
-def test_only_functions_of_nightloom_have_a_child(function):
+def test_only_nightloom_functions_run_in_child(function):
     with pytest.raises(ValueError, match="is not a function of a module of Nightloom"):
         in_child(function)
 
 
-def test_log_lines_are_passed_on_as_they_come(interpreter, caplog):
+def test_child_log_lines_are_forwarded(interpreter, caplog):
     caplog.set_level(logging.INFO, logger="nightloom")
     interpreter("echo step 1 >&2; echo '{\"result\": 7}'")
     assert in_child(list_devices)() == 7
     assert caplog.messages == ["step 1"]
 
 
-def test_a_child_that_is_killed_is_a_fault_that_says_how(interpreter):
+def test_killed_child_is_reported(interpreter):
     interpreter("kill -9 $$")
     with pytest.raises(
         ChildError, match=r"the child process for processes.devices:list_devices was killed by SIGKILL without a result"
@@ -65,37 +65,37 @@ def test_a_child_that_is_killed_is_a_fault_that_says_how(interpreter):
         in_child(list_devices)()
 
 
-def test_a_child_that_answers_nothing_is_a_fault(interpreter):
+def test_child_without_result_is_fault(interpreter):
     interpreter("exit 3")
     with pytest.raises(ChildError, match="ended with exit code 3 without a result"):
         in_child(list_devices)()
 
 
-def test_children_end_when_they_are_told_to(interpreter, monkeypatch):
+def test_children_are_terminated(interpreter, monkeypatch):
     interpreter("echo running >&2; exec sleep 60")
     monkeypatch.setattr("nightloom.processes.parent.logger.info", lambda *_: terminate_children())
     with pytest.raises(ChildError, match="was killed by SIGTERM"):
         in_child(list_devices)()
 
 
-def test_of_several_processes_the_first_gives_the_result(interpreter):
+def test_first_process_returns_result(interpreter):
     interpreter('echo "{\\"result\\": \\"$RANK of $WORLD_SIZE\\"}"')
     assert in_child(list_devices, processes=3)() == "0 of 3"
 
 
-def test_one_of_several_processes_that_fails_ends_all(interpreter):
+def test_failing_process_ends_all(interpreter):
     failing = '{"error": "InputError", "message": "too long; shorten it"}'
     interpreter(f"[ $RANK = 1 ] || exec sleep 60; echo '{failing}'; exit 1")
     with pytest.raises(InputError, match="too long; shorten it"):
         in_child(list_devices, processes=3)()
 
 
-def test_several_processes_stay_in_the_process_group_of_who_started_them(interpreter):
+def test_processes_stay_in_parent_group(interpreter):
     interpreter('read -r _ _ _ _ group _ < /proc/$$/stat; echo "{\\"result\\": $group}"')
     assert in_child(list_devices, processes=2)() == os.getpgid(0)
 
 
-def test_of_several_that_fail_the_one_that_says_why_is_heard(interpreter, tmp_path):
+def test_deliberate_error_is_raised_first(interpreter, tmp_path):
     said = tmp_path / "said"
     why = '{"error": "InputError", "message": "too long; shorten it"}'
     follows = '{"error": "ChildError", "message": "RuntimeError: connection closed by peer"}'
@@ -108,19 +108,19 @@ def test_of_several_that_fail_the_one_that_says_why_is_heard(interpreter, tmp_pa
         in_child(list_devices, processes=2)()
 
 
-def test_of_several_that_are_lost_the_first_is_told(interpreter):
+def test_first_lost_process_is_reported(interpreter):
     interpreter("[ $RANK = 1 ] || exec sleep 60; kill -11 $$")
     with pytest.raises(ChildError, match="was killed by SIGSEGV"):
         in_child(list_devices, processes=3)()
 
 
-def test_a_child_that_has_answered_is_not_waited_for_long(interpreter, monkeypatch):
+def test_hanging_child_is_killed_after_result(interpreter, monkeypatch):
     monkeypatch.setattr("nightloom.processes.parent._LEAVES_S", 0)
     interpreter("echo '{\"result\": 7}'; exec sleep 60 >&-")
     assert in_child(list_devices)() == 7
 
 
-def test_a_child_belongs_to_no_group_that_its_task_is_one_of(interpreter, monkeypatch):
+def test_child_does_not_inherit_torchrun_group(interpreter, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     interpreter('echo "{\\"result\\": \\"${WORLD_SIZE:-none}\\"}"')
     assert in_child(list_devices)() == "none"

@@ -5,7 +5,7 @@ from nightloom.registry.database import Database
 from nightloom.registry.tables import Base
 
 
-def test_migrations_make_the_tables_that_the_code_knows(registry):
+def test_migrations_create_all_tables(registry):
     with registry.transaction() as session:
         inspector = sa.inspect(session.connection())
         made = {name: {c["name"] for c in inspector.get_columns(name)} for name in inspector.get_table_names()}
@@ -14,7 +14,7 @@ def test_migrations_make_the_tables_that_the_code_knows(registry):
     assert len(made) == 14
 
 
-def test_migrations_make_the_indexes_that_the_code_knows(registry):
+def test_migrations_create_all_indexes(registry):
     with registry.reading() as session:
         inspector = sa.inspect(session.connection())
         made = {
@@ -27,11 +27,11 @@ def test_migrations_make_the_indexes_that_the_code_knows(registry):
     assert len(made) == 12
 
 
-def test_migrating_again_changes_nothing(registry):
+def test_repeated_migration_changes_nothing(registry):
     registry.migrate()
 
 
-def test_a_registry_without_tables_is_a_fault_that_says_so(tmp_path):
+def test_missing_tables_are_reported(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with (
         pytest.raises(RegistryError, match=r"no such table: refs.*`nightloom registry migrate`"),

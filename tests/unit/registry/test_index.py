@@ -18,20 +18,20 @@ def test_published_manifest_is_indexed(store, registry):
     assert [(one, kind) for one, kind, _ in list_known(registry)] == [(snapshot.id, "snapshot")]
 
 
-def test_manifest_that_stood_already_is_indexed(s3, registry):
+def test_existing_manifest_is_indexed(s3, registry):
     """Whoever published it was killed before the registry heard of it."""
     snapshot = ObjectStore(Bucket(s3, "bucket", "prefix/")).publish(make_snapshot("triage", MONDAY, "rows", None))
     index_store(ObjectStore(Bucket(s3, "bucket", "prefix/")), registry).publish(snapshot)
     assert find_known(registry, [snapshot.id]) == {snapshot.id}
 
 
-def test_found_manifest_is_indexed_as_it_stands(s3, registry):
+def test_found_manifest_is_indexed(s3, registry):
     trial = ObjectStore(Bucket(s3, "bucket", "prefix/")).publish(make_trial("5" * 64, "a" * 64))
     index_store(ObjectStore(Bucket(s3, "bucket", "prefix/")), registry).find(type(trial), trial.key)
     assert count_edges(registry) == 4
 
 
-def test_first_provenance_tells_the_edges(s3, registry):
+def test_first_provenance_gives_edges(s3, registry):
     ObjectStore(Bucket(s3, "bucket", "prefix/")).publish(make_snapshot("triage", MONDAY, "rows", "a" * 64))
     index_store(ObjectStore(Bucket(s3, "bucket", "prefix/")), registry).publish(
         make_snapshot("sales", MONDAY, "rows", "b" * 64)
@@ -40,14 +40,14 @@ def test_first_provenance_tells_the_edges(s3, registry):
         assert list(session.scalars(sa.select(EdgeRow.parent))) == ["a" * 64]
 
 
-def test_index_is_asked_once_a_process(store, registry):
+def test_index_is_queried_once_per_manifest(store, registry):
     snapshot = store.publish(make_snapshot("triage", MONDAY, "rows", None))
     forget_manifests(registry, [snapshot.id])
     store.publish(snapshot)
     assert find_known(registry, [snapshot.id]) == set()
 
 
-def test_forgotten_manifest_takes_its_own_edges_along(store, registry):
+def test_forgotten_manifest_loses_its_edges(store, registry):
     trial = store.publish(make_trial("5" * 64, "a" * 64))
     store.publish(make_trial("6" * 64, "a" * 64))
     forget_manifests(registry, [trial.id])
@@ -55,7 +55,7 @@ def test_forgotten_manifest_takes_its_own_edges_along(store, registry):
     assert count_edges(registry) == 4
 
 
-def test_what_a_report_tells_of_is_its_parent(world, registry):
+def test_digests_in_report_are_parents(world, registry):
     made = world.run_night("triage", MONDAY, "rows")
     with registry.reading() as session:
         told = session.scalars(sa.select(EdgeRow.parent).where(EdgeRow.child == made["report"]))

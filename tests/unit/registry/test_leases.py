@@ -6,39 +6,39 @@ from nightloom.registry.leases import drop_lease, take_lease
 HOUR, NOTHING = timedelta(hours=1), timedelta(0)
 
 
-def test_each_holder_takes_another_key(registry):
+def test_holders_take_different_keys(registry):
     taken = [take_lease(registry, "plan", ["1", "2"], holder, HOUR) for holder in ("ada", "bob", "eve")]
     assert taken == ["1", "2", None]
 
 
-def test_a_lease_that_ran_out_is_taken_over(registry):
+def test_expired_lease_is_taken_over(registry):
     take_lease(registry, "plan", ["1"], "ada", NOTHING)
     assert take_lease(registry, "plan", ["1"], "bob", HOUR) == "1"
 
 
-def test_a_holder_takes_its_own_lease_again(registry):
+def test_holder_renews_its_lease(registry):
     take_lease(registry, "plan", ["1"], "ada", HOUR)
     assert take_lease(registry, "plan", ["1"], "ada", HOUR) == "1"
 
 
-def test_a_lease_that_was_given_back_is_free(registry):
+def test_dropped_lease_is_free(registry):
     take_lease(registry, "plan", ["1"], "ada", HOUR)
     drop_lease(registry, "plan", "1", "ada")
     assert take_lease(registry, "plan", ["1"], "bob", HOUR) == "1"
 
 
-def test_nobody_gives_back_the_lease_of_another(registry):
+def test_lease_of_another_is_not_dropped(registry):
     take_lease(registry, "plan", ["1"], "ada", HOUR)
     drop_lease(registry, "plan", "1", "bob")
     assert take_lease(registry, "plan", ["1"], "bob", HOUR) is None
 
 
-def test_scopes_do_not_meet(registry):
+def test_scopes_are_independent(registry):
     take_lease(registry, "plan", ["1"], "ada", HOUR)
     assert take_lease(registry, "other plan", ["1"], "bob", HOUR) == "1"
 
 
-def test_holders_that_race_never_share_a_key(registry):
+def test_racing_holders_share_no_key(registry):
     keys, taken, start = [str(n) for n in range(8)], [], threading.Barrier(8)
 
     def take(holder):

@@ -11,28 +11,28 @@ def test_recipes_share_a_manifest(registry):
     assert list_owners(registry, "a" * 64) == ["squad", "triage"]
 
 
-def test_two_recipes_of_the_same_rows_have_their_own_nights(world, registry):
+def test_recipes_with_same_rows_have_own_nights(world, registry):
     first, second = (world.run_night(recipe, MONDAY, "rows") for recipe in ("triage", "squad"))
     assert first["adapter"] == second["adapter"]
     for recipe in ("triage", "squad"):
         assert {one.kind for one in list_night(registry, recipe, MONDAY)} == first.keys()
 
 
-def test_later_night_that_comes_to_the_same_is_listed(registry):
+def test_later_night_with_same_manifest_is_listed(registry):
     add_member(registry, "triage", MONDAY, "snapshot", "5" * 64)
     add_member(registry, "triage", TUESDAY, "snapshot", "5" * 64)
     assert [one.night for one in list_newest(registry, "snapshot", "triage")] == [TUESDAY]
     assert [one.night for one in list_members(registry, "snapshot", "triage", limit=9)] == [TUESDAY, MONDAY]
 
 
-def test_noting_again_keeps_the_first_time(registry):
+def test_repeated_note_keeps_first_time(registry):
     add_member(registry, "triage", MONDAY, "snapshot", "5" * 64)
     (first,) = list_members(registry, "snapshot", limit=9)
     add_member(registry, "triage", MONDAY, "snapshot", "5" * 64)
     assert list_members(registry, "snapshot", limit=9) == [first]
 
 
-def test_pages_follow_each_other(registry):
+def test_pages_are_consecutive(registry):
     for digit in "12345":
         add_member(registry, "triage", MONDAY, "trial", digit * 64)
     page = list_members(registry, "trial", "triage", limit=2)

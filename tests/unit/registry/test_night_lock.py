@@ -26,7 +26,7 @@ def test_another_night_waits(registry):
         acquire_night_lock(registry, "triage", NIGHTS[2])
 
 
-def test_night_keeps_its_turn(registry):
+def test_night_keeps_its_lock(registry):
     acquire_night_lock(registry, "triage", NIGHTS[1])
     acquire_night_lock(registry, "triage", NIGHTS[1])
 
@@ -36,7 +36,7 @@ def test_recipes_do_not_wait_for_each_other(registry):
     acquire_night_lock(registry, "banking", NIGHTS[2])
 
 
-def test_oldest_that_waits_comes_next(registry):
+def test_oldest_waiting_night_is_next(registry):
     acquire_night_lock(registry, "triage", NIGHTS[0])
     for night in (NIGHTS[3], NIGHTS[1], NIGHTS[2]):
         with pytest.raises(NightBusyError):
@@ -48,20 +48,20 @@ def test_oldest_that_waits_comes_next(registry):
     acquire_night_lock(registry, "triage", NIGHTS[1])
 
 
-def test_night_that_runs_is_not_interrupted_by_an_older_one(registry):
+def test_running_night_is_not_interrupted(registry):
     acquire_night_lock(registry, "triage", NIGHTS[2])
     with pytest.raises(NightBusyError):
         acquire_night_lock(registry, "triage", NIGHTS[1])
     acquire_night_lock(registry, "triage", NIGHTS[2])
 
 
-def test_turn_of_a_killed_night_runs_out(registry):
+def test_lock_of_killed_night_expires(registry):
     acquire_night_lock(registry, "triage", NIGHTS[0])
     let_time_pass(registry, LASTS + timedelta(seconds=1))
     acquire_night_lock(registry, "triage", NIGHTS[1])
 
 
-def test_night_that_asks_no_more_is_not_waited_for(registry):
+def test_silent_night_is_not_waited_for(registry):
     acquire_night_lock(registry, "triage", NIGHTS[0])
     with pytest.raises(NightBusyError):
         acquire_night_lock(registry, "triage", NIGHTS[1])
@@ -69,14 +69,14 @@ def test_night_that_asks_no_more_is_not_waited_for(registry):
     acquire_night_lock(registry, "triage", NIGHTS[2])
 
 
-def test_turn_of_another_is_not_given_back(registry):
+def test_lock_of_another_is_not_released(registry):
     acquire_night_lock(registry, "triage", NIGHTS[0])
     release_night_lock(registry, "triage", NIGHTS[1])
     with pytest.raises(NightBusyError):
         acquire_night_lock(registry, "triage", NIGHTS[1])
 
 
-def test_turn_is_renewed_while_a_step_runs(registry, monkeypatch):
+def test_lock_is_renewed_while_step_runs(registry, monkeypatch):
     monkeypatch.setattr("nightloom.registry.night_lock._RENEWED_S", 0.01)
     with holding_night_lock(registry, "triage", NIGHTS[0]):
         let_time_pass(registry, LASTS)
@@ -89,7 +89,7 @@ def read_expiry(registry):
         return session.query(LeaseRow.expires_at).scalar()
 
 
-def test_of_many_at_once_one_has_its_turn(registry):
+def test_one_of_many_acquires_lock(registry):
     def ask(night):
         try:
             acquire_night_lock(registry, "triage", night)

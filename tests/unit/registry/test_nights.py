@@ -15,11 +15,11 @@ from nightloom.registry.nights import (
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 
 
-def test_a_night_that_has_not_begun_is_nothing(registry):
+def test_unopened_night_is_none(registry):
     assert read_night(registry, "triage", MONDAY) is None
 
 
-def test_a_cut_is_written_once(registry):
+def test_cut_is_written_once(registry):
     first = record_night(registry, compute_cut("triage", MONDAY, "Europe/Berlin"))
     again = record_night(registry, compute_cut("triage", MONDAY, "America/New_York"))
     assert first == again == read_night(registry, "triage", MONDAY)
@@ -29,14 +29,14 @@ def test_a_cut_is_written_once(registry):
 
 
 @pytest.mark.parametrize(("begun", "latest"), [(None, True), (MONDAY, True), (TUESDAY, False)], ids=str)
-def test_a_night_is_the_latest_until_a_later_one_begins(registry, begun, latest):
+def test_latest_night_is_the_last_begun(registry, begun, latest):
     record_night(registry, compute_cut("banking", date(2026, 12, 1), "UTC"))
     if begun:
         record_night(registry, compute_cut("triage", begun, "UTC"))
     assert is_latest_night(registry, "triage", MONDAY) is latest
 
 
-def test_a_stage_that_began_is_running_until_it_says_how_it_ended(registry):
+def test_stage_runs_until_it_ends(registry):
     begin_stage(registry, "triage", MONDAY, "prepare")
     running = read_outcome(registry, "triage", MONDAY, "prepare")
     assert (running.status, running.message) == ("running", "prepare has begun and not said how it ended")
@@ -46,14 +46,14 @@ def test_a_stage_that_began_is_running_until_it_says_how_it_ended(registry):
     assert done.started_at == running.started_at <= done.ended_at
 
 
-def test_a_stage_that_begins_again_forgets_how_it_ended(registry):
+def test_restarted_stage_is_running(registry):
     end_stage(registry, "triage", MONDAY, "prepare", "failed", "the source is down")
     begin_stage(registry, "triage", MONDAY, "prepare")
     outcome = read_outcome(registry, "triage", MONDAY, "prepare")
     assert (outcome.status, outcome.manifest, outcome.ended_at) == ("running", None, None)
 
 
-def test_outcomes_are_read_newest_night_first(registry):
+def test_outcomes_are_newest_first(registry):
     for night in (MONDAY, TUESDAY, date(2026, 11, 25)):
         end_stage(registry, "triage", night, "report", "done", "written")
         end_stage(registry, "triage", night, "prepare", "done", "rows")

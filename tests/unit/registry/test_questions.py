@@ -31,7 +31,7 @@ def kinds(found):
     return {one.kind for one in found}
 
 
-def test_champion_comes_from_its_snapshot_and_led_to_a_batch(nights, registry):
+def test_champion_lineage_has_snapshot_and_batch(nights, registry):
     lineage = read_champion_lineage(registry, "triage")
     assert lineage.champion == nights[1]["adapter"]
     assert kinds(lineage.ancestors) == {"snapshot", "blueprint", "trial"}
@@ -42,7 +42,7 @@ def test_recipe_without_champion_has_no_lineage(registry):
     assert read_champion_lineage(registry, "triage") is None
 
 
-def test_lineage_ends_at_the_night_before(nights, registry):
+def test_lineage_stops_at_previous_night(nights, registry):
     first, second = nights
     assert first["snapshot"] not in {one.manifest for one in list_ancestors(registry, second["adapter"])}
     led_to = {one.manifest for one in list_descendants(registry, first["snapshot"])}
@@ -56,12 +56,12 @@ def test_walk_is_bounded(nights, registry):
     assert len(list_descendants(registry, nights[0]["snapshot"], limit=3)) == 3
 
 
-def test_verdicts_on_a_candidate_are_not_those_on_its_champion(nights, registry):
+def test_verdicts_on_candidate_are_listed(nights, registry):
     first, _ = nights
     assert list_children(registry, first["adapter"], "verdict", "candidate") == [first["verdict"]]
 
 
-def test_who_learned_from_a_snapshot_is_known(nights, registry):
+def test_learners_of_snapshot_are_listed(nights, registry):
     first, second = nights
     assert list_learners(registry, [first["snapshot"]]) == [first["adapter"]]
     assert list_learners(registry, [first["snapshot"], second["snapshot"]]) == sorted(
@@ -70,13 +70,13 @@ def test_who_learned_from_a_snapshot_is_known(nights, registry):
     assert list_learners(registry, []) == []
 
 
-def test_predictions_of_an_adapter_are_told_with_their_night(nights, registry):
+def test_predictions_of_adapter_have_nights(nights, registry):
     (found,) = list_predictions(registry, nights[0]["adapter"], limit=9)
     assert (found.manifest, found.recipe, found.night) == (nights[0]["predictions"], "triage", MONDAY)
     assert list_predictions(registry, nights[0]["adapter"], limit=9, after=found) == []
 
 
-def test_failed_stages_come_latest_night_first(registry):
+def test_failures_are_listed_newest_first(registry):
     for night in (MONDAY, TUESDAY):
         end_stage(registry, "triage", night, "prepare", "failed", "the source is away")
         end_stage(registry, "sales", night, "prepare", "done", "rows")
@@ -86,14 +86,14 @@ def test_failed_stages_come_latest_night_first(registry):
     assert list_failures(registry, "sales", limit=9) == []
 
 
-def test_id_is_completed_among_its_kind(nights, registry):
+def test_id_is_completed_within_kind(nights, registry):
     first, second = nights
     assert complete_id(registry, "adapter", first["adapter"][:12], limit=9) == [first["adapter"]]
     assert complete_id(registry, "adapter", "", limit=9) == sorted([first["adapter"], second["adapter"]])
     assert complete_id(registry, "snapshot", first["adapter"][:12], limit=9) == []
 
 
-def test_roots_come_by_page_with_the_strongest_reason(nights, registry):
+def test_roots_have_strongest_reason(nights, registry):
     pages = [list_roots(registry, limit=4)]
     while len(pages[-1]) == 4:
         pages.append(list_roots(registry, after=pages[-1][-1].manifest, limit=4))
@@ -125,7 +125,7 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
-def test_answer_takes_few_statements_and_no_object(nights, registry, s3, question):
+def test_questions_take_few_statements(nights, registry, s3, question):
     statements = []
     sa.event.listen(registry._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     s3.objects.clear()

@@ -53,12 +53,12 @@ def old(s3, registry):
         session.execute(sa.update(ManifestRow).values(made_at=datetime(2020, 1, 1)))  # noqa: DTZ001  # as it is kept
 
 
-def test_index_that_has_the_stores_manifests_is_whole(filled, old, store, registry):
+def test_complete_index_passes_comparison(filled, old, store, registry):
     move_to_trash(store, next(one.key for one in store.bucket.list_objects("manifests/records/")))
     assert compare_index(store, registry) == len(dump_index(registry)[0])
 
 
-def test_manifests_that_the_index_lacks_are_counted(filled, old, store, registry):
+def test_missing_index_entries_are_counted(filled, old, store, registry):
     lacking = [filled.made["triage", night]["preparation"] for night in (MONDAY, TUESDAY)]
     forget_manifests(registry, lacking)
     said = (
@@ -68,21 +68,21 @@ def test_manifests_that_the_index_lacks_are_counted(filled, old, store, registry
         compare_index(store, registry)
 
 
-def test_manifest_that_the_store_lacks_is_named(filled, old, store, registry):
+def test_missing_stored_manifest_is_named(filled, old, store, registry):
     lost = filled.made["triage", MONDAY]["preparation"]
     store.bucket.delete(manifest_key("preparation", lost))
     with pytest.raises(RegistryError, match=rf"preparation {lost} \(.* store alone: 0, in the index alone: 1\)"):
         compare_index(store, registry)
 
 
-def test_manifest_just_written_may_be_missing(filled, store, registry):
+def test_recent_manifest_may_be_missing(filled, store, registry):
     there = len(dump_index(registry)[0])
     forget_manifests(registry, [filled.made["triage", MONDAY]["preparation"]])
     store.bucket.delete(manifest_key("preparation", filled.made["triage", TUESDAY]["preparation"]))
     assert compare_index(store, registry) == there - 1
 
 
-def test_dropped_index_is_made_again(filled, store, registry):
+def test_dropped_index_is_rebuilt(filled, store, registry):
     before = dump_index(registry)
     assert all(before)
     drop_index(registry)
@@ -98,7 +98,7 @@ def test_members_keep_their_order(filled, store, registry):
     assert [one.manifest for one in list_members(registry, "snapshot", "triage", limit=9)] == before
 
 
-def test_whole_index_stays_as_it_is(filled, store, registry):
+def test_complete_index_is_unchanged(filled, store, registry):
     before = dump_index(registry)
     made = rebuild_index(store, registry)
     assert (made.added, made.forgotten) == (0, 0)
@@ -106,7 +106,7 @@ def test_whole_index_stays_as_it_is(filled, store, registry):
     assert read_ref(registry, "triage", "champion") == filled.made["triage", TUESDAY]["adapter"]
 
 
-def test_rebuild_that_was_killed_is_finished_by_the_next(filled, store, registry, monkeypatch):
+def test_killed_rebuild_is_finished(filled, store, registry, monkeypatch):
     before = dump_index(registry)
     drop_index(registry)
     monkeypatch.setattr(rebuild, "_BATCH", 7)
@@ -122,14 +122,14 @@ def test_rebuild_that_was_killed_is_finished_by_the_next(filled, store, registry
     assert dump_index(registry) == before
 
 
-def test_manifest_in_the_trash_stays_in_the_index(filled, store, registry):
+def test_trashed_manifest_stays_indexed(filled, store, registry):
     before = dump_index(registry)
     move_to_trash(store, next(one.key for one in store.bucket.list_objects("manifests/records/")))
     rebuild_index(store, registry)
     assert dump_index(registry) == before
 
 
-def test_manifest_that_the_store_lost_is_forgotten(filled, store, registry, s3):
+def test_lost_manifest_is_forgotten(filled, store, registry, s3):
     lost = filled.made["triage", MONDAY]["preparation"]
     del s3.objects[f"prefix/manifests/preparation/{lost}.json"]
     assert rebuild_index(store, registry).forgotten == 1
@@ -137,7 +137,7 @@ def test_manifest_that_the_store_lost_is_forgotten(filled, store, registry, s3):
     assert lost not in str(manifests) + str(members)
 
 
-def test_damaged_manifest_is_named_and_the_rest_indexed(filled, store, registry, s3):
+def test_damaged_manifest_is_named(filled, store, registry, s3):
     damaged = filled.made["triage", MONDAY]["snapshot"]
     s3.objects[f"prefix/manifests/snapshot/{damaged}.json"] = b"{}"
     drop_index(registry)
@@ -152,7 +152,7 @@ def test_store_of_another_registry_is_refused(filled, store, registry):
         rebuild_index(store, registry)
 
 
-def test_registry_that_is_away_is_told(filled, store, registry):
+def test_unreachable_registry_is_reported(filled, store, registry):
     with registry.transaction() as session:
         session.execute(sa.text("DROP TABLE manifests"))
     with pytest.raises(RegistryError, match="no such table: manifests"):

@@ -26,11 +26,11 @@ def move(registry, expected, value, *, night=MONDAY, name="champion", recipe="tr
     )
 
 
-def test_a_ref_that_was_never_set_is_nothing(registry):
+def test_unset_ref_is_none(registry):
     assert read_ref(registry, "triage", "champion") is None
 
 
-def test_a_move_is_seen_and_logged(registry):
+def test_move_is_logged(registry):
     move(registry, None, "A", cites="v1", by_hand=True)
     (line,) = read_log_tail(registry)
     assert read_ref(registry, "triage", "champion") == "A"
@@ -39,7 +39,7 @@ def test_a_move_is_seen_and_logged(registry):
     assert line.moved_at.tzinfo is not None
 
 
-def test_a_move_decided_on_another_value_is_refused(registry):
+def test_stale_move_is_refused(registry):
     move(registry, None, "A")
     with pytest.raises(ConflictError, match="champion of triage is A, not unset as when this was decided"):
         move(registry, None, "B")
@@ -47,19 +47,19 @@ def test_a_move_decided_on_another_value_is_refused(registry):
     assert len(read_log_tail(registry)) == 1
 
 
-def test_an_older_night_moves_nothing_back(registry):
+def test_older_night_moves_nothing_back(registry):
     move(registry, None, "A", night=TUESDAY)
     with pytest.raises(ConflictError, match="was moved by the later night 2026-11-24"):
         move(registry, "A", "B", night=MONDAY)
 
 
-def test_moving_to_where_it_is_is_no_move(registry):
+def test_move_to_same_value_is_skipped(registry):
     move(registry, None, "A")
     move(registry, None, "A")
     assert len(read_log_tail(registry)) == 1
 
 
-def test_a_verdict_moves_a_ref_once(registry):
+def test_verdict_moves_ref_once(registry):
     move(registry, None, "A", cites="v1")
     move(registry, "A", "B", cites="v2")
     move(registry, "B", "A")
@@ -67,14 +67,14 @@ def test_a_verdict_moves_a_ref_once(registry):
     assert read_ref(registry, "triage", "champion") == "A"
 
 
-def test_a_person_may_cite_it_again(registry):
+def test_person_may_cite_verdict_again(registry):
     move(registry, None, "A", cites="v1")
     move(registry, "A", "B", cites="v2")
     move(registry, "B", "A", cites="v1", by_hand=True)
     assert [line.cites for line in read_log_tail(registry)] == ["v1", "v2", "v1"]
 
 
-def test_refs_of_other_recipes_and_names_stay(registry):
+def test_other_refs_are_unchanged(registry):
     move(registry, None, "A")
     move(registry, None, "S", name="latest")
     move(registry, None, "X", recipe="banking")
@@ -83,7 +83,7 @@ def test_refs_of_other_recipes_and_names_stay(registry):
     assert [line.new for line in read_log_tail(registry, "triage")] == ["A", "S"]
 
 
-def test_tail_of_the_log_is_of_one_ref(registry):
+def test_log_tail_filters_by_ref(registry):
     for old, new in ((None, "A"), ("A", "B"), ("B", "C")):
         move(registry, old, new)
     move(registry, None, "S", name="latest")
@@ -91,13 +91,13 @@ def test_tail_of_the_log_is_of_one_ref(registry):
     assert [line.new for line in read_log_tail(registry, "triage", "champion", limit=2)] == ["B", "C"]
 
 
-def test_a_whole_log_is_verified(registry):
+def test_intact_log_is_verified(registry):
     move(registry, None, "A")
     move(registry, "A", "B")
     assert verify_log(registry) == 2
 
 
-def test_what_the_nights_before_left_is_known_later(registry):
+def test_ref_before_night_is_known(registry):
     move(registry, None, "A", night=MONDAY)
     move(registry, "A", "B", night=TUESDAY)
     before = [read_ref_before(registry, "triage", "champion", night) for night in (MONDAY, TUESDAY)]
@@ -115,7 +115,7 @@ def test_what_the_nights_before_left_is_known_later(registry):
     ],
     ids=["who", "cites", "by hand", "removed", "chain"],
 )
-def test_an_altered_log_is_found_out(registry, change):
+def test_altered_log_is_detected(registry, change):
     for old, new in ((None, "A"), ("A", "B"), ("B", "C")):
         move(registry, old, new, cites=f"verdict of {new}")
     with registry.transaction() as session:
@@ -133,7 +133,7 @@ def test_an_altered_log_is_found_out(registry, change):
     ],
     ids=["last line removed", "ref moved by hand", "ref removed"],
 )
-def test_refs_that_are_not_where_the_log_ends_are_found_out(registry, change):
+def test_altered_ref_is_detected(registry, change):
     move(registry, None, "A")
     move(registry, "A", "B")
     with registry.transaction() as session:
@@ -142,7 +142,7 @@ def test_refs_that_are_not_where_the_log_ends_are_found_out(registry, change):
         verify_log(registry)
 
 
-def test_one_of_many_threads_moves_a_ref(registry):
+def test_one_of_many_threads_moves_ref(registry):
     start, conflicts = threading.Barrier(8), []
 
     def race(value):
@@ -174,7 +174,7 @@ def count_up(url, worker, moves):
     registry.close()
 
 
-def test_moves_of_many_processes_are_one_chain(tmp_path):
+def test_concurrent_moves_make_one_chain(tmp_path):
     url = f"sqlite:///{tmp_path / 'registry.db'}"
     registry = Database(url)
     registry.migrate()
@@ -197,7 +197,7 @@ def delete_the_log_and_fail(registry):
         session.execute(sa.text("SELECT * FROM nowhere"))
 
 
-def test_a_transaction_that_fails_changes_nothing(registry):
+def test_failed_transaction_changes_nothing(registry):
     move(registry, None, "A")
     with pytest.raises(RegistryError, match="no such table: nowhere"):
         delete_the_log_and_fail(registry)

@@ -14,7 +14,7 @@ def release(registry: Database, row_id: str, why: str = "it is no secret") -> No
     record_releases(registry, "triage", [(row_id, "v1", "secret")], preparation_id="a" * 64, who="eva", why=why)
 
 
-def test_release_holds_from_the_night_after_the_latest(registry: Database) -> None:
+def test_release_starts_after_latest_night(registry: Database) -> None:
     record_night(registry, compute_cut("triage", MONDAY, "UTC"))
     release(registry, "T2")
     release(registry, "T1")
@@ -23,7 +23,7 @@ def test_release_holds_from_the_night_after_the_latest(registry: Database) -> No
     assert read_releases(registry, "other", TUESDAY).rows() == []
 
 
-def test_release_again_changes_nothing(registry: Database) -> None:
+def test_repeated_release_changes_nothing(registry: Database) -> None:
     record_night(registry, compute_cut("triage", MONDAY, "UTC"))
     release(registry, "T1")
     record_night(registry, compute_cut("triage", TUESDAY, "UTC"))

@@ -21,7 +21,7 @@ def losses(*values: float, start: int = 1) -> list[MetricPoint]:
     return [MetricPoint("loss", step, value) for step, value in enumerate(values, start)]
 
 
-def test_what_is_told_is_read(registry: Database) -> None:
+def test_progress_is_read_back(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
     record_progress(registry, "a", step=3, steps=9, seconds=1.5, metrics=losses(2.0, 1.0))
     point_to_checkpoint(registry, "a", "c" * 64)
@@ -33,7 +33,7 @@ def test_what_is_told_is_read(registry: Database) -> None:
     assert read_curve(registry, "a", "loss") == [(1, 2.0), (2, 1.0)]
 
 
-def test_seconds_of_all_attempts_add_up(registry: Database) -> None:
+def test_attempt_seconds_add_up(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
     record_progress(registry, "a", step=3, steps=9, seconds=10, metrics=())
     assert begin_trial(registry, "a", device="cpu").seconds == 10
@@ -42,7 +42,7 @@ def test_seconds_of_all_attempts_add_up(registry: Database) -> None:
     assert sum_seconds(registry, ["a", "b", "never begun"]) == 12.5
 
 
-def test_attempt_forgets_what_was_measured_after_its_checkpoint(registry: Database) -> None:
+def test_resuming_deletes_later_metrics(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
     add_metrics(registry, "a", losses(4.0, 3.0, 2.0))
     add_metrics(registry, "b", losses(9.0, 9.0, 9.0))
@@ -51,7 +51,7 @@ def test_attempt_forgets_what_was_measured_after_its_checkpoint(registry: Databa
     assert len(read_curve(registry, "b", "loss")) == 3
 
 
-def test_checkpoint_is_pointed_to_until_an_attempt_goes_on_from_another(registry: Database) -> None:
+def test_checkpoint_is_kept_until_next_resume(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
     point_to_checkpoint(registry, "a", "c" * 64)
     assert begin_trial(registry, "a", device="cpu").checkpoint == "c" * 64
@@ -59,19 +59,19 @@ def test_checkpoint_is_pointed_to_until_an_attempt_goes_on_from_another(registry
     assert begin_trial(registry, "a", device="cpu").checkpoint is None
 
 
-def test_step_that_is_told_again_has_its_later_value(registry: Database) -> None:
+def test_repeated_step_has_later_value(registry: Database) -> None:
     add_metrics(registry, "a", losses(4.0, 3.0))
     add_metrics(registry, "a", [*losses(2.0, 1.0, start=2), MetricPoint("grad_norm", 2, 0.5)])
     assert read_curve(registry, "a", "loss") == [(1, 4.0), (2, 2.0), (3, 1.0)]
     assert read_curve(registry, "a", "grad_norm") == [(2, 0.5)]
 
 
-def test_what_is_no_number_is_on_no_curve(registry: Database) -> None:
+def test_non_finite_values_are_left_out(registry: Database) -> None:
     add_metrics(registry, "a", losses(4.0, float("nan"), float("inf")))
     assert read_curve(registry, "a", "loss") == [(1, 4.0)]
 
 
-def test_finished_trial_stays_so_until_it_begins_again(registry: Database) -> None:
+def test_finished_trial_stays_finished(registry: Database) -> None:
     begin_trial(registry, "a", device="cpu")
     finish_trial(registry, "a")
     first = read_trial(registry, "a")
@@ -82,11 +82,11 @@ def test_finished_trial_stays_so_until_it_begins_again(registry: Database) -> No
     assert begin_trial(registry, "a", device="cpu").finished_at is None
 
 
-def test_finishing_what_was_never_begun_does_nothing(registry: Database) -> None:
+def test_finishing_unknown_trial_does_nothing(registry: Database) -> None:
     finish_trial(registry, "a")
     assert read_trial(registry, "a") is None
 
 
-def test_telling_of_a_trial_that_is_not_there_is_a_fault(registry: Database) -> None:
+def test_progress_of_missing_trial_is_fault(registry: Database) -> None:
     with pytest.raises(RegistryError, match="train it again"):
         record_progress(registry, "a", step=1, steps=2, seconds=1, metrics=())

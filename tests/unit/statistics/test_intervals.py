@@ -18,18 +18,18 @@ def pairs(draw):
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 10), (1, 10), (56, 70), (70, 70), (1823, 3080)])
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
-def test_wilson_is_that_of_statsmodels(correct, n, confidence):
+def test_wilson_matches_statsmodels(correct, n, confidence):
     expected = proportion_confint(correct, n, alpha=1 - confidence, method="wilson")
     interval = wilson_interval(correct, n, confidence)
     assert (interval.low, interval.high) == pytest.approx(expected, abs=1e-12)
 
 
-def test_wilson_of_nothing_knows_nothing():
+def test_wilson_without_items_is_unit_interval():
     assert wilson_interval(0, 0) == Interval(0.0, 1.0)
 
 
 @given(st.integers(0, 500), st.integers(1, 500), st.sampled_from([0.8, 0.95, 0.99]))
-def test_wilson_holds_its_rate_within_zero_and_one(correct, n, confidence):
+def test_wilson_contains_rate_within_bounds(correct, n, confidence):
     correct = min(correct, n)
     interval = wilson_interval(correct, n, confidence)
     assert 0 <= interval.low <= correct / n <= interval.high <= 1
@@ -37,7 +37,7 @@ def test_wilson_holds_its_rate_within_zero_and_one(correct, n, confidence):
 
 @pytest.mark.parametrize("values", [[0.4, 0.5], [1.0, 2.0, 4.0, 8.0]])
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_a_means_interval_is_that_of_statsmodels(values, confidence):
+def test_mean_interval_matches_statsmodels(values, confidence):
     interval = mean_interval(values, confidence)
     assert (interval.low, interval.high) == pytest.approx(DescrStatsW(values).tconfint_mean(1 - confidence))
 
@@ -46,14 +46,14 @@ def test_one_value_has_no_interval():
     assert mean_interval([0.4]) is None
 
 
-def test_tango_is_as_published():
+def test_tango_matches_publication():
     # Airway hyper-responsiveness, 1 and 7 of 21: Fagerland, Lydersen & Laake 2014.
     interval = tango_interval(1, 7, 21)
     assert (interval.low, interval.high) == pytest.approx((-0.517, -0.026), abs=5e-4)
 
 
 @pytest.mark.parametrize(("only_a", "only_b", "n"), [(8, 2, 44), (12, 2, 44), (30, 82, 400), (5, 0, 40), (0, 1, 9)])
-def test_tango_is_the_inverted_score_test(only_a, only_b, n):
+def test_tango_inverts_score_test(only_a, only_b, n):
     interval = tango_interval(only_a, only_b, n)
     estimate = (only_a - only_b) / n
     low = brentq(lambda delta: score_by_search(only_a, only_b, n, delta) - 1.959963984540054, -1 + 1e-9, estimate)
@@ -61,31 +61,31 @@ def test_tango_is_the_inverted_score_test(only_a, only_b, n):
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-5)
 
 
-def test_tango_without_a_discordant_item_is_not_certain():
+def test_tango_without_discordance_is_not_certain():
     interval = tango_interval(0, 0, 100)
     assert (interval.low, interval.high) == pytest.approx((-0.036993, 0.036993), abs=1e-6)
 
 
-def test_tango_of_nothing_knows_nothing():
+def test_tango_without_items_is_full_range():
     assert tango_interval(0, 0, 0) == Interval(-1.0, 1.0)
 
 
 @given(pairs(), st.sampled_from([0.8, 0.95, 0.99]))
-def test_tango_holds_its_difference_within_minus_one_and_one(pair, confidence):
+def test_tango_contains_difference_within_bounds(pair, confidence):
     only_a, only_b, n = pair
     interval = tango_interval(only_a, only_b, n, confidence)
     assert -1 <= interval.low <= (only_a - only_b) / n <= interval.high <= 1
 
 
 @given(pairs())
-def test_tango_turns_its_sign_with_the_models(pair):
+def test_swapping_models_flips_tango(pair):
     only_a, only_b, n = pair
     one, other = tango_interval(only_a, only_b, n), tango_interval(only_b, only_a, n)
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-12)
 
 
 @given(pairs())
-def test_tango_is_wider_when_surer(pair):
+def test_tango_widens_with_confidence(pair):
     narrow, wide = tango_interval(*pair, confidence=0.8), tango_interval(*pair, confidence=0.99)
     assert wide.low <= narrow.low
     assert narrow.high <= wide.high

@@ -20,7 +20,7 @@ SCORE = st.integers(0, 20).map(lambda score: score / 20)
 REAL = st.lists(st.tuples(SCORE, SCORE, st.integers(0, 40)), min_size=1, max_size=60)
 
 
-def test_items_of_their_own_have_tangos_interval():
+def test_independent_items_have_tango_interval():
     a = [True] * 8 + [False] * 2 + [True] * 34
     b = [False] * 8 + [True] * 2 + [True] * 34
     paired = compare_rates(a, b, [str(n) for n in range(44)])
@@ -29,20 +29,20 @@ def test_items_of_their_own_have_tangos_interval():
     assert (paired.interval.low, paired.interval.high) == (expected.low, expected.high)
 
 
-def test_pairs_of_unequal_length_are_refused():
+def test_unequal_lengths_are_refused():
     with pytest.raises(ValueError, match="2, 1 and 2 values are no pairs"):
         compare_rates([True, True], [True], ["a", "b"])
 
 
 @given(MARKS)
-def test_an_interval_holds_its_difference_within_minus_one_and_one(marks):
+def test_interval_contains_difference_within_bounds(marks):
     paired = compare_rates(*zip(*marks, strict=True))
     assert -1 <= paired.interval.low <= paired.difference <= paired.interval.high <= 1
     assert 0 <= paired.p_value <= 1
 
 
 @given(MARKS)
-def test_swapping_the_models_turns_the_sign(marks):
+def test_swapping_models_flips_sign(marks):
     a, b, clusters = zip(*marks, strict=True)
     one, other = compare_rates(a, b, clusters), compare_rates(b, a, clusters)
     assert (one.interval.low, one.interval.high) == pytest.approx((-other.interval.high, -other.interval.low), abs=1e-9)
@@ -50,7 +50,7 @@ def test_swapping_the_models_turns_the_sign(marks):
 
 
 @given(MARKS)
-def test_clusters_never_narrow_an_interval(marks):
+def test_clusters_never_narrow_interval(marks):
     a, b, clusters = zip(*marks, strict=True)
     alone, together = compare_rates(a, b, range(len(a))), compare_rates(a, b, clusters)
     assert together.interval.low <= alone.interval.low
@@ -58,22 +58,22 @@ def test_clusters_never_narrow_an_interval(marks):
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(12, 2), (1, 7), (0, 9), (40, 55)])
-def test_mid_p_is_the_exact_p_less_half_of_what_was_seen(only_a, only_b):
+def test_mid_p_halves_observed_probability(only_a, only_b):
     least, total = min(only_a, only_b), only_a + only_b
     expected = 2 * binom.cdf(least, total, 0.5) - binom.pmf(least, total, 0.5)
     assert mid_p_mcnemar(only_a, only_b) == pytest.approx(expected, rel=1e-9)
 
 
-def test_mid_p_is_as_published():
+def test_mid_p_matches_publication():
     # Airway hyper-responsiveness: Fagerland, Lydersen & Laake 2013, mid-p 0.039.
     assert mid_p_mcnemar(1, 7) == pytest.approx(0.0391, abs=5e-5)
 
 
-def test_nothing_discordant_says_nothing():
+def test_no_discordance_has_p_one():
     assert mid_p_mcnemar(0, 0) == 1.0
 
 
-def test_real_scores_have_the_interval_of_the_mean_difference():
+def test_real_scores_have_mean_difference_interval():
     a, b = [0.2, 0.9, 0.4, 0.7, 0.6], [0.1, 0.5, 0.5, 0.4, 0.5]
     paired = compare_means(a, b, list("abcde"), width=1.0)
     fit = DescrStatsW(np.subtract(a, b)).tconfint_mean()
@@ -82,7 +82,7 @@ def test_real_scores_have_the_interval_of_the_mean_difference():
     assert (paired.p_value, paired.only_a, paired.only_b) == (8 / 32, None, None)
 
 
-def test_the_scorer_says_the_kind_not_the_values():
+def test_kind_comes_from_scorer():
     a, b, items = [1.0] * 20 + [0.0] * 20, [0.0] * 12 + [1.0] * 8 + [0.0] * 20, range(40)
     binary = compare_paired(a, b, items, kind="binary")
     real = compare_paired(a, b, items, kind="real", width=1.0)
@@ -91,18 +91,18 @@ def test_the_scorer_says_the_kind_not_the_values():
     assert binary.interval != real.interval
 
 
-def test_a_binary_score_that_is_neither_right_nor_wrong_is_refused():
+def test_invalid_binary_score_is_refused():
     with pytest.raises(ValueError, match=r"0\.5 is no binary score"):
         compare_paired([1.0, 0.5], [0.0, 1.0], ["a", "b"], kind="binary")
 
 
-def test_a_score_that_is_not_finite_is_refused():
+def test_non_finite_score_is_refused():
     with pytest.raises(ValueError, match="a score is not finite"):
         compare_paired([1.0, float("nan")], [0.0, 1.0], ["a", "b"], kind="real")
 
 
 @given(REAL)
-def test_swapping_the_models_turns_the_sign_of_real_scores(pairs):
+def test_swapping_models_flips_real_scores(pairs):
     a, b, clusters = zip(*pairs, strict=True)
     one, other = compare_means(a, b, clusters, width=1.0), compare_means(b, a, clusters, width=1.0)
     assert (one.interval.low, one.interval.high) == pytest.approx((-other.interval.high, -other.interval.low), abs=1e-6)
@@ -110,7 +110,7 @@ def test_swapping_the_models_turns_the_sign_of_real_scores(pairs):
 
 
 @given(REAL)
-def test_an_interval_holds_its_difference_of_real_scores(pairs):
+def test_interval_contains_real_difference(pairs):
     paired = compare_means(*zip(*pairs, strict=True), width=1.0)
     assert -1 <= paired.interval.low <= paired.difference + 1e-12
     assert paired.difference - 1e-12 <= paired.interval.high <= 1
@@ -127,12 +127,12 @@ def test_an_interval_holds_its_difference_of_real_scores(pairs):
         pytest.param(-0.01, -0.001, "WORSE", id="a small loss that is shown"),
     ],
 )
-def test_the_bounds_decide(low, high, finding):
+def test_bounds_decide_finding(low, high, finding):
     assert judge_difference(Interval(low, high), margin=0.02) == finding
 
 
 @given(BOUND, BOUND, st.floats(0.001, 0.5))
-def test_better_one_way_is_worse_the_other(one, other, margin):
+def test_better_reversed_is_worse(one, other, margin):
     low, high = sorted((one, other))
     ours, theirs = Interval(low, high), Interval(-high, -low)
     assert (judge_difference(ours, margin) == "BETTER") == (judge_difference(theirs, margin) == "WORSE")
@@ -142,23 +142,23 @@ def test_better_one_way_is_worse_the_other(one, other, margin):
     ("low", "high", "finding"),
     [(-40, -5, "BETTER"), (-40, 5, "NOT_WORSE"), (-40, 20, "INCONCLUSIVE"), (1, 5, "WORSE")],
 )
-def test_less_is_better_where_the_scorer_says_so(low, high, finding):
+def test_lower_direction_reverses_finding(low, high, finding):
     assert judge_difference(Interval(low, high), margin=20, direction="lower") == finding
 
 
-def test_an_interval_without_bounds_is_inconclusive():
+def test_unbounded_interval_is_inconclusive():
     assert judge_difference(Interval(-np.inf, np.inf), margin=0.02) == "INCONCLUSIVE"
 
 
 @pytest.mark.parametrize(
     ("n", "at_10_percent", "at_20_percent"), [(200, 6.3, 8.9), (500, 4.0, 5.6), (1000, 2.8, 4.0), (2000, 2.0, 2.8)]
 )
-def test_points_that_n_items_show(n, at_10_percent, at_20_percent):
+def test_detectable_effect_by_items(n, at_10_percent, at_20_percent):
     shown = [round(100 * minimum_detectable_effect(n, discordant), 1) for discordant in (0.1, 0.2)]
     assert shown == [at_10_percent, at_20_percent]
 
 
-def test_one_item_shows_no_more_than_everything():
+def test_detectable_effect_is_at_most_one():
     assert minimum_detectable_effect(1, discordant=1.0) == 1.0
 
 
