@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, digests, manifests, the object store, settings, connections."""
+"""The foundation: errors, digests, manifests, the object store, settings, connections."""

@@ -1,7 +1,7 @@
-"""Connections: SQLAlchemy URLs by name. A recipe names one; the environment, a file or Airflow knows it.
+"""Connections: SQLAlchemy URLs by name. A recipe names a connection; Airflow, the environment or a file has its URL.
 
-`NIGHTLOOM_CONN_<NAME>` holds the URL, or the line `NAME: URL` of `connections.yaml` under the var folder.
-Airflow's own connections are put first by `orchestration`, through `resolving_with`.
+The URL is in `NIGHTLOOM_CONN_<NAME>`, or in a line `NAME: URL` of `connections.yaml` under the var folder. Within
+Airflow, `orchestration` looks up Airflow's connections first, through `resolving_with`.
 """
 
 import os
@@ -23,7 +23,7 @@ def resolve_connection(name: str) -> str:
     """Return the SQLAlchemy URL of a named connection.
 
     Raises:
-        InputError: Nobody knows the name.
+        InputError: The name is unknown.
     """
     resolver = _resolver.get()
     variable = f"NIGHTLOOM_CONN_{name.upper()}"
@@ -40,7 +40,7 @@ def resolve_connection(name: str) -> str:
 
 @contextmanager
 def resolving_with(resolver: Resolver) -> Iterator[None]:
-    """Ask this resolver before environment and file, within the block."""
+    """Use this resolver before environment and file, within the block."""
     token = _resolver.set(resolver)
     try:
         yield
@@ -54,7 +54,7 @@ def _from_file(name: str) -> str | None:
         return None
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict):
-        msg = f"{path} is not a mapping of names to URLs; write one `name: URL` a line"
+        msg = f"{path} is not a mapping of names to URLs; write one `name: URL` per line"
         raise InputError(msg)
     url = document.get(name)
     return None if url is None else str(url)

@@ -1,4 +1,4 @@
-"""Digests: the one way in which a thing gets its name from its content."""
+"""Digests: content addressing, from bytes, JSON, files, code and Merkle trees."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LISTED_BY = {"adapter": "model", "blueprint": "blueprint", "snapshot": "snapshot"}
-"""What people look up by its digest, and the command whose `list` shows it."""
+"""Kinds that people look up by digest, and the command whose `list` shows them."""
 
 _PACKAGE = Path(__file__).parents[1]
 _BLOCK_BYTES = 1 << 20
@@ -17,10 +17,10 @@ _NODE_BYTES = 1024 * _LEAF_BYTES
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one UTF-8 spelling of a JSON value: keys sorted, no spaces, no NaN.
+    """Return the canonical UTF-8 encoding of a JSON value: sorted keys, no spaces, no NaN.
 
     Raises:
-        ValueError: The value holds NaN, infinity or something JSON has no word for.
+        ValueError: The value has NaN, infinity or something that JSON cannot represent.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
@@ -29,7 +29,7 @@ def parse_json(text: str | bytes) -> Any:
     """Read JSON from outside, strictly.
 
     Raises:
-        ValueError: It is not JSON in UTF-8, a key stands twice in an object, or it holds NaN, infinity or a lone
+        ValueError: The text is not JSON in UTF-8, repeats a key in an object, or has NaN, infinity or a lone
             surrogate.
     """
     if isinstance(text, bytes):
@@ -37,22 +37,22 @@ def parse_json(text: str | bytes) -> Any:
     try:
         return _check_json(_STRICT.decode(text))
     except RecursionError as error:
-        msg = "it is nested too deeply"
+        msg = "nested too deeply"
         raise ValueError(msg) from error
 
 
 def parse_json_prefix(text: str) -> tuple[Any, int]:
-    """Read the JSON value that a text begins with, as strictly, and give it with the place where it ends.
+    """Read the JSON value at the start of a text, as strictly, and return it with the index of its end.
 
     Raises:
-        JSONDecodeError: There is none, or it goes on after the text.
-        ValueError: It is one that is refused.
+        JSONDecodeError: There is none, or it is incomplete.
+        ValueError: The value is refused.
     """
     try:
         value, end = _STRICT.raw_decode(text)
         return _check_json(value), end
     except RecursionError as error:
-        msg = "it is nested too deeply"
+        msg = "nested too deeply"
         raise ValueError(msg) from error
 
 
@@ -62,7 +62,7 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_json(value: Any) -> str:
-    """Return the digest of a JSON value, whatever the order of its keys."""
+    """Return the digest of a JSON value, independent of the order of keys."""
     return digest_bytes(canonical_json(value))
 
 
@@ -78,12 +78,12 @@ def digest_file(path: Path) -> str:
 def merkle_root(leaves: bytes | memoryview) -> str:
     """Return the root of a Merkle tree over leaf digests in the given order.
 
-    A node is the SHA-256 of its level, as one byte counted from 1, and of up to 1,024 digests of the level below: so no
-    two lists of leaves have the same root, as long as no leaf is itself the digest of such bytes. The root of none is
-    the digest of nothing.
+    A node is the SHA-256 of its level, as one byte counted from 1, and of up to 1,024 digests of the level below. So no
+    two lists of leaves have the same root, unless a leaf is itself the digest of such bytes. The root of no leaves is
+    the digest of no bytes.
 
     Args:
-        leaves: SHA-256 digests of 32 bytes each, one after the other.
+        leaves: Concatenated SHA-256 digests of 32 bytes each.
     """
     level = 0
     nodes: bytes | memoryview = leaves
@@ -96,19 +96,19 @@ def merkle_root(leaves: bytes | memoryview) -> str:
 
 @cache
 def code_digest(*names: str) -> str:
-    """Return the digest of the Python source of our packages and modules, by their names under nightloom.
+    """Return the digest of the Python source of our packages and modules, by name under nightloom.
 
     Raises:
-        ValueError: There is no such package or module.
+        ValueError: A package or module does not exist.
     """
     return digest_sources(_PACKAGE, names)
 
 
 def digest_sources(package: Path, names: Iterable[str]) -> str:
-    """Return the digest of the Python source of some packages and modules in the folder of a package.
+    """Return the digest of the Python source of packages and modules in a package's folder.
 
     Raises:
-        ValueError: There is no such package or module.
+        ValueError: A package or module does not exist.
     """
     files: dict[str, str] = {}
     for name in sorted(names):
@@ -122,12 +122,12 @@ def digest_sources(package: Path, names: Iterable[str]) -> str:
 
 
 def short(digest: str) -> str:
-    """Return the first twelve digits, for people."""
+    """Return the first twelve digits of a digest, for people."""
     return digest[:12]
 
 
 def _check_json(value: Any) -> Any:
-    # A lone surrogate or 1e999 would be read, and fail wherever it is written.
+    # json reads a lone surrogate or 1e999, which then fail when written.
     canonical_json(value)
     return value
 
@@ -135,7 +135,7 @@ def _check_json(value: Any) -> Any:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        msg = "a key stands twice"
+        msg = "a key is repeated"
         raise ValueError(msg)
     return document
 

@@ -1,13 +1,13 @@
-"""Durations: a time and the progress of long work, as text for people; the time left, once it is known."""
+"""Durations: times and the progress of long work as text for people, with the time left once it is known."""
 
 _WARM_UP_STEPS = 2
-"""The first steps load kernels, fill caches and start the reading of data: their time says nothing of the others'."""
+"""The first steps load kernels, fill caches and start data loading, so their time is not representative."""
 _LEAST_STEPS, _LEAST_SHARE = 3, 0.02
-"""How much must be measured after warm-up before a time left is shown: so many steps, and this share of all."""
+"""Steps, and share of all steps, that must be measured after warm-up before a time left is shown."""
 
 
 def show_duration(seconds: float) -> str:
-    """Return a time such as `48 s`, `12 min 5 s` or `3 h 20 min`."""
+    """Return a duration such as `48 s`, `12 min 5 s` or `3 h 20 min`."""
     whole = max(1, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -20,8 +20,8 @@ class TimeLeft:
     """Estimate of the time left, from the speed of the steps after warm-up.
 
     Args:
-        steps: The number of the last step.
-        begun: The step after which this process began or resumed.
+        steps: Number of the last step.
+        begun: Step after which this process began or resumed.
     """
 
     def __init__(self, steps: int, begun: int = 0) -> None:
@@ -31,7 +31,7 @@ class TimeLeft:
         self._warm_at = 0.0
 
     def estimate(self, step: int, now: float) -> float | None:
-        """Return the seconds left after a step, or None if too few steps were measured. Call it after every step."""
+        """Return the seconds left after a step, or None if too few steps were measured; call it after every step."""
         if step <= self._warm:
             self._warm_at = now
         measured = step - self._warm

@@ -1,94 +1,94 @@
-"""Every error that Nightloom raises on purpose.
+"""Errors: every error that Nightloom raises on purpose.
 
 NightloomError                  one sentence: what was wrong, where, what to do
-├── InputError                  exit 2: the reader can mend it
-│   ├── RecipeError             a recipe that cannot be used
-│   ├── BudgetError             training would take more than its budget: the night is refused
-│   ├── DivergenceError         training whose loss became no number: of several trials, the others go on
-│   ├── SchemaError             a source that has other columns than the recipe asks for: the night is refused
-│   └── ManifestError           a manifest or file that is not what its name or digest says
-├── InternalError               exit 3: a fault of Nightloom itself, which should be reported
-├── ConflictError               exit 3: somebody else moved a ref or took a lease first; read again and decide anew
-│   └── NightBusyError          another night of the recipe runs, and nights take turns
-└── FaultError                  exit 3: something outside failed; trying again may help
-    ├── SourceError             a source or a table that cannot be read or written
-    ├── StoreError              the object store refused or did not answer
-    ├── RegistryError           the registry's database refused or did not answer
-    ├── OutOfMemoryError        the device's memory is too small, and no smaller batch can be tried
-    │   └── OutOfBatchMemoryError   a batch did not fit it: half of one may
+├── InputError                  exit 2: the input is wrong, and its author can fix it
+│   ├── RecipeError             a recipe is invalid
+│   ├── BudgetError             training would exceed its budget: the night is refused
+│   ├── DivergenceError         training diverged (a loss is not finite): other trials continue
+│   ├── SchemaError             a source lacks columns that the recipe needs: the night is refused
+│   └── ManifestError           a manifest or file is missing, damaged, or does not match its digest
+├── InternalError               exit 3: a bug in Nightloom; please report it
+├── ConflictError               exit 3: another process moved a ref or took a lease first; read again and retry
+│   └── NightBusyError          another night of the recipe is running
+└── FaultError                  exit 3: an external system failed; a retry may help
+    ├── SourceError             a source or a table cannot be read or written
+    ├── StoreError              the object store refused or did not respond
+    ├── RegistryError           the registry's database refused or did not respond
+    ├── OutOfMemoryError        the device ran out of memory, with the smallest batch
+    │   └── OutOfBatchMemoryError   the device ran out of memory; a smaller batch may fit
     └── ChildError              a child process ended without a result
 """
 
 
 class NightloomError(Exception):
-    """One sentence that says what was wrong, where, and what to do."""
+    """An error with one sentence: what was wrong, where, and what to do."""
 
     exit_code = 3
 
 
 class InputError(NightloomError):
-    """What the reader gave is wrong, and the reader can mend it."""
+    """The input is wrong, and its author can fix it."""
 
     exit_code = 2
 
 
 class RecipeError(InputError):
-    """A recipe that cannot be used."""
+    """A recipe is invalid."""
 
 
 class SchemaError(InputError):
-    """A source lacks a column that the recipe asks for, or what the column holds cannot be used.
+    """A source lacks a column that the recipe needs, or its values cannot be used.
 
-    The batch is at fault and not the night: the stage that reads it ends as refused.
+    The stage that reads the batch ends as refused, not as failed.
     """
 
 
 class BudgetError(InputError):
-    """Training would take more minutes or money than the recipe's budget: it goes on when that is raised."""
+    """Training would take more minutes or money than the recipe's budget; it resumes when the budget is raised."""
 
 
 class DivergenceError(InputError):
-    """Training whose loss, gradients or weights are no numbers any more: its settings are at fault."""
+    """Training diverged: its loss, gradients or weights are not finite. Its settings are the cause."""
 
 
 class ManifestError(InputError):
-    """A manifest or file that is not what its name or digest says."""
+    """A manifest or file is missing, damaged, or does not match its digest."""
 
 
 class InternalError(NightloomError):
-    """What Nightloom asserts of its own work does not hold: a fault that should be reported."""
+    """An invariant of Nightloom does not hold: a bug to report."""
 
 
 class ConflictError(NightloomError):
-    """Somebody else moved a ref or took a lease first: read again and decide anew."""
+    """Another process moved a ref or took a lease first: read again and retry."""
 
 
 class NightBusyError(ConflictError):
-    """Another night of the recipe runs: nights take turns."""
+    """Another night of the recipe is running; only one runs at a time."""
 
 
 class FaultError(NightloomError):
-    """Something outside failed: trying again may help."""
+    """An external system failed; a retry may help."""
 
 
 class SourceError(FaultError):
-    """A source, or a table that predictions go to, that cannot be read or written."""
+    """A source, or a table for predictions, cannot be read or written."""
 
 
 class StoreError(FaultError):
-    """The object store refused or did not answer."""
+    """The object store refused or did not respond."""
 
 
 class RegistryError(FaultError):
-    """The registry's database refused or did not answer."""
+    """The registry's database refused or did not respond."""
 
 
 class OutOfMemoryError(FaultError):
-    """The device's memory is too small for a batch, though it was halved as often as it could be."""
+    """The device ran out of memory, with the smallest possible batch."""
 
 
 class OutOfBatchMemoryError(OutOfMemoryError):
-    """A batch did not fit the device's memory; a smaller one may."""
+    """The device ran out of memory; a smaller batch may fit."""
 
 
 class ChildError(FaultError):
@@ -96,5 +96,5 @@ class ChildError(FaultError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's class and the first line of what it says."""
+    """Return an error's class and the first line of its message."""
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"

@@ -1,4 +1,4 @@
-"""Extensions: what other packages add to Nightloom, found by name through their entry points."""
+"""Extensions: additions by other packages, found by name through entry points."""
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -7,16 +7,16 @@ from typing import Any
 from nightloom.core.errors import InputError
 
 SCANNERS = "nightloom.scanners"
-"""Scanners: each a value of the class `nightloom.scanners.base.Scanner`."""
+"""Entry point group of scanners: instances of `nightloom.scanners.base.Scanner`."""
 
 SOURCES = "nightloom.sources"
-"""Kinds of sources: each a function of the Protocol `nightloom.sources.base.Reader`."""
+"""Entry point group of source kinds: functions of the Protocol `nightloom.sources.base.Reader`."""
 
 SCORERS = "nightloom.scorers"
-"""Scorers: each an object of the Protocol `nightloom.evaluation.scorers.Scorer`."""
+"""Entry point group of scorers: objects of the Protocol `nightloom.evaluation.scorers.Scorer`."""
 
 REPORT_SECTIONS = "nightloom.report_sections"
-"""Sections of the report: each a `nightloom.reports.sections.base.Section`."""
+"""Entry point group of report sections: instances of `nightloom.reports.sections.base.Section`."""
 
 
 def list_extensions(group: str) -> list[str]:
@@ -25,10 +25,10 @@ def list_extensions(group: str) -> list[str]:
 
 
 def load_extension(group: str, name: str) -> Any:
-    """Import what is registered under a name.
+    """Import the extension registered under a name.
 
     Raises:
-        InputError: Nothing is, or it cannot be imported.
+        InputError: There is none, or its import fails.
     """
     found = _find(group).get(name)
     if found is None:
@@ -36,8 +36,8 @@ def load_extension(group: str, name: str) -> Any:
         raise InputError(msg)
     try:
         return found.load()
-    except Exception as error:  # importing is running somebody's program: it may fail in any way
-        msg = f"{name!r} in {group} cannot be imported from {found.value}: {error}; mend or reinstall its package"
+    except Exception as error:  # an import runs foreign code, which may fail in any way
+        msg = f"{name!r} in {group} cannot be imported from {found.value}: {error}; fix or reinstall its package"
         raise InputError(msg) from error
 
 

@@ -1,8 +1,8 @@
 """Manifests: small JSON documents that name, by digest, everything a result consists of.
 
-There are two contracts. An `Artifact` is named by its content and has its provenance beside it. A `CachedResult` is
-named by its key and holds what came out. The id is the digest of kind, schema version and content or key alone; the
-first document under an id is the one that is kept.
+There are two contracts. An `Artifact` is named by its content and also records its provenance. A `CachedResult` is
+named by its key and records the result. The id is the digest of kind, schema version and content or key alone. The
+first document published under an id is kept.
 """
 
 import json
@@ -15,17 +15,17 @@ from nightloom.core.digests import canonical_json, digest_json, parse_json
 from nightloom.core.errors import ManifestError
 
 Id_co = TypeVar("Id_co", bound=str, covariant=True, default=str)
-"""The type of a kind's ids; plain text of a kind that no signature speaks of."""
+"""The type of a kind's ids; plain text for kinds that no signature mentions."""
 
 
 class Plain(BaseModel):
-    """A frozen value that crosses processes; a field that it does not know is refused."""
+    """A frozen value that crosses processes; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Manifest(Plain, Generic[Id_co]):
-    """A small document that is kept under an id. Either an `Artifact` or a `CachedResult`; those set `kind`."""
+    """A small document stored under its id: an `Artifact` or a `CachedResult`. Their subclasses set `kind`."""
 
     kind: ClassVar[str]
     schema_version: ClassVar[int] = 1
@@ -34,12 +34,12 @@ class Manifest(Plain, Generic[Id_co]):
 
     @property
     def id(self) -> Id_co:
-        """The digest of kind, schema version and that part by which the manifest is named."""
+        """The digest of kind, schema version, and content or key."""
         return self.id_of(getattr(self, self.named_by))
 
     @classmethod
     def id_of(cls, part: Plain) -> Id_co:
-        """Return the id of the manifest that is named by this content or key."""
+        """Return the id of the manifest with this content or key."""
         return cls.as_id(
             digest_json(
                 {"kind": cls.kind, "schema_version": cls.schema_version, cls.named_by: part.model_dump(mode="json")}
@@ -48,11 +48,11 @@ class Manifest(Plain, Generic[Id_co]):
 
     @classmethod
     def as_id(cls, text: str) -> Id_co:
-        """Return text that comes from outside, such as a ref or a row of the index, as an id of this kind."""
+        """Return text from outside, such as a ref or a row of the index, as an id of this kind."""
         return cast("Id_co", text)
 
     def to_bytes(self) -> bytes:
-        """Return the canonical JSON that is stored."""
+        """Return the canonical JSON to store."""
         return canonical_json(
             {"kind": self.kind, "schema_version": self.schema_version, **self.model_dump(mode="json")}
         )
@@ -62,7 +62,7 @@ class Manifest(Plain, Generic[Id_co]):
         """Read a stored manifest.
 
         Raises:
-            ManifestError: The bytes are not a manifest of this kind and version, or not the one asked for.
+            ManifestError: The bytes are not a manifest of this kind and version, or have another id.
         """
         where = f"{cls.kind} manifest {expected_id}"
         try:
@@ -79,19 +79,21 @@ class Manifest(Plain, Generic[Id_co]):
         try:
             manifest = cls.model_validate_json(json.dumps(document))
         except ValidationError as error:
-            msg = f"{where} does not fit its schema: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}"
+            msg = f"{where} does not match its schema: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}"
             raise ManifestError(msg) from error
         if manifest.id != expected_id:
-            msg = f"{where} holds {manifest.id}; the store was changed by hand or is damaged: restore it from a backup"
+            msg = (
+                f"{where} contains {manifest.id}; the store was changed by hand or is damaged: restore it from a backup"
+            )
             raise ManifestError(msg)
         return manifest
 
 
 class Artifact(Manifest[Id_co]):
-    """A thing by what it is. Two people who make the same thing get the same id.
+    """A manifest named by its content: two people who make the same thing get the same id.
 
-    The provenance is that of whoever made it first: how it was made, and when. It never says what a model is asked,
-    where it is served, or to which recipe it belongs: the same thing may be made by several recipes.
+    The provenance records how and when it was made first. It never has a model's task, its deployment or its recipe:
+    several recipes may make the same artifact.
     """
 
     named_by: ClassVar[str] = "content"
@@ -101,9 +103,10 @@ class Artifact(Manifest[Id_co]):
 
 
 class CachedResult(Manifest[Id_co]):
-    """What came out for a key, which holds all that determines it. The first result is kept, and found by the key.
+    """A result named by its key, which has all inputs that determine it. The first result is kept.
 
-    Nothing names most of them, so each is kept for as long as all that its key names.
+    Most cached results are not named by other manifests. Garbage collection keeps each as long as all that its key
+    names.
     """
 
     named_by: ClassVar[str] = "key"
@@ -114,5 +117,5 @@ class CachedResult(Manifest[Id_co]):
 
 
 def manifest_key(kind: str, manifest_id: str) -> str:
-    """Return the key in the store under which a manifest lies."""
+    """Return the store key of a manifest."""
     return f"manifests/{kind}/{manifest_id}.json"

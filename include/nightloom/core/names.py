@@ -1,6 +1,6 @@
-"""Names: what a digest in a manifest is the name of, told by the type of its field.
+"""Names: typed digest references, which say what manifest kind or blob a field points to.
 
-Whoever collects garbage or erases a row follows these and nothing else: a digest whose type says nothing is text.
+Garbage collection and erasure follow these only: a digest in a field without such a type is plain text.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ BLOB = "blob"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Stands in a field's type: the digest names a manifest of this kind, or a blob.
+    """An annotation of a field: its digest names a manifest of this kind, or a blob.
 
     Attributes:
         kind: Kind of the manifest, or `blob`.
-        content: What the blob holds, where that matters: a sort of frame, or `lines` or `facts`.
+        content: Content of the blob, if it matters: a kind of frame, `lines` or `facts`.
     """
 
     kind: str
@@ -31,13 +31,13 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something that a manifest names.
+    """A reference from a manifest.
 
     Attributes:
         kind: Kind of the manifest, or `blob`.
-        digest: Its id, or the digest of the blob's bytes.
-        content: What the blob holds, where that matters.
-        path: Fields that lead to it, such as `model.adapter`.
+        digest: Id of the manifest, or digest of the blob.
+        content: Content of the blob, if it matters.
+        path: Path of the field, such as `model.adapter`.
     """
 
     kind: str
@@ -50,7 +50,7 @@ BlobId = Annotated[str, Names(BLOB)]
 
 
 def list_names(value: BaseModel) -> list[Named]:
-    """Return all that a manifest, or a part of one, names."""
+    """Return all references of a manifest, or of a part of one."""
     return list(_walk_model(value, ""))
 
 
@@ -82,7 +82,7 @@ def _walk(value: Any, annotation: Any, metadata: tuple[Any, ...], path: str) -> 
 
 
 def _find_names(annotation: Any) -> Iterator[Names]:
-    """Return what the digest names whose type is one of several, such as `SnapshotId | None`."""
+    """Return the references in a union type, such as `SnapshotId | None`."""
     for choice in _choices(annotation):
         if get_origin(choice) is Annotated:
             yield from (one for one in get_args(choice) if isinstance(one, Names))
@@ -95,5 +95,5 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 
 
 def _supertype(annotation: Any) -> Any:
-    """Return what a `NewType` is of, or any other annotation as it is."""
+    """Return the base of a `NewType`, or any other annotation unchanged."""
     return getattr(annotation, "__supertype__", annotation)

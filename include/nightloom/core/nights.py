@@ -1,4 +1,4 @@
-"""Nights: a date in the recipe's time zone, and the cut of the source that belongs to it."""
+"""Nights: a date in the recipe's time zone, with its cut of the source."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,13 +9,13 @@ from nightloom.core.errors import InputError
 
 
 def utc_now() -> datetime:
-    """Return the present time, aware, in UTC: the one clock of the project."""
+    """Return the current time, aware, in UTC: the only clock of the project."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class NightCut:
-    """One night of one recipe. The cut holds what was written at or after `cut_from` and before `cut_to` (UTC)."""
+    """One night of one recipe. The cut is what was written at or after `cut_from` and before `cut_to` (UTC)."""
 
     recipe: str
     night: date
@@ -23,12 +23,12 @@ class NightCut:
     cut_to: datetime
 
     def window_from(self, days: int) -> datetime:
-        """Return the beginning of the last `days` days before the cut's end."""
+        """Return the time `days` days before the end of the cut."""
         return self.cut_to - timedelta(days=days)
 
 
 def compute_cut(recipe: str, night: date, timezone: str) -> NightCut:
-    """Return the night whose cut is the calendar day before its date: all of it is over when the night begins."""
+    """Return the night with its cut: the calendar day before its date, which is over when the night begins."""
     zone = ZoneInfo(timezone)
     cut_from, cut_to = (
         datetime.combine(day, time.min, zone).astimezone(UTC) for day in (night - timedelta(days=1), night)
@@ -37,25 +37,25 @@ def compute_cut(recipe: str, night: date, timezone: str) -> NightCut:
 
 
 def night_of(moment: datetime, timezone: str) -> date:
-    """Return the night that a moment falls on: its date in the time zone."""
+    """Return the night of a moment: its date in the time zone."""
     return moment.astimezone(ZoneInfo(timezone)).date()
 
 
 def choose_night(asked: str | None, partition: str | None, moment: datetime, timezone: str) -> date:
-    """Return the night that a run is for: the one asked for, else its partition's, else the date of its moment.
+    """Return the night of a run: the requested one, else that of its partition, else that of its moment.
 
     Raises:
-        InputError: What was asked for, or the partition, is not a date.
+        InputError: The requested night or the partition is not a date.
     """
-    written = asked or partition
-    return parse_night(written) if written else night_of(moment, timezone)
+    text = asked or partition
+    return parse_night(text) if text else night_of(moment, timezone)
 
 
 def parse_night(text: str) -> date:
-    """Read a night as people write it.
+    """Return the night that a text such as `2026-11-23` names.
 
     Raises:
-        InputError: It is not a date.
+        InputError: The text is not a date.
     """
     try:
         return date.fromisoformat(text)
@@ -66,7 +66,7 @@ def parse_night(text: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A stage ends here without a fault: there is nothing to do, or what there is was refused."""
+    """The early end of a stage without a fault: there is nothing new, or the input was refused."""
 
     status: Literal["nothing_new", "refused"]
     message: str

@@ -1,4 +1,4 @@
-"""Ownership: a store's prefix belongs to one registry, whose id lies there beside the objects."""
+"""Ownership: a store prefix belongs to one registry, whose id is stored under the prefix."""
 
 from nightloom.core.digests import canonical_json, parse_json
 from nightloom.core.errors import InputError
@@ -8,10 +8,10 @@ _KEY = "owner.json"
 
 
 def claim_prefix(store: ObjectStore, registry: str) -> None:
-    """Make the prefix the property of a registry, by one conditional put, unless it has an owner.
+    """Claim the prefix for a registry, by one conditional put, unless it has an owner.
 
     Raises:
-        InputError: It belongs to another.
+        InputError: The prefix belongs to another registry.
     """
     known = store.bucket.get(_KEY)
     if known is None:
@@ -20,15 +20,15 @@ def claim_prefix(store: ObjectStore, registry: str) -> None:
     owner = parse_json(known).get("registry")
     if owner != registry:
         msg = (
-            f"bucket {store.bucket.name!r} belongs under prefix {store.bucket.prefix!r} to another registry ({owner}); "
-            f"set NIGHTLOOM_STORE_PREFIX to one of this registry's own, or, if the other is gone, run "
-            f"`nightloom registry adopt`"
+            f"prefix {store.bucket.prefix!r} of bucket {store.bucket.name!r} belongs to another registry ({owner}); "
+            f"set NIGHTLOOM_STORE_PREFIX to a prefix of this registry, or run `nightloom registry adopt` if the other "
+            f"registry no longer exists"
         )
         raise InputError(msg)
 
 
 def take_over_prefix(store: ObjectStore, registry: str) -> None:
-    """Make the prefix the property of a registry, whoever had it before."""
+    """Make a registry the owner of the prefix, even if another owns it."""
     store.bucket.replace(_KEY, _document(registry))
 
 

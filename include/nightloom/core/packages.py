@@ -1,4 +1,4 @@
-"""Packages: the versions of installed libraries that results depend on, read without importing any of them."""
+"""Packages: versions of installed libraries, read without importing them."""
 
 from contextlib import suppress
 from functools import cache
@@ -13,9 +13,9 @@ def installed_packages() -> dict[str, str]:
 
 
 def package_versions(*names: str) -> dict[str, str]:
-    """Return the versions of those of the named packages that this interpreter has."""
+    """Return the versions of the named packages that are installed."""
     found = {}
-    for name in sorted(names):  # each by itself: reading what all packages say of themselves takes a third of a second
+    for name in sorted(names):  # one at a time: reading the metadata of all packages takes a third of a second
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

@@ -1,4 +1,4 @@
-"""Replacements: which blob stands in for one from which rows were erased, and what is still known of those rows."""
+"""Replacements: which blob replaces one from which rows were erased, and what is kept of those rows."""
 
 from typing import ClassVar
 
@@ -9,26 +9,26 @@ from nightloom.core.names import BlobId
 
 
 class ErasedRow(Plain):
-    """What is left of an erased row where its frame is part of a Merkle root."""
+    """What is kept of an erased row if its frame is part of a Merkle root."""
 
     row_id: str
-    leaf: str = Field(description="SHA-256 of the row's canonical JSON: the root can still be computed.")
-    split: str | None = Field(description="Split that it was in; none: it was an evaluation item.")
+    leaf: str = Field(description="SHA-256 of the row's canonical JSON, so that the root can still be computed.")
+    split: str | None = Field(description="Split of the row, or None for an evaluation item.")
 
 
 class Replacement(CachedResult):
-    """The blob that stands in for one that is gone. One that was itself replaced has a replacement in turn."""
+    """The replacement of an erased blob. A replacement may be replaced in turn."""
 
     class Key(Plain):
-        """The blob that is gone."""
+        """The erased blob."""
 
-        blob: str = Field(description="Manifests that name it are as they were.")
+        blob: str = Field(description="Digest of the erased blob; manifests that name it are unchanged.")
 
     class Result(Plain):
-        """What stands in for it."""
+        """The new blob."""
 
         blob: BlobId
-        erased: tuple[ErasedRow, ...] = Field(description="Empty where the frame is part of no root.")
+        erased: tuple[ErasedRow, ...] = Field(description="Erased rows; empty if the frame is part of no Merkle root.")
 
     kind: ClassVar[str] = "replacement"
     is_kept_with_its_inputs: ClassVar[bool] = False

@@ -1,6 +1,6 @@
-"""S3: one bucket under one prefix, on any S3. The only module that knows boto3.
+"""S3: one bucket under one prefix, on any S3. The only module that uses boto3.
 
-A call that fails in passing is tried again; one that fails for good is a StoreError that tells what could not be done.
+Calls are retried after transient errors. A call that still fails raises a StoreError that says what failed.
 """
 
 import re
@@ -22,7 +22,7 @@ _MISSING = ("404", "NoSuchKey", "NotFound")
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object of a bucket, by its key without the bucket's prefix."""
+    """An object of a bucket, by key without the prefix."""
 
     key: str
     size_bytes: int
@@ -30,12 +30,12 @@ class StoredObject:
 
 
 class Bucket:
-    """The objects of a bucket whose keys begin with a prefix, by their keys without it.
+    """The objects of a bucket under a prefix, by key without the prefix.
 
     Args:
         client: A boto3 S3 client.
-        name: The bucket's; it exists.
-        prefix: What every key begins with; empty or ending in a slash.
+        name: Name of an existing bucket.
+        prefix: Prefix of all keys; empty, or ending in a slash.
     """
 
     def __init__(self, client: Any, name: str, prefix: str = "") -> None:
@@ -48,7 +48,7 @@ class Bucket:
         return Bucket(self.client, name)
 
     def has(self, key: str) -> bool:
-        """Whether an object lies under a key."""
+        """Whether there is an object under a key."""
         found = self._ask(f"look for {key}", lambda: self.client.head_object(**self._at(key)), missing=_MISSING)
         return found is not None
 
@@ -63,9 +63,9 @@ class Bucket:
         return data
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Put unless the key exists; return whether this call's bytes (or equal ones) now stand under it.
+        """Put the bytes unless the key exists; return whether the key now has these bytes, or equal ones.
 
-        An answer that was lost, or a conflict with a concurrent writer, is settled by reading again.
+        After a lost response or a conflict with a concurrent writer the key is read again.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -78,7 +78,7 @@ class Bucket:
                 found = self.get(key) if status == 412 else None
                 if found is not None:
                     return found == data
-                # 412 and nothing there: what stood in the way was deleted since.
+                # 412 and no object: the conflicting one was deleted since.
                 if status not in (408, 409, 412, 429) and status < 500:
                     raise StoreError(self._explain(f"write {key}", error)) from error
                 last = error
@@ -89,29 +89,29 @@ class Bucket:
         raise StoreError(self._explain(f"write {key}", last)) from last
 
     def replace(self, key: str, data: bytes) -> None:
-        """Put bytes under a key, whatever is there."""
+        """Put bytes under a key, overwriting any object."""
         self._ask(f"write {key}", lambda: self.client.put_object(**self._at(key), Body=data))
 
     def copy(self, source: str, target: str) -> bool:
         """Copy an object to another key; return whether there was one."""
 
         def copy() -> bool:
-            # The managed copy: a plain one ends at 5 GB.
+            # The managed copy: copy_object is limited to 5 GB.
             self.client.copy(self._at(source), self.name, self.prefix + target)
             return True
 
         return bool(self._ask(f"copy {source}", copy, missing=_MISSING))
 
     def delete(self, key: str) -> None:
-        """Delete an object for good; nothing happens if there is none."""
+        """Delete an object permanently, if there is one."""
         self._ask(f"delete {key}", lambda: self.client.delete_object(**self._at(key)), missing=_MISSING)
 
     def upload(self, path: Path, key: str) -> None:
-        """Put a file of any size under a key, whatever is there."""
+        """Put a file of any size under a key, overwriting any object."""
         self._ask(f"upload {path.name}", lambda: self.client.upload_file(str(path), self.name, self.prefix + key))
 
     def download(self, key: str, path: Path) -> bool:
-        """Write an object of any size to a file; return whether there is one."""
+        """Write an object of any size to a file; return whether there was one."""
 
         def download() -> bool:
             self.client.download_file(self.name, self.prefix + key, str(path))
@@ -121,45 +121,45 @@ class Bucket:
 
     @contextmanager
     def open(self, key: str) -> Iterator[IO[bytes]]:
-        """Open an object, fetched into a temporary file."""
+        """Open an object, downloaded to a temporary file."""
         with tempfile.TemporaryFile() as file:
             self._ask(f"read {key}", lambda: self.client.download_fileobj(self.name, self.prefix + key, file))
             file.seek(0)
             yield file
 
     def list_objects(self, folder: str) -> Iterator[StoredObject]:
-        """Return every object whose key begins with a folder, such as `objects/` or `trash/`."""
+        """Return all objects whose key begins with a folder, such as `objects/` or `trash/`."""
         for item in self._list(folder):
             yield StoredObject(item["Key"].removeprefix(self.prefix), item["Size"], item["LastModified"])
 
     def list_versions(self, pattern: str) -> dict[str, str]:
-        """Return the keys that match a pattern, each with what changes when its object does: size and ETag.
+        """Return the keys that match a pattern, each with its version: size and ETag.
 
-        A pattern that ends in a slash is a folder. There are none in a bucket that does not exist. This is for what
-        others have put there: our own manifests are never found by listing.
+        A pattern that ends in a slash is a folder. A missing bucket has no keys. This is for objects of others: our
+        own manifests are never found by listing.
         """
         wanted = f"{pattern}*" if pattern.endswith("/") else pattern
-        fixed = re.split(r"[*?\[]", wanted, maxsplit=1)[0]
+        prefix = re.split(r"[*?\[]", wanted, maxsplit=1)[0]
 
-        found = self._list(fixed, missing=("NoSuchBucket",))
+        found = self._list(prefix, missing=("NoSuchBucket",))
         versions = {i["Key"].removeprefix(self.prefix): f"{i['Size']} {i.get('ETag', '')}" for i in found}
         return {key: version for key, version in sorted(versions.items()) if fnmatchcase(key, wanted)}
 
     def ensure_exists(self) -> None:
-        """Create the bucket when it is not there (embedded services only: in production it is given)."""
+        """Create the bucket if it is missing. For embedded services only; in production the bucket exists."""
         missing = ("404", "NoSuchBucket")
         if self._ask("look for it", lambda: self.client.head_bucket(Bucket=self.name), missing) is None:
             self._ask("create it", lambda: self.client.create_bucket(Bucket=self.name))
 
     def prove(self) -> None:
-        """Prove that the bucket reads and writes, and refuses whoever comes second: every commit rests on that.
+        """Check that the bucket reads, writes and refuses a second conditional put, which every commit relies on.
 
         Raises:
             StoreError: It does not.
         """
         first, second = (self.put_if_absent("doctor/conditional-put", data) for data in (b"first", b"second"))
         if not first or second:
-            msg = f"bucket {self.name!r} ignores If-None-Match, so two writers overwrite each other; use another store"
+            msg = f"bucket {self.name!r} ignores If-None-Match, so writers overwrite each other; use another store"
             raise StoreError(msg)
 
     def _list(self, start: str, missing: tuple[str, ...] = ()) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ class Bucket:
         return {"Bucket": self.name, "Key": self.prefix + key}
 
     def _ask(self, what: str, call: Callable[[], Any], missing: tuple[str, ...] = ()) -> Any:
-        """Make one S3 call and return its answer; None for a code in `missing`, StoreError for any other failure."""
+        """Make one S3 call and return its result, or None for an error code in `missing`; else raise StoreError."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 

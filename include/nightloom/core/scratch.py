@@ -1,4 +1,4 @@
-"""Scratch folders: on this machine's disk while a process needs them, gone when it is."""
+"""Scratch folders: temporary folders on this machine's disk, deleted with their process."""
 
 import os
 import shutil
@@ -15,23 +15,23 @@ from nightloom.core.settings import get_settings
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Lend an empty folder under the var folder, gone afterwards; what killed processes left there goes too."""
+    """Create an empty folder under the var folder for a block; folders of killed processes are deleted too."""
     parent = get_settings().var_dir / "scratch"
     parent.mkdir(parents=True, exist_ok=True)
-    # The folder may be shared by machines, each of which knows its own processes alone.
+    # Machines may share the folder, and each knows only its own processes.
     host = socket.gethostname().replace("_", "-")
-    for folder in parent.glob(f"{host}_*_*"):
-        process = folder.name.split("_")[1]
+    for left in parent.glob(f"{host}_*_*"):
+        process = left.name.split("_")[1]
         if process.isdigit() and not is_alive(int(process)):
-            shutil.rmtree(folder, ignore_errors=True)
-    with TemporaryDirectory(dir=parent, prefix=f"{host}_{os.getpid()}_") as lent:
-        yield Path(lent)
+            shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(dir=parent, prefix=f"{host}_{os.getpid()}_") as folder:
+        yield Path(folder)
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this machine still runs. One that ended and was not waited for does not."""
+    """Whether a process of this machine is running. A zombie is not."""
     try:
-        # Nobody waits for an orphan in a container whose first process is not made for that.
+        # In a container whose first process does not reap orphans, they stay zombies.
         return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -1,6 +1,6 @@
-"""Stages: what a night consists of, declared once: its stages, their steps, and what each step takes and makes.
+"""Stages: the stages of a night, their steps, and the inputs and outputs of each step, declared once.
 
-The chain runs these steps, a plan goes through them, and a Dag's arguments are checked against them.
+The chain runs these steps, a plan iterates over them, and a Dag's arguments are checked against them.
 """
 
 import difflib
@@ -15,15 +15,15 @@ STAGES: tuple[Stage, ...] = ("prepare", "finetune", "predict", "report")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: a function of that name in `nightloom.nightly.<stage>`. Its first parameter is the night.
+    """One step: the function of that name in `nightloom.nightly.<stage>`. Its first parameter is the night.
 
     Attributes:
-        name: The function, and the id of its task.
-        takes: Its other parameters: what steps before it made, or what the trigger form gives.
-        makes: The name under which later steps take what it returns, or None.
-        each: Run once for each item of a list: which list, and which parameter the item is.
-        at_rungs: Run at each rung of the training, with the rung's number as `rung`: `too`, or `only` there.
-        uses_gpu: It takes a slot of the pool of GPUs.
+        name: Name of the function and id of its task.
+        takes: Its other parameters: results of earlier steps, or values of the trigger form.
+        makes: Name of its result for later steps, or None.
+        each: For a step that runs once per item of a list: the list, and the parameter for the item.
+        at_rungs: Whether it runs at each rung of the training, with the number as `rung`: `too`, or `only` there.
+        uses_gpu: Whether it takes a slot of the GPU pool.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Step:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """All of its parameters but the night."""
+        """All parameters except the night."""
         each = (self.each[1],) if self.each else ()
         return (*self.takes, *each, *(("rung",) if self.at_rungs else ()))
 
@@ -67,15 +67,15 @@ STEPS: Mapping[Stage, tuple[Step, ...]] = {
     ),
     "report": (Step("write_report", makes="report_id"),),
 }
-"""The steps of each stage, in their order."""
+"""The steps of each stage, in order."""
 
 
 def unroll(steps: Sequence[Step], count_rungs: Callable[[], int]) -> Iterator[tuple[Step, int | None]]:
-    """Return steps as they run, each with its rung or None: those of the training for each rung, and then to its end.
+    """Return steps as they run, each with its rung or None: training steps repeat for each rung and for the end.
 
     Args:
-        steps: Some of a stage's, in their order.
-        count_rungs: Returns how many rungs there are; asked when the training begins.
+        steps: Steps of a stage, in order.
+        count_rungs: Returns the number of rungs; called when the training begins.
     """
     for is_repeated, group in groupby(steps, key=lambda step: step.at_rungs is not None):
         block = list(group)
@@ -85,7 +85,7 @@ def unroll(steps: Sequence[Step], count_rungs: Callable[[], int]) -> Iterator[tu
 
 
 def find_step(name: str) -> Step:
-    """Return a step by its name, which no two stages share.
+    """Return a step by name; names are unique over all stages.
 
     Raises:
         ValueError: There is no such step.
@@ -101,10 +101,10 @@ def find_step(name: str) -> Step:
 
 
 def check_arguments(name: str, given: Collection[str]) -> None:
-    """Check that a step is given arguments which it has.
+    """Check that a step has the given parameters.
 
     Raises:
-        ValueError: There is no such step, or it has no such parameter.
+        ValueError: There is no such step, or no such parameter.
     """
     parameters = find_step(name).parameters
     unknown = sorted(set(given) - set(parameters))

@@ -1,7 +1,7 @@
-"""Trash: what nothing names waits here, and is still found by who loads it by its digest, before it is deleted.
+"""Trash: unreferenced objects wait here before they are deleted, and can still be read by digest.
 
-An object is moved, not marked: a writer that looks for a blob does not see it and sends it again, and a reader that was
-quicker than the collector still finds it. So no writer has to know of the collector.
+Objects are moved, not marked: a writer that looks for a blob does not see it and sends it again, and a reader that
+still needs it finds it. So writers need not know about garbage collection.
 """
 
 import re
@@ -15,26 +15,26 @@ _BLOB = re.compile(r"objects/sha256/([0-9a-f]{2})/([0-9a-f]{62})")
 
 
 def name_of(key: str) -> Named | None:
-    """Return what lies under a key of the store, in the trash or not; None for what is no blob and no manifest."""
-    place = key.removeprefix(TRASH)
-    if found := _BLOB.fullmatch(place):
+    """Return the blob or manifest of a store key, in the trash or not, or None for other keys."""
+    path = key.removeprefix(TRASH)
+    if found := _BLOB.fullmatch(path):
         return Named(BLOB, found[1] + found[2])
-    found = _MANIFEST.fullmatch(place)
+    found = _MANIFEST.fullmatch(path)
     return Named(found[1], found[2]) if found else None
 
 
 def key_of(name: Named) -> str:
-    """Return the key under which something lies when it is not in the trash."""
+    """Return the store key of a blob or manifest outside the trash."""
     return blob_key(name.digest) if name.kind == BLOB else manifest_key(name.kind, name.digest)
 
 
 def move_to_trash(store: ObjectStore, key: str) -> None:
-    """Move an object; killed between copy and deletion, it lies in both places, which harms nobody."""
+    """Move an object to the trash. After a kill between copy and deletion it is in both, which is harmless."""
     if store.bucket.copy(key, TRASH + key):
         store.bucket.delete(key)
 
 
 def restore(store: ObjectStore, key: str) -> None:
-    """Bring an object back from the trash."""
+    """Move an object back from the trash."""
     if store.bucket.copy(TRASH + key, key):
         store.bucket.delete(TRASH + key)

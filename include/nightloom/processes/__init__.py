@@ -1,1 +1,1 @@
-"""Processes: functions run in a child process of their own, and the GPUs that such processes lease."""
+"""Processes: functions run in child processes, and the GPUs that these lease."""

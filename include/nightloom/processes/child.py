@@ -1,4 +1,4 @@
-"""The child's side of `processes.parent`: run one function of Nightloom and answer on standard output."""
+"""The child process of `processes.parent`: runs one function and writes the result to standard output."""
 
 import contextlib
 import importlib
@@ -16,13 +16,13 @@ from nightloom.core.errors import NightloomError
 
 def main() -> int:
     """Run the function named by the first argument with the keyword arguments in the second."""
-    # What a library prints belongs to the log: standard output carries the answer alone.
+    # Libraries may print, which belongs to the log: standard output is for the result only.
     with os.fdopen(os.dup(1), "w") as answer, contextlib.redirect_stdout(sys.stderr):
         os.dup2(2, 1)
-        # Of several processes that run a function together, one tells how it goes.
+        # Of several processes that run a function together, one logs progress.
         level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
         logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
-        # Of another parent, such as torchrun in a batch system, it may be nothing at all, which ends at once.
+        # Under another parent, such as torchrun in a batch system, standard input may be empty and end at once.
         if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
             threading.Thread(target=_end_with_parent, daemon=True).start()
         document = run_function(sys.argv[1], json.loads(sys.argv[2]))
@@ -31,19 +31,19 @@ def main() -> int:
 
 
 def run_function(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run a function in this process and return what the parent is answered: its result, or how it failed."""
+    """Run a function in this process and return the message for the parent: its result or its error."""
     module, function = name.split(":")
     try:
         return {"result": getattr(importlib.import_module(f"nightloom.{module}"), function)(**arguments)}
     except NightloomError as error:
         return {"error": type(error).__name__, "message": str(error)}
-    except Exception as error:  # the parent must hear of it, whatever it is
+    except Exception as error:  # the parent must get every error
         traceback.print_exc()
         return {"error": "ChildError", "message": f"{type(error).__name__}: {error}"}
 
 
 def _end_with_parent() -> None:
-    # It would train on for nobody, beside the next try.
+    # An orphan would train on in parallel with the retry.
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Devices: each process that trains or generates has GPUs of its own, leased from all that run on this machine."""
+"""Device leases: each training or generation process leases its own GPUs of this machine."""
 
 import functools
 import logging
@@ -24,18 +24,17 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Longer than any task. Whoever died before is known to be dead on its own machine, and nobody else asks.
+# Longer than any task. Dead holders are detected earlier: only processes of the same machine use these leases.
 _LEASE = timedelta(days=7)
 _ASK_AGAIN_S = 2.0
 _CLOCK_S = 60
 
 
 def on_device(function: Callable[P, R], *, processes: int = 1) -> Callable[P, R]:
-    """Return the function, made to run in a child process with GPUs that no other task of this machine sees.
+    """Return the function wrapped to run in a child process with GPUs of its own.
 
-    It has a GPU for each of its processes, and waits until they are free. On a machine without a GPU the child is
-    started as it is. The returned function raises what `in_child` says, and InputError when the machine has fewer
-    GPUs, though it has some.
+    It waits until one GPU per process is free. On a machine without GPUs the child runs without one. The returned
+    function raises what `in_child` raises, and InputError if the machine has GPUs, but too few.
     """
 
     @functools.wraps(function)
@@ -49,10 +48,10 @@ def on_device(function: Callable[P, R], *, processes: int = 1) -> Callable[P, R]
 
 @contextmanager
 def lease_devices(database: Database, count: int) -> Iterator[list[str]]:
-    """Lease so many GPUs for a block; none where the machine has none.
+    """Lease a number of GPUs for a block, or none if the machine has none.
 
     Raises:
-        InputError: The machine has fewer GPUs, though it has some.
+        InputError: The machine has GPUs, but too few.
     """
     devices = list_devices()
     if not devices:
@@ -60,54 +59,54 @@ def lease_devices(database: Database, count: int) -> Iterator[list[str]]:
         return
     if len(devices) < count:
         msg = (
-            f"a training takes {count} devices, and this machine has {len(devices)}; lower NIGHTLOOM_PROCESSES, or "
-            f"look at {VISIBLE}"
+            f"training needs {count} GPUs, but this machine has {len(devices)}; lower NIGHTLOOM_PROCESSES, or check "
+            f"{VISIBLE}"
         )
         raise InputError(msg)
     scope, holder = f"device/{socket.gethostname()}"[:100], _name_process(os.getpid())
     leased = _wait_for(database, scope, devices, count, holder)
-    logger.info("device %s of %d", ", ".join(leased), len(devices))
+    logger.info("device %s: leased; this machine has %d", ", ".join(leased), len(devices))
     try:
         yield leased
     finally:
-        _give_back(database, scope, leased, holder)
+        _release(database, scope, leased, holder)
 
 
 def _wait_for(database: Database, scope: str, devices: Sequence[str], count: int, holder: str) -> list[str]:
-    is_told = False
+    is_logged = False
     while True:
         if leased := _take(database, scope, devices, count, holder):
             return leased
-        if not is_told:
-            logger.info("all devices are at work; waiting until %d of %d are free", count, len(devices))
-            is_told = True
+        if not is_logged:
+            logger.info("waiting for %d of %d devices, which are in use", count, len(devices))
+            is_logged = True
         time.sleep(_ASK_AGAIN_S)
 
 
 def _take(database: Database, scope: str, devices: Sequence[str], count: int, holder: str) -> list[str]:
-    """Take so many devices, or none: two that wait for each other's last one would wait for ever."""
+    """Lease a number of devices, or none: partial leases could deadlock."""
     for device in devices:
         lease = read_lease(database, scope, device)
         if lease is not None and not _is_alive(lease.holder):
-            logger.info("device %s is taken over from a process that is gone", device)
+            logger.info("device %s: taking over the lease of a dead process", device)
             drop_lease(database, scope, device, lease.holder)
     leased: list[str] = []
     while len(leased) < count:
         free = take_lease(database, scope, [device for device in devices if device not in leased], holder, _LEASE)
         if free is None:
-            _give_back(database, scope, leased, holder)
+            _release(database, scope, leased, holder)
             return []
         leased.append(free)
     return leased
 
 
-def _give_back(database: Database, scope: str, devices: Sequence[str], holder: str) -> None:
+def _release(database: Database, scope: str, devices: Sequence[str], holder: str) -> None:
     for device in devices:
         drop_lease(database, scope, device, holder)
 
 
 def _name_process(pid: int) -> str:
-    """Return a name that no later process of this machine has, though it may have the number."""
+    """Return a unique name of a process, since process ids are reused."""
     return f"process {pid} since {psutil.Process(pid).create_time():.0f}"
 
 
@@ -117,5 +116,5 @@ def _is_alive(holder: str) -> bool:
         created = psutil.Process(int(pid)).create_time()
     except psutil.NoSuchProcess:
         return False
-    # The clock may have been set since: a second or two tell nothing.
+    # The clock may have been adjusted by a few seconds since.
     return abs(created - float(since)) < _CLOCK_S and is_alive(int(pid))

@@ -1,4 +1,4 @@
-"""Devices: the GPUs of this machine, found without torch, by the names that CUDA_VISIBLE_DEVICES takes."""
+"""Devices: the GPUs of this machine, by their names for CUDA_VISIBLE_DEVICES, found without torch."""
 
 import os
 import re
@@ -7,27 +7,27 @@ import subprocess
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 NO_DEVICE = {VISIBLE: ""}
-"""Environment of a process that must not take a GPU which another one has leased."""
+"""Environment of a process that must not use GPUs leased by others."""
 
 _UUID = re.compile(r"^(?P<part> +MIG )?.*\(UUID: (?P<uuid>[^)]+)\)", re.MULTILINE)
 _TIMEOUT_S = 30
 
 
 def list_devices() -> list[str]:
-    """Return the GPUs that this process may use: those that its environment names, else all; none without a driver.
+    """Return the GPUs that this process may use: those in its environment, else all; none without a driver.
 
-    Of a GPU that is cut into parts (MIG), the parts are given.
+    A GPU that is partitioned (MIG) is listed by its partitions.
     """
     given = os.environ.get(VISIBLE)
     if given is None:
-        return _ask_driver()
+        return _query_driver()
     names = [name.strip() for name in given.split(",")]
-    # As CUDA reads it: an entry that names none ends the list, such as -1.
-    end = next((place for place, name in enumerate(names) if not name or name.startswith("-")), len(names))
+    # As in CUDA: an invalid entry, such as -1, ends the list.
+    end = next((index for index, name in enumerate(names) if not name or name.startswith("-")), len(names))
     return names[:end]
 
 
-def _ask_driver() -> list[str]:
+def _query_driver() -> list[str]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return []

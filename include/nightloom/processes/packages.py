@@ -1,4 +1,4 @@
-"""Packages of the interpreter that trains and generates, which may be another one than this."""
+"""Packages of the interpreter for training and generation, which may differ from this one."""
 
 import sys
 from functools import cache
@@ -10,7 +10,7 @@ from nightloom.processes.parent import in_child
 
 @cache
 def worker_packages() -> dict[str, str]:
-    """Return the version of every package of the interpreter that trains and generates, which may be another one."""
+    """Return the version of every package of the interpreter for training and generation."""
     if str(get_settings().worker_python) == sys.executable:
         return installed_packages()
     return in_child(installed_packages)()

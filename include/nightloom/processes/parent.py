@@ -1,9 +1,9 @@
-"""The parent's side: a function runs in a fresh interpreter, so that nothing which parses or waits loads torch.
+"""Parent process: runs functions in child processes, so that schedulers and parsers never load torch.
 
 The parent starts `python -m nightloom.processes.child MODULE:FUNCTION ARGUMENTS` with `worker_python`. The child logs
 to standard error and writes one JSON object to standard output: `{"result": …}` or `{"error": class, "message": …}`.
-The child stays in the process group of its parent: whoever kills the task's group kills it too. It ends when its
-standard input does: a parent that is killed alone takes it along.
+The child stays in its parent's process group, so killing the task's group kills it too. It also ends when its standard
+input ends, so it does not outlive a killed parent.
 """
 
 import functools
@@ -31,16 +31,16 @@ _PACKAGE = "nightloom."
 _CHILD = "nightloom.processes.child"
 
 SHARING_CORES = {"GOMP_SPINCOUNT": "10000"}
-"""Environment of a process that trains: its threads soon stop to spin while they wait for each other.
+"""Environment of a training process: its OpenMP threads stop spinning soon while they wait for each other.
 
-Where the cores are shared, as with Airflow here, the one that spins keeps the other from working: a training step
-then takes several times as long.
+On shared cores, as with the embedded Airflow, spinning threads keep others from working, and a training step takes
+several times as long.
 """
 
 _OF_A_GROUP = ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-"""Environment by which `torchrun` tells processes of each other."""
+"""Environment variables by which `torchrun` describes a process group."""
 
-_LEAVES_S = 10
+_EXIT_TIMEOUT_S = 10
 
 _running: set[subprocess.Popen[str]] = set()
 
@@ -52,22 +52,23 @@ def in_child(
     environment: Mapping[str, str] | None = None,
     processes: int = 1,
 ) -> Callable[P, R]:
-    """Return the function, made to run in a child process: `in_child(freeze)(base="starter")`.
+    """Return the function wrapped to run in a child process: `in_child(freeze)(base="starter")`.
 
-    The child is a fresh interpreter. Its log lines are passed on as they come. Arguments and result are JSON values:
+    The child is a fresh interpreter. Its log lines are forwarded as they come. Arguments and result are JSON values:
     ids and settings, never secrets.
 
     Args:
-        function: A function of a module, which the child imports by its name.
+        function: A module-level function, which the child imports by name.
         python: The interpreter, or None for that of training and batch prediction.
-        environment: Variables that the child finds besides those of this process.
-        processes: Several run the function together; the first one's result is the result, and one that fails ends all.
+        environment: Additional environment variables of the child.
+        processes: Number of processes that run the function together. The first one returns the result; a failure of
+            one ends all.
 
     Raises:
-        ValueError: It is no function of a module of Nightloom.
+        ValueError: The function is not at module level in Nightloom.
 
-    The returned function raises what the function raised, as the same class, if it is a NightloomError; and ChildError
-    when a child was killed, ended without a result or failed otherwise.
+    The returned function raises a NightloomError of the child as the same class. It raises ChildError if a child was
+    killed, ended without a result or failed otherwise.
     """
     name = name_function(function)
 
@@ -81,14 +82,14 @@ def in_child(
 
 
 def name_function(function: Callable[..., Any]) -> str:
-    """Return the name by which a child imports a function: `package.module:function` under nightloom.
+    """Return the import name of a function for the child: `package.module:function` under nightloom.
 
     Raises:
-        ValueError: It is no function of a module of Nightloom.
+        ValueError: The function is not at module level in Nightloom.
     """
     module, name = function.__module__, function.__qualname__
     if not module.startswith(_PACKAGE) or "." in name or "<" in name:
-        msg = f"{module}.{name} is not a function of a module of Nightloom, so no child can import it"
+        msg = f"{module}.{name} is not a module-level function of Nightloom, so a child process cannot import it"
         raise ValueError(msg)
     return f"{module.removeprefix(_PACKAGE)}:{name}"
 
@@ -98,32 +99,32 @@ def _run(
 ) -> Any:
     interpreter = python or str(get_settings().worker_python)
     command = [interpreter, "-m", _CHILD, name, json.dumps(arguments)]
-    children = [_start(command, {**environment, **known}) for known in _introduce(processes)]
+    children = [_start(command, {**environment, **known}) for known in _describe_group(processes)]
     try:
-        # Each answers into a thread of its own: who waits for another must not keep a third from being heard.
+        # One thread per process, so that each is read while the others run.
         with ThreadPoolExecutor(processes) as pool:
-            answers = [pool.submit(_read_answer, name, child) for child in children]
+            results = [pool.submit(_read_result, name, child) for child in children]
             try:
-                done, _ = wait(answers, return_when=FIRST_EXCEPTION)
+                done, _ = wait(results, return_when=FIRST_EXCEPTION)
             finally:
                 _end(children)
     finally:
         _running.difference_update(children)
-    if failure := _find_cause(answers, done):
+    if failure := _find_cause(results, done):
         raise failure
-    return answers[0].result()
+    return results[0].result()
 
 
 def terminate_children() -> None:
-    """End every running child: for `on_kill`."""
+    """Terminate all running children; for `on_kill`."""
     for child in list(_running):
         child.send_signal(signal.SIGTERM)
 
 
-def _introduce(processes: int) -> list[dict[str, str]]:
-    """Return each process's environment: what `torchrun` tells those that it starts.
+def _describe_group(processes: int) -> list[dict[str, str]]:
+    """Return the environment of each process, as `torchrun` would set it.
 
-    It is not used itself because it puts them in process groups of their own, which outlive a task that is killed.
+    `torchrun` itself starts new process groups, which would outlive a killed task.
     """
     if processes == 1:
         return [{}]
@@ -141,12 +142,12 @@ def _introduce(processes: int) -> list[dict[str, str]]:
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    # A task may itself be one of a group: its child is none of that.
+    # A task may itself belong to such a group; its child does not.
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_GROUP}
     child = subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
         env={**SHARING_CORES, **inherited, **environment},
-        # Nothing is written to it: its end tells the child that its parent is gone.
+        # Nothing is written to it. It ends with the parent, which ends the child.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -157,14 +158,14 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
     return child
 
 
-def _read_answer(name: str, child: subprocess.Popen[str]) -> Any:
+def _read_result(name: str, child: subprocess.Popen[str]) -> Any:
     """Wait until a child ends, and return the result of its function."""
-    answer, code = _hear(child)
+    output, code = _forward_until_end(child)
     try:
-        document = json.loads(answer.strip().rsplit("\n", 1)[-1])
+        document = json.loads(output.strip().rsplit("\n", 1)[-1])
     except ValueError:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        msg = f"the child process for {name} {how} without a result; its last log lines say why, and a retry goes on"
+        msg = f"the child process for {name} {how} without a result; see its last log lines, then retry, which resumes"
         raise errors.ChildError(msg) from None
     if "error" in document:
         kind = getattr(errors, document["error"], errors.ChildError)
@@ -172,32 +173,32 @@ def _read_answer(name: str, child: subprocess.Popen[str]) -> Any:
     return document["result"]
 
 
-def _hear(child: subprocess.Popen[str]) -> tuple[str, int]:
-    """Pass a child's log lines on until it ends, and give what it wrote to standard output, and its exit code."""
+def _forward_until_end(child: subprocess.Popen[str]) -> tuple[str, int]:
+    """Forward a child's log lines until it ends; return its standard output and exit code."""
     with child:
-        follower = threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True)
+        follower = threading.Thread(target=_forward_lines, args=(child.stderr,), daemon=True)
         follower.start()
-        answer = child.stdout.read() if child.stdout else ""
+        output = child.stdout.read() if child.stdout else ""
         try:
-            code = child.wait(_LEAVES_S)
+            code = child.wait(_EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            # It has answered. Its farewell to other processes may wait for one that will never give any.
+            # The result is there. Process-group shutdown can hang when another rank has died.
             child.kill()
             code = child.wait()
         follower.join()
-    return answer, code
+    return output, code
 
 
-def _find_cause(answers: Sequence[Future[Any]], done: Collection[Future[Any]]) -> BaseException | None:
-    """Return why the processes ended, where they did not end well.
+def _find_cause(results: Sequence[Future[Any]], done: Collection[Future[Any]]) -> BaseException | None:
+    """Return the error that caused processes to fail, or None if all succeeded.
 
-    One that fails takes the others along, and what these say, if anything, only follows from it: that a connection is
-    lost, or that they were killed. So an error that one of them raised on purpose counts first, then who ended first.
+    A failure ends the other processes too, with errors that only follow from it, such as a lost connection. So an error
+    raised on purpose counts first, then that of the first process to end.
     """
-    failures = [failure for answer in answers if (failure := answer.exception())]
-    meant = [failure for failure in failures if not isinstance(failure, errors.ChildError)]
-    first = [failure for answer in answers if answer in done and (failure := answer.exception())]
-    return next(iter([*meant, *first]), None)
+    failures = [failure for result in results if (failure := result.exception())]
+    deliberate = [failure for failure in failures if not isinstance(failure, errors.ChildError)]
+    first = [failure for result in results if result in done and (failure := result.exception())]
+    return next(iter([*deliberate, *first]), None)
 
 
 def _end(children: Iterable[subprocess.Popen[str]]) -> None:
@@ -206,6 +207,6 @@ def _end(children: Iterable[subprocess.Popen[str]]) -> None:
             child.kill()
 
 
-def _pass_on(stream: IO[str] | None) -> None:
+def _forward_lines(stream: IO[str] | None) -> None:
     for line in stream or ():
         logger.info("%s", line.rstrip())

@@ -1,4 +1,4 @@
-"""The registry's database: opening it, its transactions, its migrations."""
+"""The registry's database: connections, transactions and migrations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ from nightloom.core.settings import get_settings
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_S = 60
-_TURN = 0x6E6C6D31  # any number that nobody else locks in the registry's database
+_WRITE_LOCK = 0x6E6C6D31  # any number that is not locked elsewhere in the registry's database
 
 
 class Database:
-    """One registry, behind a SQLAlchemy URL."""
+    """One registry, by SQLAlchemy URL."""
 
     def __init__(self, url: str) -> None:
         self._engine = _create_engine(url)
@@ -27,20 +27,20 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Run a block as one write transaction: all of it happens, or nothing, and no other happens meanwhile.
+        """Run a block as one write transaction: all or nothing, and no other write at the same time.
 
         Raises:
-            RegistryError: The database refused or did not answer.
+            RegistryError: The database refused or did not respond.
         """
         with self._session(self._engine) as session:
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Run a block that only reads: it waits for no writer, and none waits for it.
+        """Run a block as one read transaction, which neither waits for writers nor blocks them.
 
         Raises:
-            RegistryError: The database refused or did not answer.
+            RegistryError: The database refused or did not respond.
         """
         with self._session(self._reader) as session:
             yield session
@@ -54,16 +54,16 @@ class Database:
             where = self._engine.url.render_as_string(hide_password=True)
             msg = (
                 f"the registry at {where} failed: {type(error).__name__}: {error.args[0] if error.args else ''}; "
-                f"`nightloom registry migrate` brings its tables up to date, `nightloom doctor` checks the rest"
+                f"`nightloom registry migrate` updates its tables, `nightloom doctor` checks the rest"
             )
             raise RegistryError(msg) from error
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._engine.dispose()
 
     def migrate(self) -> None:
-        """Bring the tables to this version's shape; nothing happens when they have it."""
+        """Upgrade the tables to this version's schema, if needed."""
         from alembic import command
         from alembic.config import Config
 
@@ -76,7 +76,7 @@ class Database:
 
 @cache
 def open_database() -> Database:
-    """Open the registry that the settings name; one engine a process."""
+    """Return the registry of the settings; one engine per process."""
     return Database(get_settings().registry_address)
 
 
@@ -89,43 +89,43 @@ def _create_engine(url: str) -> sa.Engine:
     address = sa.make_url(url)
     if address.get_backend_name() == "postgresql":
         engine = sa.create_engine(address, pool_pre_ping=True)
-        sa.event.listen(engine, "connect", _bound_waiting)
-        sa.event.listen(engine, "begin", _take_turns)
+        sa.event.listen(engine, "connect", _set_timeouts)
+        sa.event.listen(engine, "begin", _serialise_writers)
         return engine
     if address.get_backend_name() != "sqlite":
         return sa.create_engine(address, pool_pre_ping=True, isolation_level="SERIALIZABLE")
     if address.database:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(address, connect_args={"timeout": _BUSY_TIMEOUT_S})
-    sa.event.listen(engine, "connect", _leave_transactions_to_us)
+    sa.event.listen(engine, "connect", _disable_implicit_transactions)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine
 
 
-def _bound_waiting(connection: Any, _record: Any) -> None:
+def _set_timeouts(connection: Any, _record: Any) -> None:
     milliseconds = round(_BUSY_TIMEOUT_S * 1000)
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = {milliseconds}")
-        # A client whose machine is gone would keep its turn for hours: the server hears nothing more of it. Less than
-        # the others wait, so that they do not fail for it.
+        # A client whose machine is gone would hold the lock for hours, because the server does not notice. Shorter than
+        # the lock timeout, so that the others do not fail.
         cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds // 2}")
     connection.commit()
 
 
-def _take_turns(connection: sa.Connection) -> None:
+def _serialise_writers(connection: sa.Connection) -> None:
     if connection.get_execution_options().get("reads"):
         return
-    # Serialisable transactions that cross are refused, most of those of many trials that begin at once. They are short:
-    # one after the other, as in SQLite, none is.
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+    # Concurrent serialisable transactions are refused, for example when many trials begin at once. They are short: one
+    # at a time, as in SQLite, none is refused.
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
 
 
-def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
+def _disable_implicit_transactions(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    # A deferred transaction that turns into a writer fails at once when another has written meanwhile.
+    # A deferred transaction that becomes a writer fails at once if another has written in between.
     reads = connection.get_execution_options().get("reads")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

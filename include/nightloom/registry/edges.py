@@ -1,4 +1,4 @@
-"""Edges: from each manifest to those that were made from it, as the types of their fields tell."""
+"""Edges: from each manifest to those made from it, by the types of their fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from nightloom.core.manifests import Artifact, CachedResult, Manifest, Plain
 from nightloom.core.names import BLOB, list_names
 
 Part = Literal["content", "provenance", "key", "result", "facts"]
-"""Where in a manifest another is named; `facts` are those of a report."""
+"""The part of a manifest that names another; `facts` is the data of a report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """From a manifest to one that was made from it.
+    """An edge from a manifest to one made from it.
 
     Attributes:
-        parent_kind: Kind of the one that was there first.
-        parent: Its id.
-        child_kind: Kind of the one that was made from it.
-        child: Its id.
-        part: Of the manifest that names the other: the child, but for `result`.
-        path: Fields in this part that lead to the name, such as `model.adapter`.
+        parent_kind: Kind of the earlier manifest.
+        parent: Id of the earlier manifest.
+        child_kind: Kind of the manifest made from it.
+        child: Id of the manifest made from it.
+        part: Part of the manifest that names the other: of the child, except for `result`.
+        path: Path of the field in this part, such as `model.adapter`.
     """
 
     parent_kind: str
@@ -33,10 +33,10 @@ class Edge:
 
 
 def list_edges(manifest: Manifest) -> list[Edge]:
-    """Return the edges that a manifest tells of, each once."""
+    """Return the edges in a manifest, each once."""
     this = (manifest.kind, manifest.id)
     found = {
-        # What a cached result came to was made from it; all else that a manifest names was there before.
+        # Manifests named in a result were made from the key; all others existed before.
         Edge(*this, named.kind, named.digest, part, named.path)
         if part == "result"
         else Edge(named.kind, named.digest, *this, part, named.path)

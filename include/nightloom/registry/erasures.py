@@ -1,4 +1,4 @@
-"""Erasures: which rows were erased, by the digest of their ids, so that no night takes them in again."""
+"""Erasures: erased rows, by the digest of their ids, so that no night takes them in again."""
 
 import json
 from collections.abc import Collection
@@ -16,11 +16,11 @@ from nightloom.registry.tables import ErasureRow, ReleaseRow
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """That a row was erased. One that is not finished was killed on its way, and is to be run again."""
+    """The erasure of a row. An unfinished one was killed, and must be run again."""
 
     recipe: str
     row_digest: str
-    adapters: tuple[AdapterId, ...]  # that learned from the row
+    adapters: tuple[AdapterId, ...]  # trained on the row
     who: str
     why: str
     erased_at: datetime
@@ -30,9 +30,9 @@ class Erasure:
 def begin_erasure(
     database: Database, recipe: str, row_id: str, *, adapters: Collection[AdapterId], who: str, why: str
 ) -> None:
-    """Write down that a row is being erased, before anything is; its releases are void.
+    """Record that a row is being erased, before anything is; its releases are deleted.
 
-    Begun again, it keeps who, why and when, and adds the adapters that were found since.
+    A repeated call keeps who, why and when, and adds the adapters found since.
     """
     key = (recipe, digest_bytes(row_id.encode()))
     with database.transaction() as session:
@@ -47,7 +47,7 @@ def begin_erasure(
 
 
 def finish_erasure(database: Database, recipe: str, row_id: str) -> None:
-    """Write down that nothing is left of a row."""
+    """Record that a row is completely erased."""
     with database.transaction() as session:
         row = session.get(ErasureRow, (recipe, digest_bytes(row_id.encode())))
         if row is not None:
@@ -55,7 +55,7 @@ def finish_erasure(database: Database, recipe: str, row_id: str) -> None:
 
 
 def find_erasure(database: Database, recipe: str, row_id: str) -> Erasure | None:
-    """Return the erasure of a row, or nothing."""
+    """Return the erasure of a row, or None."""
     with database.transaction() as session:
         row = session.get(ErasureRow, (recipe, digest_bytes(row_id.encode())))
         return None if row is None else _as_erasure(row)
@@ -69,7 +69,7 @@ def list_erasures(database: Database, recipe: str) -> list[Erasure]:
 
 
 def read_erasures(database: Database, recipe: str) -> frozenset[str]:
-    """Return the SHA-256 of the id of each row that was erased."""
+    """Return the SHA-256 of the id of each erased row."""
     return frozenset(one.row_digest for one in list_erasures(database, recipe))
 
 

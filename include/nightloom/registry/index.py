@@ -1,4 +1,4 @@
-"""The index: which manifests the store has, and the edges between them. The store can tell all of it again."""
+"""The index: the manifests of the store and the edges between them. It can be rebuilt from the store."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ from nightloom.registry.tables import EdgeRow, ManifestRow, MemberRow
 ReadBlob = Callable[[str], bytes]
 
 _DIGEST = re.compile(rb"\b[0-9a-f]{64}\b")
-_AT_ONCE = 500  # ids in one statement
+_AT_ONCE = 500  # ids per statement
 _PAGE = 20_000
 
 T = TypeVar("T")
@@ -31,19 +31,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the index keeps of a manifest.
+    """The index entry of a manifest.
 
     Attributes:
         manifest: The manifest.
-        made_at: When it was made, as near as is known.
-        edges: Those that it tells of.
-        told: Digests that its facts tell of, of whatever they are.
+        made_at: When it was made, as far as known.
+        edges: Edges that its fields give.
+        mentioned: Digests in a report's facts, of any kind.
     """
 
     manifest: Manifest
     made_at: datetime
     edges: Sequence[Edge]
-    told: Collection[str] = field(repr=False)
+    mentioned: Collection[str] = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -52,20 +52,20 @@ class Entry:
 
 
 def make_entry(manifest: Manifest, read_blob: ReadBlob, made_at: datetime) -> Entry:
-    """Return what the index keeps of a manifest.
+    """Return the index entry of a manifest.
 
     Args:
-        manifest: As it lies in the store.
-        read_blob: Reads the facts of a report, which tell by their look alone what they name: they are for people.
+        manifest: The manifest, as stored.
+        read_blob: Reads the facts of a report. They are for people, so references are recognised by their form only.
         made_at: When it was made.
     """
     facts = (name.digest for name in list_names(manifest) if name.content == "facts")
-    told = {digest.decode() for blob in facts for digest in _DIGEST.findall(read_blob(blob))}
-    return Entry(manifest, made_at, list_edges(manifest), told)
+    mentioned = {digest.decode() for blob in facts for digest in _DIGEST.findall(read_blob(blob))}
+    return Entry(manifest, made_at, list_edges(manifest), mentioned)
 
 
 class Indexer:
-    """Notes the manifests that a process publishes or finds, each once."""
+    """Indexes the manifests that a process publishes or finds, each once."""
 
     def __init__(self, database: Database, read_blob: ReadBlob) -> None:
         self._database = database
@@ -73,7 +73,7 @@ class Indexer:
         self._noted: set[str] = set()
 
     def __call__(self, manifest: Manifest) -> None:
-        """Note a manifest, unless it is known."""
+        """Index a manifest, unless it is indexed."""
         manifest_id = manifest.id
         if manifest_id in self._noted:
             return
@@ -83,10 +83,10 @@ class Indexer:
 
 
 def note_entries(database: Database, entries: Collection[Entry]) -> int:
-    """Write manifests with their edges into the index, in one transaction; return how many it did not know.
+    """Index manifests with their edges, in one transaction, and return how many were new.
 
-    Edges of those that it knew are written anew. What a stage made or used becomes members of its recipe and night, and
-    what was imported members of its recipe, as far as the index knows it.
+    Edges of known manifests are replaced. Manifests of a stage result become members of its recipe and night, imported
+    ones members of their recipe, if they are indexed.
     """
     by_id = {entry.id: entry for entry in entries}
     with database.transaction() as session:
@@ -96,7 +96,7 @@ def note_entries(database: Database, entries: Collection[Entry]) -> int:
         )
         _insert(session, ManifestRow, list(rows))
         _delete_edges(session, by_id.keys() - fresh)
-        edges = {edge for entry in by_id.values() for edge in (*entry.edges, *_list_told(session, entry))}
+        edges = {edge for entry in by_id.values() for edge in (*entry.edges, *_list_mentioned(session, entry))}
         _insert(session, EdgeRow, [asdict(edge) for edge in edges])
         for entry in by_id.values():
             if isinstance(entry.manifest, StageResult):
@@ -107,7 +107,7 @@ def note_entries(database: Database, entries: Collection[Entry]) -> int:
 
 
 def forget_manifests(database: Database, manifests: Collection[str]) -> None:
-    """Take manifests out of the index that are gone from the store, with the edges that they told of."""
+    """Remove manifests that are gone from the store from the index, with the edges that their fields give."""
     with database.transaction() as session:
         _delete_edges(session, manifests)
         for ids in batches(manifests, _AT_ONCE):
@@ -116,13 +116,13 @@ def forget_manifests(database: Database, manifests: Collection[str]) -> None:
 
 
 def find_known(database: Database, manifests: Collection[str]) -> set[str]:
-    """Return those of the ids that the index has."""
+    """Return the ids that are indexed."""
     with database.reading() as session:
         return _select_known(session, manifests)
 
 
 def list_known(database: Database) -> Iterator[tuple[str, str, datetime]]:
-    """Return id, kind and time of all manifests of the index, by id, read in pages."""
+    """Return id, kind and time of all indexed manifests, by id, read in pages."""
     after = ""
     while True:
         query = (
@@ -140,7 +140,7 @@ def list_known(database: Database) -> Iterator[tuple[str, str, datetime]]:
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Return the items in lists of a size, the last of which may be shorter."""
+    """Return the items in lists of a size; the last may be shorter."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
@@ -153,24 +153,24 @@ def _select_known(session: Session, manifests: Collection[str]) -> set[str]:
 
 
 def _delete_edges(session: Session, manifests: Collection[str]) -> None:
-    """Delete the edges that manifests tell of; those to them that others tell of stay."""
+    """Delete the edges that manifests' fields give; edges given by other manifests are kept."""
     for ids in batches(manifests, _AT_ONCE):
         session.execute(sa.delete(EdgeRow).where(EdgeRow.parent.in_(ids), EdgeRow.part == "result"))
         session.execute(sa.delete(EdgeRow).where(EdgeRow.child.in_(ids), EdgeRow.part != "result"))
 
 
-def _list_told(session: Session, entry: Entry) -> Iterator[Edge]:
-    """Return edges from all that the facts of a report tell of."""
+def _list_mentioned(session: Session, entry: Entry) -> Iterator[Edge]:
+    """Return edges from all manifests mentioned in the facts of a report."""
     query = sa.select(ManifestRow.kind, ManifestRow.manifest)
-    for ids in batches(sorted(entry.told), _AT_ONCE):
-        for kind, told in session.execute(query.where(ManifestRow.manifest.in_(ids))):
-            yield Edge(kind, told, entry.manifest.kind, entry.id, "facts", "facts")
+    for ids in batches(sorted(entry.mentioned), _AT_ONCE):
+        for kind, manifest in session.execute(query.where(ManifestRow.manifest.in_(ids))):
+            yield Edge(kind, manifest, entry.manifest.kind, entry.id, "facts", "facts")
 
 
 def _add_stage(session: Session, stage: StageResult) -> None:
-    told = stage.content
-    wanted = [manifest for ids in told.members.values() for manifest in ids]
-    _add_members(session, told.recipe, date.fromisoformat(told.night), wanted, stage.provenance.began_at)
+    content = stage.content
+    wanted = [manifest for ids in content.members.values() for manifest in ids]
+    _add_members(session, content.recipe, date.fromisoformat(content.night), wanted, stage.provenance.began_at)
 
 
 def _add_import(session: Session, imported: Import) -> None:
@@ -180,7 +180,7 @@ def _add_import(session: Session, imported: Import) -> None:
 
 def _add_members(session: Session, recipe: str, night: date, wanted: Collection[str], since: datetime) -> None:
     of_night = sa.select(MemberRow.manifest).where(MemberRow.recipe == recipe, MemberRow.night == night)
-    there = set(session.scalars(of_night))
+    known = set(session.scalars(of_night))
     query = sa.select(ManifestRow)
     found = (session.scalars(query.where(ManifestRow.manifest.in_(ids))) for ids in batches(wanted, _AT_ONCE))
     rows = [
@@ -193,7 +193,7 @@ def _add_members(session: Session, recipe: str, night: date, wanted: Collection[
         }
         for each in found
         for row in each
-        if row.manifest not in there
+        if row.manifest not in known
     ]
     _insert(session, MemberRow, rows)
 

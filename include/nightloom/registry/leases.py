@@ -1,4 +1,4 @@
-"""Leases: who works on something, and until when nobody else may."""
+"""Leases: exclusive, expiring claims on keys, each with its holder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from nightloom.registry.tables import LeaseRow
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who holds something, and until when."""
+    """The holder of a key, and when the lease expires."""
 
     holder: str
     expires_at: datetime
 
 
 def take_lease(database: Database, scope: str, keys: Sequence[str], holder: str, duration: timedelta) -> str | None:
-    """Take the first of the keys that nobody holds, and give it; nothing when all are held."""
+    """Lease the first free key and return it, or None if all are held."""
     now = utc_now().replace(tzinfo=None)
     with database.transaction() as session:
         for key in keys:
@@ -32,13 +32,13 @@ def take_lease(database: Database, scope: str, keys: Sequence[str], holder: str,
 
 
 def read_lease(database: Database, scope: str, key: str) -> Lease | None:
-    """Return who holds a key, or held it last and did not give it back."""
+    """Return the lease of a key, which may have expired, or None if there is none."""
     with database.transaction() as session:
         row = session.get(LeaseRow, (scope, key))
         return None if row is None else Lease(row.holder, row.expires_at.replace(tzinfo=UTC))
 
 
 def drop_lease(database: Database, scope: str, key: str, holder: str) -> None:
-    """Return a lease back; another holder's is left alone."""
+    """Delete a holder's lease; another holder's is left unchanged."""
     with database.transaction() as session:
         session.execute(delete(LeaseRow).where(LeaseRow.scope == scope, LeaseRow.key == key, LeaseRow.holder == holder))

@@ -1,4 +1,4 @@
-"""Members: which manifests a recipe's nights made or used; the same one may belong to several of both."""
+"""Members: the manifests that each recipe's nights made or used. A manifest may belong to several nights."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from nightloom.registry.database import Database
 from nightloom.registry.tables import MemberRow
 
 _NO_NIGHT = date.min
-"""Night of what was imported: a key has no NULL."""
+"""Stands for no night, for imports: a key cannot be NULL."""
 
 _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """That a recipe's night made or used a manifest.
+    """A manifest that a recipe's night made or used.
 
     Attributes:
         kind: Kind of the manifest.
         manifest: Its id.
         recipe: The recipe.
-        night: Its night; None for what was imported.
-        noted_at: When the night had it first.
+        night: The night, or None for an import.
+        noted_at: When the night first made or used it.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Member:
 
 
 def add_member(database: Database, recipe: str, night: date, kind: str, manifest: str) -> None:
-    """Note that a night of a recipe made or used a manifest; noted again, the first time stands."""
+    """Record that a night of a recipe made or used a manifest; a repeated call keeps the first time."""
     key = {"recipe": recipe, "night": night, "manifest": manifest}
     with database.transaction() as session:
         if session.get(MemberRow, key) is None:
@@ -50,10 +50,10 @@ def list_members(
 
     Args:
         database: The registry.
-        kind: Of the manifests.
-        recipe: None for those of all recipes.
-        limit: Members on the page.
-        after: Last one of the page before; None for the first page.
+        kind: Kind of the manifests.
+        recipe: Name of the recipe, or None for all recipes.
+        limit: Size of the page.
+        after: Last member of the previous page, or None for the first page.
     """
     order = (MemberRow.noted_at, MemberRow.manifest, *(() if recipe else (MemberRow.recipe,)), MemberRow.night)
     query = sa.select(MemberRow).where(MemberRow.kind == kind).order_by(*(one.desc() for one in order)).limit(limit)
@@ -67,7 +67,7 @@ def list_members(
 
 
 def list_newest(database: Database, kind: str, recipe: str | None = None) -> Iterator[Member]:
-    """Return the manifests of one kind, newest first, each once for a recipe and with the last night that had it."""
+    """Return the manifests of one kind, newest first, each once per recipe with the last night that used it."""
     seen: set[tuple[str, str]] = set()
     page: list[Member] = []
     while True:
@@ -81,7 +81,7 @@ def list_newest(database: Database, kind: str, recipe: str | None = None) -> Ite
 
 
 def list_night(database: Database, recipe: str, night: date | None, kind: str | None = None) -> list[Member]:
-    """Return what a night of a recipe (None: imports) made or used, oldest first."""
+    """Return what a night of a recipe made or used, oldest first; night None for imports."""
     query = (
         sa.select(MemberRow)
         .where(MemberRow.recipe == recipe, MemberRow.night == key_of_night(night))
@@ -94,13 +94,13 @@ def list_night(database: Database, recipe: str, night: date | None, kind: str | 
 
 
 def find_last(database: Database, recipe: str, night: date, kind: str) -> str | None:
-    """Return the manifest of a kind that a night of a recipe made or used last, or None."""
+    """Return the last manifest of a kind that a night of a recipe made or used, or None."""
     members = list_night(database, recipe, night, kind)
     return members[-1].manifest if members else None
 
 
 def list_nights(database: Database, recipe: str, manifest: str) -> list[date]:
-    """Return the nights of a recipe that made or used a manifest, the latest last; an import is none."""
+    """Return the nights of a recipe that made or used a manifest, latest last, without imports."""
     query = (
         sa.select(MemberRow.night)
         .where(MemberRow.recipe == recipe, MemberRow.manifest == manifest, MemberRow.night != _NO_NIGHT)
@@ -128,12 +128,12 @@ def list_ids_by_recipe(database: Database) -> dict[str, list[str]]:
 
 
 def key_of_night(night: date | None) -> date:
-    """Return what stands for a night in the key of its members."""
+    """Return the key column's value for a night or None."""
     return _NO_NIGHT if night is None else night
 
 
 def as_member(row: MemberRow) -> Member:
-    """Return a row of the table as a value."""
+    """Return a row of the table as a Member."""
     return Member(
         kind=row.kind,
         manifest=row.manifest,

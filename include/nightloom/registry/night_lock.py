@@ -1,10 +1,10 @@
-"""Turns: one night of a recipe at a time, whoever began it, and the oldest of those that wait comes next.
+"""The night lock: one night of a recipe runs at a time, and the oldest waiting night is next.
 
-Airflow's `max_active_runs` does not bind backfills. Nights that ran at once would not see each other: clusters, splits
-and limits are taken over from the night before.
+Airflow's `max_active_runs` does not limit backfills. Nights must not run at the same time, because each takes clusters,
+splits and limits from the night before.
 
-The lease belongs to the night and not to a process, since the steps of a night run in many. It is renewed while a step
-runs, given back when the night has its report, and runs out when nothing of the night has run for a while.
+The lock is a lease that belongs to the night and not to a process: the steps of a night run in many processes. It is
+renewed while a step runs, released when the night has its report, and expires when no step has run for a while.
 """
 
 import threading
@@ -21,27 +21,27 @@ from nightloom.registry.database import Database
 from nightloom.registry.tables import LeaseRow
 
 LASTS = timedelta(minutes=15)
-"""How long a night keeps its turn when none of its steps runs: more than it takes Airflow to begin the next Dag."""
+"""How long a night keeps the lock while no step runs: longer than Airflow needs to start the next Dag."""
 
 _WAITS = timedelta(minutes=3)
-"""How long a night that waits is waited for itself, after it has asked last."""
+"""How long a waiting night keeps its position in the queue after its last attempt."""
 
 _RENEWED_S = 60.0
 _RUNNING, _WAITING = "running", "waiting"
 
 
 def acquire_night_lock(database: Database, recipe: str, night: date) -> None:
-    """Take the turn of a night, or keep it.
+    """Acquire the lock for a night, or renew it.
 
     Raises:
-        NightBusyError: Another night of the recipe runs, or an older one has waited for longer.
+        NightBusyError: Another night of the recipe is running, or an older night is waiting.
     """
     now = utc_now().replace(tzinfo=None)
     key = night.isoformat()
     with database.transaction() as session:
         held = session.get(LeaseRow, (_scope(recipe, _RUNNING), _RUNNING), with_for_update=True)
         other = held.holder if held and held.holder != key and held.expires_at > now else None
-        # A night that has its turn keeps it, though an older one has come since.
+        # A night that holds the lock keeps it, even if an older night is waiting.
         first = other or (None if held and held.holder == key else _find_older(session, recipe, key))
         if first is None:
             session.merge(LeaseRow(scope=_scope(recipe, _RUNNING), key=_RUNNING, holder=key, expires_at=now + LASTS))
@@ -49,25 +49,25 @@ def acquire_night_lock(database: Database, recipe: str, night: date) -> None:
             return
         session.merge(LeaseRow(scope=_scope(recipe, _WAITING), key=key, holder=key, expires_at=now + _WAITS))
     msg = (
-        f"night {first} of {recipe} runs, and nights take turns; night {key} goes on after it, at the latest "
-        f"{LASTS.seconds // 60} minutes after its last step"
+        f"night {first} of {recipe} is running, and only one night runs at a time; night {key} can run after it ends, "
+        f"or {LASTS.seconds // 60} minutes after its last step"
     )
     raise NightBusyError(msg)
 
 
 @contextmanager
 def holding_night_lock(database: Database, recipe: str, night: date) -> Iterator[None]:
-    """Keep the turn of a night for a block, however long it takes.
+    """Hold the lock of a night for a block of any duration.
 
     Raises:
-        NightBusyError: The turn is another night's.
+        NightBusyError: Another night holds the lock.
     """
     acquire_night_lock(database, recipe, night)
-    over = threading.Event()
+    ended = threading.Event()
 
     def renew() -> None:
-        while not over.wait(_RENEWED_S):
-            # A registry that is away for a moment is asked again: the lease outlasts many of these.
+        while not ended.wait(_RENEWED_S):
+            # A short outage of the registry is harmless: the lease lasts for many renewals.
             with suppress(NightloomError):
                 acquire_night_lock(database, recipe, night)
 
@@ -76,12 +76,12 @@ def holding_night_lock(database: Database, recipe: str, night: date) -> Iterator
     try:
         yield
     finally:
-        over.set()
+        ended.set()
         thread.join()
 
 
 def release_night_lock(database: Database, recipe: str, night: date) -> None:
-    """Let the next night have its turn; another night's turn is left alone."""
+    """Release the lock of a night; another night's lock is left unchanged."""
     with database.transaction() as session:
         session.execute(
             sa.delete(LeaseRow).where(
@@ -93,7 +93,7 @@ def release_night_lock(database: Database, recipe: str, night: date) -> None:
 
 
 def _find_older(session: Session, recipe: str, key: str) -> str | None:
-    """Return the oldest night that waits, if it is older than this one, or None."""
+    """Return the oldest waiting night, if it is older than this one, or None."""
     now = utc_now().replace(tzinfo=None)
     query = sa.select(sa.func.min(LeaseRow.key)).where(
         LeaseRow.scope == _scope(recipe, _WAITING), LeaseRow.key < key, LeaseRow.expires_at > now

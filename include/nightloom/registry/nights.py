@@ -1,4 +1,4 @@
-"""Nights and their outcomes: the cut of each night, recorded once, and what each stage came to."""
+"""Nights and outcomes: the cut of each night, recorded once, and the outcome of each stage."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +17,7 @@ Status = Literal["running", "done", "nothing_new", "refused", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """What a stage of a night came to."""
+    """The outcome of a stage of a night."""
 
     recipe: str
     night: date
@@ -30,7 +30,7 @@ class StageOutcome:
 
 
 def record_night(database: Database, night: NightCut) -> NightCut:
-    """Write a night's cut down unless it is, and give the one that stands."""
+    """Record a night's cut unless one is recorded, and return the recorded one."""
     with database.transaction() as session:
         row = session.get(NightRow, (night.recipe, night.night))
         if row is None:
@@ -45,19 +45,19 @@ def record_night(database: Database, night: NightCut) -> NightCut:
 
 
 def read_night(database: Database, recipe: str, night: date) -> NightCut | None:
-    """Return the recorded night, or nothing."""
+    """Return the recorded night, or None."""
     with database.transaction() as session:
         row = session.get(NightRow, (recipe, night))
         return None if row is None else _as_night(row)
 
 
 def pin_recipe(database: Database, recipe: str, night: date, document: bytes) -> str:
-    """Write down by which recipe a night goes on, whatever becomes of its file, and return its digest.
+    """Pin a night to a recipe, even if the file changes later, and return the recipe's digest.
 
     Args:
         database: The registry.
         recipe: Name of the recipe.
-        night: A night that was recorded.
+        night: A recorded night.
         document: The recipe as canonical JSON.
     """
     digest = digest_bytes(document)
@@ -68,7 +68,7 @@ def pin_recipe(database: Database, recipe: str, night: date, document: bytes) ->
 
 
 def read_pinned_recipe(database: Database, recipe: str, night: date) -> bytes | None:
-    """Return the recipe that a night is pinned to as canonical JSON, or None if the night was never opened."""
+    """Return the pinned recipe of a night as canonical JSON, or None if the night was never opened."""
     query = (
         sa.select(RecipeRow.document)
         .join(NightRow, NightRow.recipe_digest == RecipeRow.digest)
@@ -80,14 +80,14 @@ def read_pinned_recipe(database: Database, recipe: str, night: date) -> bytes | 
 
 
 def is_latest_night(database: Database, recipe: str, night: date) -> bool:
-    """Whether no later night of the recipe has begun: only such a night may move a ref."""
+    """Whether no later night of the recipe has begun; only the latest night may move a ref."""
     with database.transaction() as session:
         latest = session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
         return latest is None or night >= latest
 
 
 def begin_stage(database: Database, recipe: str, night: date, stage: Stage) -> None:
-    """Say that a stage is running: if it ends without a word, that word stays and is not mistaken for success."""
+    """Record that a stage is running, so that a killed one is not mistaken for a success."""
     with database.transaction() as session:
         session.merge(
             OutcomeRow(
@@ -95,7 +95,7 @@ def begin_stage(database: Database, recipe: str, night: date, stage: Stage) -> N
                 night=night,
                 stage=stage,
                 status="running",
-                message=f"{stage} has begun and not said how it ended",
+                message=f"{stage} is running, or was killed before it reported a result",
                 manifest=None,
                 started_at=utc_now().replace(tzinfo=None),
                 ended_at=None,
@@ -112,7 +112,7 @@ def end_stage(
     message: str,
     manifest: str | None = None,
 ) -> None:
-    """Write down what a stage came to."""
+    """Record the outcome of a stage."""
     now = utc_now().replace(tzinfo=None)
     with database.transaction() as session:
         row = session.get(OutcomeRow, (recipe, night, stage))
@@ -123,7 +123,7 @@ def end_stage(
 
 
 def read_outcome(database: Database, recipe: str, night: date, stage: Stage) -> StageOutcome | None:
-    """Return what a stage of a night came to, or nothing."""
+    """Return the outcome of a stage of a night, or None."""
     with database.transaction() as session:
         row = session.get(OutcomeRow, (recipe, night, stage))
         return None if row is None else as_outcome(row)
@@ -142,7 +142,7 @@ def read_outcomes(database: Database, recipe: str, until: date, limit: int) -> l
 
 
 def is_running(database: Database, recipe: str, night: date) -> bool:
-    """Whether a stage of a night runs, or was killed and has not been run again."""
+    """Whether a stage of a night is running, or was killed and not run again."""
     query = sa.select(OutcomeRow.stage).where(
         OutcomeRow.recipe == recipe, OutcomeRow.night == night, OutcomeRow.status == "running"
     )
@@ -151,7 +151,7 @@ def is_running(database: Database, recipe: str, night: date) -> bool:
 
 
 def list_unfinished_nights(database: Database, recipe: str) -> list[str]:
-    """Return the nights of a recipe of which a stage is running, or was killed."""
+    """Return the nights of a recipe with a stage that is running, or was killed."""
     query = sa.select(OutcomeRow.night).where(OutcomeRow.recipe == recipe, OutcomeRow.status == "running").distinct()
     with database.transaction() as session:
         return sorted(night.isoformat() for night in session.scalars(query))
@@ -162,12 +162,12 @@ def _as_night(row: NightRow) -> NightCut:
 
 
 def as_outcome(row: OutcomeRow) -> StageOutcome:
-    """Return a row of the table as a value."""
+    """Return a row of the table as a StageOutcome."""
     return StageOutcome(
         recipe=row.recipe,
         night=row.night,
-        stage=row.stage,  # type: ignore[arg-type]  # written by end_stage alone
-        status=row.status,  # type: ignore[arg-type]  # likewise
+        stage=row.stage,  # type: ignore[arg-type]  # only end_stage writes it
+        status=row.status,  # type: ignore[arg-type]  # only end_stage writes it
         message=row.message,
         manifest=row.manifest,
         started_at=row.started_at.replace(tzinfo=UTC),

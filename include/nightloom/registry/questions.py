@@ -1,7 +1,7 @@
-"""Questions about what exists, each answered by the index alone: few statements, and nothing read from the store.
+"""Questions: queries about what exists, answered by the index in few statements, without reading the store.
 
-What a night takes over from the one before it (the parent of a snapshot or of a batch) is not followed: the chain of
-nights would bring the whole history with it.
+References to the previous night (the parent of a snapshot or of a batch) are not followed: they would include the
+whole history.
 """
 
 from collections.abc import Collection
@@ -20,14 +20,14 @@ from nightloom.registry.nights import StageOutcome, as_outcome
 from nightloom.registry.tables import EdgeRow, ManifestRow, MemberRow, OutcomeRow, RefRow
 
 MOST_RELATED = 1000
-"""Manifests that a walk along edges returns at most."""
+"""Most manifests that a walk along edges returns."""
 
 _FROM_THE_NIGHT_BEFORE = "parent"
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A manifest of the index."""
+    """An indexed manifest."""
 
     kind: str
     manifest: str
@@ -36,7 +36,7 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class ChampionLineage:
-    """A champion, what it was made from, and what it led to; both oldest first."""
+    """A champion with its ancestors and descendants, each oldest first."""
 
     champion: AdapterId
     ancestors: list[Indexed]
@@ -44,7 +44,7 @@ class ChampionLineage:
 
 
 def read_champion_lineage(database: Database, recipe: str) -> ChampionLineage | None:
-    """Return the lineage of a recipe's champion, up and down; None where there is no champion."""
+    """Return the lineage of a recipe's champion, or None if there is no champion."""
     with database.reading() as session:
         row = session.get(RefRow, (recipe, "champion"))
         if row is None:
@@ -54,19 +54,19 @@ def read_champion_lineage(database: Database, recipe: str) -> ChampionLineage | 
 
 
 def list_ancestors(database: Database, manifest: str, *, limit: int = MOST_RELATED) -> list[Indexed]:
-    """Return what a manifest was made from, oldest first; of more than the limit, some."""
+    """Return what a manifest was made from, oldest first, and at most `limit` manifests."""
     with database.reading() as session:
         return _as_indexed(session.execute(_walk(manifest, up=True, limit=limit)).all())
 
 
 def list_descendants(database: Database, manifest: str, *, limit: int = MOST_RELATED) -> list[Indexed]:
-    """Return what a manifest, such as a snapshot, led to, oldest first; of more than the limit, the nearest."""
+    """Return what was made from a manifest, such as a snapshot, oldest first; at most `limit`, the nearest."""
     with database.reading() as session:
         return _as_indexed(session.execute(_walk(manifest, up=False, limit=limit)).all())
 
 
 def list_children(database: Database, parent: str, kind: str, path: str) -> list[str]:
-    """Return the manifests of a kind that were made from another, as their field of this path says; oldest first."""
+    """Return the manifests of a kind that name another in the field of this path, oldest first."""
     query = (
         sa.select(EdgeRow.child)
         .join(ManifestRow, ManifestRow.manifest == EdgeRow.child)
@@ -85,7 +85,7 @@ def list_parents(database: Database, child: str, kind: str) -> list[str]:
 
 
 def list_learners(database: Database, snapshots: Collection[SnapshotId]) -> list[AdapterId]:
-    """Return the adapters that were trained on one of these snapshots, sorted."""
+    """Return the adapters trained on one of these snapshots, sorted."""
     learned, made = aliased(EdgeRow), aliased(EdgeRow)
     query = (
         sa.select(made.child)
@@ -100,13 +100,13 @@ def list_learners(database: Database, snapshots: Collection[SnapshotId]) -> list
 def list_predictions(
     database: Database, adapter_id: AdapterId, *, limit: int, after: Member | None = None
 ) -> list[Member]:
-    """Return a page of the batches that an adapter predicted, with recipe and night, newest first.
+    """Return a page of an adapter's prediction batches, with recipe and night, newest first.
 
     Args:
         database: The registry.
         adapter_id: The adapter.
-        limit: Batches on the page.
-        after: Last one of the page before; None for the first page.
+        limit: Size of the page.
+        after: Last batch of the previous page, or None for the first page.
     """
     planned, done = aliased(EdgeRow), aliased(EdgeRow)
     order = (MemberRow.noted_at, MemberRow.manifest, MemberRow.recipe, MemberRow.night)
@@ -131,13 +131,13 @@ def list_predictions(
 def list_failures(
     database: Database, recipe: str | None = None, *, limit: int, after: StageOutcome | None = None
 ) -> list[StageOutcome]:
-    """Return a page of the stages that failed, the latest night first.
+    """Return a page of the failed stages, latest night first.
 
     Args:
         database: The registry.
-        recipe: None for those of all recipes.
-        limit: Stages on the page.
-        after: Last one of the page before; None for the first page.
+        recipe: Name of the recipe, or None for all recipes.
+        limit: Size of the page.
+        after: Last outcome of the previous page, or None for the first page.
     """
     order = (OutcomeRow.night, OutcomeRow.recipe, OutcomeRow.stage)
     query = (
@@ -152,7 +152,7 @@ def list_failures(
 
 
 def complete_id(database: Database, kind: str, beginning: str, *, limit: int) -> list[str]:
-    """Return the ids of a kind that begin with these digits, in their order."""
+    """Return the ids of a kind that begin with these digits, sorted."""
     query = (
         sa.select(ManifestRow.manifest)
         .where(ManifestRow.kind == kind, ManifestRow.manifest >= beginning, ManifestRow.manifest < f"{beginning}g")
@@ -164,10 +164,10 @@ def complete_id(database: Database, kind: str, beginning: str, *, limit: int) ->
 
 
 def _walk(start: str, *, up: bool, limit: int) -> sa.Select[str, str, datetime]:
-    """Return the query for all that is reached from a manifest along edges, the nearest first up to a limit."""
+    """Return the query for all manifests reachable along edges, at most `limit`, the nearest."""
     near, far = (EdgeRow.child, EdgeRow.parent) if up else (EdgeRow.parent, EdgeRow.child)
     walk = sa.select(sa.cast(start, sa.String(64)).label("manifest")).cte("walk", recursive=True)
-    # UNION takes each manifest once, however many ways lead to it.
+    # UNION takes each manifest once, even if several paths lead to it.
     walk = walk.union(sa.select(far).join(walk, near == walk.c.manifest).where(EdgeRow.path != _FROM_THE_NIGHT_BEFORE))
     reached = sa.select(walk.c.manifest).where(walk.c.manifest != start).limit(limit).subquery()
     return (

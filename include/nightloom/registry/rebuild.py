@@ -1,6 +1,6 @@
-"""Rebuild: the index (manifests, edges, members), compared with the store and made again from it.
+"""Rebuild: compares the index (manifests, edges, members) with the store, or rebuilds it from the store.
 
-Refs, log and nights are left alone.
+Refs, the ref log and nights are left unchanged.
 """
 
 import logging
@@ -23,10 +23,10 @@ from nightloom.registry.roots import read_registry_id
 logger = logging.getLogger(__name__)
 
 _LAST = ("import", "report", "stage")
-"""Kinds that name others whatever they are of: those are to be known before."""
+"""Kinds that name manifests of any kind, so they are indexed after all others."""
 
 _YOUNG = timedelta(hours=1)
-"""How old a manifest is that its writer may not have noted yet."""
+"""Age up to which a manifest may not be indexed yet by its writer."""
 
 _BATCH = 500
 _THREADS = 16
@@ -34,13 +34,13 @@ _THREADS = 16
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild came to.
+    """The result of a rebuild.
 
     Attributes:
-        manifests: In the store.
-        added: Of those, how many the index did not know.
-        forgotten: Manifests of the index that the store has no more.
-        damaged: Keys of manifests that cannot be read: the index does not know what they name.
+        manifests: Number of manifests in the store.
+        added: Number of those that were missing in the index.
+        forgotten: Number of manifests that were in the index but are no longer in the store.
+        damaged: Kind and id of manifests that cannot be read, so their edges are unknown.
     """
 
     manifests: int
@@ -52,12 +52,12 @@ class Rebuilt:
 def rebuild_index(
     store: ObjectStore, database: Database, on_progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Rebuilt:
-    """Make the index again from what lies in the store. Killed at any place, it is complete when it is run again.
+    """Rebuild the index from the store. After a kill it is completed by running it again.
 
     Args:
-        store: Is listed once; each manifest is read.
+        store: The store; it is listed once, and each manifest is read.
         database: The registry that owns the store's prefix.
-        on_progress: Is called with the manifests done, and all there are.
+        on_progress: Called with the number of manifests done, and of all manifests.
 
     Raises:
         InputError: The prefix belongs to another registry, or holds manifests that this version does not know.
@@ -78,10 +78,10 @@ def rebuild_index(
 
 
 def compare_index(store: ObjectStore, database: Database) -> int:
-    """Check that the index has every manifest of the store and no other; return how many it has.
+    """Check that index and store have the same manifests, and return how many.
 
-    The store is listed, and no manifest read. One of the last hour may be in one of the two alone. Garbage that is
-    collected meanwhile may look like a difference: it is gone when this is tried again.
+    The store is listed, but no manifest is read. Manifests of the last hour may be in only one of the two. A concurrent
+    garbage collection may look like a difference, which is gone on a retry.
 
     Raises:
         RegistryError: They differ.
@@ -95,19 +95,18 @@ def compare_index(store: ObjectStore, database: Database) -> int:
     if unknown or lost:
         example = min(unknown or lost, key=lambda name: (name.kind, name.digest))
         msg = (
-            f"the index and the store differ, such as in {example.kind} {example.digest} (manifests in the store "
-            f"alone: {len(unknown)}, in the index alone: {len(lost)}); `nightloom registry rebuild` makes the index "
-            f"again"
+            f"index and store differ, for example in {example.kind} {example.digest} (manifests only in the store: "
+            f"{len(unknown)}, only in the index: {len(lost)}); `nightloom registry rebuild` rebuilds the index"
         )
         raise RegistryError(msg)
     return len(known)
 
 
 def list_manifests(store: ObjectStore) -> Mapping[Named, datetime]:
-    """Return all manifests of the store, in the trash too, and when each was written.
+    """Return all manifests of the store, including the trash, with the time of writing.
 
     Raises:
-        InputError: One is of a kind that this version does not know.
+        InputError: A manifest has a kind that this version does not know.
     """
     found: dict[Named, datetime] = {}
     for folder in (f"{TRASH}manifests/", "manifests/"):
@@ -117,14 +116,16 @@ def list_manifests(store: ObjectStore) -> Mapping[Named, datetime]:
 
 
 def refuse_unknown_kinds(names: Collection[Named]) -> None:
-    """Check that all manifests are of kinds that are known: what others name, nobody here can tell.
+    """Check that the kinds of all manifests are known: the references of other kinds cannot be read.
 
     Raises:
-        InputError: One is not.
+        InputError: A kind is unknown.
     """
     unknown = {name.kind for name in names} - KINDS.keys()
     if unknown:
-        msg = f"the store has {min(unknown)!r} manifests, of a kind which this Nightloom does not know; use a newer one"
+        msg = (
+            f"the store has manifests of kind {min(unknown)!r}, which this Nightloom does not know; use a newer version"
+        )
         raise InputError(msg)
 
 
@@ -136,10 +137,10 @@ def _read(store: ObjectStore, name: Named, made_at: datetime) -> Entry | None:
         return None
 
 
-def _forget_lost(database: Database, there: Collection[str], before: datetime) -> int:
-    """Forget the manifests that are not there, but those that were noted since the store was listed."""
+def _forget_lost(database: Database, listed: Collection[str], before: datetime) -> int:
+    """Remove missing manifests from the index, except those indexed since the store was listed."""
     known = list_known(database)
-    lost = [manifest for manifest, _, made_at in known if manifest not in there and made_at < before]
+    lost = [manifest for manifest, _, made_at in known if manifest not in listed and made_at < before]
     for batch in batches(lost, _BATCH):
         forget_manifests(database, batch)
     return len(lost)

@@ -1,4 +1,4 @@
-"""Refs: the few pointers that move, by compare-and-swap, each move a line of a hash-chained log."""
+"""Refs: the few movable pointers, changed by compare-and-swap and logged in a hash chain."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -21,8 +21,8 @@ class RefMove:
     """One line of the log.
 
     Attributes:
-        cites: Id of the manifest on which the move rests: of a champion, a verdict or an import.
-        by_hand: A person moved it.
+        cites: Id of the manifest that justifies the move: for a champion a verdict or an import.
+        by_hand: Whether a person moved it.
     """
 
     number: int
@@ -40,20 +40,20 @@ class RefMove:
 
 
 def read_ref(database: Database, recipe: str, name: str) -> str | None:
-    """Return what a ref points to, or nothing."""
+    """Return the value of a ref, or None if it is unset."""
     with database.transaction() as session:
         row = session.get(RefRow, (recipe, name))
         return None if row is None else row.value
 
 
 def read_last_move(database: Database, recipe: str, name: str, *, before: date | None = None) -> RefMove | None:
-    """Return the last move of a ref; None where it was never set.
+    """Return the last move of a ref, or None if it was never set.
 
     Args:
         database: The registry.
-        recipe: Whose ref.
-        name: Of the ref.
-        before: A night: only what the nights before it left counts, whatever came later.
+        recipe: Name of the recipe.
+        name: Name of the ref.
+        before: A night; moves by this night and later ones are ignored.
     """
     query = (
         sa.select(RefMoveRow)
@@ -69,7 +69,7 @@ def read_last_move(database: Database, recipe: str, name: str, *, before: date |
 
 
 def read_ref_before(database: Database, recipe: str, name: str, night: date) -> str | None:
-    """Return what a ref pointed to when a night began: what the nights before it left, whatever came later."""
+    """Return the value of a ref before a night, set by the nights before it."""
     move = read_last_move(database, recipe, name, before=night)
     return move.new if move else None
 
@@ -87,14 +87,14 @@ def move_ref(
     cites: str | None = None,
     by_hand: bool = False,
 ) -> None:
-    """Point a ref to a value, provided that it still holds the value on which the move was decided.
+    """Set a ref to a value, if it still has the value on which the move was decided.
 
-    A night that moves it to where it is does nothing, so that a step that is run again succeeds. By a night, a manifest
-    that is cited moves a ref once: when a person has undone its move, running the night again does not bring it back.
-    A person may cite it again.
+    A night that sets the value that the ref has does nothing, so that repeated steps succeed. By a night, a cited
+    manifest moves a ref once: if a person has undone the move, running the night again does not repeat it. A person may
+    cite the manifest again.
 
     Raises:
-        ConflictError: The ref holds something else, or was last moved by a later night.
+        ConflictError: The ref has another value, or was last moved by a later night.
     """
     with database.transaction() as session:
         row = session.get(RefRow, (recipe, name), with_for_update=True)
@@ -103,8 +103,8 @@ def move_ref(
             return
         if present != expected:
             msg = (
-                f"{name} of {recipe} is {_shown(present)}, not {_shown(expected)} as when this was decided; "
-                f"compare with the present {name} and decide again"
+                f"{name} of {recipe} is now {_shown(present)}, but the decision was based on {_shown(expected)}; "
+                f"compare with the current {name} and decide again"
             )
             raise ConflictError(msg)
         if row and row.night > night:
@@ -126,10 +126,10 @@ def move_ref(
 
 
 def verify_log(database: Database) -> int:
-    """Check the whole chain of the log, and that the refs stand where it ends; return how many moves it has.
+    """Check the whole hash chain of the log, and that the refs match it; return the number of moves.
 
     Raises:
-        RegistryError: A line was altered or removed, or a ref was moved without one.
+        RegistryError: A line was altered or removed, or a ref was moved without a line.
     """
     with database.reading() as session:
         refs = {(row.recipe, row.name): row.value for row in session.scalars(sa.select(RefRow))}
@@ -140,9 +140,9 @@ def verify_log(database: Database) -> int:
                 msg = f"line {number} of the ref log was altered; restore the registry from a backup"
                 raise RegistryError(msg)
             previous, ends[row.recipe, row.name] = row.line_hash, row.new
-    # The chain alone does not show that its last lines are gone.
+    # The chain alone does not show that the last lines are missing.
     if refs != ends:
-        msg = "the ref log does not end where the refs stand; restore the registry from a backup"
+        msg = "the refs do not match the end of the ref log; restore the registry from a backup"
         raise RegistryError(msg)
     return number
 
@@ -150,13 +150,13 @@ def verify_log(database: Database) -> int:
 def read_log_tail(
     database: Database, recipe: str | None = None, name: str | None = None, *, limit: int | None = None
 ) -> list[RefMove]:
-    """Return the last lines of the log, oldest first; its chain is not checked.
+    """Return the last lines of the log, oldest first, without checking the chain.
 
     Args:
         database: The registry.
-        recipe: None for moves of all recipes.
-        name: Of the ref; None for all of them.
-        limit: Lines; None for all there are.
+        recipe: Name of the recipe, or None for all recipes.
+        name: Name of the ref, or None for all refs.
+        limit: Number of lines, or None for all.
     """
     query = sa.select(RefMoveRow).order_by(RefMoveRow.number.desc()).limit(limit)
     if recipe is not None:

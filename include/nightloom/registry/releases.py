@@ -1,4 +1,4 @@
-"""Releases: rows that a person let through, and from which night on. No text of a row is in them."""
+"""Releases: rows that a person released from a rule, and from which night on. They contain no row text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 DecidedRow = tuple[str, str, str]
-"""Row id, version, and the rule that settled it or the operation that changed it."""
+"""Row id, version, and the rule that decided its outcome or the operation that changed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version of a row that one rule settles no more."""
+    """The release of a row version from one rule."""
 
     row_id: str
     version: str
     rule: str
-    preparation: PreparationId  # of the night in which it was refused
+    preparation: PreparationId  # of the night that refused the row
     from_night: date
     who: str
     why: str
@@ -37,9 +37,9 @@ class Release:
 def record_releases(
     database: Database, recipe: str, rows: Sequence[DecidedRow], *, preparation_id: PreparationId, who: str, why: str
 ) -> list[Release]:
-    """Write releases down, from the night after the latest that was opened; one that is there stays as it is.
+    """Record releases, effective from the night after the latest opened one; existing ones are unchanged.
 
-    Nights that were opened give the same when they are run again: no release changes them.
+    So opened nights give the same result when they run again.
     """
     with database.transaction() as session:
         latest = session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
@@ -68,13 +68,13 @@ def list_releases(database: Database, recipe: str) -> list[Release]:
 
 
 def read_releases(database: Database, recipe: str, night: date) -> "pl.DataFrame":
-    """Return the releases that hold for a night, as a RELEASES frame sorted by all of its columns."""
+    """Return the releases in effect on a night, as a RELEASES frame sorted by all columns."""
     import polars as pl
 
     from nightloom.artifacts.frames import RELEASES
 
-    holding = [one for one in list_releases(database, recipe) if one.from_night <= night]
-    lines = [(one.row_id, one.version, one.rule) for one in holding]
+    effective = [one for one in list_releases(database, recipe) if one.from_night <= night]
+    lines = [(one.row_id, one.version, one.rule) for one in effective]
     return pl.DataFrame(lines, RELEASES, orient="row").sort(list(RELEASES))
 
 

@@ -1,4 +1,4 @@
-"""Roots: what the registry names in the store, from which garbage collection begins; and who the registry is."""
+"""Roots: the manifests that garbage collection must keep, and the registry's own id."""
 
 import uuid
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from nightloom.registry.tables import (
 )
 
 _TRIAL_WAITS = timedelta(days=14)
-"""For so long a trial that was left is likely to be taken up again, and its last checkpoint is kept."""
+"""How long the last checkpoint of an unfinished trial is kept, because the trial may resume."""
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A manifest that is kept with all that it names, and why."""
+    """A manifest that is kept with everything it references, and the reason."""
 
     manifest: str
     reason: str
@@ -40,7 +40,7 @@ class _Source(NamedTuple):
 
 
 def read_registry_id(database: Database) -> str:
-    """Return the random id of this registry, made when it is first asked for."""
+    """Return the random id of this registry, created on first use."""
     with database.transaction() as session:
         row = session.get(InstallationRow, 1)
         if row is None:
@@ -50,19 +50,19 @@ def read_registry_id(database: Database) -> str:
 
 
 def list_roots(database: Database, *, after: str = "", limit: int) -> list[Root]:
-    """Return a page of the manifests that the registry names, by id, each with the strongest reason.
+    """Return a page of the manifests that the registry references, by id, each with the strongest reason.
 
-    These are what refs point to and ever pointed to, what stages of nights came to, what a night that is not over has
-    made, blueprints, what was imported, what rows were released from, and what somebody has leased.
+    These are current and earlier values of refs, results of stages, manifests of unfinished nights, blueprints,
+    imports, preparations with released rows, and manifests with a lease.
 
     Args:
         database: The registry.
-        after: Last id of the page before; empty for the first page.
+        after: Last id of the previous page; empty for the first page.
         limit: Manifests on the page.
     """
     sources = _list_sources()
     pages = [
-        # A page of each, so that none is read beyond what the whole page can hold.
+        # One page of each source is enough for the merged page.
         sa.select(
             sa.select(one.column.label("manifest"), sa.literal(rank).label("rank"))
             .where(one.column > after, *one.conditions)
@@ -85,19 +85,19 @@ def list_roots(database: Database, *, after: str = "", limit: int) -> list[Root]
 
 
 def _list_sources() -> list[_Source]:
-    """Return where the registry names manifests, the strongest reason last."""
+    """Return the columns that reference manifests, the strongest reason last."""
     now = utc_now().replace(tzinfo=None)
     # A lease's scope is kind and id.
     leased = sa.func.substr(LeaseRow.scope, sa.func.length(LeaseRow.scope) - 63)
     is_unfinished = sa.tuple_(MemberRow.recipe, MemberRow.night).in_(
         sa.select(OutcomeRow.recipe, OutcomeRow.night).where(OutcomeRow.status == "running")
     )
-    may_go_on = (TrialRow.finished_at.is_(None), TrialRow.seen_at > now - _TRIAL_WAITS)
+    may_resume = (TrialRow.finished_at.is_(None), TrialRow.seen_at > now - _TRIAL_WAITS)
     return [
         _Source("blueprint", ManifestRow.manifest, (ManifestRow.kind == "blueprint",)),
         _Source("leased", leased, (LeaseRow.expires_at > now, sa.func.length(LeaseRow.scope) > 64)),
         _Source("unfinished night", MemberRow.manifest, (is_unfinished,)),
-        _Source("unfinished trial", TrialRow.checkpoint, may_go_on),
+        _Source("unfinished trial", TrialRow.checkpoint, may_resume),
         _Source("imported", ManifestRow.manifest, (ManifestRow.kind == "import",)),
         _Source("release", ReleaseRow.preparation),
         _Source("night", OutcomeRow.manifest),

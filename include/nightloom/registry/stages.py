@@ -1,4 +1,4 @@
-"""Ends of stages: what a stage came to is told by the registry and, for whoever rebuilds it, by the store."""
+"""Stage results: recorded in the registry, and in the store for a rebuild of the registry."""
 
 import logging
 from datetime import date, datetime
@@ -28,9 +28,9 @@ def finish_stage(
     message: str,
     manifest: str | None = None,
 ) -> None:
-    """Write down what a stage of a night came to, in the store first and then in the registry.
+    """Record the result of a stage of a night, in the store first and then in the registry.
 
-    Of a stage that failed, the registry hears first, and perhaps alone: the store may be what failed.
+    A failure is recorded in the registry first, and possibly only there: the store may be the cause.
     """
     outcome = read_outcome(database, recipe, night, stage)
     content = StageResult.Content(
@@ -50,7 +50,7 @@ def finish_stage(
         try:
             _publish(store, content, began_at)
         except StoreError as error:
-            logger.warning("that %s of night %s failed is not in the store: %s", stage, night, error)
+            logger.warning("%s of night %s failed, which could not be recorded in the store: %s", stage, night, error)
 
 
 def _publish(store: ObjectStore, content: StageResult.Content, began_at: datetime) -> None:

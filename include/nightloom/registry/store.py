@@ -1,4 +1,4 @@
-"""The store with its index: whatever a process publishes or finds in it is noted in the registry."""
+"""The indexed store: every manifest that a process publishes or finds is indexed in the registry."""
 
 from functools import cache
 
@@ -10,11 +10,11 @@ from nightloom.registry.index import Indexer
 
 @cache
 def open_store() -> ObjectStore:
-    """Open the store that this process's settings name, indexed by their registry; one client a process."""
+    """Return the store of the settings, indexed by their registry; one client per process."""
     return index_store(connect_store(get_settings()), open_database())
 
 
 def index_store(store: ObjectStore, database: Database) -> ObjectStore:
-    """Have a registry note every manifest that is published or found through this store; return the store."""
+    """Index every manifest that is published or found through this store, and return the store."""
     store.on_manifest = Indexer(database, store.get_blob)
     return store

@@ -1,4 +1,4 @@
-"""Tables of the registry. No row of anybody's data is in them: rows are in the store, found by digest."""
+"""Tables of the registry. They contain no rows of data: those are in the store, found by digest."""
 
 from datetime import date, datetime
 
@@ -7,11 +7,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """All tables of the registry."""
+    """Base class of all tables of the registry."""
 
 
 class NightRow(Base):
-    """The cut of a night, written once: running the night again reads the same rows. Times are naive UTC."""
+    """The cut of a night, recorded once, so that a repeated night reads the same rows. Times are naive UTC."""
 
     __tablename__ = "nights"
 
@@ -23,7 +23,7 @@ class NightRow(Base):
 
 
 class RecipeRow(Base):
-    """A recipe as it was when a night began, as JSON: the night goes on by it when the file changes."""
+    """A recipe as of the start of a night, as JSON. The night uses it even if the file changes."""
 
     __tablename__ = "recipes"
 
@@ -32,7 +32,7 @@ class RecipeRow(Base):
 
 
 class OutcomeRow(Base):
-    """What a stage of a night came to, as it stands."""
+    """The current outcome of a stage of a night."""
 
     __tablename__ = "outcomes"
 
@@ -52,7 +52,7 @@ class OutcomeRow(Base):
 
 
 class RefRow(Base):
-    """A pointer that moves: per recipe `champion`, `deployed`, `latest`."""
+    """A movable pointer: per recipe `champion`, `deployed`, `latest`."""
 
     __tablename__ = "refs"
 
@@ -63,7 +63,7 @@ class RefRow(Base):
 
 
 class RefMoveRow(Base):
-    """One move of a ref. Each line holds the hash of the line before it, so that none can be altered unseen."""
+    """One move of a ref. Each line has the hash of the previous line, so that changes are detected."""
 
     __tablename__ = "ref_log"
 
@@ -90,7 +90,7 @@ class RefMoveRow(Base):
 
 
 class ManifestRow(Base):
-    """A manifest of the store. `nightloom registry rebuild` makes this and the next two tables again."""
+    """A manifest of the store. `nightloom registry rebuild` rebuilds this and the next two tables."""
 
     __tablename__ = "manifests"
 
@@ -102,9 +102,10 @@ class ManifestRow(Base):
 
 
 class EdgeRow(Base):
-    """From a manifest to one that was made from it. One of the two names the other, in the field of that path.
+    """An edge from a manifest to one made from it. One of the two names the other, in the field of `path`.
 
-    It is the child, but where a cached result names what it came to: there `part` is `result`, and the parent does.
+    The child names the parent, except in results of cached results: there `part` is `result`, and the parent names the
+    child.
     """
 
     __tablename__ = "edges"
@@ -120,7 +121,7 @@ class EdgeRow(Base):
 
 
 class MemberRow(Base):
-    """That a night of a recipe made or used a manifest: the same one may be of several. Imports: see `members`."""
+    """A manifest that a night of a recipe made or used; it may belong to several. For imports see `members`."""
 
     __tablename__ = "members"
 
@@ -139,7 +140,7 @@ class MemberRow(Base):
 
 
 class TrialRow(Base):
-    """How far a trial is that runs, or ran: what is told while it does, and where the next try goes on."""
+    """The progress of a trial, and the checkpoint from which the next attempt resumes."""
 
     __tablename__ = "trials"
 
@@ -147,15 +148,15 @@ class TrialRow(Base):
     step: Mapped[int] = mapped_column(Integer)
     steps: Mapped[int] = mapped_column(Integer)
     device: Mapped[str] = mapped_column(String(100))
-    seconds: Mapped[float] = mapped_column(Float)  # of a device, all attempts together
-    checkpoint: Mapped[str | None] = mapped_column(String(64))  # the last one that is whole
+    seconds: Mapped[float] = mapped_column(Float)  # device seconds, over all attempts
+    checkpoint: Mapped[str | None] = mapped_column(String(64))  # the last complete one
     started_at: Mapped[datetime] = mapped_column(DateTime)
     seen_at: Mapped[datetime] = mapped_column(DateTime)
     finished_at: Mapped[datetime | None] = mapped_column(DateTime)
 
 
 class MetricRow(Base):
-    """One value of a curve of a trial, such as its loss at a step."""
+    """One point of a trial's curve, such as the loss at a step."""
 
     __tablename__ = "metrics"
 
@@ -166,7 +167,7 @@ class MetricRow(Base):
 
 
 class LeaseRow(Base):
-    """Who is working on something, and until when nobody else may."""
+    """An exclusive claim on a key, with its holder and its end."""
 
     __tablename__ = "leases"
 
@@ -177,7 +178,7 @@ class LeaseRow(Base):
 
 
 class ReleaseRow(Base):
-    """A version of a row that a person let through: one rule settles it no more, from a night on."""
+    """A row version that a person released from one rule, from a night on."""
 
     __tablename__ = "releases"
 
@@ -193,7 +194,7 @@ class ReleaseRow(Base):
 
 
 class ErasureRow(Base):
-    """A row that was erased, by the digest of its id: its id may itself be personal."""
+    """An erased row, by the digest of its id, because the id may be personal data."""
 
     __tablename__ = "erasures"
 
@@ -207,7 +208,7 @@ class ErasureRow(Base):
 
 
 class InstallationRow(Base):
-    """One line: the random id by which a store's prefix knows the registry that owns it."""
+    """The single row with this registry's random id, which marks the store prefix that it owns."""
 
     __tablename__ = "installation"
 

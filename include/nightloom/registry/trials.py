@@ -1,4 +1,4 @@
-"""Trials: how far each is, where the next try goes on, and its curves."""
+"""Trials: progress, the checkpoint to resume from, and curves of each trial."""
 
 import math
 from collections.abc import Collection, Iterable
@@ -18,18 +18,18 @@ from nightloom.registry.tables import MetricRow, TrialRow
 
 @dataclass(frozen=True, slots=True)
 class TrialProgress:
-    """How far a trial is that runs, or ran.
+    """The progress of a trial.
 
     Attributes:
-        trial: Its id.
-        step: Optimizer steps made.
-        steps: Of how many; 0 until that is known.
-        device: What it runs on, such as `cpu` or the name of a GPU.
-        seconds: Of devices: each process's own, all attempts together.
-        checkpoint: The last one that is whole.
-        started_at: When the present attempt began.
-        seen_at: When it was last heard of.
-        finished_at: When its adapter was published; none: it was not.
+        trial: Id of the trial.
+        step: Number of optimizer steps done.
+        steps: Number of all steps; 0 until it is known.
+        device: Device name, such as `cpu` or the name of a GPU.
+        seconds: Device seconds: the sum over processes and attempts.
+        checkpoint: Last complete checkpoint, or None.
+        started_at: When the current attempt began.
+        seen_at: Time of the last heartbeat.
+        finished_at: When the adapter was published, or None.
     """
 
     trial: TrialId
@@ -45,7 +45,7 @@ class TrialProgress:
 
 @dataclass(frozen=True, slots=True)
 class MetricPoint:
-    """One value of one of a trial's curves, such as its loss at a step."""
+    """One point of a trial's curve, such as the loss at a step."""
 
     name: str
     step: int
@@ -53,7 +53,7 @@ class MetricPoint:
 
 
 def begin_trial(database: Database, trial_id: TrialId, *, device: str) -> TrialProgress:
-    """Say that an attempt at a trial begins. Its seconds go on from those of the attempts before."""
+    """Record that an attempt at a trial begins. Seconds of earlier attempts are kept."""
     now = _now()
     with database.transaction() as session:
         row = session.get(TrialRow, trial_id, with_for_update=True)
@@ -65,7 +65,7 @@ def begin_trial(database: Database, trial_id: TrialId, *, device: str) -> TrialP
 
 
 def resume_trial(database: Database, trial_id: TrialId, step: int, checkpoint_id: CheckpointId | None) -> None:
-    """Say at which step an attempt goes on, and from which checkpoint; what was measured after it is forgotten."""
+    """Record the step and checkpoint from which an attempt resumes, and delete later metrics."""
     with database.transaction() as session:
         row = _find(session, trial_id)
         row.step, row.checkpoint = step, checkpoint_id
@@ -81,7 +81,7 @@ def record_progress(
     seconds: float,
     metrics: Collection[MetricPoint] = (),
 ) -> None:
-    """Write down how far a trial is, and what was measured since it was told before."""
+    """Record the progress of a trial, and its metrics since the last call."""
     with database.transaction() as session:
         row = _find(session, trial_id)
         row.step, row.steps, row.seconds, row.seen_at = step, steps, seconds, _now()
@@ -89,13 +89,13 @@ def record_progress(
 
 
 def point_to_checkpoint(database: Database, trial_id: TrialId, checkpoint_id: CheckpointId) -> None:
-    """Say from which checkpoint the next attempt goes on; it is whole."""
+    """Record the checkpoint from which the next attempt resumes; it must be complete."""
     with database.transaction() as session:
         _find(session, trial_id).checkpoint = checkpoint_id
 
 
 def finish_trial(database: Database, trial_id: TrialId) -> None:
-    """Say that a trial's adapter is published: its checkpoint is of no use any more. Said twice, the first stands."""
+    """Record that a trial's adapter is published, so its checkpoint can be deleted. The first call counts."""
     with database.transaction() as session:
         row = session.get(TrialRow, trial_id)
         if row is not None and row.finished_at is None:
@@ -103,32 +103,32 @@ def finish_trial(database: Database, trial_id: TrialId) -> None:
 
 
 def read_trial(database: Database, trial_id: TrialId) -> TrialProgress | None:
-    """Return how far a trial is, or nothing."""
+    """Return the progress of a trial, or None if it never began."""
     with database.transaction() as session:
         row = session.get(TrialRow, trial_id)
         return None if row is None else _as_progress(row)
 
 
 def read_trials(database: Database, trials: Iterable[TrialId]) -> list[TrialProgress]:
-    """Return how far those of the trials are that were begun."""
+    """Return the progress of those trials that began."""
     query = sa.select(TrialRow).where(TrialRow.trial.in_(set(trials))).order_by(TrialRow.trial)
     with database.transaction() as session:
         return [_as_progress(row) for row in session.scalars(query)]
 
 
 def sum_seconds(database: Database, trials: Iterable[TrialId]) -> float:
-    """Return the seconds of a device that trials have taken together, all of their attempts."""
+    """Return the device seconds of trials, over all attempts."""
     return sum(one.seconds for one in read_trials(database, trials))
 
 
 def add_metrics(database: Database, trial_id: TrialId, metrics: Collection[MetricPoint]) -> None:
-    """Write down what was measured; what is no number is left out, and a step's later value stands."""
+    """Record metrics; non-finite values are left out, and a later value of a step replaces the earlier."""
     with database.transaction() as session:
         _add_metrics(session, trial_id, metrics)
 
 
 def read_curve(database: Database, trial_id: TrialId, name: str) -> list[tuple[int, float]]:
-    """Return a trial's curve: steps and values, by step."""
+    """Return a trial's curve as pairs of step and value, by step."""
     query = (
         sa.select(MetricRow.step, MetricRow.value)
         .where(MetricRow.trial == trial_id, MetricRow.name == name)
@@ -141,7 +141,7 @@ def read_curve(database: Database, trial_id: TrialId, name: str) -> list[tuple[i
 def _add_metrics(session: Session, trial_id: TrialId, metrics: Collection[MetricPoint]) -> None:
     latest = {(point.name, point.step): point.value for point in metrics if math.isfinite(point.value)}
     for name in {name for name, _ in latest}:
-        steps = [step for told, step in latest if told == name]
+        steps = [step for other, step in latest if other == name]
         session.execute(
             sa.delete(MetricRow).where(MetricRow.trial == trial_id, MetricRow.name == name, MetricRow.step.in_(steps))
         )
@@ -153,7 +153,7 @@ def _add_metrics(session: Session, trial_id: TrialId, metrics: Collection[Metric
 def _find(session: Session, trial_id: TrialId) -> TrialRow:
     row = session.get(TrialRow, trial_id, with_for_update=True)
     if row is None:
-        msg = f"trial {trial_id} is not in the registry: it was rebuilt while the trial ran; train it again"
+        msg = f"trial {trial_id} is not in the registry, which was replaced while the trial ran; train the trial again"
         raise RegistryError(msg)
     return row
 

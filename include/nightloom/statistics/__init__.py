@@ -1,1 +1,1 @@
-"""Statistics: intervals, paired comparisons and what they show, as values."""
+"""Statistics: intervals, paired comparisons and their findings."""

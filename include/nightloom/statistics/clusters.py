@@ -1,8 +1,8 @@
-"""Uncertainty of means whose items come in clusters: near-duplicates, or items of one source.
+"""Clusters: uncertainty of means over clustered items, such as near-duplicates or items of one source.
 
-Items of one cluster are not independent: errors that ignore it cover far too little. From 30 clusters on an interval
-is Student's t with G - 1 degrees of freedom on the cluster-robust error, and below that the inverted wild cluster
-bootstrap with the null imposed (Cameron, Gelbach & Miller 2008), because t covers too little there.
+Items of a cluster are not independent, and intervals that ignore this are far too narrow. From 30 clusters on the
+interval is Student's t with G - 1 degrees of freedom on the cluster-robust error. Below that it is the inverted wild
+cluster bootstrap with the null imposed (Cameron, Gelbach & Miller 2008), because t is too narrow there.
 """
 
 import math
@@ -18,8 +18,8 @@ _ENOUGH_CLUSTERS = 30
 _ENOUGH_DISCORDANT = 10  # clusters in which the two models differ
 _NO_ERROR = 1e-9
 _DRAWS = 1999
-_ENUMERATED_CLUSTERS = 11  # 2^11 sign patterns are about as many as the draws
-_BLOCK = 4096  # clusters whose signs are drawn at once: 65 MB
+_ENUMERATED_CLUSTERS = 11  # 2^11 sign patterns are about as many as _DRAWS
+_BLOCK = 4096  # clusters per block of drawn signs: 65 MB
 _DOUBLINGS = 40
 
 Floats = npt.NDArray[np.float64]
@@ -39,21 +39,21 @@ def sum_by_cluster(member: npt.NDArray[np.intp], values: npt.NDArray[np.generic]
 def rate_difference_interval(
     only_a: Floats, only_b: Floats, sizes: Floats, *, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """Return the cluster-robust interval of the difference of two rates, within [-1, 1].
+    """Return the cluster-robust interval for the difference of two rates, within [-1, 1].
 
     Args:
-        only_a: Items of each cluster that only A has right.
-        only_b: Items of each cluster that only B has right.
-        sizes: Items of each cluster.
-        confidence: Share of intervals that hold the true difference.
-        seed: Of the bootstrap below 30 clusters.
+        only_a: Number of items that only A has right, by cluster.
+        only_b: Number of items that only B has right, by cluster.
+        sizes: Number of items, by cluster.
+        confidence: Confidence level.
+        seed: Seed of the bootstrap below 30 clusters.
     """
     count, sums = len(sizes), only_a - only_b
     _, error = _estimate(sums, sizes)
     interval = _robust_interval(sums, sizes, Interval(-1.0, 1.0), confidence, seed)
     if error > _NO_ERROR and np.count_nonzero(only_a + only_b) >= min(_ENOUGH_DISCORDANT, count):
         return interval
-    # Robust errors come from how clusters differ. Where few do, they are far too small: count each cluster as one item.
+    # Robust errors are far too small if few clusters differ. Then each cluster also counts as one item.
     share = count / float(sizes.sum())
     effective_a, effective_b = (float(counts.sum()) * share for counts in (only_a, only_b))
     return hull(interval, tango_interval(effective_a, effective_b, count, confidence))
@@ -62,17 +62,17 @@ def rate_difference_interval(
 def mean_difference_interval(
     differences: Floats, clusters: Sequence[str], *, width: float, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """Return the cluster-robust interval of the mean of paired differences.
+    """Return the cluster-robust interval for the mean of paired differences.
 
-    Where the models differ in too few clusters, how clusters differ is not known: a cluster that was not seen to differ
-    may do so by as much as the score's width, as often as Wilson's interval allows.
+    If the models differ in too few clusters, the variation between clusters is unknown. Then the interval allows for
+    clusters that differ by the score's whole width, as often as Wilson's interval allows.
 
     Args:
-        differences: A minus B, of each item.
-        clusters: The cluster of each item.
-        width: The largest difference that two scores can have; infinite where scores have no bounds.
-        confidence: Share of intervals that hold the true mean.
-        seed: Of the bootstrap below 30 clusters.
+        differences: A minus B, by item.
+        clusters: Cluster of each item.
+        width: Largest possible difference of two scores; infinite if scores are unbounded.
+        confidence: Confidence level.
+        seed: Seed of the bootstrap below 30 clusters.
     """
     interval = mean_interval_of_clusters(
         differences, clusters, bounds=Interval(-width, width), confidence=confidence, seed=seed
@@ -91,17 +91,17 @@ def mean_difference_interval(
 def mean_interval_of_clusters(
     values: Floats, clusters: Sequence[str], *, bounds: Interval, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
-    """Return the cluster-robust interval of a mean.
+    """Return the cluster-robust interval for a mean.
 
-    Where all clusters are equal, their spread is not known: one that was not seen may lie at a bound, as often as
-    Wilson's interval allows for what was never seen.
+    If all clusters are equal, their variation is unknown. Then the interval allows for unseen clusters at a bound, as
+    often as Wilson's interval allows for unseen events.
 
     Args:
-        values: Of each item.
-        clusters: The cluster of each item.
-        bounds: The least and the largest value that the mean can have, which may be infinite.
-        confidence: Share of intervals that hold the true mean.
-        seed: Of the bootstrap below 30 clusters.
+        values: Value of each item.
+        clusters: Cluster of each item.
+        bounds: Smallest and largest possible mean, which may be infinite.
+        confidence: Confidence level.
+        seed: Seed of the bootstrap below 30 clusters.
     """
     member, sizes = number_clusters(clusters)
     sums = sum_by_cluster(member, values)
@@ -113,9 +113,9 @@ def mean_interval_of_clusters(
 
 
 def mid_p_sign_flip(differences: Sequence[int]) -> float:
-    """Return the two-sided mid-p of the hypothesis that A and B could be swapped in any cluster.
+    """Return the two-sided mid-p of the hypothesis that A and B can be swapped in any cluster.
 
-    The distribution over all sign patterns is exact, by convolution. With one item a cluster it is McNemar's.
+    The distribution over all sign patterns is exact, by convolution. With one item per cluster it is McNemar's test.
     """
     from scipy.stats import binom
 
@@ -132,13 +132,13 @@ def mid_p_sign_flip(differences: Sequence[int]) -> float:
 
 
 def permutation_p(differences: Floats, clusters: Sequence[str], *, seed: int = 0) -> float:
-    """Return the two-sided p of the hypothesis that A and B could be swapped in any cluster, for real differences.
+    """Return the two-sided p of the hypothesis that A and B can be swapped in any cluster, for real differences.
 
-    Up to 11 clusters that differ, all sign patterns are counted; beyond, 1,999 are drawn, and that which was seen.
+    Up to 11 differing clusters all sign patterns are enumerated; beyond, 1,999 are drawn, plus the observed one.
     """
     member, _ = number_clusters(clusters)
     sums = sum_by_cluster(member, differences)
-    sums = sums[sums != 0]  # a flip of no difference changes nothing
+    sums = sums[sums != 0]  # flipping a zero difference changes nothing
     if not len(sums):
         return 1.0
     if len(sums) <= _ENUMERATED_CLUSTERS:
@@ -149,12 +149,12 @@ def permutation_p(differences: Floats, clusters: Sequence[str], *, seed: int = 0
             block = sums[start : start + _BLOCK]
             totals += 2 * (random.integers(0, 2, (_DRAWS, len(block)), dtype=np.int8) @ block) - block.sum()
         totals = np.append(totals, sums.sum())
-    # The tolerance keeps ties ties.
+    # The tolerance keeps ties equal.
     return float((np.abs(totals) >= abs(sums.sum()) * (1 - 1e-9)).mean())
 
 
 def _robust_interval(sums: Floats, sizes: Floats, bounds: Interval, confidence: float, seed: int) -> Interval:
-    """Return Student's interval, or the bootstrap's where few clusters hold several items, within the bounds."""
+    """Return Student's interval, or the bootstrap's for few clusters of several items, within the bounds."""
     estimate, error = _estimate(sums, sizes)
     if len(sizes) < _ENOUGH_CLUSTERS and len(sizes) < sizes.sum():
         return _bootstrap_interval(sums, sizes, bounds, confidence, seed)
@@ -173,8 +173,8 @@ def _estimate(sums: Floats, sizes: Floats) -> tuple[float, float]:
 
 
 def _bootstrap_interval(sums: Floats, sizes: Floats, bounds: Interval, confidence: float, seed: int) -> Interval:
-    """Invert the studentised wild cluster bootstrap: the means that enough sign patterns are as far from."""
-    # A pattern flips the residuals sums - delta * sizes. Their squares stay, so four sums tell all there is of it.
+    """Return the interval of means that the studentised wild cluster bootstrap does not reject."""
+    # A pattern flips the signs of the residuals sums - delta * sizes. Squares stay, so four sums are enough.
     flipped = _sign_patterns(len(sizes), seed) @ np.column_stack([sums, sizes, sums * sizes, sizes * sizes])
 
     def holds(delta: float) -> bool:
@@ -184,8 +184,8 @@ def _bootstrap_interval(sums: Floats, sizes: Floats, bounds: Interval, confidenc
         spread = residuals @ residuals - 2 * means * crossed + means**2 * (sizes @ sizes)
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = means**2 / spread.clip(min=0)
-        distance = np.nan_to_num(distance, nan=0.0, posinf=np.inf)  # neither mean nor spread: not far from 0
-        # The first pattern flips nothing: it is what was seen. The tolerance keeps ties ties.
+        distance = np.nan_to_num(distance, nan=0.0, posinf=np.inf)  # mean and spread are 0: distance 0
+        # The first pattern flips nothing: the observed data. The tolerance keeps ties equal.
         return bool((distance >= distance[0] * (1 - 1e-9)).mean() > 1 - confidence)
 
     estimate, error = _estimate(sums, sizes)
@@ -194,7 +194,7 @@ def _bootstrap_interval(sums: Floats, sizes: Floats, bounds: Interval, confidenc
 
 
 def _sign_patterns(count: int, seed: int) -> Floats:
-    """Return sign patterns of so many clusters, all or as many as are drawn; the first one has no minus."""
+    """Return sign patterns for a number of clusters, all or a random sample; the first is all plus."""
     if count <= _ENUMERATED_CLUSTERS:
         bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
         return (1 - 2 * bits).astype(np.float64)
@@ -203,7 +203,7 @@ def _sign_patterns(count: int, seed: int) -> Floats:
 
 
 def _outermost(holds: Callable[[float], bool], inside: float, bound: float, error: float) -> float:
-    """Return a point beyond which to look no further: the bound, or one that no longer holds where that is infinite."""
+    """Return the outer end of a search: the bound, or if it is infinite a point that no longer holds."""
     if math.isfinite(bound):
         return bound
     for doubling in range(_DOUBLINGS):
@@ -214,7 +214,7 @@ def _outermost(holds: Callable[[float], bool], inside: float, bound: float, erro
 
 
 def _edge(holds: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Return the bound between a point that holds and one that does not, or the outer point if that holds too."""
+    """Return the edge between a point that holds and one that does not, or the outer point if it holds too."""
     if math.isinf(outside) or holds(outside):
         return outside
     for _ in range(40):

@@ -1,6 +1,6 @@
-"""Intervals for rates and for the difference of two paired rates, by inverting score tests; and for a mean.
+"""Intervals: for rates and differences of paired rates, by inverting score tests, and for means.
 
-Those of rates hold their level for a few dozen items and for rates near 0 and 1, where the normal approximation does
+Score intervals keep their level for a few dozen items and for rates near 0 and 1, where the normal approximation does
 not (Brown, Cai & DasGupta 2001; Bowyer et al. 2025, arXiv 2503.01747).
 """
 
@@ -19,30 +19,30 @@ class Interval:
 
 
 def hull(one: Interval, other: Interval) -> Interval:
-    """Return the narrowest interval that holds both."""
+    """Return the smallest interval that contains both."""
     return Interval(min(one.low, other.low), max(one.high, other.high))
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
-    """Return the score interval of a rate (Wilson 1927); all of [0, 1] where there is no item."""
+    """Return the score interval of a rate (Wilson 1927), or [0, 1] without items."""
     if n == 0:
         return Interval(0.0, 1.0)
     z2 = two_sided_z(confidence) ** 2
     rate = correct / n
     centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * rate * (1 - rate) / n + (z2 / (2 * n)) ** 2) / (1 + z2 / n)
-    # At 0 and n the bound is exactly 0 or 1; rounding would leave it a hair beside.
+    # At 0 and n the bound is exactly 0 or 1, without rounding errors.
     return Interval(0.0 if correct == 0 else centre - half, 1.0 if correct == n else centre + half)
 
 
 def tango_interval(only_a: float, only_b: float, n: float, confidence: float = 0.95) -> Interval:
-    """Return the score interval of the difference of two paired rates, A minus B (Tango 1998).
+    """Return the score interval for the difference of two paired rates, A minus B (Tango 1998).
 
     Args:
-        only_a: Items that only A has right.
-        only_b: Items that only B has right.
-        n: All items. The three may be fractions, when they are effective counts.
-        confidence: Share of intervals that hold the true difference.
+        only_a: Number of items that only A has right.
+        only_b: Number of items that only B has right.
+        n: Number of all items. All three may be fractions, for effective counts.
+        confidence: Confidence level.
     """
     if n == 0:
         return Interval(-1.0, 1.0)
@@ -54,7 +54,7 @@ def tango_interval(only_a: float, only_b: float, n: float, confidence: float = 0
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Return Student's interval of a mean; nothing where there are not two values, which tell no spread."""
+    """Return Student's interval of a mean, or None for fewer than two values."""
     if len(values) < 2:
         return None
     half = student_quantile(confidence, len(values) - 1) * stdev(values) / math.sqrt(len(values))
@@ -62,19 +62,19 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
 
 
 def student_quantile(confidence: float, degrees: int) -> float:
-    """Return the quantile of Student's t that leaves half of what the confidence leaves on either side."""
+    """Return the two-sided quantile of Student's t for a confidence level."""
     from scipy.stats import t
 
     return float(t.ppf((1 + confidence) / 2, degrees))
 
 
 def two_sided_z(confidence: float) -> float:
-    """Return the normal quantile that leaves half of what the confidence leaves on either side."""
+    """Return the two-sided normal quantile for a confidence level."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _tango_statistic(only_a: float, only_b: float, n: float, delta: float) -> float:
-    """Return the standard score of the observed counts, were `delta` the true difference; it falls as delta grows."""
+    """Return the score statistic of the observed counts under the true difference `delta`; falls as delta grows."""
     b = -only_a - only_b + (2 * n - only_a + only_b) * delta
     c = -only_b * delta * (1 - delta)
     root = math.sqrt(max(0.0, b * b - 8 * n * c))
@@ -88,7 +88,7 @@ def _tango_statistic(only_a: float, only_b: float, n: float, delta: float) -> fl
 
 
 def _bisect(holds: Callable[[float], bool], left: float, right: float) -> float:
-    """Return the point up to which `holds`, which turns from true to false once between left and right."""
+    """Return the point up to which `holds` is true; it changes once between left and right."""
     if holds(right):
         return right
     if not holds(left):

@@ -1,6 +1,6 @@
-"""Paired comparison of two models on the same items: the difference, its uncertainty, and what it shows.
+"""Paired comparisons: the difference of two models on the same items, its uncertainty, and the finding.
 
-Of right and wrong the interval is Tango's, of other scores Student's; where items share clusters, it is cluster-robust.
+The interval is Tango's for binary scores and Student's for real ones; with clustered items it is cluster-robust.
 """
 
 import math
@@ -24,16 +24,16 @@ from nightloom.statistics.intervals import Interval, hull, tango_interval, two_s
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """How far the mean score of A lies from that of B on the same items.
+    """The difference between the mean scores of A and B on the same items.
 
     Attributes:
         difference: Mean of A minus mean of B.
-        interval: Of the difference; infinite bounds: there is too little to say.
-        p_value: Two-sided, of the hypothesis that A and B could be swapped in any cluster.
-        n: Items.
-        clusters: Clusters of items.
-        only_a: Items that only A has right; None where scores are not right or wrong.
-        only_b: Items that only B has right; likewise.
+        interval: Interval of the difference; infinite bounds mean too little data.
+        p_value: Two-sided, of the hypothesis that A and B can be swapped in any cluster.
+        n: Number of items.
+        clusters: Number of clusters.
+        only_a: Number of items that only A has right, or None if scores are not binary.
+        only_b: Number of items that only B has right, or None if scores are not binary.
     """
 
     difference: float
@@ -55,25 +55,25 @@ def compare_paired(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> PairedDifference:
-    """Compare A and B item by item, by the method that fits the kind of their scores.
+    """Compare A and B item by item, with the method for the kind of their scores.
 
     Args:
         a: Score of A on each item.
         b: Score of B on each item, in the same order.
-        clusters: The cluster of each item.
-        kind: Whether scores are 0 or 1, for wrong and right, or any number. The scorer says it, not the values:
-            scores that happen to be 0 and 1 tonight are compared as they were yesterday.
-        width: The largest difference that two real scores can have; infinite where they have no bounds.
-        confidence: Of the interval.
-        seed: Of bootstrap and permutations.
+        clusters: Cluster of each item.
+        kind: Whether scores are binary (0 wrong, 1 right) or any number. The scorer decides this, not the values, so
+            that real scores that happen to be 0 and 1 are compared as on other nights.
+        width: Largest possible difference of two real scores; infinite if they are unbounded.
+        confidence: Confidence level of the interval.
+        seed: Seed of bootstrap and permutations.
 
     Raises:
-        ValueError: The three are not equally long, or empty; or a binary score is neither 0 nor 1.
+        ValueError: The three have different lengths or are empty, or a binary score is neither 0 nor 1.
     """
     if kind == "real":
         return compare_means(a, b, clusters, width=width, confidence=confidence, seed=seed)
     if wrong := {*a, *b} - {0.0, 1.0}:
-        msg = f"{min(wrong)} is no binary score; give 0 for wrong and 1 for right"
+        msg = f"{min(wrong)} is not a binary score; pass 0 for wrong and 1 for right"
         raise ValueError(msg)
     return compare_rates([*map(bool, a)], [*map(bool, b)], clusters, confidence=confidence, seed=seed)
 
@@ -85,13 +85,13 @@ def compare_rates(
 
     Args:
         a: Whether A has each item right.
-        b: The same of B, in the same order.
-        clusters: The cluster of each item.
-        confidence: Of the interval.
-        seed: Of the bootstrap below 30 clusters.
+        b: Whether B has each item right, in the same order.
+        clusters: Cluster of each item.
+        confidence: Confidence level of the interval.
+        seed: Seed of the bootstrap below 30 clusters.
 
     Raises:
-        ValueError: The three are not equally long, or empty.
+        ValueError: The three have different lengths, or are empty.
     """
     _refuse_unpaired(a, b, clusters)
     right_a, right_b = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
@@ -100,7 +100,7 @@ def compare_rates(
     only_a_count, only_b_count = int(only_a.sum()), int(only_b.sum())
     interval = tango_interval(only_a_count, only_b_count, len(a), confidence)
     if len(sizes) < len(a):
-        # Clusters may make a comparison less certain than independent items, never more.
+        # Clusters can widen the interval of independent items, never narrow it.
         robust = rate_difference_interval(only_a, only_b, sizes, confidence=confidence, seed=seed)
         interval = hull(interval, robust)
     return PairedDifference(
@@ -128,13 +128,13 @@ def compare_means(
     Args:
         a: Score of A on each item.
         b: Score of B on each item, in the same order.
-        clusters: The cluster of each item.
-        width: The largest difference that two scores can have; infinite where they have no bounds.
-        confidence: Of the interval.
-        seed: Of bootstrap and permutations.
+        clusters: Cluster of each item.
+        width: Largest possible difference of two scores; infinite if they are unbounded.
+        confidence: Confidence level of the interval.
+        seed: Seed of bootstrap and permutations.
 
     Raises:
-        ValueError: The three are not equally long, or empty; or a score is not finite.
+        ValueError: The three have different lengths or are empty, or a score is not finite.
     """
     _refuse_unpaired(a, b, clusters)
     differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
@@ -151,15 +151,15 @@ def compare_means(
 
 
 def judge_difference(interval: Interval, margin: float, direction: Direction = "higher") -> Finding:
-    """Return what an interval of candidate minus other shows. The bounds decide, never a p-value.
+    """Return the finding for an interval of candidate minus other. The bounds decide, not a p-value.
 
-    For scores of which the higher is better:
+    For scores where higher is better:
 
-    - BETTER: all of it lies above 0.
-    - WORSE: all of it lies below 0, however little. A loss within the margin is one that could not be told from none;
-      one that is shown counts, or the champion would walk downhill in steps each small enough to pass.
-    - NOT_WORSE: all of it lies above -margin (non-inferiority).
-    - INCONCLUSIVE: it holds both 0 and a loss that would matter.
+    - BETTER: the interval is above 0.
+    - WORSE: the interval is below 0, even within the margin. Otherwise many small, proven losses could pass one after
+      another.
+    - NOT_WORSE: the interval is above -margin (non-inferiority).
+    - INCONCLUSIVE: the interval contains both 0 and a loss larger than the margin.
     """
     low, high = (interval.low, interval.high) if direction == "higher" else (-interval.high, -interval.low)
     if low > 0:
@@ -170,26 +170,26 @@ def judge_difference(interval: Interval, margin: float, direction: Direction = "
 
 
 def mid_p_mcnemar(only_a: int, only_b: int) -> float:
-    """Return the two-sided mid-p of McNemar's test: half the probability of what was seen counts (Fagerland 2013)."""
+    """Return the two-sided mid-p of McNemar's test: the observed value counts half (Fagerland 2013)."""
     return mid_p_sign_flip([1] * only_a + [-1] * only_b)
 
 
 def minimum_detectable_effect(n: int, discordant: float = 0.10, power: float = 0.80, confidence: float = 0.95) -> float:
-    """Return the smallest paired difference of rates that n items show with this power (Miller, arXiv 2411.00640).
+    """Return the minimum detectable paired difference of rates with n items (Miller, arXiv 2411.00640).
 
-    The variance is taken at no difference, where it is largest: the true figure is a little smaller.
+    The variance is taken at no difference, where it is largest, so the true value is slightly smaller.
 
     Args:
-        n: Items of the eval set.
+        n: Number of items of the eval set.
         discordant: Share of items that exactly one of the two models has right.
-        power: Chance of finding a difference of that size.
-        confidence: Of the interval that must exclude 0.
+        power: Probability of detecting a difference of that size.
+        confidence: Confidence level of the interval that must exclude 0.
 
     Raises:
         ValueError: There is no item.
     """
     if n < 1:
-        msg = f"{n} items show nothing; give at least one"
+        msg = f"{n} items detect nothing; pass at least one"
         raise ValueError(msg)
     quantiles = two_sided_z(confidence) + NormalDist().inv_cdf(power)
     return min(1.0, quantiles * math.sqrt(discordant / n))
@@ -197,5 +197,5 @@ def minimum_detectable_effect(n: int, discordant: float = 0.10, power: float = 0
 
 def _refuse_unpaired(a: Sequence[float], b: Sequence[float], clusters: Sequence[str]) -> None:
     if not len(a) == len(b) == len(clusters) > 0:
-        msg = f"{len(a)}, {len(b)} and {len(clusters)} values are no pairs; give one of each for every item"
+        msg = f"{len(a)}, {len(b)} and {len(clusters)} values are not paired; pass one of each for every item"
         raise ValueError(msg)

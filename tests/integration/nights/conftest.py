@@ -129,10 +129,10 @@ def steps_in_this_process(*, but: str | None = None) -> Iterator[None]:
         step, arguments = command[-2:]
         return real_start(command, environment) if step == but else NoProcess(step, arguments)
 
-    real_start, real_hear = parent._start, parent._hear
+    real_start, real_hear = parent._start, parent._forward_until_end
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(parent, "_start", start)
-        monkeypatch.setattr(parent, "_hear", hear)
+        monkeypatch.setattr(parent, "_forward_until_end", hear)
         yield
 
 

@@ -106,7 +106,7 @@ def test_refusing_store_is_a_clear_error(champion_installation: Installation, mo
 @pytest.mark.usefixtures("installation")
 def test_store_of_another_registry_is_refused() -> None:
     take_over_prefix(open_store(), "another")
-    with pytest.raises(InputError, match=r"belongs under prefix .* to another registry \(another\)"):
+    with pytest.raises(InputError, match=r"prefix .* belongs to another registry \(another\)"):
         run(back(1))
     assert read_night(open_database(), "triage", date.fromisoformat(back(1))) is None
 

@@ -27,5 +27,5 @@ def _own_var_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 )
 def test_invalid_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, why: str) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(InputError, match=rf"{variable} cannot be used: {why}.*; correct it in the environment or in "):
+    with pytest.raises(InputError, match=rf"{variable} is invalid: {why}.*; correct it in the environment or in "):
         get_settings()

@@ -417,7 +417,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "patterns without end": (lambda f: change_config(f, alpha_pattern={".*" * 9: 2}), "may never finish matching"),
     "another method": (lambda f: change_config(f, peft_type="PROMPT_TUNING"), "is of 'PROMPT_TUNING for CAUSAL_LM'"),
     "modules that are not there": (lambda f: change_config(f, target_modules=["query"]), "Target modules"),
-    "a key twice": (twice, "a key stands twice"),
+    "a key twice": (twice, "a key is repeated"),
     "not a number": (lambda f: change_config(f, lora_alpha=float("nan")), "NaN is not JSON"),
     "weights of no effect": (lambda f: change_weights(f, lambda w: w * 0), "changes nothing in its base model"),
     "weights that are not finite": (lambda f: change_weights(f, lambda w: w / 0), "values that are not finite"),

@@ -54,7 +54,5 @@ def test_lost_manifest_is_named(store: ObjectStore, registry: Database) -> None:
         row.made_at -= timedelta(days=1)
         lost = row.manifest
     store.bucket.delete(manifest_key("preparation", lost))
-    with pytest.raises(
-        RegistryError, match=rf"preparation {lost} .*; `nightloom registry rebuild` makes the index again"
-    ):
+    with pytest.raises(RegistryError, match=rf"preparation {lost} .*; `nightloom registry rebuild` rebuilds the index"):
         compare_index.function()

@@ -46,7 +46,7 @@ def test_wrong_argument_starts_no_child(interpreter):
 
 @pytest.mark.parametrize("function", [lambda: 1, logging.getLogger, pytest.raises], ids=["lambda", "library", "tests"])
 def test_only_nightloom_functions_run_in_child(function):
-    with pytest.raises(ValueError, match="is not a function of a module of Nightloom"):
+    with pytest.raises(ValueError, match="is not a module-level function of Nightloom"):
         in_child(function)
 
 
@@ -115,7 +115,7 @@ def test_first_lost_process_is_reported(interpreter):
 
 
 def test_hanging_child_is_killed_after_result(interpreter, monkeypatch):
-    monkeypatch.setattr("nightloom.processes.parent._LEAVES_S", 0)
+    monkeypatch.setattr("nightloom.processes.parent._EXIT_TIMEOUT_S", 0)
     interpreter("echo '{\"result\": 7}'; exec sleep 60 >&-")
     assert in_child(list_devices)() == 7
 

@@ -21,7 +21,8 @@ def let_time_pass(registry, by):
 def test_another_night_waits(registry):
     acquire_night_lock(registry, "triage", NIGHTS[1])
     with pytest.raises(
-        NightBusyError, match="night 2026-11-22 of triage runs, and nights take turns; night 2026-11-23"
+        NightBusyError,
+        match="night 2026-11-22 of triage is running, and only one night runs at a time; night 2026-11-23",
     ):
         acquire_night_lock(registry, "triage", NIGHTS[2])
 

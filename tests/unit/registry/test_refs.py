@@ -41,7 +41,7 @@ def test_move_is_logged(registry):
 
 def test_stale_move_is_refused(registry):
     move(registry, None, "A")
-    with pytest.raises(ConflictError, match="champion of triage is A, not unset as when this was decided"):
+    with pytest.raises(ConflictError, match="champion of triage is now A, but the decision was based on unset"):
         move(registry, None, "B")
     assert read_ref(registry, "triage", "champion") == "A"
     assert len(read_log_tail(registry)) == 1
@@ -138,7 +138,7 @@ def test_altered_ref_is_detected(registry, change):
     move(registry, "A", "B")
     with registry.transaction() as session:
         session.execute(change)
-    with pytest.raises(RegistryError, match="the ref log does not end where the refs stand"):
+    with pytest.raises(RegistryError, match="the refs do not match the end of the ref log"):
         verify_log(registry)
 
 

@@ -265,7 +265,7 @@ def test_prefix_of_other_registry_is_refused(store: ObjectStore, collect: Collec
     take_over_prefix(store, "another")
     before = dict(s3.objects)
     with pytest.raises(
-        InputError, match=r"under prefix 'prefix/' to another registry \(another\); set NIGHTLOOM_STORE"
+        InputError, match=r"prefix 'prefix/' .* belongs to another registry \(another\); set NIGHTLOOM_STORE"
     ):
         collect(9)
     assert s3.objects == before

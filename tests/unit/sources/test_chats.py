@@ -87,8 +87,8 @@ def test_null_gives_no_text() -> None:
     ("value", "reason"),
     [
         ("my card is 4111", "Expecting value: line 1 column 1 (char 0)"),
-        ("[" * 100_000, "it is nested too deeply"),
-        ('[{"role": "user", "role": "user"}]', "a key stands twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ('[{"role": "user", "role": "user"}]', "a key is repeated"),
         ('{"turns": []}', "it is not a list of messages"),
         ("[1]", "it is not a list of messages"),
         ("[]", "it has no user message"),

@@ -173,7 +173,7 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
     ("name", "data", "reason"),
     [
         ("x.jsonl", b'{"id": 1}\n{"id": NaN}', "line 2 is not usable JSON: NaN is not JSON"),
-        ("x.jsonl", b'{"id": 1, "id": 2}', "line 1 .* a key stands twice"),
+        ("x.jsonl", b'{"id": 1, "id": 2}', "line 1 .* a key is repeated"),
         ("x.jsonl", b'{"id": "\\ud800"}', "line 1 is not usable JSON: .*surrogates"),
         ("x.jsonl", b'{"id": ' + _BOMB + b"}", "line 1 .* nested too deeply"),
         ("x.jsonl", b'{"id": 1}\n{"id": ', "line 2 is not usable JSON"),
@@ -185,7 +185,7 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.json", b'[{"id": 1} {"id": 2}]', "a comma is missing after item 1"),
         ("x.json", b'[{"id": 1},]', "item 2 is not JSON"),
         ("x.json", b'[{"id": 1}] []', "something follows the array"),
-        ("x.json", b'[{"id": 1, "id": 2}]', "item 1 .* a key stands twice"),
+        ("x.json", b'[{"id": 1, "id": 2}]', "item 1 .* a key is repeated"),
         ("x.json", b'[{"id": ' + _BOMB + b"}]", "item 1 is not usable JSON"),
         ("x.json", b"", "it is not a JSON array"),
         ("x.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 1000, mtime=0)[:-20], "ended before the end-of-stream marker"),

@@ -30,7 +30,7 @@ def test_independent_items_have_tango_interval():
 
 
 def test_unequal_lengths_are_refused():
-    with pytest.raises(ValueError, match="2, 1 and 2 values are no pairs"):
+    with pytest.raises(ValueError, match="2, 1 and 2 values are not paired"):
         compare_rates([True, True], [True], ["a", "b"])
 
 
@@ -92,7 +92,7 @@ def test_kind_comes_from_scorer():
 
 
 def test_invalid_binary_score_is_refused():
-    with pytest.raises(ValueError, match=r"0\.5 is no binary score"):
+    with pytest.raises(ValueError, match=r"0\.5 is not a binary score"):
         compare_paired([1.0, 0.5], [0.0, 1.0], ["a", "b"], kind="binary")
 
 
@@ -163,5 +163,5 @@ def test_detectable_effect_is_at_most_one():
 
 
 def test_no_item_is_refused():
-    with pytest.raises(ValueError, match="0 items show nothing"):
+    with pytest.raises(ValueError, match="0 items detect nothing"):
         minimum_detectable_effect(0)
