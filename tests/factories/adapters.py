@@ -1,4 +1,4 @@
-"""A snapshot that was encoded, and adapters on a tiny base model: their weights are drawn, which takes no training."""
+"""An encoded snapshot, and adapters on a tiny base model, with random weights instead of training."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +44,7 @@ def _own_var_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """So small a model is fastest on one: on a busy machine, threads wait for each other."""
+    """A model this small is fastest on one thread: on a busy machine, threads wait for each other."""
     import torch
 
     before = torch.get_num_threads()
@@ -110,7 +110,7 @@ def publish_snapshot(store: ObjectStore) -> str:
 
 @pytest.fixture
 def make_adapter(store: ObjectStore, tiny_model: Path, blueprint: Blueprint, tmp_path: Path) -> MakeAdapter:
-    """Publishes an adapter with drawn weights, saved as training saves them."""
+    """Publishes an adapter with random weights, saved as by training."""
 
     def make(size: float = 0.3, method: str = "lora", dtype: str = "auto", **lora: Any) -> Adapter:
         folder = tmp_path / f"adapter-{len(list(tmp_path.iterdir()))}"
@@ -127,7 +127,7 @@ def make_adapter(store: ObjectStore, tiny_model: Path, blueprint: Blueprint, tmp
 
 
 def write_adapter(base: Path, folder: Path, size: float, method: str, dtype: str = "auto", **lora: Any) -> None:
-    """Write drawn weights into a folder: with a size of 0, they change nothing."""
+    """Write random weights into a folder; with a size of 0 they change nothing."""
     import torch
     from nightloom.base_models.loading import ignore_v6_deprecations, load_model
     from peft import LoraConfig, get_peft_model

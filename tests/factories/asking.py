@@ -1,4 +1,4 @@
-"""Asking an engine, and engines whose answers are written down."""
+"""Requests to engines, and an engine with scripted answers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def make_answer(text: str, finish_reason: FinishReason = "stop", prompt: int = 1
 
 
 def ask(engine: Engine, chats: Sequence[Sequence[Mapping[str, str]]], max_completion_tokens: int = 8) -> list[Answer]:
-    """Ask for an answer to each conversation, and give them in the order of these."""
+    """Return the answers to conversations, in their order."""
     parameters = Parameters(max_completion_tokens=max_completion_tokens)
     requests = [Request(messages=tuple(chat), parameters=parameters) for chat in chats]
     came = [pair for answers in engine.answer(requests) for pair in answers.items()]
@@ -27,7 +27,7 @@ def ask(engine: Engine, chats: Sequence[Sequence[Mapping[str, str]]], max_comple
 
 
 class ListeningEngine:
-    """Keeps the messages that it is asked, and says to each what is written down for the last of them.
+    """An engine that records its messages and returns the scripted answer for the last one.
 
     Args:
         say: Gives the answer to a text.

@@ -42,7 +42,7 @@ GEMMA = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<start_of_turn>model\n' -}}{%- endif -%}
 """
-"""The system's message stands in the user's first, the assistant has another name, and a line ends after the end."""
+"""The system message is part of the first user message, the assistant has another name, a newline follows the end."""
 
 _TEXTS = [
     "the invoice is wrong\n\n",

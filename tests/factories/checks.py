@@ -1,4 +1,4 @@
-"""Checks: what texts go through by a recipe that says this of them, and nothing else."""
+"""Checks of a recipe with only these fields."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A hub on this machine: repositories of a few files, asked by huggingface_hub as it asks the real one."""
+"""A hub on this machine with small repositories, for the real huggingface_hub client."""
 
 import hashlib
 import json
@@ -11,15 +11,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".bin")
-"""Kept apart, as Git LFS does: the hub knows their SHA-256 and sends the reader to another address."""
+"""Files stored as by Git LFS: the hub knows their SHA-256 and redirects to another URL."""
 
 STALE = "hf_stale"
-"""A token that is no more."""
+"""An expired token."""
 
 
 @dataclass
 class Hub:
-    """What the server holds and was asked for.
+    """The server's repositories and requests.
 
     Attributes:
         repos: By name and commit, each file's bytes.
@@ -41,7 +41,7 @@ class Hub:
     corrupt: set[str] = field(default_factory=set)
 
     def push(self, repo: str, folder: Path, branch: str = "main", **more: bytes) -> str:
-        """Add a commit with a folder's files, and more by keyword, to a branch, and give its name."""
+        """Add a commit with a folder's files, and more by keyword, to a branch; return the commit's name."""
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         files |= {name.replace("__", "."): data for name, data in more.items()}
         digests = sorted((name, hashlib.sha256(data).hexdigest()) for name, data in files.items())
@@ -51,7 +51,7 @@ class Hub:
         return commit
 
     def downloads(self) -> list[str]:
-        """Return the names of the files whose bytes were asked for."""
+        """Return the names of the downloaded files."""
         return [path.rsplit("/", 1)[1] for path in self.asked if path.startswith("GET ") and "/resolve/" in path]
 
 
@@ -132,7 +132,7 @@ def _describe(name: str, data: bytes) -> dict[str, object]:
 
 @contextmanager
 def serve_hub() -> Iterator[Hub]:
-    """Serve an empty hub at an address of its own."""
+    """Serve an empty hub at its own URL."""
     hub = Hub()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.address = f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""Manifests of a small night of recipe `triage`, whose fields a test may give otherwise."""
+"""Manifests of a small night of recipe `triage`; tests may override any field."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Folders of models with random weights, of the architectures that people tune, each with its family's tokenizer."""
+"""Model folders with random weights, of common architectures, each with its family's tokenizer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ FAMILIES = tuple(_CONFIGS)
 
 
 def write_model(folder: Path, family: str) -> Path:
-    """Write a model's folder as it is published: Llama's has no token for padding, Gemma's two that end a text."""
+    """Write a model folder as published: Llama has no padding token, Gemma two end tokens."""
     tokenizer = make_tokenizer({"llama": "llama", "qwen3": "qwen"}.get(family, "gemma3"))
     ends = tokenizer.eos_token_id
     if family == "llama":

@@ -1,4 +1,4 @@
-"""An S3 client whose process dies at a call of its."""
+"""An S3 client whose process dies at one of its calls."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class MortalS3:
         inner: A client that lives on.
         call: Which call, counted from 1.
         after: Once it is done, and not before.
-        operation: Calls of this operation alone are counted; none: all of them.
+        operation: The operation whose calls are counted, or None for all.
     """
 
     def __init__(self, inner: Any, call: int, *, after: bool, operation: str | None = None) -> None:

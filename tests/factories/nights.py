@@ -39,7 +39,7 @@ from tests.factories.manifests import make_preparation
 
 @pytest.fixture
 def folder(tmp_path: Path, store: ObjectStore, registry: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An installation without a recipe, whose store is in memory; its eval set is sound."""
+    """An installation without a recipe, whose store is in memory; its eval set is valid."""
     (tmp_path / "recipes").mkdir()
     (tmp_path / "prompts" / "triage").mkdir(parents=True)
     (tmp_path / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
@@ -82,7 +82,7 @@ ROWS = [("train", "the invoice is wrong", "billing"), ("train", "where is my par
 
 @dataclass
 class PreparedNight:
-    """Where a test finds what it changes and reads."""
+    """An installation, for tests to change and read."""
 
     folder: Path
     store: ObjectStore
@@ -102,7 +102,7 @@ class PreparedNight:
             pin_recipe(self.registry, "triage", night, describe_recipe(load_recipe("triage")))
 
     def prepare(self, night: date, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Leave what the prepare stage of a night leaves; rows are split, text and team."""
+        """Publish the results of the prepare stage of a night; rows are split, text and team."""
         items = [
             (f"i{n}", f"c{n}", text, json.dumps({"team": team}), None, None) for n, (_, text, team) in enumerate(ROWS)
         ]
@@ -126,7 +126,7 @@ class PreparedNight:
 
 @pytest.fixture
 def prepared(folder: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> PreparedNight:
-    """Night 2026-11-23 of a recipe with dummy model and trainer was prepared; workers run in this process."""
+    """A prepared night 2026-11-23 of a recipe with dummy model and trainer; children run in this process."""
 
     def run_here(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Nights for a report: each stage leaves what it would leave, as far as a test lets the night come."""
+"""Nights for a report: the results of each stage, up to the stage that a test chooses."""
 
 import math
 import re
@@ -141,7 +141,7 @@ RIGHT_ITEMS = {"candidate": 584, "champion": 569, "baseline": 78, "linear_classi
 
 
 class Nights:
-    """Leaves the manifests, outcomes and refs that the stages would."""
+    """Publishes the manifests, outcomes and refs of the stages."""
 
     def __init__(self, store: ObjectStore, database: Database) -> None:
         self.store, self.database, self.recipe = store, database, NAME
@@ -228,7 +228,7 @@ class Nights:
         plans: Any = PLANS[:1],
         parity: str | None = None,
     ) -> Verdict:
-        """Compare a candidate, and promote it where that follows; several plans are ranked and pruned before."""
+        """Compare a candidate, and promote it if the verdict says so; several plans are ranked and pruned first."""
         blueprint, candidate = self.compile(night, plans), digest("adapter", str(night))
         self.rank(blueprint)
         self._train(blueprint, candidate)
@@ -277,7 +277,7 @@ class Nights:
         return done
 
     def _curate(self, records: str) -> Curated:
-        """Keep a curation after which 7 of 640 items of one eval set are repeated, and none of the other."""
+        """Publish a curation in which 7 of 640 items of one eval set are repeated, and none of the other."""
         sets = [
             EvalSetManifest(
                 content=EvalSetContent(name=name, rows_root=digest(name), items=items),

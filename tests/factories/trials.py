@@ -27,7 +27,7 @@ ROWS = [("the invoice is wrong", "billing"), ("my password is lost", "login")] *
 
 @pytest.fixture(scope="session", autouse=True)
 def _loaded() -> None:
-    """Libraries that training loads stay, too: each training collects garbage once."""
+    """Keep the libraries of training out of garbage collection, which each training runs."""
     import peft  # noqa: F401
     import trl  # noqa: F401
 
@@ -59,7 +59,7 @@ def plan_trial(store: ObjectStore) -> Callable[..., str]:
 
 @pytest.fixture
 def plan_trials(store: ObjectStore) -> Callable[..., str]:
-    """Publishes a blueprint of several trials; so many of its rows are there to choose by."""
+    """Publishes a blueprint of several trials, with a number of selection rows."""
 
     def publish(
         base: str,
@@ -127,7 +127,7 @@ def publish_rows(
     parent: str | None = None,
     selection: int = 0,
 ) -> str:
-    """Publish a snapshot of texts and their teams, in shards of so many rows; the last ones for selection."""
+    """Publish a snapshot of texts and teams, in shards of a number of rows; the last rows are for selection."""
     frame = pl.DataFrame(
         [
             {

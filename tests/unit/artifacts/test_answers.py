@@ -1,4 +1,4 @@
-"""One call: its key has all of its parts and nothing else, and its wire format is pinned."""
+"""Calls: the key covers all parts and nothing else, and the wire format is pinned."""
 
 import json
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_default_parameter_keeps_key() -> None:
 
 
 def test_keys_are_pinned() -> None:
-    """A key is a name for years: whoever moves it has every call made anew."""
+    """Keys are used for years: a changed key invalidates all cached answers."""
     assert {name: digest_call(ENGINE.digest, Request(**one["request"])) for name, one in GOLDEN.items()} == {
         name: one["key"] for name, one in GOLDEN.items()
     }

@@ -1,4 +1,4 @@
-"""Blueprints: what their trials have in common and what not."""
+"""Blueprints: the settings in which trials differ."""
 
 from nightloom.artifacts.blueprints import TrialPlan, list_differing_settings
 

@@ -1,4 +1,4 @@
-"""The digest of a result moves with the modules that decide it, and with no other."""
+"""Fingerprints: a result's digest changes with the modules that decide it, and with no others."""
 
 import ast
 import shutil

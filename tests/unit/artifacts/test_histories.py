@@ -1,4 +1,4 @@
-"""Histories: an item's id depends on what was said before, where there is something."""
+"""Histories: an item's id depends on the earlier messages, if there are any."""
 
 from nightloom.artifacts.histories import item_id
 from nightloom.core.digests import digest_json

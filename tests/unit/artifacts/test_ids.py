@@ -1,4 +1,4 @@
-"""Ids: each kind's have a type of their own, and what takes an id says which."""
+"""Ids: each kind has its own id type, and parameters declare it."""
 
 import ast
 import re

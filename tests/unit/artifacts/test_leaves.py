@@ -1,4 +1,4 @@
-"""Leaves: the digest of a row is that of its canonical JSON, whatever stands in it."""
+"""Leaves: the digest of a row is that of its canonical JSON, for any text."""
 
 import polars as pl
 import pytest

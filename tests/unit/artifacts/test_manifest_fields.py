@@ -1,8 +1,8 @@
 """The fields of every manifest, pinned by kind and schema version.
 
-A store is read for years: whoever adds, removes or retypes a field raises the kind's `schema_version` and adds the
-new version's lines to tests/golden/manifest_fields.json. The lines of versions that were released never change.
-A digest's line says what it names: what a field that is mere text names, garbage collection would delete.
+Stores are read for years. To add, remove or retype a field, raise the kind's `schema_version` and add the new
+version's lines to tests/golden/manifest_fields.json. The lines of released versions never change.
+A digest's line says what it names: garbage collection deletes what only a plain text field names.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What may be loaded from a model folder."""
+"""Files that may be loaded from a model folder."""
 
 import re
 from pathlib import Path

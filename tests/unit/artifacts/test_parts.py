@@ -1,4 +1,4 @@
-"""Parts: a frame of any size is cut so that a row is found again, and none is lost."""
+"""Parts: a frame of any size is partitioned without losing a row, and each row is found."""
 
 from pathlib import Path
 

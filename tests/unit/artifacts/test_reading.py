@@ -1,4 +1,4 @@
-"""Reading: newest versions, and eval sets that are what they were."""
+"""Reading: newest versions, and unchanged eval sets."""
 
 import polars as pl
 import pytest

@@ -1,4 +1,4 @@
-"""Rewriting: rows leave a blob for good, whoever else rewrites it, and wherever one is killed."""
+"""Rewriting: rows are erased from a blob, also with concurrent rewrites and kills."""
 
 from typing import Any
 

@@ -129,7 +129,7 @@ def test_short_digest_has_twelve_digits():
 
 
 def root_by_definition(leaves, level=1):
-    """Take 1,024 digests at a time, and the nodes that they give likewise, until one is left."""
+    """Hash 1,024 digests at a time, and then the nodes, until one is left."""
     parts = [leaves[start : start + 1024] for start in range(0, len(leaves), 1024)]
     nodes = [hashlib.sha256(bytes([level]) + b"".join(part)).digest() for part in parts]
     return nodes[0] if len(nodes) == 1 else root_by_definition(nodes, level + 1)

@@ -1,4 +1,4 @@
-"""Names: the type of a field tells what a digest in it is the name of."""
+"""Names: the type of a field determines what its digest references."""
 
 from typing import Annotated
 

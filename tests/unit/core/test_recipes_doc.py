@@ -1,4 +1,4 @@
-"""docs/recipes.md tells every field of the schema, with its default."""
+"""docs/recipes.md documents every field of the schema, with its default."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,7 @@ SECTIONS = {
 }
 
 
-def told_fields(heading: str) -> dict[str, str]:
+def documented_fields(heading: str) -> dict[str, str]:
     section = re.split(r"^#+ ", DOC.partition(f"# {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.MULTILINE))
 
@@ -64,7 +64,7 @@ def default_of(field: FieldInfo) -> str:
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_section_has_every_field(heading: str) -> None:
     fields = SECTIONS[heading].model_fields
-    assert told_fields(heading) == {name: default_of(field) for name, field in fields.items()}
+    assert documented_fields(heading) == {name: default_of(field) for name, field in fields.items()}
 
 
 def test_every_group_has_section() -> None:

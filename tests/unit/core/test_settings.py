@@ -1,4 +1,4 @@
-"""Settings that cannot be used are bad input: a sentence that names the variable, and never its value."""
+"""Invalid settings are bad input: the error names the variable, and never its value."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A child process's own side: it works for its parent alone."""
+"""Child processes end with their parent."""
 
 import subprocess
 import sys

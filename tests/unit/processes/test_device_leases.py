@@ -1,4 +1,4 @@
-"""GPUs are leased: each process has its own, and those of the dead are taken over."""
+"""Device leases: each process has its own GPUs, and those of dead processes are reclaimed."""
 
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""The GPUs of a machine, as a driver that is a shell script tells them."""
+"""Devices: GPUs as listed by a driver, which is a shell script here."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -19,7 +19,7 @@ def test_published_manifest_is_indexed(store, registry):
 
 
 def test_existing_manifest_is_indexed(s3, registry):
-    """Whoever published it was killed before the registry heard of it."""
+    """The publisher was killed before the manifest was indexed."""
     snapshot = ObjectStore(Bucket(s3, "bucket", "prefix/")).publish(make_snapshot("triage", MONDAY, "rows", None))
     index_store(ObjectStore(Bucket(s3, "bucket", "prefix/")), registry).publish(snapshot)
     assert find_known(registry, [snapshot.id]) == {snapshot.id}
@@ -58,5 +58,5 @@ def test_forgotten_manifest_loses_its_edges(store, registry):
 def test_digests_in_report_are_parents(world, registry):
     made = world.run_night("triage", MONDAY, "rows")
     with registry.reading() as session:
-        told = session.scalars(sa.select(EdgeRow.parent).where(EdgeRow.child == made["report"]))
-        assert list(told) == [made["verdict"]]
+        parents = session.scalars(sa.select(EdgeRow.parent).where(EdgeRow.child == made["report"]))
+        assert list(parents) == [made["verdict"]]

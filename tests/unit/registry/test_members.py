@@ -4,7 +4,7 @@ from .conftest import MONDAY, TUESDAY, make_adapter, make_import
 
 
 def test_recipes_share_a_manifest(registry):
-    """Whoever comes second has it too (a recipe that was copied or renamed)."""
+    """The second recipe has it too (a copied or renamed recipe)."""
     for recipe in ("triage", "squad"):
         add_member(registry, recipe, MONDAY, "adapter", "a" * 64)
     assert [one.manifest for one in list_members(registry, "adapter", "squad", limit=9)] == ["a" * 64]

@@ -1,4 +1,4 @@
-"""Nights of a recipe take turns, whoever began them."""
+"""The night lock: one night of a recipe runs at a time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta

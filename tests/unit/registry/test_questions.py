@@ -1,4 +1,4 @@
-"""What exists, asked of the index: each answer, its statements, and that the store is not asked."""
+"""Questions: the answers, their number of statements, and that the store is not read."""
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from .conftest import MONDAY, TUESDAY
 
 @pytest.fixture
 def nights(world):
-    """Two nights of a recipe, the second of which takes over from the first."""
+    """Two consecutive nights of a recipe."""
     first = world.run_night("triage", MONDAY, "rows")
     return first, world.run_night("triage", TUESDAY, "more rows", first)
 
@@ -129,7 +129,7 @@ def test_questions_take_few_statements(nights, registry, s3, question):
     statements = []
     sa.event.listen(registry._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     s3.objects.clear()
-    s3.get_object = s3.head_object = s3.put_object = s3.get_paginator = None  # whoever called it would fail
+    s3.get_object = s3.head_object = s3.put_object = s3.get_paginator = None  # any call would fail
     question(registry, nights[0])
     assert statements.pop(0) == "BEGIN"
     assert 1 <= len(statements) <= 3

@@ -17,7 +17,7 @@ FIRST = date(2026, 11, 1)
 
 
 class Refs(RuleBasedStateMachine):
-    """What the registry should hold, beside the registry."""
+    """A model of the refs, compared with the registry."""
 
     template: Path  # a migrated, empty registry
 

@@ -1,4 +1,4 @@
-"""Releases hold from the night after the latest on, and the first one stands."""
+"""Releases take effect after the latest night, and the first one is kept."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What the registry knows of a trial while it runs."""
+"""Progress of trials in the registry."""
 
 import pytest
 from nightloom.core.errors import RegistryError
