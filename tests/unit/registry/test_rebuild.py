@@ -69,7 +69,7 @@ def test_missing_index_entries_are_counted(filled, old, store, registry):
 def test_missing_stored_manifest_is_named(filled, old, store, registry):
     lost = filled.made["triage", MONDAY]["preparation"]
     store.bucket.delete(manifest_key("preparation", lost))
-    with pytest.raises(RegistryError, match=rf"preparation {lost} \(.* store alone: 0, in the index alone: 1\)"):
+    with pytest.raises(RegistryError, match=rf"preparation {lost} \(.* only in the store: 0, only in the index: 1\)"):
         compare_index(store, registry)
 
 
