@@ -88,5 +88,5 @@ def test_finishing_unknown_trial_does_nothing(registry: Database) -> None:
 
 
 def test_progress_of_missing_trial_is_fault(registry: Database) -> None:
-    with pytest.raises(RegistryError, match="train it again"):
+    with pytest.raises(RegistryError, match="train the trial again"):
         record_progress(registry, "a", step=1, steps=2, seconds=1, metrics=())
