@@ -175,8 +175,8 @@ class Nights:
                 PlantedResult(kind=k, outcome=o, rule=r, planted=p, as_expected=a, false_positives=1 if r else None)
                 for k, o, r, p, a in planted
             ),
-            unplanted_rows=10950,
-            unplanted_rows_changed=14,
+            other_rows=10950,
+            other_rows_changed=14,
         )
         self.end(night, "prepare", "done", f"11,559 rows in, {new_rows} new", self.store.publish(preparation).id)
         return preparation

@@ -252,10 +252,10 @@ class PreparationContent(Plain):
         description="Number of examples by text length, in buckets that are powers of two (lower bound).",
     )
     planted: tuple[PlantedResult, ...] = ()
-    unplanted_rows: int | None = Field(
+    other_rows: int | None = Field(
         default=None, description="Rows that were not planted, or None if no planted rows are known."
     )
-    unplanted_rows_changed: int | None = Field(
+    other_rows_changed: int | None = Field(
         default=None, description="How many of those were merged, repaired or quarantined, or None."
     )
 

@@ -307,8 +307,8 @@ def _publish_preparation(night: Night, curated_id: CuratedId, snapshot: Snapshot
         labels=counted.labels,
         text_lengths=counted.text_lengths,
         planted=planted.results if planted else (),
-        unplanted_rows=planted.other_rows if planted else None,
-        unplanted_rows_changed=planted.other_rows_changed if planted else None,
+        other_rows=planted.other_rows if planted else None,
+        other_rows_changed=planted.other_rows_changed if planted else None,
     )
     return night.publish(Preparation(content=content))
 

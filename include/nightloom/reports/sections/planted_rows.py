@@ -43,8 +43,8 @@ def read(night: NightManifests) -> Facts | None:
     content = night.preparation.content
     return Facts(
         rules=tuple(_measure(result) for result in _add_kinds(content.planted)),
-        other_rows=content.unplanted_rows,
-        changed_rows=content.unplanted_rows_changed,
+        other_rows=content.other_rows,
+        changed_rows=content.other_rows_changed,
     )
 
 
