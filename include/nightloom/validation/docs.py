@@ -18,7 +18,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.members import find_last
 from nightloom.registry.nights import read_outcome
-from nightloom.validation.suite_validator import Result, quietly
+from nightloom.validation.suite_validator import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,9 @@ def render_docs(results: Iterable[Result], title: str) -> bytes:
         results: Results of all suites of the run, grouped by suite.
         title: Title of the page.
     """
-    with quietly():
-        from great_expectations import __version__ as version
+    from great_expectations import __version__ as version
 
-        parts = [_render_suite(name, list(group)) for name, group in groupby(results, lambda result: result.suite)]
+    parts = [_render_suite(name, list(group)) for name, group in groupby(results, lambda result: result.suite)]
     page = _open_template().render(title=title, suites=parts, version=version)
     return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()).encode()
 

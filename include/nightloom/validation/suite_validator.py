@@ -6,7 +6,6 @@ once, on the columns that they name, and those on batch statistics on one row. T
 
 import gc
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -126,10 +125,9 @@ class SuiteRun:
         self.suite = suite
         self._ids = list(ids)
         stats = set(stats)
-        with quietly():
-            self._tasks = [
-                _build_task(suite, index, one, stats, parameters or {}) for index, one in enumerate(suite.expectations)
-            ]
+        self._tasks = [
+            _build_task(suite, index, one, stats, parameters or {}) for index, one in enumerate(suite.expectations)
+        ]
 
     def validate_part(self, part: pl.DataFrame) -> None:
         """Validate the expectations on single rows.
@@ -193,14 +191,6 @@ class SuiteRun:
             measured=task.measured,
             failing=pl.concat(task.failing) if by_row and task.failing else None,
         )
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Keep the library's warnings to itself: of its imports and of pandas, nothing that a reader could mend."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _format_limit(kwargs: Mapping[str, Any]) -> str | None:
@@ -274,22 +264,21 @@ def _run_library(configs: Sequence[Any], rows: pl.DataFrame | Mapping[str, Any],
     from great_expectations.execution_engine import PandasExecutionEngine
     from great_expectations.validator.validator import Validator
 
-    with quietly():
-        if isinstance(rows, pl.DataFrame):
-            texts = [text for config in configs for text in _texts_in(config.kwargs)]
-            needs_table = any(not _columns_of(config.kwargs) for config in configs)
-            frame = rows.select(
-                name for name in rows.columns if needs_table or any(name in text for text in texts)
-            ).to_pandas()
-        else:
-            frame = pd.DataFrame([rows])
-        with _free_of_cycles():
-            engine = PandasExecutionEngine(batch_data_dict={"rows": frame})
-            validator = Validator(execution_engine=engine, data_context=_open_context())
-            found: list[Any] = validator.graph_validate(
-                configurations=list(configs), runtime_configuration={"result_format": result_format}
-            )
-            del engine, validator, frame
+    if isinstance(rows, pl.DataFrame):
+        texts = [text for config in configs for text in _texts_in(config.kwargs)]
+        needs_table = any(not _columns_of(config.kwargs) for config in configs)
+        frame = rows.select(
+            name for name in rows.columns if needs_table or any(name in text for text in texts)
+        ).to_pandas()
+    else:
+        frame = pd.DataFrame([rows])
+    with _free_of_cycles():
+        engine = PandasExecutionEngine(batch_data_dict={"rows": frame})
+        validator = Validator(execution_engine=engine, data_context=_open_context())
+        found: list[Any] = validator.graph_validate(
+            configurations=list(configs), runtime_configuration={"result_format": result_format}
+        )
+        del engine, validator, frame
     return found
 
 

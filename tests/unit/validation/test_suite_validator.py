@@ -53,7 +53,8 @@ def test_failing_rows_have_ids() -> None:
 
 
 def test_failing_rows_of_condition_have_ids() -> None:
-    kwargs = {"column": "text", "regex": "^s", "row_condition": "row_id != 'T2'", "condition_parser": "pandas"}
+    condition = {"type": "comparison", "column": {"name": "row_id"}, "operator": "!=", "parameter": "T2"}
+    kwargs = {"column": "text", "regex": "^s", "row_condition": condition}
     (result,) = run({"type": "expect_column_values_to_match_regex", "kwargs": kwargs})
     assert result.failing is not None
     assert result.failing.rows() == [("T3",)]
