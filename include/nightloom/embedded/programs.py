@@ -166,8 +166,8 @@ def _airflow_sections(instance: Instance, passwords: Path) -> dict[str, dict[str
         "logging": {
             "colored_console_log": "False",
             "worker_log_server_port": str(instance.ports["task_logs"]),
-            # It logs a line for each of 200 undocumented functions.
-            "namespace_levels": "great_expectations._docs_decorators=WARNING",
+            # At INFO it logs 200 lines about its own start.
+            "namespace_levels": "great_expectations=WARNING",
         },
         "usage_data_collection": {"enabled": "False"},
     }
