@@ -20,7 +20,7 @@ _FINDINGS = {
 }
 _STOPS: dict[str, tuple[NightOutcome, str]] = {
     "nothing_new": ("nothing_new", "Nothing new: {stage} found nothing to do"),
-    "refused": ("refused", "Refused: {stage} stopped at a check or a limit"),
+    "refused": ("refused", "Refused: a check or limit in {stage} stopped the night"),
     "failed": ("failed", "Failed: {stage} ended with an error"),
     "running": ("unfinished", "Unfinished: {stage} has started and not reported a result"),
 }

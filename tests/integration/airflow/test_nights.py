@@ -181,7 +181,7 @@ def test_unreachable_source_sends_an_alert(nights: Installation) -> None:
     states = {stage: nights.runs("no_source", stage)[0]["state"] for stage in STAGES}
     assert states == {"prepare": "failed", "finetune": "success", "predict": "success", "report": "success"}
     (run,) = nights.runs("no_source", "report")
-    assert f"ALERT no_source, night {TONIGHT}, needs support-platform: prepare failed: " in nights.log(
+    assert f"ALERT no_source, night {TONIGHT}, needs attention from support-platform: prepare failed: " in nights.log(
         run, "send_alerts"
     )
 

@@ -54,7 +54,7 @@ def test_night_beyond_limits_is_refused(usual_installation: Installation, harm: 
     assert read_ref(open_database(), "triage", "latest") == latest
     store = open_store()
     page = store.get_blob(store.load(Report, str(outcomes["report"].manifest)).provenance.html).decode()
-    assert "Refused: prepare did not accept what the night brought" in page
+    assert "Refused: a check or limit in prepare stopped the night" in page
     assert escape(message) in page
 
 

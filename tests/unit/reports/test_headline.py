@@ -84,7 +84,7 @@ def test_refused_first_candidate_leaves_no_champion(nights, night, gather) -> No
     ("status", "outcome", "start", "step"),
     [
         ("nothing_new", "nothing_new", "Nothing new: {stage} found nothing to do; champion", None),
-        ("refused", "refused", "Refused: {stage} stopped at a check or a limit; champion", "Fix the cause"),
+        ("refused", "refused", "Refused: a check or limit in {stage} stopped the night; champion", "Fix the cause"),
         ("failed", "failed", "Failed: {stage} ended with an error; champion", "Fix the cause shown above"),
     ],
     ids=["nothing new", "refused", "failed"],
