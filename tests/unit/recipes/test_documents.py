@@ -18,7 +18,7 @@ def problem(document: Document) -> tuple[int, str]:
 
 
 def test_scalars_follow_yaml_1_2(tmp_path: Path) -> None:
-    text = "{word: no, time: 10:30, rate: 4e-3, date: 2026-11-23, count: 010, big: 1_000, yes: true, none: ~}"
+    text = "{word: no, time: 10:30, rate: 4e-3, date: 2026-11-23, count: 010, big: 1_000, yes: true, empty: ~}"
     assert read(tmp_path, text).data == {
         "word": "no",
         "time": "10:30",
@@ -27,7 +27,7 @@ def test_scalars_follow_yaml_1_2(tmp_path: Path) -> None:
         "count": 10,
         "big": "1_000",
         "yes": True,
-        "none": None,
+        "empty": None,
     }
 
 
