@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from nightloom.artifacts.data import Preparation, Records
 from nightloom.core.store import ObjectStore
-from nightloom.recipes.schema import Limits
+from nightloom.recipes.limits import Limits
 from nightloom.registry.database import Database
 from nightloom.registry.nights import read_outcomes
 from nightloom.validation.limits import Earlier

@@ -7,7 +7,8 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from nightloom.recipes.schema import AnswerField, Limits, Volume
+from nightloom.recipes.limits import Limits, Volume
+from nightloom.recipes.schema import AnswerField
 
 Counts = Mapping[str, int]
 

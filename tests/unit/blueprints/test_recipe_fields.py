@@ -11,7 +11,7 @@ import pytest
 import yaml
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.core.manifests import Plain
-from nightloom.recipes import schema, sources, training
+from nightloom.recipes import limits, schema, sources, training
 from nightloom.recipes.schema import Recipe
 
 from tests.factories.extensions import installed
@@ -145,7 +145,7 @@ def fields(tmp_path: Path) -> Iterator[list[Field]]:
 
 
 def test_full_recipe_has_every_field(fields: list[Field]) -> None:
-    named = [value for module in (schema, sources, training) for value in vars(module).values()]
+    named = [value for module in (limits, schema, sources, training) for value in vars(module).values()]
     parts = {value for value in named if isinstance(value, type) and issubclass(value, Plain)} - {Plain}
     every_field = {f"{part.__name__}.{name}" for part in parts for name in part.model_fields}
     assert {name for name, _, _ in fields} == every_field

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from nightloom.core.manifests import Plain
 from nightloom.core.settings import get_settings
+from nightloom.recipes import limits as recipe_limits
 from nightloom.recipes import schema as recipes
 from nightloom.recipes import sources as recipe_sources
 from nightloom.recipes import training as recipe_training
@@ -23,8 +24,8 @@ SECTIONS = {
     "`task.answer.<field>`": recipes.AnswerField,
     "`prepare`": recipes.Prepare,
     "`prepare.normalise`": recipes.Normalise,
-    "`prepare.limits`": recipes.Limits,
-    "`prepare.limits.volume` and `prepare.limits.new_rows`": recipes.Volume,
+    "`prepare.limits`": recipe_limits.Limits,
+    "`prepare.limits.volume` and `prepare.limits.new_rows`": recipe_limits.Volume,
     "`prepare.split`": recipes.Split,
     "`prepare.planted_rows`": recipes.PlantedRows,
     "A source: `kind: sql`": recipe_sources.SqlSource,
@@ -68,7 +69,9 @@ def test_section_has_every_field(heading: str) -> None:
 
 
 def test_every_group_has_section() -> None:
-    named = [value for module in (recipes, recipe_sources, recipe_training) for value in vars(module).values()]
+    named = [
+        value for module in (recipes, recipe_limits, recipe_sources, recipe_training) for value in vars(module).values()
+    ]
     groups = {value for value in named if isinstance(value, type) and issubclass(value, Plain)}
     assert groups - {Plain} == set(SECTIONS.values())
 

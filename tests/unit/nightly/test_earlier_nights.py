@@ -7,7 +7,7 @@ from nightloom.artifacts.data import Preparation, Records, RecordsContent
 from nightloom.core.manifests import manifest_key
 from nightloom.core.store import ObjectStore
 from nightloom.nightly.earlier_nights import read_earlier_nights
-from nightloom.recipes.schema import Limits, Volume
+from nightloom.recipes.limits import Limits, Volume
 from nightloom.registry.database import Database
 from nightloom.registry.nights import end_stage
 from nightloom.validation.limits import FIRST_NIGHT
