@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures for all tests."""
 
 import gc
 import hashlib
@@ -24,7 +24,7 @@ from nightloom.embedded.lifecycle import down, up
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.store import open_store
 
-# Two processes test on two cores: threads of theirs that wait for each other would take several times as long.
+# Two processes test on two cores: their threads would wait for each other and take several times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A busy machine is no failure.
@@ -33,7 +33,7 @@ settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long, so that no process is left with one of them at the end."""
+    """Start with slow files, so that no process is left with one at the end."""
     marks = ("airflow", "fault", "torch")
     ranks: dict[Path, int] = {}
     for item in items:
@@ -43,13 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Have garbage collected among what tests make: what is loaded stays, and looking through it takes long."""
+    """Exclude loaded modules from garbage collection: scanning them is slow."""
     gc.collect()
     gc.freeze()
 
 
 class MemoryS3:
-    """The few S3 calls that a bucket makes, on a dictionary, with S3's conditional put."""
+    """An S3 client on a dictionary: the calls that a bucket makes, with conditional put."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -123,7 +123,7 @@ def store(s3: MemoryS3) -> ObjectStore:
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an empty registry, to be copied."""
+    """The file of an empty registry, as a template."""
     path = tmp_path_factory.mktemp("migrated") / "registry.db"
     database = Database(f"sqlite:///{path}")
     database.migrate()
@@ -142,7 +142,7 @@ def registry(tmp_path: Path, migrated: Path) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """A real object store, alone in a var folder of its own."""
+    """A real object store in its own var folder."""
     var_dir = tmp_path_factory.mktemp("seaweed")
     yield up(var_dir, airflow=False)
     down(var_dir)
@@ -150,7 +150,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 @pytest.fixture(scope="session")
 def s3_store(seaweed: Instance) -> ObjectStore:
-    """The real object store, open."""
+    """A connection to the real object store."""
     return connect_store(seaweed.settings())
 
 
@@ -159,12 +159,12 @@ PointSettings = Callable[..., AbstractContextManager[None]]
 
 @pytest.fixture(scope="session")
 def point_settings(seaweed: Instance) -> PointSettings:
-    """Return a context manager: within it the settings name a folder and the real store, and what keywords name."""
+    """Return a context manager for settings that use a folder and the real store; more settings by keyword."""
     return point_settings_to(seaweed)
 
 
 def point_settings_to(services: Instance) -> PointSettings:
-    """Return a block in which the settings point to a folder and to the store of these services."""
+    """Return a context manager for settings that use a folder and the store of these services."""
 
     @contextmanager
     def point(folder: Path, **more: str) -> Iterator[None]:
