@@ -84,7 +84,7 @@ def _wait_for(database: Database, scope: str, devices: Sequence[str], count: int
 
 
 def _take(database: Database, scope: str, devices: Sequence[str], count: int, holder: str) -> list[str]:
-    """Lease a number of devices, or none: partial leases could deadlock."""
+    """Lease a number of devices or none of them, since partial leases could deadlock."""
     for device in devices:
         lease = read_lease(database, scope, device)
         if lease is not None and not _is_alive(lease.holder):

@@ -11,7 +11,7 @@ from nightloom.registry.database import Database
 from nightloom.registry.tables import MemberRow
 
 _NO_NIGHT = date.min
-"""Stands for no night, for imports: a key cannot be NULL."""
+"""Placeholder night of imports: a key cannot be NULL."""
 
 _PAGE = 500
 

@@ -81,7 +81,7 @@ def compare_index(store: ObjectStore, database: Database) -> int:
     """Check that index and store have the same manifests, and return how many.
 
     The store is listed, but no manifest is read. Manifests of the last hour may be in only one of the two. A concurrent
-    garbage collection may look like a difference, which is gone on a retry.
+    garbage collection may look like a difference, but a retry passes.
 
     Raises:
         RegistryError: They differ.

@@ -7,7 +7,7 @@ from nightloom.processes.packages import worker_packages
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew():
+def _uncached():
     worker_packages.cache_clear()
     yield
     worker_packages.cache_clear()

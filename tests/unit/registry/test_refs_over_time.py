@@ -77,11 +77,11 @@ class Refs(RuleBasedStateMachine):
             self.move(expected, "stale", self.tonight)
 
     @invariant()
-    def the_ref_is_where_the_last_move_left_it(self):
+    def the_ref_has_the_last_value(self):
         assert read_ref(self.registry, "triage", "champion") == self.champion
 
     @invariant()
-    def the_log_tells_every_move_in_order(self):
+    def the_log_has_every_move_in_order(self):
         log = read_log_tail(self.registry)
         assert [(move.new, move.night) for move in log] == self.line
         assert [move.old for move in log] == [None, *(value for value, _ in self.line)][: len(log)]
