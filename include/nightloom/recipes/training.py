@@ -72,10 +72,10 @@ class Pruning(Plain):
             raise ValueError(msg)
         return rungs
 
-    def count_kept(self, draws: int) -> int:
+    def count_kept(self, configurations: int) -> int:
         """Return how many of these configurations survive a rung: at least one."""
         # Exact decimal arithmetic: as a float, 0.07 times 100 is a little more than 7, which would round up to 8.
-        return math.ceil(Fraction(str(self.keep)) * draws)
+        return math.ceil(Fraction(str(self.keep)) * configurations)
 
 
 class Range(Plain):

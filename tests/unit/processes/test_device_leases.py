@@ -88,7 +88,7 @@ def test_reused_process_id_is_another_holder(other: str) -> None:
 
 
 def test_too_many_devices_is_input_error(registry: Database) -> None:
-    with pytest.raises(InputError, match="takes 3 devices, and this machine has 2; lower NIGHTLOOM_PROCESSES"):
+    with pytest.raises(InputError, match="needs 3 GPUs, but this machine has 2; lower NIGHTLOOM_PROCESSES"):
         lease_devices(registry, 3).__enter__()
 
 
