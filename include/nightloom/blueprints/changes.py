@@ -195,7 +195,7 @@ def _diff_plans(old: Sequence[TrialPlan], new: Sequence[TrialPlan]) -> list[Chan
     changes = []
     for number, plan in enumerate(new):
         same = next((n for n, other in left.items() if not _diff_plan(other, plan, number)), None)
-        if same is None:
+        if same is None:  # matched below, once all equal trials are taken
             waiting.append(number)
             continue
         del left[same]

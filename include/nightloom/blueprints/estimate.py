@@ -79,7 +79,7 @@ def count_epochs(plan: TrialPlan, examples: int, defaults: Mapping[str, Any]) ->
     """Return the number of epochs of a trial."""
     settings = {"gradient_accumulation_steps": 1, **defaults, **plan.settings}
     steps = settings.get("max_steps", -1)
-    if steps > 0:
+    if steps > 0:  # as in TRL, max_steps overrides num_train_epochs
         batch = settings["per_device_train_batch_size"] * settings["gradient_accumulation_steps"]
         return float(steps * batch / max(examples, 1))
     return float(settings["num_train_epochs"])

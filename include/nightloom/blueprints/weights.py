@@ -114,6 +114,7 @@ def _compare_tensors(name: str, old: Any, new: Any, tolerance: float, found: lis
     if old.shape != new.shape or old.dtype != new.dtype:
         yield f"{name} is {_describe(new)}, not {_describe(old)}"
         return
+    # In float64, so that the subtraction itself rounds nothing.
     first, second = old.double(), new.double()
     apart = (first - second).abs()
     absolute, scale = (float(one.max()) if one.numel() else 0.0 for one in (apart, first.abs()))

@@ -30,7 +30,7 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
     from nightloom.artifacts.models import Adapter
     from nightloom.core.errors import InputError
     from nightloom.exchange.lineage import read_lineage
-    from nightloom.promotion.champions import find_ground, find_task
+    from nightloom.promotion.champions import find_citation, find_task
     from nightloom.promotion.promote import promote_by_hand, refuse_mismatched, refuse_unfit
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
@@ -39,18 +39,18 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
     store, database, settings = open_store(), open_database(), load_recipe(recipe)
     manifest = store.load(Adapter, find_id(database, Adapter, adapter))
     find_owner(database, manifest.id, recipe)
-    ground = find_ground(store, database, recipe, manifest.id)
-    if ground is None:
+    citation = find_citation(store, database, recipe, manifest.id)
+    if citation is None:
         msg = (
             f"{recipe} has neither compared nor imported adapter {short(manifest.id)}, so its task is unknown; "
             f"let a night compare it, or export it and import it for {recipe}"
         )
         raise InputError(msg)
     base_id, _, task = _freeze(settings)
-    refuse_unfit(settings, manifest, find_task(store, ground), base_id, task)
+    refuse_unfit(settings, manifest, find_task(store, citation), base_id, task)
     refuse_mismatched(manifest.id, read_lineage(store, database, manifest, recipe).parities)
     night = _find_night(database, settings)
-    done = promote_by_hand(database, ground, night=night, who=getuser(), why=reason)
+    done = promote_by_hand(database, citation, night=night, who=getuser(), why=reason)
     show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.message, as_json=as_json)
 
 

@@ -23,7 +23,7 @@ from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.processes.device_leases import on_device
 from nightloom.processes.packages import worker_packages
-from nightloom.promotion.champions import GroundId, find_champion, read_task
+from nightloom.promotion.champions import CitationId, find_champion, read_task
 from nightloom.promotion.parity import identify_parity
 from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
@@ -201,7 +201,7 @@ def score_models(
     blueprint_id: BlueprintId,
     candidate_id: AdapterId,
     champion_id: AdapterId | None,
-    cites: GroundId | None,
+    cites: CitationId | None,
     parity_id: ParityId | None,
 ) -> list[tuple[Role, str, ScoresId]]:
     """Score all models of a verdict, and return role, eval set and scores of each: entry point of a child process."""
@@ -226,7 +226,7 @@ def _find_scores(
     blueprint_id: BlueprintId,
     candidate_id: AdapterId,
     champion_id: AdapterId | None,
-    cites: GroundId | None,
+    cites: CitationId | None,
     parity_id: ParityId | None,
 ) -> list[tuple[Role, str, ScoresId]] | None:
     """Return the cached scores of all models as `score_models` does, or None if some are missing."""
@@ -253,7 +253,7 @@ def _list_models(
     spec: BlueprintSpec,
     candidate_id: AdapterId,
     champion_id: AdapterId | None,
-    cites: GroundId | None,
+    cites: CitationId | None,
     parity_id: ParityId | None,
 ) -> list[tuple[Role, ModelRef, TaskSpec]]:
     """Return role, model and task of each model of a verdict.

@@ -27,6 +27,7 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
     recipe, store = night.recipe, night.store
     if recipe.predict is None:
         return Stop("nothing_new", "the recipe has no `predict` section")
+    # The present champion, not the one before the night: finetune may have promoted tonight's candidate.
     champion = find_champion(store, night.registry, recipe.name)
     if champion is None:
         return Stop("nothing_new", "no model is promoted yet, so there are no predictions")

@@ -142,7 +142,7 @@ def build_snapshot(night: Night, curated_id: CuratedId) -> PreparationId:
     snapshot = freeze.build_snapshot(store, curated_id, recipe=recipe, night=night.date, parent_id=parent_id)
     preparation = _publish_preparation(night, curated_id, snapshot)
     night.keep(snapshot.kind, snapshot.id)
-    if is_latest_night(registry, recipe, night.date):
+    if is_latest_night(registry, recipe, night.date):  # a rerun of an older night must not move it back
         move_ref(
             registry,
             recipe=recipe,

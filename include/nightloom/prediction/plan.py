@@ -27,6 +27,7 @@ def plan_shards(
     settings = _require_predict(recipe)
     if settings.table:
         table_columns(task.field_order, settings.table)  # refuse a duplicate column before any work
+    # Sorted, so that equal rows give equal shards and the same plan.
     rows = keep_newest(read_records(store, records_id)).sort("row_id")
     shards = tuple(put_frame(store, shard, RECORDS) for shard in rows.iter_slices(settings.shard_rows))
     content = PredictionPlanContent(

@@ -88,6 +88,7 @@ def table_columns(fields: tuple[str, ...], table: str) -> list[sa.Column[Any]]:
 def _connect(url: str, table: str) -> sa.Engine:
     try:
         address = sa.make_url(url)
+        # SQLite fails at once if another connection writes, unless it may wait.
         options = {"timeout": _BUSY_TIMEOUT_S} if address.get_backend_name() == "sqlite" else {}
         return sa.create_engine(address, hide_parameters=True, poolclass=sa.NullPool, connect_args=options)
     except (ArgumentError, ModuleNotFoundError, ValueError):

@@ -17,10 +17,10 @@ from nightloom.registry.refs import read_last_move
 
 CHAMPION = "champion"
 
-Ground = Verdict | Import
+Citation = Verdict | Import
 """Verdict or import that an adapter is promoted on; it defines the task of the champion."""
 
-GroundId = VerdictId | ImportId
+CitationId = VerdictId | ImportId
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Champion:
 
     adapter: AdapterId
     task: TaskSpec
-    cites: GroundId
+    cites: CitationId
 
 
 def find_champion(store: ObjectStore, database: Database, recipe: str, night: date | None = None) -> Champion | None:
@@ -57,20 +57,20 @@ def find_champion(store: ObjectStore, database: Database, recipe: str, night: da
     if move.cites is None:
         msg = f"champion {short(move.new)} of {recipe} cites no verdict or import, so it has no task; promote it again"
         raise RegistryError(msg)
-    ground = load_ground(store, move.cites)
-    return Champion(Adapter.as_id(move.new), find_task(store, ground), ground.id)
+    citation = load_citation(store, move.cites)
+    return Champion(Adapter.as_id(move.new), find_task(store, citation), citation.id)
 
 
-def read_task(store: ObjectStore, ground_id: GroundId) -> TaskSpec:
+def read_task(store: ObjectStore, citation_id: CitationId) -> TaskSpec:
     """Return the task of an adapter from a verdict or import by its id.
 
     Raises:
         ManifestError: The verdict or import is not in the store, or the verdict's blueprint is not.
     """
-    return find_task(store, load_ground(store, ground_id))
+    return find_task(store, load_citation(store, citation_id))
 
 
-def load_ground(store: ObjectStore, cited: str) -> Ground:
+def load_citation(store: ObjectStore, cited: str) -> Citation:
     """Return the verdict or import with this id.
 
     Raises:
@@ -82,14 +82,14 @@ def load_ground(store: ObjectStore, cited: str) -> Ground:
     return store.load(Verdict, cited)
 
 
-def find_task(store: ObjectStore, ground: Ground) -> TaskSpec:
+def find_task(store: ObjectStore, citation: Citation) -> TaskSpec:
     """Return the task of an adapter from a verdict or import."""
-    if isinstance(ground, Import):
-        return ground.content.task
-    return store.load(Blueprint, ground.content.blueprint).content.task
+    if isinstance(citation, Import):
+        return citation.content.task
+    return store.load(Blueprint, citation.content.blueprint).content.task
 
 
-def find_ground(store: ObjectStore, database: Database, recipe: str, adapter_id: AdapterId) -> Ground | None:
+def find_citation(store: ObjectStore, database: Database, recipe: str, adapter_id: AdapterId) -> Citation | None:
     """Return the last verdict of a recipe on an adapter, else the last import, or None if there is neither."""
     verdicts, imports = (
         list_verdicts(store, database, recipe, adapter_id),

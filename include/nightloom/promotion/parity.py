@@ -36,7 +36,7 @@ from nightloom.rendering.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
 
-_SAMPLE = 32
+_SAMPLE = 32  # examples: enough to find a systematic skew, few enough for one-by-one generation
 _CHANGE = 1e-3
 """An adapter that changes no logit by more has no effect. Trained adapters change logits by about 1 or more."""
 

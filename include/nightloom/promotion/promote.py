@@ -9,7 +9,7 @@ from nightloom.artifacts.models import Adapter, Import, TaskSpec
 from nightloom.artifacts.results import Parity, Verdict
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
-from nightloom.promotion.champions import CHAMPION, Ground
+from nightloom.promotion.champions import CHAMPION, Citation
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import is_latest_night
@@ -62,12 +62,12 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
     return Promotion(moved=True, message=decided.reason)
 
 
-def promote_by_hand(database: Database, ground: Ground, *, night: date, who: str, why: str) -> Promotion:
+def promote_by_hand(database: Database, citation: Citation, *, night: date, who: str, why: str) -> Promotion:
     """Promote an adapter by hand.
 
     Args:
         database: The registry.
-        ground: The recipe's verdict on the adapter, or its import, which defines the task of the champion.
+        citation: The recipe's verdict on the adapter, or its import, which defines the task of the champion.
         night: Night that the move is recorded for.
         who: Person who promotes it.
         why: Reason in the person's words.
@@ -75,10 +75,10 @@ def promote_by_hand(database: Database, ground: Ground, *, night: date, who: str
     Raises:
         ConflictError: The ref was moved in the meantime.
     """
-    recipe = ground.content.recipe
-    adapter = ground.content.adapter if isinstance(ground, Import) else ground.content.candidate
+    recipe = citation.content.recipe
+    adapter = citation.content.adapter if isinstance(citation, Import) else citation.content.candidate
     present = read_last_move(database, recipe, CHAMPION)
-    if present and (present.new, present.cites) == (adapter, ground.id):
+    if present and (present.new, present.cites) == (adapter, citation.id):
         return Promotion(moved=False, message=f"{short(adapter)} is already the champion of {recipe}")
     move_ref(
         database,
@@ -89,10 +89,10 @@ def promote_by_hand(database: Database, ground: Ground, *, night: date, who: str
         night=night,
         who=who,
         why=why,
-        cites=ground.id,
+        cites=citation.id,
         by_hand=True,
     )
-    message = f"{short(adapter)} is now the champion of {recipe}, by {ground.kind} {short(ground.id)}"
+    message = f"{short(adapter)} is now the champion of {recipe}, by {citation.kind} {short(citation.id)}"
     return Promotion(moved=True, message=message)
 
 
@@ -142,7 +142,7 @@ def roll_back_champion(database: Database, recipe: str, *, night: date, who: str
         InputError: There is no previous champion.
         ConflictError: The ref was moved in the meantime.
     """
-    line = _list_line(_list_moves(database, recipe))
+    line = _list_promotions(_list_moves(database, recipe))
     if len(line) < 2:
         msg = f"{recipe} has no previous champion to roll back to; see `nightloom model log {recipe}`"
         raise InputError(msg)
@@ -174,10 +174,11 @@ def _find_rollback(moves: Sequence[RefMove], adapter_id: AdapterId) -> RefMove |
     return last if last and last.old == adapter_id != last.new and last.by_hand else None
 
 
-def _list_line(moves: Sequence[RefMove]) -> list[RefMove]:
+def _list_promotions(moves: Sequence[RefMove]) -> list[RefMove]:
     """Return the promotions that lead to the present champion, oldest first, without those rolled back."""
     line: list[RefMove] = []
     for move in moves:
         champions = [one.new for one in line]
+        # A champion that returns ends all promotions after its own.
         line = [*(line[: champions.index(move.new)] if move.new in champions else line), move]
     return line
