@@ -179,7 +179,8 @@ def _run(check: Callable[[], CheckResult]) -> CheckResult:
         return CheckResult(
             name, ok=False, message=f"the operating system reported: {error}", remedy=_REMEDIES.get(name)
         )
-    return CheckResult(result.name, ok=True, message=result.message) if result.ok else result  # without the remedy
+    # A passed check needs no remedy.
+    return CheckResult(result.name, ok=True, message=result.message) if result.ok else result
 
 
 def _read_pins(path: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ def following_steps() -> Iterator[Callable[[str, str], None]]:
     before = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    logger.propagate = False
+    logger.propagate = False  # the root logger would print each line again
     with console.status("") as status:
 
         def on_step(stage: str, step: str) -> None:

@@ -48,7 +48,7 @@ def run_nightly(name: str, *, data: Path | None, night: str | None, console: Con
     """
     recipe = load_recipe(name)
     if data is None and isinstance(recipe.prepare.source, FilesSource | DeltaSource):
-        recipe.prepare.source.resolved_path()
+        recipe.prepare.source.resolved_path()  # raises before any service starts if no data folder is set
     chosen = parse_night(night) if night else night_of(utc_now(), recipe.timezone)
     remembered = {"NIGHTLOOM_DATA_DIR": str(data.resolve())} if data else {}
     with _timed(console, "services"):

@@ -217,6 +217,7 @@ def stop_owned(var_dir: Path, *, supervisor: int | None = None, patience_s: floa
     """
     asked: set[int] = set()
     deadline = time.monotonic() + _SWEEP_S
+    # Searched again after each signal: processes can start children while they are being stopped.
     while owned := find_owned(var_dir, supervisor=supervisor):
         if time.monotonic() > deadline:
             msg = f"processes {sorted(process.pid for process in owned)} do not end; inspect them with ps and stop them"

@@ -144,6 +144,7 @@ def _follows_from_another(error: Error, errors: Iterable[Error]) -> bool:
         # Pydantic does not count invalid items: the items are wrong, not the length.
         return any(len(other["loc"]) > len(location) and other["loc"][: len(location)] == location for other in errors)
     if error["type"] == "missing":
+        # A misspelt field is reported once, as unknown, and not also as missing.
         unknown = [o["loc"][-1] for o in errors if o["type"] == "extra_forbidden" and o["loc"][:-1] == location[:-1]]
         return bool(get_close_matches(location[-1], unknown, n=1))
     return False
