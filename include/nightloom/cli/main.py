@@ -1,4 +1,7 @@
-"""`nightloom`: all commands, and the one place that turns errors into a message and an exit code."""
+"""`nightloom`: all commands, and the one place that turns errors into a message and an exit code.
+
+Commands import what they need in their functions: `nightloom --help` must not load Polars, torch or a database.
+"""
 
 import json
 import logging
