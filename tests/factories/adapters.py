@@ -129,7 +129,8 @@ def make_adapter(store: ObjectStore, tiny_model: Path, blueprint: Blueprint, tmp
 def write_adapter(base: Path, folder: Path, size: float, method: str, dtype: str = "auto", **lora: Any) -> None:
     """Write random weights into a folder; with a size of 0 they change nothing."""
     import torch
-    from nightloom.base_models.loading import ignore_v6_deprecations, load_model
+    from nightloom.base_models.loading import load_model
+    from nightloom.base_models.quiet import ignore_v6_deprecations
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(7)

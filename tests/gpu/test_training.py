@@ -5,7 +5,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from nightloom.base_models.loading import ignore_v6_deprecations, load_model
+from nightloom.base_models.loading import load_model
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.settings import PROJECT_ROOT
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import open_database

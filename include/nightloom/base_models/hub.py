@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nightloom.base_models.quiet import disable_progress_bars
 from nightloom.core.errors import FaultError, InputError
 
 _NAME = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")
@@ -43,7 +44,6 @@ class HubRepo:
     def fetch(self, names: Collection[str], folder: Path) -> None:
         """Write files into a folder, except those that exist there; partial downloads are resumed."""
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.utils.tqdm import disable_progress_bars
 
         disable_progress_bars()
         with self._asking(self.revision):

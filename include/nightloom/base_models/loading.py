@@ -1,11 +1,9 @@
 """Loading: a model folder's weights, from safetensors only, with their type, attention and device."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nightloom.base_models.quiet import disable_progress_bars
 from nightloom.core.errors import InputError
 
 
@@ -38,9 +36,8 @@ def check_model(folder: Path) -> None:
 
 def _read_model(folder: Path, **how: Any) -> Any:
     from transformers import AutoModelForCausalLM
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
+    disable_progress_bars()
     model, found = AutoModelForCausalLM.from_pretrained(
         folder,
         local_files_only=True,
@@ -59,12 +56,3 @@ def _read_model(folder: Path, **how: Any) -> Any:
         )
         raise InputError(msg)
     return model
-
-
-@contextmanager
-def ignore_v6_deprecations() -> Iterator[None]:
-    """Ignore that peft and TRL use names that transformers renames in its version 6: only they can change that."""
-    with warnings.catch_warnings():
-        renamed = "`(is_)?gradient_checkpointing(_kwargs|_enable)?` is deprecated and will be removed in v6"
-        warnings.filterwarnings("ignore", message=renamed, category=FutureWarning)
-        yield

@@ -18,6 +18,7 @@ from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance, Starter
 from nightloom.base_models.determinism import be_deterministic
+from nightloom.base_models.quiet import disable_progress_bars
 from nightloom.base_models.starter_text import WORDS_FILE, Writer
 from nightloom.core.digests import digest_file, digest_json, short
 from nightloom.core.durations import TimeLeft, describe_progress
@@ -92,6 +93,7 @@ def run_starter() -> BaseId:
 
 def pretrain_starter(settings: StarterSettings, folder: Path, report: Callable[[str], None]) -> float:
     """Write the starter's tokenizer and weights into a folder, and return the last loss."""
+    disable_progress_bars()
     be_deterministic(settings.seed)
     # Rows are filled to the last token, without padding; a few more chats than needed are written.
     chats = list(Writer(settings.seed).write_chats(settings.steps * settings.rows * settings.row_tokens // 24))
@@ -213,7 +215,8 @@ def _schedule(settings: StarterSettings, step: int) -> float:
 def main() -> int:
     """Make the starter and print its base id."""
     os.environ.update({**SHARING_CORES, **os.environ})  # torch reads these when it is imported.
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("nightloom").setLevel(logging.INFO)
     sys.stdout.write(make_starter(open_store()) + "\n")
     return 0
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from nightloom.base_models.loading import ignore_v6_deprecations
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 
 

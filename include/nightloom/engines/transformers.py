@@ -98,9 +98,12 @@ def answer_greedily(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
     """Return settings for greedy generation up to an end token."""
     from transformers import GenerationConfig
 
+    # A model may name defaults for sampling (Qwen, Llama); with greedy generation, transformers would warn of each.
+    neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "typical_p": 1.0}
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=False,
+        **neutral,
         eos_token_id=sorted(list_ends(model, tokenizer)),
         pad_token_id=tokenizer.pad_token_id,
     )

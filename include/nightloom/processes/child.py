@@ -21,7 +21,9 @@ def main() -> int:
         os.dup2(2, 1)
         # Of several processes that run a function together, one logs progress.
         level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
-        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+        # Libraries log only what needs attention: at INFO, httpx reports every request, and alembic every connection.
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+        logging.getLogger("nightloom").setLevel(level)
         # Under another parent, such as torchrun in a batch system, standard input may be empty and end at once.
         if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
             threading.Thread(target=_end_with_parent, daemon=True).start()

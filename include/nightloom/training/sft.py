@@ -15,7 +15,7 @@ from nightloom.artifacts.frames import LABELS, put_frame
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.base_models.determinism import be_deterministic
-from nightloom.base_models.loading import ignore_v6_deprecations
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore

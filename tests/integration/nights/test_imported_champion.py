@@ -28,7 +28,8 @@ Ask = Callable[..., Any]
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small base model, and two adapters on it as peft saves them."""
     import torch
-    from nightloom.base_models.loading import ignore_v6_deprecations, load_model
+    from nightloom.base_models.loading import load_model
+    from nightloom.base_models.quiet import ignore_v6_deprecations
     from nightloom.base_models.starter import StarterSettings, pretrain_starter
     from peft import LoraConfig, get_peft_model
 

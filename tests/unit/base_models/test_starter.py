@@ -77,6 +77,15 @@ def test_same_settings_give_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
+def test_pretraining_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils.logging import enable_progress_bar
+
+    enable_progress_bar()
+    pretrain_starter(TINY, tmp_path, report=lambda line: None)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.torch
 def test_starter_is_made_once(store: ObjectStore) -> None:
     reported: list[str] = []
     base = make_starter(store, TINY, reported.append)

@@ -1,6 +1,7 @@
 """The transformers engine, on a real tiny model."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def test_each_request_has_its_limit(engine: TransformersEngine) -> None:
         for index, one in batch.items()
     }
     assert [answers[index].completion_tokens for index in range(2)] == [6, 3]
+
+
+def test_sampling_defaults_of_model_are_not_logged(
+    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in (("temperature", 0.6), ("top_p", 0.95), ("top_k", 20)):
+        monkeypatch.setattr(engine.model.generation_config, name, value)
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    ask(engine, chats(["a"]), 2)
+    assert caplog.messages == []
 
 
 def test_answer_stops_at_end_token(tiny_model: Path) -> None:

@@ -21,7 +21,7 @@ from nightloom.artifacts.results import (
     VerdictContent,
 )
 from nightloom.artifacts.training import LossPoint, Trial, TrialResult, identify_trial
-from nightloom.base_models.loading import ignore_v6_deprecations
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.usefixtures("prepared")
 
 def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint, base: Path) -> str:
     """Publish an adapter as peft begins it: its B matrices are zero."""
-    from nightloom.base_models.loading import ignore_v6_deprecations, load_model
+    from nightloom.base_models.loading import load_model
+    from nightloom.base_models.quiet import ignore_v6_deprecations
     from peft import LoraConfig, get_peft_model
 
     with ignore_v6_deprecations():

@@ -1,15 +1,17 @@
 """Several processes that train one trial together."""
 
+import logging
 from collections.abc import Callable
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from nightloom.artifacts.blueprints import Blueprint, TrialPlan
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance
-from nightloom.artifacts.training import Trial
+from nightloom.artifacts.training import Trial, TrialResult
 from nightloom.base_models.freeze import freeze_base
 from nightloom.core.errors import DivergenceError, InputError
 from nightloom.core.store import ObjectStore
@@ -53,7 +55,7 @@ def test_batch_rows_are_shared_once(rows: int, processes: int) -> None:
     assert sorted(learned) == list(range(rows))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def base(s3_store: ObjectStore, tiny_model: Path) -> str:
     manifest = BaseModelManifest(
         content=BaseModelContent(files=put_folder(s3_store, tiny_model)), provenance=BaseModelProvenance(source="tiny")
@@ -61,22 +63,52 @@ def base(s3_store: ObjectStore, tiny_model: Path) -> str:
     return s3_store.publish(manifest).id
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plan(s3_store: ObjectStore) -> Callable[..., str]:
     """Publishes a blueprint in the real store, which other processes read too."""
     return planner.__wrapped__(s3_store)
 
 
+class Together(NamedTuple):
+    """A training by two processes, with the lines of their log."""
+
+    result: TrialResult
+    log: list[str]
+
+
+@pytest.fixture(scope="module")
+def together(
+    s3_store: ObjectStore,
+    point_settings: PointSettings,
+    base: str,
+    plan: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Together:
+    # The run's name distinguishes the blueprints, and changes nothing else.
+    blueprint = plan(base, make_plan(4, run_name="together"), ROWS)
+    logger, handler = logging.getLogger("nightloom.processes"), BufferingHandler(1000)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    with point_settings(tmp_path_factory.mktemp("together")):
+        trial = in_child(run_trial, processes=2)(blueprint_id=blueprint, trial_no=0)
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+    return Together(s3_store.load(Trial, trial).result, [record.getMessage() for record in handler.buffer])
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(300)
+def test_training_log_has_only_our_lines(together: Together) -> None:
+    assert {line.split()[0] for line in together.log} == {"9", "tokens", "labels:", "step", "adapter", "trial"}
+
+
 @pytest.mark.torch
 @pytest.mark.timeout(300)
 def test_two_processes_match_one_process(
-    s3_store: ObjectStore, point_settings: PointSettings, base: str, plan: Any, tmp_path: Path
+    s3_store: ObjectStore, point_settings: PointSettings, together: Together, base: str, plan: Any, tmp_path: Path
 ) -> None:
-    # The run's name distinguishes the blueprints, and changes nothing else.
-    together = plan(base, make_plan(4, run_name="together"), ROWS)
+    two = together.result
     with point_settings(tmp_path):
-        trial = in_child(run_trial, processes=2)(blueprint_id=together, trial_no=0)
-        two = s3_store.load(Trial, trial).result
         one = train_trial(s3_store, plan(base, make_plan(4, run_name="alone"), ROWS), 0).result
     assert [point.step for point in two.curve] == [1, 2, 3, 4, 5, 6]
     assert [point.loss for point in two.curve] == pytest.approx([point.loss for point in one.curve], abs=1e-5)

@@ -10,7 +10,8 @@ from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
 from nightloom.base_models.freeze import freeze_base
-from nightloom.base_models.loading import ignore_v6_deprecations, load_model
+from nightloom.base_models.loading import load_model
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
 from nightloom.engines.transformers import open_transformers

@@ -9,7 +9,8 @@ import torch
 from nightloom.artifacts.blueprints import TrialPlan
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.models import Adapter, BaseModelManifest
-from nightloom.base_models.loading import ignore_v6_deprecations, load_model
+from nightloom.base_models.loading import load_model
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.transformers import open_transformers

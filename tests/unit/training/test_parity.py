@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightloom.base_models.loading import ignore_v6_deprecations
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.engines.transformers import _read_opening
 from nightloom.rendering.chat import encode_chats, plain_conversations
 from nightloom.rendering.tokenizer import load_tokenizer

@@ -11,7 +11,8 @@ from nightloom.artifacts.frames import LABELS, get_frame
 from nightloom.artifacts.models import Adapter, BaseModelManifest, ModelRef
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.freeze import freeze_base
-from nightloom.base_models.loading import ignore_v6_deprecations, load_model
+from nightloom.base_models.loading import load_model
+from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
