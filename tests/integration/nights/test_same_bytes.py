@@ -117,7 +117,7 @@ def test_model_is_shown_for_one_recipe(nights: Installation, ask: Ask, recipe: s
 
 def test_shared_model_needs_a_recipe(nights: Installation, ask: Ask) -> None:
     code, shown = ask("model", "show", read_champion("triage").adapter)
-    assert (code, "say with --recipe as whose it is meant" in shown["error"]["message"]) == (2, True)
+    assert (code, "choose one with --recipe" in shown["error"]["message"]) == (2, True)
 
 
 def test_manual_promotion_cites_its_recipes_verdict(nights: Installation, ask: Ask) -> None:
