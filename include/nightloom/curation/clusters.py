@@ -119,6 +119,7 @@ def _part(
     parents: dict[int, int] = {}
     splits: dict[int, str | None] = {}
     bridges: dict[int, str] = {}
+    # Rows with a split first, so that a new row becomes the bridge and no known row moves.
     for number, own in sorted(rows, key=lambda row: row[1] is None):
         adjacent = {_find_first(parents, other) for other in neighbours[number] if other in parents}
         found = {name for name in (own, *(splits[first] for first in adjacent)) if name is not None}

@@ -21,7 +21,7 @@ SIZES = (8, 12, 13)
 Grams = npt.NDArray[np.uint64]
 
 _FACTORS = np.array([pow(0x9E3779B97F4A7C15, position, 1 << 64) for position in range(1, max(SIZES) + 1)], np.uint64)
-_SLOTS_BITS = 22
+_SLOTS_BITS = 22  # 4 million flags
 _ROWS_AT_ONCE = 16_384
 _WORD = re.compile(r"[^\W_]+")
 
@@ -37,6 +37,7 @@ def list_grams(texts: pl.Series, size: int) -> pl.DataFrame:
     runs = max(len(hashes) - size + 1, 0)
     # The size is part of the hash, so that an 8-gram never equals a 12-gram.
     grams = np.full(runs, size, np.uint64) * _FACTORS[-1]
+    # A polynomial hash of the words' hashes, modulo 2**64.
     for position in range(size):
         grams += hashes[position : position + runs] * _FACTORS[position]
     text = np.repeat(np.arange(len(texts), dtype=np.uint32), counts)[:runs]

@@ -10,10 +10,6 @@ from nightloom.artifacts.frames import RELEASES
 from nightloom.artifacts.ids import PreparationId
 
 
-def _no_releases() -> pl.DataFrame:
-    return pl.DataFrame(schema=RELEASES)
-
-
 @dataclass(frozen=True, slots=True)
 class CurationInputs:
     """Decisions that curation follows.
@@ -28,6 +24,6 @@ class CurationInputs:
 
     parent: PreparationId | None = None
     before: tuple[str, ...] = ()
-    releases: pl.DataFrame = field(default_factory=_no_releases)
+    releases: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RELEASES))
     erased: Collection[str] = ()
     tokens: TokenBudget | None = None

@@ -111,6 +111,7 @@ def _shingle_all(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDAr
     padded = [text.ljust(_SHINGLE, "\0") for text in texts]
     letters = np.frombuffer("".join(padded).encode("utf-32-le"), "<u4").astype(np.uint64)
     grams = np.zeros(len(letters) - _SHINGLE + 1, np.uint64)
+    # A polynomial hash of five characters, modulo 2**64, at every position at once.
     for position, factor in enumerate(_FACTORS):
         grams += letters[position : position + len(grams)] * factor
     lengths = np.array([len(text) for text in padded])

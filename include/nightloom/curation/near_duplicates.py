@@ -16,8 +16,8 @@ from nightloom.curation.scratch import Scratch, iter_chunks
 # In a larger bucket of texts that share a band, each text is compared with the first and with the previous one only.
 # The bucket still becomes one component, and the work does not grow with its square.
 _LARGEST_BUCKET = 32
-_PAIRS_HELD = 4_000_000
-_PAIRS_AT_ONCE = 10_000
+_PAIRS_HELD = 4_000_000  # candidates in memory, before the unlikely ones are dropped
+_PAIRS_AT_ONCE = 10_000  # pairs whose texts and signatures are in memory together
 
 _PAIRS = {"first": pl.UInt32, "second": pl.UInt32}
 

@@ -50,14 +50,14 @@ def assign_outcome(
 
 def quarantine(rows: pl.DataFrame, reasons: pl.DataFrame) -> pl.DataFrame:
     """Quarantine the open rows that have a reason: rule, measured and threshold; null for rows without one."""
-    found = reasons.select(found="rule", was="measured", asked="threshold")
+    found = reasons.select(found="rule", was="measured", required="threshold")
     assigned = assign_outcome(
         rows.hstack(found),
         pl.col("found").is_not_null(),
         "quarantined",
         pl.col("found"),
         measured=pl.col("was"),
-        threshold=pl.col("asked"),
+        threshold=pl.col("required"),
     )
     return assigned.drop(found.columns)
 

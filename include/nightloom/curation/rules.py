@@ -22,6 +22,7 @@ KEY = sha256(pl.col("compared"))
 
 def supersede_older(rows: pl.DataFrame) -> pl.DataFrame:
     """Supersede all versions of a row except the newest."""
+    # Rows are sorted by version, so the last row of an id is the newest.
     is_newest = pl.int_range(pl.len()).over("row_id") == pl.len().over("row_id") - 1
     newest = pl.col("version").last().over("row_id")
     return assign_outcome(
@@ -49,7 +50,7 @@ def refuse_erased(rows: pl.DataFrame, digests: pl.Series) -> pl.DataFrame:
 def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
     """Quarantine the rows that a suite refused, under the expectation's name, unless people released them."""
     unreleased = failures.join(releases, on=["row_id", "version", "rule"], how="anti")
-    reasons = unreleased.rename({"rule": "failed", "measured": "was", "threshold": "asked"})
+    reasons = unreleased.rename({"rule": "failed", "measured": "was", "threshold": "required"})
     joined = rows.join(reasons, on=["row_id", "version"], how="left", maintain_order="left")
     assigned = assign_outcome(
         joined,
@@ -57,9 +58,9 @@ def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.Dat
         "quarantined",
         pl.col("failed"),
         measured=pl.col("was"),
-        threshold=pl.col("asked"),
+        threshold=pl.col("required"),
     )
-    return assigned.drop("failed", "was", "asked")
+    return assigned.drop("failed", "was", "required")
 
 
 def refuse_no_chats(rows: pl.DataFrame) -> pl.DataFrame:
@@ -93,8 +94,8 @@ def refuse_tokens(
     """
     names, keys = {"text": "clean", "history": "clean_history", "answer": "clean_answer"}, ("row_id", "version", "rule")
     numbered = rows.with_row_index("position")
-    asked = numbered.filter(OPEN).select("position", *keys[:2], **names).filter(bound.may_fail())
-    encoded = asked.hstack(measure_tokens(store, asked, budget))
+    unsure = numbered.filter(OPEN).select("position", *keys[:2], **names).filter(bound.may_fail())
+    encoded = unsure.hstack(measure_tokens(store, unsure, budget))
     fits = pl.col("tokens") <= bound.most
     found = pl.concat(
         [

@@ -30,8 +30,8 @@ def clean_rows(
     values = decode_answers(opened["answer"], list(answer))
     values.columns = [_column_of(name) for name in answer]
     free = [_column_of(name) for name, field in answer.items() if not field.one_of]
-    asked = opened.select("text", "history").hstack(values.select(free))
-    cleaned = clean_conversations(asked, checks, free, _list_waived(opened, releases))
+    texts = opened.select("text", "history").hstack(values.select(free))
+    cleaned = clean_conversations(texts, checks, free, _list_waived(opened, releases))
     answers = _write_answers(opened["answer"], values, cleaned.select(free))
     found = cleaned.drop(free).with_columns(clean_answer=answers, position=opened["position"])
     names = {name: f"found_{name}" for name in ("rule", "measured", "threshold")}

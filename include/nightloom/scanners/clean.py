@@ -1,7 +1,7 @@
 """Cleaning: normalise and scan texts, the same way for training, evaluation and prediction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import polars as pl
 
@@ -81,6 +81,7 @@ def _scan(cleaned: CleanText, scanners: ScannersWithActions) -> CleanText:
         return CleanText(text, repairs, Reason("empty_text", "0", "1"))
     matches: list[Match] = []
     for scanner, action in scanners:
+        # One reason is enough, but redactions must run: people may release the row.
         if action == "quarantine" and reason:
             continue
         found = scanner.find(text)
@@ -94,12 +95,11 @@ def _scan(cleaned: CleanText, scanners: ScannersWithActions) -> CleanText:
 
 def _tabulate(texts: pl.Series, touched: Mapping[int, CleanText]) -> pl.DataFrame:
     """Return the table of all texts; only some were changed or refused."""
-    lines = [(one.text, ",".join(one.repairs), *_split_reason(one.reason)) for one in touched.values()]
+    lines = [
+        (one.text, ",".join(one.repairs), *(astuple(one.reason) if one.reason else (None, None, None)))
+        for one in touched.values()
+    ]
     changes = pl.DataFrame(lines, _COLUMNS, orient="row")
     nothing = pl.lit(None, pl.String)
     table = pl.select(clean=texts, repairs=pl.lit(""), rule=nothing, measured=nothing, threshold=nothing)
     return pl.DataFrame([table[name].scatter(list(touched), changes[name]) for name in _COLUMNS])
-
-
-def _split_reason(reason: Reason | None) -> tuple[str | None, str | None, str | None]:
-    return (None, None, None) if reason is None else (reason.rule, reason.measured, reason.threshold)

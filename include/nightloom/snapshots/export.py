@@ -36,7 +36,7 @@ def export_snapshot(store: ObjectStore, snapshot_id: SnapshotId, folder: Path) -
         store.fetch_file(current_blob(store, file.sha256), folder / name)
         for file, name in zip(snapshot.provenance.files, names, strict=True)
     ]
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # a snapshot without rows has no files
     (folder / MANIFEST).write_bytes(snapshot.to_bytes())
     return paths
 

@@ -173,7 +173,7 @@ def _find_needed(store: ObjectStore, database: Database, inventory: Inventory, b
         if isinstance(manifest, StageResult):
             stages[name] = manifest
     needed |= _keep_replacements(needed, replacements)
-    needed |= dict.fromkeys(_keep_stages(stages, reached), "stage of what is kept")
+    needed |= dict.fromkeys(_keep_stages(stages, reached), "stage of a kept object")
     return _Found(needed, replacements.keys(), named, before)
 
 
@@ -213,7 +213,7 @@ def _choose_action(name: Named, one: StoredObject, found: "_Found") -> tuple[Act
         return "erased", "replaced after an erasure"
     if name in found.needed:
         return "kept", found.needed[name]
-    return ("kept", "new") if one.modified_at >= found.before else ("into trash", "nothing names it")
+    return ("kept", "new") if one.modified_at >= found.before else ("into trash", "unreferenced")
 
 
 def _choose_action_in_trash(
@@ -228,7 +228,7 @@ def _choose_action_in_trash(
         return "waits in trash", "its manifest is removed first"
     # An object that is also outside the trash may be on its way into it.
     is_due = one.modified_at < found.before and name not in objects
-    return "deleted" if is_due else "waits in trash", "nothing names it"
+    return "deleted" if is_due else "waits in trash", "unreferenced"
 
 
 def _carry_out(store: ObjectStore, decisions: Iterable[Decision]) -> None:

@@ -75,6 +75,7 @@ def _read_side(value: str | None, role: str) -> list[Turn]:
     """Parse a prompt or a completion: a list of messages, or the text of one message with this role."""
     if value is None:
         return []
+    # A text may begin with a bracket without being a list of messages; it stays a text.
     try:
         items = parse_json(value) if value.lstrip().startswith("[") else None
     except ValueError:
@@ -134,5 +135,5 @@ def _split(messages: Sequence[Turn]) -> Chat:
         msg = "it has no user message"
         raise ValueError(msg)
     answered = messages[-1]["role"] == "assistant"
-    asked = messages[:-1] if answered else messages
-    return Chat(asked[-1]["content"], list(asked[:-1]) or None, messages[-1]["content"] if answered else None)
+    turns = messages[:-1] if answered else messages
+    return Chat(turns[-1]["content"], list(turns[:-1]) or None, messages[-1]["content"] if answered else None)

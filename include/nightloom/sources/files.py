@@ -33,7 +33,7 @@ MOST_GROUP_BYTES = 4 << 30
 """Limit for one row group of a Parquet file, as its footer declares it."""
 
 _BATCH_ROWS = 5_000
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # characters
 _FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _BINARY = (".parquet", ".arrow")
 _PACKED = (".gz", ".zst")

@@ -208,11 +208,11 @@ class ExpectNewestTimeToBeFresh(ColumnAggregateExpectation):
 
     def _validate(self, metrics: Mapping[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
         newest = metrics["column.newest_time"]
-        asked = self._get_success_kwargs()
+        kwargs = self._get_success_kwargs()
         if newest is None:
             return {"success": False, "result": {"observed_value": None}}
-        age = (datetime.fromisoformat(asked["moment"]) - datetime.fromisoformat(newest)).total_seconds() / 3600
-        return {"success": age <= asked["hours"], "result": {"observed_value": round(age, 3)}}
+        age = (datetime.fromisoformat(kwargs["moment"]) - datetime.fromisoformat(newest)).total_seconds() / 3600
+        return {"success": age <= kwargs["hours"], "result": {"observed_value": round(age, 3)}}
 
 
 class ExpectVolumeToResembleEarlierNights(ColumnAggregateExpectation):
@@ -226,11 +226,11 @@ class ExpectVolumeToResembleEarlierNights(ColumnAggregateExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("earlier", "at_least", "at_most")
 
     def _validate(self, metrics: Mapping[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        rows, asked = metrics["column.only_value"], self._get_success_kwargs()
-        rows, earlier = int(rows or 0), asked["earlier"]
+        rows, kwargs = metrics["column.only_value"], self._get_success_kwargs()
+        rows, earlier = int(rows or 0), kwargs["earlier"]
         factor = measure_volume(rows, earlier)
         return {
-            "success": has_usual_volume(rows, earlier, asked.get("at_least"), asked.get("at_most")),
+            "success": has_usual_volume(rows, earlier, kwargs.get("at_least"), kwargs.get("at_most")),
             "result": {"observed_value": None if factor is None else round(factor, 4)},
         }
 
@@ -245,10 +245,10 @@ class ExpectDistributionToResembleLastSnapshot(ColumnAggregateExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("earlier", "at_most")
 
     def _validate(self, metrics: Mapping[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        counts, asked = metrics["column.only_value"] or {}, self._get_success_kwargs()
-        distance = measure_distance(counts, asked["earlier"])
+        counts, kwargs = metrics["column.only_value"] or {}, self._get_success_kwargs()
+        distance = measure_distance(counts, kwargs["earlier"])
         return {
-            "success": resembles(counts, asked["earlier"], asked["at_most"]),
+            "success": resembles(counts, kwargs["earlier"], kwargs["at_most"]),
             "result": {"observed_value": None if distance is None else round(distance, 4)},
         }
 

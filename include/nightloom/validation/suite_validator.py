@@ -231,13 +231,13 @@ def _columns_of(kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def _read_columns(
-    parts: Iterable[pl.DataFrame], ids: Sequence[str], asked: Sequence[Mapping[str, Any]]
+    parts: Iterable[pl.DataFrame], ids: Sequence[str], all_kwargs: Sequence[Mapping[str, Any]]
 ) -> pl.DataFrame:
     """Return all parts with the columns that expectations name, sorted by id; other columns are null."""
-    texts = [text for kwargs in asked for text in _texts_in(kwargs)]
+    texts = [text for kwargs in all_kwargs for text in _texts_in(kwargs)]
     frames = []
     for part in parts:
-        # A row condition names its columns inside a text.
+        # A row condition names its columns somewhere inside.
         named = {name for name in part.columns if name in ids or any(name in text for text in texts)}
         frames.append(part.with_columns(pl.lit(None).alias(name) for name in part.columns if name not in named))
     frame = pl.concat(frames)

@@ -203,7 +203,7 @@ def test_garbage_is_counted_by_action(ask: Ask, night: PastNight, store: ObjectS
     s3.written_at = dict.fromkeys(s3.objects, utc_now() - timedelta(days=3))
     for arguments in (["--dry-run"], []):
         counts = ask("snapshot", "gc", *arguments)["counts"]
-        assert {"action": "into trash", "reason": "nothing names it", "objects": 1, "bytes": 15} in counts
+        assert {"action": "into trash", "reason": "unreferenced", "objects": 1, "bytes": 15} in counts
 
 
 def test_foreign_store_is_collected_after_adoption(command: Command, night: PastNight, store: ObjectStore) -> None:
