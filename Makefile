@@ -57,9 +57,10 @@ down: ## Stop them; nothing is left running
 status: $(INSTALLED) ## Show which services run
 	@$(SERVICES) status
 
-lint: $(INSTALLED) ## Check format, style and types
+lint: $(INSTALLED) ## Check format, style, words and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/python tests/tools/words.py --check
 	$(BIN)/mypy
 
 format: $(INSTALLED) ## Format the code
