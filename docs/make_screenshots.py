@@ -65,7 +65,7 @@ def logged_in(browser: Browser, instance: Instance, **options: Any) -> Iterator[
 
 
 def picture_graph(page: Page, path: str) -> None:
-    """The Dag's tasks and how they ended."""
+    """Show the Dag's tasks and how they ended."""
     page.goto(path)
     page.get_by_role("button", name="Show Graph").click()
     page.get_by_role("button", name="Collapse Details Panel").click()
@@ -74,14 +74,14 @@ def picture_graph(page: Page, path: str) -> None:
 
 
 def picture_report_tab(page: Page, path: str) -> None:
-    """The report as a tab of the Dag run."""
+    """Show the report as a tab of the Dag run."""
     page.goto(f"{path}/plugin/nightloom_report")
     expect(page.frame_locator("iframe").locator("h1").first).to_be_visible()
     save(page, "report-in-airflow.png")
 
 
 def picture_trigger_form(page: Page, path: str) -> None:
-    """The form that a night is started with by hand."""
+    """Show the form that starts a night by hand."""
     page.goto(path)
     page.get_by_role("button", name="Trigger").click()
     expect(page.get_by_role("dialog").get_by_text("Night", exact=True)).to_be_visible()
@@ -89,7 +89,7 @@ def picture_trigger_form(page: Page, path: str) -> None:
 
 
 def picture_phone(page: Page, path: str) -> None:
-    """The report alone, as it looks on a telephone at night."""
+    """Show the report alone, as it looks on a telephone at night."""
     page.goto(path)
     save(page, "report-on-a-phone.png")
 
