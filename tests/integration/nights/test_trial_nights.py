@@ -106,7 +106,7 @@ def test_repeated_blueprint_moves_no_ref(blueprint: Blueprint) -> None:
 def test_blueprint_of_another_recipe_is_refused(blueprint: Blueprint) -> None:
     identity = blueprint.content.model_copy(update={"recipe": "other"})
     other = open_store().publish(Blueprint(content=identity, provenance=blueprint.provenance))
-    with pytest.raises(InputError, match="is of recipe other, not of triage"):
+    with pytest.raises(InputError, match="is of recipe other; choose one of recipe triage"):
         finetune.compile_blueprint("triage", back(0), other.id)
 
 
