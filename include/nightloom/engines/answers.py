@@ -84,7 +84,10 @@ class KeptAnswers:
     def commit(self) -> None:
         """Commit the answers since the last block. If another process was quicker, take over its answers."""
         while self._pending:
-            lines = [(row_id, call, self._dump(call)) for row_id, call in self._pending]
+            lines = [
+                (row_id, call, self._answers[call].model_dump_json(exclude_defaults=True))
+                for row_id, call in self._pending
+            ]
             frame = put_frame(self._store, pl.DataFrame(lines, schema=ANSWERS, orient="row"), ANSWERS)
             block = Answers(key=self._name_block(), result=Answers.Result(frame=frame, rows=len(lines)))
             published = self._store.publish(block)
@@ -120,9 +123,6 @@ class KeptAnswers:
                 self._final.add(call)
             self._committed.add((row_id, call))
             self._pending.pop((row_id, call), None)
-
-    def _dump(self, call: str) -> str:
-        return self._answers[call].model_dump_json(exclude_defaults=True)
 
     def _name_block(self) -> Answers.Key:
         return Answers.Key(engine=self._engine, source=self._source, number=self._number)

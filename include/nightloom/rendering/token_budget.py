@@ -1,4 +1,4 @@
-"""Token limit: find examples that are too long for the model, or that its tokenizer does not decode to the same text.
+"""Token budget: find examples that are too long for the model, or that its tokenizer does not decode to the same text.
 
 The number of bytes rules out both for nearly all examples. Only the others are rendered and encoded.
 """

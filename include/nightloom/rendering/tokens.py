@@ -68,6 +68,7 @@ class TokenEncoder:
         """Return the ids of conversations that end with the assistant's answer."""
         _, whole = self._encode_whole(conversations)
         asked = encode_chats(self._tokenizer, [conversation[:-1] for conversation in conversations])
+        # What is learned begins where both differ: a template may merge an answer's first token with the prompt's last.
         starts = [_common_length(*pair) for pair in zip(asked, whole, strict=True)]
         return [
             Encoded(ids, start, follows=start == len(before))

@@ -46,6 +46,7 @@ def answer_losses(model: Any, inputs: dict[str, Any]) -> Any:
 
     given = {name: value for name, value in inputs.items() if name != "labels"}
     targets = inputs["labels"][:, 1:]  # A position's logits predict the next token.
+    # Most columns of a batch are prompt: their logits over the vocabulary would be computed for nothing.
     columns = (targets != NO_LABEL).any(0).nonzero().flatten()
     if _takes_logits_to_keep(model):
         logits = model(**given, use_cache=False, logits_to_keep=columns).logits

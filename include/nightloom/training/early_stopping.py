@@ -84,6 +84,7 @@ class EvalHistory:
             self.evaluate(model, step)
         if self._plan is None or self._best is self.held_out[-1]:
             return step
+        # Repeated at the end, because the last entry is the loss of the written weights.
         self.held_out = (*self.held_out, self._best)
         with torch.no_grad():
             for name, weight in _list_trained(model):

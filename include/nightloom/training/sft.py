@@ -71,6 +71,7 @@ def train_with_trl(
 def _train(
     store: ObjectStore, spec: BlueprintSpec, plan: TrialPlan, folder: Path, scratch: Path, control: TrainingControl
 ) -> Training | HeldOutLoss:
+    # The first process encodes and fetches; the others then read what it has cached.
     examples, held_out = go_first(lambda: read_encoded(store, spec))
     _, base = go_first(lambda: fetch_model(store, BaseModelManifest, spec.base))
     be_deterministic(plan.seed)

@@ -96,6 +96,7 @@ class Attempt:
         if self._budget is None:
             return False
         save = self._longest_save + self._checkpoints.seconds
+        # Twice the longest so far, because the next step or save may be slower.
         needed = 2 * (self._longest_step + save) + _RESERVE_S
         return self._budget.left(self.seconds) <= needed * self._heartbeat.devices
 

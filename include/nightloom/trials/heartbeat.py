@@ -91,6 +91,7 @@ class Heartbeat:
                 self._database, self._begun.trial, step=step, steps=steps, seconds=self.seconds(), metrics=metrics
             )
         except NightloomError:
+            # Kept for the next heartbeat, in front of newer metrics.
             with self._lock:
                 self._metrics = metrics + self._metrics
             raise

@@ -38,7 +38,7 @@ class TrialLock:
         while not self.renew():
             lease = read_lease(self._database, _SCOPE, self._trial)
             if lease is None:
-                continue
+                continue  # Released meanwhile: try again at once.
             host, _, process = lease.holder.rpartition(":")
             if host == socket.gethostname() and not is_alive(int(process)):
                 drop_lease(self._database, _SCOPE, self._trial, lease.holder)

@@ -184,7 +184,7 @@ def _read_task(
 def _find_or_make(task: _Task, kind: type[M], key: Plain, make: Callable[[TrialLock], M]) -> M:
     if found := task.store.find(kind, key):
         logger.info("blueprint %s, trial %d: reusing its %s", short(task.blueprint_id), task.number, kind.kind)
-        dismiss_followers()
+        dismiss_followers()  # They wait for a control.
         return found
     if known := task.store.find(Divergence, task.key):
         raise DivergenceError(known.result.reason)
