@@ -132,9 +132,9 @@ def test_restored_import_predicts_again(champion: str, ask: Ask) -> None:
     ("arguments", "message"),
     [
         (("promote", "{champion}", "triage", "--reason", "x"), "is for base model"),
-        (("import", "{second}", "triage", "--champion", "--reason", "x"), "triage has a champion"),
+        (("import", "{second}", "triage", "--champion", "--reason", "x"), "triage already has champion"),
         (("import", "{second}", "triage", "--champion"), "--champion needs a --reason"),
-        (("export", "{candidate}", "{second}"), "is the dummy trainer's and has no weights"),
+        (("export", "{candidate}", "{second}"), "is from the dummy trainer and has no weights"),
     ],
     ids=["another base model", "a second champion", "no reason", "a dummy"],
 )
