@@ -8,6 +8,14 @@ down_revision = None
 
 
 def upgrade() -> None:
+    _create_nights()
+    _create_refs()
+    _create_index()
+    _create_leases_and_decisions()
+    _create_trials()
+
+
+def _create_nights() -> None:
     op.create_table(
         "nights",
         sa.Column("recipe", sa.String(40), primary_key=True),
@@ -34,6 +42,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_outcomes_status", "outcomes", ["status", "night", "recipe", "stage"])
     op.create_index("ix_outcomes_manifest", "outcomes", ["manifest"])
+
+
+def _create_refs() -> None:
     op.create_table(
         "refs",
         sa.Column("recipe", sa.String(40), primary_key=True),
@@ -61,6 +72,9 @@ def upgrade() -> None:
     op.create_index("ix_ref_log_recipe", "ref_log", ["recipe", "number"])
     op.create_index("ix_ref_log_new", "ref_log", ["new"])
     op.create_index("ix_ref_log_cites", "ref_log", ["cites"])
+
+
+def _create_index() -> None:
     op.create_table(
         "manifests",
         sa.Column("manifest", sa.String(64), primary_key=True),
@@ -91,6 +105,9 @@ def upgrade() -> None:
     op.create_index("ix_members_kind", "members", ["kind", "noted_at", "manifest", "recipe", "night"])
     op.create_index("ix_members_manifest", "members", ["manifest", "recipe"])
     op.create_index("ix_members_night", "members", ["night", "kind", "manifest"])
+
+
+def _create_leases_and_decisions() -> None:
     op.create_table(
         "leases",
         sa.Column("scope", sa.String(100), primary_key=True),
@@ -125,6 +142,9 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("registry_id", sa.String(36), nullable=False),
     )
+
+
+def _create_trials() -> None:
     op.create_table(
         "trials",
         sa.Column("trial", sa.String(64), primary_key=True),
