@@ -18,7 +18,7 @@ SERVICES := $(BIN)/python -m nightloom.embedded
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly test proofs faults gpu bench structure words up down status lint format lock
+.PHONY: help nightly test proofs faults gpu bench findings structure words up down status lint format lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ gpu: $(INSTALLED) ## Measure training on a GPU (`make test` runs a sample)
 
 bench: $(INSTALLED) ## Measure speed and a peer's in the same run: ONLY=beginning of a name
 	@PYTHONPATH=$(CURDIR) $(BIN)/python tests/benchmarks/run.py $(ONLY)
+
+findings: ## Check that other libraries still surprise as findings/ describes: ONLY=part of a name
+	@changed=0; for script in findings/*$(ONLY)*.sh; do \
+		if seen=$$(PYTHON=$(PYTHON) bash $$script 2>&1); then state='as described'; else state='NOT as described'; changed=1; fi; \
+		echo "$$(basename $$script .sh), $$state: $$(echo "$$seen" | tail -n 1)"; \
+	done; exit $$changed
 
 structure: ## Count sizes of modules, functions and tests
 	@$(PYTHON) tests/tools/structure.py
