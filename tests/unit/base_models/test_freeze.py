@@ -172,7 +172,7 @@ def end_answers_otherwise(model: Path) -> None:
         ),
         pytest.param(
             lambda model: (model / "config.json").write_text("{", encoding="utf-8"),
-            "config.json is not JSON",
+            "config.json is not valid JSON",
             id="configuration is no JSON",
         ),
         pytest.param(
