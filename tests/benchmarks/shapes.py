@@ -102,6 +102,7 @@ def _measure(variant: dict[str, Any]) -> dict[str, float]:
     from nightloom.core.s3 import Bucket
     from nightloom.core.scratch import scratch_folder
     from nightloom.core.store import ObjectStore
+    from nightloom.training.base import TrainingControl
     from nightloom.training.sft import train_with_trl
     from transformers import Trainer
 
@@ -130,7 +131,7 @@ def _measure(variant: dict[str, Any]) -> dict[str, float]:
 
     Trainer.train = timed
     with scratch_folder() as folder:
-        training = train_with_trl(store, blueprint, plan, folder)
+        training = train_with_trl(store, blueprint, plan, folder, TrainingControl())
     wall, processor = spent[-1]
     tokens = training.tokens_seen
     return {"speed": tokens / wall, "cost": processor / tokens * 1e6, "loss": training.curve[-1].loss, "wall": wall}
