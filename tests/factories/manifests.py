@@ -8,7 +8,7 @@ from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.results import Comparison, Metric, Verdict, VerdictContent
 from nightloom.artifacts.training import Trial, TrialResult, identify_trial
 from nightloom.core.nights import compute_cut, parse_night
-from nightloom.evaluation.scorers import RIGHT
+from nightloom.evaluation.scorers import EXACT_MATCH
 
 BASE = "b" * 64
 NIGHT = "2026-11-23"
@@ -92,7 +92,7 @@ def make_verdict(**fields: Any) -> Verdict:
 
 
 def make_metric(**fields: Any) -> Metric:
-    given = {"name": "team", "scorer": "exact_match/1", "scale": RIGHT, "value": 0.9125, "n": 640}
+    given = {"name": "team", "scorer": "exact_match/1", "scale": EXACT_MATCH, "value": 0.9125, "n": 640}
     return Metric(**{**given, "low": 0.887, "high": 0.932, **fields})
 
 
@@ -102,7 +102,7 @@ def make_comparison(**fields: Any) -> Comparison:
         "eval_set": "held_out",
         "metric": "team",
         "scorer": "exact_match/1",
-        "scale": RIGHT,
+        "scale": EXACT_MATCH,
         "n": 640,
         "clusters": 640,
         "difference": 0.021,

@@ -42,7 +42,7 @@ from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, TrialR
 from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_cut
 from nightloom.core.store import ObjectStore
-from nightloom.evaluation.scorers import RIGHT, Valid
+from nightloom.evaluation.scorers import EXACT_MATCH, Valid
 from nightloom.recipes.schema import Recipe
 from nightloom.recipes.training import Pruning
 from nightloom.registry.database import Database
@@ -395,7 +395,7 @@ def held_out(step: int, configuration: float, number: int) -> HeldOutLoss:
 def rate(name: str, part: str | None, right: int, n: int) -> Metric:
     value = right / n
     half = 1.96 * math.sqrt(value * (1 - value) / n) + 0.004
-    scorer, scale = ("valid/1", Valid.scale) if name == "valid" else ("exact_match/1", RIGHT)
+    scorer, scale = ("valid/1", Valid.scale) if name == "valid" else ("exact_match/1", EXACT_MATCH)
     low, high = round(max(0, value - half), 4), round(min(1, value + half), 4)
     return make_metric(name=name, scorer=scorer, scale=scale, slice=part, value=value, n=n, low=low, high=high)
 

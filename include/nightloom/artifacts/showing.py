@@ -91,7 +91,7 @@ def show_role(role: Role) -> str:
 
 
 def name_measure(metric: Metric) -> str:
-    """Return what a metric measures, such as `team right` or `seconds in s`."""
+    """Return what a metric measures, such as `team exact match` or `seconds in s`."""
     if metric.scale.kind == "real":
         return f"{metric.name} in {metric.scale.unit}" if metric.scale.unit else metric.name
     return metric.name if metric.name == metric.scale.unit else f"{metric.name} {metric.scale.unit}"

@@ -14,7 +14,8 @@ from nightloom.core.extensions import SCORERS, list_extensions, load_extension
 
 Scope = Literal["field", "answer"]
 
-RIGHT = Scale(kind="binary", unit="right", direction="higher", least=0, most=1)
+EXACT_MATCH = Scale(kind="binary", unit="exact match", direction="higher", least=0, most=1)
+EXACT = EXACT_MATCH.model_copy(update={"unit": "exact"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class ExactMatch:
     name = "exact_match"
     version = "1"
     scope: Scope = "field"
-    scale = RIGHT
+    scale = EXACT_MATCH
 
     def score(self, response: Response, target: str) -> Score:
         """Compare character by character; an output with an invalid format is wrong."""
@@ -96,7 +97,7 @@ class Exact:
     name = "exact"
     version = "1"
     scope: Scope = "answer"
-    scale = RIGHT
+    scale = EXACT
 
     def score(self, response: Response, target: str) -> Score:
         """Compare each field as `exact_match` does."""

@@ -9,10 +9,10 @@ from nightloom.artifacts.showing import (
     show_value,
     style_difference,
 )
-from nightloom.evaluation.scorers import RIGHT
+from nightloom.evaluation.scorers import EXACT_MATCH
 
 MS = Scale(kind="real", unit="ms", direction="lower", least=0, most=None)
-TEAM = Metric(name="team", scorer="exact_match/1", scale=RIGHT, value=0.9125, low=0.887, high=0.932, n=640)
+TEAM = Metric(name="team", scorer="exact_match/1", scale=EXACT_MATCH, value=0.9125, low=0.887, high=0.932, n=640)
 LATENCY = Metric(name="latency", scorer="latency/1", scale=MS, value=412.34, low=398, high=431.2, n=640)
 
 
@@ -45,7 +45,7 @@ def test_unknown_bound_is_question_mark():
 @pytest.mark.parametrize(
     ("metric", "line", "cell", "name"),
     [
-        (TEAM, "team 0.912 [0.887, 0.932] n=640", "91.2% [88.7, 93.2]", "team right"),
+        (TEAM, "team 0.912 [0.887, 0.932] n=640", "91.2% [88.7, 93.2]", "team exact match"),
         (LATENCY, "latency 412.3 ms [398, 431.2] n=640", "412.3 ms [398, 431.2]", "latency in ms"),
     ],
     ids=["rate", "real"],

@@ -29,7 +29,7 @@ def test_no_items_give_no_rate():
 def test_rate_has_wilson_interval():
     (metric,) = compute_metrics(lines([1.0] * 36 + [0.0] * 4), [ExactMatch()], ["team"])
     assert (metric.value, metric.low, metric.high, metric.n) == (0.9, 0.769482, 0.96042, 40)
-    assert (metric.name, metric.scorer, metric.scale.unit) == ("team", "exact_match/1", "right")
+    assert (metric.name, metric.scorer, metric.scale.unit) == ("team", "exact_match/1", "exact match")
 
 
 def test_mean_has_interval_in_its_unit():

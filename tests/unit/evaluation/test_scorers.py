@@ -5,7 +5,7 @@ import pytest
 from nightloom.core import extensions
 from nightloom.core.errors import InputError
 from nightloom.evaluation.scorers import (
-    RIGHT,
+    EXACT_MATCH,
     Exact,
     ExactMatch,
     Response,
@@ -58,7 +58,7 @@ class Fixed:
     name = "fixed"
     version = "1"
     scope = "field"
-    scale = RIGHT
+    scale = EXACT_MATCH
 
     def __init__(self, value):
         self.value = value
@@ -113,12 +113,12 @@ def test_value_off_the_scale_is_refused(value):
 
 
 def test_failed_scorer_hides_the_answer():
-    broken = SimpleNamespace(name="broken", version="1", scale=RIGHT, score=lambda given, target: 1 / 0)
+    broken = SimpleNamespace(name="broken", version="1", scale=EXACT_MATCH, score=lambda given, target: 1 / 0)
     with pytest.raises(InputError, match="scorer broken/1 failed on item i7 with ZeroDivisionError") as caught:
         score_response(broken, Response("the words of a row"), "x", "i7")
     assert "words" not in str(caught.value)
 
 
 def test_item_may_have_no_score():
-    judge = SimpleNamespace(scale=RIGHT, score=lambda given, target: Score(None, "no answer in 60 s"))
+    judge = SimpleNamespace(scale=EXACT_MATCH, score=lambda given, target: Score(None, "no answer in 60 s"))
     assert score_response(judge, Response("x"), "x", "i7") == Score(None, "no answer in 60 s")

@@ -25,7 +25,7 @@ from nightloom.base_models.quiet import ignore_v6_deprecations
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.opening import open_engine
-from nightloom.evaluation.scorers import RIGHT
+from nightloom.evaluation.scorers import EXACT_MATCH
 from nightloom.exchange.cards import write_card
 from nightloom.exchange.exporting import Exported, export_model
 from nightloom.exchange.importing import adopt_model, read_folder
@@ -104,7 +104,7 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
     """A trained adapter with parity checks and the verdict BETTER."""
     adapter = make_adapter()
     model = ModelRef(base=adapter.content.base, adapter=adapter.id)
-    metric = Metric(name="team", scorer="exact_match/1", scale=RIGHT, value=0.9125, low=0.88, high=0.936, n=400)
+    metric = Metric(name="team", scorer="exact_match/1", scale=EXACT_MATCH, value=0.9125, low=0.88, high=0.936, n=400)
     check = ParityCheck(name="ids", passed=True, value=0, tolerance=0, n=32, message="the ids are the same")
     parity = Parity(
         key=Parity.Key(
@@ -133,7 +133,7 @@ def judged(store: ObjectStore, registry: Database, blueprint: Blueprint, make_ad
                     eval_set="gold",
                     metric="team",
                     scorer="exact_match/1",
-                    scale=RIGHT,
+                    scale=EXACT_MATCH,
                     n=400,
                     clusters=400,
                     only_candidate=300,

@@ -1,6 +1,6 @@
 import pytest
 from nightloom.artifacts.results import Comparison
-from nightloom.evaluation.scorers import RIGHT
+from nightloom.evaluation.scorers import EXACT_MATCH
 from nightloom.promotion.gates import Case, apply_gates, describe_consequence
 
 
@@ -10,7 +10,7 @@ def compare(against, finding):
         eval_set="gold",
         metric="team",
         scorer="exact_match/1",
-        scale=RIGHT,
+        scale=EXACT_MATCH,
         n=40,
         clusters=40,
         difference=0.1,
