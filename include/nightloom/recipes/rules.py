@@ -180,11 +180,14 @@ def table_has_a_connection(recipe: dict[str, Any], _file: Path) -> Problems:
 
 
 def alerts_have_recipients(recipe: dict[str, Any], _file: Path) -> Problems:
-    """Report a channel without a recipient."""
-    channel = value_at(recipe, "alerts", "channel")
-    if channel in ("slack", "email") and not value_at(recipe, "alerts", "to"):
+    """Report a channel without a recipient, and more recipients than a channel reaches."""
+    channel, to = value_at(recipe, "alerts", "channel"), value_at(recipe, "alerts", "to")
+    if channel in ("slack", "email") and not to:
         remedy = "add `to: [address]`, or write `channel: log`"
         yield Problem(("alerts", "channel"), f"alerts by {channel} have no recipient", remedy)
+    if channel == "slack" and isinstance(to, list) and len(to) > 1:
+        remedy = "write one channel, which others may follow"
+        yield Problem(("alerts", "to"), f"alerts by slack go to one channel, not to {len(to)}", remedy)
 
 
 RULES: tuple[Rule, ...] = (

@@ -81,7 +81,7 @@ def change(**changes):
         pytest.param(loss().to_bytes()[:-5], "is not readable", id="torn"),
         pytest.param(b"[]", "is not readable", id="not an object"),
         pytest.param(b'{"kind": "loss", "kind": "loss"}', "a key is repeated", id="a key twice"),
-        pytest.param(change(record={"seconds": math.nan}), "is not readable", id="nan"),
+        pytest.param(change(result={"seconds": math.nan}), "is not readable", id="nan"),
         pytest.param(change(kind="gain"), "is a 'gain' of schema version 1", id="another kind"),
         pytest.param(change(schema_version=2), "this Nightloom reads version 1", id="another version"),
         pytest.param(change(key={"step": 1}), "Field required at", id="a field missing"),

@@ -132,6 +132,12 @@ def test_alert_without_recipient_is_refused() -> None:
     assert problems({"alerts": {"channel": "slack", "to": ["#models"]}}) == []
 
 
+def test_second_slack_channel_is_refused() -> None:
+    assert problems({"alerts": {"channel": "slack", "to": ["#models", "#nights"]}}) == [
+        "alerts by slack go to one channel, not to 2"
+    ]
+
+
 _WORDS = ["task", "prompt", "prepare", "predict", "source", "query", "path", "evaluate", "sets", "name", "scanners"]
 _json = st.recursive(
     st.none() | st.integers() | st.text(max_size=5),
