@@ -5,4 +5,6 @@ from nightloom.scanners.normalise import OPERATIONS
 
 
 def test_every_operation_has_a_weight() -> None:
-    assert sorted(_REPAIR_WEIGHT) == sorted(OPERATIONS)
+    assert sorted(_REPAIR_WEIGHT) == sorted(OPERATIONS), (
+        "give each operation a place in _REPAIR_WEIGHT, the weightiest first"
+    )

@@ -19,7 +19,9 @@ def test_document_equals_golden_files(store, full, write) -> None:
     # The ids of manifests have other tests.
     report.sections["provenance"]["ids"] = [each["name"] for each in report.sections["provenance"]["ids"]]
     assert report.model_dump(mode="json", exclude={"sections"}) == read_golden("header")
-    assert report.sections == {name: read_golden(name) for name in NAMES}
+    assert report.sections == {name: read_golden(name) for name in NAMES}, (
+        "if the facts are meant to change, change tests/golden/report/<section>.json"
+    )
 
 
 def test_each_golden_file_has_a_section() -> None:

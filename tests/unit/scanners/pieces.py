@@ -1,4 +1,7 @@
-"""Texts made of pieces that scanners look for."""
+"""Texts made of pieces that scanners look for, and that operations of normalising change.
+
+Random characters rarely make such a piece: what is not here is hardly ever tried.
+"""
 
 from hypothesis import strategies as st
 

@@ -65,5 +65,5 @@ def test_versions_list_enabled_operations() -> None:
 
 
 def test_recipe_names_every_operation() -> None:
-    assert tuple(Normalise.model_fields) == tuple(OPERATIONS)
-    assert Normalise().operations == DEFAULT_OPERATIONS
+    assert tuple(Normalise.model_fields) == tuple(OPERATIONS), "name the same ones in the same order"
+    assert Normalise().operations == DEFAULT_OPERATIONS, "DEFAULT_OPERATIONS has those that are on by default"
