@@ -42,7 +42,8 @@ def triage_night(
     today = night_of(utc_now(), "UTC")
     url = f"sqlite:///{folder / 'tickets.db'}"
     feed(url, seed=request.param, first_day=today - timedelta(days=45), last_day=today)
-    with point_settings(folder):
+    # A store's prefix belongs to one registry, and each seed has its own.
+    with point_settings(folder, STORE_PREFIX=f"{folder.name}/"):
         yield run("support_triage")
 
 
@@ -73,7 +74,7 @@ def test_planted_faults_get_expected_outcome(triage_night: dict[str, StageOutcom
 
 @pytest.mark.skipif(DATA is None, reason="NIGHTLOOM_TEST_DATA names no folder of test data")
 def test_banking77_reaches_its_accuracy(point_settings, tmp_path: Path) -> None:
-    with point_settings(tmp_path, DATA_DIR=f"{DATA}/banking77"):
+    with point_settings(tmp_path, DATA_DIR=f"{DATA}/banking77", STORE_PREFIX="banking77/"):
         verdict = open_store().load(Verdict, str(run("banking77")["finetune"].manifest))
         candidate = read_metrics(verdict, "candidate")
         show("candidate", candidate)
