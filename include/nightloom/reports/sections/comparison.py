@@ -115,7 +115,7 @@ def draw_differences(comparisons: Sequence[Comparison]) -> Markup:
         numbers = [each for one in comparisons for each in (one.low, one.high, one.difference) if each is not None]
         reach = times * max(1.5 * comparisons[0].margin, *(abs(number) for number in numbers))
         axes.set(xlim=(-1.1 * reach, 1.1 * reach), ylim=(len(comparisons) - 0.5, -0.75), yticks=[])
-        axes.set_xlabel(f"points more {scale.unit} than the other" if scale.kind == "binary" else _name_gain(scale))
+        axes.set_xlabel(f"difference in points of {scale.unit}" if scale.kind == "binary" else _name_gain(scale))
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:+g}" if value else "0")
         axes.grid(axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
@@ -205,8 +205,8 @@ def _draw_difference(axes: Any, y: float, each: Comparison, times: float) -> Non
 
 
 def _name_gain(scale: Scale) -> str:
-    unit = f"{scale.unit} " if scale.unit else ""
-    return f"{unit}more than the other; {scale.direction} is better"
+    unit = f" in {scale.unit}" if scale.unit else ""
+    return f"difference{unit}; {scale.direction} is better"
 
 
 SECTION = Section(Path(__file__), "Candidate compared", Facts, read, view, key_numbers=list_key_numbers)

@@ -53,7 +53,7 @@ def test_score_without_interval_is_drawn() -> None:
 
 def test_differences_show_better_direction() -> None:
     comparison = make_comparison(metric="latency", scale=MS, difference=-12.5, low=None, high=None, margin=20)
-    assert "ms more than the other; lower is better" in words_of(draw_differences([comparison]))
+    assert "difference in ms; lower is better" in words_of(draw_differences([comparison]))
 
 
 def test_empty_slice_has_no_rate() -> None:
