@@ -123,7 +123,6 @@ def validate_examples(
     tokens: TokenBudget | None = None,
     bound: TokenBound | None = None,
     earlier: Earlier = FIRST_NIGHT,
-    more_stats: Mapping[str, float] | None = None,
 ) -> Validation:
     """Validate the examples before they are frozen; a row that fails refuses the batch.
 
@@ -135,7 +134,6 @@ def validate_examples(
         tokens: Token budget, or None if the base model has no tokenizer.
         bound: How bytes limit tokens, as curation found, or None if unknown.
         earlier: Statistics of earlier nights.
-        more_stats: Batch statistics of curation, which the suite `examples_batch` may use as columns.
 
     Raises:
         InputError: A suite is missing or invalid.
@@ -151,7 +149,7 @@ def validate_examples(
         counts.add(spread)
         run.validate_part(spread)
     rows = run.finish(lambda: (spread_answers(part, answer) for part in parts()))
-    stats = {**counts.as_dict(), **(more_stats or {})}
+    stats = counts.as_dict()
     limits = list_example_limits(settings.limits, earlier, answer)
     batch = _validate_batch("examples_batch", folder, limits, stats, parameters)
     return Validation(

@@ -231,15 +231,6 @@ def test_disabled_cleaning_refuses_nothing() -> None:
     assert check_examples(("T1", "c1", "train", " a\x00b", SALES), settings=untidy).refusal is None
 
 
-def test_suite_reads_statistics_of_curation(own_suite: Path) -> None:
-    tokens = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "tokens_max", "max_value": 512}}
-    (own_suite / "examples_batch.json").write_text(json.dumps({"expectations": [tokens]}), encoding="utf-8")
-    row = ("T1", "c1", "train", "hello", SALES)
-    refusal = check_examples(row, folder=own_suite, more_stats={"tokens_max": 600}).refusal
-    assert refusal is not None
-    assert refusal.endswith("for column 'tokens_max': measured 600, required at most 512")
-
-
 def test_examples_are_counted_by_label_and_length() -> None:
     rows = [("T1", "c1", "train", "x" * 9, SALES), ("T2", "c2", "test", "x" * 16, '{"team":"billing"}')]
     validation = check_examples(*rows)
