@@ -14,7 +14,10 @@ OPEN = pl.col("outcome").is_null()
 
 # A row that several operations changed is counted under the weightiest of them. Redactions by scanners come last among
 # the repairs, and weigh more than all operations.
-_REPAIR_WEIGHT = ("html", "fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
+_REPAIR_WEIGHT = (
+    *("html", "fix_encoding", "control_characters", "invisible_characters", "nfc"),
+    *("single_spaces", "whitespace"),
+)
 
 
 def open_rows(records: pl.DataFrame) -> pl.DataFrame:

@@ -120,7 +120,14 @@ class Normalise(Plain):
     invisible_characters: bool = Field(default=True, description="Remove zero-width characters, except joiners.")
     nfc: bool = Field(default=True, description="Compose a letter and its marks into one character (Unicode NFC).")
     whitespace: bool = Field(
-        default=True, description="Use one kind of space and line break, and at most one blank line in a row."
+        default=True,
+        description="Use one kind of space and line break, and none at the ends of lines and text. Indentation, tabs "
+        "and runs of spaces stay.",
+    )
+    single_spaces: bool = Field(
+        default=False,
+        description="Write one space for each run of spaces and tabs, indentation included, and at most one blank "
+        "line in a row.",
     )
 
     @property

@@ -8,7 +8,7 @@ import polars as pl
 from nightloom.artifacts.models import Checks
 from nightloom.recipes.schema import Action
 from nightloom.scanners.base import Match, Scanner, drop_overlapping, name_kinds, redact
-from nightloom.scanners.normalise import may_change, normalise
+from nightloom.scanners.normalise import flatten, flatten_texts, list_offsets, may_change, normalise
 from nightloom.scanners.registry import open_scanners
 
 ScannersWithActions = Sequence[tuple[Scanner, Action]]
@@ -68,29 +68,38 @@ def _too_long(text: str, max_characters: int) -> CleanText:
 
 def _choose_scanners(texts: pl.Series, scanners: ScannersWithActions) -> dict[int, ScannersWithActions]:
     """Return the scanners that may find something, for each normalised text that needs `_scan`."""
-    holding = [(one, {*one[0].may_hold(texts).arg_true()}) for one in scanners]
+    flat = flatten_texts(texts)
+    holding = [(one, {*one[0].may_hold(flat).arg_true()}) for one in scanners]
     empty = (texts == "").arg_true()
     positions = {*empty}.union(*(held for _, held in holding))
     return {position: [one for one, held in holding if position in held] for position in sorted(positions)}
 
 
 def _scan(cleaned: CleanText, scanners: ScannersWithActions) -> CleanText:
-    """Run scanners over a normalised text."""
+    """Run scanners over a normalised text, flat, so that runs of white space hide no match."""
     text, repairs, reason = cleaned.text, cleaned.repairs, None
     if not text:
         return CleanText(text, repairs, Reason("empty_text", "0", "1"))
+    flat = flatten(text)
     matches: list[Match] = []
     for scanner, action in scanners:
         # One reason is enough, but redactions must run: people may release the row.
         if action == "quarantine" and reason:
             continue
-        found = scanner.find(text)
+        found = scanner.find(flat)
         if found and action == "quarantine":
             reason = Reason(scanner.name, name_kinds(found), "none")
         elif found:
             matches += found
             repairs = (*repairs, scanner.name)
+    if matches and flat != text:
+        matches = _move(matches, list_offsets(text))
     return CleanText(redact(text, drop_overlapping(matches)), repairs, reason)
+
+
+def _move(matches: Sequence[Match], offsets: Sequence[int]) -> list[Match]:
+    """Return matches in a flat text as matches in the text."""
+    return [Match(offsets[one.start], offsets[one.end - 1] + 1, one.kind) for one in matches]
 
 
 def _tabulate(texts: pl.Series, touched: Mapping[int, CleanText]) -> pl.DataFrame:

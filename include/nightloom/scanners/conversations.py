@@ -28,8 +28,8 @@ def clean_conversations(
 ) -> pl.DataFrame:
     """Clean texts, the messages before them, and answers in free text.
 
-    System messages and answers are not scanned for prompt injections. Answers are only scanned, not normalised.
-    Messages and answers may be empty; the text must not be.
+    System messages and answers are not scanned for prompt injections. Messages may be empty; text and answers must not
+    be.
 
     Args:
         rows: text, history (HISTORY), and the columns with answers.
@@ -90,7 +90,7 @@ def _clean_pieces(pieces: pl.DataFrame, checks: Checks) -> pl.DataFrame:
     """Add clean, repairs, rule, measured and threshold to pieces."""
     # A system message is meant to instruct the model.
     of_system = checks.model_copy(update={"actions": {**checks.actions, "prompt_injection": "keep"}})
-    of_answers = of_system.model_copy(update={"max_characters": _NO_LIMIT, "operations": {}})
+    of_answers = of_system.model_copy(update={"max_characters": _NO_LIMIT})
     is_answer, is_system = pl.col("kind") == _ANSWER, pl.col("role").eq_missing("system")
     kinds = ((~is_answer & ~is_system, checks), (is_system, of_system), (is_answer, of_answers))
     parts = [(pieces.filter(is_kind), own) for is_kind, own in kinds]
@@ -134,9 +134,10 @@ def _join_repairs(rows: pl.DataFrame, pieces: pl.DataFrame, names: Sequence[str]
 
 
 def _join_reasons(rows: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
-    refused = pieces.filter(
-        pl.col("rule").is_not_null() & ((pl.col("rule") != "empty_text") | (pl.col("kind") == _TEXT))
-    )
+    is_empty = pl.col("rule") == "empty_text"
+    refused = pieces.filter(pl.col("rule").is_not_null() & ~(is_empty & (pl.col("kind") == _MESSAGE)))
+    no_answer = is_empty & (pl.col("kind") == _ANSWER)
+    refused = refused.with_columns(rule=pl.when(no_answer).then(pl.lit("missing_answer")).otherwise("rule"))
     first = refused.sort("position", "kind", "number").unique("position", keep="first", maintain_order=True)
     reasons = first.select("position", "rule", "measured", "threshold")
     return rows.join(reasons, on="position", how="left", maintain_order="left")

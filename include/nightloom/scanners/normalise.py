@@ -17,14 +17,12 @@ _INVISIBLE = re.compile(
     "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _LINE_END = re.compile("\r\n?|[\u0085\u2028\u2029]")
-_SPACES = re.compile(r"[^\S\n]+")
-_BLANK_LINES = re.compile(r" ?\n ?(?:\n ?)*\n ?")
-_LINE_EDGES = re.compile(r" ?\n ?")
+_RUN = re.compile(r"\s{2,}|[^\S \n]")
 
-_UNTIDY = (
-    r"[\t\x0b\x0c\r\x1c-\x1f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-    r"|  | \n|\n |\n\n\n|\A[ \n]|[ \n]\z"
-)
+# All but the plain one, tabs, and that of Chinese and Japanese, which aligns their columns.
+_OTHER_SPACES = r"\x0b\x0c\r\x1c-\x1f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f"
+_UNTIDY = rf"[{_OTHER_SPACES}]|[\t \u3000]\n|\A[\t\n \u3000]|[\t\n \u3000]\z"
+_RUNS = rf"[\t\u3000{_OTHER_SPACES}]|  | \n|\n |\n\n\n"
 # Classes that are wider in Python than in Rust: numbers such as ² are part of words, and separators are blank.
 _CLASSES = {r"\w": r"\S", r"\s": r"[\s\x1c-\x1f]"}
 _MARKUP = r"&[#A-Za-z][^;&]{1,32};|<[A-Za-z/!?]"
@@ -55,9 +53,44 @@ def compose_characters(text: str) -> str:
 
 
 def tidy_whitespace(text: str) -> str:
-    """Use one kind of space and line end, at most one blank line, and none at the ends."""
-    text = _SPACES.sub(" ", _LINE_END.sub("\n", text))
-    return _LINE_EDGES.sub("\n", _BLANK_LINES.sub("\n\n", text)).strip()
+    """Use one kind of space and line end, and none at the ends of lines and text.
+
+    Indentation, tabs and runs of spaces stay, because code and tables need them. So does the indentation of the first
+    of several lines.
+    """
+    lines = re.sub(f"[{_OTHER_SPACES}]", " ", _LINE_END.sub("\n", text)).split("\n")
+    text = "\n".join(line.rstrip() for line in lines).strip("\n")
+    return text if "\n" in text else text.strip()
+
+
+def flatten(text: str) -> str:
+    """Write each run of white space as one space, one line end, or one blank line."""
+    return _RUN.sub(_shorten, text)
+
+
+def flatten_texts(texts: pl.Series) -> pl.Series:
+    """Return `flatten` of each text."""
+    positions = texts.str.contains(_RUNS).arg_true()
+    return texts.clone().scatter(positions, [flatten(text) for text in texts.gather(positions)])
+
+
+def list_offsets(text: str) -> list[int]:
+    """Return the offset in the text of each character of its flat form."""
+    offsets: list[int] = []
+    end = 0
+    for run in _RUN.finditer(text):
+        offsets += [*range(end, run.start()), *range(run.start(), run.start() + len(_shorten(run)))]
+        end = run.end()
+    return [*offsets, *range(end, len(text))]
+
+
+def _shorten(run: re.Match[str]) -> str:
+    return (" ", "\n", "\n\n")[min(run.group().count("\n"), 2)]
+
+
+def single_spaces(text: str) -> str:
+    """Write one space for each run of spaces and tabs, and at most one blank line; none at the ends."""
+    return flatten(_LINE_END.sub("\n", text)).strip()
 
 
 def _looks_mojibake() -> pl.Expr:
@@ -91,7 +124,8 @@ OPERATIONS: dict[str, Operation] = {
     "control_characters": Operation(1, remove_control_characters, _holds(_CONTROL.pattern)),
     "invisible_characters": Operation(1, remove_invisible_characters, _holds(_INVISIBLE.pattern), leaves_ascii=True),
     "nfc": Operation(1, compose_characters, _looks_decomposed, leaves_ascii=True),
-    "whitespace": Operation(1, tidy_whitespace, _holds(_UNTIDY)),
+    "whitespace": Operation(2, tidy_whitespace, _holds(_UNTIDY)),
+    "single_spaces": Operation(1, single_spaces, _holds(rf"{_RUNS}|{_UNTIDY}")),
 }
 """All operations in the order in which they run; the ledger holds their names for repaired rows."""
 

@@ -91,6 +91,10 @@ class ExpectColumnValuesToNotBeBlank(ColumnMapExpectation):
     map_metric = "column_values.not_blank"
 
 
+# The first of several lines may be indented.
+_UNTRIMMED = r"\A(?:\n|\s[^\n]*\z)|\s\z"
+
+
 class ColumnValuesTrimmed(ColumnMapMetricProvider):
     """Whether each text has no white space at its ends."""
 
@@ -98,12 +102,11 @@ class ColumnValuesTrimmed(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: Any, **_: Any) -> Any:  # noqa: N805
-        texts = _as_texts(column)
-        return _as_condition(column, texts.str.strip_chars() == texts)
+        return _as_condition(column, ~_as_texts(column).str.contains(_UNTRIMMED))
 
 
 class ExpectColumnValuesToBeTrimmed(ColumnMapExpectation):
-    """Expect texts to neither begin nor end with white space."""
+    """Expect texts to neither begin nor end with white space, except for the indentation of several lines."""
 
     map_metric = "column_values.trimmed"
 

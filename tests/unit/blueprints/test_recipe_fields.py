@@ -88,6 +88,7 @@ READERS = {
     "Normalise.invisible_characters": "nightloom.scanners.normalise:OPERATIONS",
     "Normalise.nfc": "nightloom.scanners.normalise:OPERATIONS",
     "Normalise.whitespace": "nightloom.scanners.normalise:OPERATIONS",
+    "Normalise.single_spaces": "nightloom.scanners.normalise:OPERATIONS",
     "Volume.nights": "nightloom.nightly.earlier_nights:read_earlier_nights",
     "Volume.at_least": "nightloom.validation.limits:_expect_volume",
     "Volume.at_most": "nightloom.validation.limits:_expect_volume",

@@ -63,7 +63,7 @@ def test_refused_text_is_kept_as_received(records: MakeRecords, answer: Answer, 
 
 
 def test_repaired_row_counts_under_weightiest_repair(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
-    curation = curate(records(("T1", "", "cafÃ©:  ann@example.com", SALES)), answer, settings)
+    curation = curate(records(("T1", "", "cafÃ©: ann@example.com ", SALES)), answer, settings)
     line = curation.ledger.select("outcome", "rule", "repairs").row(0)
     assert line == ("repaired", "pii", "fix_encoding,whitespace,pii")
     assert curation.examples["text"].to_list() == ["café: <EMAIL_ADDRESS>"]

@@ -25,7 +25,7 @@ def test_length_counts_the_received_text() -> None:
 
 
 def test_repairs_are_listed_in_order() -> None:
-    cleaned = clean_text("cafÃ©:  ann@example.com", CHECKS)
+    cleaned = clean_text("cafÃ©: ann@example.com ", CHECKS)
     assert cleaned == CleanText("café: <EMAIL_ADDRESS>", ("fix_encoding", "whitespace", "pii"))
 
 
@@ -48,8 +48,25 @@ def test_everything_may_be_kept() -> None:
 @given(st.text(max_size=120))
 def test_any_text_is_cleaned_or_refused(text: str) -> None:
     cleaned = clean_text(text, make_checks(max_characters=500))
-    assert cleaned.text.strip() == cleaned.text
+    assert cleaned.text.rstrip() == cleaned.text
     assert (cleaned.reason is None) == bool(cleaned.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [
+        pytest.param("a\tb\ncard:\t4111  1111\t1111   1111\tlost", "a\tb\ncard:\t<CREDIT_CARD>\tlost", id="tabs"),
+        pytest.param("\tDE89  3704 0044\t0532  0130 00\n\tx", "\t<IBAN_CODE>\n\tx", id="indented"),
+        pytest.param("x:  1\n\n\n   ask   ann@example.com", "x:  1\n\n\n   ask   <EMAIL_ADDRESS>", id="after runs"),
+    ],
+)
+def test_white_space_hides_no_personal_data(text: str, becomes: str) -> None:
+    assert clean_text(text, CHECKS) == CleanText(text=becomes, repairs=("pii",))
+
+
+def test_white_space_hides_no_secret() -> None:
+    cleaned = clean_text("user       = ann\npassword   =      hunter2x", CHECKS)
+    assert cleaned.reason == Reason("secret", "assigned_secret", "none")
 
 
 def test_naughty_strings_are_cleaned() -> None:
