@@ -1,18 +1,19 @@
 """Schema: the fields of a recipe. `recipes.check` reads files against it."""
 
 from datetime import time
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from nightloom.core.manifests import Plain
 from nightloom.recipes.limits import Limits
-from nightloom.recipes.sources import Name, Source, SqlSource
+from nightloom.recipes.sources import Name, Source, SqlSource, TimeZone, fill_in_zone
 from nightloom.recipes.training import Train
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+P = TypeVar("P", bound=Plain | None)
 
 
 class Columns(Plain):
@@ -310,7 +311,9 @@ class Recipe(Plain):
     name: Name = Field(description="Name of the recipe: the name of its file without `.yaml`.")
     description: str = Field(default="", description="What the model does, for people.")
     owner: str = Field(min_length=1, description="Team that is responsible for the model; the owner of its Dags.")
-    timezone: str = Field(default="UTC", description="IANA name of the time zone of nights, schedule and deadline.")
+    timezone: TimeZone = Field(
+        default="UTC", description="Time zone of nights, schedule and deadline, and of times in sources without one."
+    )
     schedule: str = Field(default="0 1 * * *", description="Cron expression of the nightly start, in the time zone.")
     deadline: time = Field(default=time(7), description="Local time by which the night must have a report.")
     alerts: Alerts = Field(default_factory=Alerts)
@@ -324,12 +327,8 @@ class Recipe(Plain):
     gate: Gate = Field(default_factory=Gate)
     predict: Predict | None = None
 
-    @field_validator("timezone")
+    @field_validator("prepare", "evaluate", "predict")
     @classmethod
-    def _is_a_time_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, OSError, ValueError) as error:
-            msg = f"{name!r} is not a known time zone; write an IANA name such as Europe/Berlin"
-            raise ValueError(msg) from error
-        return name
+    def _sources_have_a_time_zone(cls, part: P, info: ValidationInfo) -> P:
+        filled: P = fill_in_zone(part, info.data.get("timezone", "UTC"))
+        return filled

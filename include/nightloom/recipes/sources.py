@@ -1,8 +1,9 @@
 """Sources: where a recipe reads rows from."""
 
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
 from nightloom.core.errors import InputError
 from nightloom.core.extensions import SOURCES, list_extensions
@@ -12,14 +13,30 @@ from nightloom.core.settings import get_settings
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
 
+def _check_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError) as error:
+        msg = f"{name!r} is not a known time zone; write an IANA name such as Europe/Berlin"
+        raise ValueError(msg) from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
+"""IANA name of a time zone."""
+
+_ZONE = Field(default=None, description="Time zone of times without one, or None for the recipe's.")
+
+
 class SqlSource(Plain):
-    """Rows of a query. Its placeholders `:window_from`, `:cut_from` and `:cut_to` are the night's times in UTC."""
+    """Rows of a query. Its placeholders `:window_from`, `:cut_from` and `:cut_to` are the night's times."""
 
     kind: Literal["sql"]
     connection: Name = Field(
         description="Name of the connection. Its URL is in the environment, in a file or in Airflow."
     )
     query: str = Field(description="A SELECT that filters by `:cut_to`, so that a repeated night reads the same rows.")
+    timezone: TimeZone | None = _ZONE
 
     @field_validator("query")
     @classmethod
@@ -37,6 +54,7 @@ class FilesSource(Plain):
     path: str = Field(
         description="A file, a folder, or a pattern such as `{data}/tickets/*.jsonl`, on disk or in `s3://bucket/…`."
     )
+    timezone: TimeZone | None = _ZONE
 
     def resolved_path(self) -> str:
         """Return the path with `{data}` filled in.
@@ -52,6 +70,7 @@ class DeltaSource(Plain):
 
     kind: Literal["delta"]
     path: str = Field(description="Folder of the table, on disk or in `s3://bucket/folder`.")
+    timezone: TimeZone | None = _ZONE
 
     def resolved_path(self) -> str:
         """Return the path with `{data}` filled in.
@@ -75,6 +94,7 @@ class OtherSource(Plain):
 
     kind: str = Field(description="Name of the package's entry point.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the package's source.")
+    timezone: TimeZone | None = _ZONE
 
 
 def _tag_source(source: Any) -> Any:
@@ -91,3 +111,21 @@ Source = Annotated[
     | Annotated[OtherSource, Tag("other")],
     Discriminator(_tag_source),
 ]
+
+
+def zone_of(source: Source) -> ZoneInfo:
+    """Return the time zone of a source's times without one. A recipe fills in its own where a source names none."""
+    return ZoneInfo(source.timezone or "UTC")
+
+
+def fill_in_zone(part: Any, timezone: str) -> Any:
+    """Return a part of a recipe with this time zone in all of its sources that name none."""
+    if isinstance(part, SqlSource | FilesSource | DeltaSource | OtherSource):
+        return part.model_copy(update={"timezone": part.timezone or timezone})
+    if isinstance(part, tuple):
+        return tuple(fill_in_zone(each, timezone) for each in part)
+    if isinstance(part, Plain):
+        values = {name: getattr(part, name) for name in type(part).model_fields}
+        filled = {name: fill_in_zone(value, timezone) for name, value in values.items()}
+        return part.model_copy(update={name: one for name, one in filled.items() if one is not values[name]})
+    return part

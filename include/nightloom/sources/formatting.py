@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow as pa
@@ -14,6 +15,7 @@ from nightloom.core.digests import canonical_json
 from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Batch
 
+UTC_ZONE = ZoneInfo("UTC")
 _UTC = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
 _UTC_LENGTH = 32
 _FORMATTED_BY_POLARS = (
@@ -26,17 +28,22 @@ _FORMATTED_BY_POLARS = (
 _LARGEST_EXACT_INTEGER = 2**53  # larger floats may not be the integer that they look like
 
 
-def format_batch(batch: Batch, columns: Sequence[str]) -> pl.DataFrame:
+def format_batch(batch: Batch, columns: Sequence[str], zone: ZoneInfo = UTC_ZONE) -> pl.DataFrame:
     """Return a batch as a frame of text; nulls stay null.
+
+    Args:
+        batch: Rows of a source.
+        columns: Names of the columns.
+        zone: Time zone of times without one.
 
     Raises:
         SchemaError: A value cannot be formatted.
         ValueError: A row has more or fewer values than columns, or text is not UTF-8.
     """
     if isinstance(batch, pa.RecordBatch):
-        return pl.DataFrame([_format_arrow(batch.column(name)).alias(name) for name in columns])
+        return pl.DataFrame([_format_arrow(batch.column(name), zone).alias(name) for name in columns])
     values = zip(*batch, strict=True) if batch else ((),) * len(columns)
-    return pl.DataFrame([_format_values(name, given) for name, given in zip(columns, values, strict=True)])
+    return pl.DataFrame([_format_values(name, given, zone) for name, given in zip(columns, values, strict=True)])
 
 
 def find_nested(batch: Batch, columns: Sequence[str]) -> list[str]:
@@ -51,14 +58,22 @@ def _is_nested(values: Iterable[Any]) -> bool:
     return isinstance(next(given, None), list | dict) and all(isinstance(value, list | dict) for value in given)
 
 
-def utc_text(moment: datetime) -> str:
-    """Format a time in UTC with a fixed width, so that text sorts like time; a naive time counts as UTC."""
-    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return aware.isoformat(timespec="microseconds")
+def utc_text(moment: datetime, zone: ZoneInfo = UTC_ZONE) -> str:
+    """Format a time in UTC with a fixed width, so that text sorts like time; a naive time is one of the zone."""
+    aware = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+    return aware.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def as_text(value: Any) -> str | None:
-    """Format one value.
+def as_utc(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:
+    """Return naive times of a zone in UTC, as Python does, but null for a time that clocks skip there."""
+    if zone == UTC_ZONE:
+        return local
+    aware = local.dt.replace_time_zone(zone.key, ambiguous="earliest", non_existent="null")
+    return aware.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def as_text(value: Any, zone: ZoneInfo = UTC_ZONE) -> str | None:
+    """Format one value; a time without a zone is one of this zone.
 
     Raises:
         SchemaError: The value is a list or an object that JSON cannot represent.
@@ -66,7 +81,7 @@ def as_text(value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        return utc_text(value)
+        return utc_text(value, zone)
     if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT_INTEGER:
         # Integer columns become floats as soon as a value is missing; a key must stay the same key.
         return str(int(value))
@@ -78,32 +93,34 @@ def as_text(value: Any) -> str | None:
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _format_values(name: str, values: Iterable[Any]) -> pl.Series:
+def _format_values(name: str, values: Iterable[Any], zone: ZoneInfo) -> pl.Series:
     given = list(values)
     # Checked in Python, because Polars panics at some mixtures of types.
     if set(map(type, given)) <= {str, NoneType}:
         with suppress(UnicodeEncodeError):
             return pl.Series(name, given, pl.String)
-    return pl.Series(name, [as_text(value) for value in given], pl.String)
+    return pl.Series(name, [as_text(value, zone) for value in given], pl.String)
 
 
-def _format_arrow(column: pa.Array) -> pl.Series:
+def _format_arrow(column: pa.Array, zone: ZoneInfo) -> pl.Series:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        formatted = _format_arrow_times(column)
+        formatted = _format_arrow_times(column, zone)
         if formatted is not None:
             return formatted
     if any(is_it(kind) for is_it in _FORMATTED_BY_POLARS):
         return pl.Series(values=column).cast(pl.String)
-    return pl.Series(values=[as_text(value) for value in column.to_pylist()], dtype=pl.String)
+    return pl.Series(values=[as_text(value, zone) for value in column.to_pylist()], dtype=pl.String)
 
 
-def _format_arrow_times(column: pa.Array) -> pl.Series | None:
-    """Format a column of times like `utc_text`, or return None if one is beyond Python's years."""
+def _format_arrow_times(column: pa.Array, zone: ZoneInfo) -> pl.Series | None:
+    """Format a column of times like `utc_text`, or return None if one is skipped there, or beyond Python's years."""
     options = pc.CastOptions(pa.timestamp("us", column.type.tz), allow_time_truncate=True)
-    moments = pl.Series(values=column.cast(options=options).view(pa.int64())).cast(pl.Datetime("us"))
-    formatted = moments.dt.strftime(_UTC)
-    return formatted if (formatted.str.len_bytes() == _UTC_LENGTH).all() else None
+    moments = pl.Series("at", column.cast(options=options).view(pa.int64())).cast(pl.Datetime("us"))
+    moment = pl.col("at") if column.type.tz else as_utc(pl.col("at"), zone)
+    formatted = moments.to_frame().select(moment.dt.strftime(_UTC)).to_series()
+    is_whole = formatted.null_count() == column.null_count and (formatted.str.len_bytes() == _UTC_LENGTH).all()
+    return formatted if is_whole else None
 
 
 def _format_json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -12,10 +13,10 @@ from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.nights import NightCut
 from nightloom.recipes.schema import AnswerField, Columns
-from nightloom.recipes.sources import Source, SqlSource
+from nightloom.recipes.sources import Source, SqlSource, zone_of
 from nightloom.sources.chats import chat_columns, read_chat
 from nightloom.sources.columns import describe_source
-from nightloom.sources.formatting import utc_text
+from nightloom.sources.formatting import UTC_ZONE, as_utc, utc_text
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 """RECORDS, and whether the source has a key for each."""
@@ -125,7 +126,7 @@ def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.S
     if column is None:
         return pl.repeat("", len(table), dtype=pl.String, eager=True)
     try:
-        return format_times(table[column])
+        return format_times(table[column], zone_of(source))
     except ValueError:
         msg = (
             f"column {column!r} of {describe_source(source)} holds a value that is not an ISO time; correct the column"
@@ -134,21 +135,22 @@ def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.S
         raise SchemaError(msg) from None
 
 
-def format_times(values: pl.Series) -> pl.Series:
-    """Format times like `utc_text`; a time without a zone counts as UTC, and null becomes empty text.
+def format_times(values: pl.Series, zone: ZoneInfo = UTC_ZONE) -> pl.Series:
+    """Format times like `utc_text`; a time without a zone is one of this zone, and null becomes empty text.
 
     Raises:
         ValueError: A value is not an ISO time.
     """
     value = pl.col("value")
     plain = pl.when(value.str.contains(_PLAIN_TIME)).then(value)
-    moment = plain.str.slice(0, 19).str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False)
+    local = plain.str.slice(0, 19).str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False)
+    moment = pl.when(plain.str.contains(r"[Z+]")).then(local).otherwise(as_utc(local, zone))
     fraction = plain.str.extract(r"\.([0-9]+)").fill_null("").str.pad_end(6, "0")
     formatted = pl.format("{}.{}+00:00", moment.dt.strftime("%Y-%m-%dT%H:%M:%S"), fraction)
     frame = values.alias("value").to_frame().with_columns(formatted.alias("formatted"))
     others = frame.filter(value.is_not_null() & (value != "") & pl.col("formatted").is_null())["value"].unique()
     read = pl.DataFrame(
-        [(other, utc_text(datetime.fromisoformat(other))) for other in others],
+        [(other, utc_text(datetime.fromisoformat(other), zone)) for other in others],
         {"value": pl.String, "read": pl.String},
         orient="row",
     )
@@ -159,8 +161,10 @@ def format_times(values: pl.Series) -> pl.Series:
 def _refuse_later(records: pl.DataFrame, night: NightCut, source: Source) -> None:
     later = int((records["version"] >= utc_text(night.cut_to)).sum())
     if later:
+        zone = zone_of(source)
         msg = (
             f"{describe_source(source)} returns {later} rows from after the cut of night {night.night}; "
-            f"filter the query by :cut_to, so that the night can be read again"
+            f"filter the query by :cut_to, which is {night.cut_to.astimezone(zone):%Y-%m-%d %H:%M} in {zone.key}, as "
+            f"are times without a time zone; `timezone` of the source sets another"
         )
         raise InputError(msg)

@@ -1,8 +1,6 @@
 """SQL: read the rows of a query, streamed with a server-side cursor if the database has one."""
 
-import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +8,13 @@ import sqlalchemy as sa
 
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import InputError, SchemaError, SourceError
-from nightloom.recipes.sources import SqlSource
+from nightloom.recipes.sources import SqlSource, zone_of
 from nightloom.sources.base import Cut, Row
 from nightloom.sources.columns import describe_source, find_columns
+from nightloom.sources.sql_times import add_time_collation, bind_times, set_time_zone
 
 BATCH_ROWS = 5_000
-_TIMES = ("cut_from", "cut_to", "window_from")
 _COLUMN_STATES = {"42703", "42804", "42883"}  # SQLSTATE: no such column, another type, no operator for this type
-_TIME_PARAMETER = re.compile(rf"(?<![:\w\\]):({'|'.join(_TIMES)})\b")
 
 
 def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Sequence[Row]]:
@@ -28,20 +25,16 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
         InputError: The connection is invalid.
         SourceError: The database does not answer, or refuses the query.
     """
-    engine = _connect(source.connection)
-    named = sorted(set(_TIME_PARAMETER.findall(source.query))) if cut else []
-    times = {name: getattr(cut, name).astimezone(UTC).replace(tzinfo=None) for name in named}
-    # Typed, because SQLite keeps times as text and compares them in the format of the type.
-    bound = [sa.bindparam(name, time, type_=sa.DateTime) for name, time in times.items()]
+    engine, zone = _connect(source), zone_of(source)
     try:
-        with (
-            engine.connect().execution_options(yield_per=BATCH_ROWS) as connection,
-            connection.execute(sa.text(source.query).bindparams(*bound)) as result,
-        ):
-            positions = find_columns(columns, tuple(result.keys()), describe_source(source))
-            # The size is required: without it, all rows are fetched at once, even with a server-side cursor.
-            for batch in result.partitions(BATCH_ROWS):
-                yield [[row[position] for position in positions] for row in batch]
+        with engine.connect() as connection:
+            set_time_zone(connection, source.connection, zone)
+            query = bind_times(source.query, cut, engine.name, zone)
+            with connection.execute(query, execution_options={"yield_per": BATCH_ROWS}) as result:
+                positions = find_columns(columns, tuple(result.keys()), describe_source(source))
+                # The size is required: without it, all rows are fetched at once, even with a server-side cursor.
+                for batch in result.partitions(BATCH_ROWS):
+                    yield [[row[position] for position in positions] for row in batch]
     except sa.exc.SQLAlchemyError as error:
         if _is_about_columns(error):
             msg = (
@@ -74,7 +67,8 @@ def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
     return next(iter(str(cause).splitlines()), type(cause).__name__)
 
 
-def _connect(connection: str) -> sa.Engine:
+def _connect(source: SqlSource) -> sa.Engine:
+    connection = source.connection
     try:
         engine = sa.create_engine(resolve_connection(connection))
     except (sa.exc.ArgumentError, ModuleNotFoundError, ValueError):
@@ -88,6 +82,7 @@ def _connect(connection: str) -> sa.Engine:
         raise SourceError(msg)
     if engine.name == "sqlite":
         sa.event.listen(engine, "connect", _read_any_bytes)
+        add_time_collation(engine, zone_of(source))
     return engine
 
 

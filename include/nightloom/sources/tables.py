@@ -8,7 +8,7 @@ import polars as pl
 from nightloom.core.errors import NightloomError, SchemaError, SourceError
 from nightloom.core.extensions import SOURCES, load_extension
 from nightloom.core.nights import NightCut
-from nightloom.recipes.sources import DeltaSource, FilesSource, OtherSource, Source, SqlSource
+from nightloom.recipes.sources import DeltaSource, FilesSource, OtherSource, Source, SqlSource, zone_of
 from nightloom.sources.base import Batch, Cut, Reader
 from nightloom.sources.columns import describe_source
 from nightloom.sources.delta import read_delta
@@ -49,7 +49,7 @@ def read_batches(
     cut = None if night is None else Cut(night.window_from(window_days), night.cut_from, night.cut_to)
     try:
         for batch in _choose_reader(source)(source, columns, cut):
-            formatted = format_batch(batch, columns)
+            formatted = format_batch(batch, columns, zone_of(source))
             _refuse_nested(source, [name for name in find_nested(batch, columns) if name in plain])
             yield formatted
     except NightloomError:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from nightloom.artifacts.reading import keep_newest, read_records
 from nightloom.core.errors import SchemaError, SourceError
-from nightloom.core.nights import NightCut
+from nightloom.core.nights import NightCut, compute_cut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import SqlSource
@@ -68,6 +68,42 @@ def test_next_night_reads_late_rows(store: ObjectStore, server: Server) -> None:
     insert(server, (3, "2026-11-22 09:00+00", "late"))
     server.execute("UPDATE tickets SET body = 'edited', updated_at = '2026-11-23 12:00+00' WHERE id = 1")
     assert extract(store, 1) == [("1", "edited", False), ("2", "tomorrow", False), ("3", "late", False)]
+
+
+OPEN = "SELECT * FROM stamps WHERE updated_at >= :cut_from AND updated_at < :cut_to"
+
+
+def read_stamps(store: ObjectStore, zone: str, days: range) -> list[list[int]]:
+    """The rows of each night from 23 November 2026 on, read as predict reads them."""
+    source = query(OPEN).model_copy(update={"timezone": zone})
+    columns = Columns(key="id", updated_at="updated_at", text="body")
+    found = []
+    for day in days:
+        cut = compute_cut("triage", date(2026, 11, 23) + timedelta(days=day), zone)
+        records = extract_records(store, source, columns, {}, night=cut, window_days=1)
+        found.append(sorted(int(row_id) for row_id in read_records(store, records.id)["row_id"]))
+    return found
+
+
+@pytest.mark.parametrize("role_zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland"])
+@pytest.mark.parametrize("kind", ["TIMESTAMPTZ", "TIMESTAMP", "DATE"])
+def test_cut_is_the_same_for_every_role(
+    store: ObjectStore, server: Server, kind: str, zone: str, role_zone: str
+) -> None:
+    # Row n is of hour n since 22 November in the zone of the recipe.
+    hours = "TIMESTAMP '2026-11-22 00:30' + make_interval(hours => n)"
+    moment = f"({hours}) AT TIME ZONE '{zone}'" if kind == "TIMESTAMPTZ" else f"({hours})::{kind}"
+    server.execute(
+        "DROP TABLE IF EXISTS stamps",
+        f"CREATE TABLE stamps (id INT, updated_at {kind}, body TEXT)",
+        f"INSERT INTO stamps SELECT n, {moment}, 'x' FROM generate_series(0, 47) AS n",  # noqa: S608
+        f"ALTER ROLE tickets SET timezone = '{role_zone}'",
+    )
+    try:
+        assert read_stamps(store, zone, range(3)) == [[*range(24)], [*range(24, 48)], []]
+    finally:
+        server.execute("ALTER ROLE tickets RESET timezone")
 
 
 def test_newest_version_of_row_is_used(store: ObjectStore, server: Server) -> None:

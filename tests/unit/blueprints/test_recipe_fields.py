@@ -113,12 +113,16 @@ READERS = {
     "SqlSource.kind": "nightloom.recipes.sources:_tag_source",
     "SqlSource.connection": "nightloom.sources.sql:read_query",
     "SqlSource.query": "nightloom.sources.sql:read_query",
+    "SqlSource.timezone": "nightloom.recipes.sources:zone_of",
     "FilesSource.kind": "nightloom.recipes.sources:_tag_source",
     "FilesSource.path": "nightloom.recipes.sources:FilesSource.resolved_path",
+    "FilesSource.timezone": "nightloom.recipes.sources:zone_of",
     "DeltaSource.kind": "nightloom.recipes.sources:_tag_source",
     "DeltaSource.path": "nightloom.recipes.sources:DeltaSource.resolved_path",
+    "DeltaSource.timezone": "nightloom.recipes.sources:zone_of",
     "OtherSource.kind": "nightloom.sources.tables:_choose_reader",
     "OtherSource.options": "tests.unit.extension.mailbox_source:read_mailbox",
+    "OtherSource.timezone": "nightloom.recipes.sources:zone_of",
 }
 """Fields that act elsewhere, each with a function (or a table of functions by name) that reads it."""
 
