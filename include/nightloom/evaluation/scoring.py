@@ -90,7 +90,7 @@ def _score(
     source = store.load(EvalSetManifest, key.evalset).provenance.frame
     answers = answer_all(store, model, source, questions, lambda: open_engine(store, model))
     fields, scorers = task.field_order, [find_scorer(name) for name in scored_by]
-    values = [parse_output(answer.text, fields, task.answer, task.output) for answer in answers]
+    values = [parse_output(answer, fields, task.answer, task.output) for answer in answers]
     frame = score_items(items, values, scorers, fields, answers)
     outputs = items.select("item_id", pl.Series("output", [answer.text for answer in answers], dtype=pl.String))
     result = ScoresResult(

@@ -148,7 +148,7 @@ def _as_line(batch: PredictionBatch, row: _Row, result: Result) -> ResultLine:
     status: PredictionStatus
     answer = None
     if isinstance(result, Answer):
-        answer = parse_output(result.text, plan.task.field_order, plan.task.answer, plan.task.output)
+        answer = parse_output(result, plan.task.field_order, plan.task.answer, plan.task.output)
         status = "invalid_output" if answer is None else "succeeded"
     else:
         status = result.status

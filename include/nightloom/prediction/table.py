@@ -73,6 +73,7 @@ def table_columns(fields: tuple[str, ...], table: str) -> list[sa.Column[Any]]:
         "status": sa.Column("status", sa.String(20), nullable=False),
         "blocked": sa.Column("blocked", sa.Boolean, nullable=False),
         "flags": sa.Column("flags", sa.Text, nullable=False),
+        "finish_reason": sa.Column("finish_reason", sa.String(20)),
         "model": sa.Column("model", sa.String(64), nullable=False),
         "prompt": sa.Column("prompt", sa.String(64), nullable=False),
     }
@@ -119,6 +120,7 @@ def _read_values(
 def _values(line: ResultLine, plan: PredictionPlanContent) -> dict[str, Any]:
     outcome = line.nightloom
     answer = outcome.answer or {}
+    finish_reason = line.response.body.choices[0].finish_reason if line.response else None
     return {
         "recipe": plan.recipe,
         "night": date.fromisoformat(plan.night),
@@ -126,6 +128,7 @@ def _values(line: ResultLine, plan: PredictionPlanContent) -> dict[str, Any]:
         "status": outcome.status,
         "blocked": outcome.blocked,
         "flags": ",".join(outcome.flags),
+        "finish_reason": finish_reason,
         "model": plan.model.adapter or plan.model.base,
         "prompt": plan.task.prompt,
         # PostgreSQL has no text with a NUL in it.

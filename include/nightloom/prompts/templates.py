@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import ValidationError
 
+from nightloom.artifacts.answers import Answer
 from nightloom.artifacts.histories import History
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptProvenance
 from nightloom.core.digests import parse_json
@@ -120,24 +121,29 @@ def render_example(
 
 
 def parse_output(
-    text: str,
+    given: Answer,
     fields: Sequence[str],
     allowed: Mapping[str, Sequence[str] | None],
     output: Literal["json", "text"],
 ) -> dict[str, str] | None:
-    """Return the fields of a model's answer, or None if its format is wrong."""
+    """Return the fields of a model's answer, or None if it was cut, a field is empty, or its format is wrong.
+
+    A cut answer may look whole: it is the beginning of another one.
+    """
+    if given.finish_reason != "stop":
+        return None
     if output == "text":
-        answer: object = {fields[0]: text.strip()}
+        answer: object = {fields[0]: given.text.strip()}
     else:
         try:
-            answer = parse_json(text)
+            answer = parse_json(given.text)
         except ValueError:
             return None
     if not isinstance(answer, dict) or set(answer) != set(fields):
         return None
     for field, value in answer.items():
         choices = allowed.get(field)
-        if not isinstance(value, str) or (choices is not None and value not in choices):
+        if not isinstance(value, str) or not value.strip() or (choices is not None and value not in choices):
             return None
     return answer
 

@@ -79,7 +79,7 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
 
 
 class ScriptedEngine:
-    """Answers by the text: `prose` is no JSON, `long` is cut off, `poison` fails, `huge` does not fit."""
+    """Answers by the text: `prose` is no JSON, `long` and `filtered` are cut, `poison` fails, `huge` does not fit."""
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
         yield {place: self._answer(str(one.messages[-1]["content"])) for place, one in enumerate(requests)}
@@ -91,6 +91,8 @@ class ScriptedEngine:
             return make_answer("", "length", 900, 0)
         if "prose" in text:
             return make_answer("I believe it is billing.", "stop", 4, 6)
+        if "filtered" in text:
+            return make_answer('{"team": "billing", "reply": "We"}', "content_filter", 4, 8)
         if "long" in text:
             return make_answer('{"team": "bil', "length", 4, 8)
         return make_answer('{"team": "billing", "reply": "We look into it."}', "stop", 4, 9)

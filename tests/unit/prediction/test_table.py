@@ -37,11 +37,15 @@ def read_rows(url: str, columns: str) -> list[tuple[Any, ...]]:
 
 
 def test_every_row_has_its_line(store, predict, url) -> None:
-    assert write_predictions_table(store, predict("invoice", "prose", "mail jo@example.com"), url, "answers") == 3
-    assert read_rows(url, "recipe night row_id status team reply blocked flags") == [
-        ("triage", "2026-11-23", "r000", "succeeded", "billing", "We look into it.", 0, ""),
-        ("triage", "2026-11-23", "r001", "invalid_output", None, None, 0, ""),
-        ("triage", "2026-11-23", "r002", "succeeded", "billing", "We look into it.", 0, "pii"),
+    assert (
+        write_predictions_table(store, predict("invoice", "a long one", "mail jo@example.com", None), url, "answers")
+        == 4
+    )
+    assert read_rows(url, "recipe night row_id status team reply blocked flags finish_reason") == [
+        ("triage", "2026-11-23", "r000", "succeeded", "billing", "We look into it.", 0, "", "stop"),
+        ("triage", "2026-11-23", "r001", "invalid_output", None, None, 0, "", "length"),
+        ("triage", "2026-11-23", "r002", "succeeded", "billing", "We look into it.", 0, "pii", "stop"),
+        ("triage", "2026-11-23", "r003", "failed", None, None, 0, "", None),
     ]
 
 
@@ -64,7 +68,9 @@ def test_other_recipes_and_nights_stay(store, predict, url, column: str, value: 
 
 def test_table_without_column_is_refused(store, predict, url) -> None:
     execute(url, sa.text("CREATE TABLE answers (recipe TEXT, night DATE, row_id TEXT, status TEXT)"))
-    with pytest.raises(InputError, match="table answers has no column team, reply, blocked, flags, model, prompt; add"):
+    with pytest.raises(
+        InputError, match="table answers has no column team, reply, blocked, flags, finish_reason, model, prompt; add"
+    ):
         write_predictions_table(store, predict("invoice"), url, "answers")
 
 

@@ -2,13 +2,17 @@
 
 import traceback
 from pathlib import Path
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nightloom.artifacts.answers import FinishReason
 from nightloom.artifacts.prompts import PromptContent, PromptMessage
 from nightloom.core.errors import InputError
 from nightloom.prompts.templates import parse_output, read_prompt, render_prompt, render_target
+
+from tests.factories.asking import make_answer
 
 FIELDS = ("team", "urgency")
 ALLOWED = {"team": ("billing", "sales"), "urgency": None}
@@ -84,10 +88,10 @@ def test_too_long_rendering_is_refused() -> None:
         render_prompt(one_message("{{ text }}{{ text }}"), "x" * 60_000)
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), st.text(), min_size=2))
+@given(st.dictionaries(st.sampled_from(FIELDS), st.text().filter(str.strip), min_size=2))
 def test_target_parses_back_to_answer(answer: dict[str, str]) -> None:
     target = render_target(answer, FIELDS, "json")
-    assert parse_output(target, FIELDS, {"team": None, "urgency": None}, "json") == answer
+    assert parse_output(make_answer(target), FIELDS, {"team": None, "urgency": None}, "json") == answer
 
 
 @pytest.mark.parametrize(
@@ -101,6 +105,7 @@ def test_target_parses_back_to_answer(answer: dict[str, str]) -> None:
         '{"team": "billing", "urgency": 3}',
         '{"team": "billing", "team": "sales", "urgency": "low"}',
         '["billing", "low"]',
+        '{"team": "billing", "urgency": " "}',
         "[" * 100_000,
     ],
     ids=[
@@ -112,15 +117,33 @@ def test_target_parses_back_to_answer(answer: dict[str, str]) -> None:
         "not text",
         "key twice",
         "list",
+        "blank value",
         "deep nesting",
     ],
 )
 def test_malformed_output_is_no_answer(output: str) -> None:
-    assert parse_output(output, FIELDS, ALLOWED, "json") is None
+    assert parse_output(make_answer(output), FIELDS, ALLOWED, "json") is None
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u3000"], ids=["empty", "white space", "wide blank"])
+def test_emptied_output_is_no_answer(text: str) -> None:
+    assert parse_output(make_answer(text), ("reply",), {"reply": None}, "text") is None
+
+
+@pytest.mark.parametrize("finish_reason", sorted({*get_args(FinishReason)} - {"stop"}))
+@pytest.mark.parametrize(
+    ("text", "fields", "output"),
+    [("billing", ("team",), "text"), ('{"team": "billing", "urgency": "low"}', FIELDS, "json")],
+    ids=["text", "JSON"],
+)
+def test_unfinished_output_is_no_answer(
+    finish_reason: FinishReason, text: str, fields: tuple[str, ...], output: Literal["json", "text"]
+) -> None:
+    assert parse_output(make_answer(text, finish_reason), fields, ALLOWED, output) is None
 
 
 def test_text_output_is_one_field() -> None:
-    assert parse_output(" card_arrival\n", ("intent",), {"intent": ("card_arrival",)}, "text") == {
+    assert parse_output(make_answer(" card_arrival\n"), ("intent",), {"intent": ("card_arrival",)}, "text") == {
         "intent": "card_arrival"
     }
 
