@@ -227,7 +227,7 @@ class Curation(CachedResult):
 
 
 class PreparationContent(Plain):
-    """The result of preparing one night."""
+    """The result of preparing one night, also of a refused one."""
 
     recipe: str
     night: str
@@ -235,7 +235,7 @@ class PreparationContent(Plain):
     cut_to: datetime
     records: RecordsId
     eval_sets: tuple[EvalSetId, ...] = Field(description="Eval sets that no example repeats, in the recipe's order.")
-    snapshot: SnapshotId
+    snapshot: SnapshotId | None = Field(description="The frozen examples, or None if the batch was refused.")
     curated: CuratedId
     ledger: tuple[LedgerPart, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")
     quarantine: tuple[QuarantinePart, ...] = Field(

@@ -30,6 +30,12 @@ def mark_no_chat(reason: str) -> list[Turn]:
     return [{"content": reason, "role": NO_CHAT}]
 
 
+def no_chat_reason() -> pl.Expr:
+    """Return why each record's conversation cannot be used, or null, from its history."""
+    marks = pl.col("history").list.filter(pl.element().struct.field("role") == NO_CHAT)
+    return marks.list.first().struct.field("content")
+
+
 def chat_fault(history: History | None) -> str | None:
     """Return why a record's conversation cannot be used, or None if it can or there is none."""
     return next((turn["content"] for turn in history or () if turn["role"] == NO_CHAT), None)

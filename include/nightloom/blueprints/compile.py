@@ -46,7 +46,14 @@ def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night
 def draft_recipe(
     store: ObjectStore, recipe: Recipe, night: date, prepared: Preparation, frozen: FrozenBase
 ) -> Blueprint:
-    """Return the blueprint of the current recipe on the data that a night prepared; store nothing."""
+    """Return the blueprint of the current recipe on the data that a night prepared; store nothing.
+
+    Raises:
+        InputError: The night was refused, so there is nothing to train on.
+    """
+    if prepared.content.snapshot is None:
+        msg = f"night {prepared.content.night} was refused and has no snapshot; choose another night"
+        raise InputError(msg)
     return draft_blueprint(
         recipe,
         night=night,

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from datetime import date
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,9 @@ from nightloom.cli.output import (
     format_fields,
     manifest_document,
     show,
+    show_list,
     table,
+    take,
 )
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
@@ -110,14 +111,15 @@ def list_blueprints(
 
     store, database = open_store(), open_database()
     documents = []
-    for one in islice(list_newest(database, "blueprint", recipe), limit):
+    members, is_cut = take(list_newest(database, "blueprint", recipe), limit)
+    for one in members:
         verdict = _find_verdict(store, database, Blueprint.as_id(one.manifest))
         result = {"finding": verdict.content.finding, "promote": verdict.content.promote} if verdict else {}
         document = {"id": one.manifest, "recipe": one.recipe, "night": one.night, "finding": None, "promote": None}
         documents.append({**document, **result})
     rows = [[d["id"], d["recipe"], d["night"], _describe_verdict(d)] for d in documents]
     text = table(["blueprint", "recipe", "night", "verdict"], rows, empty="there is no blueprint yet")
-    show(documents, text, as_json=as_json)
+    show_list("blueprints", documents, text, is_cut=is_cut, as_json=as_json)
 
 
 @app.command("show")

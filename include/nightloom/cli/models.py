@@ -2,14 +2,14 @@
 
 import json
 from dataclasses import asdict
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nightloom.cli.lookup import find_id, find_owner
-from nightloom.cli.output import AsJson, Limit, format_fields, manifest_document, show, table
+from nightloom.cli.output import AsJson, Limit, format_fields, manifest_document, show, show_list, table, take
 from nightloom.core.digests import short
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
 
     store, database = open_store(), open_database()
     documents: list[dict[str, Any]] = []
-    for one in islice(list_newest(database, "adapter", recipe), limit):
+    members, is_cut = take(list_newest(database, "adapter", recipe), limit)
+    for one in members:
         adapter = store.load(Adapter, one.manifest)
         lineage = read_lineage(store, database, adapter, one.recipe)
         documents.append(
@@ -64,7 +65,8 @@ def list_models(recipe: OfRecipe = None, *, limit: Limit = 20, as_json: AsJson =
         for d in documents
     ]
     headings = ["", "adapter", "recipe", "night", "origin", "score", "parity", "license"]
-    show(documents, table(headings, rows, empty="no model was trained or imported yet"), as_json=as_json)
+    text = table(headings, rows, empty="no model was trained or imported yet")
+    show_list("models", documents, text, is_cut=is_cut, as_json=as_json)
 
 
 @app.command("show")
@@ -130,11 +132,12 @@ def log(recipe: OfRecipe = None, *, limit: Limit = 50, as_json: AsJson = False) 
     from nightloom.registry.database import open_database
     from nightloom.registry.refs import read_log_tail
 
-    moves = read_log_tail(open_database(), recipe, limit=limit)[::-1]
+    moves, is_cut = take(reversed(read_log_tail(open_database(), recipe, limit=limit + 1)), limit)
     columns = ["number", "moved_at", "recipe", "name", "old", "new", "night", "who", "cites", "why"]
     documents = [asdict(move) for move in moves]
     rows = [[_format_time(document[column]) for column in columns] for document in documents]
-    show(documents, table(columns, rows, empty="no ref was ever moved"), as_json=as_json)
+    text = table(columns, rows, empty="no ref was ever moved")
+    show_list("moves", documents, text, is_cut=is_cut, as_json=as_json)
 
 
 def _show_sample(store: Any, trial: Any, *, as_json: bool) -> None:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightloom.cli.lookup import find_night, load_result
-from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, describe_fault, format_fields, show, table
+from nightloom.cli.output import (
+    AsJson,
+    Limit,
+    NightOption,
+    RecipeName,
+    describe_fault,
+    format_fields,
+    show,
+    show_list,
+    table,
+    take,
+)
 from nightloom.core.errors import InputError, NightloomError
 
 if TYPE_CHECKING:
@@ -59,11 +70,12 @@ def list_nights(recipe: RecipeName, *, limit: Limit = 14, as_json: AsJson = Fals
     from nightloom.registry.nights import read_outcomes
 
     nights: dict[date, dict[str, str]] = {}
-    for outcome in read_outcomes(open_database(), recipe, date.max, limit):
+    for outcome in read_outcomes(open_database(), recipe, date.max, limit + 1):
         nights.setdefault(outcome.night, {})[outcome.stage] = outcome.status
-    document = [{"night": night, **stages} for night, stages in nights.items()]
-    rows = [[night, *(stages.get(stage) for stage in STAGES)] for night, stages in nights.items()]
-    show(document, table(["night", *STAGES], rows, empty=f"{recipe} has no night yet"), as_json=as_json)
+    shown, is_cut = take(nights.items(), limit)
+    rows = [[night, *(stages.get(stage) for stage in STAGES)] for night, stages in shown]
+    text = table(["night", *STAGES], rows, empty=f"{recipe} has no night yet")
+    show_list("nights", [{"night": night, **stages} for night, stages in shown], text, is_cut=is_cut, as_json=as_json)
 
 
 @app.command("show")

@@ -3,7 +3,8 @@
 import json
 import traceback
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -19,10 +20,26 @@ NightOption = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Largest number of entries, newest first.")]
 
+CUT = "… and more: --limit shows them"
+
+T = TypeVar("T")
+
 
 def show(document: Any, text: str, *, as_json: bool) -> None:
     """Print the document as JSON, or its text."""
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str) if as_json else text)
+
+
+def take(entries: Iterable[T], limit: int) -> tuple[list[T], bool]:
+    """Return the first entries, and whether there are more."""
+    found = list(islice(entries, limit + 1))
+    return found[:limit], len(found) > limit
+
+
+def show_list(name: str, documents: Sequence[Any], text: str, *, is_cut: bool, as_json: bool) -> None:
+    """Print a list that `--limit` may have cut, and say so."""
+    document = {name: documents, "cut": is_cut}
+    show(document, f"{text}\n{CUT}" if is_cut else text, as_json=as_json)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> str:

@@ -1,11 +1,12 @@
 """`nightloom quarantine`: rows that were refused, with the reason, and their release."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
 from nightloom.cli.lookup import find_night, load_result
-from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, show, table
+from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, show, table, take
 
 app = typer.Typer(name="quarantine", help="Refused rows, the reason, and their release.", no_args_is_help=True)
 
@@ -31,7 +32,7 @@ def show_rows(
     *,
     night: NightOption = None,
     rule: Annotated[str | None, typer.Option("--rule", help="Only rows refused by this rule.")] = None,
-    text: Annotated[bool, typer.Option("--text", help="Also show the text of the rows, as received.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Also show text and answer of the rows, as received.")] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -41,12 +42,12 @@ def show_rows(
     date, frame = _open_quarantine(recipe, night)
     if rule is not None:
         frame = frame.filter(pl.col("rule") == rule)
-    columns = ["row_id", "version", "rule", "measured", "threshold", *(["text"] if text else [])]
-    rows = frame.select(columns).head(limit)
-    document = {"recipe": recipe, "night": date, "rows": frame.height, "shown": rows.to_dicts()}
-    shown = table(columns, [_on_one_line(row) for row in rows.rows()], empty="no row was quarantined")
-    rest = frame.height - rows.height
-    show(document, f"{shown}\n… and {rest} more: --limit {frame.height}" if rest else shown, as_json=as_json)
+    columns = ["row_id", "version", "rule", "measured", "threshold", *(["text", "answer"] if text else [])]
+    rows, is_cut = take(frame.select(columns).iter_rows(named=True), limit)
+    document = {"recipe": recipe, "night": date, "rows": frame.height, "shown": rows, "cut": is_cut}
+    shown = table(columns, [_on_one_line(row.values()) for row in rows], empty="no row was quarantined")
+    rest = frame.height - len(rows)
+    show(document, f"{shown}\n… and {rest} more: --limit {frame.height}" if is_cut else shown, as_json=as_json)
 
 
 @app.command()
@@ -103,6 +104,6 @@ def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:
     return date, read_parts(store, preparation.content.quarantine, QUARANTINE)
 
 
-def _on_one_line(row: tuple[Any, ...]) -> list[Any]:
+def _on_one_line(row: Iterable[Any]) -> list[Any]:
     # Control characters of a row must not reach the terminal.
     return ["".join(c if c.isprintable() else "�" for c in v) if isinstance(v, str) else v for v in row]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nightloom.cli.output import AsJson, Limit, RecipeName, show, table
+from nightloom.cli.output import CUT, AsJson, Limit, RecipeName, show, table
 from nightloom.core.errors import InputError
 
 app = typer.Typer(name="row", help="The history of one row, and its erasure.", no_args_is_help=True)
@@ -24,29 +24,37 @@ def show_row(
     """Show a row's history: its outcome in each night, releases and erasure, and the adapters trained on it."""
     from nightloom.core.nights import parse_night
     from nightloom.registry.database import open_database
+    from nightloom.registry.nights import read_outcomes
     from nightloom.registry.store import open_store
     from nightloom.snapshots.lineage import find_prepared, list_decisions, list_learners
 
     store, database = open_store(), open_database()
     prepared = find_prepared(store, database, recipe, row_id, limit)
-    history = [{"night": one.night, "stage": "prepare", **one.line} for one in prepared]
+    history = [{"night": one.night, "stage": "prepare", "status": one.status, **one.line} for one in prepared]
     history = sorted(
         history + _find_predictions(store, database, recipe, row_id, limit), key=lambda event: event["night"]
     )
     asked = parse_night(night) if night else None
     history = [event for event in history if asked in (None, event["night"])]
     decisions = list_decisions(database, recipe, row_id)
+    is_cut = len({outcome.night for outcome in read_outcomes(database, recipe, date.max, limit + 1)}) > limit
     if not history and (asked or not decisions):
-        msg = f"{recipe} has no row {row_id!r} in {'that night' if night else 'any night'}; check its key"
+        searched = f"the last {limit} nights" if is_cut else "that night" if asked else "any night"
+        hint = "check its key, or search more nights with --limit" if is_cut else "check its key"
+        msg = f"{recipe} has no row {row_id!r} in {searched}; {hint}"
         raise InputError(msg)
-    snapshots = {one.snapshot for one in prepared if one.was_trained_on and asked in (None, one.night)}
+    trained = (one for one in prepared if one.was_trained_on and asked in (None, one.night))
+    snapshots = {one.snapshot for one in trained if one.snapshot}
     adapters = list_learners(database, recipe, row_id, snapshots)
-    columns = ["night", "stage", "outcome", "rule", "measured", "threshold", "into", "repairs", "cluster_id", "split"]
+    columns = ["night", "stage", "status", "outcome", "rule", "measured", "threshold", "into", "repairs"]
+    columns += ["cluster_id", "split"]
     lines = [[event.get(column) for column in columns] for event in [*history, *decisions]]
     learned = [f"used to train adapter {adapter}" for adapter in adapters]
     why = [f"{event['outcome']} by {event['who']} at {event['at']:%F %T} UTC: {event['why']}" for event in decisions]
     document = {"recipe": recipe, "row": row_id, "history": history, "decisions": decisions, "adapters": adapters}
-    show(document, "\n".join([table(columns, lines, empty=""), *why, *learned]), as_json=as_json)
+    more = [CUT] if is_cut else []
+    text = "\n".join([table(columns, lines, empty=""), *why, *learned, *more])
+    show({**document, "cut": is_cut}, text, as_json=as_json)
 
 
 @app.command()
@@ -91,7 +99,7 @@ def _find_predictions(store: Any, database: Any, recipe: str, row_id: str, night
     from nightloom.registry.nights import read_outcomes
 
     return [
-        {"night": outcome.night, "stage": outcome.stage, **event}
+        {"night": outcome.night, "stage": outcome.stage, "status": outcome.status, **event}
         for outcome in read_outcomes(database, recipe, date.max, nights)
         if outcome.stage == "predict" and outcome.manifest is not None
         for event in _find_lines(store, outcome.manifest, row_id)

@@ -1,13 +1,12 @@
 """`nightloom snapshot`: the frozen training data."""
 
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nightloom.cli.lookup import find_id
-from nightloom.cli.output import AsJson, Limit, format_fields, manifest_document, show, table
+from nightloom.cli.output import CUT, AsJson, Limit, format_fields, manifest_document, show, show_list, table, take
 
 app = typer.Typer(
     name="snapshot", help="Frozen training data: list, verify, compare, export, collect garbage.", no_args_is_help=True
@@ -31,13 +30,15 @@ def list_snapshots(
 
     store = open_store()
     documents: list[dict[str, Any]] = []
-    for one in islice(list_newest(open_database(), "snapshot", recipe), limit):
+    members, is_cut = take(list_newest(open_database(), "snapshot", recipe), limit)
+    for one in members:
         splits = store.load(Snapshot, one.manifest).content.splits
         documents.append({"id": one.manifest, "recipe": one.recipe, "night": one.night, "splits": splits})
     names = ("train", "selection", "test")
     rows = [[d["id"], d["recipe"], d["night"], *(d["splits"].get(name, 0) for name in names)] for d in documents]
     headings = ["snapshot", "recipe", "night", *names]
-    show(documents, table(headings, rows, empty="there is no snapshot yet"), as_json=as_json)
+    text = table(headings, rows, empty="there is no snapshot yet")
+    show_list("snapshots", documents, text, is_cut=is_cut, as_json=as_json)
 
 
 @app.command("show")
@@ -128,14 +129,14 @@ def diff(
     first, second = (find_id(open_database(), Snapshot, one) for one in (before, after))
     changed = diff_snapshots(open_store(), first, second)
     counts = changed.group_by("slice", "change").len("rows").sort("slice", "change")
-    shown = changed.head(limit).to_dicts()
-    document = {"before": first, "after": second, "counts": counts.to_dicts(), "rows": shown}
+    shown, is_cut = take(changed.iter_rows(named=True), limit)
+    document = {"before": first, "after": second, "counts": counts.to_dicts(), "rows": shown, "cut": is_cut}
     by_slice = counts.pivot("change", index="slice", values="rows").to_dicts()
     lines = [[line["slice"], *(line.get(change) or 0 for change in CHANGES)] for line in by_slice]
     rows = [[row["row_id"], row["slice"], row["change"]] for row in shown]
     text = table(["slice", *CHANGES], lines, empty="the rows are the same")
     listed = table(["row", "slice", "change"], rows, empty="")
-    more = f"\n… and {len(changed) - limit} more rows; --limit shows them" if len(changed) > limit else ""
+    more = f"\n{CUT}" if is_cut else ""
     show(document, text + (f"\n\n{listed}{more}" if rows else ""), as_json=as_json)
 
 

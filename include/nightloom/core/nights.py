@@ -70,3 +70,4 @@ class Stop:
 
     status: Literal["nothing_new", "refused"]
     message: str
+    manifest: str | None = None  # what the stage made nevertheless

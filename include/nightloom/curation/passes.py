@@ -95,8 +95,9 @@ class Batch:
         rows = rules.drop_deleted(rules.supersede_older(rows))
         rows = rules.refuse_erased(rows, self.scratch.read("erased")["digest"])
         releases = self.scratch.read("releases")
-        rows = rules.refuse_failures(rows, self.scratch.read("failures"), releases)
+        # Rules that no one can waive come first: a released row must not be refused by one of them afterwards.
         rows = rules.refuse_answers(rules.refuse_no_chats(rows), answer)
+        rows = rules.refuse_failures(rows, self.scratch.read("failures"), releases)
         rows = clean_rows(rows, answer, self.job.checks, releases)
         bound = find_bound(self.store, self.job.tokens) if self.job.tokens else None
         if self.job.tokens and bound:

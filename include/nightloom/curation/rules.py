@@ -6,7 +6,7 @@ from typing import Literal
 import polars as pl
 
 from nightloom.artifacts.data import TokenBudget
-from nightloom.artifacts.histories import NO_CHAT
+from nightloom.artifacts.histories import no_chat_reason
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.store import ObjectStore
 from nightloom.curation.answers import check_answers, closed_answers
@@ -65,8 +65,7 @@ def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.Dat
 
 def refuse_no_chats(rows: pl.DataFrame) -> pl.DataFrame:
     """Quarantine rows whose conversation could not be read; the source put the reason into the history."""
-    marks = pl.col("history").list.filter(pl.element().struct.field("role") == NO_CHAT)
-    reason = marks.list.first().struct.field("content")
+    reason = no_chat_reason()
     return assign_outcome(
         rows, reason.is_not_null(), "quarantined", "not_a_chat", measured=reason, threshold=pl.lit("a conversation")
     )

@@ -1,6 +1,7 @@
 """Prepare: turn the night's rows into a snapshot, with an outcome for every row."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -128,8 +129,12 @@ def curate_records(night: Night, records_id: RecordsId) -> CuratedId | Stop:
 
     made = night.store.find_or_make(Curation, key, curate).result.curated
     night.keep(Curated.kind, made)
-    refusal = night.store.load(Curated, made).content.refusal
-    return made if refusal is None else Stop("refused", refusal)
+    curated = night.store.load(Curated, made)
+    if curated.content.refusal is None:
+        return made
+    # A refused night has its accounting too, so that people can ask what became of its rows.
+    preparation = _publish_preparation(night, curated, None)
+    return Stop("refused", _explain_refusal(night, curated.content), preparation.id)
 
 
 @night_step("prepare")
@@ -140,7 +145,7 @@ def build_snapshot(night: Night, curated_id: CuratedId) -> PreparationId:
     parent = read_ref_before(registry, recipe, "latest", night.date)
     parent_id = Snapshot.as_id(parent) if parent else None
     snapshot = freeze.build_snapshot(store, curated_id, recipe=recipe, night=night.date, parent_id=parent_id)
-    preparation = _publish_preparation(night, curated_id, snapshot)
+    preparation = _publish_preparation(night, store.load(Curated, curated_id), snapshot)
     night.keep(snapshot.kind, snapshot.id)
     if is_latest_night(registry, recipe, night.date):  # a rerun of an older night must not move it back
         move_ref(
@@ -286,8 +291,25 @@ def _freeze_eval_sets(night: Night) -> list[EvalSetId]:
     return frozen
 
 
-def _publish_preparation(night: Night, curated_id: CuratedId, snapshot: Snapshot) -> Preparation:
-    made = night.store.load(Curated, curated_id)
+def _explain_refusal(night: Night, curated: Curated.Content) -> str:
+    """Return why a batch is refused, with the most frequent reason of its rows if most of them were refused."""
+    refused = [count for count in curated.counts if count.outcome == "quarantined"]
+    rows = sum(count.rows for count in curated.counts if count.outcome != "superseded")
+    if 2 * sum(count.rows for count in refused) < max(rows, 1):
+        return str(curated.refusal)
+    most = max(refused, key=lambda count: count.rows)
+    ledger = (
+        get_frame(night.store, part, LEDGER).filter(outcome="quarantined", rule=most.rule) for part in curated.ledger
+    )
+    measured = Counter(value for lines in ledger for value in lines["measured"].drop_nulls())
+    usual = next((f" ({value})" for value, times in measured.most_common(1) if 2 * times > most.rows), "")
+    show = f"`nightloom quarantine show {night.recipe.name} --night {night} --rule {most.rule}`"
+    return (
+        f"{curated.refusal}; the most frequent reason is {most.rule}{usual}, in {most.rows} of {rows} rows: see {show}"
+    )
+
+
+def _publish_preparation(night: Night, made: Curated, snapshot: Snapshot | None) -> Preparation:
     curated, counted = made.content, made.provenance
     planted = _measure_planted(night, curated.ledger)
     content = PreparationContent(
@@ -297,8 +319,8 @@ def _publish_preparation(night: Night, curated_id: CuratedId, snapshot: Snapshot
         cut_to=night.cut.cut_to,
         records=curated.records,
         eval_sets=curated.eval_sets,
-        snapshot=snapshot.id,
-        curated=curated_id,
+        snapshot=snapshot.id if snapshot else None,
+        curated=made.id,
         ledger=curated.ledger,
         quarantine=curated.quarantine,
         rows_in=night.store.load(Records, curated.records).content.rows,

@@ -73,7 +73,7 @@ def night_step(
                     raise
                 if isinstance(result, Stop):
                     logger.info("%s of night %s stops: %s", stage, night, result.message)
-                    opened.end(stage, result.status, result.message)
+                    opened.end(stage, result.status, result.message, result.manifest)
                 return result
 
         return cast("Callable[Concatenate[str, str, P], R | Stop]", run)

@@ -13,22 +13,24 @@ from nightloom.core.store import ObjectStore
 from nightloom.registry import questions
 from nightloom.registry.database import Database
 from nightloom.registry.erasures import find_erasure
-from nightloom.registry.nights import read_outcomes
+from nightloom.registry.nights import Status, read_outcomes
 from nightloom.registry.releases import list_releases
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The outcome of one version of a row in one night, and that night's snapshot."""
+    """The outcome of one version of a row in one night, and that night's snapshot; a refused night has none."""
 
     night: date
-    snapshot: SnapshotId
+    status: Status
+    snapshot: SnapshotId | None
     line: dict[str, Any]  # of the ledger
 
     @property
     def was_trained_on(self) -> bool:
         """Whether the row itself, not a duplicate that it was merged into, was a training row."""
-        return self.line["outcome"] in ("kept", "repaired") and self.line["split"] == "train"
+        is_kept = self.line["outcome"] in ("kept", "repaired") and self.line["split"] == "train"
+        return self.snapshot is not None and is_kept
 
 
 def find_prepared(store: ObjectStore, database: Database, recipe: str, row_id: str, nights: int) -> list[Prepared]:
@@ -38,7 +40,7 @@ def find_prepared(store: ObjectStore, database: Database, recipe: str, row_id: s
         if outcome.stage == "prepare" and outcome.manifest is not None:
             preparation = store.load(Preparation, outcome.manifest).content
             lines = find_lines(store, preparation.ledger, LEDGER, row_id).drop("row_id").to_dicts()
-            found += [Prepared(outcome.night, preparation.snapshot, line) for line in lines]
+            found += [Prepared(outcome.night, outcome.status, preparation.snapshot, line) for line in lines]
     return found
 
 

@@ -3,6 +3,7 @@
 All values are text: lists and objects of a source have been formatted as JSON.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ _ROLES = {
     "gpt": "assistant",
 }
 _TURNS = ("user", "assistant")
+_PLAIN_ROLE = re.compile("[A-Za-z_-]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _read_message(item: dict[str, Any], where: str) -> Turn:
     name = item.get("role", item.get("from"))
     role = _ROLES.get(name) if isinstance(name, str) else None
     if role is None:
-        msg = f"{where} has an unknown role"
+        msg = f"{where} has {_describe_role(name)}; known: {', '.join(sorted(_ROLES))}"
         raise ValueError(msg)
     if item.get("tool_calls") or item.get("function_call"):
         msg = f"{where} calls a tool"
@@ -113,6 +115,13 @@ def _read_message(item: dict[str, Any], where: str) -> Turn:
         msg = f"{where} has content that is not text"
         raise ValueError(msg)
     return {"content": content, "role": role}
+
+
+def _describe_role(name: Any) -> str:
+    if name is None:
+        return "no role"
+    # Anything else may be the text of a row, which no reason quotes.
+    return f"the unknown role {name!r}" if isinstance(name, str) and _PLAIN_ROLE.fullmatch(name) else "an unknown role"
 
 
 def _read_content(content: Any) -> str | None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.frames import QUARANTINE
-from nightloom.artifacts.histories import chat_fault
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import read_eval_set, read_snapshot
 from nightloom.artifacts.results import Predictions, Verdict
@@ -86,9 +85,31 @@ def test_conversations_lose_no_row_or_message() -> None:
     assert (preparation.rows_in, sum(count.rows for count in preparation.counts)) == (94, 94)
     refused = read_parts(store, preparation.quarantine, QUARANTINE).sort("row_id")
     assert refused["row_id"].to_list() == ["F1", "F2", "F3", "F4"]
-    reasons = [chat_fault(history) for history in refused["history"].to_list()]
-    assert reasons == ["message 1 has an unknown role", "Expecting value: line 1 column 1 (char 0)", None, None]
+    assert refused["rule"].to_list() == ["not_a_chat", "not_a_chat", "missing_answer", "invalid_answer"]
+    assert refused["measured"].to_list()[:2] == [
+        "message 1 has the unknown role 'tool'; known: assistant, developer, gpt, human, system, user",
+        "Expecting value: line 1 column 1 (char 0)",
+    ]
     verdict = store.load(Verdict, str(outcomes["finetune"].manifest)).content
     assert (verdict.finding, verdict.promote) == ("BETTER", True)
     predictions = store.load(Predictions, str(outcomes["predict"].manifest)).content
     assert {status: rows for status, rows in predictions.counts.items() if rows} == {"succeeded": 15, "failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        pytest.param(
+            [{"role": "assistant", "content": "Hello, how can we help?"}], "message 1 is not the user's", id="greeting"
+        ),
+        pytest.param([{"from": "bot", "value": "Yes?"}], "message 1 has the unknown role 'bot'", id="role"),
+        pytest.param([{"role": "user", "content": None}], "message 1 has content that is not text", id="no content"),
+    ],
+)
+def test_night_without_conversations_says_why(chats: Installation, messages: list[dict[str, Any]], reason: str) -> None:
+    rows = [{"id": f"F{number}", "messages": messages} for number in range(3)]
+    write(chats.folder / "chats.jsonl", rows)
+    prepared = run_night("triage", None, lambda *_: None)[0]
+    assert (prepared.stage, prepared.status) == ("prepare", "refused")
+    assert prepared.message.startswith(f"no row is left for training; the most frequent reason is not_a_chat ({reason}")
+    assert "in 3 of 3 rows: see `nightloom quarantine show triage --night" in prepared.message

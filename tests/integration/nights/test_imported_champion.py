@@ -104,7 +104,9 @@ def test_imported_champion_shows_its_origin(champion: str, ask: Ask) -> None:
     _, document = ask("model", "show", champion)
     assert (document["provenance"]["source"], document["provenance"]["blueprint"]) == ("first", None)
     assert (document["training"], document["verdicts"]) == (None, [])
-    origins = {one["id"]: (one["source"], one["blueprint"] is None) for one in ask("model", "list", "triage")[1]}
+    origins = {
+        one["id"]: (one["source"], one["blueprint"] is None) for one in ask("model", "list", "triage")[1]["models"]
+    }
     assert origins[champion] == ("first", True)
     assert list(origins.values()).count((None, False)) == 1
 

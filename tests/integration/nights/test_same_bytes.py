@@ -98,10 +98,10 @@ def test_answers_fill_its_recipes_column(nights: Installation, recipe: str) -> N
 @pytest.mark.parametrize("recipe", NAMES)
 def test_lists_show_one_recipe(nights: Installation, ask: Ask, recipe: str) -> None:
     champion = read_champion(recipe)
-    (model,) = [one for one in ask("model", "list", recipe)[1] if one["champion"]]
+    (model,) = [one for one in ask("model", "list", recipe)[1]["models"] if one["champion"]]
     blueprint = open_store().load(Verdict, champion.cites).content.blueprint
     assert (model["id"], model["recipe"], model["blueprint"]) == (champion.adapter, recipe, blueprint)
-    snapshots = ask("snapshot", "list", recipe)[1]
+    snapshots = ask("snapshot", "list", recipe)[1]["snapshots"]
     assert (snapshots[-1]["recipe"], snapshots[-1]["night"]) == (recipe, back(1))
     assert champion.adapter in ask("row", "show", recipe, "2-0")[1]["adapters"]
 
@@ -129,5 +129,5 @@ def test_manual_promotion_cites_its_recipes_verdict(nights: Installation, ask: A
     assert open_store().load(Verdict, champion.cites).content.recipe == "spare"
     assert (champion.adapter, champion.task.field_order) == (adapter, ("crew",))
     assert ask("model", "promote", adapter, "spare", "--reason", "again")[1]["moved"] is False
-    (move,) = ask("model", "log", "spare", "--limit", "1")[1]
+    (move,) = ask("model", "log", "spare", "--limit", "1")[1]["moves"]
     assert (move["cites"], move["by_hand"]) == (champion.cites, True)

@@ -161,7 +161,8 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
         ("r2", "v1", "kept", None, None, None, None, "c2", "test", "", "d3", "d3"),
         ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, None, None, "", "d4", None),
     ]
-    refused = [("r3", "v1", "a long text\x1b[2J", None, None, None, False, "too_long", "2001", "2000")]
+    answer = '{"team":"cards"}'
+    refused = [("r3", "v1", "a long text\x1b[2J", answer, None, None, False, "too_long", "2001", "2000")]
     return make_preparation(
         snapshot=snapshot,
         ledger=(put_frame(store, pl.DataFrame(ledger, schema=LEDGER, orient="row"), LEDGER),),

@@ -51,7 +51,7 @@ def test_trials_show_differing_settings(command: Command, night: PastNight) -> N
 
 
 def test_blueprints_are_listed_with_their_verdict(ask: Ask, night: PastNight) -> None:
-    (listed,) = ask("blueprint", "list")
+    (listed,) = ask("blueprint", "list")["blueprints"]
     assert listed == {
         "id": night.blueprint.id,
         "recipe": "triage",

@@ -53,8 +53,8 @@ def test_night_of_unknown_recipe_is_refused(command: Command) -> None:
 def test_snapshots_are_listed(ask: Ask, night: PastNight) -> None:
     splits = {"test": 1, "train": 1}
     expected = {"id": night.snapshot.id, "recipe": "triage", "night": "2026-11-23", "splits": splits}
-    assert ask("snapshot", "list", "triage") == [expected]
-    assert ask("snapshot", "list", "other") == []
+    assert ask("snapshot", "list", "triage") == {"snapshots": [expected], "cut": False}
+    assert ask("snapshot", "list", "other") == {"snapshots": [], "cut": False}
 
 
 def test_snapshot_is_found_by_first_digits(ask: Ask, night: PastNight) -> None:
@@ -118,6 +118,11 @@ def test_quarantined_rows_show_reason_without_text(ask: Ask, night: PastNight) -
     assert document["shown"] == [row]
 
 
+def test_quarantined_rows_show_text_and_answer(ask: Ask, night: PastNight) -> None:
+    (row,) = ask("quarantine", "show", "triage", "--text")["shown"]
+    assert (row["text"], row["answer"]) == ("a long text\x1b[2J", '{"team":"cards"}')
+
+
 def test_released_row_is_counted(ask: Ask, night: PastNight) -> None:
     for reason in ("it is a log, and short enough", "again"):
         (released,) = ask("quarantine", "release", "triage", "r3", "--reason", reason)["released"]
@@ -146,7 +151,7 @@ def test_unprepared_night_shows_the_reason(command: Command, registry: Database)
 def test_row_has_a_history(command: Command, night: PastNight) -> None:
     code, out, _ = command("row", "show", "triage", "r1")
     assert code == 0
-    event = ["2026-11-23", "prepare", "repaired", "pii", "1", "0", "-", "redact_pii", "c1", "train"]
+    event = ["2026-11-23", "prepare", "done", "repaired", "pii", "1", "0", "-", "redact_pii", "c1", "train"]
     assert [out.splitlines()[1].split(), *out.splitlines()[2:]] == [event, f"used to train adapter {night.adapter.id}"]
 
 
@@ -248,7 +253,7 @@ def test_sample_of_erased_row_is_empty(command: Command, night: PastNight, store
 
 
 def test_log_shows_who_moved_what(ask: Ask, night: PastNight) -> None:
-    (move,) = ask("model", "log", "triage")
+    (move,) = ask("model", "log", "triage")["moves"]
     assert (move["name"], move["new"], move["who"]) == ("champion", night.adapter.id, "scheduler")
 
 
@@ -272,4 +277,33 @@ def test_first_champion_cannot_be_rolled_back(command: Command, night: PastNight
 def test_copied_recipe_has_same_model(ask: Callable[..., Any], night: PastNight, registry: Database) -> None:
     add_member(registry, "squad", NIGHT, "adapter", night.adapter.id)
     for recipe in ("triage", "squad"):
-        assert [(one["id"], one["recipe"]) for one in ask("model", "list", recipe)] == [(night.adapter.id, recipe)]
+        assert [(one["id"], one["recipe"]) for one in ask("model", "list", recipe)["models"]] == [
+            (night.adapter.id, recipe)
+        ]
+
+
+def test_cut_lists_say_so(ask: Ask, command: Command, night: PastNight, registry: Database) -> None:
+    second = night.keep(
+        Adapter(
+            content=AdapterContent(base="a" * 64, method="lora", files=()),
+            provenance=AdapterProvenance(blueprint=night.blueprint.id, trial=0),
+        )
+    )
+    night.promote(second.id, night.adapter.id, "f" * 64)
+    end_stage(registry, "triage", NIGHT - timedelta(days=1), "prepare", "refused", "no rows")
+    for listing in (
+        ["model", "list"],
+        ["model", "log", "triage"],
+        ["night", "list", "triage"],
+        ["row", "show", "triage", "r1"],
+    ):
+        assert (ask(*listing)["cut"], ask(*listing, "--limit", "1")["cut"]) == (False, True)
+        assert "--limit shows them" in command(*listing, "--limit", "1")[1]
+
+
+def test_row_of_an_earlier_night_is_hinted_at(command: Command, night: PastNight, registry: Database) -> None:
+    end_stage(registry, "triage", NIGHT + timedelta(days=1), "prepare", "nothing_new", "no rows")
+    _, _, err = command("row", "show", "triage", "r7", "--limit", "1")
+    assert (
+        err == "error: triage has no row 'r7' in the last 1 nights; check its key, or search more nights with --limit\n"
+    )

@@ -265,6 +265,21 @@ def test_release_waives_suite_refusal(records: MakeRecords, answer: Answer, sett
     assert outcomes(curation) == {"T1": ("kept", None)}
 
 
+@pytest.mark.parametrize(
+    ("answer_of_row", "rule"),
+    [
+        pytest.param(None, "missing_answer", id="missing"),
+        pytest.param('{"reply":"hello","team":"nobody"}', "invalid_answer", id="wrong"),
+    ],
+)
+def test_rule_that_none_can_waive_comes_before_suites(
+    records: MakeRecords, answer: Answer, settings: Prepare, answer_of_row: str | None, rule: str
+) -> None:
+    failures = pl.DataFrame([("T1", "", "expect_x", "text", "suite triage")], FAILURES, orient="row")
+    curation = curate(records(("T1", "", CARD, answer_of_row)), answer, settings, failures=failures)
+    assert outcomes(curation) == {"T1": ("quarantined", rule)}
+
+
 def test_deleted_row_supersedes_all_versions(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     frame = records(("T1", "1", CARD, SALES), ("T1", "2", CARD, SALES), ("T2", "1", INVOICE, SALES))
     frame = frame.with_columns(deleted=(pl.col("row_id") == "T1") & (pl.col("version") == "2"))

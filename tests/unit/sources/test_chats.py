@@ -33,6 +33,7 @@ BEFORE = [
     {"content": "Hi", "role": "user"},
     {"content": "Hello.", "role": "assistant"},
 ]
+KNOWN = "known: assistant, developer, gpt, human, system, user"
 WANTED = Chat("Where is my parcel?", BEFORE, "In Lyon.")
 
 
@@ -96,9 +97,10 @@ def test_null_gives_no_text() -> None:
         ('[{"role": "assistant", "content": "x"}]', "message 1 is not the user's, so the roles do not alternate"),
         (json.dumps(OPENAI[1:2] * 2), "message 2 is not the assistant's, so the roles do not alternate"),
         (json.dumps([*OPENAI, OPENAI[0]]), "message 6 is not the user's, so the roles do not alternate"),
-        ('[{"role": "tool", "content": "x"}]', "message 1 has an unknown role"),
-        ('[{"role": 1, "content": "x"}]', "message 1 has an unknown role"),
-        ('[{"content": "x"}]', "message 1 has an unknown role"),
+        ('[{"role": "tool", "content": "x"}]', f"message 1 has the unknown role 'tool'; {KNOWN}"),
+        ('[{"role": "my card is 4111", "content": "x"}]', f"message 1 has an unknown role; {KNOWN}"),
+        ('[{"role": 1, "content": "x"}]', f"message 1 has an unknown role; {KNOWN}"),
+        ('[{"content": "x"}]', f"message 1 has no role; {KNOWN}"),
         ('[{"role": "user", "content": null}]', "message 1 has content that is not text"),
         ('[{"role": "user", "content": 5}]', "message 1 has content that is not text"),
         ('[{"role": "user", "content": [{"type": "image_url"}]}]', "message 1 has content that is not text"),

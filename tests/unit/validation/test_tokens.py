@@ -127,7 +127,6 @@ def test_suite_quarantines_long_conversations(store: ObjectStore, tiny_model: Pa
         ("capitals", COMES_BACK),
         ("long", FITS),
         ("long turns", FITS),
-        ("no chat", "expect_column_values_to_alternate_roles"),
     ]
 
 
