@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from nightloom.base_models.loading import load_model
 from nightloom.base_models.quiet import ignore_v6_deprecations
-from nightloom.core.settings import PROJECT_ROOT
+from nightloom.core.env_file import PROJECT_ROOT
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import open_database
 from nightloom.rendering.tokenizer import load_tokenizer

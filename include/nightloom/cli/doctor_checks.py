@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from nightloom.core.connections import resolve_connection
+from nightloom.core.connections import resolve_connection, show_address
+from nightloom.core.env_file import PROJECT_ROOT
 from nightloom.core.errors import NightloomError
 from nightloom.core.s3 import connect_bucket
-from nightloom.core.settings import PROJECT_ROOT, get_settings
+from nightloom.core.settings import get_settings
 from nightloom.processes.devices import list_devices
 from nightloom.processes.packages import worker_packages
 from nightloom.recipes.check import load_recipes
@@ -123,7 +124,7 @@ def connections() -> CheckResult:
             with engine.connect() as connection:
                 connection.execute(sa.text("SELECT 1"))
         except sa.exc.SQLAlchemyError as error:
-            where = engine.url.render_as_string(hide_password=True)
+            where = show_address(engine.url)
             message = f"{name} at {where} does not answer: {type(error).__name__}"
             return CheckResult("connections", ok=False, message=message, remedy="start the database or correct its URL")
     return CheckResult("connections", ok=True, message=", ".join(names) or "no recipe uses a database")

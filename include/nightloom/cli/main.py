@@ -15,6 +15,7 @@ import typer
 
 from nightloom.cli import blueprint_runs, doctor, model_moves, nights, quarantine, recipes, registry, rows, snapshots
 from nightloom.cli.output import describe_fault
+from nightloom.core.env_file import exported_env_file
 from nightloom.core.errors import NightloomError
 
 app = typer.Typer(
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        code = app(given or ["--help"], prog_name="nightloom", standalone_mode=False)
+        with exported_env_file():
+            code = app(given or ["--help"], prog_name="nightloom", standalone_mode=False)
     except NightloomError as error:
         return _fail(str(error), type(error).__name__, error.exit_code, given)
     except typer.TyperException as error:

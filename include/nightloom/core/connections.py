@@ -1,18 +1,23 @@
 """Connections: SQLAlchemy URLs by name. A recipe names a connection; Airflow, the environment or a file has its URL.
 
-The URL is in `NIGHTLOOM_CONN_<NAME>`, or in a line `NAME: URL` of `connections.yaml` under the var folder. Within
-Airflow, `orchestration` looks up Airflow's connections first, through `resolving_with`.
+The URL is in `NIGHTLOOM_CONN_<NAME>`, of the environment or of `nightloom.env`, or in a line `NAME: URL` of
+`connections.yaml` under the var folder. Within Airflow, `orchestration` looks up Airflow's connections first, through
+`resolving_with`.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import yaml
 
+from nightloom.core.env_file import PREFIX, read_variable
 from nightloom.core.errors import InputError
 from nightloom.core.settings import get_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 Resolver = Callable[[str], str | None]
 
@@ -26,8 +31,8 @@ def resolve_connection(name: str) -> str:
         InputError: The name is unknown.
     """
     resolver = _resolver.get()
-    variable = f"NIGHTLOOM_CONN_{name.upper()}"
-    url = (resolver(name) if resolver else None) or os.environ.get(variable) or _from_file(name)
+    variable = f"{PREFIX}CONN_{name.upper()}"
+    url = (resolver(name) if resolver else None) or read_variable(variable) or _from_file(name)
     if url is None:
         path = get_settings().var_dir / "connections.yaml"
         msg = (
@@ -36,6 +41,11 @@ def resolve_connection(name: str) -> str:
         )
         raise InputError(msg)
     return url
+
+
+def show_address(url: "URL") -> str:
+    """Return a SQLAlchemy URL for people: without its password, and without its query, which may have a token."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 @contextmanager

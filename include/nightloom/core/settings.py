@@ -3,7 +3,6 @@
 `make up` writes `var/nightloom.env` for the embedded services; environment variables override it.
 """
 
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,16 +11,14 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from nightloom.core.env_file import PREFIX, PROJECT_ROOT, find_env_file
 from nightloom.core.errors import InputError
-
-PROJECT_ROOT = Path(__file__).resolve().parents[3]
-ENV_FILE_NAME = "nightloom.env"
 
 
 class Settings(BaseSettings):
     """Connections and folders of this installation."""
 
-    model_config = SettingsConfigDict(env_prefix="NIGHTLOOM_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     var_dir: Path = Field(default=PROJECT_ROOT / "var", description="Folder for everything written to disk.")
     recipes_dir: Path = Field(
@@ -77,15 +74,15 @@ def get_settings() -> Settings:
     Raises:
         InputError: A setting is invalid.
     """
-    var_dir = Path(os.environ.get("NIGHTLOOM_VAR_DIR", PROJECT_ROOT / "var"))
+    file = find_env_file()
     try:
-        return Settings(_env_file=var_dir / ENV_FILE_NAME)
+        return Settings(_env_file=file)
     except ValidationError as error:
         # Without the value, which may be a secret.
         first = error.errors()[0]
         name, why = str(first["loc"][0]), first["msg"]
     except SettingsError as error:
         name, why = str(error).split('"')[1], "it is not JSON"
-    variable = f"NIGHTLOOM_{name.upper()}"
-    msg = f"{variable} is invalid: {why}; correct it in the environment or in {var_dir / ENV_FILE_NAME}"
+    variable = f"{PREFIX}{name.upper()}"
+    msg = f"{variable} is invalid: {why}; correct it in the environment or in {file}"
     raise InputError(msg)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dotenv import dotenv_values
 
+from nightloom.core.env_file import ENV_FILE_NAME, read_env_file
 from nightloom.core.errors import FaultError
-from nightloom.core.settings import ENV_FILE_NAME, Settings
+from nightloom.core.settings import Settings
 
 OWNER_VARIABLE = "NIGHTLOOM_OWNER"
 ADMIN = "admin"
@@ -109,7 +109,7 @@ def write_environment(instance: Instance, given: Mapping[str, str]) -> None:
     """
     ours = {f"NIGHTLOOM_{name.upper()}": value for name, value in _store_settings(instance).items()}
     ours["NIGHTLOOM_AIRFLOW_URL"] = instance.airflow_url
-    merged = {**read_environment(instance), **ours, **given}
+    merged = {**read_env_file(instance.env_file), **ours, **given}
     text = "".join(f"{key}={_quote(value)}\n" for key, value in sorted(merged.items()))
     write_private(instance.env_file, "# Written by `make up`. Lines that you add are kept.\n" + text)
 
@@ -118,14 +118,6 @@ def write_environment(instance: Instance, given: Mapping[str, str]) -> None:
     if EXAMPLE_CONNECTION not in connections:
         (instance.var_dir / "example").mkdir(exist_ok=True)
         write_private(connections_file, yaml.safe_dump({**connections, EXAMPLE_CONNECTION: example_url(instance)}))
-
-
-def read_environment(instance: Instance) -> dict[str, str]:
-    """Return the variables in `nightloom.env`."""
-    if not instance.env_file.exists():
-        return {}
-    values = dotenv_values(instance.env_file, interpolate=False)
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def example_url(instance: Instance) -> str:

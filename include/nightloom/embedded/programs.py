@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nightloom.core.env_file import PREFIX, PROJECT_ROOT, read_env_file
 from nightloom.core.errors import FaultError
-from nightloom.core.settings import PROJECT_ROOT
-from nightloom.embedded.instance import ADMIN, OWNER_VARIABLE, Instance, read_environment, write_private
+from nightloom.embedded.instance import ADMIN, OWNER_VARIABLE, Instance, write_private
 
 STORE = "seaweedfs"
 AIRFLOW = ("api-server", "scheduler", "dag-processor")
@@ -119,7 +119,7 @@ def airflow_environment(instance: Instance) -> dict[str, str]:
         "GX_ANALYTICS_ENABLED": "False",
         "PYTHONUNBUFFERED": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        **{key: value for key, value in read_environment(instance).items() if not key.startswith("NIGHTLOOM_")},
+        **{key: value for key, value in read_env_file(instance.env_file).items() if not key.startswith(PREFIX)},
     }
 
 

@@ -12,8 +12,8 @@ import yaml
 from nightloom.artifacts.models import Adapter
 from nightloom.artifacts.results import Parity, Report, Verdict
 from nightloom.base_models.starter import StarterSettings, pretrain_starter
+from nightloom.core.env_file import PROJECT_ROOT
 from nightloom.core.nights import night_of, utc_now
-from nightloom.core.settings import PROJECT_ROOT
 from nightloom.examples.support_triage.feed import feed
 from nightloom.nightly.chain import run_night
 from nightloom.registry.nights import StageOutcome

@@ -3,8 +3,9 @@ import socket
 from pathlib import Path
 
 import yaml
+from nightloom.core.env_file import read_env_file
 from nightloom.core.settings import Settings
-from nightloom.embedded.instance import Instance, open_instance, read_environment, write_environment
+from nightloom.embedded.instance import Instance, open_instance, write_environment
 
 
 def mode(path: Path) -> int:
@@ -88,7 +89,7 @@ def test_given_variables_are_remembered(tmp_path: Path) -> None:
 
     write_environment(instance, {})
 
-    assert read_environment(instance)["AIRFLOW_CONN_CRM"] == "sqlite://%2Fcrm.db"
+    assert read_env_file(instance.env_file)["AIRFLOW_CONN_CRM"] == "sqlite://%2Fcrm.db"
 
 
 def test_example_connection_is_in_var_folder(tmp_path: Path) -> None:
