@@ -18,11 +18,12 @@ def migrate(*, as_json: AsJson = False) -> None:
     """Create the registry, or migrate its tables to this version. Safe to run again."""
     from sqlalchemy import make_url
 
+    from nightloom.core.connections import show_address
     from nightloom.core.settings import get_settings
     from nightloom.registry.database import open_database
 
     open_database().migrate()
-    where = make_url(get_settings().registry_address).render_as_string(hide_password=True)
+    where = show_address(make_url(get_settings().registry_address))
     show({"registry": where, "ready": True}, f"the registry at {where} is ready", as_json=as_json)
 
 

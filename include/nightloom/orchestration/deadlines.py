@@ -12,7 +12,7 @@ from croniter import croniter
 from nightloom.core.connections import resolving_with
 from nightloom.core.nights import utc_now
 from nightloom.orchestration.alerts import send_alert
-from nightloom.orchestration.steps import find_airflow_connection
+from nightloom.orchestration.connections import find_airflow_connection
 from nightloom.recipes.check import load_recipe, load_recipes
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database, open_database

@@ -6,14 +6,14 @@ from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRescheduleException, AirflowSkipException
-from sqlalchemy import URL
+from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from nightloom.core.connections import resolving_with
 from nightloom.core.errors import NightBusyError, NightloomError
 from nightloom.core.nights import choose_night, utc_now
 from nightloom.core.stages import Stage, check_arguments
+from nightloom.orchestration.connections import find_airflow_connection
 from nightloom.orchestration.links import DataDocsLink, ReportLink
 from nightloom.processes.parent import terminate_children
 
@@ -36,9 +36,6 @@ VALIDATES = "curate_records"
 """The step that publishes the Data Docs."""
 
 _RECHECK_DELAY = timedelta(seconds=20)
-
-# SQLAlchemy's name for a dialect, where Airflow has another.
-_DIALECTS = {"postgres": "postgresql"}
 
 
 class NightOperator(BaseOperator):
@@ -166,24 +163,6 @@ def mapped_step(
         over=over,
         map_index_template=f"{over.removesuffix('_no')} {{{{ task.item }}}}",
     ).expand(item=items.output)
-
-
-def find_airflow_connection(name: str) -> str | None:
-    """Return the SQLAlchemy URL of an Airflow connection, or None if there is no connection of that id."""
-    try:
-        connection = BaseHook.get_connection(name)
-    except AirflowNotFoundException:
-        return None
-    dialect = connection.extra_dejson.get("sqlalchemy_scheme") or str(connection.conn_type)
-    is_file = dialect == "sqlite"
-    return URL.create(
-        _DIALECTS.get(dialect, dialect),
-        username=connection.login,
-        password=connection.password,
-        host=None if is_file else connection.host,
-        port=connection.port,
-        database=connection.host if is_file else connection.schema,
-    ).render_as_string(hide_password=False)
 
 
 def _outputs(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nightloom.artifacts.ids import PredictionsId
 from nightloom.artifacts.results import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
+from nightloom.core.connections import show_address
 from nightloom.core.errors import InputError, SourceError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.lines import ResultLine, load_lines
@@ -50,7 +51,7 @@ def write_predictions_table(store: ObjectStore, predictions_id: PredictionsId, u
                 connection.execute(sa.insert(target), values)
             return connection.scalar(sa.select(sa.func.count()).select_from(target).where(of_night)) or 0
     except SQLAlchemyError as error:
-        where = engine.url.render_as_string(hide_password=True)
+        where = show_address(engine.url)
         # Only the class: a driver's message may quote the row.
         msg = f"predictions of night {plan.night} could not be written to table {table} at {where}: " + (
             f"{type(getattr(error, 'orig', None) or error).__name__}; nothing of this night was changed there"

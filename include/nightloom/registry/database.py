@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from nightloom.core.connections import show_address
 from nightloom.core.errors import RegistryError
 from nightloom.core.settings import get_settings
 
@@ -51,7 +52,7 @@ class Database:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except SQLAlchemyError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
+            where = show_address(self._engine.url)
             msg = (
                 f"the registry at {where} failed: {type(error).__name__}: {error.args[0] if error.args else ''}; "
                 f"`nightloom registry migrate` updates its tables, `nightloom doctor` checks the rest"

@@ -5,13 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 from nightloom.core.connections import resolve_connection
 from nightloom.core.nights import Stop
 from nightloom.nightly import finetune
 from nightloom.orchestration import steps
-from nightloom.orchestration.steps import StepOperator, find_airflow_connection
+from nightloom.orchestration.steps import StepOperator
 
 
 def make_step(name: str, **given: Any) -> StepOperator:
@@ -59,27 +58,6 @@ def test_airflow_connections_come_first(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(steps, "find_airflow_connection", lambda name: f"sqlite:///{name}_of_airflow.db")
     monkeypatch.setattr(finetune, "list_trials", lambda *_: resolve_connection("tickets"))
     assert make_step("list_trials").execute(make_context()) == "sqlite:///tickets_of_airflow.db"  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("uri", "url"),
-    [
-        ("postgres://ada:p%40ss@db.example:5432/tickets", "postgresql://ada:p%40ss@db.example:5432/tickets"),
-        ("sqlite://%2Fdata%2Ftickets.db", "sqlite:////data/tickets.db"),
-        ("mysql://ada@db.example/t?sqlalchemy_scheme=mysql%2Bpymysql", "mysql+pymysql://ada@db.example/t"),
-    ],
-)
-def test_airflow_connection_becomes_sqlalchemy_url(monkeypatch: pytest.MonkeyPatch, uri: str, url: str) -> None:
-    monkeypatch.setattr(steps.BaseHook, "get_connection", lambda name: Connection(conn_id=name, uri=uri))
-    assert find_airflow_connection("tickets") == url
-
-
-def test_unknown_connection_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str) -> Connection:
-        raise AirflowNotFoundException(name)
-
-    monkeypatch.setattr(steps.BaseHook, "get_connection", refuse)
-    assert find_airflow_connection("tickets") is None
 
 
 def test_validating_task_links_to_data_docs() -> None:
