@@ -48,6 +48,25 @@ def test_valid_recipes_cause_no_import_error(recipes: Path, tmp_path: Path) -> N
     assert read_dags(tmp_path)["import_errors"] == {}
 
 
+@pytest.mark.parametrize("is_set", [True, False], ids=["set", "not set"])
+def test_recipe_without_data_folder_is_not_scheduled(
+    recipes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_set: bool
+) -> None:
+    monkeypatch.delenv("NIGHTLOOM_DATA_DIR", raising=False)
+    if is_set:
+        monkeypatch.setenv("NIGHTLOOM_DATA_DIR", str(tmp_path))
+    text = (recipes / "recipes" / "triage.yaml").read_text()
+    gold = 'source: {kind: sql, connection: tickets, query: "SELECT id, body, team FROM gold"}'
+    assert gold in text
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "triage.yaml").write_text(text.replace(gold, "source: {kind: files, path: '{data}/gold'}"))
+    (tmp_path / "prompts").symlink_to(recipes / "prompts")
+    dag = read_dags(tmp_path)["dags"]["triage__prepare"]
+    what = "no data folder is set for its paths with {data}; run `make nightly RECIPE=triage DATA=folder`, or set NIGHT"
+    assert dag["schedule"].startswith("CronPartitionTimetable" if is_set else "NullTimetable")
+    assert (f"Not scheduled: {what}" in dag["description"]) == (not is_set)
+
+
 def test_task_builds_only_its_dag(recipes: Path) -> None:
     assert sorted(read_dags(recipes, only="triage__finetune")["dags"]) == [*sorted(SHARED), "triage__finetune"]
 

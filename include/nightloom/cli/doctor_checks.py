@@ -112,6 +112,19 @@ def recipes() -> CheckResult:
     return CheckResult("recipes", bool(valid) and not broken, message, remedy)
 
 
+def data() -> CheckResult:
+    """Check that the folder of `{data}` exists, and say which recipes wait for one."""
+    folder, (valid, _) = get_settings().data_dir, load_recipes()
+    remedy = "set NIGHTLOOM_DATA_DIR to a folder, or remove it from var/nightloom.env"
+    if folder is not None:
+        there = folder.is_dir()
+        return CheckResult("data", there, f"{folder}" if there else f"there is no folder {folder}", remedy)
+    waiting = [
+        f"{name} is not scheduled: {recipe.missing_data}" for name, recipe in valid.items() if recipe.missing_data
+    ]
+    return CheckResult("data", ok=True, message="; ".join(waiting) or "no recipe reads a data folder")
+
+
 def connections() -> CheckResult:
     """Check that every database of a recipe answers."""
     import sqlalchemy as sa
@@ -157,6 +170,7 @@ CHECKS: tuple[Callable[[], CheckResult], ...] = (
     store,
     registry,
     recipes,
+    data,
     connections,
     airflow,
 )
@@ -198,8 +212,5 @@ def _installed(name: str) -> str:
 
 
 def _connections_of(recipe: Recipe) -> list[str]:
-    sources = [recipe.prepare.source, *(eval_set.source for eval_set in recipe.evaluate.sets)]
     named = [recipe.predict.table_connection] if recipe.predict else []
-    sources += [recipe.predict.source] if recipe.predict else []
-    sources += [recipe.prepare.planted_rows.source] if recipe.prepare.planted_rows else []
-    return [source.connection for source in sources if isinstance(source, SqlSource)] + [n for n in named if n]
+    return [source.connection for source in recipe.sources if isinstance(source, SqlSource)] + [n for n in named if n]

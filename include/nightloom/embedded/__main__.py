@@ -11,7 +11,8 @@ from rich.console import Console
 from nightloom.core.errors import FaultError, NightloomError
 from nightloom.core.settings import get_settings
 from nightloom.embedded import lifecycle
-from nightloom.embedded.nightly import run_nightly
+from nightloom.embedded.nightly import feed_new_example, run_nightly
+from nightloom.recipes.check import load_recipes
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -25,6 +26,9 @@ def up(
 ) -> None:
     """Start the services and wait until they are ready."""
     instance = lifecycle.up(get_settings().var_dir, airflow=not store_only)
+    if not store_only:
+        get_settings.cache_clear()  # `up` has just written the file that they are read from
+        feed_new_example(instance, load_recipes()[0].values())
     typer.echo(f"object store  {instance.s3_url}")
     if not store_only:
         typer.echo(lifecycle.describe_login(instance))

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import sqlalchemy as sa
 from rich.console import Console
 from rich.markup import escape
 
@@ -15,7 +16,7 @@ from nightloom.artifacts.results import Report
 from nightloom.artifacts.showing import show_metric, show_role
 from nightloom.base_models.freeze import freeze_in_child
 from nightloom.core.connections import resolve_connection
-from nightloom.core.errors import FaultError
+from nightloom.core.errors import FaultError, InputError
 from nightloom.core.nights import night_of, parse_night, utc_now
 from nightloom.core.settings import get_settings
 from nightloom.embedded.airflow_api import AirflowApi
@@ -26,7 +27,7 @@ from nightloom.embedded.lifecycle import describe_login, up
 from nightloom.embedded.supervisor import wait_until
 from nightloom.recipes.check import load_recipe
 from nightloom.recipes.schema import Recipe
-from nightloom.recipes.sources import DeltaSource, FilesSource, SqlSource
+from nightloom.recipes.sources import SqlSource
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_outcome
 from nightloom.registry.store import open_store
@@ -47,8 +48,8 @@ def run_nightly(name: str, *, data: Path | None, night: str | None, console: Con
         console: Where progress is printed.
     """
     recipe = load_recipe(name)
-    if data is None and isinstance(recipe.prepare.source, FilesSource | DeltaSource):
-        recipe.prepare.source.resolved_path()  # raises before any service starts if no data folder is set
+    if data is None and recipe.missing_data:  # said before any service starts
+        raise InputError(recipe.missing_data)
     chosen = parse_night(night) if night else night_of(utc_now(), recipe.timezone)
     remembered = {"NIGHTLOOM_DATA_DIR": str(data.resolve())} if data else {}
     with _timed(console, "services"):
@@ -74,6 +75,13 @@ def _timed(console: Console, what: str) -> Iterator[None]:
     console.print(f"[bold]{what}[/]")
     yield
     console.print(f"[bold]{what}[/] took {time.monotonic() - started:.0f} s")
+
+
+def feed_new_example(instance: Instance, recipes: Iterable[Recipe]) -> None:
+    """Fill the example's ticket system if it does not exist and a recipe reads it: that recipe's night is scheduled."""
+    is_new = not Path(str(sa.make_url(example_url(instance)).database)).exists()
+    if is_new and any(_reads_the_example(instance, recipe) for recipe in recipes):
+        _feed_example(utc_now().date())
 
 
 def _make_inputs(instance: Instance, recipe: Recipe, night: date) -> None:

@@ -90,8 +90,13 @@ def asset_of(recipe: Recipe, name: str) -> Asset:
     return Asset(f"{recipe.name}/{name}", group=recipe.name)
 
 
-def nightly(recipe: Recipe) -> CronPartitionTimetable:
-    """Return the timetable of the recipe's cron line. Partitions are dates in the recipe's time zone."""
+def nightly(recipe: Recipe) -> CronPartitionTimetable | None:
+    """Return the timetable of the recipe's cron line, or None for a recipe whose data is not there yet.
+
+    Partitions are dates in the recipe's time zone.
+    """
+    if recipe.missing_data:
+        return None
     return CronPartitionTimetable(
         recipe.schedule,
         timezone=recipe.timezone,
@@ -107,7 +112,10 @@ def after(asset: Asset) -> PartitionedAssetTimetable:
 
 def stage_arguments(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     """Return the arguments of a stage's Dags, without schedule and runbook."""
-    arguments = common_arguments(recipe.owner, recipe.description or f"{stage} of {recipe.name}")
+    description = recipe.description or f"{stage} of {recipe.name}"
+    if recipe.missing_data:
+        description = f"Not scheduled: {recipe.missing_data}. {description}"
+    arguments = common_arguments(recipe.owner, description)
     arguments["tags"] += [recipe.name, stage]
     arguments["params"] = {"night": _night_param(recipe)}
     if stage == "finetune":

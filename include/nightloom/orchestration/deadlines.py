@@ -57,8 +57,11 @@ def write_late_report(recipe: str, night: str) -> str:
 
 
 def list_late_nights(database: Database, recipes: Iterable[Recipe], now: datetime) -> Iterator[tuple[str, date]]:
-    """Return the nights that were due and have no report after their deadline."""
-    for recipe in recipes:
+    """Return the nights that were due and have no report after their deadline.
+
+    A recipe whose data is missing is not scheduled, so none of its nights is due.
+    """
+    for recipe in (one for one in recipes if not one.missing_data):
         last = last_due_night(recipe, now)
         # A scheduler that was down may have missed several nights.
         dues = (due_night(recipe, last.night - _DAY * days) for days in reversed(range(_LOOKED_BACK)))

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from nightloom.core.manifests import Plain
 from nightloom.recipes.limits import Limits
-from nightloom.recipes.sources import Name, Source, SqlSource, TimeZone, fill_in_zone
+from nightloom.recipes.sources import Name, Source, SqlSource, TimeZone, fill_in_zone, lacks_data_folder
 from nightloom.recipes.training import Train
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -326,6 +326,23 @@ class Recipe(Plain):
     evaluate: Evaluate
     gate: Gate = Field(default_factory=Gate)
     predict: Predict | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All sources that the recipe reads."""
+        planted = (self.prepare.planted_rows.source,) if self.prepare.planted_rows else ()
+        batch = (self.predict.source,) if self.predict else ()
+        return (self.prepare.source, *planted, *(one.source for one in self.evaluate.sets), *batch)
+
+    @property
+    def missing_data(self) -> str | None:
+        """What to set before a night can run, or None if nothing is missing: the folder of `{data}` in its paths."""
+        if not any(map(lacks_data_folder, self.sources)):
+            return None
+        return (
+            f"no data folder is set for its paths with {{data}}; run `make nightly RECIPE={self.name} DATA=folder`, "
+            "or set NIGHTLOOM_DATA_DIR"
+        )
 
     @field_validator("prepare", "evaluate", "predict")
     @classmethod

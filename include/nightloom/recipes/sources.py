@@ -81,6 +81,11 @@ class DeltaSource(Plain):
         return _fill_in_data(self.path)
 
 
+def lacks_data_folder(source: "Source") -> bool:
+    """Whether a source's path contains `{data}`, and no data folder is set."""
+    return isinstance(source, FilesSource | DeltaSource) and "{data}" in source.path and get_settings().data_dir is None
+
+
 def _fill_in_data(path: str) -> str:
     data_dir = get_settings().data_dir
     if "{data}" in path and data_dir is None:

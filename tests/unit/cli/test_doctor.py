@@ -58,6 +58,25 @@ def test_failing_check_stops_no_other(ask: Callable[..., Any], checks: Callable[
     assert document["checks"][0]["remedy"] == "make up, or correct the NIGHTLOOM_STORE_ settings"
 
 
+def test_recipe_that_waits_for_data_is_told(
+    checks: Callable[..., None], ask: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks(doctor_checks.data)
+    text = VALID.read_text(encoding="utf-8").replace("{data}", "/srv")
+    (tmp_path / "recipes" / "triage.yaml").write_text(text, encoding="utf-8")
+    (result,) = ask("doctor")["checks"]
+    assert (result["ok"], result["message"]) == (True, "no recipe reads a data folder")
+    waiting = text.replace('{kind: files, path: "/srv/clean.csv"}', "{kind: delta, path: '{data}/clean'}")
+    assert waiting != text
+    (tmp_path / "recipes" / "triage.yaml").write_text(waiting, encoding="utf-8")
+    (result,) = ask("doctor")["checks"]
+    assert (result["ok"], "run `make nightly RECIPE=triage DATA=folder`" in result["message"]) == (True, True)
+    monkeypatch.setenv("NIGHTLOOM_DATA_DIR", str(tmp_path / "nowhere"))
+    get_settings.cache_clear()
+    (result,) = ask("doctor")["checks"]
+    assert (result["ok"], result["message"]) == (False, f"there is no folder {tmp_path / 'nowhere'}")
+
+
 @pytest.mark.usefixtures("night")
 def test_altered_log_is_found(checks: Callable[..., None], ask: Callable[..., Any], registry: Database) -> None:
     with registry.transaction() as session:

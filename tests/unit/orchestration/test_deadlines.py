@@ -50,6 +50,14 @@ def test_night_without_report_is_late(registry: Database) -> None:
     assert late(registry, AT_SEVEN) == [("triage", NIGHT)]
 
 
+def test_recipe_without_data_is_not_late(registry: Database) -> None:
+    run_night(registry, date(2026, 11, 21))
+    planted = {"source": {"kind": "delta", "path": "{data}/planted"}}
+    columns = {name: name for name in ("key", "kind", "outcome", "rule")}
+    prepare = {"source": {"kind": "files", "path": "/rows.csv"}, "planted_rows": {**planted, **columns}}
+    assert late(registry, AT_NINE, prepare=prepare) == []
+
+
 def test_nothing_is_late_before_deadline(registry: Database) -> None:
     begin_at(registry, AT_ONE)
     assert late(registry, datetime(2026, 11, 23, 6, 59, tzinfo=UTC)) == []
