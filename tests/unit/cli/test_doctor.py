@@ -58,7 +58,7 @@ def test_failing_check_stops_no_other(ask: Callable[..., Any], checks: Callable[
     assert document["checks"][0]["remedy"] == "make up, or correct the NIGHTLOOM_STORE_ settings"
 
 
-def test_recipe_that_waits_for_data_is_told(
+def test_recipe_that_waits_for_data_is_named(
     checks: Callable[..., None], ask: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks(doctor_checks.data)
