@@ -93,12 +93,15 @@ RELEASES: Schema = dict.fromkeys(("row_id", "version", "rule"), pl.String)
 CONTAMINATION: Schema = {
     "evalset": pl.String,
     "item_id": pl.String,
-    "clean": pl.Boolean,  # no kept example repeats the item beyond what the recipe allows
+    "clean": pl.Boolean,  # kept examples repeat less of it than the recipe allows; null if it is too short to measure
+    "other_numbers": pl.Boolean,  # kept examples repeat it, but only with other numbers
     "row_id": pl.String,  # the most similar record that was refused for it; null if none was
-    "similarity": pl.Float64,  # of character 5-grams, to that record; null if it was refused for its 8-grams
-    "grams_8": pl.Float64,  # share of the item's word 8-grams found in kept examples; null if it is too short
+    "similarity": pl.Float64,  # of character 5-grams, to that record; null if it was refused for its word n-grams
+    # Share of the item's 8-grams found in kept examples; six or seven words are one gram, and fewer are null.
+    "grams_8": pl.Float64,
     "grams_12": pl.Float64,
     "grams_13": pl.Float64,
+    "masked_8": pl.Float64,  # as grams_8, with the digits of item and examples masked
     "spans": pl.List(
         pl.Struct({"end": pl.Int64, "start": pl.Int64})
     ),  # character ranges of the item that those 8-grams cover

@@ -154,10 +154,10 @@ class Batch:
             pl.col("containment") >= threshold,
             "quarantined",
             "in_eval_set",
-            measured=pl.format("{} of 8-grams", pl.col("containment").round(4)),
+            measured=pl.format("{} of {}", pl.col("containment").round(4), "grams"),
             threshold=pl.lit(str(threshold)),
         )
-        return assigned.drop("position", "item", "containment")
+        return assigned.drop("position", "item", "containment", "grams")
 
     def _apply_decisions(self, part: int) -> pl.DataFrame:
         rows = self.scratch.read_rows(part)

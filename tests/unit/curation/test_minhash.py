@@ -23,6 +23,9 @@ from nightloom.curation.minhash import (
         pytest.param("snake_case", "snake case", id="underscore"),
         pytest.param("Straße", "strasse", id="casefold"),
         pytest.param("?!", "?!", id="signs alone"),
+        pytest.param("मेरा_पार्सल, कहाँ है?", "मेरा पार्सल कहाँ है", id="vowels of Hindi"),
+        pytest.param("ร่มสีน้ำเงิน (ใหญ่)", "ร่มสีน้ำเงิน ใหญ่", id="vowels and tones of Thai"),
+        pytest.param("I \u2764\ufe0f it", "i it", id="variation of an emoji"),
     ],
 )
 def test_comparable_form_keeps_letters_and_digits(text: str, form: str) -> None:

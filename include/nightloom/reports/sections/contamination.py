@@ -17,6 +17,13 @@ class EvalSetFacts(Plain):
     name: str
     items: int
     clean: int = Field(description="Items repeated less than the recipe's limit.")
+    other_numbers: int = Field(description="Items repeated beyond the limit only if all digits count as equal.")
+    unmeasured: int = Field(description="Items too short to be measured.")
+
+    @property
+    def repeated(self) -> int:
+        """Items repeated beyond the recipe's limit."""
+        return self.items - self.clean - self.unmeasured
 
 
 class Facts(Plain):
@@ -32,17 +39,19 @@ def read(night: NightManifests) -> Facts | None:
     if frame is None or night.curated is None or night.rows is None:
         return None
     # Equal eval sets with two names would count each item twice.
-    lines = frame.unique(["evalset", "item_id"]).group_by("evalset").agg(pl.col("clean").sum())
-    clean = dict(lines.iter_rows())
+    lines = frame.unique(["evalset", "item_id"]).group_by("evalset")
+    counts = lines.agg(pl.col("clean", "other_numbers").sum(), unmeasured=pl.col("clean").null_count())
+    counted = {line.pop("evalset"): line for line in counts.to_dicts()}
     eval_sets = [
-        each for name in night.curated.content.eval_sets if (each := night.lenient_store.load(EvalSetManifest, name))
+        each
+        for name in night.curated.content.eval_sets
+        if name in counted and (each := night.lenient_store.load(EvalSetManifest, name))
     ]
     if not eval_sets:
         return None
     return Facts(
         eval_sets=tuple(
-            EvalSetFacts(name=each.content.name, items=each.content.items, clean=clean.get(each.id, 0))
-            for each in eval_sets
+            EvalSetFacts(name=each.content.name, items=each.content.items, **counted[each.id]) for each in eval_sets
         ),
         refused=sum(count.rows for count in night.rows.content.counts if count.rule == "in_eval_set"),
     )
