@@ -183,9 +183,8 @@ def _count_grams(repeated: pl.DataFrame, compared: pl.Series) -> pl.DataFrame:
         grams = split_texts(compared.gather(positions), unit).list_grams(SIZES[0])
         rows = grams.group_by("text").agg(of_row=pl.col("gram").n_unique())
         sort = {"unit": pl.lit(unit), "size": pl.lit(SIZES[0])}
-        counts.append(
-            rows.with_columns(position=positions.gather(rows["text"]), **sort).select(list(_OF_ROW)).cast(_OF_ROW)
-        )
+        named = rows.with_columns(position=positions.gather(rows["text"]), **sort)
+        counts.append(named.select(pl.col(name).cast(kind) for name, kind in _OF_ROW.items()))
     return pl.concat(counts)
 
 
