@@ -28,7 +28,7 @@ class Settings(BaseSettings):
         default=PROJECT_ROOT / "include" / "prompts", description="Folder of prompts, one file per version."
     )
     expectations_dir: Path = Field(
-        default=PROJECT_ROOT / "include" / "expectations", description="Folder of Great Expectations suites."
+        default=PROJECT_ROOT / "include" / "expectations", description="Folder of your Great Expectations suites."
     )
     registry_url: SecretStr = Field(
         default=SecretStr(""), description="SQLAlchemy URL of the registry, or empty for SQLite under var_dir."

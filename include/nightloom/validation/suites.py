@@ -9,6 +9,9 @@ from nightloom.core.digests import digest_json
 from nightloom.core.errors import InputError
 from nightloom.recipes.schema import Prepare
 
+_STANDARD = ("records", "records_batch", "examples", "examples_batch")
+"""The suites of every night, in the folder `standard` beside this module."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suite:
@@ -19,19 +22,19 @@ class Suite:
 
 
 def load_suite(name: str, folder: Path) -> Suite:
-    """Load a suite.
+    """Load a suite from a folder, or a standard suite that the folder lacks from this package.
 
     Raises:
         InputError: The file does not exist, or is not a suite.
     """
-    path = folder / f"{name}.json"
+    known = _find_suites(folder)
+    if name not in known:
+        msg = f"there is no suite {name!r} in {folder}; create {name}.json there. Known: {', '.join(sorted(known))}"
+        raise InputError(msg)
+    path = known[name]
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         expectations = tuple(document["expectations"])
-    except FileNotFoundError as error:
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.json"))) or "none"
-        msg = f"there is no suite {name!r} under {folder.name}. Known: {known}"
-        raise InputError(msg) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"suite {name!r} is not JSON with a list of `expectations` ({type(error).__name__}); correct {path.name}"
         raise InputError(msg) from error
@@ -44,5 +47,11 @@ def digest_suites(settings: Prepare, folder: Path) -> dict[str, str]:
     Raises:
         InputError: A suite is missing or invalid.
     """
-    names = ("records", "records_batch", "examples", "examples_batch", *((settings.suite,) if settings.suite else ()))
+    names = (*_STANDARD, *((settings.suite,) if settings.suite else ()))
     return {name: digest_json([*load_suite(name, folder).expectations]) for name in names}
+
+
+def _find_suites(folder: Path) -> dict[str, Path]:
+    """Return the file of each suite by its name: the standard suites, and those of a folder, which replace them."""
+    own = {path.stem: path for path in folder.glob("*.json")}
+    return {name: Path(__file__).parent / "standard" / f"{name}.json" for name in _STANDARD} | own

@@ -1,7 +1,6 @@
 """Checks: refused batches, quarantined rows, and counted warnings."""
 
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from nightloom.recipes.sources import FilesSource
 from nightloom.validation.checks import Validation, validate_examples, validate_records
 from nightloom.validation.limits import FIRST_NIGHT, Earlier
 
-STANDARD = Path(__file__).parents[3] / "include" / "expectations"
+NO_OWN = Path("nowhere")
+"""No folder: the standard suites come from the package."""
 ANSWER = {"team": AnswerField(column="team", one_of=("sales", "billing"))}
 SETTINGS = Prepare(source=FilesSource(kind="files", path="rows.csv"))
 CUT_TO = datetime(2026, 11, 23, tzinfo=UTC)
@@ -27,7 +27,7 @@ SALES = '{"team":"sales"}'
 
 def check_records(
     *rows: tuple[str, str, str | None, str | None],
-    folder: Path = STANDARD,
+    folder: Path = NO_OWN,
     earlier: Earlier = FIRST_NIGHT,
     **changes: Any,
 ) -> Validation:
@@ -37,7 +37,7 @@ def check_records(
 
 
 def check_examples(
-    *rows: tuple[str, str, str, str, str], settings: Prepare = SETTINGS, folder: Path = STANDARD, **more: Any
+    *rows: tuple[str, str, str, str, str], settings: Prepare = SETTINGS, folder: Path = NO_OWN, **more: Any
 ) -> Validation:
     frame = pl.DataFrame([(*row, None, None) for row in rows], EXAMPLES, orient="row")
     return validate_examples(lambda: [frame], ANSWER, settings, folder, **more)
@@ -45,8 +45,8 @@ def check_examples(
 
 @pytest.fixture
 def own_suite(tmp_path: Path) -> Path:
-    """The standard suites, and one of a recipe: no shouting (critical), a question (warning)."""
-    shutil.copytree(STANDARD, tmp_path / "suites")
+    """A suite of a recipe: no shouting (critical), a question (warning)."""
+    (tmp_path / "suites").mkdir()
     regex = "expect_column_values_to_not_match_regex"
     expectations = [
         {"type": regex, "kwargs": {"column": "text", "regex": "!!!"}},
@@ -156,7 +156,7 @@ def test_invalid_example_is_refused(text: str, answer: str, failed: str) -> None
 def test_unreadable_conversation_is_left_to_curation() -> None:
     row = ("T1", "", "[]", None, None, mark_no_chat("it is empty"), False)
     frame = pl.DataFrame([row], RECORDS, orient="row")
-    validation = validate_records(lambda: [frame], ANSWER, SETTINGS, STANDARD, cut_to=CUT_TO)
+    validation = validate_records(lambda: [frame], ANSWER, SETTINGS, NO_OWN, cut_to=CUT_TO)
     assert (validation.refusal, len(validation.failures)) == (None, 0)
     failed = {one.name: one.unexpected for one in validation.expectations if not one.success}
     assert failed["expect_column_values_to_alternate_roles"] == 1
@@ -272,7 +272,5 @@ def test_parts_of_examples_change_nothing(places: list[int]) -> None:
     ]
     whole = pl.DataFrame(rows, EXAMPLES, orient="row")
     cut = [whole.filter(pl.Series([place == number for place in places])) for number in range(4)]
-    one, two = (
-        validate_examples(lambda frames=frames: frames, ANSWER, SETTINGS, STANDARD) for frames in ([whole], cut)
-    )
+    one, two = (validate_examples(lambda frames=frames: frames, ANSWER, SETTINGS, NO_OWN) for frames in ([whole], cut))
     assert (two.expectations, two.refusal, two.labels) == (one.expectations, one.refusal, one.labels)
