@@ -18,6 +18,12 @@ _POSITIVE: dict[tuple[str, str], Any] = {
     ("lora", "r"): int,
 }
 """Settings that must be above 0, with their type."""
+_SCALARS = {
+    form.format(kind): name
+    for kind, name in (("int", "a number"), ("float", "a number"), ("bool", "true or false"))
+    for form in ("{}", "{} | None", "Optional[{}]")
+}
+"""Types of settings in the libraries' source code, as a recipe's author knows them."""
 _BASES = ("starter", "dummy")
 _PINNED = re.compile(r"/.*|s3://[^/]+(/.*)?|\w[\w.-]*/\w[\w.-]*@[\w./-]+", re.DOTALL)
 """Base models that are the same on every machine: an absolute path, an S3 prefix, a Hub model at a revision."""
@@ -41,9 +47,9 @@ def base_model_is_pinned(recipe: dict[str, Any], _file: Path) -> Problems:
 
 def settings_have_known_names(recipe: dict[str, Any], _file: Path) -> Problems:
     """Report settings that TRL or peft do not have: a typo would cost a night."""
-    libraries = {"settings": (_trl_names(), "SFTConfig"), "lora": (_peft_names(), "LoraConfig")}
+    libraries = {"settings": (_read_trl_fields(), "SFTConfig"), "lora": (_read_peft_fields(), "LoraConfig")}
     for path, (group, name), _ in _settings(recipe):
-        known, about = libraries.get(group, (frozenset(), ""))
+        known, about = libraries.get(group, ({}, ""))
         if group == "settings" and name in RESERVED_SETTINGS:
             yield Problem(path, f"`{name}` is set by Nightloom itself", "remove it")
         elif known and name not in known:
@@ -66,10 +72,23 @@ def settings_train_something(recipe: dict[str, Any], _file: Path) -> Problems:
             yield Problem(path, f"{value} would train nothing" if is_number else f"{value} is not {least}", remedy)
 
 
+def settings_have_their_type(recipe: dict[str, Any], _file: Path) -> Problems:
+    """Report text where TRL or peft expect a number or a truth value, such as quoted numbers and `yes`."""
+    types = {"settings": _read_trl_fields(), "lora": _read_peft_fields()}
+    for path, (group, name), values in _settings(recipe):
+        kind = _SCALARS.get(types.get(group, {}).get(name, ""))
+        if kind is None or (group, name) in _POSITIVE:
+            continue
+        wrong = next((value for value in values if isinstance(value, str | list | dict)), None)
+        if wrong is not None:
+            yield Problem(path, f"{str(wrong)[:40]!r} is not {kind}", f"write {kind}, without quotes")
+
+
 TRAINING_RULES: tuple[Rule, ...] = (
     base_model_is_pinned,
     settings_have_known_names,
     settings_train_something,
+    settings_have_their_type,
 )
 
 
@@ -99,26 +118,27 @@ def _is_folder(name: str) -> bool:
 
 
 @cache
-def _trl_names() -> frozenset[str]:
-    return _read_field_names("trl", "trainer/base_config.py", "trainer/sft_config.py") | _read_field_names(
-        "transformers", "training_args.py"
-    )
+def _read_trl_fields() -> dict[str, str]:
+    trl = _read_fields("trl", "trainer/base_config.py", "trainer/sft_config.py")
+    return _read_fields("transformers", "training_args.py") | trl
 
 
 @cache
-def _peft_names() -> frozenset[str]:
-    return _read_field_names("peft", "config.py", "tuners/lora/config.py")
+def _read_peft_fields() -> dict[str, str]:
+    return _read_fields("peft", "config.py", "tuners/lora/config.py")
 
 
-def _read_field_names(package: str, *files: str) -> frozenset[str]:
-    """Return the names of a library's settings from its source code, or no name if the library is not installed."""
+def _read_fields(package: str, *files: str) -> dict[str, str]:
+    """Return the types of a library's settings by name from its source code; none if it is not installed."""
     # Not imported, which would take seconds in every parse of a Dag file. A few names too many do no harm.
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        return frozenset()
+        return {}
     paths = [Path(spec.origin).parent / file for file in files]
     texts = [path.read_text(encoding="utf-8") for path in paths if path.is_file()]
-    return frozenset(name for text in texts for name in re.findall(r"^    (\w+): ", text, re.MULTILINE))
+    return dict(
+        found for text in texts for found in re.findall(r"^    (\w+): ([^=\n]*?)(?: =.*)?$", text, re.MULTILINE)
+    )
 
 
 def _draw_lowest(values: dict[str, Any]) -> Any:

@@ -1,12 +1,15 @@
 """Settings: defaults under a recipe's settings, values that no recipe may change, and checks of names."""
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
+from importlib.util import find_spec
 from typing import Any
 
 from nightloom.artifacts.blueprints import TrialPlan
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, first_line
 from nightloom.recipes.training import RESERVED_SETTINGS
 from nightloom.training.loading import check_lora_settings, check_model_settings, check_names
 from nightloom.training.memory import halve_batch
@@ -83,8 +86,50 @@ def check_settings(plan: TrialPlan) -> None:
         if plan.settings.get(name):
             msg = f"train.settings.{name} spreads a model over several devices, which is not supported; remove it"
             raise InputError(msg)
+    if plan.settings.get("use_liger_kernel") and find_spec("liger_kernel") is None:
+        msg = (
+            "train.settings.use_liger_kernel needs liger-kernel; install it for the training interpreter, or remove it"
+        )
+        raise InputError(msg)
     check_lora_settings(plan.lora)
     check_model_settings(plan)
+
+
+@contextmanager
+def blame_settings(plan: TrialPlan, is_before: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Translate the errors by which libraries refuse a setting: the recipe is wrong, so no retry would help.
+
+    Args:
+        plan: Its settings.
+        is_before: Whether training is before its first step; called on failure. Later errors are no refusals.
+
+    Raises:
+        InputError: A library refused a setting. The message names it, or all settings if the error gives no hint.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, ImportError) as error:
+        if not is_before():
+            raise
+        names = list_suspects(plan, str(error)) or ["the recipe's train section"]
+        msg = f"{' or '.join(names)} cannot be used: {first_line(error)}; correct or remove it"
+        raise InputError(msg) from error
+
+
+def list_suspects(plan: TrialPlan, message: str) -> list[str]:
+    """Return the paths of the settings that an error message is about, or of all if it has none of their words."""
+    given = {
+        f"train.{section}.{name}": f"{name} {value}"
+        for section in ("settings", "lora", "model")
+        for name, value in getattr(plan, section).items()
+    }
+    named = [path for path in given if re.search(rf"\b{path.rpartition('.')[2]}\b", message)]
+    said = _split_words(message)
+    return named or [path for path, text in given.items() if said & _split_words(text)] or list(given)
+
+
+def _split_words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]{4,}", text.lower()))
 
 
 def read_batch(plan: TrialPlan) -> tuple[int, int]:

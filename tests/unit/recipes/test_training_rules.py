@@ -86,6 +86,31 @@ def test_settings_that_train_nothing_are_refused(train: dict[str, Any], field: s
     assert (problem.path[-1], problem.message) == (field, message)
 
 
+@pytest.mark.parametrize(
+    ("train", "field", "message"),
+    [
+        ({"settings": {"logging_steps": "5"}}, "logging_steps", "'5' is not a number"),
+        ({"settings": {"packing": "yes"}}, "packing", "'yes' is not true or false"),
+        ({"settings": {"bf16": "auto"}}, "bf16", "'auto' is not true or false"),
+        ({"settings": {"neftune_noise_alpha": [5]}}, "neftune_noise_alpha", "'[5]' is not a number"),
+        ({"lora": {"lora_dropout": "0.1"}}, "lora_dropout", "'0.1' is not a number"),
+        (
+            {"trials": {"over": {"settings.weight_decay": [0.1, "0.2"]}}},
+            "settings.weight_decay",
+            "'0.2' is not a number",
+        ),
+    ],
+)
+def test_setting_of_another_type_is_refused(train: dict[str, Any], field: str, message: str) -> None:
+    (problem,) = check_rules({"train": train}, FILE)
+    assert (problem.path[-1], problem.message) == (field, message)
+
+
+def test_setting_may_be_text_or_nothing() -> None:
+    settings = {"optim": "adamw_torch", "max_length": None, "lr_scheduler_kwargs": {"min_lr": 1e-6}, "packing": False}
+    assert problems({"train": {"settings": settings, "lora": {"target_modules": ["q_proj"], "bias": "none"}}}) == []
+
+
 def test_range_of_whole_numbers_is_valid() -> None:
     ranges = {"lora.r": {"low": 4.0, "high": 64, "whole": True}, "settings.learning_rate": {"low": 1e-5, "high": 1}}
     assert list(check_rules({"train": {"trials": {"over": ranges}}}, FILE)) == []
