@@ -109,7 +109,7 @@ class PreparedNight:
         frame = pl.DataFrame(items, EVAL_ITEMS, orient="row")
         eval_set = EvalSetManifest(
             content=EvalSetContent(name="gold", rows_root=rows_root(frame), items=len(frame)),
-            provenance=EvalSetProvenance(frame=put_frame(self.store, frame, EVAL_ITEMS), refused=0),
+            provenance=EvalSetProvenance(frame=put_frame(self.store, frame, EVAL_ITEMS)),
         )
         cut = compute_cut("triage", night, "UTC")
         prepared = make_preparation(

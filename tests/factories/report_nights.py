@@ -13,6 +13,7 @@ from nightloom.artifacts.data import (
     EvalSetContent,
     EvalSetManifest,
     EvalSetProvenance,
+    EvalSetRows,
     Expectation,
     PlantedResult,
     Preparation,
@@ -111,6 +112,16 @@ PLANTED = (
     ("secret", "quarantined", "secret", 20, 20),
     ("wrong_label", "kept", "", 90, 90),
 )
+EVAL_ROWS = EvalSetRows(
+    name="held_out",
+    counts=(
+        RuleCount(outcome="kept", rule=None, rows=640),
+        RuleCount(outcome="merged", rule="exact_duplicate", rows=4),
+        RuleCount(outcome="quarantined", rule="invalid_answer", rows=21),
+        RuleCount(outcome="quarantined", rule="same_key", rows=2),
+    ),
+    unused={"team": ("returns",)},
+)
 EXPECTATIONS = (
     ("records", "expect_column_values_to_not_be_null", "row_id", True, 0),
     ("records", "expect_column_values_to_be_unique", "row_id", True, 0),
@@ -163,6 +174,7 @@ class Nights:
             night=str(night),
             records=records.id,
             eval_sets=curated.content.eval_sets,
+            eval_rows=(EVAL_ROWS,),
             snapshot=self._freeze(night).id,
             curated=curated.id,
             rows_in=11559,
@@ -284,7 +296,7 @@ class Nights:
         sets = [
             EvalSetManifest(
                 content=EvalSetContent(name=name, rows_root=digest(name), items=items),
-                provenance=EvalSetProvenance(frame=digest("items", name), refused=0),
+                provenance=EvalSetProvenance(frame=digest("items", name)),
             )
             for name, items in (("held_out", 640), ("chats", 20))
         ]

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.models import ModelRef, TemplateKwargs
 from nightloom.core.digests import digest_json
 from nightloom.core.manifests import CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
@@ -50,6 +50,7 @@ class Request(Plain):
     json_schema: dict[str, JsonValue] | None = Field(
         default=None, description="JSON schema for the answer's text, or None for free text."
     )
+    chat_template_kwargs: TemplateKwargs = Field(default_factory=dict)
 
 
 class ToolCall(Plain):
@@ -109,8 +110,8 @@ class EngineKey(Plain):
 def digest_call(engine: str, request: Request) -> str:
     """Return the key of a call, a digest of the engine and the request.
 
-    Messages are enough, without the rendered text: the chat template is part of the model, the rendering code part of
-    the engine.
+    Messages and arguments are enough, without the rendered text: the chat template is part of the model, the rendering
+    code part of the engine.
 
     Args:
         engine: Digest of the engine's key.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from nightloom.artifacts.ids import BaseId, CuratedId, EvalSetId, PreparationId, PromptId, RecordsId, SnapshotId
-from nightloom.artifacts.models import Checks
+from nightloom.artifacts.models import Checks, TemplateKwargs
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
 
@@ -49,7 +49,6 @@ class EvalSetProvenance(Plain):
     """Where the items lie."""
 
     frame: Annotated[str, Names(BLOB, "eval_items")] = Field(description="Blob of an EVAL_ITEMS frame.")
-    refused: int = Field(description="Rows of the source that were left out: without an answer, or duplicates.")
 
 
 class EvalSetManifest(Artifact[EvalSetId]):
@@ -102,6 +101,28 @@ class RuleCount(Plain):
     rows: int
 
 
+class EvalSetRows(Plain):
+    """How the rows of one eval set were used."""
+
+    name: str
+    counts: tuple[RuleCount, ...] = Field(
+        description="Rows by outcome and rule; they add up to all rows. The items are `kept`."
+    )
+    unused: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Allowed values that no item has, by answer field."
+    )
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return sum(count.rows for count in self.counts if count.outcome == "kept")
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Rows that cannot be items, by rule. Duplicates, older versions and deleted rows are not among them."""
+        return {str(count.rule): count.rows for count in self.counts if count.outcome == "quarantined"}
+
+
 class PlantedResult(Plain):
     """How many planted rows of one kind had their expected outcome."""
 
@@ -150,6 +171,7 @@ class TokenBudget(Plain):
     prompt: PromptId = Field(description="Prompt version that is rendered with the row.")
     output: Literal["json", "text"]
     field_order: tuple[str, ...]
+    chat_template_kwargs: TemplateKwargs = Field(default_factory=dict)
     most: int | None = Field(
         description="Tokens allowed for a whole example, or None for the base model's context length."
     )
@@ -173,6 +195,9 @@ class Curated(Artifact[CuratedId]):
         )
         operations: dict[str, int] = Field(description="Cleaning operations applied to the texts, with versions.")
         scanners: dict[str, int] = Field(description="Scanners applied to the texts, with versions.")
+        eval_rows: tuple[EvalSetRows, ...] = Field(
+            default=(), description="Use of the rows of each of these eval sets."
+        )
         tokens: TokenBudget | None = Field(
             description="How tokens were counted, or None if the base model has no tokenizer."
         )
@@ -203,6 +228,7 @@ class Curation(CachedResult):
 
         records: RecordsId
         eval_sets: tuple[EvalSetId, ...]
+        eval_rows: tuple[EvalSetRows, ...] = ()
         parent: PreparationId | None
         releases: Annotated[str, Names(BLOB, "releases")] | None
         erased: str = Field(description="Digest of the ids of erased rows.")
@@ -235,6 +261,7 @@ class PreparationContent(Plain):
     cut_to: datetime
     records: RecordsId
     eval_sets: tuple[EvalSetId, ...] = Field(description="Eval sets that no example repeats, in the recipe's order.")
+    eval_rows: tuple[EvalSetRows, ...] = Field(default=(), description="Use of the rows of each of these eval sets.")
     snapshot: SnapshotId | None = Field(description="The frozen examples, or None if the batch was refused.")
     curated: CuratedId
     ledger: tuple[LedgerPart, ...] = Field(description="Blobs of LEDGER frames, cut by the hash of the row id.")

@@ -13,6 +13,7 @@ KINDS: dict[str, type[Manifest]] = {
             models.Starter,
             models.Download,
             models.Rendering,
+            models.TaskRendering,
             models.Adapter,
             models.Import,
             blueprints.Blueprint,
@@ -21,6 +22,7 @@ KINDS: dict[str, type[Manifest]] = {
         *(training.Rung, training.Divergence, training.Ranking),
         *(
             answers.Answers,
+            results.ItemTokens,
             results.Scores,
             results.Parity,
             results.Verdict,

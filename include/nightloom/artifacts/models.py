@@ -1,9 +1,10 @@
 """Model manifests: base models, adapters, and the task of a model."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from operator import not_
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from nightloom.artifacts.ids import AdapterId, BaseId, BlueprintId, ImportId, PromptId
 from nightloom.core.manifests import Artifact, CachedResult, Plain
@@ -111,6 +112,13 @@ class Checks(Plain):
     scanners: dict[str, int] = Field(description="Versions of the scanners that run; the others are `keep`.")
 
 
+TemplateKwargs = Annotated[
+    dict[str, JsonValue],
+    # Left out when empty, so that ids stay as they were before templates had arguments.
+    Field(exclude_if=not_, description="Arguments of the chat template, such as `enable_thinking`."),
+]
+
+
 class TaskSpec(Plain):
     """The prompt and the form of the answer: the same in training, evaluation, batch and serving."""
 
@@ -120,6 +128,7 @@ class TaskSpec(Plain):
         description="Fields with their allowed values, or None for free text."
     )
     field_order: tuple[str, ...]
+    chat_template_kwargs: TemplateKwargs = Field(default_factory=dict)
 
 
 def specify_task(task: Task, prompt_id: PromptId) -> TaskSpec:
@@ -134,7 +143,30 @@ def specify_task(task: Task, prompt_id: PromptId) -> TaskSpec:
         output=task.output,
         answer={name: field.one_of for name, field in task.answer.items()},
         field_order=tuple(task.answer),
+        chat_template_kwargs=task.chat_template_kwargs,
     )
+
+
+class TaskRendering(CachedResult):
+    """Cached check: a base model's chat template renders a task the same when trained and when asked."""
+
+    class Key(Plain):
+        """The base model, the task, and the code that renders."""
+
+        base: BaseId
+        task: TaskSpec
+        code: str
+        packages: dict[str, str]
+
+    class Result(Plain):
+        """Tokens that the base model can hold, and those that the prompt takes."""
+
+        context: int
+        prompt_tokens: int = Field(description="Tokens up to the answer, for an empty text.")
+
+    kind: ClassVar[str] = "task_rendering"
+    key: Key
+    result: Result
 
 
 class AdapterContent(Plain):

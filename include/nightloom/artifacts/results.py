@@ -98,6 +98,43 @@ class Scores(CachedResult[ScoresId]):
     result: ScoresResult
 
 
+class ItemTokens(CachedResult):
+    """Cached tokens of an eval set's items: whether a model can give the right answers."""
+
+    class Key(Plain):
+        """The base model, the task, the eval set, and the code that encodes."""
+
+        base: BaseId
+        task: TaskSpec
+        evalset: EvalSetId
+        code: str
+        packages: dict[str, str]
+
+    class Result(Plain):
+        """Numbers of items by their tokens."""
+
+        context: int = Field(description="Tokens that the base model can hold.")
+        prompts: dict[int, int] = Field(description="Number of items by the tokens before the answer.")
+        answers: dict[int, int] = Field(description="Number of items by the tokens of the right answer, end included.")
+
+        @property
+        def items(self) -> int:
+            """Number of items."""
+            return sum(self.answers.values())
+
+        def count_longer(self, limit: int) -> int:
+            """Return how many right answers have more tokens than a limit."""
+            return sum(items for tokens, items in self.answers.items() if tokens > limit)
+
+        def count_without_room(self, limit: int) -> int:
+            """Return how many prompts leave less room for an answer than a limit."""
+            return sum(items for tokens, items in self.prompts.items() if tokens > self.context - limit)
+
+    kind: ClassVar[str] = "item_tokens"
+    key: Key
+    result: Result
+
+
 class ParityCheck(Plain):
     """One check that a model behaves the same wherever it is used."""
 

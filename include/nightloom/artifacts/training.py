@@ -7,7 +7,7 @@ from pydantic import Field
 from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan
 from nightloom.artifacts.fingerprints import TRIAL
 from nightloom.artifacts.ids import AdapterId, BaseId, BlueprintId, CheckpointId, PromptId, SnapshotId, TrialId
-from nightloom.artifacts.models import ModelFile, TaskSpec
+from nightloom.artifacts.models import ModelFile, TaskSpec, TemplateKwargs
 from nightloom.core.manifests import CachedResult, Plain
 from nightloom.core.names import BLOB, Names
 
@@ -24,6 +24,7 @@ class Tokens(CachedResult):
         prompt: PromptId
         output: Literal["json", "text"]
         field_order: tuple[str, ...]
+        chat_template_kwargs: TemplateKwargs = Field(default_factory=dict)
         code: str = Field(description="Digest of our code that renders and encodes.")
         packages: dict[str, str] = Field(description="Versions of tokenizers and transformers.")
 

@@ -10,6 +10,7 @@ from nightloom.base_models.loading import check_model
 from nightloom.core.errors import InputError, first_line
 from nightloom.rendering.chat import encode_texts, render_chats
 from nightloom.rendering.tokenizer import load_tokenizer
+from nightloom.rendering.tokens import find_context, load_config
 
 _CHAT = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 
@@ -22,10 +23,7 @@ def check_kind(folder: Path) -> None:
     """
     list_model_files(folder)
     config = _load_config(folder)
-    context = getattr(config, "max_position_embeddings", None)
-    if not isinstance(context, int):
-        msg = f"config.json in {folder} has no max_position_embeddings; add the maximum number of tokens of the model"
-        raise InputError(msg)
+    find_context(config)
     _check_chat(load_tokenizer(folder), config.vocab_size, folder)
 
 
@@ -79,7 +77,7 @@ def list_weights(folder: Path) -> list[str]:
 
 
 def _load_config(folder: Path) -> Any:
-    from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, __version__
+    from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, __version__
 
     if (folder / ADAPTER_CONFIG).is_file():
         msg = f"{folder} holds an adapter; set `train.base` to the base model of this adapter"
@@ -95,7 +93,7 @@ def _load_config(folder: Path) -> Any:
             "use a model of a known architecture"
         )
         raise InputError(msg)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config = load_config(folder)
     known = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), ())
     names = {one.__name__ for one in (known if isinstance(known, tuple) else (known,))}
     if not names or (classes and not names & set(classes)) or config.get_text_config() is not config:
@@ -108,7 +106,7 @@ def _load_config(folder: Path) -> Any:
 
 
 def _check_chat(tokenizer: Any, embeddings: int, folder: Path) -> None:
-    """Check that the template renders a short chat, and that the model has an embedding for each token."""
+    """Check that the template renders a short chat, and that the model has an embedding for every token in use."""
     try:
         ids = encode_texts(tokenizer, render_chats(tokenizer, [_CHAT], asking=False))[0]
     except Exception as error:  # a template may raise anything
@@ -121,13 +119,22 @@ def _check_chat(tokenizer: Any, embeddings: int, folder: Path) -> None:
             "tokenizer_config.json to the token that ends an answer"
         )
         raise InputError(msg)
-    highest = max(*ids, tokenizer.pad_token_id, tokenizer.eos_token_id)
+    highest = max(*ids, tokenizer.pad_token_id, tokenizer.eos_token_id, *_list_reachable(tokenizer))
     if highest >= embeddings:
         msg = (
             f"the tokenizer in {folder} has a token {highest}, and the model only {embeddings} embeddings; "
             "use the tokenizer that belongs to the model, or resize the model's embeddings"
         )
         raise InputError(msg)
+
+
+def _list_reachable(tokenizer: Any) -> list[int]:
+    """Return the tokens that a text may have: all but control tokens, which are broken up in texts.
+
+    Gemma 3 has a control token for images without an embedding in its text models.
+    """
+    control = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return [number for number in tokenizer.get_vocab().values() if number not in control]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from nightloom.artifacts.models import (
     ModelFile,
     Rendering,
     Starter,
+    TaskRendering,
+    TaskSpec,
 )
 from nightloom.base_models.check import check_kind, check_weights, list_weights
 from nightloom.base_models.dummy import DUMMY_FILE, is_dummy
@@ -41,6 +43,7 @@ from nightloom.processes.packages import worker_packages
 from nightloom.processes.parent import in_child
 from nightloom.registry.store import open_store
 from nightloom.rendering.encode import digest_tokenizer
+from nightloom.rendering.task_check import identify_task_rendering, run_task_check
 from nightloom.rendering.tokens import open_encoder
 
 logger = logging.getLogger(__name__)
@@ -80,6 +83,24 @@ def freeze_in_child(store: ObjectStore, base: str) -> FrozenBase:
         FaultError: The model cannot be fetched at the moment.
     """
     return find_frozen(store, base) or in_child(run_freeze)(base=base)
+
+
+def freeze_for_task(store: ObjectStore, base: str, task: TaskSpec) -> FrozenBase:
+    """Return a frozen base model whose chat template renders a task, checked once in a child process.
+
+    Raises:
+        InputError: As for `freeze_in_child`, or the model cannot be asked with this task.
+        FaultError: The model cannot be fetched at the moment.
+    """
+    frozen = freeze_in_child(store, base)
+    if frozen["template"] is not None and find_task_rendering(store, frozen["base"], task) is None:
+        in_child(run_task_check)(base_id=frozen["base"], task=task.model_dump(mode="json"), base=base)
+    return frozen
+
+
+def find_task_rendering(store: ObjectStore, base_id: BaseId, task: TaskSpec) -> TaskRendering | None:
+    """Return the passed check of a task on a base model, or None if it was not made yet."""
+    return store.find(TaskRendering, identify_task_rendering(base_id, task, worker_packages()))
 
 
 def find_frozen(store: ObjectStore, base: str) -> FrozenBase | None:

@@ -11,8 +11,9 @@ from nightloom.artifacts.fingerprints import VERDICT
 from nightloom.artifacts.ids import BaseId, BlueprintId, SnapshotId
 from nightloom.artifacts.models import specify_task
 from nightloom.artifacts.prompts import Prompt
+from nightloom.artifacts.results import ItemTokens
 from nightloom.artifacts.training import Ranking
-from nightloom.base_models.freeze import FrozenBase, freeze_in_child
+from nightloom.base_models.freeze import FrozenBase, freeze_for_task
 from nightloom.blueprints.sampling import sample_trials
 from nightloom.core.digests import code_digest
 from nightloom.core.errors import InputError
@@ -20,11 +21,13 @@ from nightloom.core.nights import Stop
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.processes.packages import worker_packages
+from nightloom.processes.parent import in_child
 from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.members import list_newest
 from nightloom.registry.nights import read_outcome, read_outcomes
+from nightloom.rendering.item_tokens import identify_item_tokens, run_count
 from nightloom.statistics.paired import minimum_detectable_effect
 from nightloom.trials.ranking import count_rungs
 
@@ -38,9 +41,28 @@ def compile_recipe(store: ObjectStore, database: Database, recipe: Recipe, night
     prepared = find_preparation(store, database, recipe.name, night)
     if isinstance(prepared, Stop):
         return prepared
-    frozen = freeze_in_child(store, recipe.train.base)
+    prompt = store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt))
+    frozen = freeze_for_task(store, recipe.train.base, specify_task(recipe.task, prompt.id))
     draft = draft_recipe(store, recipe, night, prepared, frozen)
-    return publish_blueprint(store, draft, read_prompt(get_settings().prompts_dir, recipe.task.prompt))
+    return publish_blueprint(store, draft, prompt)
+
+
+def count_items(store: ObjectStore, spec: BlueprintSpec) -> list[ItemTokens]:
+    """Return the tokens of each eval set's items, counted once in a child process; none for a dummy base model.
+
+    Raises:
+        InputError: The chat template refuses an item.
+    """
+    if spec.tokenizer is None:
+        return []
+    evalsets, packages = [use.evalset for use in spec.eval_sets], worker_packages()
+    keys = [identify_item_tokens(spec.base, spec.task, evalset, packages) for evalset in evalsets]
+    found = [store.find(ItemTokens, key) for key in keys]
+    if all(found):
+        return [counted for counted in found if counted]
+    task = spec.task.model_dump(mode="json")
+    ids = in_child(run_count)(base_id=spec.base, task=task, evalsets=evalsets)
+    return [store.load(ItemTokens, one) for one in ids]
 
 
 def draft_recipe(

@@ -16,7 +16,6 @@ from nightloom.core.digests import short
 if TYPE_CHECKING:
     from nightloom.artifacts.ids import BaseId
     from nightloom.artifacts.models import TaskSpec
-    from nightloom.artifacts.prompts import Prompt
     from nightloom.exchange.importing import Found
     from nightloom.recipes.schema import Recipe
     from nightloom.registry.database import Database
@@ -46,7 +45,7 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
             f"let a night compare it, or export it and import it for {recipe}"
         )
         raise InputError(msg)
-    base_id, _, task = _freeze(settings)
+    base_id, task = _freeze(settings)
     refuse_unfit(settings, manifest, find_task(store, citation), base_id, task)
     refuse_mismatched(manifest.id, read_lineage(store, database, manifest, recipe).parities)
     night = _find_night(database, settings)
@@ -124,8 +123,7 @@ def import_model(
     found = read_folder(store, folder)
     if champion and found.lineage:
         refuse_mismatched(found.lineage.adapter.id, found.lineage.parities)
-    base_id, prompt, task = _freeze(settings, base)
-    store.publish(prompt)
+    base_id, task = _freeze(settings, base)
     imported, warnings = adopt_model(store, found, settings, base_id=base_id, task=task, source=folder.resolve().name)
     adapter = imported.content.adapter
     notes = [*warnings, *_note_base(found, settings, base)]
@@ -173,14 +171,15 @@ def _find_night(database: "Database", recipe: "Recipe") -> date:
     return last[0].night if last else night_of(utc_now(), recipe.timezone) - timedelta(days=1)
 
 
-def _freeze(recipe: "Recipe", base: str | None = None) -> tuple["BaseId", "Prompt", "TaskSpec"]:
-    """Return the id of a recipe's frozen base model, its prompt and its task."""
+def _freeze(recipe: "Recipe", base: str | None = None) -> tuple["BaseId", "TaskSpec"]:
+    """Return the id of a recipe's frozen base model, and its task with a published prompt."""
     from nightloom.artifacts.models import specify_task
-    from nightloom.base_models.freeze import freeze_in_child
+    from nightloom.base_models.freeze import freeze_for_task
     from nightloom.core.settings import get_settings
     from nightloom.prompts.templates import read_prompt
     from nightloom.registry.store import open_store
 
-    prompt = read_prompt(get_settings().prompts_dir, recipe.task.prompt)
-    frozen = freeze_in_child(open_store(), base or recipe.train.base)
-    return frozen["base"], prompt, specify_task(recipe.task, prompt.id)
+    store = open_store()
+    prompt = store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt))
+    task = specify_task(recipe.task, prompt.id)
+    return freeze_for_task(store, base or recipe.train.base, task)["base"], task

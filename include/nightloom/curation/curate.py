@@ -24,6 +24,7 @@ from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 from nightloom.curation import contamination, rules
 from nightloom.curation.clusters import assign_clusters, quarantine_bridges
+from nightloom.curation.evalsets import FrozenEvalSet
 from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.minhash import comparable_texts
 from nightloom.curation.near_duplicates import find_near_duplicates
@@ -306,7 +307,7 @@ def _account_for_all(curation: Curation, rows_in: int) -> None:
 def publish_curated(
     store: ObjectStore,
     records_id: RecordsId,
-    eval_sets: Sequence[EvalSetId],
+    eval_sets: Sequence[FrozenEvalSet],
     curation: Curation,
     inputs: CurationInputs,
     *,
@@ -330,7 +331,8 @@ def publish_curated(
     """
     content = Curated.Content(
         records=records_id,
-        eval_sets=tuple(eval_sets),
+        eval_sets=tuple(each.manifest.id for each in eval_sets),
+        eval_rows=tuple(each.rows for each in eval_sets),
         parent=inputs.parent,
         releases=put_frame(store, inputs.releases, RELEASES) if len(inputs.releases) else None,
         operations=checks.operations,

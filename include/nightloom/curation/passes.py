@@ -101,6 +101,7 @@ class Batch:
         rows = clean_rows(rows, answer, self.job.checks, releases)
         bound = find_bound(self.store, self.job.tokens) if self.job.tokens else None
         if self.job.tokens and bound:
+            rows = rules.refuse_roles(self.store, rows, self.job.tokens)
             rows = rules.refuse_tokens(self.store, rows, self.job.tokens, bound, releases)
         rows = rules.compare_by(rows, answer)
         rows = self._refuse_overlap_with_items(part, rows)

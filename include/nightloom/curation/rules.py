@@ -14,7 +14,7 @@ from nightloom.curation.minhash import comparable_texts
 from nightloom.curation.outcomes import OPEN, assign_outcome, quarantine
 from nightloom.curation.texts import whole_text
 from nightloom.recipes.schema import AnswerField
-from nightloom.rendering.token_budget import TokenBound, measure_tokens
+from nightloom.rendering.token_budget import TokenBound, list_refused_roles, measure_tokens
 
 KEY = sha256(pl.col("compared"))
 """Digest of a row's comparable text: the id of the cluster whose oldest row it is."""
@@ -74,6 +74,25 @@ def refuse_no_chats(rows: pl.DataFrame) -> pl.DataFrame:
 def refuse_answers(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
     """Quarantine rows whose answer is missing or not allowed."""
     return quarantine(rows, check_answers(rows["answer"], answer))
+
+
+def refuse_roles(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget) -> pl.DataFrame:
+    """Quarantine open conversations whose order of roles the base model's chat template refuses.
+
+    Raises:
+        InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
+    """
+    order = pl.col("clean_history").list.eval(pl.element().struct.field("role")).list.join(",")
+    orders = rows.select(pl.when(OPEN).then(order).alias("order"))["order"]
+    refused = list_refused_roles(store, sorted(orders.drop_nulls().unique()), budget)
+    return assign_outcome(
+        rows,
+        order.is_in(refused),
+        "quarantined",
+        "refused_by_template",
+        measured=order,
+        threshold=pl.lit("roles that the chat template takes"),
+    )
 
 
 def refuse_tokens(

@@ -1,5 +1,6 @@
 """The transformers engine: greedy generation in static batches of similar length, on CPU or one GPU."""
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +11,9 @@ from nightloom.artifacts.answers import Answer, Request
 from nightloom.base_models.loading import load_model
 from nightloom.engines.adapters import merge_adapter
 from nightloom.engines.base import read_texts
-from nightloom.rendering.chat import encode_chats, encode_texts, render_chats
+from nightloom.rendering.chat import NO_KWARGS, Conversation, encode_chats, encode_texts, render_chats
 from nightloom.rendering.tokenizer import list_ends, load_tokenizer
+from nightloom.rendering.tokens import find_context
 
 logger = logging.getLogger(__name__)
 
@@ -33,30 +35,32 @@ class TransformersEngine:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self._context: int = model.config.max_position_embeddings
+        self._context = find_context(model.config)
         self._ends = list_ends(model, tokenizer)
-        self._opening = _read_opening(tokenizer)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
         """Answer the longest prompts first, in batches; a prompt without room for an answer gets an empty one."""
         chats = read_texts(requests, "transformers", {"max_completion_tokens"})
-        prompts = encode_chats(self.tokenizer, chats)
-        limits = [request.parameters.max_completion_tokens for request in requests]
-        for limit in sorted(set(limits)):
-            indexes = [index for index, its_limit in enumerate(limits) if its_limit == limit]
-            yield from self._answer_alike(prompts, indexes, limit)
+        alike: dict[tuple[int, str], list[int]] = {}
+        for index, request in enumerate(requests):
+            kwargs = json.dumps(request.chat_template_kwargs, sort_keys=True)
+            alike.setdefault((request.parameters.max_completion_tokens, kwargs), []).append(index)
+        for (limit, kwargs), indexes in sorted(alike.items()):
+            yield from self._answer_alike({index: chats[index] for index in indexes}, limit, json.loads(kwargs))
 
     def _answer_alike(
-        self, prompts: Sequence[Sequence[int]], indexes: Sequence[int], limit: int
+        self, chats: Mapping[int, Conversation], limit: int, template_kwargs: Mapping[str, Any]
     ) -> Iterator[Mapping[int, Answer]]:
-        too_long = [index for index in indexes if len(prompts[index]) > self._context - limit]
+        opening = _read_opening(self.tokenizer, template_kwargs)
+        indexes, prompts = list(chats), encode_chats(self.tokenizer, list(chats.values()), template_kwargs)
+        too_long = [place for place, prompt in enumerate(prompts) if len(prompt) > self._context - limit]
         if too_long:
-            yield {index: self._read(prompts[index], [], 0) for index in too_long}
+            yield {indexes[place]: self._read(prompts[place], [], 0, opening) for place in too_long}
         began = time.monotonic()
-        for batch, outputs in self._complete([prompts[index] for index in indexes], limit):
+        for batch, outputs in self._complete(prompts, limit):
             seconds = (time.monotonic() - began) / len(batch)
-            answered = zip((indexes[position] for position in batch), outputs, strict=True)
-            yield {index: self._read(prompts[index], output, seconds) for index, output in answered}
+            answered = zip(batch, outputs, strict=True)
+            yield {indexes[place]: self._read(prompts[place], output, seconds, opening) for place, output in answered}
             began = time.monotonic()
 
     def complete(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
@@ -84,9 +88,9 @@ class TransformersEngine:
         for output in sequences[:, batch["input_ids"].shape[1] :].tolist():
             yield output[: next((at for at, token in enumerate(output, start=1) if token in self._ends), None)]
 
-    def _read(self, prompt: Sequence[int], output: Sequence[int], seconds: float) -> Answer:
+    def _read(self, prompt: Sequence[int], output: Sequence[int], seconds: float, opening: str) -> Answer:
         return Answer(
-            text=self.tokenizer.decode(output, skip_special_tokens=True).removeprefix(self._opening),
+            text=self.tokenizer.decode(output, skip_special_tokens=True).removeprefix(opening),
             finish_reason="stop" if output and output[-1] in self._ends else "length",
             prompt_tokens=len(prompt),
             completion_tokens=len(output),
@@ -118,11 +122,11 @@ def open_transformers(base: Path, adapter: Path | None, method: Literal["lora", 
     return TransformersEngine(model.eval(), tokenizer)
 
 
-def _read_opening(tokenizer: Any) -> str:
+def _read_opening(tokenizer: Any, template_kwargs: Mapping[str, Any] = NO_KWARGS) -> str:
     """Return text that the template writes before an answer but not in the generation prompt: Qwen's empty thought."""
     question, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": _ANSWER}
-    (whole,) = render_chats(tokenizer, [[question, answer]], asking=False)
-    (asked,) = render_chats(tokenizer, [[question]], asking=True)
+    (whole,) = render_chats(tokenizer, [[question, answer]], asking=False, template_kwargs=template_kwargs)
+    (asked,) = render_chats(tokenizer, [[question]], asking=True, template_kwargs=template_kwargs)
     opening = whole.removeprefix(asked).partition(_ANSWER)[0] if whole.startswith(asked) else ""
     plain: str = tokenizer.decode(encode_texts(tokenizer, [opening])[0], skip_special_tokens=True)
     return plain

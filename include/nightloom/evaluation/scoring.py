@@ -84,7 +84,14 @@ def _score(
     prompt = store.load(Prompt, task.prompt).content
     parameters = Parameters(max_completion_tokens=key.max_new_tokens)
     questions = [
-        Question(item_id, Request(messages=tuple(render_prompt(prompt, text, history)), parameters=parameters))
+        Question(
+            item_id,
+            Request(
+                messages=tuple(render_prompt(prompt, text, history)),
+                parameters=parameters,
+                chat_template_kwargs=task.chat_template_kwargs,
+            ),
+        )
         for item_id, text, history in items.select("item_id", "text", "history").iter_rows()
     ]
     source = store.load(EvalSetManifest, key.evalset).provenance.frame

@@ -10,7 +10,7 @@ from nightloom.artifacts.models import Adapter, ModelRef, TaskSpec
 from nightloom.artifacts.results import Parity, Role, Scores, ScoresKey, Verdict
 from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.dummy import is_dummy
-from nightloom.blueprints.compile import compile_recipe
+from nightloom.blueprints.compile import compile_recipe, count_items
 from nightloom.blueprints.verify import open_stored, refuse_differences, verify_code
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
@@ -29,6 +29,7 @@ from nightloom.promotion.promote import promote
 from nightloom.promotion.verdict import decide
 from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
+from nightloom.rendering.item_tokens import describe_limits
 from nightloom.trials.ranking import count_rungs, list_contenders, record_divergence
 from nightloom.trials.ranking import rank_trials as rank_and_publish
 from nightloom.trials.train import find_trained, run_trial
@@ -45,7 +46,8 @@ def compile_blueprint(night: Night, stored_id: BlueprintId | None = None) -> Blu
         stored_id: Blueprint of this recipe to run instead of compiling one.
 
     Raises:
-        InputError: The stored blueprint is of another recipe, or cannot run here.
+        InputError: The stored blueprint is of another recipe, or cannot run here; or no model could give any right
+            answer within the recipe's `max_new_tokens`.
     """
     if stored_id:
         owner = open_stored(night.store, stored_id).content.recipe
@@ -58,6 +60,7 @@ def compile_blueprint(night: Night, stored_id: BlueprintId | None = None) -> Blu
         return blueprint
     night.keep(blueprint.kind, blueprint.id)
     logger.info("blueprint %s: %d trial(s)", short(blueprint.id), len(blueprint.content.trials))
+    _hold_against_limits(night, blueprint.content)
     return blueprint.id
 
 
@@ -219,6 +222,26 @@ def score_models(
             scores = score_linear_classifier(store, blueprint_id, use.evalset)
             scored.append(("linear_classifier", use.name, scores.id))
     return scored
+
+
+def _hold_against_limits(night: Night, spec: BlueprintSpec) -> None:
+    """Warn about right answers that the recipe's limits do not allow, before anything trains.
+
+    Raises:
+        InputError: No right answer of the deciding eval set is allowed.
+    """
+    counts = count_items(night.store, spec)
+    predict = night.recipe.predict
+    for number, (use, counted) in enumerate(zip(spec.eval_sets, counts, strict=bool(counts))):
+        night.keep(counted.kind, counted.id)
+        sentences = list(describe_limits(use.name, counted.result, spec.max_new_tokens, "evaluate.max_new_tokens"))
+        if number == 0 and counted.result.count_longer(spec.max_new_tokens) == counted.result.items:
+            msg = f"{sentences[0]}; raise it"
+            raise InputError(msg)
+        if predict:
+            sentences += describe_limits(use.name, counted.result, predict.max_new_tokens, "predict.max_new_tokens")
+        for sentence in sentences:
+            logger.warning("%s", sentence)
 
 
 def _find_scores(

@@ -19,10 +19,11 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.fingerprints import CURATION
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, RELEASES, get_frame, put_frame
-from nightloom.artifacts.ids import CuratedId, EvalSetId, PreparationId, RecordsId
+from nightloom.artifacts.ids import CuratedId, PreparationId, RecordsId
+from nightloom.artifacts.models import specify_task
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import has_added
-from nightloom.base_models.freeze import freeze_in_child
+from nightloom.base_models.freeze import find_task_rendering, freeze_for_task
 from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import InputError, StoreError
 from nightloom.core.nights import Stop, compute_cut, night_of, parse_night, utc_now
@@ -30,7 +31,7 @@ from nightloom.core.ownership import claim_prefix
 from nightloom.core.settings import get_settings
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
-from nightloom.curation.evalsets import freeze_eval_set
+from nightloom.curation.evalsets import FrozenEvalSet, describe_rows, find_refusal, freeze_eval_set
 from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.planted import PlantedReport, measure_planted
 from nightloom.nightly.context import Night, describe_recipe
@@ -130,11 +131,12 @@ def curate_records(night: Night, records_id: RecordsId) -> CuratedId | Stop:
     made = night.store.find_or_make(Curation, key, curate).result.curated
     night.keep(Curated.kind, made)
     curated = night.store.load(Curated, made)
-    if curated.content.refusal is None:
+    unusable = find_refusal(curated.content.eval_rows, night.recipe.evaluate.max_refused)
+    why = _explain_refusal(night, curated.content) if curated.content.refusal else unusable
+    if why is None:
         return made
     # A refused night has its accounting too, so that people can ask what became of its rows.
-    preparation = _publish_preparation(night, curated, None)
-    return Stop("refused", _explain_refusal(night, curated.content), preparation.id)
+    return Stop("refused", why, _publish_preparation(night, curated, None).id)
 
 
 @night_step("prepare")
@@ -159,18 +161,21 @@ def build_snapshot(night: Night, curated_id: CuratedId) -> PreparationId:
             why=f"snapshot of night {night}",
         )
     splits = ", ".join(f"{rows} {split}" for split, rows in snapshot.content.splits.items())
-    message = f"{preparation.content.rows_in} rows in, {sum(snapshot.content.splits.values())} examples ({splits})"
+    lacking = [describe_rows(each) for each in preparation.content.eval_rows if each.refused or each.unused]
+    counted = f"{preparation.content.rows_in} rows in, {sum(snapshot.content.splits.values())} examples ({splits})"
+    message = "; ".join([counted, *lacking])
     night.end("prepare", "done", message, preparation.id)
     return preparation.id
 
 
 def _identify_curation(
-    night: Night, records_id: RecordsId, eval_sets: Sequence[EvalSetId], inputs: CurationInputs, earlier: Earlier
+    night: Night, records_id: RecordsId, eval_sets: Sequence[FrozenEvalSet], inputs: CurationInputs, earlier: Earlier
 ) -> Curation.Key:
     rules, folder = night.recipe.prepare, get_settings().expectations_dir
     return Curation.Key(
         records=records_id,
-        eval_sets=tuple(eval_sets),
+        eval_sets=tuple(each.manifest.id for each in eval_sets),
+        eval_rows=tuple(each.rows for each in eval_sets),
         parent=inputs.parent,
         releases=put_frame(night.store, inputs.releases, RELEASES) if len(inputs.releases) else None,
         erased=digest_json(sorted(inputs.erased)),
@@ -187,7 +192,7 @@ def _identify_curation(
 
 
 def _curate(
-    night: Night, records: Records, eval_sets: Sequence[EvalSetId], inputs: CurationInputs, earlier: Earlier
+    night: Night, records: Records, eval_sets: Sequence[FrozenEvalSet], inputs: CurationInputs, earlier: Earlier
 ) -> Curated:
     store, answer, rules = night.store, night.recipe.task.answer, night.recipe.prepare
     suites = get_settings().expectations_dir
@@ -202,7 +207,13 @@ def _curate(
         earlier=earlier,
     )
     curation = curate_parts(
-        store, records, answer, rules, inputs, items=read_items(store, eval_sets), failures=received.failures
+        store,
+        records,
+        answer,
+        rules,
+        inputs,
+        items=read_items(store, [each.manifest.id for each in eval_sets]),
+        failures=received.failures,
     )
     refusal, results, counted = received.refusal, received.results, CuratedProvenance()
     if refusal is None:
@@ -267,19 +278,30 @@ def _gather_inputs(night: Night) -> CurationInputs:
 
 def _freeze_tokenizer(night: Night) -> TokenBudget | None:
     """Freeze the base model and prompt that tokens are counted with; return None for a dummy base model."""
-    recipe = night.recipe
+    recipe, store = night.recipe, night.store
     if recipe.train.base == "dummy":
         return None
+    prompt = store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt))
+    task = specify_task(recipe.task, prompt.id)
+    base_id = freeze_for_task(store, recipe.train.base, task)["base"]
+    most, checked = recipe.prepare.token_budget, find_task_rendering(store, base_id, task)
+    if most and checked and most > checked.result.context:
+        msg = (
+            f"prepare.token_budget is {most}, and base {recipe.train.base} holds {checked.result.context} tokens; "
+            f"write at most that, or remove it"
+        )
+        raise InputError(msg)
     return TokenBudget(
-        base=freeze_in_child(night.store, recipe.train.base)["base"],
-        prompt=night.store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt)).id,
-        output=recipe.task.output,
-        field_order=tuple(recipe.task.answer),
-        most=recipe.prepare.token_budget,
+        base=base_id,
+        prompt=prompt.id,
+        output=task.output,
+        field_order=task.field_order,
+        chat_template_kwargs=task.chat_template_kwargs,
+        most=most,
     )
 
 
-def _freeze_eval_sets(night: Night) -> list[EvalSetId]:
+def _freeze_eval_sets(night: Night) -> list[FrozenEvalSet]:
     frozen, recipe, store = [], night.recipe, night.store
     erased = read_erasures(night.registry, recipe.name)
     for eval_set in recipe.evaluate.sets:
@@ -287,7 +309,12 @@ def _freeze_eval_sets(night: Night) -> list[EvalSetId]:
             store, eval_set.source, eval_set.columns, recipe.task.answer, night=None, window_days=0, erased=erased
         )
         night.keep(records.kind, records.id)
-        frozen.append(freeze_eval_set(store, eval_set.name, records.id, recipe.task.answer, recipe.prepare).id)
+        frozen.append(freeze_eval_set(store, eval_set.name, records.id, recipe.task.answer, recipe.prepare))
+        logger.log(
+            logging.WARNING if frozen[-1].rows.refused or frozen[-1].rows.unused else logging.INFO,
+            "%s",
+            describe_rows(frozen[-1].rows),
+        )
     return frozen
 
 
@@ -319,6 +346,7 @@ def _publish_preparation(night: Night, made: Curated, snapshot: Snapshot | None)
         cut_to=night.cut.cut_to,
         records=curated.records,
         eval_sets=curated.eval_sets,
+        eval_rows=curated.eval_rows,
         snapshot=snapshot.id if snapshot else None,
         curated=made.id,
         ledger=curated.ledger,

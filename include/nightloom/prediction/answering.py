@@ -99,7 +99,8 @@ def _read_row(batch: PredictionBatch, parameters: Parameters, row_id: str, scree
         # Without the error's message: it may quote the text.
         refusal = Refusal("failed", "prompt_not_rendered", "the prompt could not be rendered with this text")
         return _Row(row_id, screened.flags, refusal)
-    request = Request(messages=tuple(messages), parameters=parameters)
+    kwargs = batch.plan.task.chat_template_kwargs
+    request = Request(messages=tuple(messages), parameters=parameters, chat_template_kwargs=kwargs)
     return _Row(row_id, screened.flags, Question(row_id, request))
 
 

@@ -33,6 +33,7 @@ from nightloom.engines.transformers import answer_greedily, open_transformers
 from nightloom.prompts.templates import render_prompt
 from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.tokenizer import load_tokenizer
+from nightloom.rendering.tokens import find_context, load_config
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator
     tokenizer = load_tokenizer(base)
     texts = examples.select("text", "history").iter_rows()
     chats = [render_prompt(prompt, text, history) for text, history in texts]
-    asked = encode_chats(tokenizer, chats)
+    asked = encode_chats(tokenizer, chats, identity.task.chat_template_kwargs)
     yield _check_ids(examples["asked"].to_list(), asked)
     manifest, folder = fetch_model(store, Adapter, Adapter.as_id(str(identity.model.adapter)))
     is_attached = manifest.content.method == "lora"
@@ -162,9 +163,7 @@ def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator
 
 
 def _keep_fitting(base: Path, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
-    from transformers import AutoConfig
-
-    context = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False).max_position_embeddings
+    context = find_context(load_config(base))
     return [prompt for prompt in prompts if len(prompt) + max_new_tokens <= context]
 
 

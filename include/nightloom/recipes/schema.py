@@ -3,7 +3,7 @@
 from datetime import time
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from nightloom.core.manifests import Plain
@@ -85,6 +85,11 @@ class Task(Plain):
     prompt: str = Field(
         pattern=r"^[a-z][a-z0-9_]*/[0-9]+$",
         description="Prompt version, `name/number`: the file include/prompts/name/number.yaml.",
+    )
+    chat_template_kwargs: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="Arguments of the base model's chat template, such as `{enable_thinking: false}`; used wherever "
+        "the model is trained or asked.",
     )
 
     # Validators of fields and not of the model: they run even if another field of the task is wrong.
@@ -246,6 +251,9 @@ class Evaluate(Plain):
     """How models are compared."""
 
     sets: tuple[EvalSet, ...] = Field(min_length=1, description="Eval sets. The verdict is decided on the first one.")
+    max_refused: Share = Field(
+        default=0.1, description="Refuse the night if more than this share of an eval set's rows cannot be items."
+    )
     max_new_tokens: int = Field(default=64, ge=1, description="Most tokens of an answer, for every model.")
     linear_classifier: bool = Field(
         default=True,

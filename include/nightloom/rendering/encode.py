@@ -64,7 +64,7 @@ def encode_snapshot(store: ObjectStore, spec: BlueprintSpec) -> Tokens:
         InputError: The prompt cannot be rendered, or the base model has no chat template.
     """
     base, folder = fetch_model(store, BaseModelManifest, spec.base)
-    encoder = open_encoder(folder)
+    encoder = open_encoder(folder, spec.task.chat_template_kwargs)
     tokenizer = digest_tokenizer(base.content.files, encoder)
     key = identify_tokens(spec, tokenizer, encoder.template, fingerprints.TOKENS.versions())
     return store.find_or_make(Tokens, key, lambda: _encode(store, spec, encoder, key))
@@ -86,6 +86,7 @@ def identify_tokens(spec: BlueprintSpec, tokenizer: str, template: str, packages
         prompt=spec.task.prompt,
         output=spec.task.output,
         field_order=spec.task.field_order,
+        chat_template_kwargs=spec.task.chat_template_kwargs,
         code=fingerprints.TOKENS.code(),
         packages=fingerprints.TOKENS.versions(packages),
     )
@@ -105,9 +106,14 @@ def _encode(store: ObjectStore, spec: BlueprintSpec, encoder: TokenEncoder, key:
     frames: list[str] = []
     counts: Counter[str] = Counter()
     for shard in shards:
-        blob = known.get(shard) or _encode_shard(store, shard, encoder, prompt, spec)
+        blob = known.get(shard)
+        if blob is None:
+            blob, skewed = _encode_shard(store, shard, encoder, prompt, spec)
+            counts["skewed"] += skewed
         counts.update(_count(get_frame(store, blob, TOKENS)))
         frames.append(blob)
+    if counts["skewed"]:
+        _report_skew(counts["skewed"], counts["examples"])
     logger.info("%d examples in %d shards, %d shards reused", counts["examples"], len(shards), len(known))
     result = Tokens.Result(
         frames=tuple(frames),
@@ -134,7 +140,8 @@ def _find_known(store: ObjectStore, snapshot: Snapshot, key: Tokens.Key) -> dict
 
 def _encode_shard(
     store: ObjectStore, shard: str, encoder: TokenEncoder, prompt: PromptContent, spec: BlueprintSpec
-) -> str:
+) -> tuple[str, int]:
+    """Return the blob of a shard's token ids, and how many examples are asked otherwise than they are trained on."""
     rows = get_frame(store, shard, EXAMPLES)
     frames = [pl.DataFrame(schema=TOKENS)]
     skewed = 0
@@ -144,14 +151,23 @@ def _encode_shard(
         ids = pl.Series("input_ids", [one.ids for one in encoded], TOKENS["input_ids"])
         learned = pl.Series("learned", [one.learned for one in encoded], TOKENS["learned"])
         frames.append(part.select("row_id", "split").with_columns(ids, learned))
-    if skewed:
-        logger.warning(
-            "in %d of %d examples the chat template renders the generation prompt differently from a finished answer, "
-            "so training and inference prompts differ (training-serving skew)",
-            skewed,
-            len(rows),
-        )
-    return put_frame(store, pl.concat(frames), TOKENS)
+    return put_frame(store, pl.concat(frames), TOKENS), skewed
+
+
+def _report_skew(skewed: int, examples: int) -> None:
+    """Warn about examples with training-serving skew, or refuse them if no example is without it.
+
+    Raises:
+        InputError: Every example has it, so no parity check could pass.
+    """
+    skew = (
+        f"in {skewed} of {examples} examples the chat template renders the generation prompt differently from a "
+        f"finished answer, so training and inference prompts differ (training-serving skew)"
+    )
+    if skewed == examples:
+        msg = f"{skew}, and nothing could be promoted; use a base model or a chat template without it"
+        raise InputError(msg)
+    logger.warning("%s", skew)
 
 
 def _render(rows: pl.DataFrame, prompt: PromptContent, spec: BlueprintSpec) -> list[Conversation]:

@@ -3,8 +3,9 @@
 The number of bytes rules out both for nearly all examples. Only the others are rendered and encoded.
 """
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.models import BaseModelManifest
 from nightloom.artifacts.prompts import Prompt, PromptContent
+from nightloom.core.errors import InputError
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import render_example
@@ -62,7 +64,7 @@ def find_bound(store: ObjectStore, budget: TokenBudget) -> TokenBound:
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
-    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).content
+    encoder, prompt = _open_encoder(store, budget), store.load(Prompt, budget.prompt).content
     most = min(budget.most or encoder.context, encoder.context)
     written = "\n".join(message.content for message in prompt.messages)
     repeats = len(_PLAIN_TEXT.findall(written))
@@ -88,10 +90,28 @@ def measure_tokens(store: ObjectStore, rows: pl.DataFrame, budget: TokenBudget) 
     Raises:
         InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
     """
-    encoder, prompt = _open_encoder(store, budget.base), store.load(Prompt, budget.prompt).content
+    encoder, prompt = _open_encoder(store, budget), store.load(Prompt, budget.prompt).content
     counts = [count for part in _render(rows, prompt, budget) for count in encoder.count(part)]
     measured = [(count.tokens, count.round_trip) for count in counts]
     return pl.DataFrame(measured, {"tokens": pl.Int64, "round_trip": pl.Boolean}, orient="row")
+
+
+def list_refused_roles(store: ObjectStore, orders: Iterable[str], budget: TokenBudget) -> list[str]:
+    """Return the orders of roles before the last message that the chat template refuses, such as `user,user`.
+
+    Raises:
+        InputError: The model's tokenizer has no chat template, or the prompt cannot be rendered.
+    """
+    encoder, prompt = _open_encoder(store, budget), store.load(Prompt, budget.prompt).content
+    answer, refused = json.dumps(dict.fromkeys(budget.field_order, "b")), []
+    for order in orders:
+        history = [{"role": role, "content": "a"} for role in order.split(",")]
+        example = render_example(prompt, "a", history, answer, budget.field_order, budget.output)
+        try:
+            encoder.count([example])
+        except InputError:
+            refused.append(order)
+    return refused
 
 
 def measure_folder(folder: str, budget: dict[str, Any]) -> dict[str, Any]:
@@ -103,9 +123,13 @@ def measure_folder(folder: str, budget: dict[str, Any]) -> dict[str, Any]:
     return bound.model_dump(mode="json")
 
 
+def _open_encoder(store: ObjectStore, budget: TokenBudget) -> TokenEncoder:
+    return _open_once(store, budget.base, json.dumps(budget.chat_template_kwargs, sort_keys=True))
+
+
 @cache
-def _open_encoder(store: ObjectStore, base_id: BaseId) -> TokenEncoder:
-    return open_encoder(fetch_model(store, BaseModelManifest, base_id)[1])
+def _open_once(store: ObjectStore, base_id: BaseId, template_kwargs: str) -> TokenEncoder:
+    return open_encoder(fetch_model(store, BaseModelManifest, base_id)[1], json.loads(template_kwargs))
 
 
 def _is_decomposed(*columns: str) -> pl.Expr:

@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from nightloom.artifacts.models import ModelFile
 from nightloom.core.digests import digest_bytes
-from nightloom.rendering.chat import Conversation, encode_chats, encode_texts, render_chats
+from nightloom.core.errors import InputError
+from nightloom.rendering.chat import NO_KWARGS, Conversation, encode_chats, encode_texts, render_chats
 
 _MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
 """Files of a model that do not belong to its tokenizer: weights and configuration."""
@@ -51,10 +52,12 @@ class TokenEncoder:
     Args:
         tokenizer: A tokenizer with a chat template.
         context: Maximum number of tokens of the model.
+        template_kwargs: Arguments of the chat template.
     """
 
-    def __init__(self, tokenizer: Any, context: int) -> None:
+    def __init__(self, tokenizer: Any, context: int, template_kwargs: Mapping[str, Any] = NO_KWARGS) -> None:
         self._tokenizer = tokenizer
+        self._template_kwargs = template_kwargs
         self.context = context
         self.kind = type(tokenizer).__name__
         self.lossless = find_lossless(tokenizer)
@@ -67,7 +70,8 @@ class TokenEncoder:
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
         """Return the ids of conversations that end with the assistant's answer."""
         _, whole = self._encode_whole(conversations)
-        asked = encode_chats(self._tokenizer, [conversation[:-1] for conversation in conversations])
+        prompts = [conversation[:-1] for conversation in conversations]
+        asked = encode_chats(self._tokenizer, prompts, self._template_kwargs)
         # What is learned begins where both differ: a template may merge an answer's first token with the prompt's last.
         starts = [_common_length(*pair) for pair in zip(asked, whole, strict=True)]
         return [
@@ -83,27 +87,60 @@ class TokenEncoder:
         back = self._tokenizer.batch_decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return [TokenCount(len(one), text == again) for one, text, again in zip(ids, texts, back, strict=True)]
 
+    def count_answer(self, encoded: Encoded) -> int:
+        """Return how many tokens a model has to write for an example's answer: up to the token that ends it."""
+        answer = encoded.ids[encoded.start :]
+        end = self._tokenizer.eos_token_id
+        return len(answer) - answer[::-1].index(end) if end in answer else len(answer)
+
     def count_frame(self, conversation: Conversation) -> int:
         """Return the bytes that the template writes around messages: an upper bound for its tokens."""
         empty = [{**message, "content": ""} for message in conversation]
-        return len(render_chats(self._tokenizer, [empty], asking=False)[0].encode())
+        return len(self._render([empty])[0].encode())
 
     def _encode_whole(self, conversations: Sequence[Conversation]) -> tuple[list[str], list[list[int]]]:
-        texts = render_chats(self._tokenizer, conversations, asking=False)
+        texts = self._render(conversations)
         return texts, encode_texts(self._tokenizer, texts)
 
+    def _render(self, conversations: Sequence[Conversation], *, asking: bool = False) -> list[str]:
+        return render_chats(self._tokenizer, conversations, asking=asking, template_kwargs=self._template_kwargs)
 
-def open_encoder(folder: Path) -> TokenEncoder:
-    """Load the tokenizer of a model's folder.
+
+def open_encoder(folder: Path, template_kwargs: Mapping[str, Any] = NO_KWARGS) -> TokenEncoder:
+    """Load the tokenizer of a model's folder, to be used with these arguments of its chat template.
 
     Raises:
-        InputError: The tokenizer cannot be read, or has no chat template or no end token.
+        InputError: The tokenizer cannot be read, has no chat template or no end token, or the context is unknown.
     """
     from nightloom.rendering.tokenizer import load_tokenizer
 
-    tokenizer = load_tokenizer(folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return TokenEncoder(tokenizer, int(config.get("max_position_embeddings", tokenizer.model_max_length)))
+    return TokenEncoder(load_tokenizer(folder), find_context(load_config(folder)), template_kwargs)
+
+
+def load_config(folder: Path) -> Any:
+    """Load a model folder's configuration with the defaults and names of its architecture."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def find_context(config: Any) -> int:
+    """Return the maximum number of tokens of a model.
+
+    Args:
+        config: Its configuration as transformers loads it: config.json may omit the number, or name it `n_positions`.
+
+    Raises:
+        InputError: The architecture has no such number, and the configuration does not add it.
+    """
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(context, int):
+        msg = (
+            f"config.json of a {config.model_type} model has no max_position_embeddings; add the maximum number of "
+            "tokens of the model"
+        )
+        raise InputError(msg)
+    return context
 
 
 def list_tokenizer_files(files: Sequence[ModelFile]) -> list[ModelFile]:

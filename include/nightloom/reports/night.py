@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
-from nightloom.artifacts.results import Parity, PredictionPlan, Predictions, Verdict
+from nightloom.artifacts.results import ItemTokens, Parity, PredictionPlan, Predictions, Verdict
 from nightloom.artifacts.training import Ranking, Trial, identify_trial
 from nightloom.core.manifests import Manifest
 from nightloom.core.stages import STAGES, Stage
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
-from nightloom.registry.members import find_last
+from nightloom.registry.members import find_last, list_night
 from nightloom.registry.nights import StageOutcome, read_outcomes
 from nightloom.registry.refs import RefMove, read_log_tail
 from nightloom.reports.lenient_store import LenientStore
@@ -111,6 +111,13 @@ class NightManifests:
     def blueprint(self) -> Blueprint | None:
         """The blueprint, also of a night that ended before its verdict."""
         return self._load_of(Blueprint, self.verdict.content.blueprint if self.verdict else None)
+
+    @cached_property
+    def item_tokens(self) -> dict[str, ItemTokens]:
+        """The tokens of the items of each eval set, by its id."""
+        members = list_night(self.database, self.recipe.name, self.date, ItemTokens.kind)
+        found = (self.lenient_store.load(ItemTokens, member.manifest) for member in members)
+        return {counted.key.evalset: counted for counted in found if counted}
 
     @cached_property
     def rankings(self) -> tuple[Ranking, ...]:

@@ -9,6 +9,7 @@ import polars as pl
 from nightloom.artifacts.training import HeldOutLoss
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import InputError, OutOfBatchMemoryError, OutOfMemoryError
+from nightloom.rendering.tokens import find_context
 from nightloom.training.answer_loss import NO_LABEL, answer_losses
 from nightloom.training.memory import translate_memory_errors
 from nightloom.training.progress import divergence_error
@@ -51,7 +52,7 @@ def measure_held_out(model: Any, rows: pl.DataFrame, step: int) -> HeldOutLoss:
     """
     import numpy as np
 
-    examples = pick_held_out(rows, model.config.get_text_config().max_position_embeddings)
+    examples = pick_held_out(rows, find_context(model.config))
     if len(examples) < 2:
         msg = f"the held-out loss needs 2 examples, and {len(examples)} are usable; raise prepare.split.selection"
         raise InputError(msg)

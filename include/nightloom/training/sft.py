@@ -21,6 +21,7 @@ from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
 from nightloom.rendering.encode import read_encoded
 from nightloom.rendering.tokenizer import list_ends, load_tokenizer
+from nightloom.rendering.tokens import find_context
 from nightloom.training.answer_loss import choose_trainer
 from nightloom.training.base import Training, TrainingControl
 from nightloom.training.dataset_check import check_dataset, check_labels, label_examples, pick_sample
@@ -33,6 +34,7 @@ from nightloom.training.resuming import make_resumable, train_along, written_to_
 from nightloom.training.settings import (
     LORA_DEFAULTS,
     OURS,
+    blame_settings,
     check_settings,
     halve_settings,
     merge_settings,
@@ -77,7 +79,7 @@ def _train(
     be_deterministic(plan.seed)
     tokenizer = load_tokenizer(base)
     model = load_base(plan, base)
-    context = model.config.get_text_config().max_position_embeddings
+    context = find_context(model.config)
     limit = read_limit(plan, context)
     examples, stats = check_labels(examples, limit, tokenizer, list_ends(model, tokenizer))
     needed = control.halt is not None or len(spec.trials) > 1
@@ -92,9 +94,16 @@ def _train(
     progress = make_progress(stats.tokens, control)
     trainer.add_callback(progress)
     trainer.add_callback(make_callback(history))
-    with translate_memory_errors(describe_device(), lambda: f"at step {trainer.state.global_step + 1}"):
+    with (
+        translate_memory_errors(describe_device(), lambda: f"at step {trainer.state.global_step + 1}"),
+        # Schedule, optimizer and kernels are made when training begins.
+        blame_settings(plan, lambda: control.checkpoint is None and not trainer.state.global_step),
+    ):
         train_along(trainer, control, history)
     step = trainer.state.global_step
+    if not step:
+        msg = "training has no step by train.settings.num_train_epochs and max_steps; raise one of them"
+        raise InputError(msg)
     refuse_broken_weights(trainer.model, step)
     if control.halt is not None:
         return history.evaluate_at_halt(trainer.model, step)
@@ -134,7 +143,7 @@ def _make_trainer(
     given = {"output_dir": str(scratch), "use_cpu": not cuda.is_available(), "seed": plan.seed, "data_seed": plan.seed}
     # A copy: peft changes the lists that it receives, and the plan is part of the trial's cache key.
     lora = deepcopy({**LORA_DEFAULTS, **plan.lora})
-    try:
+    with blame_settings(plan):
         trainer = make_resumable(choose_trainer(), history)(
             model=model,
             args=SFTConfig(**{**settings, **OURS, **given}),
@@ -143,9 +152,6 @@ def _make_trainer(
             train_dataset=Dataset.from_polars(label_examples(examples)),
         )
         trainer.create_optimizer()  # The recipe may name the optimizer, so this may fail, too.
-    except (ValueError, TypeError, ImportError) as error:
-        msg = f"the recipe's train section cannot be used: {error}; fix that setting"
-        raise InputError(msg) from error
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     return trainer

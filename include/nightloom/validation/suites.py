@@ -10,7 +10,7 @@ from nightloom.core.errors import InputError
 from nightloom.recipes.schema import Prepare
 
 _STANDARD = ("records", "records_batch", "examples", "examples_batch")
-"""The suites of every night, in the folder `standard` beside this module."""
+"""The suites of every night, in the folder `standard` next to this module."""
 
 
 @dataclass(frozen=True, slots=True)

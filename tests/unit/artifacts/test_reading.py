@@ -17,7 +17,7 @@ def test_newest_version_is_kept() -> None:
 
 def test_changed_items_are_refused(store: ObjectStore) -> None:
     items = pl.DataFrame([("i1", "c1", "hello", "{}", None, None)], EVAL_ITEMS, orient="row")
-    provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0)
+    provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS))
     content = EvalSetContent(name="gold", rows_root="0" * 64, items=1)
     evalset = store.publish(EvalSetManifest(content=content, provenance=provenance))
     with pytest.raises(ManifestError, match="differ from those that were frozen"):

@@ -109,7 +109,7 @@ def test_eval_set_verifies_after_erasure(store: ObjectStore, s3: Any) -> None:
     evalset = store.publish(
         EvalSetManifest(
             content=EvalSetContent(name="gold", rows_root=rows_root(items), items=3),
-            provenance=EvalSetProvenance(frame=frame, refused=0),
+            provenance=EvalSetProvenance(frame=frame),
         )
     )
     rewrite_blob(store, frame, "eval_items", ["i1"])

@@ -12,6 +12,7 @@ from nightloom.artifacts.models import BaseModelManifest
 from nightloom.base_models.freeze import S3Prefix, freeze_base
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.store import ObjectStore
+from nightloom.rendering.tokens import open_encoder
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
@@ -116,6 +117,19 @@ def add_a_token_for_padding(model: Path) -> None:
     tokenizer.save_pretrained(model)
 
 
+def add_a_word(model: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_tokens(["<tool>"])
+    tokenizer.save_pretrained(model)
+
+
+def grow_the_vocabulary(model: Path) -> None:
+    path = model / "tokenizer.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["model"]["vocab"] |= {"zq": 300, "qz": 301}
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
 def lose_the_end(model: Path) -> None:
     for name in ("tokenizer_config.json", "config.json", "generation_config.json"):
         edit(model / name, eos_token=None, eos_token_id=None)
@@ -195,6 +209,8 @@ def end_answers_otherwise(model: Path) -> None:
             "has a token 300, and the model only 300 embeddings",
             id="more tokens than embeddings",
         ),
+        pytest.param(add_a_word, "has a token 300, and the model only 300", id="an added word without embedding"),
+        pytest.param(grow_the_vocabulary, "has a token 301, and the model only 300", id="another vocabulary"),
     ],
 )
 def test_unusable_base_is_refused(
@@ -204,6 +220,15 @@ def test_unusable_base_is_refused(
     with pytest.raises(InputError, match=message):
         freeze_base(store, str(model))
     assert s3.objects == {}
+
+
+def test_control_token_that_texts_cannot_have_needs_no_embedding(store: ObjectStore, model: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    tokenizer.save_pretrained(model)
+    encoder = open_encoder(fetch_model(store, BaseModelManifest, freeze_base(store, str(model)))[1])
+    (encoded,) = encoder.encode([[{"role": "user", "content": "<image>"}, {"role": "assistant", "content": "<image>"}]])
+    assert max(encoded.ids) < 300
 
 
 def upload(s3: MemoryS3, folder: Path, prefix: str) -> None:

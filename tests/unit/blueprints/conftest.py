@@ -81,7 +81,7 @@ def inputs(store: ObjectStore) -> Inputs:
     items = pl.DataFrame([["i1", "c1", "quote", "{}", None, None]], EVAL_ITEMS, orient="row")
     eval_set = EvalSetManifest(
         content=EvalSetContent(name="held_out", rows_root=rows_root(items), items=500),
-        provenance=EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS), refused=0),
+        provenance=EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS)),
     )
     return Inputs(store.publish(snapshot).id, store.publish(base).id, store.publish(eval_set), weights)
 

@@ -27,11 +27,11 @@ def extract(store: ObjectStore, name: str) -> str:
 
 def test_all_rows_are_accounted_for(store: ObjectStore) -> None:
     settings = Prepare(source=FilesSource(kind="files", path="train.csv"))
-    evalset = freeze_eval_set(store, "test", extract(store, "test.csv"), ANSWER, settings)
-    items = read_eval_set(store, evalset.id)["text"].to_list()
+    frozen = freeze_eval_set(store, "test", extract(store, "test.csv"), ANSWER, settings)
+    items = read_eval_set(store, frozen.manifest.id)["text"].to_list()
     ledger = curate(read_records(store, extract(store, "train.csv")), ANSWER, settings, items).ledger
     counts = ledger.group_by("outcome", pl.col("rule").fill_null("")).len().sort("outcome", "rule").rows()
-    assert (evalset.content.items, evalset.provenance.refused) == (3079, 1)
+    assert (frozen.rows.items, frozen.rows.refused, frozen.rows.unused) == (3079, {}, {})
     assert counts == [
         ("kept", "", 9512),
         ("merged", "exact_duplicate", 4),

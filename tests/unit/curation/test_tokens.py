@@ -27,6 +27,7 @@ COLUMNS = {
     "clean_history": HISTORY,
     "clean_answer": pl.String,
 }
+ROLES = ("user", "assistant")
 NO_RELEASES = pl.DataFrame(schema=RELEASES)
 
 
@@ -85,6 +86,25 @@ def test_earlier_turns_count(tiny_store: tuple[ObjectStore, str]) -> None:
     turns = [{"content": "x y z " * 30, "role": "user"}, {"content": "Yes", "role": "assistant"}]
     rows = refuse_tokens(store, make_rows(("Hello", turns)), make_budget(store, base), NO_RELEASES)
     assert rows["rule"].to_list() == ["too_many_tokens"]
+
+
+def test_roles_that_template_refuses_are_quarantined(
+    tiny_store: tuple[ObjectStore, str], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, base = tiny_store
+    tokenizer = load_tokenizer(tiny_model)
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('none') }}{% endif %}{% endfor %}"
+        + tokenizer.chat_template
+    )
+    monkeypatch.setattr(module, "_open_encoder", lambda *_: TokenEncoder(tokenizer, context=64))
+    system, turns = {"content": "Be brief", "role": "system"}, [{"content": "Hi", "role": role} for role in ROLES]
+    rows = make_rows(("plain", None), ("with turns", turns), ("with system", [system, *turns]))
+    rows = rules.refuse_roles(store, rows, make_budget(store, base))
+    assert rows.select("rule", "measured").rows() == [
+        *[(None, None)] * 2,
+        ("refused_by_template", "system,user,assistant"),
+    ]
 
 
 def test_lossy_text_is_refused(tiny_store: tuple[ObjectStore, str], monkeypatch: pytest.MonkeyPatch) -> None:

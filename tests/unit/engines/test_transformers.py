@@ -65,6 +65,17 @@ def test_each_request_has_its_limit(engine: TransformersEngine) -> None:
     assert [answers[index].completion_tokens for index in range(2)] == [6, 3]
 
 
+def test_each_request_has_its_template_arguments(tiny_model: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    tokenizer.chat_template = tokenizer.chat_template.replace("<|assistant|>' -", "<|assistant|>' + (mood or '') -")
+    engine = TransformersEngine(load_model(tiny_model), tokenizer)
+    plain = make_request("a", 3)
+    moods = [plain.model_copy(update={"chat_template_kwargs": {"mood": mood}}) for mood in ("glad", "very very sad")]
+    answers = {index: one for batch in engine.answer([plain, *moods, plain]) for index, one in batch.items()}
+    first, glad, sad, again = (answers[index].prompt_tokens for index in range(4))
+    assert first == again < glad < sad
+
+
 def test_sampling_defaults_of_model_are_not_logged(
     engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -82,7 +82,7 @@ def make_eval_set(store: ObjectStore) -> MakeEvalSet:
         return store.publish(
             EvalSetManifest(
                 content=EvalSetContent(name=name, rows_root=root, items=items.height),
-                provenance=EvalSetProvenance(frame=blob, refused=0),
+                provenance=EvalSetProvenance(frame=blob),
             )
         )
 

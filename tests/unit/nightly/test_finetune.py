@@ -1,5 +1,6 @@
 """Steps of the finetune stage, each by itself, with an in-memory store."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance
 from nightloom.artifacts.results import Verdict
+from nightloom.core.errors import InputError
 from nightloom.nightly import finetune
 
 from tests.factories.nights import NIGHT, PreparedNight
@@ -32,7 +34,7 @@ def publish_adapter_without_effect(prepared: PreparedNight, blueprint: Blueprint
 @pytest.mark.torch
 def test_adapter_without_effect_is_not_promoted(prepared: PreparedNight, tiny_model: Path) -> None:
     prepared.change_recipe("base: dummy", f"base: {tiny_model}")
-    prepared.change_recipe("linear_classifier: false", "linear_classifier: false\n  max_new_tokens: 8")
+    prepared.change_recipe("linear_classifier: false", "linear_classifier: false\n  max_new_tokens: 20")
     night = NIGHT.isoformat()
     blueprint = prepared.store.load(Blueprint, str(finetune.compile_blueprint("triage", night)))
     candidate = publish_adapter_without_effect(prepared, blueprint, tiny_model)
@@ -44,6 +46,27 @@ def test_adapter_without_effect_is_not_promoted(prepared: PreparedNight, tiny_mo
         "but the adapter changes no logit of its base model by more than 0.001 in 6 examples: 0 at most, so nothing is "
         "promoted"
     )
+
+
+@pytest.mark.torch
+def test_answers_beyond_every_limit_are_refused(prepared: PreparedNight, tiny_model: Path) -> None:
+    prepared.change_recipe("base: dummy", f"base: {tiny_model}")
+    prepared.change_recipe("linear_classifier: false", "linear_classifier: false\n  max_new_tokens: 9")
+    with pytest.raises(InputError, match=r"6 of 6 right answers of gold are longer than evaluate.max_new_tokens .9."):
+        finetune.compile_blueprint("triage", NIGHT.isoformat())
+
+
+@pytest.mark.torch
+def test_answers_beyond_a_limit_are_logged(
+    prepared: PreparedNight, tiny_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared.change_recipe("base: dummy", f"base: {tiny_model}")
+    prepared.change_recipe(
+        "evaluate:\n", "predict: {source: {kind: files, path: /open.csv}, max_new_tokens: 4}\nevaluate:\n"
+    )
+    with caplog.at_level(logging.WARNING, "nightloom"):
+        finetune.compile_blueprint("triage", NIGHT.isoformat())
+    assert [line for line in caplog.messages if "longer than predict.max_new_tokens (4)" in line]
 
 
 def test_stored_blueprint_ignores_recipe_edits(prepared: PreparedNight) -> None:

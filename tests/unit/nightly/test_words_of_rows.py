@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from nightloom.artifacts.data import Curated
 from nightloom.artifacts.results import Report
-from nightloom.core.env_file import PROJECT_ROOT
 from nightloom.core.nights import night_of, utc_now
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore

@@ -30,7 +30,8 @@ PROMPT = PromptContent(
 @pytest.fixture
 def task(store: ObjectStore) -> TaskSpec:
     prompt = store.publish(Prompt(content=PROMPT, provenance=PromptProvenance(name="triage/1")))
-    return TaskSpec(prompt=prompt.id, output="json", answer={"team": None}, field_order=("team",))
+    answer = {"answer": {"team": None}, "field_order": ("team",), "output": "json"}
+    return TaskSpec(prompt=prompt.id, **answer, chat_template_kwargs={"enable_thinking": False})
 
 
 def test_evaluation_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> None:
@@ -40,12 +41,13 @@ def test_evaluation_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> No
     evalset = store.publish(
         EvalSetManifest(
             content=EvalSetContent(name="gold", rows_root=root, items=2),
-            provenance=EvalSetProvenance(frame=blob, refused=0),
+            provenance=EvalSetProvenance(frame=blob),
         )
     )
     engine = ListeningEngine()
     score_model(store, task, 8, ModelRef(base="b" * 64), evalset.id, lambda *_: engine)
     assert engine.heard == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
+    assert [request.chat_template_kwargs for request in engine.asked] == [{"enable_thinking": False}] * 2
 
 
 def test_batch_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> None:
@@ -68,3 +70,4 @@ def test_batch_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> None:
     lines = answer_rows(PredictionBatch("p" * 64, plan, PROMPT, store, lambda: engine), shard, lambda _: None)
     assert [json.loads(line.model_dump_json())["nightloom"]["status"] for line in lines] == ["invalid_output"] * 2
     assert engine.heard == [render_prompt(PROMPT, text, history) for text, history in TEXTS]
+    assert [request.chat_template_kwargs for request in engine.asked] == [{"enable_thinking": False}] * 2

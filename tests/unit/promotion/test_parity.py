@@ -136,13 +136,14 @@ def test_longer_answer_is_not_tolerated() -> None:
 def test_inconsistent_chat_template_fails(
     store: ObjectStore, tiny_model: Path, make_adapter: MakeAdapter, prove: Prove, tmp_path: Path
 ) -> None:
-    base = change_template(store, tiny_model, tmp_path, "'<|assistant|>'", "'<|assistant|>' + 'Well: '")
+    opening = "'<|assistant|>' + ('Well: ' if 'invoice' in messages[-1].content else '')"
+    base = change_template(store, tiny_model, tmp_path, "'<|assistant|>'", opening)
     adapter = make_adapter()
     moved = store.publish(adapter.model_copy(update={"content": adapter.content.model_copy(update={"base": base})}))
     parity = prove(moved)
     assert results(parity)["ids"] is False
     assert parity.mismatch == (
-        "the token ids before the answer differ between training and inference in 32 of 32 examples"
+        "the token ids before the answer differ between training and inference in 7 of 32 examples"
     )
 
 

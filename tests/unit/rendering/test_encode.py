@@ -176,8 +176,13 @@ def change_tokenizer_config(store: ObjectStore, blueprint: BlueprintSpec, folder
     return {"base": put_base(store, folder)}
 
 
+def change_arguments(store: ObjectStore, blueprint: BlueprintSpec, folder: Path) -> dict[str, object]:
+    return {"task": blueprint.task.model_copy(update={"chat_template_kwargs": {"enable_thinking": False}})}
+
+
 @pytest.mark.parametrize(
-    "change", [change_prompt, change_output, change_template, change_tokenizer, change_tokenizer_config]
+    "change",
+    [change_arguments, change_prompt, change_output, change_template, change_tokenizer, change_tokenizer_config],
 )
 def test_tokens_key_covers_all_inputs(
     store: ObjectStore,
@@ -233,21 +238,33 @@ def test_log_shows_counts_without_text(
     assert not any("invoice" in line or "billing" in line for line in caplog.messages)
 
 
-def test_skewed_template_is_logged(
+def skew(folder: Path, opening: str) -> Path:
+    """Change what a template opens an asked answer with."""
+    path = folder / "chat_template.jinja"
+    path.write_text(path.read_text(encoding="utf-8").replace("'<|assistant|>' -", f"{opening} -"), "utf-8")
+    return folder
+
+
+def test_skew_of_some_examples_is_logged(
     store: ObjectStore,
     blueprint: BlueprintSpec,
     tiny_model: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    folder = shutil.copytree(tiny_model, tmp_path / "model")
-    path = folder / "chat_template.jinja"
-    path.write_text(path.read_text(encoding="utf-8").replace("'<|assistant|>' -", "'<|assistant|>Sure' -"), "utf-8")
-    encode_snapshot(store, blueprint.model_copy(update={"base": put_base(store, folder)}))
-    assert any(
-        line.startswith("in 8 of 8 examples the chat template renders the generation prompt")
-        for line in caplog.messages
-    )
+    opening = "'<|assistant|>' + ('Sure' if 'password' in messages[-1].content else '')"
+    folder = skew(shutil.copytree(tiny_model, tmp_path / "model"), opening)
+    mixed = publish_rows(store, [*ROWS[:1], ("my password is lost", "login")])
+    encode_snapshot(store, on(blueprint, mixed).model_copy(update={"base": put_base(store, folder)}))
+    assert any(line.startswith("in 1 of 2 examples the chat template renders") for line in caplog.messages)
+
+
+def test_skew_of_every_example_is_refused(
+    store: ObjectStore, blueprint: BlueprintSpec, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = skew(shutil.copytree(tiny_model, tmp_path / "model"), "'<|assistant|>Sure'")
+    with pytest.raises(InputError, match=r"in 8 of 8 examples the chat template .* nothing could be promoted"):
+        encode_snapshot(store, blueprint.model_copy(update={"base": put_base(store, folder)}))
 
 
 def test_tokens_are_found_by_blueprint(

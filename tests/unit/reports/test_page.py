@@ -9,8 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.models import ModelRef, TaskSpec
-from nightloom.artifacts.results import Parity, ParityCheck
+from nightloom.artifacts.results import ItemTokens, Parity, ParityCheck
 from nightloom.core.store import ObjectStore
 from nightloom.registry.members import add_member
 from nightloom.reports.document import read_report_data
@@ -180,6 +181,27 @@ def test_page_counts_repeated_items(store, full, write) -> None:
     rows = [row for row in page.texts("tr") if row.startswith(("held_out ", "chats "))]
     assert rows == ["held_out 640 630 7 1.1% 2 3", "chats 20 20 0 0.0% 0 0"]
     assert any(note.startswith("9 rows were quarantined as duplicates") for note in page.texts("p"))
+
+
+def test_page_counts_answers_beyond_limit(store, nights, night, write) -> None:
+    nights.prepare(night)
+    blueprint = store.load(Blueprint, nights.finetune(night).content.blueprint).content
+    evalset = blueprint.eval_sets[0].evalset
+    key = ItemTokens.Key(base=blueprint.base, task=blueprint.task, evalset=evalset, code="", packages={})
+    result = ItemTokens.Result(context=512, prompts={90: 640}, answers={9: 600, 17: 30, 400: 10})
+    counted = store.publish(ItemTokens(key=key, result=result))
+    add_member(nights.database, nights.recipe, night, counted.kind, counted.id)
+    (warning,) = [text for text in read_page(store, write()).texts("p") if "longer than" in text]
+    assert warning == (
+        "40 of 640 right answers of held_out are longer than evaluate.max_new_tokens (16), so no model can give them; "
+        "the longest has 400 tokens."
+    )
+
+
+def test_page_counts_refused_items(store, full, write) -> None:
+    notes = read_page(store, write()).texts("p")
+    refused = "Eval set held_out: 640 rows are items. Refused: 21 invalid answer, 2 same key. No item has team returns."
+    assert refused in notes
 
 
 def test_page_shows_recall_and_precision(store, full, write) -> None:

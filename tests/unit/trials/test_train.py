@@ -140,6 +140,18 @@ def test_tuned_model_changes_its_answers(store: ObjectStore, tiny_base: str, pla
         pytest.param(make_plan(optim="adamw_bnb_8bit"), "cannot be used.*bitsandbytes", id="optimizer not here"),
         pytest.param(make_plan(fsdp="full_shard"), "fsdp spreads a model over several devices", id="spread model"),
         pytest.param(make_plan(lora={"target_modules": ["nowhere"]}), "cannot be used", id="no module matches"),
+        pytest.param(
+            make_plan(lr_scheduler_kwargs={"steepness": 2}),
+            "train.settings.lr_scheduler_kwargs cannot be used: TypeError: .*; correct or remove it",
+            id="argument of the schedule",
+        ),
+        pytest.param(
+            make_plan(lr_scheduler_type="cosine_with_min_lr"),
+            "train.settings.lr_scheduler_type.* cannot be used: ValueError",
+            id="schedule without its argument",
+        ),
+        pytest.param(make_plan(use_liger_kernel=True), "use_liger_kernel needs liger-kernel; install", id="kernels"),
+        pytest.param(make_plan(max_steps=-1, num_train_epochs=0), "training has no step", id="no step"),
     ],
 )
 def test_wrong_setting_is_named(

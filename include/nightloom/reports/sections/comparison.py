@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import Field
 
-from nightloom.artifacts.blueprints import EvalSetUse
+from nightloom.artifacts.blueprints import BlueprintSpec, EvalSetUse
 from nightloom.artifacts.results import ROLES, Comparison, Metric, ModelScores, ParityCheck, Role, Scale, VerdictContent
 from nightloom.artifacts.showing import (
     name_measure,
@@ -20,6 +20,7 @@ from nightloom.artifacts.showing import (
     style_of,
 )
 from nightloom.core.manifests import Plain
+from nightloom.rendering.item_tokens import describe_limits
 from nightloom.reports.figures import COLOURS, Margins, draw, label
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import KeyNumber, Section
@@ -39,6 +40,9 @@ class Facts(Plain):
     verdict: VerdictContent
     moved: bool = Field(description="Whether the verdict moved the champion ref.")
     parity: tuple[ParityCheck, ...] = Field(description="Empty if the candidate has no weights to check.")
+    limits: tuple[str, ...] = Field(
+        default=(), description="Sentences on right answers that are longer than a model may answer."
+    )
 
 
 def read(night: NightManifests) -> Facts | None:
@@ -53,7 +57,19 @@ def read(night: NightManifests) -> Facts | None:
         verdict=night.verdict.content,
         moved=night.has_promoted(night.verdict),
         parity=night.parity.result.checks if night.parity else (),
+        limits=tuple(_describe_limits(night, blueprint)),
     )
+
+
+def _describe_limits(night: NightManifests, blueprint: BlueprintSpec) -> Iterator[str]:
+    predict = night.recipe.predict
+    for use in blueprint.eval_sets:
+        counted = night.item_tokens.get(use.evalset)
+        if counted is None:
+            continue
+        yield from describe_limits(use.name, counted.result, blueprint.max_new_tokens, "evaluate.max_new_tokens")
+        if predict:
+            yield from describe_limits(use.name, counted.result, predict.max_new_tokens, "predict.max_new_tokens")
 
 
 def view(facts: Facts) -> Mapping[str, Any]:

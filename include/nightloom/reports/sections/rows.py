@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import Field
 
-from nightloom.artifacts.data import Outcome, RuleCount
+from nightloom.artifacts.data import EvalSetRows, Outcome, RuleCount
 from nightloom.core.manifests import Plain
 from nightloom.reports.figures import COLOURS, Margins, draw, label
 from nightloom.reports.night import NightManifests
@@ -22,6 +22,7 @@ class Facts(Plain):
     new_rows: int | None = Field(description="Rows written within the night's cut, or None if that is not known.")
     counts: tuple[RuleCount, ...] = Field(description="Rows by outcome and rule. They add up to all rows.")
     splits: dict[str, int] = Field(description="Rows of the snapshot by split. Empty without a snapshot.")
+    eval_rows: tuple[EvalSetRows, ...] = Field(default=(), description="Use of the rows of each eval set.")
 
     def count(self, *outcomes: Outcome) -> int:
         """Return the rows with one of these outcomes."""
@@ -36,6 +37,7 @@ def read(night: NightManifests) -> Facts | None:
         new_rows=night.records.content.new_rows if night.records else None,
         counts=night.rows.content.counts,
         splits=night.snapshot.content.splits if night.snapshot else {},
+        eval_rows=night.rows.content.eval_rows,
     )
 
 
