@@ -25,7 +25,7 @@ from nightloom.artifacts.data import (
     SnapshotProvenance,
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
-from nightloom.artifacts.models import Checks, ModelRef
+from nightloom.artifacts.models import Checks, ModelRef, specify_task
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import (
     Comparison,
@@ -53,7 +53,6 @@ from nightloom.registry.tables import TrialRow
 
 from tests.factories.manifests import (
     BASE,
-    TASK,
     make_blueprint,
     make_comparison,
     make_metric,
@@ -85,6 +84,7 @@ RECIPE = Recipe.model_validate(
     }
 )
 
+TASK = specify_task(RECIPE.task, Prompt.as_id("c" * 64))
 COUNTS = (
     ("kept", None, 10412),
     ("repaired", "fix_encoding", 61),

@@ -1,5 +1,6 @@
 """`nightloom model promote|rollback|export|import`: move the champion by hand, and exchange models."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, timedelta
 from getpass import getuser
@@ -12,6 +13,7 @@ from nightloom.cli.lookup import find_id, find_owner
 from nightloom.cli.models import AdapterArgument, AsOf, app
 from nightloom.cli.output import AsJson, RecipeName, show
 from nightloom.core.digests import short
+from nightloom.core.errors import NightloomError
 
 if TYPE_CHECKING:
     from nightloom.artifacts.ids import BaseId
@@ -62,15 +64,27 @@ def rollback(
 ) -> None:
     """Make the previous champion the champion again. It answers from the next night's predictions."""
     from nightloom.cli.lookup import find_night
+    from nightloom.promotion.drift import describe_champion
     from nightloom.promotion.promote import roll_back_champion
+    from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
     from nightloom.registry.refs import read_ref
+    from nightloom.registry.store import open_store
 
     database = open_database()
     night = find_night(database, recipe, None)
     done = roll_back_champion(database, recipe, night=night, who=getuser(), why=reason)
-    document = {"recipe": recipe, "champion": read_ref(database, recipe, "champion"), "message": done.message}
-    show(document, done.message, as_json=as_json)
+    drift = None
+    with suppress(NightloomError):  # The champion has been moved, whatever else cannot be read.
+        drift = describe_champion(open_store(), database, load_recipe(recipe))
+    notes = [f"{drift}; it answers so until another one is promoted"] if drift else []
+    document = {
+        "recipe": recipe,
+        "champion": read_ref(database, recipe, "champion"),
+        "message": done.message,
+        "notes": notes,
+    }
+    show(document, "\n".join([done.message, *(f"note: {note}" for note in notes)]), as_json=as_json)
 
 
 @app.command("export")

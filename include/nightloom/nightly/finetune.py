@@ -165,6 +165,7 @@ def compare_candidate(
         blueprint_id=blueprint_id,
         candidate_id=candidate_id,
         champion_id=champion_id,
+        champion_task=champion.task if champion else None,
         parity_id=parity_id,
         scores=[(role, eval_set, store.load(Scores, scores_id)) for role, eval_set, scores_id in scored],
     )

@@ -5,6 +5,7 @@ from datetime import date
 
 from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec
 from nightloom.artifacts.ids import AdapterId, BlueprintId, ParityId
+from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.results import (
     Against,
     Comparison,
@@ -16,9 +17,11 @@ from nightloom.artifacts.results import (
     VerdictContent,
 )
 from nightloom.artifacts.showing import show_comparison
+from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.comparing import Criterion, compare_scores, find_metric
+from nightloom.promotion.drift import describe_drift, name_replacement
 from nightloom.promotion.gates import Case, apply_gates, describe_consequence
 
 ModelOn = tuple[Role, str]
@@ -32,6 +35,7 @@ def decide(
     blueprint_id: BlueprintId,
     candidate_id: AdapterId,
     champion_id: AdapterId | None,
+    champion_task: TaskSpec | None = None,
     parity_id: ParityId | None,
     scores: Sequence[tuple[Role, str, Scores]],
 ) -> Verdict:
@@ -45,6 +49,7 @@ def decide(
         blueprint_id: Blueprint of the candidate, with the settings of the gates.
         candidate_id: Adapter of the candidate.
         champion_id: Adapter of the present champion; the verdict is only valid against this one.
+        champion_task: Task of the champion, to report a difference from the recipe's.
         parity_id: Proof of parity of the candidate, or None if it has no weights.
         scores: Role, eval set and scores: of baseline, candidate and champion on every eval set, and of the linear
             classifier if the blueprint has one.
@@ -58,6 +63,7 @@ def decide(
     mismatch = store.load(Parity, parity_id).mismatch if parity_id else None
     case = Case(candidate_id, champion_id, blueprint.promote_on, comparisons, mismatch)
     gates = apply_gates(case)
+    promote = all(gate.passed for gate in gates)
     ours = find_metric(scored["candidate", case.deciding.eval_set], case.deciding.metric)
     content = VerdictContent(
         recipe=blueprint.recipe,
@@ -75,10 +81,23 @@ def decide(
         deciding=0,
         finding=case.deciding.finding,
         gates=gates,
-        promote=all(gate.passed for gate in gates),
-        reason=f"{show_comparison(case.deciding, ours)}, {describe_consequence(case, gates)}",
+        promote=promote,
+        reason=f"{show_comparison(case.deciding, ours)}, {describe_consequence(case, gates)}"
+        f"{_report_drift(blueprint, champion_task, case, promote=promote)}",
     )
     return store.publish(Verdict(content=content))
+
+
+def _report_drift(spec: BlueprintSpec, champion_task: TaskSpec | None, case: Case, *, promote: bool) -> str:
+    """Return how the champion's answers differ from what the recipe asks for, and the command that replaces it."""
+    drift = describe_drift(champion_task, spec.task) if champion_task else None
+    if drift is None:
+        return ""
+    if promote:
+        return f"; the champion before it {drift}"
+    # A candidate with a skew is refused by the command, too.
+    remedy = "" if case.mismatch else f"; {name_replacement(spec.recipe, short(case.candidate))} replaces it"
+    return f"; the champion {drift}{remedy}"
 
 
 def _compare_all(

@@ -43,7 +43,27 @@ _SHAPES = {
 
 def check_recipe(file: Path) -> list[Mistake]:
     """Return all mistakes of a recipe's file in the order of its lines, or none if the recipe is valid."""
-    return _read(file)[1]
+    return read_recipe(file)[1]
+
+
+def read_recipe(file: Path) -> tuple[Recipe | None, list[Mistake]]:
+    """Return the recipe in a file, or None if it does not fit the schema, and all mistakes in the order of their lines.
+
+    Rules beyond the schema may be broken, too: the recipe is valid only if there is no mistake.
+    """
+    document = read_document(file)
+    if file.suffix != ".yaml":
+        document.add_mistake((), f"the file name ends in {file.suffix!r}", "name it `<recipe>.yaml`")
+    recipe = None
+    if isinstance(document.data, dict):
+        recipe = _check_schema(document)
+        reported = {mistake.where for mistake in document.mistakes}
+        for problem in check_rules(document.data, file):
+            if format_field_path(problem.path) not in reported:
+                document.add_mistake(problem.path, problem.message, problem.remedy)
+    elif not document.mistakes:
+        document.add_mistake((), "the file has no fields", "begin with `name: <recipe>`")
+    return recipe, sorted(document.mistakes, key=lambda mistake: (mistake.line, mistake.column or 0, mistake.where))
 
 
 def load_recipe(name: str) -> Recipe:
@@ -57,7 +77,7 @@ def load_recipe(name: str) -> Recipe:
     if name not in files:
         msg = f"no recipe is named {name!r} in {directory}; {suggest(name, list(files)) or 'add one there'}"
         raise RecipeError(msg)
-    recipe, mistakes = _read(files[name])
+    recipe, mistakes = read_recipe(files[name])
     if recipe is None or mistakes:
         msg = f"recipe {name!r} has mistakes; correct them:\n{format_mistakes(files[name], mistakes)}"
         raise RecipeError(msg)
@@ -70,7 +90,7 @@ def load_recipes(directory: Path | None = None) -> tuple[dict[str, Recipe], dict
     broken: dict[str, list[Mistake]] = {}
     directory = directory or get_settings().recipes_dir
     for file in sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")]):
-        recipe, mistakes = _read(file)
+        recipe, mistakes = read_recipe(file)
         if recipe is None or mistakes:
             broken[str(file)] = mistakes
         else:
@@ -96,22 +116,6 @@ def _format_mistake(file: Path, mistake: Mistake, lines: Sequence[str]) -> str:
     gutter = f"{mistake.line:>5} | "
     caret = " " * (len(gutter) + mistake.column - 1) + "^"
     return f"{text}\n{gutter}{lines[mistake.line - 1][:160]}" + (f"\n{caret}" if mistake.column <= 160 else "")
-
-
-def _read(file: Path) -> tuple[Recipe | None, list[Mistake]]:
-    document = read_document(file)
-    if file.suffix != ".yaml":
-        document.add_mistake((), f"the file name ends in {file.suffix!r}", "name it `<recipe>.yaml`")
-    recipe = None
-    if isinstance(document.data, dict):
-        recipe = _check_schema(document)
-        reported = {mistake.where for mistake in document.mistakes}
-        for problem in check_rules(document.data, file):
-            if format_field_path(problem.path) not in reported:
-                document.add_mistake(problem.path, problem.message, problem.remedy)
-    elif not document.mistakes:
-        document.add_mistake((), "the file has no fields", "begin with `name: <recipe>`")
-    return recipe, sorted(document.mistakes, key=lambda mistake: (mistake.line, mistake.column or 0, mistake.where))
 
 
 def _check_schema(document: Document) -> Recipe | None:

@@ -6,6 +6,7 @@ from typing import Literal
 from nightloom.artifacts.showing import show_difference, show_role, style_difference
 from nightloom.core.digests import short
 from nightloom.core.stages import Stage
+from nightloom.promotion.drift import name_replacement
 from nightloom.registry.nights import StageOutcome
 from nightloom.registry.refs import RefMove
 from nightloom.reports.night import NightManifests, Outcomes
@@ -63,11 +64,11 @@ def summarise_night(night: NightManifests) -> Summary:
         outcome, headline = _summarise_stop(stopped, stage)
         details = stage.message if stage and stage.status != "running" else None
         step = _NEXT_STEPS.get(outcome, "").format(dag=f"{recipe}__{stopped}", again=again)
-        next_steps = (*filter(None, [step]), *batch)
+        next_steps = (*filter(None, [step]), *_advise_on_champion(night), *batch)
         return Summary(outcome, f"{headline}{_say_champion(champion)}.", details, next_steps)
     outcome, headline = _summarise_verdict(night)
     details = outcomes["finetune"].message if outcomes["finetune"] else None
-    return Summary(outcome, headline, details, (*_advise_on_verdict(night), *batch))
+    return Summary(outcome, headline, details, (*_advise_on_verdict(night), *_advise_on_champion(night), *batch))
 
 
 def _first_unfinished(outcomes: Outcomes) -> Stage | None:
@@ -119,6 +120,16 @@ def _advise_on_verdict(night: NightManifests) -> tuple[str, ...]:
     if night.verdict.content.promote and not night.has_promoted(night.verdict):
         return ("Compare again with the current champion, or promote by hand with `nightloom model promote`.",)
     return ()
+
+
+def _advise_on_champion(night: NightManifests) -> tuple[str, ...]:
+    """Return how to replace a champion that does not answer the recipe."""
+    if night.drift is None or night.champion is None:
+        return ()
+    can_replace = night.verdict is not None and not _fails_parity(night)
+    adapter = short(night.verdict.content.candidate) if night.verdict and can_replace else "ADAPTER"
+    command = name_replacement(night.recipe.name, adapter)
+    return (f"Champion {short(night.champion.new)} {night.drift}. Replace it: {command}.",)
 
 
 def _advise_on_batch(recipe: str, outcomes: Outcomes, again: str) -> tuple[str, ...]:

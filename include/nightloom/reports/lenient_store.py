@@ -31,11 +31,11 @@ class LenientStore:
         """Return the manifest of that id, or None after listing it as unreadable."""
         if manifest_id is None:
             return None
-        return self._try(f"{kind.kind} {short(manifest_id)}", lambda: self._store.load(kind, manifest_id))
+        return self.attempt(f"{kind.kind} {short(manifest_id)}", lambda: self._store.load(kind, manifest_id))
 
     def find(self, kind: type[M], key: Plain) -> M | None:
         """Return the manifest with that key, or None. A key without a manifest is not listed as unreadable."""
-        return self._try(kind.kind, lambda: self._store.find(kind, key))
+        return self.attempt(kind.kind, lambda: self._store.find(kind, key))
 
     def read(self, content: str, digest: str | None) -> pl.DataFrame | None:
         """Return the frame of that digest, or None after listing it as unreadable.
@@ -46,9 +46,10 @@ class LenientStore:
         """
         if digest is None:
             return None
-        return self._try(f"{content} {short(digest)}", lambda: get_frame(self._store, digest, FRAMES[content]))
+        return self.attempt(f"{content} {short(digest)}", lambda: get_frame(self._store, digest, FRAMES[content]))
 
-    def _try(self, what: str, read: Callable[[], T | None]) -> T | None:
+    def attempt(self, what: str, read: Callable[[], T | None]) -> T | None:
+        """Return what a function reads from the store, or None after listing it as unreadable."""
         if self._is_down:
             return None
         try:

@@ -7,11 +7,16 @@ from typing import TypeVar
 
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
+from nightloom.artifacts.models import specify_task
+from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.results import ItemTokens, Parity, PredictionPlan, Predictions, Verdict
 from nightloom.artifacts.training import Ranking, Trial, identify_trial
+from nightloom.core.digests import short
 from nightloom.core.manifests import Manifest
 from nightloom.core.stages import STAGES, Stage
 from nightloom.core.store import ObjectStore
+from nightloom.promotion.champions import find_task, load_citation
+from nightloom.promotion.drift import describe_drift
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.members import find_last, list_night
@@ -66,6 +71,18 @@ class NightManifests:
     def champion(self) -> RefMove | None:
         """The move that made the champion in use after this night."""
         return self.moves[-1] if self.moves else None
+
+    @cached_property
+    def drift(self) -> str | None:
+        """How the answers of the champion in use differ from what the recipe asks for, or None if they do not."""
+        champion = self.champion
+        if champion is None or champion.cites is None:
+            return None
+        cited = champion.cites
+        answered = self.lenient_store.attempt(
+            f"task of champion {short(champion.new)}", lambda: find_task(self.store, load_citation(self.store, cited))
+        )
+        return describe_drift(answered, specify_task(self.recipe.task, Prompt.as_id(""))) if answered else None
 
     @cached_property
     def preparation(self) -> Preparation | None:

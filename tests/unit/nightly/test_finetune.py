@@ -1,6 +1,7 @@
 """Steps of the finetune stage, each by itself, with an in-memory store."""
 
 import logging
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenanc
 from nightloom.artifacts.results import Verdict
 from nightloom.core.errors import InputError
 from nightloom.nightly import finetune
+from nightloom.registry.night_lock import release_night_lock
 
-from tests.factories.nights import NIGHT, PreparedNight
+from tests.factories.nights import NIGHT, ROWS, PreparedNight
 
 pytestmark = pytest.mark.usefixtures("prepared")
 
@@ -77,3 +79,29 @@ def test_stored_blueprint_ignores_recipe_edits(prepared: PreparedNight) -> None:
     candidate = str(finetune.pick_candidate("triage", night, blueprint))
     verdict = str(finetune.compare_candidate("triage", night, blueprint, candidate, None))
     assert finetune.promote_candidate("triage", night, verdict) == verdict
+
+
+def finetune_night(prepared: PreparedNight, night: date) -> Verdict:
+    """Train, compare and promote as the night does."""
+    name = night.isoformat()
+    blueprint = str(finetune.compile_blueprint("triage", name))
+    finetune.train_trial("triage", name, blueprint, 0)
+    candidate = str(finetune.pick_candidate("triage", name, blueprint))
+    verdict = str(finetune.compare_candidate("triage", name, blueprint, candidate, None))
+    finetune.promote_candidate("triage", name, verdict)
+    release_night_lock(prepared.registry, "triage", night)
+    return prepared.store.load(Verdict, verdict)
+
+
+def test_night_reports_a_champion_with_other_labels(prepared: PreparedNight) -> None:
+    first = finetune_night(prepared, NIGHT).content
+    assert (first.promote, "recipe" in first.reason) == (True, False)
+    prepared.change_recipe("[billing, shipping]", "[billing, shipping, legal]")
+    tomorrow = NIGHT + timedelta(days=1)
+    prepared.prepare(tomorrow, [*ROWS, ("train", "you break the law", "legal")])
+    second = finetune_night(prepared, tomorrow).content
+    assert not second.promote
+    assert second.reason.endswith(
+        f"the champion never answers team with 'legal', which the recipe now allows; "
+        f"`nightloom model promote {second.candidate[:12]} triage --reason TEXT` replaces it"
+    )

@@ -44,7 +44,7 @@ def mark(right, n=40):
 def compare(store, make_blueprint, put_scores):
     """Return the verdict on models by the number of right items of 40, or by the items."""
 
-    def compare(*, adapter=CANDIDATE, clusters=None, gate=None, parity=None, **right):
+    def compare(*, adapter=CANDIDATE, clusters=None, gate=None, parity=None, champion_task=None, **right):
         scores = [(role, "held_out", put_scores(role, mark(items), clusters=clusters)) for role, items in right.items()]
         return decide(
             store,
@@ -52,11 +52,45 @@ def compare(store, make_blueprint, put_scores):
             blueprint_id=make_blueprint(**(gate or {})).id,
             candidate_id=adapter,
             champion_id=CHAMPION if "champion" in right else None,
+            champion_task=champion_task,
             parity_id=parity,
             scores=scores,
         )
 
     return compare
+
+
+def answer(output="json", **fields):
+    return TaskSpec(prompt="p", output=output, answer=fields, field_order=tuple(fields))
+
+
+DRIFTED = {
+    "renamed": (answer(squad=None), "answers squad as JSON, but the recipe asks for team as JSON"),
+    "other form": (answer("text", team=None), "answers team as plain text, but the recipe asks for team as JSON"),
+    "labels": (answer(team=("a", "b")), "answers team only with 'a', 'b', but the recipe allows any text"),
+}
+
+
+@pytest.mark.parametrize(("task", "drift"), DRIFTED.values(), ids=DRIFTED)
+def test_drifted_champion_is_reported_with_its_remedy(compare, task, drift):
+    stays = compare(champion_task=task, baseline=0, champion=30, candidate=30).content
+    assert stays.reason.endswith(
+        f"INCONCLUSIVE, the champion stays; the champion {drift}; "
+        f"`nightloom model promote {CANDIDATE[:12]} triage --reason TEXT` replaces it"
+    )
+
+
+@pytest.mark.parametrize(("task", "drift"), DRIFTED.values(), ids=DRIFTED)
+def test_replaced_champion_is_reported_without_remedy(compare, task, drift):
+    verdict = compare(champion_task=task, baseline=0, champion=0, candidate=36).content
+    assert verdict.promote
+    assert verdict.reason.endswith(f"the candidate becomes the champion; the champion before it {drift}")
+
+
+def test_skewed_candidate_is_no_remedy_for_drift(compare, prove):
+    models = {"baseline": 0, "champion": 0, "candidate": 36}
+    verdict = compare(champion_task=answer(squad=None), parity=prove(False), **models).content
+    assert verdict.reason.endswith("nothing is promoted; the champion " + DRIFTED["renamed"][1])
 
 
 def test_first_champion_must_beat_baseline(compare):

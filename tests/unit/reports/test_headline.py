@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from nightloom.registry.refs import move_ref
 from nightloom.reports.night import NightManifests
 from nightloom.reports.write import gather_report_data
 
@@ -98,6 +99,44 @@ def test_stopped_stage_decides_outcome(nights, night, champion, gather, stage, s
     assert (report.outcome, report.details) == (outcome, "the source did not answer")
     assert report.headline.startswith(start.format(stage=stage))
     assert [each.startswith(step or "") for each in report.next_steps] == ([True] if step else [])
+
+
+@pytest.fixture
+def edited(store, registry, recipe, night):
+    """Return the report of the night if the recipe asks for other fields than its champion answers."""
+
+    def gather(**answer):
+        task = recipe.task.model_copy(update={"answer": answer})
+        changed = recipe.model_copy(update={"task": task})
+        return gather_report_data(NightManifests(store, registry, changed, night, prices={}))
+
+    return gather
+
+
+def test_drifted_champion_is_a_next_step(nights, night, champion, recipe, edited) -> None:
+    nights.prepare(night)
+    candidate = nights.finetune(night, "INCONCLUSIVE").content.candidate[:12]
+    nights.predict(night)
+    fields = recipe.task.answer
+    assert edited(team=fields["team"], tone=fields["urgency"]).next_steps == (
+        f"Champion {champion} answers team, urgency as JSON, but the recipe asks for team, tone as JSON. "
+        f"Replace it: `nightloom model promote {candidate} support_triage --reason TEXT`.",
+    )
+    assert edited(**fields).next_steps == ()
+
+
+def test_refused_night_reports_drift(nights, night, champion, recipe, edited) -> None:
+    nights.end(night, "prepare", "refused", "the source lost a column")
+    nights.predict(night)
+    steps = edited(team=recipe.task.answer["team"]).next_steps
+    assert steps[1].endswith("Replace it: `nightloom model promote ADAPTER support_triage --reason TEXT`.")
+
+
+def test_unreadable_task_of_champion_is_listed(nights, night, store, registry, recipe, gather) -> None:
+    nights.prepare(night)
+    moved = {"recipe": nights.recipe, "name": "champion", "expected": None, "value": "a" * 64, "night": night}
+    move_ref(registry, **moved, who="ada", why="a test", cites="9" * 64)
+    assert gather().unreadable[0].startswith("task of champion aaaaaaaaaaaa: ")
 
 
 def test_killed_stage_is_unfinished(nights, night, champion, gather) -> None:
