@@ -8,7 +8,7 @@ from typing import Any
 
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.ids import BlueprintId
-from nightloom.core.errors import FaultError, NightBusyError
+from nightloom.core.errors import ConflictError, FaultError, NightBusyError
 from nightloom.core.nights import Stop, parse_night
 from nightloom.core.stages import STAGES, STEPS, Stage, Step, unroll
 from nightloom.registry.database import open_database
@@ -41,7 +41,7 @@ def run_night(
         recipe: Name of the recipe.
         night: A date, or None for tonight.
         on_step: Called as each step begins.
-        on_failure: Called with the error of a failed stage.
+        on_failure: Called with the error of a failed stage, and of a stage that another process runs at the same time.
 
     Raises:
         NightloomError: The night could not be opened, or its report could not be written.
@@ -55,15 +55,19 @@ def run_night(
             on_failure(error)
     run_steps(STAGES[-1], recipe, opened, on_step)
     registry = open_database()
-    outcomes = (read_outcome(registry, recipe, parse_night(opened), stage) for stage in STAGES)
-    return [outcome for outcome in outcomes if outcome is not None]
+    found = (read_outcome(registry, recipe, parse_night(opened), stage) for stage in STAGES)
+    outcomes = [outcome for outcome in found if outcome is not None]
+    for outcome in outcomes:
+        if outcome.status == "running":
+            on_failure(_explain_other_run(outcome))
+    return outcomes
 
 
 def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOutcome:
     """Run one stage of an open night and return its outcome.
 
     Raises:
-        NightloomError: The stage failed.
+        NightloomError: The stage failed, or another process runs it at the same time.
     """
     registry, date = open_database(), parse_night(night)
     try:
@@ -74,7 +78,17 @@ def run_stage(recipe: str, night: str, stage: Stage, on_step: OnStep) -> StageOu
     if outcome is None:
         msg = f"{stage} of night {night} recorded no outcome; run it again"
         raise FaultError(msg)
+    if outcome.status == "running":
+        raise _explain_other_run(outcome)
     return outcome
+
+
+def _explain_other_run(outcome: StageOutcome) -> ConflictError:
+    """Return the error of a run whose stage another process has begun again since."""
+    return ConflictError(
+        f"another process runs {outcome.stage} of night {outcome.night} at the same time, so its outcome is not known "
+        f"yet; see `nightloom night show {outcome.recipe} --night {outcome.night}` when that has ended"
+    )
 
 
 def run_steps(

@@ -38,6 +38,7 @@ _FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _BINARY = (".parquet", ".arrow")
 _PACKED = (".gz", ".zst")
 _ARROW_FILE = b"ARROW1"
+_JSON_BLANKS = " \t\n\r"  # JSON has no others: any other character is part of a damaged value
 # The user has to fix these; other operating system errors may be temporary.
 _WRONG_PATH = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
@@ -183,7 +184,7 @@ def _read_csv(text: IO[str], columns: Sequence[str], where: str) -> Iterator[Row
 
 def _read_lines(text: IO[str]) -> Iterator[Any]:
     for number, line in enumerate(_bounded_lines(text), start=1):
-        if line.strip():
+        if line.strip(_JSON_BLANKS):
             yield _parse(line, f"line {number}")
 
 
@@ -214,19 +215,19 @@ def _read_array(text: IO[str]) -> Iterator[Any]:
         buffer, number, separator = buffer[len(separator) :], number + 1, ","
         item, buffer = _read_item(text, buffer, number)
         yield item
-    if buffer[1:].strip() or text.read(_CHUNK).strip():
+    if buffer[1:].strip(_JSON_BLANKS) or text.read(_CHUNK).strip(_JSON_BLANKS):
         msg = "something follows the array"
         raise ValueError(msg)
 
 
 def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end") -> str:
     """Return the buffer without leading white space, and read more if it is empty."""
-    buffer = buffer.lstrip()
+    buffer = buffer.lstrip(_JSON_BLANKS)
     while not buffer:
         more = text.read(_CHUNK)
         if not more:
             raise ValueError(otherwise)
-        buffer = more.lstrip()
+        buffer = more.lstrip(_JSON_BLANKS)
     return buffer
 
 

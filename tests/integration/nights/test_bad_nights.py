@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from botocore.awsrequest import AWSResponse
 from nightloom.artifacts.data import Preparation
-from nightloom.core.errors import InputError, StoreError
+from nightloom.core.errors import ConflictError, InputError, StoreError
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.settings import get_settings
+from nightloom.core.stages import Stage
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database
-from nightloom.registry.nights import StageOutcome, read_night, read_outcome
+from nightloom.registry.nights import StageOutcome, begin_stage, read_night, read_outcome
 from nightloom.registry.refs import read_ref
 from nightloom.registry.store import open_store
 
@@ -88,6 +89,22 @@ def test_bad_night_keeps_the_champion(
     assert outcomes["report"].status == "done"
     assert read_ref(open_database(), "triage", "champion") == champion
     assert run(back(4))["prepare"].status == "done"
+
+
+@pytest.mark.parametrize("stage", ["prepare", "predict"])
+@pytest.mark.usefixtures("installation")
+def test_run_beside_another_is_not_done(stage: Stage) -> None:
+    failures: list[Exception] = []
+
+    def begin_elsewhere(running: str, _step: str) -> None:
+        if running == "report":
+            begin_stage(open_database(), "triage", date.fromisoformat(back(0)), stage)
+
+    run_night("triage", back(0), begin_elsewhere, failures.append)
+    (failure,) = failures
+    assert isinstance(failure, ConflictError)
+    assert failure.exit_code == 3
+    assert str(failure).startswith(f"another process runs {stage} of night {back(0)} at the same time")
 
 
 def test_refusing_store_is_a_clear_error(champion_installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
