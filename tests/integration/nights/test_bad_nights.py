@@ -93,7 +93,7 @@ def test_bad_night_keeps_the_champion(
 
 @pytest.mark.parametrize("stage", ["prepare", "predict"])
 @pytest.mark.usefixtures("installation")
-def test_run_beside_another_is_not_done(stage: Stage) -> None:
+def test_run_next_to_another_is_not_done(stage: Stage) -> None:
     failures: list[Exception] = []
 
     def begin_elsewhere(running: str, _step: str) -> None:
