@@ -1,11 +1,14 @@
 """Delta Lake: read the rows of a table as of the night's cut."""
 
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.fs as pf
 
 from nightloom.core.errors import InputError, NightloomError, SourceError
 from nightloom.core.settings import get_settings
@@ -14,6 +17,12 @@ from nightloom.sources.base import Cut
 from nightloom.sources.columns import describe_source, find_columns
 
 _BATCH_ROWS = 20_000
+_COMMIT = re.compile(r"(?:.*/)?(\d{20})\.json")
+_ASKS_NOTHING = {"vacuumProtocolCheck"}  # of a reader: it is about deleting files
+_READ_BY_POLARS = {"deletionVectors", "timestampNtz", "variantType", "variantType-preview"}
+_READ_BY_DELTALAKE = _READ_BY_POLARS | {"columnMapping", "v2Checkpoint"}
+# What the libraries say about a table that they will never read, whatever the moment.
+_NEVER_READ = re.compile(r"unsupported|not supported|not support|catalog-managed", re.IGNORECASE)
 
 
 def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> Iterator[pa.RecordBatch]:
@@ -23,22 +32,28 @@ def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> 
 
     Raises:
         SchemaError: A column is missing.
-        InputError: The table or the version does not exist.
+        InputError: The table or the version does not exist, or the table has a feature that cannot be read.
         SourceError: The table cannot be read.
     """
+    where = describe_source(source)
     try:
         table = _open(source)
         if cut:
-            table.load_as_version(_find_version(table.history(), cut.cut_to, source))
-        frame = pl.scan_delta(table, storage_options=_storage_options(), credential_provider=None)
-        find_columns(columns, frame.collect_schema().names(), describe_source(source))
-        for batch in frame.select(columns).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
-            yield from batch.to_arrow().to_batches()
+            table.load_as_version(_find_version(_list_commits(table), cut.cut_to, source))
+        features = _read_features(table)
+        _refuse_features(features, where)
+        find_columns(columns, [field.name for field in table.schema().fields], where)
+        if features <= _READ_BY_POLARS:
+            frame = pl.scan_delta(table, storage_options=_storage_options(), credential_provider=None)
+            for batch in frame.select(columns).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
+                yield from batch.to_arrow().to_batches()
+        else:
+            for batch in pa.RecordBatchReader.from_stream(table.scan(columns=list(columns))):
+                yield batch.select(list(columns))
     except NightloomError:
         raise
     except Exception as error:  # the errors of the two libraries have no common base
-        msg = f"{describe_source(source)} cannot be read: {' '.join(str(error).split())[:300]}; check the table"
-        raise SourceError(msg) from error
+        raise _explain(error, where) from error
 
 
 def _open(source: DeltaSource) -> Any:
@@ -48,14 +63,73 @@ def _open(source: DeltaSource) -> Any:
     except ImportError as error:
         msg = f"{describe_source(source)} needs the package deltalake; install it with `pip install deltalake`"
         raise InputError(msg) from error
+
+    class Table(DeltaTable):  # type: ignore[misc]  # deltalake has no types here
+        """A table whose protocol names only features that ask something of a reader: Polars refuses all others."""
+
+        def protocol(self) -> Any:
+            protocol = super().protocol()
+            features = [name for name in protocol.reader_features or () if name not in _ASKS_NOTHING]
+            return protocol._replace(reader_features=features)
+
     try:
-        return DeltaTable(source.resolved_path(), storage_options=_storage_options())
+        return Table(source.resolved_path(), storage_options=_storage_options())
     except TableNotFoundError as error:
         msg = f"there is no Delta table at {source.resolved_path()!r}; check the path"
         raise InputError(msg) from error
 
 
-def _find_version(history: Sequence[dict[str, Any]], cut_to: datetime, source: DeltaSource) -> int:
+def _read_features(table: Any) -> set[str]:
+    """Return what a reader of the table must support. Before the features had names, version 2 was column mapping."""
+    protocol = table.protocol()
+    return {"columnMapping"} if protocol.min_reader_version == 2 else {*(protocol.reader_features or ())}
+
+
+def _refuse_features(features: set[str], where: str) -> None:
+    unread = sorted(features - _READ_BY_DELTALAKE)
+    if unread:
+        msg = (
+            f"{where} has the feature {unread[0]}, which cannot be read; drop it in Spark with "
+            f"`ALTER TABLE … DROP FEATURE {unread[0]}`, or name a copy of the table without it"
+        )
+        raise InputError(msg)
+
+
+def _explain(error: Exception, where: str) -> NightloomError:
+    """Return the error to raise: what the table is cannot be mended by trying again."""
+    reason = " ".join(str(error).partition("This error occurred")[0].split())[:300].rstrip(".")
+    if _NEVER_READ.search(reason):
+        return InputError(
+            f"{where} cannot be read: {reason}; drop that feature, or name a copy of the table without it"
+        )
+    return SourceError(f"{where} cannot be read: {reason}; check the table")
+
+
+def _list_commits(table: Any) -> list[Mapping[str, Any]]:
+    """Return version and time (milliseconds) of every commit that the log still has.
+
+    The library numbers commits by counting, and leaves out those without a `commitInfo`, which no writer must write. If
+    one or its time is missing, the log is read here, and the time of the commit's file counts.
+    """
+    from deltalake.fs import DeltaStorageHandler
+
+    log = pf.PyFileSystem(DeltaStorageHandler(table.table_uri, _storage_options()))
+    files = {file: _COMMIT.fullmatch(file.path) for file in log.get_file_info(pf.FileSelector("_delta_log"))}
+    numbered = {int(found[1]): file for file, found in files.items() if found}
+    history = table.history()
+    if len(history) == len(numbered) and all("timestamp" in commit for commit in history):
+        return list(history)
+    return [{"version": version, "timestamp": _read_time(log, file)} for version, file in numbered.items()]
+
+
+def _read_time(log: Any, file: Any) -> int:
+    with log.open_input_stream(file.path) as stream:
+        actions = [json.loads(line) for line in stream.read().splitlines() if line.strip()]
+    times = (action["commitInfo"].get("timestamp") for action in actions if "commitInfo" in action)
+    return next((time for time in times if isinstance(time, int)), file.mtime_ns // 1_000_000)
+
+
+def _find_version(history: Sequence[Mapping[str, Any]], cut_to: datetime, source: DeltaSource) -> int:
     """Return the last version before the first commit at or after the end of the cut."""
     found: int | None = None
     for commit in sorted(history, key=lambda commit: int(commit["version"])):

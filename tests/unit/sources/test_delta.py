@@ -1,5 +1,8 @@
 """Delta Lake: a table is read as of the cut, reproducibly."""
 
+import json
+import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,8 +100,92 @@ def test_table_with_missing_files_is_explained(tmp_path: Path) -> None:
         read(tmp_path, None)
 
 
+def edit_log(folder: Path, version: int, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+    """Write a commit of the log again, with each action changed or left out."""
+    file = folder / "_delta_log" / f"{version:020}.json"
+    before = file.stat()
+    changed = [change(json.loads(line)) for line in file.read_text().splitlines()]
+    file.write_text("".join(f"{json.dumps(action)}\n" for action in changed if action))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def require(folder: Path, protocol: dict[str, Any], *, mapped: bool = False) -> None:
+    """Let the first commit of a table ask for features of its readers; `mapped` names its columns apart."""
+
+    def change(action: dict[str, Any]) -> dict[str, Any]:
+        if "protocol" in action:
+            return {
+                "protocol": {"minWriterVersion": 7, "writerFeatures": protocol.get("readerFeatures", []), **protocol}
+            }
+        if "metaData" in action and mapped:
+            schema = json.loads(action["metaData"]["schemaString"])
+            for number, field in enumerate(schema["fields"], start=1):
+                physical = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": field["name"]}
+                field["metadata"], field["name"] = physical, f"the {field['name']}"
+            configuration = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "9"}
+            action["metaData"] |= {"schemaString": json.dumps(schema), "configuration": configuration}
+        return action
+
+    edit_log(folder, 0, change)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(lambda action: None if "commitInfo" in action else action, id="no commitInfo"),
+        pytest.param(lambda action: {"commitInfo": {}} if "commitInfo" in action else action, id="no time"),
+        pytest.param(
+            lambda action: {"commitInfo": {"timestamp": None}} if "commitInfo" in action else action, id="null"
+        ),
+    ],
+)
+@pytest.mark.parametrize("harmed", [[0], [1], [0, 1, 2]], ids=["first", "middle", "all"])
+def test_commit_without_time_keeps_its_version(tmp_path: Path, harm: Any, harmed: list[int]) -> None:
+    times = [write(tmp_path, {"id": [str(number)], "body": ["a"]}, mode="overwrite") for number in range(3)]
+    for version in harmed:
+        edit_log(tmp_path, version, harm)
+    assert [read(tmp_path, night_until(time)) for time in times] == [[(str(number), "a")] for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "mapped"),
+    [
+        ({"minReaderVersion": 3, "readerFeatures": ["vacuumProtocolCheck"]}, False),
+        ({"minReaderVersion": 3, "readerFeatures": ["v2Checkpoint", "deletionVectors"]}, False),
+        ({"minReaderVersion": 3, "readerFeatures": ["columnMapping"]}, True),
+        ({"minReaderVersion": 2}, True),
+    ],
+    ids=["vacuum check", "checkpoints", "column mapping", "column mapping, reader 2"],
+)
+def test_table_of_databricks_is_read(tmp_path: Path, protocol: dict[str, Any], mapped: bool) -> None:
+    write(tmp_path, ROWS)
+    require(tmp_path, protocol, mapped=mapped)
+    columns = ("the id", "the body") if mapped else ("id", "body")
+    assert sorted(read(tmp_path, None, columns)) == [("1", "a"), ("2", None)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "reason"),
+    [
+        ({"minReaderVersion": 3, "readerFeatures": ["typeWidening"]}, "has the feature typeWidening, .*DROP FEATURE"),
+        ({"minReaderVersion": 3, "readerFeatures": ["v2Checkpoint", "typeWidening-preview"]}, "typeWidening-preview"),
+        ({"minReaderVersion": 3, "readerFeatures": ["icebergCompatV9"]}, "'icebergCompatV9' is not supported; drop"),
+        ({"minReaderVersion": 9}, "Unsupported minimum reader version 9; drop that feature"),
+    ],
+    ids=["types", "preview", "unknown", "later version"],
+)
+def test_unreadable_feature_is_no_fault_of_the_machine(tmp_path: Path, protocol: dict[str, Any], reason: str) -> None:
+    write(tmp_path, ROWS)
+    require(tmp_path, protocol)
+    with pytest.raises(InputError, match=f"the Delta table .*{reason}"):
+        read(tmp_path, None)
+
+
 def test_object_store_is_read_too(s3_store: ObjectStore, point_settings: Any, tmp_path: Path) -> None:
     with point_settings(tmp_path):
         url = f"s3://{s3_store.bucket.name}/lake"
-        write(url, {"id": ["1"], "body": ["a"]}, storage_options=_storage_options())
-        assert read_table(DeltaSource(kind="delta", path=url), ["body"], None, 1).rows() == [("a",)]
+        night = night_until(write(url, {"id": ["1"], "body": ["a"]}, storage_options=_storage_options()))
+        write(url, {"id": ["1"], "body": ["b"]}, mode="overwrite", storage_options=_storage_options())
+        source = DeltaSource(kind="delta", path=url)
+        assert read_table(source, ["body"], night, 1).rows() == [("a",)]
+        assert read_table(source, ["body"], None, 1).rows() == [("b",)]
