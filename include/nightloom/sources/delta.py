@@ -96,7 +96,7 @@ def _refuse_features(features: set[str], where: str) -> None:
 
 
 def _explain(error: Exception, where: str) -> NightloomError:
-    """Return the error to raise: what the table is cannot be mended by trying again."""
+    """Return the error to raise: another try does not change what the table is."""
     reason = " ".join(str(error).partition("This error occurred")[0].split())[:300].rstrip(".")
     if _NEVER_READ.search(reason):
         return InputError(
