@@ -261,9 +261,13 @@ class VerdictContent(Plain):
         comparison = self.deciding_comparison
         if comparison is None:
             return None
-        scores = (one for one in self.scores if (one.role, one.eval_set) == ("candidate", comparison.eval_set))
+        return self.find_metric("candidate", comparison.eval_set, comparison.metric)
+
+    def find_metric(self, role: Role, eval_set: str, name: str) -> Metric | None:
+        """Return a model's metric over all items of an eval set, or None if it was not scored."""
+        scores = (one for one in self.scores if (one.role, one.eval_set) == (role, eval_set))
         metrics = (metric for one in scores for metric in one.metrics)
-        return next((one for one in metrics if (one.name, one.slice) == (comparison.metric, None)), None)
+        return next((metric for metric in metrics if (metric.name, metric.slice) == (name, None)), None)
 
 
 class Verdict(Artifact[VerdictId]):

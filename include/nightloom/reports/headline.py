@@ -9,6 +9,7 @@ from nightloom.core.stages import Stage
 from nightloom.promotion.drift import name_replacement
 from nightloom.registry.nights import StageOutcome
 from nightloom.registry.refs import RefMove
+from nightloom.reports.caveats import list_caveats
 from nightloom.reports.night import NightManifests, Outcomes
 
 NightOutcome = Literal["promoted", "not_promoted", "nothing_new", "refused", "failed", "unfinished", "not_run"]
@@ -68,7 +69,9 @@ def summarise_night(night: NightManifests) -> Summary:
         return Summary(outcome, f"{headline}{_say_champion(champion)}.", details, next_steps)
     outcome, headline = _summarise_verdict(night)
     details = outcomes["finetune"].message if outcomes["finetune"] else None
-    return Summary(outcome, headline, details, (*_advise_on_verdict(night), *_advise_on_champion(night), *batch))
+    caveats = list_caveats(night.verdict.content) if night.verdict else ()
+    next_steps = (*_advise_on_verdict(night), *_advise_on_champion(night), *batch, *caveats)
+    return Summary(outcome, headline, details, next_steps)
 
 
 def _first_unfinished(outcomes: Outcomes) -> Stage | None:
