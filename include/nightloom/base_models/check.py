@@ -51,7 +51,9 @@ def check_weights(folder: Path) -> None:
     except InputError:
         raise
     except Exception as error:  # transformers raises errors of any class.
-        msg = f"transformers cannot load the model in {folder} ({first_line(error)}); use an intact copy of it"
+        is_quantized = "quantization_config" in _read(folder / MODEL_CONFIG)
+        remedy = "use its unquantized copy, or install what reads its format" if is_quantized else "use an intact copy"
+        msg = f"transformers cannot load the model in {folder} ({first_line(error)}); {remedy}"
         raise InputError(msg) from error
 
 
