@@ -166,7 +166,9 @@ class Nights:
 
     def prepare(self, night: date, *, new_rows: int = 812, planted: Any = PLANTED) -> Preparation:
         record_night(self.database, compute_cut(NAME, night, "Europe/Berlin"))
-        content = RecordsContent(rows=11559, new_rows=new_rows, parts=(digest("records", str(night)),))
+        content = RecordsContent(
+            rows=11559, new_rows=new_rows, parts=(digest("records", str(night)),), unread={"mood": 12}
+        )
         records = self.store.publish(Records(content=content))
         curated = self._curate(records.id)
         preparation = make_preparation(

@@ -110,7 +110,7 @@ def write_twins(seed: str) -> tuple[list[tuple[str, str, str, str]], dict[str, t
 def treated() -> list[tuple[str, str, str]]:
     """For every row the kind of its pair, the expected rule and the actual rule."""
     rows, expected = write_twins("twins")
-    frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort("row_id")
+    frame = pl.DataFrame([(*row, None, None, False, None) for row in rows], RECORDS, orient="row").sort("row_id")
     store = ObjectStore(Bucket(MemoryS3(), "bucket"))
     parts = put_parts(store, cut_into_parts([frame], RECORDS), RECORDS)
     records = Records(content=RecordsContent(rows=len(rows), new_rows=0, parts=parts))

@@ -21,12 +21,19 @@ class Empty(Plain):
     """A part without fields."""
 
 
+OTHER_KEYS = "other keys"
+"""Replaces all keys that `RecordsContent.unread` does not name."""
+
+
 class RecordsContent(Plain):
     """Rows of one source at one cut, as received."""
 
     rows: int
     new_rows: int = Field(description="Rows with a version within the night's cut; all rows if there are no versions.")
     parts: tuple[RecordsPart, ...] = Field(description="Blobs of RECORDS frames, cut by the hash of the row id.")
+    unread: dict[str, int] = Field(
+        default_factory=dict, description="Number of conversations by the keys in them that were not read."
+    )
 
 
 class Records(Artifact[RecordsId]):

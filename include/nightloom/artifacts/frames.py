@@ -17,6 +17,9 @@ Schema = dict[str, Any]
 HISTORY = pl.List(pl.Struct({"content": pl.String, "role": pl.String}))
 """The messages of a conversation before its last question; null if the model reads a single text."""
 
+FAULT = pl.Struct({"measured": pl.String, "rule": pl.String})
+"""Why a row cannot be used, as its source shows: a rule of curation, and what was measured; without text of the row."""
+
 RECORDS: Schema = {
     "row_id": pl.String,  # the source's key, or the digest of the row's content if there is no key
     "version": pl.String,  # ISO time in UTC of this version of the row; empty if the source has no versions
@@ -25,6 +28,7 @@ RECORDS: Schema = {
     "slice": pl.String,
     "history": HISTORY,
     "deleted": pl.Boolean,  # the source still lists the row, marked as deleted
+    "fault": FAULT,  # null if the row can be used as far as its source shows
 }
 """Rows as received from the source."""
 

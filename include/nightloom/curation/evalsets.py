@@ -54,7 +54,7 @@ def freeze_eval_set(
         rules.supersede_older(_refuse_equal_versions(open_rows(read_records(store, records_id))))
     )
     rows = clean_rows(
-        rules.refuse_answers(rules.refuse_no_chats(records), answer),
+        rules.refuse_answers(rules.refuse_unusable(records), answer),
         answer,
         make_checks(settings),
         pl.DataFrame(schema=RELEASES),

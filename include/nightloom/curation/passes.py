@@ -96,7 +96,8 @@ class Batch:
         rows = rules.refuse_erased(rows, self.scratch.read("erased")["digest"])
         releases = self.scratch.read("releases")
         # Rules that no one can waive come first: a released row must not be refused by one of them afterwards.
-        rows = rules.refuse_answers(rules.refuse_no_chats(rows), answer)
+        rows = rules.refuse_answers(rules.refuse_unusable(rows), answer)
+        rows = rules.refuse_timeless(rows, releases)
         rows = rules.refuse_failures(rows, self.scratch.read("failures"), releases)
         rows = clean_rows(rows, answer, self.job.checks, releases)
         bound = find_bound(self.store, self.job.tokens) if self.job.tokens else None

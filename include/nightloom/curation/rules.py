@@ -6,7 +6,7 @@ from typing import Literal
 import polars as pl
 
 from nightloom.artifacts.data import TokenBudget
-from nightloom.artifacts.histories import no_chat_reason
+from nightloom.artifacts.faults import REQUIRED, FaultRule
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.store import ObjectStore
 from nightloom.curation.answers import check_answers, closed_answers
@@ -15,6 +15,8 @@ from nightloom.curation.outcomes import OPEN, assign_outcome, quarantine
 from nightloom.curation.texts import whole_text
 from nightloom.recipes.schema import AnswerField
 from nightloom.rendering.token_budget import TokenBound, list_refused_roles, measure_tokens
+
+_TIMELESS: FaultRule = "no_time"
 
 KEY = sha256(pl.col("compared"))
 """Digest of a row's comparable text: the id of the cluster whose oldest row it is."""
@@ -63,12 +65,24 @@ def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.Dat
     return assigned.drop("failed", "was", "required")
 
 
-def refuse_no_chats(rows: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine rows whose conversation could not be read; the source put the reason into the history."""
-    reason = no_chat_reason()
-    return assign_outcome(
-        rows, reason.is_not_null(), "quarantined", "not_a_chat", measured=reason, threshold=pl.lit("a conversation")
-    )
+def refuse_unusable(rows: pl.DataFrame) -> pl.DataFrame:
+    """Quarantine rows that their source shows to be of no use, such as conversations that could not be read."""
+    rule = pl.col("fault").struct.field("rule")
+    return _refuse_fault(rows, rule.is_not_null() & (rule != _TIMELESS))
+
+
+def refuse_timeless(rows: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
+    """Quarantine rows whose time the source does not say, unless people released them."""
+    released = releases.filter(rule=_TIMELESS).select("row_id", "version", released=pl.lit(value=True)).unique()
+    joined = rows.join(released, on=["row_id", "version"], how="left", maintain_order="left")
+    is_timeless = pl.col("fault").struct.field("rule") == _TIMELESS
+    return _refuse_fault(joined, is_timeless & pl.col("released").is_null()).drop("released")
+
+
+def _refuse_fault(rows: pl.DataFrame, where: pl.Expr) -> pl.DataFrame:
+    rule, measured = (pl.col("fault").struct.field(name) for name in ("rule", "measured"))
+    threshold = rule.replace_strict(REQUIRED, default=None, return_dtype=pl.String)
+    return assign_outcome(rows, where, "quarantined", rule, measured=measured, threshold=threshold)
 
 
 def refuse_answers(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:

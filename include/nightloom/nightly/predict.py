@@ -38,6 +38,7 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
         {},
         night=night.cut,
         window_days=recipe.prepare.window_days,
+        new_only=True,
         erased=read_erasures(night.registry, recipe.name),
     )
     night.keep(records.kind, records.id)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nightloom.artifacts.histories import Turn, chat_fault
+from nightloom.artifacts.histories import Turn
 from nightloom.artifacts.models import Checks
 from nightloom.artifacts.results import PredictionStatus
 from nightloom.scanners.clean import Reason
@@ -32,11 +32,12 @@ class Screened:
 
 def screen_rows(rows: pl.DataFrame, checks: Checks) -> list[Screened]:
     """Clean rows (RECORDS), and decide which of them a model may see."""
-    faults = [chat_fault(history) for history in rows["history"].to_list()]
     cleaned = clean_conversations(rows.select("text", "history"), checks)
     return [
-        Screened("", None, (), Refusal("failed", "not_a_chat", fault)) if fault else _screen_row(checks, *row)
-        for fault, row in zip(faults, cleaned.iter_rows(), strict=True)
+        Screened("", None, (), Refusal("failed", fault["rule"], fault["measured"]))
+        if fault
+        else _screen_row(checks, *row)
+        for fault, row in zip(rows["fault"].to_list(), cleaned.iter_rows(), strict=True)
     ]
 
 

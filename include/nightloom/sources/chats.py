@@ -1,20 +1,31 @@
 """Chats: parse conversations in common formats into a last question, the turns before it, and the answer.
 
-All values are text: lists and objects of a source have been formatted as JSON.
+All values are text: lists and objects of a source have been formatted as JSON. A null value counts as absent, because
+formats with columns fill up with nulls what a row does not have.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nightloom.artifacts.histories import Turn, mark_no_chat
+from nightloom.artifacts.faults import Fault, FaultRule
+from nightloom.artifacts.histories import Turn
 from nightloom.core.digests import canonical_json, parse_json
+from nightloom.sources.message_keys import (
+    COMPANIONS,
+    PLAIN,
+    find_unknown_flag,
+    find_unusable,
+    is_given,
+    is_learned,
+    list_unread,
+)
 
 Values = Mapping[str, str | None]
 
-_ALPACA = ("instruction", "input", "output")
-_PROMPT_COMPLETION = ("prompt", "completion")
+_FORMATS = {"alpaca": ("instruction", "output"), "prompt_completion": ("prompt", "completion")}
+_SIDES = (("prompt", "user"), ("completion", "assistant"))
 _ROLES = {
     "system": "system",
     "developer": "system",
@@ -25,6 +36,8 @@ _ROLES = {
 }
 _TURNS = ("user", "assistant")
 _PLAIN_ROLE = re.compile("[A-Za-z_-]{1,20}")
+_LISTS = ("messages", "conversations")
+_READ_NEXT_TO = {*_LISTS, *COMPANIONS, "history"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +45,39 @@ class Chat:
     """A conversation in the form of a record.
 
     Attributes:
-        text: The user's last message; for an invalid conversation, the whole value as received.
-        history: The messages before it, or the reason why the conversation is invalid; None if there are none.
+        text: The user's last message; for an unusable conversation, the whole value as received.
+        history: The messages before it, or None if there are none.
         answer: The assistant's answer, or None if there is none yet.
+        fault: Why the conversation cannot be used, or None.
+        unread: Names of its keys that were not read.
     """
 
     text: str | None
     history: list[Turn] | None = None
     answer: str | None = None
+    fault: Fault | None = None
+    unread: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    role: str
+    content: str
+    is_learned: bool = True
+
+    @property
+    def turn(self) -> Turn:
+        return {"content": self.content, "role": self.role}
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversation:
+    messages: Sequence[_Message]
+    unread: frozenset[str] = frozenset()
+
+
+class _NotLearnedError(ValueError):
+    """Every answer is marked as not to be learned."""
 
 
 def chat_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
@@ -49,34 +87,95 @@ def chat_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
         chat: The recipe's setting: `alpaca`, `prompt_completion`, or the name of a column.
         answered: Whether answers are read too.
     """
-    formats = {"alpaca": _ALPACA, "prompt_completion": _PROMPT_COMPLETION}
-    columns = formats.get(chat, (chat,))
+    columns = _FORMATS.get(chat, (chat,))
     return columns if answered or len(columns) == 1 else columns[:-1]
 
 
-def read_chat(chat: str, values: Values) -> Chat:
-    """Parse one conversation; an invalid one keeps its text, with the reason as its history."""
+def companion_columns(chat: str) -> tuple[str, ...]:
+    """Return the columns that belong to a conversation if the source has them."""
+    return (*COMPANIONS, "history", "input") if chat == "alpaca" else COMPANIONS
+
+
+def read_chat(chat: str, values: Values, *, answered: bool = True) -> Chat:
+    """Parse one conversation; an unusable one keeps its text, with the reason as its fault.
+
+    Args:
+        chat: The recipe's setting: `alpaca`, `prompt_completion`, or the name of a column.
+        values: The columns of the conversation by name; companions may be absent.
+        answered: Whether an answer is wanted: the last one that is not marked as not to be learned. Otherwise the last
+            question is read, whatever the marks.
+    """
+    if chat not in _FORMATS and values[chat] is None:
+        return Chat(None)
     try:
-        if chat == "alpaca":
-            return _read_alpaca(values)
-        if chat == "prompt_completion":
-            return _split(_read_side(values["prompt"], "user") + _read_side(values.get("completion"), "assistant"))
-        value = values[chat]
-        return Chat(None) if value is None else _split(_read_messages(parse_json(value)))
+        return _split(_read_columns(chat, values, answered=answered), answered=answered)
     except ValueError as error:
         raw = values.get(chat)
-        return Chat(canonical_json(dict(values)).decode() if raw is None else raw, mark_no_chat(str(error)))
+        text = canonical_json({name: one for name, one in values.items() if one is not None}).decode()
+        if raw is not None:
+            text = raw
+        rule: FaultRule = "not_learned" if isinstance(error, _NotLearnedError) else "not_a_chat"
+        return Chat(text, fault=Fault(rule, str(error)))
 
 
-def _read_alpaca(values: Values) -> Chat:
-    parts = [part for part in (values["instruction"], values["input"]) if part and part.strip()]
-    return Chat("\n\n".join(parts) or None, answer=values.get("output"))
+def _read_columns(chat: str, values: Values, *, answered: bool) -> _Conversation:
+    before = _read_companions(values)
+    if chat == "alpaca":
+        return _Conversation([*before, *_read_alpaca(values)])
+    if chat == "prompt_completion":
+        sides = [_read_side(values.get(name), role, answered=answered) for name, role in _SIDES]
+    else:
+        sides = [_read_messages(parse_json(str(values[chat])), answered=answered)]
+    messages = [message for side in sides for message in side.messages]
+    return _Conversation([*before, *messages], frozenset[str]().union(*(side.unread for side in sides)))
 
 
-def _read_side(value: str | None, role: str) -> list[Turn]:
+def _read_companions(values: Mapping[str, Any]) -> list[_Message]:
+    """Return the system message next to a conversation.
+
+    Raises:
+        ValueError: Without something next to it the conversation means something else, such as tools or images.
+    """
+    for name in COMPANIONS:
+        if name != "system" and is_given(values.get(name)):
+            msg = f"it has {name}, which are not read"
+            raise ValueError(msg)
+    system = values.get("system")
+    if not is_given(system):
+        return []
+    content = _read_content(system.get("content") if isinstance(system, dict) else system)
+    if content is None:
+        msg = "its system message is not text"
+        raise ValueError(msg)
+    return [_Message("system", content)]
+
+
+def _read_alpaca(values: Values) -> list[_Message]:
+    parts = [part for part in (values["instruction"], values.get("input")) if part and part.strip()]
+    messages = [*_read_history(values.get("history")), _Message("user", "\n\n".join(parts))]
+    output = values.get("output")
+    return messages if output is None else [*messages, _Message("assistant", output)]
+
+
+def _read_history(value: Any) -> list[_Message]:
+    """Parse earlier turns: pairs of a question and its answer."""
+    if not is_given(value):
+        return []
+    pairs = parse_json(value) if isinstance(value, str) else value
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == len(_TURNS) for pair in pairs):
+        msg = "its history is not a list of pairs of question and answer"
+        raise ValueError(msg)
+    turns = [(role, content) for pair in pairs for role, content in zip(_TURNS, pair, strict=True)]
+    if not all(isinstance(content, str) for _, content in turns):
+        msg = "its history has content that is not text"
+        raise ValueError(msg)
+    return [_Message(role, content) for role, content in turns]
+
+
+def _read_side(value: str | None, role: str, *, answered: bool) -> _Conversation:
     """Parse a prompt or a completion: a list of messages, or the text of one message with this role."""
     if value is None:
-        return []
+        return _Conversation([])
     # A text may begin with a bracket without being a list of messages; it stays a text.
     try:
         items = parse_json(value) if value.lstrip().startswith("[") else None
@@ -87,34 +186,61 @@ def _read_side(value: str | None, role: str) -> list[Turn]:
         and items
         and all(isinstance(item, dict) and {"role", "from"} & set(item) for item in items)
     ):
-        return _read_messages(items)
-    return [{"content": value, "role": role}]
+        return _read_messages(items, answered=answered)
+    return _Conversation([_Message(role, value)])
 
 
-def _read_messages(value: Any) -> list[Turn]:
+def _read_messages(value: Any, *, answered: bool) -> _Conversation:
     """Parse messages (OpenAI) or conversations (ShareGPT), alone or inside an object with that key."""
-    if isinstance(value, dict):
-        value = value.get("messages", value.get("conversations"))
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+    next_to = value if isinstance(value, dict) else {}
+    items = _choose(next_to, _LISTS, "it") if next_to else value
+    if not isinstance(items, list) or not all(isinstance(item, dict) or item is None for item in items):
         msg = "it is not a list of messages"
         raise ValueError(msg)
-    return [_read_message(item, f"message {number}") for number, item in enumerate(value, start=1)]
+    given = [item for item in items if is_given(item)]
+    before = [*_read_companions(next_to), *_read_history(next_to.get("history"))]
+    is_marked = answered and not _is_learned(next_to, "it")
+    last = len(given)
+    read = [
+        _read_message(item, f"message {number}", answered=answered, is_last=number == last)
+        for number, item in enumerate(given, start=1)
+    ]
+    messages = [replace(one, is_learned=False) if is_marked else one for one in read if one]
+    unread = list_unread(next_to, _READ_NEXT_TO).union(*map(list_unread, given))
+    return _Conversation([*before, *messages], frozenset(unread))
 
 
-def _read_message(item: dict[str, Any], where: str) -> Turn:
-    name = item.get("role", item.get("from"))
-    role = _ROLES.get(name) if isinstance(name, str) else None
-    if role is None:
-        msg = f"{where} has {_describe_role(name)}; known: {', '.join(sorted(_ROLES))}"
-        raise ValueError(msg)
-    if item.get("tool_calls") or item.get("function_call"):
-        msg = f"{where} calls a tool"
-        raise ValueError(msg)
-    content = _read_content(item.get("content", item.get("value")))
+def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: bool) -> _Message | None:
+    """Parse one message; None if it has nothing to say: a system message or a last answer without content."""
+    role = _read_role(item, where)
+    is_plain = item.keys() <= PLAIN
+    if not is_plain:
+        _refuse(find_unusable(item), where)
+    given = _choose(item, ("content", "value"), where)
+    if given is None and (role == "system" or (role == "assistant" and is_last)):
+        return None
+    content = _read_content(given)
     if content is None:
         msg = f"{where} has content that is not text"
         raise ValueError(msg)
-    return {"content": content, "role": role}
+    may_be_learned = role == "assistant" and answered
+    if is_plain or not may_be_learned:
+        return _Message(role, content)
+    _refuse(find_unknown_flag(item), where)
+    return _Message(role, content, _is_learned(item, where))
+
+
+def _read_role(item: Mapping[str, Any], where: str) -> str:
+    names = [item[key] for key in ("role", "from") if item.get(key) not in (None, "")]
+    roles = {_ROLES.get(name) if isinstance(name, str) else None for name in names}
+    if len(roles) > 1:
+        msg = f"{where} has two roles"
+        raise ValueError(msg)
+    role = roles.pop() if roles else None
+    if role is None:
+        msg = f"{where} has {_describe_role(names[0] if names else None)}; known: {', '.join(sorted(_ROLES))}"
+        raise ValueError(msg)
+    return role
 
 
 def _describe_role(name: Any) -> str:
@@ -122,6 +248,35 @@ def _describe_role(name: Any) -> str:
         return "no role"
     # Anything else may be the text of a row, which no reason quotes.
     return f"the unknown role {name!r}" if isinstance(name, str) and _PLAIN_ROLE.fullmatch(name) else "an unknown role"
+
+
+def _is_learned(item: Mapping[str, Any], where: str) -> bool:
+    try:
+        return is_learned(item)
+    except ValueError as error:
+        msg = f"{where} has a {error}"
+        raise ValueError(msg) from error
+
+
+def _refuse(fault: str | None, where: str) -> None:
+    if fault:
+        msg = f"{where} {fault}"
+        raise ValueError(msg)
+
+
+def _choose(item: Mapping[str, Any], names: Sequence[str], where: str) -> Any:
+    """Return the value of the key that is given among those that mean the same, or None if none is.
+
+    Raises:
+        ValueError: Two of them have different values.
+    """
+    given = [item[name] for name in names if item.get(name) is not None]
+    if len(given) > 1:
+        given = [value for value in given if value not in ("", [])] or given[:1]
+    if any(value != given[0] for value in given):
+        msg = f"{where} has different {' and '.join(names)}"
+        raise ValueError(msg)
+    return given[0] if given else None
 
 
 def _read_content(content: Any) -> str | None:
@@ -133,16 +288,35 @@ def _read_content(content: Any) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def _split(messages: Sequence[Turn]) -> Chat:
+def _split(conversation: _Conversation, *, answered: bool) -> Chat:
     """Split a conversation into question, history and answer; user and assistant must alternate."""
-    first = next((index for index, turn in enumerate(messages) if turn["role"] != "system"), len(messages))
-    for index, turn in enumerate(messages[first:]):
-        if turn["role"] != _TURNS[index % 2]:
+    messages = conversation.messages
+    first = next((index for index, message in enumerate(messages) if message.role != "system"), len(messages))
+    for index, message in enumerate(messages[first:]):
+        if message.role != _TURNS[index % 2]:
             msg = f"message {first + index + 1} is not the {_TURNS[index % 2]}'s, so the roles do not alternate"
             raise ValueError(msg)
     if first == len(messages):
         msg = "it has no user message"
         raise ValueError(msg)
-    answered = messages[-1]["role"] == "assistant"
-    turns = messages[:-1] if answered else messages
-    return Chat(turns[-1]["content"], list(turns[:-1]) or None, messages[-1]["content"] if answered else None)
+    answer = _find_answer(messages, first, answered=answered)
+    question = len(messages) - 1 if answer is None else answer - 1
+    return Chat(
+        text=messages[question].content,
+        history=[message.turn for message in messages[:question]] or None,
+        answer=None if answer is None else messages[answer].content,
+        unread=conversation.unread,
+    )
+
+
+def _find_answer(messages: Sequence[_Message], first: int, *, answered: bool) -> int | None:
+    """Return the index of the last answer that may be learned, or None if the last message is the user's."""
+    if messages[-1].role == "user":
+        return None
+    if not answered:
+        return len(messages) - 1
+    learned = [index for index in range(first + 1, len(messages), 2) if messages[index].is_learned]
+    if not learned:
+        msg = "every answer in it is marked as not to be learned"
+        raise _NotLearnedError(msg)
+    return learned[-1]

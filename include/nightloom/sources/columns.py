@@ -1,7 +1,8 @@
 """Columns: find the wanted columns of a source, and name a source in errors."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from nightloom.core.errors import SchemaError
 from nightloom.recipes.sources import DeltaSource, OtherSource, Source, SqlSource
@@ -25,6 +26,22 @@ def find_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> lis
         SchemaError: A column is missing or duplicate.
     """
     return [_find_column(name, known, where) for name in wanted]
+
+
+def place_columns(
+    wanted: Sequence[str], known: Sequence[str], where: str, optional: Collection[str]
+) -> list[int | None]:
+    """Return the index of each wanted column, or None for an optional one that is missing.
+
+    Raises:
+        SchemaError: A column is missing or duplicate.
+    """
+    return [None if name in optional and name not in known else _find_column(name, known, where) for name in wanted]
+
+
+def pick_values(row: Sequence[Any], positions: Sequence[int | None]) -> list[Any]:
+    """Return the values of a row at some positions; null where there is none."""
+    return [None if position is None else row[position] for position in positions]
 
 
 def _find_column(name: str, known: Sequence[str], where: str) -> int:

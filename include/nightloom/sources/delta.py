@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from nightloom.core.errors import InputError, NightloomError, SourceError
 from nightloom.core.settings import get_settings
 from nightloom.recipes.sources import DeltaSource
 from nightloom.sources.base import Cut
-from nightloom.sources.columns import describe_source, find_columns
+from nightloom.sources.columns import describe_source, place_columns
 
 _BATCH_ROWS = 20_000
 _COMMIT = re.compile(r"(?:.*/)?(\d{20})\.json")
@@ -25,7 +25,9 @@ _READ_BY_DELTALAKE = _READ_BY_POLARS | {"columnMapping", "v2Checkpoint"}
 _NEVER_READ = re.compile(r"unsupported|not supported|not support|catalog-managed", re.IGNORECASE)
 
 
-def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> Iterator[pa.RecordBatch]:
+def read_delta(
+    source: DeltaSource, columns: Sequence[str], cut: Cut | None, *, optional: Collection[str] = ()
+) -> Iterator[pa.RecordBatch]:
     """Return these columns of the last version before the end of the cut; without a cut, of the newest version.
 
     A night that is read again gives the same rows, as long as the table keeps that version.
@@ -42,14 +44,16 @@ def read_delta(source: DeltaSource, columns: Sequence[str], cut: Cut | None) -> 
             table.load_as_version(_find_version(_list_commits(table), cut.cut_to, source))
         features = _read_features(table)
         _refuse_features(features, where)
-        find_columns(columns, [field.name for field in table.schema().fields], where)
+        known = [field.name for field in table.schema().fields]
+        place_columns(columns, known, where, optional)
+        present = [name for name in columns if name in known]
         if features <= _READ_BY_POLARS:
             frame = pl.scan_delta(table, storage_options=_storage_options(), credential_provider=None)
-            for batch in frame.select(columns).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
+            for batch in frame.select(present).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
                 yield from batch.to_arrow().to_batches()
         else:
-            for batch in pa.RecordBatchReader.from_stream(table.scan(columns=list(columns))):
-                yield batch.select(list(columns))
+            for batch in pa.RecordBatchReader.from_stream(table.scan(columns=present)):
+                yield batch.select(present)
     except NightloomError:
         raise
     except Exception as error:  # the errors of the two libraries have no common base

@@ -1,21 +1,38 @@
 """Extraction: turn the rows of a source into records with an id, a version, a text and an answer."""
 
+import logging
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 
 import polars as pl
 
-from nightloom.artifacts.data import Records, RecordsContent
+from nightloom.artifacts.data import OTHER_KEYS, Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import cut_into_parts, put_parts
+from nightloom.core.digests import short
 from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
 from nightloom.recipes.sources import Source
 from nightloom.sources.formatting import utc_text
-from nightloom.sources.records import KEYED_RECORDS, make_records, plain_columns, wanted_columns
+from nightloom.sources.records import (
+    KEYED_RECORDS,
+    MadeRecords,
+    find_companions,
+    make_records,
+    plain_columns,
+    wanted_columns,
+)
 from nightloom.sources.tables import read_batches, read_table
+
+logger = logging.getLogger(__name__)
+
+_MOST_KEYS = 20  # named one by one
+_USUAL_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 
 
 def extract_records(
@@ -26,6 +43,7 @@ def extract_records(
     *,
     night: NightCut | None,
     window_days: int,
+    new_only: bool = False,
     added: pl.DataFrame | None = None,
     erased: Collection[str] = (),
 ) -> Records:
@@ -38,6 +56,7 @@ def extract_records(
         answer: Fields of the answer and their columns; empty for rows without answers.
         night: The night whose cut is read, or None to read everything (eval sets).
         window_days: Length of the window before the end of the cut.
+        new_only: Whether rows from before the cut are left out, unless a query reads them.
         added: More rows (RECORDS), which are left out if the source has them.
         erased: SHA-256 of the ids of erased rows; only their id and version are kept.
 
@@ -46,9 +65,19 @@ def extract_records(
         InputError: The file does not exist, or the query returns rows from after the cut.
         SourceError: The source cannot be read.
     """
-    wanted, plain = wanted_columns(columns, answer), plain_columns(columns, answer)
-    batches = read_batches(source, wanted, night, window_days, plain=plain)
-    received = (make_records(batch, source, columns, answer, night, window_days) for batch in batches)
+    companions = find_companions(columns, answer)
+    batches = read_batches(
+        source,
+        [*wanted_columns(columns, answer), *companions],
+        night,
+        window_days,
+        plain=plain_columns(columns, answer),
+        optional=companions,
+        sparse=[name for name in (columns.slice, columns.deleted_at) if name],
+    )
+    start = None if night is None else night.cut_from if new_only else night.window_from(window_days)
+    seen = _Seen()
+    received = (seen.add(make_records(batch, source, columns, answer, night, start)) for batch in batches)
     new_from = None if night is None or columns.updated_at is None else utc_text(night.cut_from)
     own = (frame.with_columns(added=pl.lit(False)) for frame in received)
     more = [] if added is None else [added.with_columns(keyed=pl.lit(True), added=pl.lit(True))]
@@ -63,40 +92,42 @@ def extract_records(
 
     finished = map(finish, cut_into_parts(frames, {**KEYED_RECORDS, "added": pl.Boolean}))
     parts = put_parts(store, finished, RECORDS)
-    return store.publish(Records(content=RecordsContent(rows=sum(rows), new_rows=sum(new_rows), parts=parts)))
+    content = RecordsContent(rows=sum(rows), new_rows=sum(new_rows), parts=parts, unread=_name_keys(seen.unread))
+    records = store.publish(Records(content=content))
+    if seen.older or seen.later:
+        logger.info(
+            "records %s: %d older and %d later rows of the source belong to other nights",
+            short(records.id),
+            seen.older,
+            seen.later,
+        )
+    return records
 
 
-def read_sample(
-    source: Source,
-    columns: Columns,
-    answer: Mapping[str, AnswerField],
-    *,
-    night: NightCut | None,
-    window_days: int,
-    rows: int,
-) -> pl.DataFrame:
-    """Return the first rows of a source as records, to try the source out; store nothing.
+@dataclass(slots=True)
+class _Seen:
+    """What a source holds besides its records, added up over all batches."""
 
-    Args:
-        source: A source of any kind.
-        columns: Names of the columns.
-        answer: Fields of the answer and their columns; empty for rows without answers.
-        night: The night whose cut is read, or None to read everything (eval sets).
-        window_days: Length of the window before the end of the cut.
-        rows: Most rows to return.
+    unread: Counter[str] = field(default_factory=Counter)
+    older: int = 0
+    later: int = 0
 
-    Raises:
-        SchemaError: A column is missing, or its values cannot be used.
-        InputError: The file does not exist, or the query returns rows from after the cut.
-        SourceError: The source cannot be read.
-    """
-    wanted, plain = wanted_columns(columns, answer), plain_columns(columns, answer)
-    found = pl.DataFrame(schema=KEYED_RECORDS)
-    for batch in read_batches(source, wanted, night, window_days, plain=plain):
-        found = pl.concat([found, make_records(batch, source, columns, answer, night, window_days)])
-        if len(found) >= rows:
-            break
-    return found.head(rows).select(list(RECORDS))
+    def add(self, made: MadeRecords) -> pl.DataFrame:
+        """Add a batch, and return its records."""
+        self.unread.update(made.unread)
+        self.older += made.older
+        self.later += made.later
+        return made.records
+
+
+def _name_keys(unread: Counter[str]) -> dict[str, int]:
+    """Return the counts of the most frequent keys. Unusual ones are counted together, because they may be texts."""
+    usual = sorted((name for name in unread if _USUAL_KEY.fullmatch(name)), key=lambda name: (-unread[name], name))
+    named = {*usual[:_MOST_KEYS]}
+    counts = Counter[str]()
+    for name, conversations in unread.items():
+        counts[name if name in named else OTHER_KEYS] += conversations
+    return dict(sorted(counts.items()))
 
 
 def read_planted_rows(planted: PlantedRows, *, night: NightCut, window_days: int) -> pl.DataFrame:
@@ -139,5 +170,5 @@ def _blank_erased(records: pl.DataFrame, erased: Collection[str]) -> pl.DataFram
         return records
     digests = records.select(sha256(pl.col("row_id")))["row_id"]
     is_erased = digests.is_in(list(erased))
-    blanked = ("text", "answer", "slice", "history")
+    blanked = ("text", "answer", "slice", "history", "fault")
     return records.with_columns(pl.when(~is_erased).then(pl.col(name)).alias(name) for name in blanked)

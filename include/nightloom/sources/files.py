@@ -9,7 +9,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import chain, islice
@@ -24,7 +24,7 @@ from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.recipes.sources import FilesSource
 from nightloom.registry.store import open_store
 from nightloom.sources.base import Batch, Cut, Row
-from nightloom.sources.columns import find_columns
+from nightloom.sources.columns import find_columns, pick_values, place_columns
 
 MOST_CHARACTERS = 10_000_000
 """Limit for one line or one JSON value: anything longer is not a row of text, and must not fill the memory."""
@@ -45,20 +45,84 @@ _WRONG_PATH = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EN
 _OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def read_files(source: FilesSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Batch]:
+class _Wanted:
+    """The wanted columns, and which of them the files had so far.
+
+    Exporters leave out what is null: JSON each field, and tables a column that is null in every row. So a column may be
+    missing in one place and be in another.
+
+    Args:
+        columns: Names of the columns.
+        optional: Columns that all files may lack.
+        sparse: Columns that some tables may lack, and all objects of JSON.
+    """
+
+    def __init__(self, columns: Sequence[str], optional: Collection[str], sparse: Collection[str]) -> None:
+        self.columns, self._sparse, self._allowed = columns, {*sparse}, {*optional, *sparse}
+        self._unseen = {*columns}.difference(optional)
+        self._lacking: dict[str, tuple[str, list[str]]] = {}
+
+    def place(self, known: Sequence[str], where: str) -> list[int | None]:
+        """Return the index of each column in a file that names its columns, or None if it may lack the column."""
+        positions = place_columns(self.columns, known, where, self._allowed)
+        for name in self._unseen.difference(known):
+            self._lacking.setdefault(name, (where, list(known)))
+        self._unseen.difference_update(known)
+        return positions
+
+    def note_first(self, objects: Sequence[Mapping[str, Any]], where: str) -> None:
+        """Note the names of the first objects of a file, for a column that no other object has."""
+        known = list(dict.fromkeys(name for item in objects for name in item)) if objects else []
+        for name in self._unseen.difference(self._sparse) if known else ():
+            self._lacking.setdefault(name, (where, known))
+
+    def note(self, item: Mapping[str, Any]) -> None:
+        """Note the fields of one object."""
+        if self._unseen:
+            self._unseen -= item.keys()
+
+    def finish(self) -> None:
+        """Refuse a column that the whole source lacks.
+
+        Raises:
+            SchemaError: A column is missing.
+        """
+        for name in self.columns:
+            if name in self._unseen and name in self._lacking:
+                where, known = self._lacking[name]
+                find_columns([name], known, where)
+
+
+def read_files(
+    source: FilesSource,
+    columns: Sequence[str],
+    cut: Cut | None,
+    *,
+    optional: Collection[str] = (),
+    sparse: Collection[str] = (),
+) -> Iterator[Batch]:
     """Return these columns of every row in batches, with files in the order of their names.
 
     The cut is ignored: files have no versions.
 
+    Args:
+        source: The files.
+        columns: Names of the columns.
+        cut: Ignored.
+        optional: Columns that all files may lack.
+        sparse: Columns that some tables may lack, and all objects of JSON.
+
     Raises:
-        SchemaError: A file lacks a column.
+        SchemaError: A column is missing.
         InputError: The file does not exist, or its content does not match its name.
         SourceError: Reading failed.
         StoreError: The object store does not answer.
     """
+    wanted = _Wanted(columns, optional, sparse)
     for name, open_file in _list_files(source):
         with _explain_errors(f"the file {name!r}"), open_file() as file:
-            yield from _read_file(name, file, columns)
+            yield from _read_file(name, file, wanted)
+    wanted.finish()
 
 
 def _list_files(source: FilesSource) -> list[tuple[str, _OpenFile]]:
@@ -125,16 +189,16 @@ def _is_known(kind: str, packed: str) -> bool:
     return kind in _FORMATS and not (packed and kind in _BINARY)
 
 
-def _read_file(name: str, file: IO[bytes], columns: Sequence[str]) -> Iterator[Batch]:
+def _read_file(name: str, file: IO[bytes], wanted: _Wanted) -> Iterator[Batch]:
     kind, packed = _suffixes(name)
     where = f"the file {name!r}"
     if kind in _BINARY:
-        for batch in (_read_parquet if kind == ".parquet" else _read_arrow)(file, columns, where):
+        for batch in (_read_parquet if kind == ".parquet" else _read_arrow)(file, wanted, where):
             # A file may hold anything, such as invalid UTF-8 or offsets beyond the end of a column.
             batch.validate(full=True)
             yield batch
     else:
-        yield from _cut_into_batches(_read_text(kind, _unpack(file, packed), columns, where))
+        yield from _cut_into_batches(_read_text(kind, _unpack(file, packed), wanted, where))
 
 
 def _cut_into_batches(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
@@ -157,29 +221,29 @@ def _unpack(file: IO[bytes], packed: str) -> Any:
     return io.BufferedReader(pa.CompressedInputStream(file, "zstd")) if packed == ".zst" else file
 
 
-def _read_text(kind: str, file: Any, columns: Sequence[str], where: str) -> Iterator[Row]:
+def _read_text(kind: str, file: Any, wanted: _Wanted, where: str) -> Iterator[Row]:
     with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
         if kind == ".csv":
-            yield from _read_csv(text, columns, where)
+            yield from _read_csv(text, wanted, where)
         else:
-            yield from _pick(_read_array(text) if kind == ".json" else _read_lines(text), columns, where)
+            yield from _pick(_read_array(text) if kind == ".json" else _read_lines(text), wanted, where)
 
 
-def _read_csv(text: IO[str], columns: Sequence[str], where: str) -> Iterator[Row]:
+def _read_csv(text: IO[str], wanted: _Wanted, where: str) -> Iterator[Row]:
     csv.field_size_limit(MOST_CHARACTERS)
     lines = csv.reader(_bounded_lines(text), strict=True)
     header = next(lines, [])
-    if header and not {*header} & {*columns}:
+    if header and not {*header} & {*wanted.columns}:
         # The message does not quote the line: if the header was lost, it is a row.
-        msg = f"the first line of {where} names none of the columns {', '.join(columns)}; add a header line"
+        msg = f"the first line of {where} names none of the columns {', '.join(wanted.columns)}; add a header line"
         raise SchemaError(msg)
-    positions = find_columns(columns, header, where)
+    positions = wanted.place(header, where)
     for row in lines:
         if row and len(row) != len(header):
             msg = f"{where} has rows without the {len(header)} values of its header; quote commas"
             raise InputError(msg)
         if row:
-            yield [row[position] for position in positions]
+            yield pick_values(row, positions)
 
 
 def _read_lines(text: IO[str]) -> Iterator[Any]:
@@ -251,14 +315,14 @@ def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
         buffer += more
 
 
-def _pick(items: Iterator[Any], columns: Sequence[str], where: str) -> Iterator[Row]:
-    """Return the wanted fields of objects: null if an object lacks one, an error if all of the first batch lack it."""
+def _pick(items: Iterator[Any], wanted: _Wanted, where: str) -> Iterator[Row]:
+    """Return the wanted fields of objects: null if an object lacks one."""
     objects = (_as_object(item) for item in items)
     first = list(islice(objects, _BATCH_ROWS))
-    if first:
-        find_columns(columns, list(dict.fromkeys(name for item in first for name in item)), where)
+    wanted.note_first(first, where)
     for item in chain(first, objects):
-        yield [item.get(name) for name in columns]
+        wanted.note(item)
+        yield [item.get(name) for name in wanted.columns]
 
 
 def _as_object(item: Any) -> dict[str, Any]:
@@ -268,9 +332,11 @@ def _as_object(item: Any) -> dict[str, Any]:
     raise ValueError(msg)
 
 
-def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[pa.RecordBatch]:
+def _read_parquet(file: IO[bytes], wanted: _Wanted, where: str) -> Iterator[pa.RecordBatch]:
     parquet = pq.ParquetFile(file)
-    find_columns(columns, parquet.schema_arrow.names, where)
+    known = parquet.schema_arrow.names
+    wanted.place(known, where)
+    columns = [name for name in wanted.columns if name in known]
     for number in range(parquet.num_row_groups):
         declared = parquet.metadata.row_group(number).total_byte_size
         if not 0 <= declared <= MOST_GROUP_BYTES:
@@ -279,7 +345,7 @@ def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterat
     read = 0
     for number in range(parquet.num_row_groups):
         # One by one: for all groups at once, the library keeps each until the last is read.
-        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[number], columns=list(columns)):
+        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[number], columns=columns):
             read += batch.num_rows
             yield batch
     if read != parquet.metadata.num_rows:
@@ -287,13 +353,15 @@ def _read_parquet(file: IO[bytes], columns: Sequence[str], where: str) -> Iterat
         raise ValueError(msg)
 
 
-def _read_arrow(file: IO[bytes], columns: Sequence[str], where: str) -> Iterator[pa.RecordBatch]:
+def _read_arrow(file: IO[bytes], wanted: _Wanted, where: str) -> Iterator[pa.RecordBatch]:
     is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
     file.seek(0)
     with pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file) as reader:
-        find_columns(columns, reader.schema.names, where)
+        known = reader.schema.names
+        wanted.place(known, where)
+        columns = [name for name in wanted.columns if name in known]
         for batch in map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader:
-            yield batch.select(list(columns))
+            yield batch.select(columns)
 
 
 def _parse(text: str, what: str) -> Any:

@@ -1,6 +1,7 @@
 """Formatting: turn every value of a source into text, the same way for all source kinds."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import NoneType
@@ -25,23 +26,30 @@ _FORMATTED_BY_POLARS = (
     pa.types.is_integer,
     pa.types.is_date32,
 )
+_NO_JSON = "a wanted column holds lists or structs that JSON cannot represent ({})"
 _LARGEST_EXACT_INTEGER = 2**53  # larger floats may not be the integer that they look like
 
 
-def format_batch(batch: Batch, columns: Sequence[str], zone: ZoneInfo = UTC_ZONE) -> pl.DataFrame:
+def format_batch(
+    batch: Batch, columns: Sequence[str], zone: ZoneInfo = UTC_ZONE, optional: Collection[str] = ()
+) -> pl.DataFrame:
     """Return a batch as a frame of text; nulls stay null.
 
     Args:
         batch: Rows of a source.
         columns: Names of the columns.
         zone: Time zone of times without one.
+        optional: Columns that an Arrow batch may lack; they are null then.
 
     Raises:
         SchemaError: A value cannot be formatted.
         ValueError: A row has more or fewer values than columns, or text is not UTF-8.
     """
     if isinstance(batch, pa.RecordBatch):
-        return pl.DataFrame([_format_arrow(batch.column(name), zone).alias(name) for name in columns])
+        absent = {*optional}.difference(batch.schema.names)
+        nulls = pl.repeat(None, batch.num_rows, dtype=pl.String, eager=True)
+        formatted = (nulls if name in absent else _format_arrow(batch.column(name), zone) for name in columns)
+        return pl.DataFrame([values.alias(name) for name, values in zip(columns, formatted, strict=True)])
     values = zip(*batch, strict=True) if batch else ((),) * len(columns)
     return pl.DataFrame([_format_values(name, given, zone) for name, given in zip(columns, values, strict=True)])
 
@@ -49,7 +57,7 @@ def format_batch(batch: Batch, columns: Sequence[str], zone: ZoneInfo = UTC_ZONE
 def find_nested(batch: Batch, columns: Sequence[str]) -> list[str]:
     """Return the columns that hold only lists or objects."""
     if isinstance(batch, pa.RecordBatch):
-        return [name for name in columns if pa.types.is_nested(batch.column(name).type)]
+        return [name for name in columns if name in batch.schema.names and pa.types.is_nested(batch.column(name).type)]
     return [name for index, name in enumerate(columns) if _is_nested(row[index] for row in batch)]
 
 
@@ -78,7 +86,7 @@ def as_text(value: Any, zone: ZoneInfo = UTC_ZONE) -> str | None:
     Raises:
         SchemaError: The value is a list or an object that JSON cannot represent.
     """
-    if value is None:
+    if _is_missing(value):
         return None
     if isinstance(value, datetime):
         return utc_text(value, zone)
@@ -88,7 +96,7 @@ def as_text(value: Any, zone: ZoneInfo = UTC_ZONE) -> str | None:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, list | dict):
-        return _format_json(value)
+        return _format_json(value, zone)
     # A lone surrogate has no UTF-8; it is escaped, so that the row is not lost.
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -123,9 +131,37 @@ def _format_arrow_times(column: pa.Array, zone: ZoneInfo) -> pl.Series | None:
     return formatted if is_whole else None
 
 
-def _format_json(value: Any) -> str:
+def _is_missing(value: Any) -> bool:
+    """Whether a value is missing: null, not a number (NaN), or not a time (NaT), of any library."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)  # by which all of them know themselves
+    except (TypeError, ArithmeticError):  # pandas.NA; a signalling NaN of decimal
+        return True
+    except ValueError:  # an array
+        return False
+
+
+def _format_json(value: Any, zone: ZoneInfo) -> str:
     try:
         return canonical_json(value).decode()
+    except (ValueError, TypeError):
+        pass
+    except RecursionError as error:
+        raise SchemaError(_NO_JSON.format(type(error).__name__)) from None
+    try:
+        return canonical_json(_as_json(value, zone)).decode()
     except (ValueError, TypeError, RecursionError) as error:
-        msg = f"a wanted column holds lists or structs that JSON cannot represent ({type(error).__name__})"
-        raise SchemaError(msg) from None
+        raise SchemaError(_NO_JSON.format(type(error).__name__)) from None
+
+
+def _as_json(value: Any, zone: ZoneInfo) -> Any:
+    """Return a value with texts and nulls in place of what JSON cannot represent."""
+    if isinstance(value, dict):
+        return {str(key): _as_json(item, zone) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json(item, zone) for item in value]
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return as_text(value, zone)

@@ -1,11 +1,15 @@
 """Records: build records from a source's rows by the recipe's columns."""
 
-from collections.abc import Mapping
-from datetime import datetime
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from nightloom.artifacts.faults import NO_FAULT, make_faults
 from nightloom.artifacts.frames import RECORDS, Schema
 from nightloom.artifacts.histories import make_histories
 from nightloom.artifacts.leaves import sha256
@@ -14,7 +18,7 @@ from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.nights import NightCut
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import Source, SqlSource, zone_of
-from nightloom.sources.chats import chat_columns, read_chat
+from nightloom.sources.chats import chat_columns, companion_columns, read_chat
 from nightloom.sources.columns import describe_source
 from nightloom.sources.formatting import UTC_ZONE, as_utc, utc_text
 
@@ -23,6 +27,12 @@ KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 
 # Polars parses times in the common formats; Python parses the others one by one.
 _PLAIN_TIME = r"^[1-9][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
+
+# Times before and after these mean that there is no time: zero of the clocks of Unix, Excel or .NET, and the year 9999.
+_EARLIEST = "1970-01-02"
+_MOST_AHEAD = timedelta(days=3653)
+_NO_TIME = re.compile(r"\s*(nat|nan|none|null|0000-00-00([ T]00:00:00(\.0*)?)?)?\s*", re.IGNORECASE)
+_NOTHING = pl.lit(None, pl.String)
 
 Answer = Mapping[str, AnswerField]
 
@@ -43,30 +53,92 @@ def plain_columns(columns: Columns, answer: Answer) -> list[str]:
     return [name for name in wanted_columns(columns, answer) if name not in chats]
 
 
+def find_companions(columns: Columns, answer: Answer) -> list[str]:
+    """Return the columns that belong to conversations if the source has them, and that hold nothing else."""
+    wanted = wanted_columns(columns, answer)
+    return [name for name in (companion_columns(columns.chat) if columns.chat else ()) if name not in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRecords:
+    """The records of a table.
+
+    Attributes:
+        records: KEYED_RECORDS.
+        unread: Conversations by the keys in them that were not read.
+        older: Rows from before the start, which were left out.
+        later: Rows from after the cut, which were left out.
+    """
+
+    records: pl.DataFrame
+    unread: Counter[str]
+    older: int = 0
+    later: int = 0
+
+
 def make_records(
-    table: pl.DataFrame, source: Source, columns: Columns, answer: Answer, night: NightCut | None, window_days: int
-) -> pl.DataFrame:
-    """Return the records (KEYED_RECORDS) of a table of text within the night's window.
+    table: pl.DataFrame,
+    source: Source,
+    columns: Columns,
+    answer: Answer,
+    night: NightCut | None,
+    start: datetime | None = None,
+) -> MadeRecords:
+    """Return the records of a table of text, from a start to the end of the night's cut.
+
+    A query has its own conditions. Rows of other sources are of all times, and one without a time gets a fault, because
+    it cannot be said whether it belongs to the night.
+
+    Args:
+        table: Columns of the source.
+        source: The source.
+        columns: Names of the columns.
+        answer: Fields of the answer and their columns; empty for rows without answers.
+        night: The night whose cut is read, or None to read everything.
+        start: Earlier rows are left out, or None to leave out none.
 
     Raises:
         SchemaError: A time is invalid.
         InputError: A query returns rows from after the cut.
     """
-    contents = _read_texts(table, columns, answer) if columns.chat is None else _read_chats(table, columns.chat, answer)
+    unread: Sequence[Collection[str]] = []
+    if columns.chat is None:
+        contents = _read_texts(table, columns, answer)
+    else:
+        contents, unread = _read_chats(table, columns, answer)
     records = contents.with_columns(
         version=_read_times(table, columns.updated_at, source),
-        slice=table[columns.slice] if columns.slice else pl.lit(None, pl.String),
+        slice=table.select(_unless_blank(pl.col(columns.slice)))[columns.slice] if columns.slice else _NOTHING,
         deleted=_read_deletions(table, columns.deleted_at, source, night),
     )
     records = _name_rows(records, table[columns.key] if columns.key else None).select(list(KEYED_RECORDS))
     if night is None or columns.updated_at is None:
-        return records
+        return MadeRecords(records, _count(unread))
     if isinstance(source, SqlSource):
         _refuse_later(records, night, source)
-        return records
-    # A query has its own conditions; other sources hold rows of all times.
-    start, end = utc_text(night.window_from(window_days)), utc_text(night.cut_to)
-    return records.filter(pl.col("version").is_between(pl.lit(start), pl.lit(end), closed="left"))
+        return MadeRecords(records, _count(unread))
+    records = _mark_timeless(records, night)
+    older = (records["version"] != "") & (records["version"] < (utc_text(start) if start else ""))
+    later = records["version"] >= utc_text(night.cut_to)
+    ours = ~(older | later)
+    unread = [names for names, is_ours in zip(unread, ours, strict=True) if is_ours] if unread else unread
+    return MadeRecords(records.filter(ours), _count(unread), int(older.sum()), int(later.sum()))
+
+
+def _count(unread: Sequence[Collection[str]]) -> Counter[str]:
+    return Counter(name for names in unread for name in names)
+
+
+def _mark_timeless(records: pl.DataFrame, night: NightCut) -> pl.DataFrame:
+    """Mark rows without a time, or with a time that means none, such as the first of 1970 or the year 9999."""
+    version, latest = pl.col("version"), utc_text(night.cut_to + _MOST_AHEAD)
+    is_timeless = (version < _EARLIEST) | (version >= latest)
+    measured = pl.when(version == "").then(pl.lit("no time")).otherwise(version)
+    fault = pl.struct(measured=measured, rule=pl.lit("no_time"))
+    return records.with_columns(
+        version=pl.when(is_timeless).then(pl.lit("")).otherwise(version),
+        fault=pl.when(is_timeless & pl.col("fault").is_null()).then(fault).otherwise("fault"),
+    )
 
 
 def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.DataFrame:
@@ -80,27 +152,32 @@ def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.Dat
         pl.col(str(columns.text)).alias("text"),
         formatted.alias("answer"),
         pl.lit(None, RECORDS["history"]).alias("history"),
+        NO_FAULT.alias("fault"),
     )
 
 
-def _read_chats(table: pl.DataFrame, chat: str, answer: Answer) -> pl.DataFrame:
-    names = chat_columns(chat, answered=bool(answer))
-    chats = [read_chat(chat, values) for values in table.select(names).iter_rows(named=True)]
+def _read_chats(table: pl.DataFrame, columns: Columns, answer: Answer) -> tuple[pl.DataFrame, list[Collection[str]]]:
+    """Return text, answer, history and fault of each conversation, and the names of its unread keys."""
+    chat, answered = str(columns.chat), bool(answer)
+    names = [*chat_columns(chat, answered=answered), *find_companions(columns, answer)]
+    chats = [read_chat(chat, values, answered=answered) for values in table.select(names).iter_rows(named=True)]
     # A recipe with chats has exactly one field in its answer.
     field = next(iter(answer), None)
     answers = [
         canonical_json({field: one.answer}).decode() if field and one.answer and one.answer.strip() else None
         for one in chats
     ]
-    history = make_histories([one.history for one in chats])
     contents = {"text": [one.text for one in chats], "answer": answers}
-    return pl.DataFrame(contents, dict.fromkeys(contents, pl.String)).with_columns(history=history)
+    records = pl.DataFrame(contents, dict.fromkeys(contents, pl.String)).with_columns(
+        history=make_histories([one.history for one in chats]), fault=make_faults([one.fault for one in chats])
+    )
+    return records, [one.unread for one in chats]
 
 
 def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
     """Add each row's id: its key, or the digest of its content if it has none."""
     keyed = records.with_columns(row_id=pl.lit(None, pl.String) if keys is None else keys)
-    keyed = keyed.with_columns(keyed=(pl.col("row_id") != "").fill_null(value=False))
+    keyed = keyed.with_columns(keyed=(pl.col("row_id").str.strip_chars() != "").fill_null(value=False))
     if keyed["keyed"].all():
         return keyed
     alone, after = (
@@ -136,7 +213,7 @@ def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.S
 
 
 def format_times(values: pl.Series, zone: ZoneInfo = UTC_ZONE) -> pl.Series:
-    """Format times like `utc_text`; a time without a zone is one of this zone, and null becomes empty text.
+    """Format times like `utc_text`; a time without a zone is one of this zone, and none becomes empty text.
 
     Raises:
         ValueError: A value is not an ISO time.
@@ -150,7 +227,7 @@ def format_times(values: pl.Series, zone: ZoneInfo = UTC_ZONE) -> pl.Series:
     frame = values.alias("value").to_frame().with_columns(formatted.alias("formatted"))
     others = frame.filter(value.is_not_null() & (value != "") & pl.col("formatted").is_null())["value"].unique()
     read = pl.DataFrame(
-        [(other, utc_text(datetime.fromisoformat(other), zone)) for other in others],
+        [(other, utc_text(datetime.fromisoformat(other), zone)) for other in others if not _NO_TIME.fullmatch(other)],
         {"value": pl.String, "read": pl.String},
         orient="row",
     )

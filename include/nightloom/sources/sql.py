@@ -1,6 +1,6 @@
 """SQL: read the rows of a query, streamed with a server-side cursor if the database has one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,20 @@ from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.recipes.sources import SqlSource, zone_of
 from nightloom.sources.base import Cut, Row
-from nightloom.sources.columns import describe_source, find_columns
+from nightloom.sources.columns import describe_source, pick_values, place_columns
 from nightloom.sources.sql_times import add_time_collation, bind_times, set_time_zone
-from nightloom.sources.sql_values import keep_all_values
 
 BATCH_ROWS = 5_000
 _COLUMN_STATES = {"42703", "42804", "42883"}  # SQLSTATE: no such column, another type, no operator for this type
 
 
-def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> Iterator[Sequence[Row]]:
+def read_query(
+    source: SqlSource, columns: Sequence[str], cut: Cut | None, *, optional: Collection[str] = ()
+) -> Iterator[Sequence[Row]]:
     """Return these columns of every row; the query itself must respect the cut.
 
     Raises:
-        SchemaError: A column is missing, or a type or a value does not fit the query.
+        SchemaError: A column is missing, or has a type that the query cannot use.
         InputError: The connection is invalid.
         SourceError: The database does not answer, or refuses the query.
     """
@@ -32,22 +33,15 @@ def read_query(source: SqlSource, columns: Sequence[str], cut: Cut | None) -> It
             set_time_zone(connection, source.connection, zone)
             query = bind_times(source.query, cut, engine.name, zone)
             with connection.execute(query, execution_options={"yield_per": BATCH_ROWS}) as result:
-                positions = find_columns(columns, tuple(result.keys()), describe_source(source))
+                positions = place_columns(columns, tuple(result.keys()), describe_source(source), optional)
                 # The size is required: without it, all rows are fetched at once, even with a server-side cursor.
                 for batch in result.partitions(BATCH_ROWS):
-                    yield [[row[position] for position in positions] for row in batch]
+                    yield [pick_values(row, positions) for row in batch]
     except sa.exc.SQLAlchemyError as error:
         if _is_about_columns(error):
             msg = (
                 f"{describe_source(source)} does not fit its table: {_explain_sql(error)}; "
                 f"correct the query or the table"
-            )
-            raise SchemaError(msg) from None
-        if isinstance(error, sa.exc.DataError):
-            # About a value of a row, so another try would find it again. Its text is not shown.
-            msg = (
-                f"{describe_source(source)} meets a value that does not fit a type ({type(error.orig).__name__}); "
-                f"correct the value, or convert its column in the query"
             )
             raise SchemaError(msg) from None
         msg = (
@@ -68,7 +62,9 @@ def _is_about_columns(error: sa.exc.SQLAlchemyError) -> bool:
 
 
 def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
-    """Return the first line of the database's message: the others may quote a value."""
+    """Return the database's message, unless it may quote a value: text of a row must not be shown."""
+    if isinstance(error, sa.exc.DataError):
+        return f"{type(error.orig).__name__} (a value does not fit; its text is not shown)"
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     return next(iter(str(cause).splitlines()), type(cause).__name__)
 
@@ -89,7 +85,6 @@ def _connect(source: SqlSource) -> sa.Engine:
     if engine.name == "sqlite":
         sa.event.listen(engine, "connect", _read_any_bytes)
         add_time_collation(engine, zone_of(source))
-    keep_all_values(engine)
     return engine
 
 

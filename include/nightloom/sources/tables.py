@@ -1,6 +1,7 @@
 """Tables: read the wanted columns of any source as text, in batches."""
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -31,6 +32,8 @@ def read_batches(
     window_days: int,
     *,
     plain: Collection[str] = (),
+    optional: Collection[str] = (),
+    sparse: Collection[str] = (),
 ) -> Iterator[pl.DataFrame]:
     """Return these columns of a source as text, with times in UTC, a few thousand rows at a time.
 
@@ -40,6 +43,8 @@ def read_batches(
         night: The night whose cut is read, or None if the rows belong to no night.
         window_days: Length of the window before the end of the cut.
         plain: Columns that must not hold lists or objects.
+        optional: Columns that the source may lack; they are null then.
+        sparse: Columns that all rows of a JSON source may lack; they are null then.
 
     Raises:
         SchemaError: A column is missing, or its values cannot be used.
@@ -47,11 +52,14 @@ def read_batches(
         SourceError: The source does not answer, or refuses the query.
     """
     cut = None if night is None else Cut(night.window_from(window_days), night.cut_from, night.cut_to)
+    # Readers of other packages know nothing of optional columns.
+    is_other = isinstance(source, OtherSource)
+    asked = [name for name in columns if name not in optional] if is_other else columns
     try:
-        for batch in _choose_reader(source)(source, columns, cut):
-            formatted = format_batch(batch, columns, zone_of(source))
-            _refuse_nested(source, [name for name in find_nested(batch, columns) if name in plain])
-            yield formatted
+        for batch in _choose_reader(source, optional, sparse)(source, asked, cut):
+            formatted = format_batch(batch, asked, zone_of(source), (*optional, *sparse))
+            _refuse_nested(source, [name for name in find_nested(batch, asked) if name in plain])
+            yield formatted.select(name if name in asked else pl.lit(None, pl.String).alias(name) for name in columns)
     except NightloomError:
         raise
     except (ValueError, TypeError, KeyError, OverflowError) as error:
@@ -68,14 +76,14 @@ def _refuse_nested(source: Source, nested: Sequence[str]) -> None:
         raise SchemaError(msg)
 
 
-def _choose_reader(source: Source) -> Reader[Any]:
+def _choose_reader(source: Source, optional: Collection[str], sparse: Collection[str]) -> Reader[Any]:
     match source:
         case SqlSource():
-            return read_query
+            return partial(read_query, optional=optional)
         case FilesSource():
-            return read_files
+            return partial(read_files, optional=optional, sparse=sparse)
         case DeltaSource():
-            return read_delta
+            return partial(read_delta, optional=optional)
         case OtherSource():
             return _guard(load_extension(SOURCES, source.kind))
 

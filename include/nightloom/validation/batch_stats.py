@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from nightloom.artifacts.histories import no_chat_reason
 from nightloom.recipes.schema import AnswerField
 from nightloom.validation.limits import Counts
 
@@ -38,8 +37,8 @@ class RecordStats:
         self._counts["keys"] += newest["row_id"].n_unique()
         self._counts["with_text"] += int((newest["text"].str.strip_chars() != "").sum())
         lacks_answer = pl.any_horizontal(pl.lit(value=False), pl.col(self._answers).is_null())
-        # The answer of a conversation that cannot be read is unknown, not missing.
-        self._counts["with_answer"] += len(newest) - len(newest.filter(lacks_answer).filter(no_chat_reason().is_null()))
+        # The answer of a row that cannot be read is unknown, not missing.
+        self._counts["with_answer"] += len(newest) - len(newest.filter(lacks_answer, pl.col("fault").is_null()))
         self._newest = max(self._newest, str(received["version"].max() or ""))
 
     def as_dict(self, new_rows: int | None) -> dict[str, Any]:

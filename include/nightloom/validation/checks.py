@@ -40,6 +40,8 @@ _NO_PII = {
 }
 # Warnings, because people may have released such rows.
 _TOKENS = ("expect_conversations_to_fit_token_budget", "expect_conversations_to_survive_round_trip")
+# Rows with a fault have their reason already.
+_IS_USABLE = pl.col("fault").is_null()
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -70,7 +72,7 @@ def validate_records(
     tokens: TokenBudget | None = None,
     earlier: Earlier = FIRST_NIGHT,
 ) -> Validation:
-    """Validate the newest version of each record as received.
+    """Validate the newest version of each record as received, except those that their source shows to be unusable.
 
     Args:
         parts: Reads the parts of the rows as received (RECORDS); all versions of a row are in one part. They are read
@@ -97,11 +99,11 @@ def validate_records(
         newest = spread_answers(keep_newest(part), answer)
         counts.add(part, newest)
         for run in runs:
-            run.validate_part(newest)
+            run.validate_part(newest.filter(_IS_USABLE))
     stats = counts.as_dict(new_rows)
 
     def read_again() -> Iterator[pl.DataFrame]:
-        return (spread_answers(keep_newest(part), answer) for part in parts())
+        return (spread_answers(keep_newest(part).filter(_IS_USABLE), answer) for part in parts())
 
     rows = [result for run in runs for result in run.finish(read_again, stats)]
     limits = list_record_limits(settings.limits, earlier, cut_to)

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from nightloom.artifacts.frames import HISTORY
-from nightloom.artifacts.histories import NO_CHAT, make_histories
+from nightloom.artifacts.histories import make_histories
 from nightloom.core.scratch import scratch_folder
 from nightloom.processes.parent import in_child
 from nightloom.rendering.token_budget import ASKED, MEASURED, TokenBound, measure_folder
@@ -25,7 +25,7 @@ class Unfit:
 
 
 def find_unfit(columns: Any, budget: Mapping[str, Any] | None, bound: Mapping[str, Any] | None) -> Unfit:
-    """Find the conversations that do not fit; incomplete and invalid conversations are skipped.
+    """Find the conversations that do not fit; incomplete conversations are skipped.
 
     Args:
         columns: Text, history and answer, a pandas frame.
@@ -45,8 +45,7 @@ def find_unfit(columns: Any, budget: Mapping[str, Any] | None, bound: Mapping[st
             "answer": pl.Series(answers).cast(pl.String),
         }
     ).with_row_index("place")
-    is_no_chat = pl.col("history").list.eval(pl.element().struct.field("role") == NO_CHAT).list.any()
-    chats = rows.drop_nulls(["text", "answer"]).filter(~is_no_chat.fill_null(value=False))
+    chats = rows.drop_nulls(["text", "answer"])
     if bound is not None:
         chats = chats.filter(TokenBound.model_validate(bound).may_fail())
     if chats.is_empty():

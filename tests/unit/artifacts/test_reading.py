@@ -11,7 +11,7 @@ from nightloom.core.store import ObjectStore
 
 def test_newest_version_is_kept() -> None:
     rows = [("T1", "2", "b"), ("T2", "", "x"), ("T1", "10", "a"), ("T2", "1", "y")]
-    frame = pl.DataFrame([(*row, None, None, None, False) for row in rows], RECORDS, orient="row")
+    frame = pl.DataFrame([(*row, None, None, None, False, None) for row in rows], RECORDS, orient="row")
     assert sorted(keep_newest(frame).select("row_id", "text").rows()) == [("T1", "b"), ("T2", "y")]
 
 
@@ -27,6 +27,6 @@ def test_changed_items_are_refused(store: ObjectStore) -> None:
 def test_deleted_row_loses_all_versions() -> None:
     rows = [("T1", "1", "a", False), ("T1", "2", "b", True), ("T2", "1", "c", True), ("T2", "2", "d", False)]
     frame = pl.DataFrame(
-        [(key, at, text, None, None, None, gone) for key, at, text, gone in rows], RECORDS, orient="row"
+        [(key, at, text, None, None, None, gone, None) for key, at, text, gone in rows], RECORDS, orient="row"
     )
     assert keep_newest(frame)["text"].to_list() == ["d"]

@@ -41,7 +41,7 @@ def records() -> MakeRecords:
     """Make records from rows of id, version, text and answer."""
 
     def make(*rows: Row) -> pl.DataFrame:
-        return pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort(
+        return pl.DataFrame([(*row, None, None, False, None) for row in rows], RECORDS, orient="row").sort(
             "row_id", "version", "text"
         )
 

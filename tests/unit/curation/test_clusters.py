@@ -117,7 +117,9 @@ def test_no_row_moves_between_splits(nights: list[list[tuple[str, str]]]) -> Non
     splits = (Split(selection=0.3, test=0.3), Split(selection=0, test=0), Split(selection=0, test=0.899))
     before, positions = None, {}
     for number, night in enumerate(nights):
-        rows = [(row, str(number), text, '{"team":"sales"}', None, None, False) for row, text in dict(night).items()]
+        rows = [
+            (row, str(number), text, '{"team":"sales"}', None, None, False, None) for row, text in dict(night).items()
+        ]
         settings = Prepare(
             source=source, near_duplicates="keep", near_duplicate_similarity=0.5, split=splits[number % 3]
         )

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nightloom.artifacts.faults import Fault, make_faults
 from nightloom.artifacts.frames import FAILURES, HISTORY, RECORDS, RELEASES
-from nightloom.artifacts.histories import mark_no_chat
 from nightloom.recipes.schema import AnswerField, Prepare
 from nightloom.recipes.sources import FilesSource
 
@@ -171,7 +171,7 @@ _rows = st.lists(st.tuples(st.sampled_from("ABCDEF"), st.sampled_from("123"), _t
 def test_every_record_has_one_outcome(
     rows: list[tuple[str, str, str | None, str | None]], near: str, contradictions: str
 ) -> None:
-    frame = pl.DataFrame([(*row, None, None, False) for row in rows], RECORDS, orient="row").sort(
+    frame = pl.DataFrame([(*row, None, None, False, None) for row in rows], RECORDS, orient="row").sort(
         "row_id", "version", "text"
     )
     source = FilesSource(kind="files", path="rows.csv")
@@ -218,7 +218,7 @@ def test_history_separates_equal_questions(records: MakeRecords, answer: Answer,
 
 def test_invalid_conversation_is_refused_with_reason(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     frame = records(("T1", "", "[1, 2]", None))
-    frame = frame.with_columns(history=pl.Series([mark_no_chat("no message is a user's")], dtype=HISTORY))
+    frame = frame.with_columns(fault=make_faults([Fault("not_a_chat", "no message is a user's")]))
     quarantine = curate(frame, answer, settings).quarantine
     assert quarantine.select("rule", "measured", "text").rows() == [("not_a_chat", "no message is a user's", "[1, 2]")]
 

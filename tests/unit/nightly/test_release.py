@@ -23,7 +23,7 @@ LINES = [
     ("T-104", VERSION, "kept", None, None, None, None, "c", "train", "", "d", "d"),
 ]
 REFUSED = [
-    (line[0], VERSION, f"text of {line[0]}", "{}", "en", None, False, line[3], line[4], line[5])
+    (line[0], VERSION, f"text of {line[0]}", "{}", "en", None, False, None, line[3], line[4], line[5])
     for line in LINES
     if line[2] == "quarantined"
 ]

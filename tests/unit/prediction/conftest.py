@@ -46,12 +46,13 @@ def recipe() -> Recipe:
 
 @pytest.fixture
 def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
-    """Plan texts, or (id, version, text), as rows r000, r001, …, with one history for all."""
+    """Plan texts, or (id, version, text), as rows r000, r001, …, with one history and fault for all."""
 
     def make(
         texts: Sequence[str | tuple[str, str, str | None] | None],
         recipe: Recipe = recipe,
         history: list[dict[str, str]] | None = None,
+        fault: dict[str, str] | None = None,
     ) -> PredictionPlan:
         rows = [text if isinstance(text, tuple) else (f"r{n:03}", "", text) for n, text in enumerate(texts)]
         frame = pl.DataFrame(rows, schema=["row_id", "version", "text"], orient="row").with_columns(
@@ -59,6 +60,7 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
             slice=pl.lit(None),
             history=pl.lit(history, RECORDS["history"]),
             deleted=pl.lit(value=False),
+            fault=pl.lit(fault, RECORDS["fault"]),
         )
         blob = put_frame(store, frame, RECORDS)
         records = store.publish(Records(content=RecordsContent(rows=len(rows), new_rows=len(rows), parts=(blob,))))

@@ -51,7 +51,7 @@ def test_evaluation_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> No
 
 
 def test_batch_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> None:
-    rows = [(f"r{n}", "", text, None, None, history, False) for n, (text, history) in enumerate(TEXTS)]
+    rows = [(f"r{n}", "", text, None, None, history, False, None) for n, (text, history) in enumerate(TEXTS)]
     checks = Checks(max_characters=2000, operations={}, actions={}, scanners={})
     plan = PredictionPlanContent(
         recipe="triage",

@@ -204,6 +204,10 @@ def test_page_counts_refused_items(store, full, write) -> None:
     assert refused in notes
 
 
+def test_page_counts_unread_keys(store, full, write) -> None:
+    assert "Keys in conversations that were not read: mood in 12." in read_page(store, write()).texts("p")
+
+
 def test_page_shows_recall_and_precision(store, full, write) -> None:
     page = read_page(store, write())
     rows = [row for row in page.texts("tr") if row.startswith(("near duplicate 59", "pii 80"))]

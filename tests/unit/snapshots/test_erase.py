@@ -29,7 +29,7 @@ from .test_garbage import NIGHT, put_tokens, put_trial
 
 
 def put_records(store: ObjectStore, registry: Database, recipe: str | None, text: str) -> Records:
-    frame = pl.DataFrame([("T1", "v", text, "{}", None, None, False)], RECORDS, orient="row")
+    frame = pl.DataFrame([("T1", "v", text, "{}", None, None, False, None)], RECORDS, orient="row")
     content = RecordsContent(rows=1, new_rows=1, parts=(put_frame(store, frame, RECORDS),))
     records = store.publish(Records(content=content))
     if recipe:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.artifacts.histories import chat_fault
+from nightloom.artifacts.faults import Fault
 from nightloom.artifacts.reading import read_records
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
@@ -109,22 +109,18 @@ def test_null_gives_no_text() -> None:
 )
 def test_invalid_conversation_is_kept_with_reason(value: str, reason: str) -> None:
     chat = read_chat("m", {"m": value})
-    assert (chat.text, chat.answer, chat_fault(chat.history)) == (value, None, reason)
+    assert chat == Chat(value, fault=Fault("not_a_chat", reason))
 
 
 def test_invalid_conversation_keeps_all_columns() -> None:
     prompt = json.dumps(OPENAI[1:3])
     chat = read_chat("prompt_completion", {"prompt": prompt, "completion": "x"})
     assert json.loads(chat.text or "") == {"prompt": prompt, "completion": "x"}
-    assert chat_fault(chat.history) == "message 3 is not the user's, so the roles do not alternate"
-
-
-def test_valid_conversation_has_no_fault() -> None:
-    assert (chat_fault(BEFORE), chat_fault(None)) == (None, None)
+    assert (chat.fault and chat.fault.measured) == "message 3 is not the user's, so the roles do not alternate"
 
 
 def test_unanswered_rows_need_no_answer_column() -> None:
-    assert chat_columns("alpaca", answered=False) == ("instruction", "input")
+    assert chat_columns("alpaca", answered=False) == ("instruction",)
     assert chat_columns("prompt_completion", answered=False) == ("prompt",)
     assert chat_columns("messages", answered=False) == ("messages",)
 
@@ -141,8 +137,7 @@ _anything = st.recursive(
 def test_any_value_is_conversation_or_fault(value: Any) -> None:
     raw = json.dumps(value)
     chat = read_chat("m", {"m": raw})
-    fault = chat_fault(chat.history)
-    assert (chat.text == raw) if fault else isinstance(chat.text, str)
+    assert (chat.text == raw) if chat.fault else isinstance(chat.text, str)
 
 
 @given(turns=st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), min_size=1, max_size=4), system=st.text())
@@ -165,7 +160,7 @@ def test_records_hold_earlier_turns(store: ObjectStore, tmp_path: Any) -> None:
     assert table["text"].to_list() == ["Where is my parcel?", "Where is my parcel?", "rubbish", None]
     assert table["answer"].to_list() == ['{"reply":"In Lyon."}', '{"reply":"In Lyon."}', None, None]
     assert table["history"].to_list()[:2] == [BEFORE, None]
-    assert chat_fault(table["history"][2].to_list()) == "Expecting value: line 1 column 1 (char 0)"
+    assert table["fault"][2] == {"measured": "Expecting value: line 1 column 1 (char 0)", "rule": "not_a_chat"}
 
 
 def test_rows_without_key_differ_by_history(store: ObjectStore, tmp_path: Any) -> None:

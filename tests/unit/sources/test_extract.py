@@ -36,14 +36,17 @@ def insert(engine: sa.Engine, *rows: tuple[str | None, str | None, str | None, s
 def test_key_version_text_and_answer_stay_unchanged(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00.000000", " Hello\n", "sales"))
     records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
-    expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None, None, False)
+    expected = ("T1", "2026-11-22T08:30:00.000000+00:00", " Hello\n", '{"team":"sales"}', None, None, False, None)
     assert read_records(store, records.id).rows() == [expected]
 
 
 def test_added_rows_join_unless_source_has_them(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-22 08:30:00", "of the source", "sales"))
     version = "2026-11-22T08:30:00.000000+00:00"
-    lines = [("T1", version, "added", "{}", None, None, False), ("T2", version, "added", "{}", None, None, False)]
+    lines = [
+        ("T1", version, "added", "{}", None, None, False, None),
+        ("T2", version, "added", "{}", None, None, False, None),
+    ]
     added = pl.DataFrame(lines, RECORDS, orient="row")
     records = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30, added=added)
     assert read_records(store, records.id)["text"].to_list() == ["of the source", "added"]

@@ -1,9 +1,12 @@
 """Formatting: a value has the same text for all sources and code paths."""
 
+import math
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -91,9 +94,31 @@ def test_time_beyond_calendar_is_refused() -> None:
         spell(pa.array([2**60], pa.int64()).view(pa.timestamp("us")))
 
 
-def test_values_beyond_json_are_refused() -> None:
-    with pytest.raises(InputError, match=r"holds lists or structs that JSON cannot represent \(ValueError\)"):
-        spell(pa.array([[float("nan")]]))
+def test_values_beyond_json_are_nulls_or_texts() -> None:
+    values = {"n": float("nan"), "t": datetime(2026, 7, 1, 8, tzinfo=UTC), "b": b"x", "d": [Decimal("1.50")]}
+    assert spell(pa.array([values])) == ['{"b":"x","d":["1.50"],"n":null,"t":"2026-07-01T08:00:00.000000+00:00"}']
+
+
+def test_too_deep_value_is_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InputError, match=r"holds lists or structs that JSON cannot represent \(RecursionError\)"):
+        format_batch([[deep]], ["x"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, np.float32("nan"), np.datetime64("NaT"), Decimal("NaN"), Decimal("sNaN"), pd.NaT, pd.NA],
+    ids=repr,
+)
+def test_no_number_and_no_time_are_null(value: Any) -> None:
+    assert format_batch([[value], ["nan"]], ["x"])["x"].to_list() == [None, "nan"]
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()], ids=str)
+def test_arrow_nan_is_null(kind: pa.DataType) -> None:
+    assert spell(pa.array([1.5, math.nan, None], pa.float64()).cast(kind)) == ["1.5", None, None]
 
 
 @given(moments=st.lists(_moments), style=st.sampled_from(["T", " "]), precision=st.sampled_from(["auto", "seconds"]))
@@ -133,7 +158,7 @@ _given = _blank | st.text().map("x{}".format)
 def test_answers_and_ids_use_canonical_json(rows: list[tuple[str | None, str | None, str | None]]) -> None:
     table = pl.DataFrame(rows, dict.fromkeys(("body", "team", "reply"), pl.String), orient="row")
     answer = {"team": AnswerField(column="team"), "reply": AnswerField(column="reply")}
-    records = make_records(table, SOURCE, Columns(text="body"), answer, None, 1)
+    records = make_records(table, SOURCE, Columns(text="body"), answer, None).records
     for record, (body, *values) in zip(records.to_dicts(), rows, strict=True):
         team, reply = (value if value and value.strip() else None for value in values)
         given = canonical_json({"reply": reply, "team": team}).decode() if team or reply else None

@@ -12,7 +12,6 @@ import pytest
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
-from nightloom.artifacts.histories import mark_no_chat
 from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, BaseModelProvenance
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.settings import get_settings
@@ -75,7 +74,7 @@ def write_suite(folder: Path) -> Path:
 def check_records(
     folder: Path, tokens: TokenBudget | None, *rows: tuple[str, str | None, str | None, Any]
 ) -> Validation:
-    lines = [(row_id, "", text, answer, None, turns, False) for row_id, text, answer, turns in rows]
+    lines = [(row_id, "", text, answer, None, turns, False, None) for row_id, text, answer, turns in rows]
     frame = pl.DataFrame(lines, RECORDS, orient="row")
     settings = SETTINGS.model_copy(update={"suite": "triage"})
     moment = datetime(2026, 11, 23, tzinfo=UTC)
@@ -120,7 +119,6 @@ def test_suite_quarantines_long_conversations(store: ObjectStore, tiny_model: Pa
         ("capitals", "Hello", SALES, None),
         ("no answer", LONG, None, None),
         ("no text", None, SALES, None),
-        ("no chat", LONG, SALES, mark_no_chat("it is none")),
     )
     assert validation.failures.select("row_id", "rule").rows() == [
         ("capitals", COMES_BACK),

@@ -23,6 +23,9 @@ class Facts(Plain):
     counts: tuple[RuleCount, ...] = Field(description="Rows by outcome and rule. They add up to all rows.")
     splits: dict[str, int] = Field(description="Rows of the snapshot by split. Empty without a snapshot.")
     eval_rows: tuple[EvalSetRows, ...] = Field(default=(), description="Use of the rows of each eval set.")
+    unread: dict[str, int] = Field(
+        default_factory=dict, description="Number of conversations by the keys in them that were not read."
+    )
 
     def count(self, *outcomes: Outcome) -> int:
         """Return the rows with one of these outcomes."""
@@ -38,6 +41,7 @@ def read(night: NightManifests) -> Facts | None:
         counts=night.rows.content.counts,
         splits=night.snapshot.content.splits if night.snapshot else {},
         eval_rows=night.rows.content.eval_rows,
+        unread=night.records.content.unread if night.records else {},
     )
 
 

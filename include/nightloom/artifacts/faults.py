@@ -1,0 +1,33 @@
+"""Faults: why rows cannot be used, as their source shows. Curation and prediction refuse them by these rules."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import polars as pl
+
+from nightloom.artifacts.frames import FAULT
+
+FaultRule = Literal["not_a_chat", "not_learned", "no_time"]
+
+REQUIRED: dict[str, str] = {
+    "not_a_chat": "a conversation",
+    "not_learned": "an answer to learn",
+    "no_time": "a time",
+}
+"""Rule → what it requires, which is its threshold in the ledger."""
+
+NO_FAULT = pl.lit(None, FAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a row cannot be used: the rule that refuses it, and what was measured, without text of the row."""
+
+    rule: FaultRule
+    measured: str
+
+
+def make_faults(faults: Sequence[Fault | None]) -> pl.Series:
+    """Return faults as a column (FAULT)."""
+    return pl.Series([None if fault is None else asdict(fault) for fault in faults], dtype=FAULT)

@@ -1,0 +1,216 @@
+"""Message keys: what is next to a message or a conversation is obeyed, refuses the row, or is counted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from nightloom.artifacts.data import OTHER_KEYS
+from nightloom.artifacts.faults import Fault
+from nightloom.artifacts.reading import read_records
+from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import FilesSource, Source, SqlSource
+from nightloom.sources.chats import Chat, read_chat
+from nightloom.sources.extract import extract_records
+
+REPLY = {"reply": AnswerField()}
+ASKED = {"role": "user", "content": "Which pier has the kiosk?"}
+SAID = {"role": "assistant", "content": "The third one."}
+KIOSK = Chat("Which pier has the kiosk?", None, "The third one.")
+
+OFF = [
+    *(("weight", value) for value in (0, 0.0, False, "0", "false")),
+    *((name, False) for name in ("train", "loss", "train_on_turn", "trainable")),
+    *(("loss_weight", 0.0), ("masked", True), ("masked", 1)),
+]
+ON = [("weight", 1), ("weight", 1.0), ("train", True), ("loss", "true"), ("masked", False), ("loss_weight", None)]
+
+
+def read(*messages: dict[str, Any], **next_to: Any) -> Chat:
+    value = {"messages": [*messages], **next_to} if next_to else [*messages]
+    return read_chat("m", {"m": json.dumps(value)})
+
+
+def reason(chat: Chat) -> str | None:
+    return chat.fault.measured if chat.fault else None
+
+
+@pytest.mark.parametrize(("flag", "value"), OFF)
+def test_marked_answer_is_never_learned(flag: str, value: Any) -> None:
+    for chat in (read(ASKED, {**SAID, flag: value}), read(ASKED, SAID, **{flag: value})):
+        assert chat.fault == Fault("not_learned", "every answer in it is marked as not to be learned")
+        assert chat.answer is None
+
+
+@pytest.mark.parametrize(("flag", "value"), OFF)
+def test_answer_before_a_marked_one_is_learned(flag: str, value: Any) -> None:
+    assert read(ASKED, SAID, ASKED, {"from": "gpt", "value": "WRONG", flag: value}) == KIOSK
+
+
+@pytest.mark.parametrize(("flag", "value"), ON)
+def test_answer_marked_for_learning_is_learned(flag: str, value: Any) -> None:
+    assert read({**ASKED, "weight": 0}, {**SAID, flag: value}) == KIOSK
+
+
+def test_marks_do_not_choose_what_is_asked() -> None:
+    value = json.dumps([ASKED, {**SAID, "weight": 0}])
+    assert read_chat("m", {"m": value}, answered=False) == KIOSK
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("weight", 0.5, "message 2 has a 'weight' that is neither 0 nor 1"),
+        ("train", [1], "message 2 has a 'train' that is neither 0 nor 1"),
+        ("loss_mask", 0, "message 2 has a key 'loss_mask', which may say whether it is learned"),
+        ("doTrain", False, "message 2 has a key 'doTrain', which may say whether it is learned"),
+        ("reasoning_content", "Hm.", "message 2 has a thought next to its content"),
+        ("thinking", "Hm.", "message 2 has a thought next to its content"),
+        ("name", "Ann", "message 2 has a name, which the model would not see"),
+        ("tool_calls", [{"id": "1"}], "message 2 calls a tool"),
+        ("function_call", {"name": "f", "arguments": None}, "message 2 calls a tool"),
+        ("images", ["a.png"], "message 2 has more than text"),
+        ("refusal", "No.", "message 2 is a refusal"),
+        ("prefix", True, "message 2 is only a part of a message"),
+    ],
+)
+def test_key_that_changes_meaning_refuses_row(key: str, value: Any, why: str) -> None:
+    assert str(reason(read(ASKED, {**SAID, key: value}))).startswith(why)
+
+
+@pytest.mark.parametrize("key", ["tool_calls", "function_call", "images", "name", "thinking", "weight", "system", "x"])
+@pytest.mark.parametrize("value", [None, {"id": None, "of": {"n": None}}, [], [None], [{"id": None}]], ids=str)
+def test_nulls_of_a_union_are_absent(key: str, value: Any) -> None:
+    assert read(ASKED, {**SAID, key: None if key == "weight" else value}) == KIOSK
+
+
+def test_messages_of_two_formats_in_one_column(tmp_path: Path, store: ObjectStore) -> None:
+    turns = [
+        [{"role": "user", "content": "Which pier has the kiosk?"}, {"from": "gpt", "value": "The third one."}],
+        [{"from": "system", "value": None}, {**ASKED, "tool_calls": None}, {"from": "gpt", "value": "The third one."}],
+    ]
+    rows = [{"id": "1", "m": {"messages": turns[0]}}, {"id": "2", "m": {"conversations": turns[1]}}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
+    found = read_records(store, extract(store, FilesSource(kind="files", path=str(tmp_path / "x.parquet"))).id)
+    assert found.select("text", "answer").rows() == [(KIOSK.text, '{"reply":"The third one."}')] * 2
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        ([{"role": "user", "from": "gpt", "content": "x"}], "message 1 has two roles"),
+        ([{**ASKED, "value": "else"}, SAID], "message 1 has different content and value"),
+        ([{**ASKED, "content": None}, SAID], "message 1 has content that is not text"),
+    ],
+)
+def test_contradiction_within_message_refuses_row(messages: list[dict[str, Any]], why: str) -> None:
+    assert reason(read(*messages)) == why
+
+
+def test_last_answer_without_content_is_to_come() -> None:
+    assert read(ASKED, {"role": "assistant", "content": None}) == Chat("Which pier has the kiosk?")
+
+
+def extract(store: ObjectStore, source: Source, chat: str = "m") -> Any:
+    return extract_records(store, source, Columns(key="id", chat=chat), REPLY, night=None, window_days=1)
+
+
+def test_system_next_to_messages_comes_first() -> None:
+    pirate = [{"content": "Answer like a pirate.", "role": "system"}]
+    for system in ("Answer like a pirate.", {"role": "system", "content": "Answer like a pirate."}):
+        assert read(ASKED, SAID, system=system).history == pirate
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.parquet"])
+def test_columns_next_to_messages_are_read(store: ObjectStore, tmp_path: Path, name: str) -> None:
+    turns = json.dumps([ASKED, SAID])
+    rows = [
+        {"id": "1", "m": turns, "system": "Arr.", "tools": "[]", "images": None},
+        {"id": "2", "m": turns, "system": "", "tools": '[{"name": "f"}]', "images": None},
+        {"id": "3", "m": turns, "system": None, "tools": None, "images": '["a.png"]'},
+    ]
+    table = pa.Table.from_pylist(rows)
+    if name == "x.csv":
+        table.to_pandas().to_csv(tmp_path / name, index=False)
+    elif name == "x.jsonl":
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pq.write_table(table, tmp_path / name)
+    found = read_records(store, extract(store, FilesSource(kind="files", path=str(tmp_path / name))).id)
+    assert found["history"].to_list() == [[{"content": "Arr.", "role": "system"}], None, None]
+    assert found["fault"].struct.field("measured").to_list() == [
+        None,
+        "it has tools, which are not read",
+        "it has images, which are not read",
+    ]
+
+
+def test_selected_system_belongs_to_the_conversation(store: ObjectStore, tickets: sa.Engine) -> None:
+    with tickets.begin() as connection:
+        connection.execute(
+            sa.text("INSERT INTO tickets VALUES ('1', NULL, :body, 'Arr.')"), {"body": json.dumps([ASKED, SAID])}
+        )
+    for query, history in (
+        ("id, body AS m, team AS system", [{"content": "Arr.", "role": "system"}]),
+        ("id, body AS m", None),
+    ):
+        source = SqlSource(kind="sql", connection="tickets", query=f"SELECT {query} FROM tickets")  # noqa: S608
+        assert read_records(store, extract(store, source).id)["history"].to_list() == [history]
+
+
+def test_alpaca_has_system_and_earlier_turns(store: ObjectStore, tmp_path: Path) -> None:
+    row = {
+        "id": "1",
+        "instruction": "And now?",
+        "output": "Left.",
+        "system": "Be brief.",
+        "history": [["Hi", "Hello."]],
+    }
+    (tmp_path / "x.jsonl").write_text(json.dumps(row))
+    found = read_records(store, extract(store, FilesSource(kind="files", path=str(tmp_path / "x.jsonl")), "alpaca").id)
+    assert [(turn["role"], turn["content"]) for turn in found["history"][0]] == [
+        ("system", "Be brief."),
+        ("user", "Hi"),
+        ("assistant", "Hello."),
+    ]
+
+
+@pytest.mark.parametrize("history", ['[["only a question"]]', "[[1, 2]]", "no list"])
+def test_history_of_another_form_refuses_row(history: str) -> None:
+    chat = read_chat("alpaca", {"instruction": "And now?", "output": "Left.", "history": history})
+    assert chat.fault
+    assert chat.fault.rule == "not_a_chat"
+
+
+def test_unread_keys_are_counted(store: ObjectStore, tmp_path: Path) -> None:
+    lines = [
+        {"id": "1", "m": [{**ASKED, "mood": "calm"}, {**SAID, "mood": "calm", "my own text, 4111": 1}]},
+        {"id": "2", "m": {"messages": [ASKED, {**SAID, "mood": None}], "origin": "desk"}},
+    ]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    records = extract(store, FilesSource(kind="files", path=str(tmp_path / "x.jsonl")))
+    assert records.content.unread == {"mood": 1, "origin": 1, OTHER_KEYS: 1}
+
+
+_flag = st.sampled_from([*OFF, *ON])
+
+
+@given(flags=st.lists(_flag, min_size=1, max_size=5))
+def test_learned_answer_is_last_unmarked(flags: list[tuple[str, Any]]) -> None:
+    turns = [
+        ({**ASKED, "content": f"q{n}"}, {**SAID, "content": f"a{n}", name: value})
+        for n, (name, value) in enumerate(flags)
+    ]
+    chat = read(*(message for pair in turns for message in pair))
+    learned = [number for number, flag in enumerate(flags) if flag in ON]
+    if not learned:
+        assert chat.fault
+        assert chat.fault.rule == "not_learned"
+    else:
+        assert (chat.text, chat.answer) == (f"q{learned[-1]}", f"a{learned[-1]}")
