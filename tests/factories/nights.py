@@ -125,8 +125,8 @@ class PreparedNight:
 
 
 @pytest.fixture
-def prepared(folder: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> PreparedNight:
-    """A prepared night 2026-11-23 of a recipe with dummy model and trainer; children run in this process."""
+def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the functions of child processes in this process."""
 
     def run_here(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -141,6 +141,11 @@ def prepared(folder: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) 
     for module in [module for name, module in sys.modules.items() if name.startswith("nightloom.")]:
         if getattr(module, "in_child", None) is in_child:
             monkeypatch.setattr(module, "in_child", run_here)
+
+
+@pytest.fixture
+def prepared(folder: Path, store: ObjectStore, no_children: None) -> PreparedNight:
+    """A prepared night 2026-11-23 of a recipe with dummy model and trainer; children run in this process."""
     (folder / "recipes" / "triage.yaml").write_text(RECIPE, encoding="utf-8")
     night = PreparedNight(folder, store, open_database())
     night.prepare(NIGHT, ROWS)

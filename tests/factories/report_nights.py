@@ -378,7 +378,9 @@ class Nights:
                 metrics += [
                     rate(name, part, min(n, round(hits[name] * n / 640) + extra), n) for part, n, extra in parts
                 ]
-            yield ModelScores(role=role, eval_set="held_out", scores=digest("scores", role), metrics=tuple(metrics))
+            cut = {"candidate": 3, "baseline": 640}.get(role, 0)
+            scores = digest("scores", role)
+            yield ModelScores(role=role, eval_set="held_out", scores=scores, metrics=tuple(metrics), cut=cut)
 
     def _compare(self, finding: Finding) -> Iterator[Comparison]:
         spans = {

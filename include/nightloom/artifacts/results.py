@@ -87,6 +87,7 @@ class ScoresResult(Plain):
     frame: Annotated[str, Names(BLOB, "scores")] = Field(description="Blob of a SCORES frame.")
     outputs: Annotated[str, Names(BLOB, "outputs")] = Field(description="Blob of an OUTPUTS frame.")
     metrics: tuple[Metric, ...]
+    cut: int = Field(default=0, description="Number of answers that the limit of tokens ended.")
     seconds: float
 
 
@@ -214,6 +215,7 @@ class ModelScores(Plain):
     eval_set: str
     scores: ScoresId
     metrics: tuple[Metric, ...]
+    cut: int = Field(default=0, description="Number of answers that the limit of tokens ended.")
 
 
 class GateResult(Plain):

@@ -104,6 +104,7 @@ def _score(
         frame=put_frame(store, frame, SCORES),
         outputs=put_frame(store, outputs, OUTPUTS),
         metrics=compute_metrics(frame, scorers, fields),
+        cut=sum(answer.finish_reason == "length" for answer in answers),
         seconds=round(time.monotonic() - began, 3),
     )
     return Scores(key=key, result=result)

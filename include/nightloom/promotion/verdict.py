@@ -74,7 +74,7 @@ def decide(
         baseline=blueprint.base,
         parity=parity_id,
         scores=tuple(
-            ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.result.metrics)
+            ModelScores(role=role, eval_set=eval_set, scores=made.id, metrics=made.result.metrics, cut=made.result.cut)
             for role, eval_set, made in scores
         ),
         comparisons=comparisons,

@@ -27,7 +27,7 @@ from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import Recipe
 
-from tests.factories.nights import folder, prepared  # noqa: F401
+from tests.factories.nights import folder, no_children, prepared  # noqa: F401
 
 RECIPE: dict[str, Any] = {
     "name": "triage",

@@ -7,7 +7,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scorers import BUILT_IN, ExactMatch, Score
 from nightloom.evaluation.scoring import score_model
 
-from tests.factories.asking import ListeningEngine
+from tests.factories.asking import ListeningEngine, make_answer
 from tests.factories.mortal import Killed, MortalS3
 
 BASELINE = ModelRef(base="b" * 64)
@@ -57,6 +57,13 @@ def test_metrics_are_overall_and_by_slice(store, make_eval_set, make_blueprint, 
         ("exact", "unseen"): (0, 1),
         ("valid", "unseen"): (1, 1),
     }
+
+
+def test_answers_that_limit_ended_are_counted(store, make_eval_set, make_blueprint):
+    evalset = make_eval_set([("refund", "billing", None), ("quote", "sales", None), ("offer", "sales", None)])
+    engine = ListeningEngine(lambda text: make_answer("{}", "stop" if text.endswith("quote") else "length"))
+    scores = score_model(store, *asked(make_blueprint(evalset)), BASELINE, evalset.id, lambda *_: engine)
+    assert scores.result.cut == 2
 
 
 def test_unchanged_model_is_scored_once(store, make_eval_set, make_blueprint, scripted):

@@ -1,1 +1,1 @@
-from tests.factories.nights import folder, prepared  # noqa: F401
+from tests.factories.nights import folder, no_children, prepared  # noqa: F401

@@ -183,6 +183,13 @@ def test_page_counts_repeated_items(store, full, write) -> None:
     assert any(note.startswith("9 rows were quarantined as duplicates") for note in page.texts("p"))
 
 
+def test_page_counts_cut_answers(store, full, write) -> None:
+    cut = [text for text in read_page(store, write()).texts("p") if "were ended by" in text]
+    assert cut == [
+        "3 of 640 answers of the candidate on held_out were ended by evaluate.max_new_tokens (16), and count as wrong."
+    ]
+
+
 def test_page_counts_answers_beyond_limit(store, nights, night, write) -> None:
     nights.prepare(night)
     blueprint = store.load(Blueprint, nights.finetune(night).content.blueprint).content

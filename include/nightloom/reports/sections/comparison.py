@@ -41,7 +41,7 @@ class Facts(Plain):
     moved: bool = Field(description="Whether the verdict moved the champion ref.")
     parity: tuple[ParityCheck, ...] = Field(description="Empty if the candidate has no weights to check.")
     limits: tuple[str, ...] = Field(
-        default=(), description="Sentences on right answers that are longer than a model may answer."
+        default=(), description="Sentences on answers, right or given, that are longer than a model may answer."
     )
 
 
@@ -57,17 +57,22 @@ def read(night: NightManifests) -> Facts | None:
         verdict=night.verdict.content,
         moved=night.has_promoted(night.verdict),
         parity=night.parity.result.checks if night.parity else (),
-        limits=tuple(_describe_limits(night, blueprint)),
+        limits=tuple(_describe_limits(night, blueprint, night.verdict.content)),
     )
 
 
-def _describe_limits(night: NightManifests, blueprint: BlueprintSpec) -> Iterator[str]:
-    predict = night.recipe.predict
+def _describe_limits(night: NightManifests, blueprint: BlueprintSpec, verdict: VerdictContent) -> Iterator[str]:
+    predict, limit = night.recipe.predict, blueprint.max_new_tokens
     for use in blueprint.eval_sets:
+        for scores in verdict.scores:
+            # A baseline that never ends is no surprise.
+            if scores.cut and scores.eval_set == use.name and scores.role in ("candidate", "champion"):
+                answers = f"{scores.cut:,} of {use.items:,} answers of the {scores.role} on {use.name}"
+                yield f"{answers} were ended by evaluate.max_new_tokens ({limit}), and count as wrong"
         counted = night.item_tokens.get(use.evalset)
         if counted is None:
             continue
-        yield from describe_limits(use.name, counted.result, blueprint.max_new_tokens, "evaluate.max_new_tokens")
+        yield from describe_limits(use.name, counted.result, limit, "evaluate.max_new_tokens")
         if predict:
             yield from describe_limits(use.name, counted.result, predict.max_new_tokens, "predict.max_new_tokens")
 
