@@ -38,13 +38,14 @@ def check_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.D
 
 
 def closed_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.Series:
-    """Return the part of each answer in which two rows can contradict each other.
+    """Return the part of each answer in which two rows can contradict each other: the fields with `one_of`.
 
-    This is the fields with a fixed set of values, or all fields if none has one. Two replies in free text may differ
-    and both be right.
+    Two replies in free text may differ and both be right.
     """
-    closed = [name for name, field in answer.items() if field.one_of] or list(answer)
-    return encode_answers(decode_answers(answers, list(answer)).select(closed)) if closed else answers
+    closed = [name for name, field in answer.items() if field.one_of]
+    if not closed:
+        return pl.repeat("{}", len(answers), dtype=pl.String, eager=True)
+    return encode_answers(decode_answers(answers, list(answer)).select(closed))
 
 
 def _name_fields(values: pl.DataFrame, wrong: Mapping[str, pl.Expr]) -> pl.Series:

@@ -212,11 +212,15 @@ def _read_related(scratch: Scratch, firsts: Sequence[int], related: pl.DataFrame
     parts = []
     for part, (first, end) in enumerate(pairwise(firsts)):
         own = related.filter(pl.col("number").is_between(first, end - 1))
-        columns = [*_COMPARED, "closed_answer", "key", "prior_cluster", "prior_split", "clean", "clean_history"]
+        texts = ["clean", "clean_history", "clean_answer"]
+        columns = [*_COMPARED, "closed_answer", "key", "prior_cluster", "prior_split", *texts]
         if len(own):
             rows = scratch.read_rows(part, columns)[(own["number"] - first).to_list()]
-            digest = sha256(whole_text("clean_history", "clean"))
-            parts.append(_copy(rows.with_columns(text_digest=digest).drop("clean", "clean_history").hstack(own)))
+            digests = {
+                "text_digest": sha256(whole_text("clean_history", "clean")),
+                "answer_digest": sha256(pl.col("clean_answer")),
+            }
+            parts.append(_copy(rows.with_columns(**digests).drop(texts).hstack(own)))
     return pl.concat(parts).sort("version", "row_id", maintain_order=True) if parts else pl.DataFrame()
 
 

@@ -152,7 +152,9 @@ def compare_by(rows: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.Data
     """Add to open rows their comparable text, its digest, and the part of the answer that can contradict others."""
     text = pl.when(OPEN).then(whole_text("clean_history", "clean"))
     compared = comparable_texts(rows.select(text.alias("text"))["text"])
-    keyed = rows.with_columns(compared.alias("compared"), closed_answers(rows["answer"], answer).alias("closed_answer"))
+    keyed = rows.with_columns(
+        compared.alias("compared"), closed_answers(rows["clean_answer"], answer).alias("closed_answer")
+    )
     return keyed.with_columns(key=KEY)
 
 
@@ -168,8 +170,10 @@ def refuse_contaminated(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
     )
 
 
-def refuse_contradictions(rows: pl.DataFrame, policy: Literal["quarantine", "majority"]) -> pl.DataFrame:
-    """Quarantine duplicates with different answers; with the policy `majority`, the majority stays."""
+def refuse_contradictions(rows: pl.DataFrame, policy: Literal["quarantine", "majority", "keep"]) -> pl.DataFrame:
+    """Quarantine duplicates with different labels; with the policy `majority`, the majority stays; with `keep`, all."""
+    if policy == "keep":
+        return rows
     votes = pl.when(OPEN).then(OPEN.sum().over("component", "closed_answer"))
     counted = rows.with_columns(votes.alias("votes")).with_columns(most=pl.col("votes").max().over("component"))
     open_answers = pl.col("closed_answer").filter(OPEN)
@@ -188,10 +192,10 @@ def refuse_contradictions(rows: pl.DataFrame, policy: Literal["quarantine", "maj
 
 
 def merge_duplicates(rows: pl.DataFrame, policy: Literal["merge", "keep"], similarity: float) -> pl.DataFrame:
-    """Merge equal texts into the oldest of them, and near-duplicates too if the policy is `merge`."""
+    """Merge equal texts with equal answers into the oldest, and near-duplicates too if the policy is `merge`."""
     oldest = pl.col("row_id").filter(OPEN).first()
-    oldest_equal = oldest.over("component", "closed_answer", "text_digest")
-    oldest_near = oldest.over("component", "closed_answer")
+    oldest_equal = oldest.over("component", "answer_digest", "text_digest")
+    oldest_near = oldest.over("component", "answer_digest")
     marked = rows.with_columns(oldest_equal=oldest_equal, survivor=oldest_near if policy == "merge" else oldest_equal)
     exact = assign_outcome(
         marked,

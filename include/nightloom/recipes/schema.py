@@ -201,9 +201,10 @@ class Prepare(Plain):
         default="merge",
         description="`merge` keeps one row of a cluster; `keep` keeps every row and puts the cluster into one split.",
     )
-    contradictions: Literal["quarantine", "majority"] = Field(
+    contradictions: Literal["quarantine", "majority", "keep"] = Field(
         default="quarantine",
-        description="Equal texts with different answers: `quarantine` all of them, or keep the `majority` answer.",
+        description="Equal or nearly equal texts with different values of a field with `one_of`: `quarantine` all of "
+        "them, keep the `majority`, or `keep` all in one split.",
     )
     pii: Literal["redact", "quarantine", "keep"] = Field(
         default="redact", description="Action on personal data in a text."

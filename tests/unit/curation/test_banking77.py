@@ -27,9 +27,12 @@ def extract(store: ObjectStore, name: str) -> str:
 
 def test_all_rows_are_accounted_for(store: ObjectStore) -> None:
     settings = Prepare(source=FilesSource(kind="files", path="train.csv"))
-    frozen = freeze_eval_set(store, "test", extract(store, "test.csv"), ANSWER, settings)
+    rows = read_records(store, extract(store, "train.csv"))
+    intents = sorted(rows["answer"].str.json_path_match("$.intent").unique())
+    answer = {"intent": AnswerField(column="category", one_of=tuple(intents))}
+    frozen = freeze_eval_set(store, "test", extract(store, "test.csv"), answer, settings)
     items = read_eval_set(store, frozen.manifest.id)["text"].to_list()
-    ledger = curate(read_records(store, extract(store, "train.csv")), ANSWER, settings, items).ledger
+    ledger = curate(rows, answer, settings, items).ledger
     counts = ledger.group_by("outcome", pl.col("rule").fill_null("")).len().sort("outcome", "rule").rows()
     assert (frozen.rows.items, frozen.rows.refused, frozen.rows.unused) == (3079, {}, {})
     assert counts == [

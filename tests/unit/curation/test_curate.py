@@ -96,7 +96,39 @@ def test_merged_rows_name_their_survivor(records: MakeRecords, answer: Answer, s
 def test_free_text_replies_never_contradict(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
     other = '{"reply":"We look into it","team":"sales"}'
     curation = curate(records(("T1", "1", CARD, SALES), ("T2", "2", CARD, other)), answer, settings)
-    assert outcomes(curation) == {"T1": ("kept", None), "T2": ("merged", "exact_duplicate")}
+    assert outcomes(curation) == {"T1": ("kept", None), "T2": ("kept", None)}
+    assert curation.examples["cluster_id"].n_unique() == 1
+
+
+@pytest.mark.parametrize("text", [CARD, CARDS], ids=["equal", "nearly equal"])
+@pytest.mark.parametrize("policy", ["quarantine", "majority", "keep"])
+def test_replies_without_labels_never_contradict(
+    records: MakeRecords, settings: Prepare, text: str, policy: str
+) -> None:
+    free = {"reply": AnswerField(), "tone": AnswerField(column="tone")}
+    given = [f'{{"reply":"{reply}","tone":"calm"}}' for reply in ("Yes.", "A program.", "Yes.")]
+    rows = (("T1", "1", CARD, given[0]), ("T2", "2", text, given[1]), ("T3", "3", CARD, given[2]))
+    curation = curate(records(*rows), free, settings.model_copy(update={"contradictions": policy}))
+    assert outcomes(curation) == {"T1": ("kept", None), "T2": ("kept", None), "T3": ("merged", "exact_duplicate")}
+    assert curation.examples.select("cluster_id", "split").n_unique() == 1
+
+
+MINIMAL_PAIRS = {
+    "one word": ("please book the ferry to the island {} a cabin for two people", ("with", "without")),
+    "one number": ("Form 17 b. Household: two adults. Children living with you: {}. Signed by both.", ("0", "4")),
+    "several annotators": (CARD, ("", "")),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), MINIMAL_PAIRS.values(), ids=MINIMAL_PAIRS.keys())
+def test_minimal_pairs_stay_on_request(
+    records: MakeRecords, answer: Answer, settings: Prepare, text: str, words: tuple[str, str]
+) -> None:
+    keep = settings.model_copy(update={"contradictions": "keep"})
+    rows = [("T1", "1", text.format(words[0]), SALES), ("T2", "2", text.format(words[1]), BILLING)]
+    curation = curate(records(*rows, ("T3", "3", rows[0][2], SALES)), answer, keep)
+    assert outcomes(curation) == {"T1": ("kept", None), "T2": ("kept", None), "T3": ("merged", "exact_duplicate")}
+    assert curation.examples.select("cluster_id", "split").n_unique() == 1
 
 
 @pytest.mark.parametrize("text", [CARD, CARDS], ids=["equal", "nearly equal"])
@@ -167,7 +199,7 @@ _rows = st.lists(st.tuples(st.sampled_from("ABCDEF"), st.sampled_from("123"), _t
 
 
 @settings(max_examples=20)
-@given(_rows, st.sampled_from(["merge", "keep"]), st.sampled_from(["quarantine", "majority"]))
+@given(_rows, st.sampled_from(["merge", "keep"]), st.sampled_from(["quarantine", "majority", "keep"]))
 def test_every_record_has_one_outcome(
     rows: list[tuple[str, str, str | None, str | None]], near: str, contradictions: str
 ) -> None:
