@@ -141,6 +141,7 @@ def write_adapter(base: Path, folder: Path, size: float, method: str, dtype: str
             model = get_peft_model(model, LoraConfig(**given))
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if "lora_B" in name or "modules_to_save" in name or method == "full":
+            # These start at zero, or as a copy of the base model's.
+            if method == "full" or any(part in name for part in ("lora_B", "lora_embedding_A", "modules_to_save")):
                 weight.add_(torch.randn_like(weight) * size)
     _save(model, folder)

@@ -156,7 +156,9 @@ class Parity(CachedResult[ParityId]):
         model: ModelRef
         task: TaskSpec
         max_new_tokens: int
-        snapshot: SnapshotId = Field(description="Snapshot that the examples come from.")
+        snapshot: SnapshotId | None = Field(
+            description="Snapshot that the examples come from, or None if their texts are made up."
+        )
         code: str
         packages: dict[str, str]
 
@@ -174,11 +176,6 @@ class Parity(CachedResult[ParityId]):
     def mismatch(self) -> str | None:
         """The message of the first failed check, or None if all passed."""
         return next((check.message for check in self.result.checks if not check.passed), None)
-
-    @property
-    def is_without_effect(self) -> bool:
-        """Whether the adapter changes no output of its base model."""
-        return any(check.name == "adapter" and check.n and not check.value for check in self.result.checks)
 
 
 class Comparison(Plain):

@@ -4,13 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from nightloom.artifacts.folders import list_model_files
 from nightloom.artifacts.model_files import ADAPTER_CONFIG, MODEL_CONFIG, MODEL_WEIGHTS, WEIGHTS_INDEX
+from nightloom.artifacts.models import TaskSpec
+from nightloom.artifacts.prompts import Prompt
 from nightloom.base_models.loading import check_model
 from nightloom.core.errors import InputError, first_line
+from nightloom.prompts.templates import render_example
 from nightloom.rendering.chat import encode_texts, render_chats
+from nightloom.rendering.item_tokens import count_tokens
+from nightloom.rendering.task_check import check_task
 from nightloom.rendering.tokenizer import load_tokenizer
-from nightloom.rendering.tokens import find_context, load_config
+from nightloom.rendering.tokens import find_context, load_config, open_encoder
 
 _CHAT = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 
@@ -51,8 +58,40 @@ def check_weights(folder: Path) -> None:
     except InputError:
         raise
     except Exception as error:  # transformers raises errors of any class.
-        msg = f"transformers cannot load the model in {folder} ({first_line(error)}); use an intact copy of it"
+        is_quantized = "quantization_config" in _read(folder / MODEL_CONFIG)
+        remedy = "use its unquantized copy, or install what reads its format" if is_quantized else "use an intact copy"
+        msg = f"transformers cannot load the model in {folder} ({first_line(error)}); {remedy}"
         raise InputError(msg) from error
+
+
+def try_task(folder: str, base: str, prompt: dict[str, Any], task: dict[str, Any], rows: str) -> dict[str, Any]:
+    """Check a base model's folder and a task that no night has used yet, and count the tokens of rows: for a child.
+
+    Args:
+        folder: Folder of the base model.
+        base: Its name in the recipe, for messages.
+        prompt: A Prompt in JSON.
+        task: A TaskSpec in JSON.
+        rows: File with eval set, text, history and answer of rows.
+
+    Returns:
+        An ItemTokens.Result in JSON for each eval set.
+
+    Raises:
+        InputError: The model cannot be trained, or not be asked with this task.
+    """
+    wanted, model = TaskSpec.model_validate(task), Path(folder)
+    version = Prompt.model_validate(prompt)
+    check_kind(model)
+    check_task(model, version, wanted, base)
+    encoder, counted = open_encoder(model, wanted.chat_template_kwargs), {}
+    for (name,), items in pl.read_parquet(rows).group_by("evalset", maintain_order=True):
+        chats = [
+            render_example(version.content, text, history, answer, wanted.field_order, wanted.output)
+            for text, history, answer in items.select("text", "history", "answer").iter_rows()
+        ]
+        counted[str(name)] = count_tokens(encoder, chats).model_dump(mode="json")
+    return counted
 
 
 def list_weights(folder: Path) -> list[str]:

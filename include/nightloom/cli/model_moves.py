@@ -32,7 +32,8 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
     from nightloom.core.errors import InputError
     from nightloom.exchange.lineage import read_lineage
     from nightloom.promotion.champions import find_citation, find_task
-    from nightloom.promotion.promote import promote_by_hand, refuse_mismatched, refuse_unfit
+    from nightloom.promotion.promote import promote_by_hand, refuse_unfit
+    from nightloom.promotion.proofs import refuse_mismatched
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
@@ -51,7 +52,7 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
     refuse_unfit(settings, manifest, find_task(store, citation), base_id, task)
     refuse_mismatched(manifest.id, read_lineage(store, database, manifest, recipe).parities)
     night = _find_night(database, settings)
-    done = promote_by_hand(database, citation, night=night, who=getuser(), why=reason)
+    done = promote_by_hand(store, database, citation, night=night, who=getuser(), why=reason)
     show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.message, as_json=as_json)
 
 
@@ -71,12 +72,12 @@ def rollback(
     from nightloom.registry.refs import read_ref
     from nightloom.registry.store import open_store
 
-    database = open_database()
+    store, database = open_store(), open_database()
     night = find_night(database, recipe, None)
-    done = roll_back_champion(database, recipe, night=night, who=getuser(), why=reason)
+    done = roll_back_champion(store, database, recipe, night=night, who=getuser(), why=reason)
     drift = None
     with suppress(NightloomError):  # The champion has been moved, whatever else cannot be read.
-        drift = describe_champion(open_store(), database, load_recipe(recipe))
+        drift = describe_champion(store, database, load_recipe(recipe))
     notes = [f"{drift}; it answers so until another one is promoted"] if drift else []
     document = {
         "recipe": recipe,
@@ -126,7 +127,8 @@ def import_model(
 ) -> None:
     """Import an adapter that was trained elsewhere, with the verdict and lineage of its export."""
     from nightloom.exchange.importing import adopt_model, read_folder
-    from nightloom.promotion.promote import promote_by_hand, refuse_mismatched
+    from nightloom.promotion.promote import promote_by_hand
+    from nightloom.promotion.proofs import refuse_mismatched
     from nightloom.recipes.check import load_recipe
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
@@ -144,7 +146,7 @@ def import_model(
     lines = [f"adapter {short(adapter)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
     if champion:
         night = _find_night(database, settings)
-        done = promote_by_hand(database, imported, night=night, who=getuser(), why=str(reason))
+        done = promote_by_hand(store, database, imported, night=night, who=getuser(), why=str(reason))
         lines.append(done.message)
     document = {"adapter": adapter, "recipe": recipe, "champion": champion, "notes": notes}
     show(document, "\n".join(lines), as_json=as_json)

@@ -1,8 +1,9 @@
 """`nightloom recipe`: check a recipe, list all."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,34 +11,62 @@ from nightloom.cli.output import AsJson, show, table
 from nightloom.core.errors import InputError, NightloomError
 
 if TYPE_CHECKING:
+    from nightloom.nightly.source_check import PartCheck
     from nightloom.recipes.schema import Recipe
 
-app = typer.Typer(name="recipe", help="Recipes: check a file, list all.", no_args_is_help=True)
+app = typer.Typer(name="recipe", help="Recipes: check one, list all.", no_args_is_help=True)
 
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recipe's YAML file.")], *, as_json: AsJson = False
+    name: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or its YAML file.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            show_default=False,
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+            help="With --data: the folder for {data} in its paths.",
+        ),
+    ] = None,
+    *,
+    data: Annotated[bool, typer.Option("--data", help="Read a few rows of every source, too.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Report all mistakes of a recipe: line, what is wrong, what to write. Exit 1 if there is one."""
+    from nightloom.core.settings import get_settings
     from nightloom.recipes.check import format_mistakes, read_recipe
 
-    if not file.is_file():
-        msg = f"the file {file} does not exist; recipes are YAML files in include/recipes"
+    file, suites = _find_file(name), get_settings().expectations_dir
+    if folder and not data:
+        msg = f"a folder is used only with --data; write `nightloom recipe check {name} --data {folder}`"
         raise InputError(msg)
     recipe, mistakes = read_recipe(file)
-    notes = _list_notes(recipe) if recipe and not mistakes else []
-    document = {
+    document: dict[str, Any] = {
         "file": str(file),
         "valid": not mistakes,
         "mistakes": [asdict(mistake) for mistake in mistakes],
-        "notes": notes,
+        "expectations_dir": str(suites),
+        "notes": [],
     }
-    count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
-    text = f"{format_mistakes(file, mistakes)}\n{count} in {file}" if mistakes else f"{file} is valid"
-    text = "\n".join([text, *(f"note: {note}" for note in notes)])
-    show(document, text, as_json=as_json)
-    raise typer.Exit(1 if mistakes else 0)
+    if recipe is None or mistakes:
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
+        lines = [format_mistakes(file, mistakes), f"{count} in {file}"]
+    else:
+        document["notes"] = _list_notes(recipe)
+        lines = [f"{file} is valid", f"suites are read from {suites}; the standard ones come with Nightloom"]
+        lines += [f"note: {note}" for note in document["notes"]]
+        if data:
+            from nightloom.nightly.source_check import check_parts
+
+            parts = check_parts(recipe, folder)
+            document["parts"] = [_describe_part(part) for part in parts]
+            document["valid"] = not any(part.problem for part in parts)
+            lines.append(_list_parts(parts))
+    show(document, "\n".join(lines), as_json=as_json)
+    raise typer.Exit(0 if document["valid"] else 1)
 
 
 def _list_notes(recipe: "Recipe") -> list[str]:
@@ -77,3 +106,34 @@ def list_recipes(*, as_json: AsJson = False) -> None:
     ]
     text = table(["recipe", "state", "owner", "schedule", "time zone", "about"], rows, empty="there is no recipe yet")
     show(document, text, as_json=as_json)
+
+
+def _find_file(recipe: str) -> Path:
+    """Return the file of a recipe that is given by its name or its path."""
+    from nightloom.core.settings import get_settings
+    from nightloom.recipes.problems import suggest
+
+    directory = get_settings().recipes_dir
+    for file in (Path(recipe), directory / f"{recipe}.yaml"):
+        if file.is_file():
+            return file
+    if recipe.endswith((".yaml", ".yml")):
+        msg = f"the file {recipe} does not exist; recipes are YAML files in {directory}"
+    else:
+        known = sorted(path.stem for path in directory.glob("*.yaml"))
+        msg = f"no recipe is named {recipe!r} in {directory}; {suggest(recipe, known) or 'add one there'}"
+    raise InputError(msg)
+
+
+def _describe_part(part: "PartCheck") -> dict[str, Any]:
+    return {"part": part.part, "rows": part.rows, "problem": part.problem, "notes": part.notes}
+
+
+def _list_parts(parts: Sequence["PartCheck"]) -> str:
+    """Return a line for each part with its result, and one for each further note."""
+    rows: list[list[object]] = []
+    for part in parts:
+        first, *more = [f"PROBLEM: {part.problem}"] if part.problem else part.notes or ["ok"]
+        rows.append([part.part, part.rows, first])
+        rows += [["", "", note] for note in more]
+    return table(["part", "rows read", "result"], rows, empty="")

@@ -96,5 +96,12 @@ class ChildError(FaultError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's class and the first line of its message."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"
+    """Return an error's class and the first sentence of its message."""
+    return f"{type(error).__name__}: {first_reason(error)}"
+
+
+def first_reason(error: BaseException) -> str:
+    """Return the first line of an error's message, with the next one if the first only announces it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+    # torch lists what does not fit below a line such as `Error(s) in loading state_dict for Linear:`.
+    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1])

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.base_models.quiet import ignore_v6_deprecations
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, first_reason
 
 
 def attach_adapter(model: Any, folder: Path) -> Any:
@@ -20,7 +20,7 @@ def attach_adapter(model: Any, folder: Path) -> Any:
             tuned = PeftModel(model, PeftConfig.from_pretrained(folder))
             result = tuned.load_adapter(folder, "default")
     except (RuntimeError, ValueError) as error:
-        msg = f"the adapter in {folder} does not fit its base model: {str(error).strip().splitlines()[0]}"
+        msg = f"the adapter in {folder} does not fit its base model: {first_reason(error)}"
         raise InputError(msg) from error
     if result.missing_keys or result.unexpected_keys:
         keys = [*result.missing_keys, *result.unexpected_keys]
@@ -35,22 +35,24 @@ def merge_adapter(model: Any, folder: Path) -> Any:
     """Merge a LoRA adapter into a model.
 
     Raises:
-        InputError: Parts of the adapter fit no module of this model, or it changes nothing.
+        InputError: Parts of the adapter fit no module of this model.
     """
-    tuned = attach_adapter(model, folder)
-    if not _changes_something(tuned):
-        msg = f"the adapter in {folder} changes nothing in its base model; train longer, or with a higher learning rate"
-        raise InputError(msg)
-    return tuned.merge_and_unload()
+    return attach_adapter(model, folder).merge_and_unload()
 
 
-def _changes_something(tuned: Any) -> bool:
-    """Whether an adapter changes any weight: B matrices start at zero, saved modules as copies of the originals."""
-    weights = dict(tuned.named_parameters())
-    for name, weight in weights.items():
-        if ("lora_B" in name or "lora_embedding_B" in name) and weight.any():
-            return True
-        original = weights.get(name.replace("modules_to_save.default", "original_module"))
-        if "modules_to_save" in name and original is not None and not original.equal(weight):
-            return True
-    return False
+def find_tied_layer(tuned: Any) -> str | None:
+    """Return the layer that an adapter changes although its base model ties it to another, or None.
+
+    Tied layers share one weight, so merging into one would change the other.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    model = tuned.get_base_model()
+    if not model.config.get_text_config().tie_word_embeddings:
+        return None
+    changed = [
+        layer
+        for layer in (model.get_input_embeddings(), model.get_output_embeddings())
+        if isinstance(layer, BaseTunerLayer)
+    ]
+    return next((name.rpartition(".")[2] for name, one in model.named_modules() if one in changed), None)

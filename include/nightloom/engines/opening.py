@@ -19,7 +19,7 @@ def open_engine(store: ObjectStore, model: ModelRef) -> Engine:
     """Fetch and load a model: with the dummy engine if it is a dummy, otherwise with transformers.
 
     Raises:
-        InputError: The adapter was trained on another base model, does not fit the base model, or changes nothing.
+        InputError: The adapter was trained on another base model, or does not fit the base model.
     """
     base, base_folder = fetch_model(store, BaseModelManifest, model.base)
     if model.adapter is None:

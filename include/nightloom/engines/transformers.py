@@ -33,7 +33,7 @@ class TransformersEngine:
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        self.model = model
+        self.model = make_greedy(model, tokenizer)
         self.tokenizer = tokenizer
         self._context = find_context(model.config)
         self._ends = list_ends(model, tokenizer)
@@ -82,9 +82,8 @@ class TransformersEngine:
 
         batch = self.tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt")
         batch = batch.to(self.model.device)
-        settings = answer_greedily(self.model, self.tokenizer, max_new_tokens)
         with torch.inference_mode():
-            sequences = self.model.generate(**batch, generation_config=settings)
+            sequences = self.model.generate(**batch, generation_config=limit_answer(max_new_tokens))
         for output in sequences[:, batch["input_ids"].shape[1] :].tolist():
             yield output[: next((at for at, token in enumerate(output, start=1) if token in self._ends), None)]
 
@@ -98,23 +97,35 @@ class TransformersEngine:
         )
 
 
-def answer_greedily(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
-    """Return settings for greedy generation up to an end token."""
+def make_greedy(model: Any, tokenizer: Any) -> Any:
+    """Make a model answer with its likeliest tokens up to an end token, whatever its folder says; return it.
+
+    The generation config of a model's folder may hold penalties, suppressed or forced tokens, beams and more.
+    transformers uses each of them that a call does not set, so all but the end tokens are dropped here.
+    """
     from transformers import GenerationConfig
 
-    # A model may name defaults for sampling (Qwen, Llama); with greedy generation, transformers would warn of each.
-    neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "typical_p": 1.0}
-    return GenerationConfig(
-        max_new_tokens=max_new_tokens,
+    model.generation_config = GenerationConfig(
         do_sample=False,
-        **neutral,
         eos_token_id=sorted(list_ends(model, tokenizer)),
         pad_token_id=tokenizer.pad_token_id,
     )
+    return model
+
+
+def limit_answer(max_new_tokens: int) -> Any:
+    """Return the settings of one call of a greedy model."""
+    from transformers import GenerationConfig
+
+    return GenerationConfig(max_new_tokens=max_new_tokens)
 
 
 def open_transformers(base: Path, adapter: Path | None, method: Literal["lora", "full"] | None) -> TransformersEngine:
-    """Load a base model by itself, with a LoRA adapter merged into it, or replaced by fully tuned weights."""
+    """Load a base model by itself, with a LoRA adapter merged into it, or replaced by fully tuned weights.
+
+    Raises:
+        InputError: Parts of the adapter fit no module of the model.
+    """
     tokenizer = load_tokenizer(base)
     model = load_model(adapter if adapter is not None and method == "full" else base)
     if adapter is not None and method == "lora":

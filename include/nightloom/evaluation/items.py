@@ -7,6 +7,7 @@ import polars as pl
 
 from nightloom.artifacts.answers import Answer
 from nightloom.artifacts.frames import SCORES
+from nightloom.core.errors import InputError
 from nightloom.evaluation.scorers import Response, Score, Scorer, identify_scorer, score_response
 
 Values = Mapping[str, str]
@@ -31,7 +32,8 @@ def score_items(
         items: An EVAL_ITEMS frame.
         values: Parsed output for each item in order, or None for an output with an invalid format.
         scorers: Scorers in the order of their metrics.
-        fields: Fields of the answer to score.
+        fields: Fields of the answer to score. A model that was trained for other fields lacks some of them, which
+            counts as an output with an invalid format.
         answers: Answers that the values were parsed from, or None if no model generated them.
 
     Raises:
@@ -64,9 +66,15 @@ def _score_item(
 ) -> Iterator[Score]:
     for scorer, field in measures:
         value = None if given is None else _read(given, field, fields)
-        yield score_response(scorer, Response(value, answer), _read(expected, field, fields), item_id)
+        target = _read(expected, field, fields)
+        if target is None:
+            msg = f"item {item_id} has no answer for {field or 'all fields'}; freeze the eval set again"
+            raise InputError(msg)
+        yield score_response(scorer, Response(value, answer), target, item_id)
 
 
-def _read(values: Values, field: str | None, fields: Sequence[str]) -> str:
-    """Return one field's value, or all of them as JSON."""
-    return values[field] if field else json.dumps({name: values[name] for name in fields}, sort_keys=True)
+def _read(values: Values, field: str | None, fields: Sequence[str]) -> str | None:
+    """Return one field's value, or all of them as JSON, or None if the values lack it."""
+    if field:
+        return values.get(field)
+    return json.dumps({name: values[name] for name in fields}, sort_keys=True) if values.keys() >= set(fields) else None

@@ -1,5 +1,6 @@
 """Scoring: one model's answers on one eval set, scored item by item and cached by everything that determines them."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -96,8 +97,8 @@ def _score(
     ]
     source = store.load(EvalSetManifest, key.evalset).provenance.frame
     answers = answer_all(store, model, source, questions, lambda: open_engine(store, model))
-    fields, scorers = task.field_order, [find_scorer(name) for name in scored_by]
-    values = [parse_output(answer, fields, task.answer, task.output) for answer in answers]
+    fields, scorers = _list_fields(items, task), [find_scorer(name) for name in scored_by]
+    values = [parse_output(answer, task.field_order, task.answer, task.output) for answer in answers]
     frame = score_items(items, values, scorers, fields, answers)
     outputs = items.select("item_id", pl.Series("output", [answer.text for answer in answers], dtype=pl.String))
     result = ScoresResult(
@@ -108,3 +109,9 @@ def _score(
         seconds=round(time.monotonic() - began, 3),
     )
     return Scores(key=key, result=result)
+
+
+def _list_fields(items: pl.DataFrame, task: TaskSpec) -> list[str]:
+    """Return the fields that an eval set asks for: an earlier champion may answer others."""
+    asked = json.loads(items["answer"][0]).keys()
+    return [*(field for field in task.field_order if field in asked), *sorted(asked - set(task.field_order))]

@@ -14,11 +14,16 @@ from nightloom.exchange.lineage import Lineage
 _LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Values that vLLM accepts as `--max-lora-rank`."""
 
-_ONLY_MERGED = (
-    *("modules_to_save", "use_dora", "lora_bias", "rank_pattern", "alpha_pattern"),
-    *("trainable_token_indices", "target_parameters"),
+_SERVED_UNMERGED = frozenset(
+    [
+        *("r", "lora_alpha", "use_rslora", "target_modules", "exclude_modules"),
+        *("layers_to_transform", "layers_pattern", "fan_in_fan_out"),
+        *("lora_dropout", "init_lora_weights", "eva_config", "inference_mode"),  # of training only
+        *("peft_type", "task_type", "peft_version", "base_model_name_or_path", "revision", "auto_mapping"),
+        *("megatron_core", "qalora_group_size", "ensure_weight_tying"),  # without effect by themselves
+    ]
 )
-"""Settings that vLLM refuses or ignores in an adapter that is not merged."""
+"""Settings of an adapter that vLLM follows, or that change no answer. vLLM refuses or ignores others."""
 
 
 def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lora: dict[str, Any]) -> str:
@@ -39,9 +44,10 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
         method=lineage.adapter.content.method,
         merged=merged,
         whole=merged or not lora,
-        only_merged=[name for name in _ONLY_MERGED if lora.get(name)],
+        only_merged=[name for name, value in sorted(lora.items()) if _needs_merge(name, value)],
         rank=next((one for one in _LORA_RANKS if one >= rank), rank),
         task=lineage.task,
+        template_kwargs=lineage.task.chat_template_kwargs if lineage.task else {},
         max_new_tokens=lineage.blueprint.content.max_new_tokens if lineage.blueprint else None,
         imported_from=lineage.imported.provenance.source if lineage.imported else None,
         source=lineage.base.provenance.source if lineage.base else None,
@@ -58,6 +64,11 @@ def write_card(lineage: Lineage, snapshot: Snapshot | None, *, merged: bool, lor
         manifests=lineage.list_manifests(),
     )
     return f"---\n{_write_front(lineage, whole=merged or not lora)}\n---\n\n{body}"
+
+
+def _needs_merge(name: str, value: Any) -> bool:
+    """Whether vLLM would refuse an unmerged adapter with this setting, or ignore the setting."""
+    return bool(value) and name not in _SERVED_UNMERGED and (name, value) != ("bias", "none")
 
 
 def split_source(lineage: Lineage) -> tuple[str, str | None]:

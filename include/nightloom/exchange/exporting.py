@@ -21,6 +21,7 @@ from nightloom.exchange.cards import split_source, write_card
 from nightloom.exchange.lineage import LINEAGE_FILE, Lineage, dump_lineage, read_lineage
 from nightloom.processes.devices import NO_DEVICE
 from nightloom.processes.parent import in_child
+from nightloom.promotion.parity import Tuned, check_merged
 from nightloom.registry.database import Database
 from nightloom.registry.store import open_store
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -64,7 +65,8 @@ def export_model(
         force: Whether to write into a folder with other contents. Files of the same names and other weights are lost.
 
     Raises:
-        InputError: The adapter has no weights, its base model is gone, or the folder holds something else.
+        InputError: The adapter has no weights or cannot be merged, its base model is gone, or the folder holds
+            something else.
     """
     adapter = store.load(Adapter, adapter_id)
     if is_dummy(adapter.content.files):
@@ -84,11 +86,20 @@ def export_model(
 
 
 def run_merge(adapter_id: AdapterId, folder: str) -> None:
-    """Merge an adapter into its base model, and write the model. Run this in a child process."""
+    """Merge an adapter into its base model, and write the model. Run this in a child process.
+
+    Raises:
+        InputError: The written model is another one than the adapter on its base model.
+    """
     store = open_store()
-    manifest, tuned = fetch_model(store, Adapter, adapter_id)
+    manifest, adapter = fetch_model(store, Adapter, adapter_id)
     _, base = fetch_model(store, BaseModelManifest, manifest.content.base)
-    save_merged(open_transformers(base, tuned, manifest.content.method).model, Path(folder))
+    tuned = Tuned(base, adapter, manifest.content.method)
+    save_merged(open_transformers(base, adapter, tuned.method).model, Path(folder))
+    check = check_merged(tuned, Path(folder))
+    if not check.passed:
+        msg = f"adapter {short(adapter_id)} cannot be merged: {check.message}; export it without --merged"
+        raise InputError(msg)
 
 
 def save_merged(model: Any, folder: Path) -> None:

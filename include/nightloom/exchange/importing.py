@@ -1,8 +1,9 @@
 """Importing: a folder with an adapter or a fully fine-tuned model becomes an adapter of this store.
 
 Nothing in the folder is trusted. Only files with known names are read, JSON is parsed strictly, and weights must be
-finite safetensors. Settings that make a library run code or reserve memory are refused. The adapter must fit its base
-model and change its output. Manifests from another installation are checked against their digests.
+finite safetensors. Settings that make a library run code are dropped or refused. The adapter must fit its base model,
+change its output, and be served as peft alone would ask it. Manifests from another installation are checked against
+their digests.
 """
 
 import json
@@ -25,6 +26,7 @@ from nightloom.artifacts.model_files import (
 )
 from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Import, ModelFile, TaskSpec
 from nightloom.artifacts.prompts import Prompt
+from nightloom.artifacts.results import Parity
 from nightloom.core.digests import parse_json, short
 from nightloom.core.errors import InputError
 from nightloom.core.nights import utc_now
@@ -37,8 +39,18 @@ from nightloom.promotion.promote import refuse_unfit
 from nightloom.recipes.schema import Recipe
 
 _LARGEST_JSON_BYTES = 32 << 20
-_REFUSED = ("auto_mapping", "layer_replication", "megatron_config")
-_PATTERNS = ("target_modules", "exclude_modules", "layers_pattern", "modules_to_save", "rank_pattern", "alpha_pattern")
+_REFUSED = {
+    "megatron_config": "makes peft import a library that it names",
+    "layer_replication": "makes peft build another model",
+    "alora_invocation_tokens": "makes the adapter work only after certain tokens, so it cannot be merged",
+    "arrow_config": "makes peft choose between several adapters, so it cannot be merged",
+}
+"""Settings of adapters that are not served, with the reason."""
+_DROPPED = ("base_model_name_or_path", "revision", "auto_mapping")
+"""Settings by which peft finds the base model, or code for it. We load the base model ourselves."""
+_SETS = ("target_modules", "exclude_modules")
+"""Settings that peft keeps as sets, and writes in an order that differs between processes."""
+_PATTERNS = (*_SETS, "layers_pattern", "modules_to_save", "target_parameters", "rank_pattern", "alpha_pattern")
 """Settings that peft uses as regular expressions or builds them from."""
 
 # Python's `re` backtracks, so many or nested repeats can take exponential time.
@@ -115,12 +127,14 @@ def adopt_model(
     asked = (found.lineage.task if found.lineage else None) or task
     adapter = Adapter(content=identity, provenance=AdapterProvenance(source=source))
     refuse_unfit(recipe, adapter, asked, base_id, task)
-    check = in_child(run_check, environment=NO_DEVICE)
-    notes = check(adapter=identity.model_dump(mode="json"), template=found.template)
     if found.lineage and found.lineage.prompt and asked.prompt != task.prompt:
         _refuse_program(found.lineage.prompt)
         store.publish(found.lineage.prompt)
+    check = in_child(run_check, environment=NO_DEVICE)
+    plain, specified = identity.model_dump(mode="json"), asked.model_dump(mode="json")
+    checked = check(adapter=plain, task=specified, template=found.template)
     store.publish(adapter)
+    store.publish(Parity.model_validate(checked["parity"]))
     content = Import.Content(
         recipe=recipe.name,
         adapter=adapter.id,
@@ -128,18 +142,18 @@ def adopt_model(
         lineage=store.put_blob(found.document) if found.lineage else None,
     )
     provenance = Import.Provenance(source=source, imported_at=utc_now())
-    return store.publish(Import(content=content, provenance=provenance)), notes
+    return store.publish(Import(content=content, provenance=provenance)), checked["notes"]
 
 
 def _keep_adapter(store: ObjectStore, folder: Path, config: dict[str, Any]) -> list[ModelFile]:
     weights = folder / ADAPTER_WEIGHTS
     if not weights.is_file():
         raise InputError(_missing(folder, ADAPTER_WEIGHTS))
-    _refuse_unsafe(config, read_shapes(weights))
+    read_shapes(weights)
+    _refuse_unsafe(config)
     # Written as training writes it, so that an adapter has the same id everywhere.
-    plain = {**config, "base_model_name_or_path": None, "revision": None}
-    if isinstance(plain.get("target_modules"), list):
-        plain["target_modules"] = sorted(plain["target_modules"])
+    plain = {**config, **dict.fromkeys(_DROPPED)}
+    plain |= {name: sorted(plain[name]) for name in _SETS if isinstance(plain.get(name), list)}
     return [_keep_json(store, ADAPTER_CONFIG, plain), _keep_file(store, weights)]
 
 
@@ -174,15 +188,15 @@ def _keep_file(store: ObjectStore, path: Path) -> ModelFile:
     return ModelFile(path=path.name, sha256=store.put_file(path), size_bytes=path.stat().st_size)
 
 
-def _refuse_unsafe(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+def _refuse_unsafe(config: dict[str, Any]) -> None:
     """Check a configuration for what peft must not do, before peft reads it."""
     if config.get("peft_type") != "LORA" or config.get("task_type") not in ("CAUSAL_LM", None):
         kind = f"{config.get('peft_type')} for {config.get('task_type')}"
         msg = f"{ADAPTER_CONFIG} is of {kind[:80]!r}; import LORA for CAUSAL_LM, or a fully fine-tuned model"
         raise InputError(msg)
-    for name in _REFUSED:
+    for name, reason in _REFUSED.items():
         if config.get(name) is not None:
-            msg = f"{ADAPTER_CONFIG} sets {name}, which makes peft import code or build another model; remove it"
+            msg = f"{ADAPTER_CONFIG} sets {name}, which {reason}; import an adapter that was trained without it"
             raise InputError(msg)
     start = config.get("init_lora_weights", True)
     if start not in STARTS_TO_IMPORT:
@@ -192,16 +206,6 @@ def _refuse_unsafe(config: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -
         )
         raise InputError(msg)
     _refuse_endless(config)
-    patterns = config.get("rank_pattern") or {}
-    ranks = [config.get("r"), *(patterns.values() if isinstance(patterns, dict) else (None,))]
-    largest = max(
-        (shape[0] for name, shape in shapes.items() if "lora_A" in name or "lora_embedding_A" in name), default=1
-    )
-    for rank in ranks:
-        if not isinstance(rank, int) or isinstance(rank, bool) or not 0 < rank <= largest:
-            declared = str(rank)[:40]
-            msg = f"{ADAPTER_CONFIG} declares rank {declared}, but the weights have {largest}; use a valid copy"
-            raise InputError(msg)
 
 
 def _refuse_endless(config: dict[str, Any]) -> None:

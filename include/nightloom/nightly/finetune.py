@@ -157,7 +157,7 @@ def compare_candidate(
     # The champion before this night, so that running the night again compares with the same one.
     champion = find_champion(store, night.registry, night.recipe.name, night.date)
     champion_id = champion.adapter if champion else None
-    asked = (blueprint_id, candidate_id, champion_id, champion.cites if champion else None, parity_id)
+    asked = (blueprint_id, candidate_id, champion_id, champion.cites if champion else None)
     scored = _find_scores(night, *asked) or on_device(score_models)(*asked)
     verdict = decide(
         store,
@@ -206,7 +206,6 @@ def score_models(
     candidate_id: AdapterId,
     champion_id: AdapterId | None,
     cites: CitationId | None,
-    parity_id: ParityId | None,
 ) -> list[tuple[Role, str, ScoresId]]:
     """Score all models of a verdict, and return role, eval set and scores of each: entry point of a child process."""
     from nightloom.evaluation.linear_classifier import score_linear_classifier
@@ -214,7 +213,7 @@ def score_models(
 
     store = open_store()
     spec = store.load(Blueprint, blueprint_id).content
-    models = _list_models(store, spec, candidate_id, champion_id, cites, parity_id)
+    models = _list_models(store, spec, candidate_id, champion_id, cites)
     scored: list[tuple[Role, str, ScoresId]] = []
     for use in spec.eval_sets:
         for role, model, task in models:
@@ -251,12 +250,11 @@ def _find_scores(
     candidate_id: AdapterId,
     champion_id: AdapterId | None,
     cites: CitationId | None,
-    parity_id: ParityId | None,
 ) -> list[tuple[Role, str, ScoresId]] | None:
     """Return the cached scores of all models as `score_models` does, or None if some are missing."""
     store, packages = night.store, worker_packages()
     spec = store.load(Blueprint, blueprint_id).content
-    models = _list_models(store, spec, candidate_id, champion_id, cites, parity_id)
+    models = _list_models(store, spec, candidate_id, champion_id, cites)
     keys: list[tuple[Role, str, ScoresKey]] = []
     for use in spec.eval_sets:
         for role, model, task in models:
@@ -278,16 +276,11 @@ def _list_models(
     candidate_id: AdapterId,
     champion_id: AdapterId | None,
     cites: CitationId | None,
-    parity_id: ParityId | None,
 ) -> list[tuple[Role, ModelRef, TaskSpec]]:
-    """Return role, model and task of each model of a verdict.
-
-    An adapter without effect is replaced by its base model: engines refuse to open it, and the answers are the same.
-    """
-    is_without_effect = parity_id is not None and store.load(Parity, parity_id).is_without_effect
+    """Return role, model and task of each model of a verdict."""
     models: list[tuple[Role, ModelRef, TaskSpec]] = [
         ("baseline", ModelRef(base=spec.base), spec.task),
-        ("candidate", ModelRef(base=spec.base, adapter=None if is_without_effect else candidate_id), spec.task),
+        ("candidate", ModelRef(base=spec.base, adapter=candidate_id), spec.task),
     ]
     if champion_id and cites:
         base = store.load(Adapter, champion_id).content.base

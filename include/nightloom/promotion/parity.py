@@ -3,15 +3,19 @@
 Evaluation and batch ask in the same way: `prompts.templates.render_prompt`, then the engine, which merges the adapter
 and answers in batches. Training learned from stored token ids. Both are compared here with transformers and peft alone:
 the adapter attached to its base model without merging, one example at a time.
+
+A candidate is proved on examples of its snapshot. A model that a person moves or imports is proved on texts made up
+here, since it may have no snapshot: all of the proof but the token ids of training.
 """
 
 import logging
+import random
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -28,8 +32,8 @@ from nightloom.artifacts.training import Tokens
 from nightloom.base_models.loading import load_model
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
-from nightloom.engines.adapters import attach_adapter
-from nightloom.engines.transformers import answer_greedily, open_transformers
+from nightloom.engines.adapters import attach_adapter, find_tied_layer
+from nightloom.engines.transformers import limit_answer, make_greedy, open_transformers
 from nightloom.prompts.templates import render_prompt
 from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -38,6 +42,8 @@ from nightloom.rendering.tokens import find_context, load_config
 logger = logging.getLogger(__name__)
 
 _SAMPLE = 32  # examples: enough to find a systematic skew, few enough for one-by-one generation
+_MADE_UP = 8  # texts: a wrong merge or a penalty shows in each
+_MADE_UP_ANSWER = 16  # tokens
 _CHANGE = 1e-3
 """An adapter that changes no logit by more has no effect. Trained adapters change logits by about 1 or more."""
 
@@ -55,12 +61,22 @@ _SAMPLED: Schema = {
 
 
 @dataclass(frozen=True, slots=True)
+class Tuned:
+    """Folders of a tuned model, and how its weights relate to the base model's."""
+
+    base: Path
+    adapter: Path
+    method: Literal["lora", "full"]
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     """Answer of transformers and peft alone to one prompt.
 
     Attributes:
         tokens: Token ids of the answer, with its end token.
-        leads: For each token, its logit's lead over the second, as a share of the largest logit.
+        leads: For each token, its logit's lead over every other, as a share of the largest logit. Negative if another
+            token was likelier.
     """
 
     tokens: list[int]
@@ -69,12 +85,21 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """Results of transformers and peft alone: logits of the model and of its base model, and answers."""
+    """Results of transformers and peft alone.
+
+    Attributes:
+        base_logits: Logits of the base model, one row per prompt.
+        logits: The same of the tuned model.
+        answers: Answers of the tuned model.
+        dtype: Type of its weights.
+        tied: Layer that the adapter changes although the base model ties it to another, or None.
+    """
 
     base_logits: Any
     logits: Any
     answers: list[_Answer]
     dtype: str
+    tied: str | None = None
 
 
 def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_tokens: int, tokens: Tokens) -> Parity:
@@ -92,11 +117,32 @@ def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_to
     """
     snapshot = tokens.key.snapshot
     key = identify_parity(model, task, max_new_tokens, snapshot, fingerprints.PARITY.versions())
-    return store.find_or_make(Parity, key, lambda: _prove(store, key, tokens))
+    return store.find_or_make(Parity, key, lambda: _finish(key, _check_examples(store, key, tokens)))
+
+
+def prove_on_made_up_texts(store: ObjectStore, model: ModelRef, task: TaskSpec, tuned: Tuned) -> Parity:
+    """Return the proof for a model on texts made up here, without publishing it.
+
+    Args:
+        store: Holds the prompt.
+        model: The model. Its adapter need not be published yet.
+        task: Task of the model.
+        tuned: Its folders.
+
+    Raises:
+        InputError: The adapter does not fit its base model.
+    """
+    key = identify_made_up_parity(model, task, fingerprints.PARITY.versions())
+    return _finish(key, _check_made_up(store, key, tuned))
+
+
+def identify_made_up_parity(model: ModelRef, task: TaskSpec, packages: Mapping[str, str]) -> Parity.Key:
+    """Return the cache key of the proof for a model on made-up texts; packages as in `identify_parity`."""
+    return identify_parity(model, task, _MADE_UP_ANSWER, None, packages)
 
 
 def identify_parity(
-    model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot_id: SnapshotId, packages: Mapping[str, str]
+    model: ModelRef, task: TaskSpec, max_new_tokens: int, snapshot_id: SnapshotId | None, packages: Mapping[str, str]
 ) -> Parity.Key:
     """Return the cache key of the proof for a model; packages are those of the interpreter that runs it."""
     return Parity.Key(
@@ -107,6 +153,15 @@ def identify_parity(
         code=fingerprints.PARITY.code(),
         packages=fingerprints.PARITY.versions(packages),
     )
+
+
+def check_merged(tuned: Tuned, folder: Path) -> ParityCheck:
+    """Return whether a written model is the same as its adapter on the base model, asked with made-up texts."""
+    tokenizer = load_tokenizer(tuned.base)
+    chats = [[{"role": "user", "content": text}] for text in _make_up_texts(tokenizer)]
+    prompts = _keep_fitting(tuned.base, encode_chats(tokenizer, chats), 1)
+    reference = _ask_reference(tuned, tokenizer, prompts, 1)
+    return _check_merge(reference, _read_logits(load_model(folder).eval(), prompts))
 
 
 def sample_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
@@ -130,36 +185,59 @@ def sample_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
     return sampled
 
 
-def _prove(store: ObjectStore, key: Parity.Key, tokens: Tokens) -> Parity:
+def _finish(key: Parity.Key, checks: Iterable[ParityCheck]) -> Parity:
     began = time.monotonic()
-    checks = []
-    for check in _check(store, key, tokens):
+    done = []
+    for check in checks:
         logger.info("parity of adapter %s: %s", short(str(key.model.adapter)), check.message)
-        checks.append(check)
-    return Parity(key=key, result=Parity.Result(checks=tuple(checks), seconds=round(time.monotonic() - began, 2)))
+        done.append(check)
+    return Parity(key=key, result=Parity.Result(checks=tuple(done), seconds=round(time.monotonic() - began, 2)))
 
 
-def _check(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator[ParityCheck]:
+def _check_examples(store: ObjectStore, identity: Parity.Key, tokens: Tokens) -> Iterator[ParityCheck]:
     examples = sample_examples(store, tokens)
     prompt = store.load(Prompt, identity.task.prompt).content
     _, base = fetch_model(store, BaseModelManifest, identity.model.base)
+    manifest, folder = fetch_model(store, Adapter, Adapter.as_id(str(identity.model.adapter)))
     tokenizer = load_tokenizer(base)
     texts = examples.select("text", "history").iter_rows()
     chats = [render_prompt(prompt, text, history) for text, history in texts]
     asked = encode_chats(tokenizer, chats, identity.task.chat_template_kwargs)
     yield _check_ids(examples["asked"].to_list(), asked)
-    manifest, folder = fetch_model(store, Adapter, Adapter.as_id(str(identity.model.adapter)))
-    is_attached = manifest.content.method == "lora"
-    fitting = _keep_fitting(base, asked, identity.max_new_tokens)
-    reference = _ask_reference(base, folder, tokenizer, fitting, identity.max_new_tokens, is_attached=is_attached)
+    yield from _check_model(Tuned(base, folder, manifest.content.method), tokenizer, asked, identity.max_new_tokens)
+
+
+def _check_made_up(store: ObjectStore, identity: Parity.Key, tuned: Tuned) -> Iterator[ParityCheck]:
+    prompt = store.load(Prompt, identity.task.prompt).content
+    tokenizer = load_tokenizer(tuned.base)
+    chats = [render_prompt(prompt, text) for text in _make_up_texts(tokenizer)]
+    asked = encode_chats(tokenizer, chats, identity.task.chat_template_kwargs)
+    yield from _check_model(tuned, tokenizer, asked, identity.max_new_tokens)
+
+
+def _make_up_texts(tokenizer: Any) -> list[str]:
+    """Return short texts of tokens drawn from the whole vocabulary, the same on every machine."""
+    chance = random.Random(0)  # noqa: S311  # not for secrets
+    return [
+        tokenizer.decode([chance.randrange(len(tokenizer)) for _ in range(length)], skip_special_tokens=True)
+        for length in range(1, _MADE_UP + 1)
+    ]
+
+
+def _check_model(
+    tuned: Tuned, tokenizer: Any, asked: Sequence[list[int]], max_new_tokens: int
+) -> Iterator[ParityCheck]:
+    """Compare the engine with transformers and peft alone."""
+    fitting = _keep_fitting(tuned.base, asked, max_new_tokens)
+    reference = _ask_reference(tuned, tokenizer, fitting, max_new_tokens)
     changes = _check_change(reference)
     yield changes
     if not changes.passed:
-        return  # the engine refuses to open it
-    engine = open_transformers(base, folder, manifest.content.method)
-    if is_attached:
+        return  # What equals the base model needs no further proof.
+    engine = open_transformers(tuned.base, tuned.adapter, tuned.method)
+    if tuned.method == "lora":
         yield _check_merge(reference, _read_logits(engine.model, fitting))
-    yield _check_answers(reference, engine.complete(fitting, identity.max_new_tokens))
+    yield _check_answers(reference, engine.complete(fitting, max_new_tokens))
 
 
 def _keep_fitting(base: Path, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
@@ -167,23 +245,23 @@ def _keep_fitting(base: Path, prompts: Sequence[list[int]], max_new_tokens: int)
     return [prompt for prompt in prompts if len(prompt) + max_new_tokens <= context]
 
 
-def _ask_reference(
-    base: Path, adapter: Path, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int, *, is_attached: bool
-) -> _Reference:
+def _ask_reference(tuned: Tuned, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int) -> _Reference:
     """Ask with transformers and peft alone. Only one model is in memory at a time."""
-    model = load_model(base).eval()
+    model = make_greedy(load_model(tuned.base), tokenizer).eval()
     base_logits = _read_logits(model, prompts)
-    if is_attached:
-        model = attach_adapter(model, adapter).eval()
+    tied = None
+    if tuned.method == "lora":
+        model = attach_adapter(model, tuned.adapter).eval()
+        tied = find_tied_layer(model)
     else:
         del model
-        model = load_model(adapter).eval()
-    settings = answer_greedily(model, tokenizer, max_new_tokens)
+        model = make_greedy(load_model(tuned.adapter), tokenizer).eval()
     return _Reference(
         base_logits=base_logits,
         logits=_read_logits(model, prompts),
-        answers=[_answer(model, prompt, settings) for prompt in prompts],
+        answers=[_answer(model, prompt, limit_answer(max_new_tokens)) for prompt in prompts],
         dtype=str(model.dtype).removeprefix("torch."),
+        tied=tied,
     )
 
 
@@ -211,11 +289,16 @@ def _answer(model: Any, prompt: list[int], settings: Any) -> _Answer:
             output_logits=True,
             return_dict_in_generate=True,
         )
-    leads = []
-    for logits in generated.logits:
-        first, second = logits[0].float().topk(2).values.tolist()
-        leads.append((first - second) / (logits.abs().max().item() or 1.0))
-    return _Answer(generated.sequences[0, len(prompt) :].tolist(), leads)
+    tokens = generated.sequences[0, len(prompt) :].tolist()
+    pairs = zip(tokens, generated.logits, strict=True)
+    return _Answer(tokens, [_measure_lead(token, logits[0].float()) for token, logits in pairs])
+
+
+def _measure_lead(token: int, logits: Any) -> float:
+    """Return the lead of a token's logit over every other, as a share of the largest logit."""
+    others = logits.clone()
+    others[token] = -float("inf")
+    return float((logits[token] - others.max()) / (logits.abs().max() or 1.0))
 
 
 def _check_ids(learned: Sequence[Sequence[int]], asked: Sequence[Sequence[int]]) -> ParityCheck:
@@ -250,13 +333,18 @@ def _check_change(reference: _Reference) -> ParityCheck:
 
 def _check_merge(reference: _Reference, merged: Any) -> ParityCheck:
     n, tolerance = len(reference.answers), _find_tolerance(reference)
-    share = min(_find_largest(merged - reference.logits) / _find_largest(reference.logits), sys.float_info.max)
+    share = min(_find_largest(merged - reference.logits) / (_find_largest(reference.logits) or 1.0), sys.float_info.max)
     passed = share <= tolerance
     how = "within" if passed else "more than"
     message = (
         f"logits of the merged model differ from the adapter's by {share:.2g} of the largest in {n} examples, {how} "
         f"the {tolerance:g} allowed for {reference.dtype}"
     )
+    if reference.tied and not passed:
+        message += (
+            f": it changes {reference.tied}, which the base model ties to another layer; train it with modules_to_save "
+            f"and ensure_weight_tying instead"
+        )
     return _make_check("merge", share, tolerance, n, message, passed=passed)
 
 
@@ -269,7 +357,10 @@ def _check_answers(reference: _Reference, outputs: Sequence[list[int]]) -> Parit
     ]
     close = sum(lead <= tolerance for lead in leads)
     differing = len(leads) - close
-    if differing:
+    likelier = sum(min(answer.leads, default=0.0) < -tolerance for answer in reference.answers)
+    if likelier:
+        message = f"answers leave out the likeliest token in {likelier} of {n} examples, although they are to be greedy"
+    elif differing:
         message = (
             f"answers of the engine's batch differ from those of the adapter asked one by one in {differing} of {n} "
             f"examples"
@@ -278,9 +369,10 @@ def _check_answers(reference: _Reference, outputs: Sequence[list[int]]) -> Parit
         message = (
             f"answers of the engine's batch equal those of the adapter asked one by one in {n - close} of {n} examples"
         )
-    if close:
+    if close and not likelier:
         message += f"; in {close} more the two likeliest tokens were closer than {tolerance:g} of the largest logit"
-    return _make_check("answers", differing, 0, n, message, passed=not differing)
+    wrong = max(likelier, differing)
+    return _make_check("answers", wrong, 0, n, message, passed=not wrong)
 
 
 def _find_tolerance(reference: _Reference) -> float:

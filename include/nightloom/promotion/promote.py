@@ -6,10 +6,12 @@ from datetime import date
 
 from nightloom.artifacts.ids import AdapterId, BaseId
 from nightloom.artifacts.models import Adapter, Import, TaskSpec
-from nightloom.artifacts.results import Parity, Verdict
+from nightloom.artifacts.results import Verdict
 from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
+from nightloom.core.store import ObjectStore
 from nightloom.promotion.champions import CHAMPION, Citation
+from nightloom.promotion.proofs import require_parity
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.nights import is_latest_night
@@ -62,10 +64,13 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
     return Promotion(moved=True, message=decided.reason)
 
 
-def promote_by_hand(database: Database, citation: Citation, *, night: date, who: str, why: str) -> Promotion:
-    """Promote an adapter by hand.
+def promote_by_hand(
+    store: ObjectStore, database: Database, citation: Citation, *, night: date, who: str, why: str
+) -> Promotion:
+    """Promote an adapter by hand, once it is proved to be served as it was trained.
 
     Args:
+        store: Holds the adapter, and gets the proof.
         database: The registry.
         citation: The recipe's verdict on the adapter, or its import, which defines the task of the champion.
         night: Night that the move is recorded for.
@@ -73,6 +78,7 @@ def promote_by_hand(database: Database, citation: Citation, *, night: date, who:
         why: Reason in the person's words.
 
     Raises:
+        InputError: The adapter failed its proof of parity.
         ConflictError: The ref was moved in the meantime.
     """
     recipe = citation.content.recipe
@@ -80,6 +86,7 @@ def promote_by_hand(database: Database, citation: Citation, *, night: date, who:
     present = read_last_move(database, recipe, CHAMPION)
     if present and (present.new, present.cites) == (adapter, citation.id):
         return Promotion(moved=False, message=f"{short(adapter)} is already the champion of {recipe}")
+    require_parity(store, adapter, citation.id)
     move_ref(
         database,
         recipe=recipe,
@@ -124,22 +131,13 @@ def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base_id: Bas
         raise InputError(msg)
 
 
-def refuse_mismatched(adapter_id: AdapterId, parities: Sequence[Parity]) -> None:
-    """Refuse an adapter whose last proof of parity failed.
-
-    Raises:
-        InputError: The last proof failed.
-    """
-    if parities and (mismatch := parities[-1].mismatch):
-        msg = f"adapter {short(adapter_id)} failed its proof of parity: {mismatch}; promote another adapter"
-        raise InputError(msg)
-
-
-def roll_back_champion(database: Database, recipe: str, *, night: date, who: str, why: str) -> Promotion:
+def roll_back_champion(
+    store: ObjectStore, database: Database, recipe: str, *, night: date, who: str, why: str
+) -> Promotion:
     """Make the previous champion the champion again, with its task of then. Twice goes back two champions.
 
     Raises:
-        InputError: There is no previous champion.
+        InputError: There is no previous champion, or it failed its proof of parity.
         ConflictError: The ref was moved in the meantime.
     """
     line = _list_promotions(_list_moves(database, recipe))
@@ -147,6 +145,7 @@ def roll_back_champion(database: Database, recipe: str, *, night: date, who: str
         msg = f"{recipe} has no previous champion to roll back to; see `nightloom model log {recipe}`"
         raise InputError(msg)
     earlier, present = line[-2:]
+    require_parity(store, Adapter.as_id(earlier.new), earlier.cites)
     move_ref(
         database,
         recipe=recipe,

@@ -84,11 +84,20 @@ def settings_have_their_type(recipe: dict[str, Any], _file: Path) -> Problems:
             yield Problem(path, f"{str(wrong)[:40]!r} is not {kind}", f"write {kind}, without quotes")
 
 
+def adapters_write_texts(recipe: dict[str, Any], _file: Path) -> Problems:
+    """Report a task type by which peft makes a model that classifies or embeds instead of writing an answer."""
+    for path, setting, values in _settings(recipe):
+        named = [value for value in values if setting == ("lora", "task_type") and isinstance(value, str)]
+        if wrong := [name for name in named if name != "CAUSAL_LM"]:
+            yield Problem(path, f"a model of task type {wrong[0][:40]!r} writes no answers", "remove it")
+
+
 TRAINING_RULES: tuple[Rule, ...] = (
     base_model_is_pinned,
     settings_have_known_names,
     settings_train_something,
     settings_have_their_type,
+    adapters_write_texts,
 )
 
 

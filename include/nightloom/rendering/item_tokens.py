@@ -81,7 +81,7 @@ def count_tokens(encoder: TokenEncoder, chats: Sequence[Conversation]) -> ItemTo
     Raises:
         InputError: The chat template refuses a conversation.
     """
-    encoded = encoder.encode(chats)
+    encoded = encoder.encode(chats) if chats else []
     return ItemTokens.Result(
         context=encoder.context,
         prompts=dict(Counter(one.start for one in encoded)),

@@ -13,7 +13,6 @@ from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.models import BaseModelManifest, TaskRendering, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.core.errors import InputError
-from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import render_example
 from nightloom.registry.store import open_store
 from nightloom.rendering.chat import Conversation, encode_texts, list_roles, render_chats
@@ -45,17 +44,17 @@ def run_task_check(base_id: BaseId, task: dict[str, Any], base: str) -> str:
 
     def check() -> TaskRendering:
         folder = fetch_model(store, BaseModelManifest, base_id)[1]
-        return TaskRendering(key=key, result=check_task(store, folder, wanted, base))
+        return TaskRendering(key=key, result=check_task(folder, store.load(Prompt, wanted.prompt), wanted, base))
 
     return store.find_or_make(TaskRendering, key, check).id
 
 
-def check_task(store: ObjectStore, folder: Path, task: TaskSpec, base: str) -> TaskRendering.Result:
+def check_task(folder: Path, prompt: Prompt, task: TaskSpec, base: str) -> TaskRendering.Result:
     """Render a task's prompt with a short text and answer.
 
     Args:
-        store: Holds the prompt.
         folder: Folder of the base model.
+        prompt: Prompt of the task.
         task: The task.
         base: Name of the base model, for messages.
 
@@ -63,7 +62,7 @@ def check_task(store: ObjectStore, folder: Path, task: TaskSpec, base: str) -> T
         InputError: The chat template cannot render the task, or not the same when trained and when asked; or the
             prompt alone fills the base model's context.
     """
-    tokenizer, prompt, kwargs = load_tokenizer(folder), store.load(Prompt, task.prompt), task.chat_template_kwargs
+    tokenizer, kwargs = load_tokenizer(folder), task.chat_template_kwargs
     _refuse_unread(tokenizer, kwargs, base)
     answer = {field: values[0] if values else "b" for field, values in task.answer.items()}
     example = render_example(prompt.content, "a", None, json.dumps(answer), task.field_order, task.output)

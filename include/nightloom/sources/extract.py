@@ -130,6 +130,39 @@ def _name_keys(unread: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
+def read_sample(
+    source: Source,
+    columns: Columns,
+    answer: Mapping[str, AnswerField],
+    *,
+    night: NightCut | None,
+    window_days: int,
+    rows: int,
+) -> pl.DataFrame:
+    """Return the first rows of a source as records, to try the source out; store nothing.
+
+    Args:
+        source: A source of any kind.
+        columns: Names of the columns.
+        answer: Fields of the answer and their columns; empty for rows without answers.
+        night: The night whose cut is read, or None to read everything (eval sets).
+        window_days: Length of the window before the end of the cut.
+        rows: Most rows to return.
+
+    Raises:
+        SchemaError: A column is missing, or its values cannot be used.
+        InputError: The file does not exist, or the query returns rows from after the cut.
+        SourceError: The source cannot be read.
+    """
+    wanted, plain = wanted_columns(columns, answer), plain_columns(columns, answer)
+    found = pl.DataFrame(schema=KEYED_RECORDS)
+    for batch in read_batches(source, wanted, night, window_days, plain=plain):
+        found = pl.concat([found, make_records(batch, source, columns, answer, night, window_days)])
+        if len(found) >= rows:
+            break
+    return found.head(rows).select(list(RECORDS))
+
+
 def read_planted_rows(planted: PlantedRows, *, night: NightCut, window_days: int) -> pl.DataFrame:
     """Return row_id, kind, outcome and rule of the planted rows.
 

@@ -12,6 +12,7 @@ from nightloom.recipes.sources import SqlSource, zone_of
 from nightloom.sources.base import Cut, Row
 from nightloom.sources.columns import describe_source, pick_values, place_columns
 from nightloom.sources.sql_times import add_time_collation, bind_times, set_time_zone
+from nightloom.sources.sql_values import keep_all_values
 
 BATCH_ROWS = 5_000
 _COLUMN_STATES = {"42703", "42804", "42883"}  # SQLSTATE: no such column, another type, no operator for this type
@@ -23,7 +24,7 @@ def read_query(
     """Return these columns of every row; the query itself must respect the cut.
 
     Raises:
-        SchemaError: A column is missing, or has a type that the query cannot use.
+        SchemaError: A column is missing, or a type or a value does not fit the query.
         InputError: The connection is invalid.
         SourceError: The database does not answer, or refuses the query.
     """
@@ -44,6 +45,13 @@ def read_query(
                 f"correct the query or the table"
             )
             raise SchemaError(msg) from None
+        if isinstance(error, sa.exc.DataError):
+            # About a value of a row, so another try would find it again. Its text is not shown.
+            msg = (
+                f"{describe_source(source)} meets a value that does not fit a type ({type(error.orig).__name__}); "
+                f"correct the value, or convert its column in the query"
+            )
+            raise SchemaError(msg) from None
         msg = (
             f"{describe_source(source)} failed: {_explain_sql(error)}; "
             f"check that the database is up and the query runs there"
@@ -62,9 +70,7 @@ def _is_about_columns(error: sa.exc.SQLAlchemyError) -> bool:
 
 
 def _explain_sql(error: sa.exc.SQLAlchemyError) -> str:
-    """Return the database's message, unless it may quote a value: text of a row must not be shown."""
-    if isinstance(error, sa.exc.DataError):
-        return f"{type(error.orig).__name__} (a value does not fit; its text is not shown)"
+    """Return the first line of the database's message: the others may quote a value."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     return next(iter(str(cause).splitlines()), type(cause).__name__)
 
@@ -85,6 +91,7 @@ def _connect(source: SqlSource) -> sa.Engine:
     if engine.name == "sqlite":
         sa.event.listen(engine, "connect", _read_any_bytes)
         add_time_collation(engine, zone_of(source))
+    keep_all_values(engine)
     return engine
 
 

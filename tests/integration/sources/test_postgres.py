@@ -164,6 +164,52 @@ def test_unusable_column_is_a_schema_error(sql: str, reason: str) -> None:
         read_table(query(sql), ["id"], night_of(0), 1)
 
 
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+@pytest.mark.parametrize(("value", "is_deleted"), [("infinity", False), ("-infinity", True)])
+@pytest.mark.usefixtures("server")
+def test_time_without_end_is_a_time(store: ObjectStore, kind: str, value: str, is_deleted: bool) -> None:
+    rows = f"SELECT 1 AS id, now() - INTERVAL '900 days' AS updated_at, '{value}'::{kind} AS deleted_at, 'x' AS body"
+    source = query(f"SELECT *, 'sales' AS team FROM ({rows}) AS rows")  # noqa: S608  # the values stand here
+    records = extract_records(store, source, COLUMNS, ANSWER, night=night_of(0), window_days=3)
+    assert read_records(store, records.id)["deleted"].to_list() == [is_deleted]
+
+
+@pytest.mark.parametrize("value", ["20261-01-01 08:00+00", "0044-03-15 BC"], ids=["typo", "before Christ"])
+@pytest.mark.usefixtures("server")
+def test_time_beyond_the_calendar_names_its_column(store: ObjectStore, value: str) -> None:
+    rows = f"SELECT 1 AS id, '{value}'::timestamptz AS updated_at, NULL AS deleted_at, 'x' AS body, 'sales' AS team"
+    with pytest.raises(SchemaError, match=r"column 'updated_at' .* holds a value that is not an ISO time"):
+        extract_records(store, query(rows), COLUMNS, ANSWER, night=night_of(0), window_days=3)
+
+
+@pytest.mark.parametrize(
+    "value", ["TIME '24:00'", "TIMETZ '24:00+01'", "INTERVAL '178000000 years'", "DATE '5874897-12-31'"], ids=str
+)
+@pytest.mark.usefixtures("server")
+def test_unread_column_costs_no_night(value: str) -> None:
+    sql = f"SELECT generate_series(1, 3) AS id, {value} AS beside"
+    assert read_table(query(sql), ["id"], None, 1)["id"].to_list() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT ('sales ' || id)::int AS id FROM generate_series(1, 3) AS id",
+        "SELECT 1 / (id - 7000) AS id FROM generate_series(1, 9000) AS id",
+        "SELECT 9223372036854775807 + id AS id FROM generate_series(0, 9) AS id",
+        "SELECT ('$' || id || 'x')::money AS id FROM generate_series(1, 3) AS id",
+    ],
+    ids=["conversion", "division", "overflow", "money"],
+)
+@pytest.mark.usefixtures("server")
+def test_value_that_does_not_fit_is_no_fault_of_the_server(sql: str) -> None:
+    with pytest.raises(
+        SchemaError, match=r"'tickets' meets a value that does not fit a type \(\w+\); correct"
+    ) as caught:
+        read_table(query(sql), ["id"], None, 1)
+    assert "sales" not in str(caught.value)
+
+
 DYING = """
     SELECT id, now() - INTERVAL '1000 days' AS updated_at, NULL AS deleted_at, 'sales' AS team,
         CASE WHEN id = 7000 THEN pg_terminate_backend(pg_backend_pid())::text ELSE 'x' || id END AS body

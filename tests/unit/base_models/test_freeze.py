@@ -195,6 +195,23 @@ def end_answers_otherwise(model: Path) -> None:
             id="adapter",
         ),
         pytest.param(lambda model: (model / "config.json").unlink(), "has no config.json", id="no configuration"),
+        pytest.param(
+            lambda model: edit(model / "config.json", quantization_config={"quant_method": "gptq", "bits": 4}),
+            "GPTQ .*; use its unquantized copy, or install what reads its format",
+            id="quantized with GPTQ",
+        ),
+        pytest.param(
+            lambda model: edit(model / "config.json", quantization_config={"quant_method": "awq", "bits": 4}),
+            "; use its unquantized copy",
+            id="quantized with AWQ",
+        ),
+        pytest.param(
+            lambda model: edit(
+                model / "config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True}
+            ),
+            "; use its unquantized copy",
+            id="quantized with bitsandbytes",
+        ),
         pytest.param(lose_the_tokenizer, "has no tokenizer; add a tokenizer.json", id="no tokenizer"),
         pytest.param(
             lambda model: (model / "tokenizer.json").write_text("{}", encoding="utf-8"),

@@ -19,7 +19,7 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import EXAMPLES, LABELS, LEDGER, QUARANTINE, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelRef
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelFile, ModelRef
 from nightloom.artifacts.results import (
     Predictions,
     PredictionsContent,
@@ -28,6 +28,7 @@ from nightloom.artifacts.results import (
     ReportProvenance,
 )
 from nightloom.artifacts.training import Trial
+from nightloom.base_models.dummy import DUMMY_FILE
 from nightloom.cli.main import main
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import compute_cut
@@ -177,8 +178,9 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
 
 
 def _adapter(store: ObjectStore, blueprint: Blueprint) -> Adapter:
+    dummy = ModelFile(path=DUMMY_FILE, sha256=store.put_blob(b"{}"), size_bytes=2)
     return Adapter(
-        content=AdapterContent(base="b" * 64, method="lora", files=()),
+        content=AdapterContent(base="b" * 64, method="lora", files=(dummy,)),
         provenance=AdapterProvenance(blueprint=blueprint.id, trial=0),
     )
 

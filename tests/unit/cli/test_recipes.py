@@ -1,5 +1,6 @@
 """`nightloom recipe`."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,127 @@ def test_check_prints_mistakes_as_json(ask: Callable[..., Any]) -> None:
 
 
 def test_check_of_missing_file_is_refused(command: Command) -> None:
-    message = "the file nowhere.yaml does not exist; recipes are YAML files in include/recipes"
-    assert command("recipe", "check", "nowhere.yaml") == (2, "", f"error: {message}\n")
+    code, out, err = command("recipe", "check", "nowhere.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: the file nowhere.yaml does not exist; recipes are YAML files in ")
+
+
+WITH_SOURCES = """\
+name: triage
+owner: support
+task:
+  columns: {text: body}
+  answer: {team: {column: team, one_of: [billing, shipping]}}
+  primary: team
+  prompt: triage/1
+prepare: {source: {kind: files, path: "{data}/rows.csv"}}
+train: {base: dummy, trainer: dummy}
+evaluate:
+  sets: [{name: gold, source: {kind: files, path: "{data}/gold.jsonl"}, columns: {text: question}}]
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write the recipe, with texts replaced, and its sources; return the data folder."""
+    monkeypatch.setenv("NIGHTLOOM_PROMPTS_DIR", str(tmp_path / "prompts"))
+    monkeypatch.delenv("NIGHTLOOM_DATA_DIR", raising=False)
+    get_settings.cache_clear()
+    data = tmp_path / "data"
+    for folder in (data, tmp_path / "prompts" / "triage"):
+        folder.mkdir(parents=True)
+    (tmp_path / "prompts" / "triage" / "1.yaml").write_text("messages: [{role: user, content: '{{ text }}'}]")
+    (data / "rows.csv").write_text("body,team\nthe invoice is wrong,billing\nwhere is it,shipping\n")
+    (data / "gold.jsonl").write_text('{"question": "what do I owe", "team": "billing"}\n')
+
+    def run(**replaced: str) -> Path:
+        text = WITH_SOURCES
+        for old, new in replaced.items():
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "recipes" / "triage.yaml").write_text(text)
+        return data
+
+    return run
+
+
+def test_check_takes_name_and_names_suites(command: Command, write: Callable[..., Path], tmp_path: Path) -> None:
+    write()
+    code, out, _ = command("recipe", "check", "triage")
+    assert (code, out.splitlines()[0]) == (0, f"{tmp_path / 'recipes' / 'triage.yaml'} is valid")
+    assert f"suites are read from {get_settings().expectations_dir}; " in out
+
+
+def test_check_of_unknown_name_suggests_one(command: Command, write: Callable[..., Path]) -> None:
+    write()
+    assert "write `triage`; known: triage" in command("recipe", "check", "triag")[2]
+
+
+def test_check_reads_every_source(ask: Callable[..., Any], write: Callable[..., Path]) -> None:
+    data = write(**{"train:": "predict: {source: {kind: files, path: '{data}/rows.csv'}}\ntrain:"})
+    document = ask("recipe", "check", "triage", "--data", str(data))
+    assert document["valid"] is True
+    assert [(part["part"], part["rows"], part["problem"]) for part in document["parts"]] == [
+        ("prepare", 2, None),
+        ("evaluate.sets.gold", 1, None),
+        ("predict", 2, None),
+        ("train.base", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "part", "problem"),
+    [
+        ({"question": "questoin"}, "evaluate.sets.gold", "has no column 'questoin'. Did you mean 'question'?"),
+        ({"rows.csv": "row.csv"}, "prepare", "there is no file at"),
+        ({"[billing, shipping]": "[Billing, Shipping]"}, "prepare", "no row can be used (2 invalid_answer)"),
+        (
+            {'kind: files, path: "{data}/rows.csv"': "kind: sql, connection: shop, query: SELECT 1 WHERE 1 < :cut_to"},
+            "prepare",
+            "connection 'shop' is not known",
+        ),
+        ({"base: dummy": "base: /nowhere/at/all"}, "train.base", "base model '/nowhere/at/all' does not exist"),
+    ],
+    ids=["column of an eval set", "file", "allowed answers", "connection", "base model"],
+)
+def test_check_names_what_no_night_can_read(
+    command: Command,
+    ask: Callable[..., Any],
+    write: Callable[..., Path],
+    replaced: dict[str, str],
+    part: str,
+    problem: str,
+) -> None:
+    data = write(**replaced)
+    document = ask("recipe", "check", "triage", "--data", str(data))
+    problems = {each["part"]: each["problem"] for each in document["parts"] if each["problem"]}
+    assert problem in problems[part]
+    code, out, _ = command("recipe", "check", "triage", "--data", str(data))
+    assert (code, "PROBLEM: " in out) == (1, True)
+
+
+def test_check_without_data_folder_names_it(ask: Callable[..., Any], write: Callable[..., Path]) -> None:
+    write()
+    parts = ask("recipe", "check", "triage", "--data")["parts"]
+    assert "needs a data folder" in parts[0]["problem"]
+
+
+@pytest.mark.torch
+def test_check_renders_with_base_model(
+    ask: Callable[..., Any],
+    write: Callable[..., Path],
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nightloom.nightly.source_check.in_child", lambda function: function)
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    data = write(**{"base: dummy, trainer: dummy": f"base: {folder}", "evaluate:": "evaluate:\n  max_new_tokens: 3"})
+    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["rows"] is None]
+    assert part["notes"][0].startswith("1 of 1 right answers of gold are longer than evaluate.max_new_tokens (3)")
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('one turn only') }}")
+    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["rows"] is None]
+    assert "one turn only" in part["problem"]
 
 
 def test_list_names_broken_recipes(command: Command, tmp_path: Path) -> None:
@@ -90,7 +210,8 @@ def test_check_needs_no_installation(command: Command, recipe: Path, monkeypatch
     registry = recipe.parent / "none" / "registry.db"
     monkeypatch.setenv("NIGHTLOOM_REGISTRY_URL", f"sqlite:///{registry}")
     get_settings.cache_clear()
-    assert command("recipe", "check", str(recipe)) == (0, f"{recipe} is valid\n", "")
+    code, out, err = command("recipe", "check", str(recipe))
+    assert (code, out.splitlines()[0], err) == (0, f"{recipe} is valid", "")
     assert not registry.parent.exists()
 
 

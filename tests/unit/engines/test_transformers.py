@@ -14,6 +14,7 @@ from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.tokenizer import load_tokenizer
 
 from tests.factories.asking import ask, make_request
+from tests.factories.model_families import write_model
 
 pytestmark = pytest.mark.torch
 
@@ -76,14 +77,65 @@ def test_each_request_has_its_template_arguments(tiny_model: Path) -> None:
     assert first == again < glad < sad
 
 
-def test_sampling_defaults_of_model_are_not_logged(
-    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+DEFAULTS: dict[str, dict[str, object]] = {
+    "penalty on repetition": {"repetition_penalty": 3.0},
+    "no repeated tokens": {"no_repeat_ngram_size": 1},
+    "suppressed tokens": {"suppress_tokens": list(range(20, 180))},
+    "suppressed first tokens": {"begin_suppress_tokens": list(range(200, 300))},
+    "forbidden words": {"bad_words_ids": [[token] for token in range(20, 180)]},
+    "bias": {"sequence_bias": [[[77], 90.0]]},
+    "beams": {"num_beams": 4, "length_penalty": -9.0},
+    "guidance": {"guidance_scale": 9.0},
+    "forced last token": {"forced_eos_token_id": 77},
+    "sampling": {"do_sample": True, "temperature": 9.0, "top_k": 0},
+}
+"""Defaults of a model's folder by which plain transformers answers otherwise."""
+
+
+@pytest.fixture(scope="module")
+def varied_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights, whose answers vary."""
+    return write_model(tmp_path_factory.mktemp("varied") / "model", "llama")
+
+
+@pytest.mark.parametrize("defaults", DEFAULTS.values(), ids=DEFAULTS)
+def test_greedy_ignores_defaults_of_folder(varied_model: Path, tmp_path: Path, defaults: dict[str, object]) -> None:
+    engine = open_transformers(varied_model, None, None)
+    folder = write_defaults(varied_model, tmp_path, defaults)
+    prompts = encode_chats(engine.tokenizer, chats(TEXTS))
+    assert open_transformers(folder, None, None).complete(prompts, 6) == engine.complete(prompts, 6)
+    assert [answer_plainly(folder, prompt) for prompt in prompts] != engine.complete(prompts, 6)
+
+
+def test_greedy_keeps_ends_of_folder(tiny_model: Path, tmp_path: Path) -> None:
+    folder = write_defaults(tiny_model, tmp_path, {"eos_token_id": [77, 78], "repetition_penalty": 1.3})
+    model = open_transformers(folder, None, None).model
+    assert model.generation_config.eos_token_id == sorted({77, 78, load_tokenizer(tiny_model).eos_token_id})
+    assert model.generation_config.repetition_penalty is None
+
+
+def test_defaults_of_folder_are_not_logged(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name, value in (("temperature", 0.6), ("top_p", 0.95), ("top_k", 20)):
-        monkeypatch.setattr(engine.model.generation_config, name, value)
+    folder = write_defaults(tiny_model, tmp_path, {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "do_sample": True})
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
-    ask(engine, chats(["a"]), 2)
+    ask(open_transformers(folder, None, None), chats(["a"]), 2)
     assert caplog.messages == []
+
+
+def write_defaults(model: Path, folder: Path, defaults: dict[str, object]) -> Path:
+    """Copy a model, with defaults of generation as its publisher would set them."""
+    copied = Path(shutil.copytree(model, folder / "defaults"))
+    path = copied / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **defaults}), encoding="utf-8")
+    return copied
+
+
+def answer_plainly(folder: Path, prompt: list[int]) -> list[int]:
+    """Return the tokens of transformers alone, without settings of ours."""
+    torch.manual_seed(0)
+    written: list[int] = load_model(folder).eval().generate(torch.tensor([prompt]), max_new_tokens=6)[0].tolist()
+    return written[len(prompt) :]
 
 
 def test_answer_stops_at_end_token(tiny_model: Path) -> None:

@@ -59,6 +59,31 @@ def test_metrics_are_overall_and_by_slice(store, make_eval_set, make_blueprint, 
     }
 
 
+DRIFTED = {
+    "another name": (("squad", "urgency"), '{"squad": "billing", "urgency": "low"}'),
+    "a field less": (("urgency",), '{"urgency": "low"}'),
+    "a field more": (("team", "urgency", "mood"), '{"team": "billing", "urgency": "low", "mood": "calm"}'),
+    "no field in common": (("squad",), '{"squad": "billing"}'),
+}
+"""Fields that an earlier champion answers, and its answer. The eval set asks for team and urgency."""
+
+
+@pytest.mark.parametrize(("fields", "text"), DRIFTED.values(), ids=DRIFTED)
+def test_earlier_champion_is_scored_on_fields_asked_for(store, make_eval_set, make_blueprint, scripted, fields, text):
+    evalset = make_eval_set([("refund", "billing", None)])
+    task, limit = asked(make_blueprint(evalset))
+    earlier = task.model_copy(update={"answer": dict.fromkeys(fields), "field_order": fields})
+    engine = scripted({"refund": text})
+    scores = score_model(store, earlier, limit, BASELINE, evalset.id, lambda _store, _model: engine)
+    has_all = float({"team", "urgency"} <= set(fields))
+    assert {metric.name: metric.value for metric in scores.result.metrics} == {
+        "team": float("team" in fields),
+        "urgency": float("urgency" in fields),
+        "exact": has_all,
+        "valid": has_all,
+    }
+
+
 def test_answers_that_limit_ended_are_counted(store, make_eval_set, make_blueprint):
     evalset = make_eval_set([("refund", "billing", None), ("quote", "sales", None), ("offer", "sales", None)])
     engine = ListeningEngine(lambda text: make_answer("{}", "stop" if text.endswith("quote") else "length"))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,75 +29,19 @@ from nightloom.engines.opening import open_engine
 from nightloom.evaluation.scorers import EXACT_MATCH
 from nightloom.exchange.cards import write_card
 from nightloom.exchange.exporting import Exported, export_model
-from nightloom.exchange.importing import adopt_model, read_folder
 from nightloom.exchange.lineage import read_lineage
 from nightloom.promotion.champions import list_imports
-from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.rendering.tokenizer import load_tokenizer
 
 from tests.factories.adapters import MakeAdapter, write_adapter
 from tests.factories.asking import ask
 
+from .conftest import Adopt, Export, change_config, change_weights
+
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
 CHATS = [[{"role": "user", "content": text}] for text in ("Team? the invoice is wrong", "Team? a", "Team? my login")]
-RECIPE = {
-    "name": "triage",
-    "owner": "support",
-    "task": {
-        "columns": {"text": "body"},
-        "answer": {"team": {"column": "team", "one_of": ["billing", "login"]}},
-        "primary": "team",
-        "prompt": "triage/1",
-    },
-    "prepare": {"source": {"kind": "files", "path": "tickets.csv"}},
-    "evaluate": {"sets": [{"name": "gold", "source": {"kind": "files", "path": "e.csv"}, "columns": {"text": "body"}}]},
-}
-
-Export = Callable[..., Exported]
-Adopt = Callable[..., tuple[Adapter, list[str]]]
-
-
-@pytest.fixture(autouse=True)
-def _child_in_this_process(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def in_child(function: Callable[..., Any], *, environment: dict[str, str]) -> Callable[..., Any]:
-        assert environment == {"CUDA_VISIBLE_DEVICES": ""}  # no GPU is leased here
-        return lambda **arguments: function(**json.loads(json.dumps(arguments)))
-
-    for module in ("exporting", "importing"):
-        monkeypatch.setattr(f"nightloom.exchange.{module}.in_child", in_child)
-    for module in ("exporting", "weights"):
-        monkeypatch.setattr(f"nightloom.exchange.{module}.open_store", lambda: store)
-
-
-@pytest.fixture
-def export(store: ObjectStore, registry: Database, tmp_path: Path) -> Export:
-    """Export into the folder `out`."""
-    return lambda adapter, **how: export_model(store, registry, adapter.id, "triage", tmp_path / "out", **how)
-
-
-@pytest.fixture
-def adopt(store: ObjectStore, blueprint: Blueprint) -> Adopt:
-    """Import a folder for a recipe with the task of the blueprint."""
-
-    def adopt(folder: Path, base: str | None = None, **recipe: Any) -> tuple[Adapter, list[str]]:
-        settings = Recipe.model_validate({**RECIPE, **recipe})
-        task, found = blueprint.content.task, read_folder(store, folder)
-        asked = {"base_id": base or blueprint.content.base, "task": task}
-        imported, notes = adopt_model(store, found, settings, **asked, source=folder.name)
-        return store.load(Adapter, imported.content.adapter), notes
-
-    return adopt
-
-
-@pytest.fixture
-def foreign(tiny_model: Path, tmp_path: Path) -> Path:
-    """A folder with an adapter saved by peft elsewhere."""
-    folder = tmp_path / "foreign"
-    folder.mkdir()
-    write_adapter(tiny_model, folder, 0.3, "lora")
-    return folder
 
 
 @pytest.fixture
@@ -290,11 +235,22 @@ def test_card_describes_model(judged: Adapter, export: Export) -> None:
     assert "invoice" not in "".join(path.read_text(errors="replace") for path in folder.glob("*.[jR][sE]*"))
 
 
+def test_card_passes_template_arguments(store: ObjectStore, registry: Database, judged: Adapter) -> None:
+    lineage = read_lineage(store, registry, judged, "triage")
+    assert lineage.blueprint is not None
+    spec = lineage.blueprint.content
+    task = spec.task.model_copy(update={"chat_template_kwargs": {"enable_thinking": False}})
+    changed = lineage.blueprint.model_copy(update={"content": spec.model_copy(update={"task": task})})
+    card = write_card(replace(lineage, blueprint=changed), None, merged=True, lora={})
+    assert "return_dict=True, **{'enable_thinking': False})" in card
+    assert '`chat_template_kwargs` {"enable_thinking": false} in requests' in card
+
+
 def test_card_requires_merge_for_vllm(store: ObjectStore, registry: Database, make_adapter: MakeAdapter) -> None:
     lora = {"r": 4, "use_dora": True, "alpha_pattern": {"q_proj": 2}, "rank_pattern": {}}
     card = write_card(read_lineage(store, registry, make_adapter(), "triage"), None, merged=False, lora=lora)
     assert (
-        "vLLM cannot serve an adapter with `use_dora`, `alpha_pattern` without merging. Export with `--merged`" in card
+        "vLLM cannot serve an adapter with `alpha_pattern`, `use_dora` without merging. Export with `--merged`" in card
     )
     assert "--enable-lora" not in card
 
@@ -315,7 +271,10 @@ def test_import_restores_verdict_and_lineage(
     assert lineage.trial is not None
     assert lineage.trial.result.final_loss == 0.25
     # No night reuses manifests of another installation.
-    assert {key.split("/")[2] for key in s3.objects if "/manifests/" in key} == {"adapter", "base", "import", "prompt"}
+    kinds = {key.split("/")[2] for key in s3.objects if "/manifests/" in key}
+    assert kinds == {"adapter", "base", "import", "prompt", "parity"}
+    (proof,) = [key for key in s3.objects if "/manifests/parity/" in key]
+    assert store.load(Parity, Path(proof).stem).key.snapshot is None  # made here
     assert len(kept) < len(s3.objects)
 
 
@@ -366,19 +325,6 @@ def test_full_model_is_imported(
         adopt(tiny_model)
 
 
-def change_config(folder: Path, **changes: Any) -> None:
-    path = folder / "adapter_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
-
-
-def change_weights(folder: Path, change: Callable[[Any], Any]) -> None:
-    from safetensors.torch import load_file, save_file
-
-    path = folder / "adapter_model.safetensors"
-    weights = load_file(path)
-    save_file({name: change(weight) for name, weight in weights.items()}, path)
-
-
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
 
@@ -404,10 +350,11 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a pickle": (only_pickles, "has adapter_model.bin instead of adapter_model.safetensors; pickles are never read"),
     "cut off": (lambda f: truncate(f / "adapter_model.safetensors"), "is not a valid safetensors file"),
     "a huge tensor": (declare_much, "is not a valid safetensors file"),
-    "a huge rank": (lambda f: change_config(f, r=10**9), "declares rank 1000000000, but the weights have 4"),
-    "a huge rank somewhere": (lambda f: change_config(f, rank_pattern={"q": 10**9}), "declares rank 1000000000"),
+    "a huge rank": (lambda f: change_config(f, r=10**9), "has shape 4 x 64, but .* need 1000000000 x 64"),
+    "a huge rank somewhere": (lambda f: change_config(f, rank_pattern={"v_proj": 10**9}), "need 1000000000 x 32"),
+    "a rank beyond numbers": (lambda f: change_config(f, r=10**30), "cannot be used with this base model"),
+    "a rank in words": (lambda f: change_config(f, r="four"), "cannot be used with this base model"),
     "a module to import": (lambda f: change_config(f, megatron_config={"a": 1}), "sets megatron_config"),
-    "a class to import": (lambda f: change_config(f, auto_mapping={"parent_library": "os"}), "sets auto_mapping"),
     "layers without end": (lambda f: change_config(f, layer_replication=[[0, 10**9]]), "sets layer_replication"),
     "another base model": (
         lambda f: change_config(f, init_lora_weights="pissa_niter_4"),
@@ -419,7 +366,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "modules that are not there": (lambda f: change_config(f, target_modules=["query"]), "Target modules"),
     "a key twice": (twice, "a key is repeated"),
     "not a number": (lambda f: change_config(f, lora_alpha=float("nan")), "NaN is not JSON"),
-    "weights of no effect": (lambda f: change_weights(f, lambda w: w * 0), "changes nothing in its base model"),
+    "weights of no effect": (lambda f: change_weights(f, lambda w: w * 0), "changes no logit of its base model"),
     "weights that are not finite": (lambda f: change_weights(f, lambda w: w / 0), "values that are not finite"),
     "weights of another size": (lambda f: change_weights(f, lambda w: w.repeat(1, 2)), "does not fit its base model"),
 }

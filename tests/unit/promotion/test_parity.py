@@ -23,7 +23,11 @@ from nightloom.rendering.encode import encode_snapshot
 
 from tests.factories.adapters import MakeAdapter
 
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore:.*tie_word_embeddings.*", "ignore:.*save_embedding_layers.*"),
+]
 
 Prove = Callable[..., Parity]
 
@@ -96,6 +100,35 @@ def test_wrong_merge_fails(make_adapter: MakeAdapter, prove: Prove, monkeypatch:
     assert str(parity.mismatch).startswith("logits of the merged model differ from the adapter's by ")
     assert str(parity.mismatch).endswith("of the largest in 32 examples, more than the 0.0001 allowed for float32")
     assert parity.result.checks[3].value > 0
+
+
+def test_penalty_in_answers_fails(make_adapter: MakeAdapter, prove: Prove, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_greedy = transformers.make_greedy
+
+    def leave_a_penalty(model: Any, tokenizer: Any) -> Any:
+        make_greedy(model, tokenizer).generation_config.repetition_penalty = 3.0
+        return model
+
+    for module in ("engines.transformers", "promotion.parity"):
+        monkeypatch.setattr(f"nightloom.{module}.make_greedy", leave_a_penalty)
+    parity = prove(make_adapter())
+    assert results(parity) == {"ids": True, "adapter": True, "merge": True, "answers": False}
+    assert str(parity.mismatch).startswith("answers leave out the likeliest token in ")
+
+
+@pytest.mark.parametrize(
+    "lora",
+    [
+        pytest.param({"target_modules": ["q_proj", "lm_head"]}, id="output layer"),
+        pytest.param({"target_modules": ["embed_tokens"]}, id="embeddings"),
+        pytest.param({"target_modules": r".*\.(v_proj|embed_\w+)"}, id="embeddings by a pattern"),
+        pytest.param({"target_modules": r".*head", "use_rslora": True}, id="output layer by a pattern"),
+    ],
+)
+def test_adapter_of_tied_layer_fails(make_adapter: MakeAdapter, prove: Prove, lora: dict[str, Any]) -> None:
+    parity = prove(make_adapter(**lora))
+    assert results(parity)["merge"] is False
+    assert "which the base model ties to another layer; train it with modules_to_save" in str(parity.mismatch)
 
 
 def test_different_batch_answers_fail(make_adapter: MakeAdapter, prove: Prove, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,30 @@ import threading
 from datetime import date
 
 import pytest
-from nightloom.artifacts.models import Import, ModelRef, TaskSpec
-from nightloom.artifacts.results import Parity, ParityCheck
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Import, ModelFile, TaskSpec
+from nightloom.base_models.dummy import DUMMY_FILE
+from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import InputError
 from nightloom.core.nights import compute_cut, utc_now
-from nightloom.promotion.promote import promote, promote_by_hand, refuse_mismatched, roll_back_champion
+from nightloom.promotion.promote import promote, promote_by_hand, roll_back_champion
 from nightloom.registry.nights import record_night
 from nightloom.registry.refs import read_log_tail, read_ref
 
-from tests.factories.manifests import make_verdict
+from tests.factories.manifests import BASE, make_verdict
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
+
+
+@pytest.fixture
+def dummies(store):
+    """Three adapters, which have no weights to prove."""
+
+    def publish(name):
+        file = ModelFile(path=DUMMY_FILE, sha256=digest_bytes(name.encode()), size_bytes=1)
+        content = AdapterContent(base=BASE, method="lora", files=(file,))
+        return store.publish(Adapter(content=content, provenance=AdapterProvenance())).id
+
+    return [publish(name) for name in "ABC"]
 
 
 @pytest.fixture
@@ -67,12 +80,13 @@ def test_rerun_keeps_an_earlier_promotion(registry, promote_on):
     assert read_ref(registry, "triage", "champion") == "B"
 
 
-def test_rollback_restores_the_previous_champion(registry, promote_on):
-    promote_on("A", None)
-    promote_on("B", "A")
-    promotion = roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
-    assert promotion.message == "champion of triage is A again, not B"
-    assert read_ref(registry, "triage", "champion") == "A"
+def test_rollback_restores_the_previous_champion(store, registry, promote_on, dummies):
+    a, b, _ = dummies
+    promote_on(a, None)
+    promote_on(b, a)
+    promotion = roll_back_champion(store, registry, "triage", night=MONDAY, who="ada", why="complaints")
+    assert promotion.message == f"champion of triage is {a[:12]} again, not {b[:12]}"
+    assert read_ref(registry, "triage", "champion") == a
     assert (read_log_tail(registry)[-1].who, read_log_tail(registry)[-1].why) == ("ada", "complaints")
 
 
@@ -82,49 +96,54 @@ def make_import(adapter):
     return Import(content=content, provenance=Import.Provenance(source="tuned", imported_at=utc_now()))
 
 
-def promote_import(registry, adapter):
-    return promote_by_hand(registry, make_import(adapter), night=MONDAY, who="ada", why="it served until now")
+def promote_import(store, registry, adapter):
+    return promote_by_hand(store, registry, make_import(adapter), night=MONDAY, who="ada", why="it served until now")
 
 
-def test_rollback_cites_the_earlier_verdict(registry, promote_on):
-    promote_import(registry, "A")
-    promote_on("B", "A")
-    roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
-    cited = [make_import("A").id, make_verdict(candidate="B", champion="A").id, make_import("A").id]
+def test_rollback_cites_the_earlier_verdict(store, registry, promote_on, dummies):
+    a, b, _ = dummies
+    promote_import(store, registry, a)
+    promote_on(b, a)
+    roll_back_champion(store, registry, "triage", night=MONDAY, who="ada", why="complaints")
+    cited = [make_import(a).id, make_verdict(candidate=b, champion=a).id, make_import(a).id]
     assert [(move.cites, move.by_hand) for move in read_log_tail(registry)] == list(
         zip(cited, (True, False, True), strict=True)
     )
 
 
-def test_champion_is_promoted_again_by_import(registry, promote_on):
-    promote_on("A", None)
-    assert promote_import(registry, "A").moved
-    assert not promote_import(registry, "A").moved
-    assert [move.cites for move in read_log_tail(registry)] == [make_verdict(candidate="A").id, make_import("A").id]
+def test_champion_is_promoted_again_by_import(store, registry, promote_on, dummies):
+    a, *_ = dummies
+    promote_on(a, None)
+    assert promote_import(store, registry, a).moved
+    assert not promote_import(store, registry, a).moved
+    assert [move.cites for move in read_log_tail(registry)] == [make_verdict(candidate=a).id, make_import(a).id]
 
 
-def test_night_respects_a_manual_promotion(registry, promote_on):
-    promote_on("A", None)
-    promote_on("B", "A")
-    promote_import(registry, "C")
-    assert not promote_on("B", "C", TUESDAY).moved
+def test_night_respects_a_manual_promotion(store, registry, promote_on, dummies):
+    a, b, c = dummies
+    promote_on(a, None)
+    promote_on(b, a)
+    promote_import(store, registry, c)
+    assert not promote_on(b, c, TUESDAY).moved
 
 
-def test_two_rollbacks_go_back_twice(registry, promote_on):
-    for candidate, champion in (("A", None), ("B", "A"), ("C", "B")):
+def test_two_rollbacks_go_back_twice(store, registry, promote_on, dummies):
+    a, b, c = dummies
+    for candidate, champion in ((a, None), (b, a), (c, b)):
         promote_on(candidate, champion)
     for _ in range(2):
-        roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
-    assert read_ref(registry, "triage", "champion") == "A"
+        roll_back_champion(store, registry, "triage", night=MONDAY, who="ada", why="complaints")
+    assert read_ref(registry, "triage", "champion") == a
 
 
 @pytest.mark.parametrize("night", [MONDAY, TUESDAY], ids=["the same night", "the next night"])
-def test_night_respects_a_rollback(registry, promote_on, night):
-    promote_on("A", None)
-    promote_on("B", "A")
-    roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
-    promotion = promote_on("B", "A", night)
-    assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, "A")
+def test_night_respects_a_rollback(store, registry, promote_on, dummies, night):
+    a, b, _ = dummies
+    promote_on(a, None)
+    promote_on(b, a)
+    roll_back_champion(store, registry, "triage", night=MONDAY, who="ada", why="complaints")
+    promotion = promote_on(b, a, night)
+    assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, a)
     assert (
         promotion.message
         == "better than the baseline; but ada rolled this adapter back (complaints), so the champion stays"
@@ -154,28 +173,8 @@ def test_one_of_many_candidates_wins(registry, promote_on):
 
 
 @pytest.mark.parametrize("champions", [[], ["A"]], ids=["none", "one"])
-def test_rollback_needs_a_previous_champion(registry, promote_on, champions):
+def test_rollback_needs_a_previous_champion(store, registry, promote_on, champions):
     for champion in champions:
         promote_on(champion, None)
     with pytest.raises(InputError, match="triage has no previous champion to roll back to"):
-        roll_back_champion(registry, "triage", night=MONDAY, who="ada", why="complaints")
-
-
-def make_parity(passed):
-    check = ParityCheck(name="merge", passed=passed, value=0, tolerance=0, n=32, message="logits differ by 0.4")
-    key = Parity.Key(
-        model=ModelRef(base="b" * 64, adapter="a" * 64),
-        task=TaskSpec(prompt="", output="json", answer={"team": None}, field_order=("team",)),
-        max_new_tokens=8,
-        snapshot="5" * 64,
-        code="",
-        packages={},
-    )
-    return Parity(key=key, result=Parity.Result(checks=(check,), seconds=1))
-
-
-def test_failed_proof_refuses_manual_promotion():
-    refuse_mismatched("a" * 64, [])
-    refuse_mismatched("a" * 64, [make_parity(False), make_parity(True)])
-    with pytest.raises(InputError, match=r"a{12} failed its proof of parity: logits differ by 0\.4; promote another"):
-        refuse_mismatched("a" * 64, [make_parity(True), make_parity(False)])
+        roll_back_champion(store, registry, "triage", night=MONDAY, who="ada", why="complaints")

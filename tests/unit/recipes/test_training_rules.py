@@ -111,6 +111,18 @@ def test_setting_may_be_text_or_nothing() -> None:
     assert problems({"train": {"settings": settings, "lora": {"target_modules": ["q_proj"], "bias": "none"}}}) == []
 
 
+@pytest.mark.parametrize(
+    "train",
+    [{"lora": {"task_type": "TOKEN_CLS"}}, {"trials": {"over": {"lora.task_type": ["CAUSAL_LM", "SEQ_2_SEQ_LM"]}}}],
+    ids=["one", "among trials"],
+)
+def test_adapter_that_writes_no_texts_is_refused(train: dict[str, Any]) -> None:
+    (problem,) = check_rules({"train": train}, FILE)
+    assert (problem.path[-1].endswith("task_type"), problem.remedy) == (True, "remove it")
+    assert "writes no answers" in problem.message
+    assert problems({"train": {"lora": {"task_type": "CAUSAL_LM"}}}) == []
+
+
 def test_range_of_whole_numbers_is_valid() -> None:
     ranges = {"lora.r": {"low": 4.0, "high": 64, "whole": True}, "settings.learning_rate": {"low": 1e-5, "high": 1}}
     assert list(check_rules({"train": {"trials": {"over": ranges}}}, FILE)) == []

@@ -9,7 +9,6 @@ import pytest
 from nightloom.artifacts.models import TaskRendering, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.errors import InputError
-from nightloom.core.store import ObjectStore
 from nightloom.rendering.chat import render_chats
 from nightloom.rendering.task_check import check_task
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -25,17 +24,17 @@ Check = Callable[..., TaskRendering.Result]
 
 
 @pytest.fixture
-def check(store: ObjectStore, tiny_model: Path, tmp_path: Path) -> Check:
+def check(tiny_model: Path, tmp_path: Path) -> Check:
     """Check a template with a prompt of these messages."""
     folder = shutil.copytree(tiny_model, tmp_path / "model")
 
     def run(template: str, *messages: tuple[str, str], **kwargs: Any) -> TaskRendering.Result:
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
         content = PromptContent(messages=[PromptMessage(role=role, content=text) for role, text in messages or (USER,)])
-        prompt = store.publish(Prompt(content=content, provenance=PromptProvenance(name="triage/1")))
+        prompt = Prompt(content=content, provenance=PromptProvenance(name="triage/1"))
         answer = {"team": ("billing", "login"), "reply": None}
         given = {"prompt": prompt.id, "output": "json", "answer": answer, "field_order": ("team", "reply")}
-        return check_task(store, folder, TaskSpec(**given, chat_template_kwargs=kwargs), "org/model")
+        return check_task(folder, prompt, TaskSpec(**given, chat_template_kwargs=kwargs), "org/model")
 
     return run
 

@@ -207,14 +207,6 @@ def test_merged_adapter_gives_same_logits(store: ObjectStore, tiny_base: str, pl
 
 
 @pytest.mark.torch
-@BOTH_KINDS
-def test_adapter_without_effect_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan, lora: object) -> None:
-    trial = train_trial(store, plan_trial(tiny_base, make_plan(lora=lora, learning_rate=0.0)), 0)
-    with pytest.raises(InputError, match="changes nothing"):
-        open_engine(store, ModelRef(base=tiny_base, adapter=trial.result.adapter))
-
-
-@pytest.mark.torch
 def test_adapter_of_another_base_is_refused(store: ObjectStore, tiny_base: str, plan_trial: Plan) -> None:
     dummy = freeze_base(store, "dummy")
     trial = train_trial(store, plan_trial(dummy, make_plan(trainer="dummy")), 0)
