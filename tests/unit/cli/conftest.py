@@ -163,7 +163,7 @@ def _preparation(store: ObjectStore, snapshot: str) -> Preparation:
         ("r3", "v1", "quarantined", "too_long", "2001", "2000", None, None, None, "", "d4", None),
     ]
     answer = '{"team":"cards"}'
-    refused = [("r3", "v1", "a long text\x1b[2J", answer, None, None, False, "too_long", "2001", "2000")]
+    refused = [("r3", "v1", "a long text\x1b[2J", answer, None, None, False, None, "too_long", "2001", "2000")]
     return make_preparation(
         snapshot=snapshot,
         ledger=(put_frame(store, pl.DataFrame(ledger, schema=LEDGER, orient="row"), LEDGER),),
