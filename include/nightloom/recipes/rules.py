@@ -10,6 +10,7 @@ from nightloom.core.extensions import SCANNERS, list_extensions
 from nightloom.core.settings import get_settings
 from nightloom.recipes.documents import FieldPath
 from nightloom.recipes.problems import Problem, Problems, Rule, suggest, value_at
+from nightloom.recipes.sources import SQL_COMMENT
 from nightloom.recipes.training_rules import TRAINING_RULES
 
 _TIMES = ("window_from", "cut_from", "cut_to")
@@ -23,7 +24,6 @@ _SCANNER_FIELDS = {
     **dict.fromkeys(("prompt_injection", "prompt_injections"), "prompt_injections"),
 }
 """The fields of the built-in scanners, by the names under which an author may look for them."""
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 def check_rules(recipe: dict[str, Any], file: Path) -> Problems:
@@ -133,12 +133,13 @@ def queries_name_known_times(recipe: dict[str, Any], _file: Path) -> Problems:
         names = set(_PLACEHOLDER.findall(query))
         for name in sorted(names - set(_TIMES)):
             remedy = suggest(name, _TIMES, before=":") or f"known: {', '.join(f':{time}' for time in _TIMES)}"
+            remedy += f"; write `\\:{name}` if the colon belongs to the query"
             yield Problem((*path, "query"), f"the placeholder `:{name}` has no value", remedy)
         if path[0] == "evaluate":
             for name in sorted(names & set(_TIMES)):
                 message = f"`:{name}` has no value, because an eval set belongs to no night"
                 yield Problem((*path, "query"), message, "remove it, or write a fixed date")
-        elif path != _PLANTED and "cut_to" not in _PLACEHOLDER.findall(_COMMENT.sub("", query)):
+        elif path != _PLANTED and "cut_to" not in _PLACEHOLDER.findall(SQL_COMMENT.sub("", query)):
             message = "the query does not end at the night's cut, so a repeated night would read other rows"
             yield Problem((*path, "query"), message, "add `WHERE <time column> < :cut_to`")
 
@@ -154,7 +155,11 @@ def paths_are_absolute(recipe: dict[str, Any], _file: Path) -> Problems:
                 yield Problem(
                     (*path, "path"), f"`{{{name}}}` has no value", "write `{data}`, the only variable of a path"
                 )
-        if not location.startswith(("{", "/")):
+        scheme, is_url, _ = location.partition("://")
+        if is_url and scheme != "s3":
+            remedy = "copy the files to a folder, or to S3 and write `s3://bucket/…`"
+            yield Problem((*path, "path"), f"a source cannot read `{scheme[:20]}://`", remedy)
+        elif not location.startswith(("{", "/", "s3://")):
             remedy = f"write `{{data}}/{location}`, or an absolute path"
             yield Problem((*path, "path"), f"{location[:60]!r} is a relative path", remedy)
 

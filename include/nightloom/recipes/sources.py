@@ -1,5 +1,6 @@
 """Sources: where a recipe reads rows from."""
 
+import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ from nightloom.core.errors import InputError
 from nightloom.core.extensions import SOURCES, list_extensions
 from nightloom.core.manifests import Plain
 from nightloom.core.settings import get_settings
+
+SQL_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
@@ -41,7 +44,7 @@ class SqlSource(Plain):
     @field_validator("query")
     @classmethod
     def _reads_a_cut(cls, query: str) -> str:
-        if not query.lstrip().lower().startswith(("select", "with")):
+        if not SQL_COMMENT.sub("", query).lstrip("( \t\r\n").lower().startswith(("select", "with")):
             msg = "the query must be a SELECT; write `SELECT …`"
             raise ValueError(msg)
         return query

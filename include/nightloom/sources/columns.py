@@ -13,10 +13,10 @@ def describe_source(source: Source) -> str:
     if isinstance(source, SqlSource):
         return f"the query on connection {source.connection!r}"
     if isinstance(source, DeltaSource):
-        return f"the Delta table {source.path!r}"
+        return f"the Delta table {source.resolved_path()!r}"
     if isinstance(source, OtherSource):
         return f"the source of kind {source.kind!r}"
-    return f"the file {source.path!r}"
+    return f"the file {source.resolved_path()!r}"
 
 
 def find_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> list[int]:

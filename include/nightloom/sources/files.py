@@ -8,9 +8,11 @@ import errno
 import gzip
 import io
 import json
+import logging
+import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -26,6 +28,8 @@ from nightloom.registry.store import open_store
 from nightloom.sources.base import Batch, Cut, Row
 from nightloom.sources.columns import find_columns, pick_values, place_columns
 
+logger = logging.getLogger(__name__)
+
 MOST_CHARACTERS = 10_000_000
 """Limit for one line or one JSON value: anything longer is not a row of text, and must not fill the memory."""
 
@@ -37,12 +41,19 @@ _CHUNK = 1 << 20  # characters
 _FORMATS = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _BINARY = (".parquet", ".arrow")
 _PACKED = (".gz", ".zst")
+_DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")
+_MOST_NAMED = 3
 _ARROW_FILE = b"ARROW1"
 _JSON_BLANKS = " \t\n\r"  # JSON has no others: any other character is part of a damaged value
 # The user has to fix these; other operating system errors may be temporary.
 _WRONG_PATH = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 _OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]
+_Files = list[tuple[str, _OpenFile]]
+
+
+class _EmptyError(ValueError):
+    """A text file holds nothing at all."""
 
 
 class _Wanted:
@@ -119,28 +130,64 @@ def read_files(
         StoreError: The object store does not answer.
     """
     wanted = _Wanted(columns, optional, sparse)
-    for name, open_file in _list_files(source):
-        with _explain_errors(f"the file {name!r}"), open_file() as file:
+    files = _list_files(source)
+    # Other tools write a file for each of their processes, also for one without rows.
+    harmless = (_EmptyError,) if len(files) > 1 else ()
+    for name, open_file in files:
+        with _explain_errors(f"the file {name!r}"), suppress(*harmless), open_file() as file:
             yield from _read_file(name, file, wanted)
     wanted.finish()
 
 
-def _list_files(source: FilesSource) -> list[tuple[str, _OpenFile]]:
+def _list_files(source: FilesSource) -> _Files:
+    """Return the files that hold rows, without those that other tools leave next to them.
+
+    Raises:
+        InputError: No file holds rows.
+    """
     path = source.resolved_path()
-    found = _list_in_s3(path) if path.startswith("s3://") else _list_on_disk(Path(path))
-    known = [(name, open_file) for name, open_file in found if _is_known(*_suffixes(name))]
-    if not found:
-        msg = f"there is no file at {path!r}; check the path"
-        raise InputError(msg)
+    if path.startswith("s3://"):
+        found, folders = _list_in_s3(path)
+    else:
+        found, folders = _list_on_disk(Path(path))
+    rows = [(name, open_file) for name, open_file in found if not _is_beside(path, name)]
+    known = [(name, open_file) for name, open_file in rows if _is_known(*_suffixes(name))]
     if not known:
-        others, endings = ", ".join(Path(name).name for name, _ in found[:3]), ", ".join(_FORMATS)
-        packed = " or ".join(_PACKED)
-        msg = f"{others} at {path!r} should end in one of {endings}; text may have {packed} after it"
-        raise InputError(msg)
+        raise InputError(_explain_no_file(path, [name for name, _ in rows or found], folders))
+    left_out = sorted({Path(name).name for name, _ in found} - {Path(name).name for name, _ in known})
+    if left_out or folders:
+        logger.info("source %s: not read: %s", path, ", ".join([*left_out, *folders][:_MOST_NAMED]))
     return known
 
 
-def _list_on_disk(path: Path) -> list[tuple[str, _OpenFile]]:
+def _is_beside(path: str, name: str) -> bool:
+    """Whether a file is not data but lies next to it, and is not named by the path itself.
+
+    Names that begin with a dot or an underscore are those of macOS, Spark and others, also of whole folders.
+    """
+    fixed = re.split(r"[*?\[]", path, maxsplit=1)[0]
+    parts = Path(name.removeprefix(fixed).lstrip("/")).parts
+    begins = Path(path).name[:1]
+    hidden = [part for part in parts if part[0] in "._" and part[0] != begins]
+    return bool(parts) and (bool(hidden) or parts[-1] in _DESCRIPTIONS)
+
+
+def _explain_no_file(path: str, others: Sequence[str], folders: Sequence[str]) -> str:
+    if others:
+        named, endings = ", ".join(Path(name).name for name in others[:_MOST_NAMED]), ", ".join(_FORMATS)
+        packed = " or ".join(_PACKED)
+        return f"{named} at {path!r} should end in one of {endings}; text may have {packed} after it"
+    if folders:
+        pattern = f"{path.rstrip('/*')}/*/*"
+        return (
+            f"there are only folders at {path!r}, such as {folders[0]}; name the files in them by a pattern, such as "
+            f"{pattern!r} (the name of a folder is not read as a column)"
+        )
+    return f"there is no file at {path!r}; check the path"
+
+
+def _list_on_disk(path: Path) -> tuple[_Files, list[str]]:
+    """Return the files of a path, and the names of the folders there, which are not read."""
     if (path / "dataset_dict.json").is_file():
         msg = (
             f"{str(path)!r} holds several splits of a dataset; name the folder of one, such as {str(path / 'train')!r}"
@@ -150,11 +197,13 @@ def _list_on_disk(path: Path) -> list[tuple[str, _OpenFile]]:
         paths = _list_dataset(path)
     elif path.is_dir():
         paths = sorted(path.iterdir())
-    elif any(sign in path.name for sign in "*?["):
-        paths = sorted(path.parent.glob(path.name))
+    elif any(sign in str(path) for sign in "*?["):
+        root = Path(path.anchor)
+        paths = sorted(root.glob(str(path.relative_to(root))))
     else:
         paths = [path] if path.exists() else []
-    return [(str(one), partial(_open, one)) for one in paths if one.is_file()]
+    files: _Files = [(str(one), partial(_open, one)) for one in paths if one.is_file()]
+    return files, [one.name for one in paths if one.is_dir() and one.name[0] not in "._"]
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -173,10 +222,11 @@ def _list_dataset(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def _list_in_s3(pattern: str) -> list[tuple[str, _OpenFile]]:
+def _list_in_s3(pattern: str) -> tuple[_Files, list[str]]:
     name, _, keys = pattern.removeprefix("s3://").partition("/")
     bucket = open_store().bucket.other(name)
-    return [(f"s3://{name}/{key}", partial(bucket.open, key)) for key in bucket.list_versions(keys)]
+    files: _Files = [(f"s3://{name}/{key}", partial(bucket.open, key)) for key in bucket.list_versions(keys)]
+    return files, []
 
 
 def _suffixes(name: str) -> tuple[str, str]:
@@ -232,8 +282,11 @@ def _read_text(kind: str, file: Any, wanted: _Wanted, where: str) -> Iterator[Ro
 def _read_csv(text: IO[str], wanted: _Wanted, where: str) -> Iterator[Row]:
     csv.field_size_limit(MOST_CHARACTERS)
     lines = csv.reader(_bounded_lines(text), strict=True)
-    header = next(lines, [])
-    if header and not {*header} & {*wanted.columns}:
+    header = next(filter(None, lines), None)
+    if header is None:
+        msg = "it is empty"
+        raise _EmptyError(msg)
+    if not {*header} & {*wanted.columns}:
         # The message does not quote the line: if the header was lost, it is a row.
         msg = f"the first line of {where} names none of the columns {', '.join(wanted.columns)}; add a header line"
         raise SchemaError(msg)
@@ -264,9 +317,14 @@ def _bounded_lines(text: IO[str]) -> Iterator[str]:
 
 def _read_array(text: IO[str]) -> Iterator[Any]:
     """Return the items of one JSON array, holding one item in memory at a time."""
-    buffer = _fill(text, "", "it is not a JSON array")
+    first = text.read(_CHUNK)
+    if not first:
+        msg = "it is empty"
+        raise _EmptyError(msg)
+    buffer = _fill(text, first, "it is not a JSON array")
     if not buffer.startswith("["):
-        msg = "it is not a JSON array"
+        hint = "; name it .jsonl if it holds one object a line" if buffer.startswith("{") else ""
+        msg = f"it is not a JSON array{hint}"
         raise ValueError(msg)
     buffer, number, separator = buffer[1:], 0, ""
     while True:

@@ -332,6 +332,12 @@ def _as_number(value: Any) -> float | None:
     return float(value) if isinstance(value, Real) and math.isfinite(value) else None
 
 
+_ALL_TEXT = (
+    "all columns hold text: check it by a regex, a length or a set, and the newest time by "
+    "expect_newest_time_to_be_fresh"
+)
+
+
 def _explain(exception_info: Mapping[str, Any]) -> tuple[type[NightloomError], str]:
     """Return the error class and a reason. Messages of other libraries are left out, because they may quote a row."""
     detail = exception_info if "exception_message" in exception_info else next(iter(exception_info.values()))
@@ -340,5 +346,8 @@ def _explain(exception_info: Mapping[str, Any]) -> tuple[type[NightloomError], s
     raised = next((line for line in lines if line and not line.startswith((" ", "Traceback"))), "an error")
     package, _, cause = raised.partition(":")[0].rpartition(".")
     kind = getattr(errors, cause, InputError) if package == errors.__name__ else InputError
-    is_shown = package.startswith(("great_expectations", "nightloom"))
-    return kind, f"failed: {detail['exception_message']}" if is_shown else f"raises {cause} for these rows"
+    if package.startswith(("great_expectations", "nightloom")):
+        return kind, f"failed: {detail['exception_message']}"
+    # Numbers and dates as limits of texts are the most frequent mistake.
+    hint = f" ({_ALL_TEXT})" if cause == "TypeError" else ""
+    return kind, f"raises {cause} for these rows{hint}"

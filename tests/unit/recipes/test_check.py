@@ -10,6 +10,7 @@ from nightloom.core.settings import get_settings
 from nightloom.recipes.check import check_recipe, format_mistakes, load_recipe, load_recipes
 from nightloom.recipes.documents import Mistake
 from nightloom.recipes.schema import Recipe
+from nightloom.recipes.sources import SqlSource
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -50,6 +51,25 @@ def test_ten_mistakes_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     text = format_mistakes(path, mistakes)
     assert len(mistakes) == 10
     assert text + "\n" == (GOLDEN / "ten_mistakes.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "-- open tickets\nSELECT 1",
+        "/* open\ntickets */ with t as (select 1) select * from t",
+        "(SELECT 1) UNION (SELECT 2)",
+    ],
+    ids=["line", "block", "brackets"],
+)
+def test_select_may_follow_a_comment(query: str) -> None:
+    assert SqlSource(kind="sql", connection="desk", query=query).query == query
+
+
+@pytest.mark.parametrize("query", ["-- SELECT\nDELETE FROM t", "/* with */ DROP TABLE t", "", "-- SELECT 1"])
+def test_comment_is_no_select(query: str) -> None:
+    with pytest.raises(ValueError, match="the query must be a SELECT"):
+        SqlSource(kind="sql", connection="desk", query=query)
 
 
 @pytest.mark.parametrize(

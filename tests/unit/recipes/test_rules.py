@@ -81,7 +81,14 @@ def test_unknown_placeholder_gets_the_closest() -> None:
     query = f"{CUT} AND at >= :window_form"
     (problem,) = check_rules({"prepare": {"source": {"query": query}}}, FILE)
     assert problem.message == "the placeholder `:window_form` has no value"
-    assert problem.remedy == "write `:window_from`; known: :window_from, :cut_from, :cut_to"
+    assert problem.remedy == (
+        "write `:window_from`; known: :window_from, :cut_from, :cut_to; "
+        r"write `\:window_form` if the colon belongs to the query"
+    )
+
+
+def test_kept_colon_is_no_placeholder() -> None:
+    assert problems({"prepare": {"source": {"query": CUT + r""" AND tags = '{"vip"\:true}'"""}}}) == []
 
 
 @pytest.mark.parametrize("query", ["SELECT * FROM t", "SELECT * FROM t -- until :cut_to", "SELECT 1 /* :cut_to */"])
@@ -113,6 +120,17 @@ def test_unknown_path_variable_is_refused() -> None:
 def test_relative_path_is_refused() -> None:
     (problem,) = check_rules({"prepare": {"source": {"path": "x.csv"}}}, FILE)
     assert problem.remedy == "write `{data}/x.csv`, or an absolute path"
+
+
+@pytest.mark.parametrize("url", ["hf://datasets/desk/x.csv", "gs://desk/x", "abfss://a@b/x", "https://desk/x.csv"])
+def test_unreadable_url_is_refused(url: str) -> None:
+    (problem,) = check_rules({"prepare": {"source": {"path": url}}}, FILE)
+    assert problem.message == f"a source cannot read `{url.partition(':')[0]}://`"
+    assert problem.remedy == "copy the files to a folder, or to S3 and write `s3://bucket/…`"
+
+
+def test_object_store_is_an_absolute_path() -> None:
+    assert problems({"predict": {"source": {"path": "s3://desk/open/*.parquet"}}}) == []
 
 
 def test_duplicate_eval_set_name_is_refused() -> None:

@@ -98,12 +98,68 @@ def test_folder_and_pattern_are_read_in_order(tmp_path: Path) -> None:
     assert read(tmp_path) == read(tmp_path / "*.jsonl") == WANTED
 
 
+BESIDE = {
+    "._a.jsonl": b"\x00\x05\x16\x07",
+    ".DS_Store": b"\x00",
+    ".part.jsonl.crc": b"crc",
+    "_SUCCESS": b"",
+    "_committed_17.json": b'{"added": []}',
+    "dataset_infos.json": b'{"default": {}}',
+    "c.csv": b"",
+    "d.json": b"",
+    "e.jsonl": b"",
+    "f.csv.gz": gzip.compress(b""),
+    "README.md": b"# Tickets",
+}
+
+
+def write_folder(folder: Path) -> None:
+    """Write a folder as other tools leave it: rows in two files, and what they write next to them."""
+    folder.mkdir(parents=True)
+    for name, body in {"b.jsonl": write_lines(ROWS[2:]), "a.jsonl": write_lines(ROWS[:2]), **BESIDE}.items():
+        (folder / name).write_bytes(body)
+
+
+def test_files_of_other_tools_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_folder(tmp_path / "set")
+    with caplog.at_level("INFO"):
+        assert read(tmp_path / "set") == WANTED
+    assert "not read: .DS_Store, ._a.jsonl, .part.jsonl.crc" in caplog.text
+
+
+def test_folders_are_named_or_read_by_pattern(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for day, rows in {"dt=2026-11-22": ROWS[:2], "dt=2026-11-23": ROWS[2:]}.items():
+        write_folder(tmp_path / "set" / day)
+        (tmp_path / "set" / day / "a.jsonl").write_bytes(write_lines(rows))
+        (tmp_path / "set" / day / "b.jsonl").unlink()
+    write_folder(tmp_path / "set" / "_temporary")
+    with pytest.raises(
+        InputError, match=r"only folders at '.*/set', such as dt=2026-11-22; .*, such as '.*/set/\*/\*'"
+    ):
+        read(tmp_path / "set")
+    for pattern in ("*/*", "*/*.jsonl", "dt=*/a.jsonl", "**/*.jsonl", "dt=2026-11-2[23]/*"):
+        assert read(tmp_path / "set" / pattern) == WANTED
+    (tmp_path / "set" / "x.jsonl").write_bytes(write_lines(ROWS))
+    with caplog.at_level("INFO"):
+        assert read(tmp_path / "set") == WANTED
+    assert "not read: dt=2026-11-22, dt=2026-11-23" in caplog.text
+
+
+def test_hidden_file_is_read_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "_export.jsonl").write_bytes(write_lines(ROWS))
+    assert read(tmp_path / "_export.jsonl") == read(tmp_path / "_*.jsonl") == WANTED
+    with pytest.raises(InputError, match="there is no file"):
+        read(tmp_path / "export*.jsonl")
+
+
 def test_object_store_is_read_too(
     s3_store: ObjectStore, point_settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, rows in {"b.parquet": ROWS[2:], "a.jsonl": ROWS[:2]}.items():
         body = write_parquet(rows) if name.endswith("parquet") else write_lines(rows)
         s3_store.bucket.replace(f"drop/{name}", body)
+    for name in ("_SUCCESS", "_temporary/0/a.jsonl", "dataset_info.json"):
+        s3_store.bucket.replace(f"drop/{name}", b"{}")
     with point_settings(tmp_path):
         assert read_url(f"s3://{s3_store.bucket.name}/drop/") == WANTED
         assert read_url(f"s3://{s3_store.bucket.name}/drop/b.*") == WANTED[2:]
@@ -187,7 +243,8 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.json", b'[{"id": 1}] []', "something follows the array"),
         ("x.json", b'[{"id": 1, "id": 2}]', "item 1 .* a key is repeated"),
         ("x.json", b'[{"id": ' + _BOMB + b"}]", "item 1 is not usable JSON"),
-        ("x.json", b"", "it is not a JSON array"),
+        ("x.json", b"", "it is empty"),
+        ("x.json", b'{"id": 1}\n{"id": 2}', "it is not a JSON array; name it .jsonl if it holds one object a line"),
         ("x.json", b'[\f{"id": 1}]', "item 1 is not JSON"),
         ("x.json", '[{"id": 1}\u2028,{"id": 2}]'.encode(), "a comma is missing after item 1"),
         ("x.json", '\u3000[{"id": 1}]'.encode(), "it is not a JSON array"),
@@ -198,7 +255,8 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.jsonl.zst", b'{"id": 1}', "cannot be used"),
         ("x.csv", b'id\n"a', "unexpected end of data"),
         ("x.csv", b"id,b\n1\n", "has rows without the 2 values of its header"),
-        ("x.csv", b"", "has no column 'id'"),
+        ("x.csv", b"", "it is empty"),
+        ("x.csv", b"\n\n", "it is empty"),
         ("x.parquet", b"PAR1rubbishPAR1", "cannot be used"),
         ("x.parquet", b"", "cannot be used"),
         ("x.parquet.gz", b"", "x.parquet.gz at .* should end in one of"),

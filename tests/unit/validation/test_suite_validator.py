@@ -161,6 +161,15 @@ def test_failing_suite_shows_no_row_text(name: str, more: dict[str, Any]) -> Non
     assert "short" not in str(caught.value)
 
 
+@pytest.mark.parametrize("limit", [5, "2026-01-01"], ids=["number", "date"])
+def test_limits_of_texts_are_explained(limit: Any) -> None:
+    between = "expect_column_values_to_be_between"
+    with pytest.raises(
+        InputError, match=r"raises TypeError for these rows \(all columns hold text: check it by a regex"
+    ):
+        run({"type": between, "kwargs": {"column": "text", "min_value": limit}})
+
+
 ANY: tuple[dict[str, Any], ...] = (
     NOT_NULL,
     {**NOT_NULL, "kwargs": {"column": "text", "mostly": 0.7}},
