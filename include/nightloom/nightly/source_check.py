@@ -98,7 +98,7 @@ def _check_source(
         return PartCheck(part, problem=str(error))
     if records.is_empty():
         return PartCheck(part, 0, notes=("no row at present",))
-    rows = rules.refuse_no_chats(rules.drop_deleted(open_rows(records)))
+    rows = rules.refuse_unusable(rules.drop_deleted(open_rows(records)))
     judged = rules.refuse_answers(rows, answer) if answer else rows
     usable = judged.filter(OPEN, pl.col("text").is_not_null()).select(list(RECORDS))
     refused = judged.filter(outcome="quarantined").group_by("rule").len().sort("rule")

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -65,19 +65,9 @@ def extract_records(
         InputError: The file does not exist, or the query returns rows from after the cut.
         SourceError: The source cannot be read.
     """
-    companions = find_companions(columns, answer)
-    batches = read_batches(
-        source,
-        [*wanted_columns(columns, answer), *companions],
-        night,
-        window_days,
-        plain=plain_columns(columns, answer),
-        optional=companions,
-        sparse=[name for name in (columns.slice, columns.deleted_at) if name],
-    )
-    start = None if night is None else night.cut_from if new_only else night.window_from(window_days)
     seen = _Seen()
-    received = (seen.add(make_records(batch, source, columns, answer, night, start)) for batch in batches)
+    made = _make_all(source, columns, answer, night, window_days, new_only=new_only)
+    received = (seen.add(one) for one in made)
     new_from = None if night is None or columns.updated_at is None else utc_text(night.cut_from)
     own = (frame.with_columns(added=pl.lit(False)) for frame in received)
     more = [] if added is None else [added.with_columns(keyed=pl.lit(True), added=pl.lit(True))]
@@ -154,13 +144,36 @@ def read_sample(
         InputError: The file does not exist, or the query returns rows from after the cut.
         SourceError: The source cannot be read.
     """
-    wanted, plain = wanted_columns(columns, answer), plain_columns(columns, answer)
     found = pl.DataFrame(schema=KEYED_RECORDS)
-    for batch in read_batches(source, wanted, night, window_days, plain=plain):
-        found = pl.concat([found, make_records(batch, source, columns, answer, night, window_days)])
+    for made in _make_all(source, columns, answer, night, window_days):
+        found = pl.concat([found, made.records])
         if len(found) >= rows:
             break
     return found.head(rows).select(list(RECORDS))
+
+
+def _make_all(
+    source: Source,
+    columns: Columns,
+    answer: Mapping[str, AnswerField],
+    night: NightCut | None,
+    window_days: int,
+    *,
+    new_only: bool = False,
+) -> Iterator[MadeRecords]:
+    """Read a source, and make the records of each batch."""
+    companions = find_companions(columns, answer)
+    batches = read_batches(
+        source,
+        [*wanted_columns(columns, answer), *companions],
+        night,
+        window_days,
+        plain=plain_columns(columns, answer),
+        optional=companions,
+        sparse=[name for name in (columns.slice, columns.deleted_at) if name],
+    )
+    start = None if night is None else night.cut_from if new_only else night.window_from(window_days)
+    return (make_records(batch, source, columns, answer, night, start) for batch in batches)
 
 
 def read_planted_rows(planted: PlantedRows, *, night: NightCut, window_days: int) -> pl.DataFrame:
