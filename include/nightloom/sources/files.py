@@ -150,7 +150,7 @@ def _list_files(source: FilesSource) -> _Files:
         found, folders = _list_in_s3(path)
     else:
         found, folders = _list_on_disk(Path(path))
-    rows = [(name, open_file) for name, open_file in found if not _is_beside(path, name)]
+    rows = [(name, open_file) for name, open_file in found if not _is_no_data(path, name)]
     known = [(name, open_file) for name, open_file in rows if _is_known(*_suffixes(name))]
     if not known:
         raise InputError(_explain_no_file(path, [name for name, _ in rows or found], folders))
@@ -160,8 +160,8 @@ def _list_files(source: FilesSource) -> _Files:
     return known
 
 
-def _is_beside(path: str, name: str) -> bool:
-    """Whether a file is not data but lies next to it, and is not named by the path itself.
+def _is_no_data(path: str, name: str) -> bool:
+    """Whether a file lies next to the data of other tools, and is not named by the path itself.
 
     Names that begin with a dot or an underscore are those of macOS, Spark and others, also of whole folders.
     """

@@ -98,7 +98,7 @@ def test_folder_and_pattern_are_read_in_order(tmp_path: Path) -> None:
     assert read(tmp_path) == read(tmp_path / "*.jsonl") == WANTED
 
 
-BESIDE = {
+NO_DATA = {
     "._a.jsonl": b"\x00\x05\x16\x07",
     ".DS_Store": b"\x00",
     ".part.jsonl.crc": b"crc",
@@ -116,7 +116,7 @@ BESIDE = {
 def write_folder(folder: Path) -> None:
     """Write a folder as other tools leave it: rows in two files, and what they write next to them."""
     folder.mkdir(parents=True)
-    for name, body in {"b.jsonl": write_lines(ROWS[2:]), "a.jsonl": write_lines(ROWS[:2]), **BESIDE}.items():
+    for name, body in {"b.jsonl": write_lines(ROWS[2:]), "a.jsonl": write_lines(ROWS[:2]), **NO_DATA}.items():
         (folder / name).write_bytes(body)
 
 
