@@ -19,14 +19,17 @@ from nightloom.snapshots.garbage import collect_garbage
 
 from .conftest import PointSettings, back, install
 
-pytestmark = pytest.mark.torch
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.filterwarnings("ignore:.*tie_word_embeddings.*", "ignore:.*save_embedding_layers.*"),
+]
 
 Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small base model, and two adapters on it as peft saves them."""
+    """A small base model, and adapters on it as peft saves them; the last one cannot be merged."""
     import torch
     from nightloom.base_models.loading import load_model
     from nightloom.base_models.quiet import ignore_v6_deprecations
@@ -39,9 +42,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vocabulary=300, hidden=32, layers=1, heads=2, inner=64, context=256, steps=3, rows=2, row_tokens=32
     )
     pretrain_starter(settings, made / "base", report=lambda line: None)
-    for name in ("first", "second"):
+    for name, modules in {"first": "all-linear", "second": "all-linear", "tied": ["lm_head"]}.items():
         with ignore_v6_deprecations():
-            config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+            config = LoraConfig(r=4, target_modules=modules, task_type="CAUSAL_LM", init_lora_weights=False)
             get_peft_model(load_model(made / "base"), config).save_pretrained(made / name)
     return made
 
@@ -136,16 +139,17 @@ def test_restored_import_predicts_again(champion: str, ask: Ask) -> None:
         (("promote", "{champion}", "triage", "--reason", "x"), "is for base model"),
         (("import", "{second}", "triage", "--champion", "--reason", "x"), "triage already has champion"),
         (("import", "{second}", "triage", "--champion"), "--champion needs a --reason"),
+        (("import", "{tied}", "triage", "--base", "{base}"), "it would not be served as it was trained"),
         (("export", "{candidate}", "{second}"), "is from the dummy trainer and has no weights"),
     ],
-    ids=["another base model", "a second champion", "no reason", "a dummy"],
+    ids=["another base model", "a second champion", "no reason", "another model when merged", "a dummy"],
 )
 def test_impossible_moves_are_refused(
     champion: str, folders: Path, ask: Ask, arguments: tuple[str, ...], message: str
 ) -> None:
     names = {
         "champion": champion,
-        "second": folders / "second",
+        **{name: folders / name for name in ("base", "second", "tied")},
         "candidate": read_ref(open_database(), "triage", "champion"),
     }
     code, document = ask("model", *(one.format(**names) for one in arguments))

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.folders import put_folder
 from nightloom.artifacts.frames import TOKENS, get_frame, put_frame
@@ -16,7 +17,15 @@ from nightloom.artifacts.training import Tokens
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines import transformers
-from nightloom.promotion.parity import TOLERANCES, _Answer, _check_answers, _Reference, prove_parity, sample_examples
+from nightloom.promotion.parity import (
+    TOLERANCES,
+    _Answer,
+    _check_answers,
+    _check_merge,
+    _Reference,
+    prove_parity,
+    sample_examples,
+)
 from nightloom.prompts.templates import render_prompt
 from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.encode import encode_snapshot
@@ -85,8 +94,6 @@ def test_wrong_merge_fails(make_adapter: MakeAdapter, prove: Prove, monkeypatch:
     adapter, merge = make_adapter(size=1.0), transformers.merge_adapter
 
     def merge_at_half_strength(model: Any, folder: Path) -> Any:
-        import torch
-
         before = {name: weight.clone() for name, weight in model.named_parameters()}
         merged = merge(model, folder)
         with torch.no_grad():
@@ -158,6 +165,14 @@ def test_near_tie_of_tokens_is_tolerated(lead: float, passed: bool, value: int, 
     reference = _Reference(base_logits=None, logits=None, answers=answers, dtype="bfloat16")
     check = _check_answers(reference, [[5, 8, 8, 1], [7, 1]])
     assert (check.passed, check.value, words in check.message) == (passed, value, True)
+
+
+@pytest.mark.parametrize(("tied", "passed"), [(None, True), ("lm_head", False)], ids=["rounding", "a tied layer"])
+def test_rounding_excuses_no_tied_layer(tied: str | None, passed: bool) -> None:
+    logits = torch.tensor([[10.0, 5.0]])
+    answers = [_Answer([0], [0.5])]
+    reference = _Reference(base_logits=None, logits=logits, answers=answers, dtype="bfloat16", tied=tied)
+    assert _check_merge(reference, logits * 1.01).passed is passed
 
 
 def test_longer_answer_is_not_tolerated() -> None:

@@ -79,7 +79,9 @@ def test_promotion_by_hand_is_proved_once(
 def test_promotion_of_another_model_is_refused(
     store: ObjectStore, registry: Database, make_adapter: MakeAdapter, cite: Any, proved: Counted
 ) -> None:
-    with pytest.raises(InputError, match=r"it changes embed_tokens, which the base model ties .*; promote another"):
+    with pytest.raises(
+        InputError, match=r"the adapter changes embed_tokens, which the base model ties .*; promote another"
+    ):
         promote_by_hand(store, registry, cite(make_adapter(**TIED)), **BY_HAND)
     assert read_ref(registry, "triage", "champion") is None
 
