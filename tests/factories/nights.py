@@ -101,10 +101,10 @@ class PreparedNight:
         for night in self.nights:
             pin_recipe(self.registry, "triage", night, describe_recipe(load_recipe("triage")))
 
-    def prepare(self, night: date, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Publish the results of the prepare stage of a night; rows are split, text and team."""
+    def prepare(self, night: date, rows: Sequence[tuple[str, str, str]], field: str = "team") -> None:
+        """Publish the results of the prepare stage of a night; rows are split, text and the value of the field."""
         items = [
-            (f"i{n}", f"c{n}", text, json.dumps({"team": team}), None, None) for n, (_, text, team) in enumerate(ROWS)
+            (f"i{n}", f"c{n}", text, json.dumps({field: team}), None, None) for n, (_, text, team) in enumerate(ROWS)
         ]
         frame = pl.DataFrame(items, EVAL_ITEMS, orient="row")
         eval_set = EvalSetManifest(
@@ -115,7 +115,7 @@ class PreparedNight:
         prepared = make_preparation(
             night=night.isoformat(),
             eval_sets=(self.store.publish(eval_set).id,),
-            snapshot=self.store.publish(_freeze(self.store, night, rows)).id,
+            snapshot=self.store.publish(_freeze(self.store, night, rows, field)).id,
             rows_in=len(rows),
         )
         record_night(self.registry, cut)
@@ -152,9 +152,9 @@ def prepared(folder: Path, store: ObjectStore, no_children: None) -> PreparedNig
     return night
 
 
-def _freeze(store: ObjectStore, night: date, rows: Sequence[tuple[str, str, str]]) -> Snapshot:
+def _freeze(store: ObjectStore, night: date, rows: Sequence[tuple[str, str, str]], field: str) -> Snapshot:
     lines = [
-        (f"r{number:03d}", "c", split, text, json.dumps({"team": team}), None, None)
+        (f"r{number:03d}", "c", split, text, json.dumps({field: team}), None, None)
         for number, (split, text, team) in enumerate(rows)
     ]
     frame = pl.DataFrame(lines, EXAMPLES, orient="row")

@@ -13,6 +13,11 @@ from nightloom.recipes.problems import Problem, Problems, Rule, suggest, value_a
 from nightloom.recipes.sources import SQL_COMMENT
 from nightloom.recipes.training_rules import TRAINING_RULES
 
+PREDICTIONS_COLUMNS = frozenset(
+    ("recipe", "night", "row_id", "status", "blocked", "flags", "finish_reason", "model", "prompt")
+)
+"""Columns that every table of predictions has, besides those of the answer's fields."""
+
 _TIMES = ("window_from", "cut_from", "cut_to")
 # The same expression as in sqlalchemy.text(): what passes here can be bound there.
 _PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
@@ -184,6 +189,17 @@ def table_has_a_connection(recipe: dict[str, Any], _file: Path) -> Problems:
         yield Problem(("predict", "table"), "the table has no connection", "add `connection: <name>` under `predict`")
 
 
+def fields_differ_from_the_tables_columns(recipe: dict[str, Any], _file: Path) -> Problems:
+    """Report answers that a table of predictions cannot hold: it has a column of that name already."""
+    answer, table = value_at(recipe, "task", "answer"), value_at(recipe, "predict", "table")
+    if table is None or not isinstance(answer, dict):
+        return
+    for field in answer:
+        if field in PREDICTIONS_COLUMNS:
+            message = f"every table of predictions has a column {field!r} of its own"
+            yield Problem(("task", "answer", field), message, f"rename the field, such as `answer_{field}`")
+
+
 def alerts_have_recipients(recipe: dict[str, Any], _file: Path) -> Problems:
     """Report a channel without a recipient, and more recipients than a channel reaches."""
     channel, to = value_at(recipe, "alerts", "channel"), value_at(recipe, "alerts", "to")
@@ -208,6 +224,7 @@ RULES: tuple[Rule, ...] = (
     paths_are_absolute,
     eval_sets_differ_in_name,
     table_has_a_connection,
+    fields_differ_from_the_tables_columns,
     alerts_have_recipients,
     *TRAINING_RULES,
 )

@@ -14,6 +14,8 @@ from nightloom.training.base import TrainingControl
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 5.0
+_WITHOUT_WARMUP = ("constant", "greedy", "reduce_lr_on_plateau")
+"""Schedules that ignore `warmup_steps`."""
 _REPORTED = ("loss", "learning_rate", "grad_norm")
 
 
@@ -49,6 +51,8 @@ def make_progress(tokens_an_epoch: int, training_control: TrainingControl) -> An
             self.tokens_logged = self.tokens_begun
             self.started = self.reported = self.logged = time.monotonic()
             training_control.on_step(state.global_step, state.max_steps, {})
+            if note := describe_warmup(args, state.max_steps):
+                logger.warning("%s", note)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
             if "loss" not in logs:
@@ -72,6 +76,22 @@ def make_progress(tokens_an_epoch: int, training_control: TrainingControl) -> An
                 logger.info("%s", describe_progress(step, state.max_steps, self.loss, tokens, seconds, left_s))
 
     return Progress()
+
+
+def describe_warmup(args: Any, steps: int) -> str | None:
+    """Return that the warmup outlasts a training, or None. A source that shrinks makes any fixed number too large.
+
+    Args:
+        args: The trainer's arguments.
+        steps: Number of steps of the training.
+    """
+    warmup = args.get_warmup_steps(steps)
+    if warmup < steps or str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)) in _WITHOUT_WARMUP:
+        return None
+    return (
+        f"the learning rate never reaches {args.learning_rate:g}, because training has {steps} steps and "
+        f"train.settings.warmup_steps is {warmup}; lower it, or write a share of the steps, such as 0.1"
+    )
 
 
 def refuse_broken_weights(model: Any, step: int) -> None:

@@ -29,7 +29,7 @@ from nightloom.training.distributed import go_first, lead, share_rows
 from nightloom.training.early_stopping import EvalHistory, make_callback
 from nightloom.training.loading import choose_precision, describe_device, load_base
 from nightloom.training.memory import train_halving, translate_memory_errors
-from nightloom.training.progress import make_progress, read_curve, refuse_broken_weights
+from nightloom.training.progress import describe_warmup, make_progress, read_curve, refuse_broken_weights
 from nightloom.training.resuming import make_resumable, train_along, written_to_disk
 from nightloom.training.settings import (
     LORA_DEFAULTS,
@@ -121,7 +121,7 @@ def _train(
         held_out=history.held_out,
         sample=lead(lambda: put_frame(store, pick_sample(examples, tokenizer), LABELS)),
         device=describe_device(),
-        adjustments=adjustments,
+        adjustments=(*adjustments, *filter(None, [describe_warmup(trainer.args, trainer.state.max_steps)])),
     )
 
 

@@ -12,6 +12,7 @@ from nightloom.artifacts.results import Verdict
 from nightloom.core.errors import InputError
 from nightloom.nightly import finetune
 from nightloom.registry.night_lock import release_night_lock
+from nightloom.registry.refs import read_ref
 
 from tests.factories.nights import NIGHT, ROWS, PreparedNight
 
@@ -105,3 +106,18 @@ def test_night_reports_a_champion_with_other_labels(prepared: PreparedNight) -> 
         f"the champion never answers team with 'legal', which the recipe now allows; "
         f"`nightloom model promote {second.candidate[:12]} triage --reason TEXT` replaces it"
     )
+
+
+def test_renamed_field_ends_in_a_new_champion(prepared: PreparedNight) -> None:
+    finetune_night(prepared, NIGHT)
+    fields = "{team: {column: team, one_of: [billing, shipping]}}\n  primary: team"
+    prepared.change_recipe(fields, fields.replace("{team:", "{squad:").replace("primary: team", "primary: squad"))
+    tomorrow = NIGHT + timedelta(days=1)
+    prepared.prepare(tomorrow, ROWS, field="squad")
+    decided = finetune_night(prepared, tomorrow).content
+    assert (decided.finding, decided.promote) == ("BETTER", True)
+    assert decided.reason.endswith(
+        "the candidate becomes the champion; the champion before it answers team as JSON, but the recipe asks for "
+        "squad as JSON"
+    )
+    assert read_ref(prepared.registry, "triage", "champion") == decided.candidate

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.core.settings import get_settings
+from nightloom.prediction.table import table_columns
 from nightloom.recipes.rules import RULES, check_rules
 
 FILE = Path("recipes/triage.yaml")
@@ -145,6 +146,16 @@ def test_table_of_files_needs_a_connection() -> None:
     assert problems({"predict": {**predict, "connection": "tickets"}}) == []
 
 
+@pytest.mark.parametrize("field", sorted(column.name for column in table_columns((), "answers")))
+def test_answer_needs_a_column_of_its_own(field: str) -> None:
+    recipe = {"task": {"answer": {field: {"column": "x"}, "team": {"column": "y"}}}}
+    (problem,) = check_rules({**recipe, "predict": {"table": "answers"}}, FILE)
+    assert problem.path == ("task", "answer", field)
+    assert problem.message == f"every table of predictions has a column {field!r} of its own"
+    assert problem.remedy == f"rename the field, such as `answer_{field}`"
+    assert problems({**recipe, "predict": {}}) == []
+
+
 def test_alert_without_recipient_is_refused() -> None:
     assert problems({"alerts": {"channel": "slack"}}) == ["alerts by slack have no recipient"]
     assert problems({"alerts": {"channel": "slack", "to": ["#models"]}}) == []
@@ -166,7 +177,7 @@ _json = st.recursive(
 
 @given(recipe=st.dictionaries(st.sampled_from([*_WORDS, "schedule", "deadline"]), _json, max_size=5))
 def test_rules_accept_any_shape(recipe: dict[str, Any]) -> None:
-    assert len(RULES) == 18
+    assert len(RULES) == 19
     problems(recipe)
 
 
