@@ -82,7 +82,7 @@ LEDGER: Schema = {
     "into": pl.String,  # row id of the row that a merged or superseded one was replaced by
     "cluster_id": pl.String,  # null if the row was not compared with others
     "split": pl.String,  # split of the cluster; later nights keep both
-    "repairs": pl.String,  # names of the operations that changed the text, comma-separated
+    "repairs": pl.String,  # names of the operations that changed texts or answer, comma-separated
     "text_in": pl.String,  # digest of the text as received
     "text_out": pl.String,  # digest of the text as kept; null if the row was not kept
 }

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from nightloom.core.labels import tidy_label
+from nightloom.curation.minhash import comparable
 from nightloom.recipes.schema import AnswerField
+from nightloom.scanners.normalise import fix_encoding
 
 
 def decode_answers(answers: pl.Series, fields: Sequence[str]) -> pl.DataFrame:
@@ -21,13 +24,24 @@ def encode_answers(values: pl.DataFrame) -> pl.Series:
     return values.select(pl.struct(sorted(values.columns)).struct.json_encode().alias("answer"))["answer"]
 
 
+def read_labels(values: pl.DataFrame, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
+    """Spell the values of closed fields as the recipe does, if they differ only in what no reader sees.
+
+    Args:
+        values: One column for each field.
+        answer: Fields of the answer, and the values that they may have.
+    """
+    closed = {name: field.one_of for name, field in answer.items() if field.one_of}
+    return values.with_columns(values[name].replace(_spell(values[name], labels)) for name, labels in closed.items())
+
+
 def check_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.DataFrame:
-    """Return rule, measured and threshold for each answer that cannot be used, else nulls. No values are shown."""
-    values = decode_answers(answers, list(answer))
-    missing = _name_fields(values, {name: pl.col(name).is_null() for name in answer})
-    foreign = _name_fields(
-        values, {name: ~pl.col(name).is_in(field.one_of) for name, field in answer.items() if field.one_of}
-    )
+    """Return rule, measured and threshold for each answer that cannot be used, else nulls."""
+    values = read_labels(decode_answers(answers, list(answer)), answer)
+    closed = {name: field.one_of for name, field in answer.items() if field.one_of}
+    missing = _join(values, [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in answer], ",")
+    described = [_describe_foreign(values[name], labels) for name, labels in closed.items()]
+    foreign = _join(values.with_columns(described), [pl.col(one.name) for one in described], ", ")
     checked = pl.DataFrame({"missing": missing, "foreign": foreign})
     is_missing, is_foreign = pl.col("missing") != "", pl.col("foreign") != ""
     return checked.select(
@@ -48,9 +62,29 @@ def closed_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.
     return encode_answers(decode_answers(answers, list(answer)).select(closed))
 
 
-def _name_fields(values: pl.DataFrame, wrong: Mapping[str, pl.Expr]) -> pl.Series:
-    """Return for each row the names of its wrong fields, separated by commas."""
-    names = [pl.when(is_wrong).then(pl.lit(name)) for name, is_wrong in wrong.items()]
-    if not names:
+def _spell(values: pl.Series, labels: Sequence[str]) -> dict[str, str]:
+    """Return the labels that values mean: value → label, for values that are no label but are written like one."""
+    foreign = values.filter(~values.is_in(labels)).drop_nulls().unique()
+    forms = {value: (tidy_label(value), tidy_label(fix_encoding(value))) for value in foreign}
+    return {value: form for value, tried in forms.items() for form in tried if form in labels}
+
+
+def _describe_foreign(values: pl.Series, labels: Sequence[str]) -> pl.Series:
+    """Name field and value where a value is no label: the value if it resembles a label, else its length.
+
+    The ledger keeps what was measured even if the row is erased, so any other value is not shown.
+    """
+    resembling = {comparable(label) for label in labels}
+    foreign = values.filter(~values.is_in(labels)).drop_nulls().unique()
+    described = [
+        f"{values.name} {value!r}" if comparable(value) in resembling else f"{values.name} of {len(value)} characters"
+        for value in foreign
+    ]
+    return values.replace_strict(foreign, described, default=None, return_dtype=pl.String)
+
+
+def _join(values: pl.DataFrame, parts: Sequence[pl.Expr], separator: str) -> pl.Series:
+    """Join the parts of each row that are not null; an empty text if there are none."""
+    if not parts:
         return pl.repeat("", len(values), eager=True)
-    return values.select(pl.concat_str(names, separator=",", ignore_nulls=True).alias("names"))["names"]
+    return values.select(pl.concat_str(parts, separator=separator, ignore_nulls=True).alias("joined"))["joined"]

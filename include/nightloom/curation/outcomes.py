@@ -12,10 +12,13 @@ from nightloom.artifacts.leaves import sha256
 
 OPEN = pl.col("outcome").is_null()
 
+LABEL = "label"
+"""The repair of an answer that is spelled as the recipe does."""
+
 # A row that several operations changed is counted under the weightiest of them. Redactions by scanners come last among
 # the repairs, and weigh more than all operations.
 _REPAIR_WEIGHT = (
-    *("html", "fix_encoding", "control_characters", "invisible_characters", "nfc"),
+    *(LABEL, "html", "fix_encoding", "control_characters", "invisible_characters", "nfc"),
     *("single_spaces", "whitespace"),
 )
 

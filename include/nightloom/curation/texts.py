@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from nightloom.artifacts.models import Checks
-from nightloom.curation.answers import decode_answers, encode_answers
-from nightloom.curation.outcomes import OPEN, quarantine
+from nightloom.curation.answers import decode_answers, encode_answers, read_labels
+from nightloom.curation.outcomes import LABEL, OPEN, quarantine
 from nightloom.recipes.schema import AnswerField
 from nightloom.scanners.conversations import clean_conversations
 
@@ -14,7 +14,7 @@ from nightloom.scanners.conversations import clean_conversations
 def clean_rows(
     rows: pl.DataFrame, answer: Mapping[str, AnswerField], checks: Checks, releases: pl.DataFrame
 ) -> pl.DataFrame:
-    """Clean the texts of open rows, and quarantine rows that cannot be used.
+    """Clean the texts and labels of open rows, and quarantine rows that cannot be used.
 
     Args:
         rows: Rows with an outcome, or open.
@@ -28,12 +28,14 @@ def clean_rows(
     numbered = rows.drop("clean", "repairs").with_row_index("position")
     opened = numbered.filter(OPEN)
     values = decode_answers(opened["answer"], list(answer))
-    values.columns = [_column_of(name) for name in answer]
+    labels = read_labels(values, answer)
+    values.columns = labels.columns = [_column_of(name) for name in answer]
     free = [_column_of(name) for name, field in answer.items() if not field.one_of]
     texts = opened.select("text", "history").hstack(values.select(free))
     cleaned = clean_conversations(texts, checks, free, _list_waived(opened, releases))
-    answers = _write_answers(opened["answer"], values, cleaned.select(free))
-    found = cleaned.drop(free).with_columns(clean_answer=answers, position=opened["position"])
+    repairs = _add_repair(cleaned["repairs"], _differ(values, labels))
+    answers = _write_answers(opened["answer"], values, labels.with_columns(cleaned.select(free)))
+    found = cleaned.drop(free).with_columns(repairs, clean_answer=answers, position=opened["position"])
     names = {name: f"found_{name}" for name in ("rule", "measured", "threshold")}
     put = numbered.join(found.rename(names), on="position", how="left", maintain_order="left")
     put = put.with_columns(
@@ -64,12 +66,25 @@ def _list_waived(rows: pl.DataFrame, releases: pl.DataFrame) -> pl.Series:
     return rows.select(keys).join(waived, on=keys, how="left", maintain_order="left")["waived"]
 
 
+def _add_repair(repairs: pl.Series, has_new_label: pl.Series) -> pl.Series:
+    """Put the name of the repair of labels before the others."""
+    others = pl.when(pl.col("repairs") != "").then("repairs")
+    both = pl.concat_str(pl.lit(LABEL), others, separator=",", ignore_nulls=True)
+    return repairs.to_frame().select(pl.when(has_new_label).then(both).otherwise("repairs").alias("repairs"))["repairs"]
+
+
+def _differ(values: pl.DataFrame, others: pl.DataFrame) -> pl.Series:
+    """Return whether any column differs, for each row."""
+    changed = [values[name].ne_missing(others[name]) for name in others.columns]
+    nothing = pl.repeat(value=False, n=len(values), eager=True)
+    return pl.select(pl.any_horizontal(nothing, *changed).alias("changed"))["changed"]
+
+
 def _write_answers(answers: pl.Series, values: pl.DataFrame, cleaned: pl.DataFrame) -> pl.Series:
     """Return the answers in canonical JSON, written again where a value changed."""
-    changed = [values[name].ne_missing(cleaned[name]) for name in cleaned.columns]
-    positions = pl.select(pl.any_horizontal(pl.lit(value=False), *changed).alias("changed"))["changed"].arg_true()
+    positions = _differ(values, cleaned).arg_true()
     if positions.is_empty():
         return answers
-    new = values.with_columns(cleaned)[positions]
+    new = cleaned[positions]
     new.columns = [name.removeprefix(".") for name in new.columns]
     return answers.scatter(positions, encode_answers(new))

@@ -26,6 +26,7 @@ NOT_WAIVED = {
     "not_learned": "the data marks its answer as not to be learned; change the mark at the source",
     "missing_answer": "it has no answer to learn from; add one at the source",
     "invalid_answer": "the recipe does not allow its answer; correct the source, or the recipe's one_of",
+    "label": "the model must learn the value as the recipe writes it; change task.answer in the recipe",
     "contradicting_labels": "other rows have a different answer to the same text; correct the wrong ones at the source",
     "exact_duplicate": "another row with the same text is kept",
     "near_duplicate": "another row with nearly the same text is kept",

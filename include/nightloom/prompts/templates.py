@@ -16,6 +16,7 @@ from nightloom.artifacts.histories import History
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptProvenance
 from nightloom.core.digests import parse_json
 from nightloom.core.errors import InputError
+from nightloom.core.labels import tidy_label
 
 _MOST_CHARACTERS = 100_000
 
@@ -142,10 +143,12 @@ def parse_output(
     if not isinstance(answer, dict) or set(answer) != set(fields):
         return None
     for field, value in answer.items():
-        choices = allowed.get(field)
-        if not isinstance(value, str) or not value.strip() or (choices is not None and value not in choices):
+        if not isinstance(value, str) or not value.strip():
             return None
-    return answer
+        choices = allowed.get(field)
+        if choices is not None and tidy_label(value) not in choices:
+            return None
+    return {field: value if allowed.get(field) is None else tidy_label(value) for field, value in answer.items()}
 
 
 @cache

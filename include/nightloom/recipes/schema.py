@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from nightloom.core.labels import tidy_label
 from nightloom.core.manifests import Plain
 from nightloom.recipes.limits import Limits
 from nightloom.recipes.sources import Name, Source, SqlSource, TimeZone, fill_in_zone, lacks_data_folder
@@ -66,8 +67,23 @@ class AnswerField(Plain):
         description="Column of the reference value, or None for a conversation, where the last message is the answer.",
     )
     one_of: tuple[str, ...] | None = Field(
-        default=None, description="The allowed values, or None if every value is allowed."
+        default=None,
+        description="The allowed values, or None if every value is allowed. Values are compared in NFC, with single "
+        "spaces and without invisible characters.",
     )
+
+    @field_validator("one_of")
+    @classmethod
+    def _are_labels(cls, one_of: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        labels = None if one_of is None else tuple(map(tidy_label, one_of))
+        if labels and "" in labels:
+            msg = "a value is blank; remove it"
+            raise ValueError(msg)
+        if labels and len(set(labels)) < len(labels):
+            double = next(label for label in labels if labels.count(label) > 1)
+            msg = f"{double!r} is listed twice; keep one"
+            raise ValueError(msg)
+        return labels
 
 
 class Task(Plain):

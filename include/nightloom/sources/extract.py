@@ -25,6 +25,7 @@ from nightloom.sources.records import (
     find_companions,
     make_records,
     plain_columns,
+    tidy_labels,
     wanted_columns,
 )
 from nightloom.sources.tables import read_batches, read_table
@@ -185,7 +186,8 @@ def read_planted_rows(planted: PlantedRows, *, night: NightCut, window_days: int
     """
     columns = {"row_id": planted.key, "kind": planted.kind, "outcome": planted.outcome, "rule": planted.rule}
     table = read_table(planted.source, list(dict.fromkeys(columns.values())), night, window_days)
-    return table.select(pl.col(column).alias(name) for name, column in columns.items())
+    labels = [tidy_labels(table[column]).fill_null("").alias(name) for name, column in columns.items()][1:]
+    return pl.DataFrame([table[planted.key].alias("row_id"), *labels])
 
 
 def _sort(records: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from nightloom.artifacts.histories import make_histories
 from nightloom.artifacts.leaves import sha256
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError, SchemaError
+from nightloom.core.labels import tidy_label
 from nightloom.core.nights import NightCut
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import Source, SqlSource, zone_of
@@ -108,7 +109,7 @@ def make_records(
         contents, unread = _read_chats(table, columns, answer)
     records = contents.with_columns(
         version=_read_times(table, columns.updated_at, source),
-        slice=table.select(_unless_blank(pl.col(columns.slice)))[columns.slice] if columns.slice else _NOTHING,
+        slice=tidy_labels(table[columns.slice]) if columns.slice else _NOTHING,
         deleted=_read_deletions(table, columns.deleted_at, source, night),
     )
     records = _name_rows(records, table[columns.key] if columns.key else None).select(list(KEYED_RECORDS))
@@ -139,6 +140,13 @@ def _mark_timeless(records: pl.DataFrame, night: NightCut) -> pl.DataFrame:
         version=pl.when(is_timeless).then(pl.lit("")).otherwise(version),
         fault=pl.when(is_timeless & pl.col("fault").is_null()).then(fault).otherwise("fault"),
     )
+
+
+def tidy_labels(values: pl.Series) -> pl.Series:
+    """Return values as `tidy_label` writes them; blank ones are null, because some sources know no empty text."""
+    given = values.drop_nulls().unique()
+    tidied = [tidy_label(value) or None for value in given]
+    return values.replace_strict(given, tidied, default=None, return_dtype=pl.String)
 
 
 def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.DataFrame:

@@ -45,7 +45,8 @@ def test_newest_version_is_used(records: MakeRecords, answer: Answer, settings: 
     [
         pytest.param(None, "missing_answer", "team,reply", id="none"),
         pytest.param('{"reply":null,"team":"sales"}', "missing_answer", "reply", id="one field"),
-        pytest.param('{"reply":"ok","team":"Sales"}', "invalid_answer", "team", id="unknown value"),
+        pytest.param('{"reply":"ok","team":"Sales!"}', "invalid_answer", "team 'Sales!'", id="written otherwise"),
+        pytest.param('{"reply":"ok","team":"Ann Lee"}', "invalid_answer", "team of 7 characters", id="unknown value"),
     ],
 )
 def test_unusable_answer_is_refused(

@@ -42,6 +42,11 @@ def test_items_are_cleaned_like_rows(freeze: Freeze) -> None:
     assert read_eval_set(freeze.store, evalset.id)["text"].to_list() == ["café of <EMAIL_ADDRESS>"]
 
 
+def test_labels_of_items_are_spelled_as_in_recipe(freeze: Freeze) -> None:
+    evalset = freeze(("T1", "", CARD, '{"reply":"ok","team":"\u2003billing "}'))
+    assert read_eval_set(freeze.store, evalset.id)["answer"].to_list() == [BILLING]
+
+
 def test_every_row_is_counted(freeze: Freeze) -> None:
     frozen = freeze.count(
         ("T1", "2026-11-01", "an older version", SALES),

@@ -30,6 +30,14 @@ def test_each_kind_is_counted_separately() -> None:
     )
 
 
+def test_key_may_be_padded() -> None:
+    ledger = make_ledger(("T1  ", "kept", None), ("Zoe\u0308", "quarantined", "secret"), ("T3", "kept", None))
+    planted = make_planted(("T1", "noise", "kept", None), ("Zo\u00eb\u00a0", "key", "quarantined", "secret"))
+    report = measure_planted(ledger, planted)
+    assert [one.as_expected for one in report.results] == [1, 1]
+    assert report.other_rows == 1
+
+
 def test_right_outcome_needs_right_rule() -> None:
     ledger = make_ledger(("T1", "quarantined", "too_long"))
     assert measure_planted(ledger, make_planted(("T1", "key", "quarantined", "secret"))).results[0].as_expected == 0

@@ -125,6 +125,14 @@ def test_malformed_output_is_no_answer(output: str) -> None:
     assert parse_output(make_answer(output), FIELDS, ALLOWED, "json") is None
 
 
+def test_label_is_spelled_as_in_recipe() -> None:
+    output = '{"team": "billing\u00a0", "urgency": " low"}'
+    assert parse_output(make_answer(output), FIELDS, ALLOWED, "json") == {"team": "billing", "urgency": " low"}
+    assert parse_output(make_answer("re\u0301sume"), ("kind",), {"kind": ("r\u00e9sume",)}, "text") == {
+        "kind": "r\u00e9sume"
+    }
+
+
 @pytest.mark.parametrize("text", ["", " \n", "\u3000"], ids=["empty", "white space", "wide blank"])
 def test_emptied_output_is_no_answer(text: str) -> None:
     assert parse_output(make_answer(text), ("reply",), {"reply": None}, "text") is None

@@ -109,6 +109,18 @@ def test_comment_is_no_select(query: str) -> None:
             id="word-for-list",
         ),
         pytest.param(
+            "one_of: [billing, login]",
+            'one_of: [billing, "billing\u00a0"]',
+            (7, "task.answer.team.one_of", "'billing' is listed twice", "keep one"),
+            id="equal-labels",
+        ),
+        pytest.param(
+            "one_of: [billing, login]",
+            "one_of: [billing, ' ']",
+            (7, "task.answer.team.one_of", "a value is blank", "remove it"),
+            id="blank-label",
+        ),
+        pytest.param(
             "    kind: sql\n    connection",
             "    connection",
             (

@@ -148,13 +148,20 @@ def test_invalid_version_names_its_column(store: ObjectStore, tickets: sa.Engine
         extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
 
 
+def test_slices_are_labels(store: ObjectStore, csv_file: MakeCsv) -> None:
+    source = csv_file("body,lang\na,pt\nb,pt  \nc,\u00a0pt\nd,\ne,\u200b\n".encode())
+    columns = Columns(text="body", slice="lang")
+    records = read_records(store, extract_records(store, source, columns, {}, night=None, window_days=1).id)
+    assert records.sort("text")["slice"].to_list() == ["pt", "pt", "pt", None, None]
+
+
 def test_empty_source_gives_no_records(store: ObjectStore, tickets: sa.Engine) -> None:
     content = extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30).content
     assert (content.rows, content.new_rows) == (0, 0)
 
 
 def test_planted_rows_use_recipe_columns(csv_file: MakeCsv) -> None:
-    source = csv_file(b"ticket_id,kind,outcome,rule\nT1,spam,kept,\n")
+    source = csv_file("ticket_id,kind,outcome,rule\nT1,spam,kept\u00a0 ,\n".encode())
     planted = PlantedRows(source=source, key="ticket_id", kind="kind", outcome="outcome", rule="rule")
     assert read_planted_rows(planted, night=NIGHT, window_days=1).rows(named=True) == [
         {"row_id": "T1", "kind": "spam", "outcome": "kept", "rule": ""}
