@@ -1,7 +1,7 @@
 """Columns: find the wanted columns of a source, and name a source in errors."""
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from nightloom.core.errors import SchemaError
@@ -54,3 +54,51 @@ def _find_column(name: str, known: Sequence[str], where: str) -> int:
     hint = f"Did you mean {close[0]!r}? " if close else ""
     msg = f"{where} has no column {name!r}. {hint}Known: {', '.join(known)}"
     raise SchemaError(msg)
+
+
+class WantedColumns:
+    """The wanted columns, and which of them the files had so far.
+
+    Exporters leave out what is null: JSON each field, and tables a column that is null in every row. So a column may be
+    missing in one place and be in another.
+
+    Args:
+        columns: Names of the columns.
+        optional: Columns that all files may lack.
+        sparse: Columns that some tables may lack, and all objects of JSON.
+    """
+
+    def __init__(self, columns: Sequence[str], optional: Collection[str], sparse: Collection[str]) -> None:
+        self.columns, self._sparse, self._allowed = columns, {*sparse}, {*optional, *sparse}
+        self._unseen = {*columns}.difference(optional)
+        self._lacking: dict[str, tuple[str, list[str]]] = {}
+
+    def place(self, known: Sequence[str], where: str) -> list[int | None]:
+        """Return the index of each column in a file that names its columns, or None if it may lack the column."""
+        positions = place_columns(self.columns, known, where, self._allowed)
+        for name in self._unseen.difference(known):
+            self._lacking.setdefault(name, (where, list(known)))
+        self._unseen.difference_update(known)
+        return positions
+
+    def note_first(self, objects: Sequence[Mapping[str, Any]], where: str) -> None:
+        """Note the names of the first objects of a file, for a column that no other object has."""
+        known = list(dict.fromkeys(name for item in objects for name in item)) if objects else []
+        for name in self._unseen.difference(self._sparse) if known else ():
+            self._lacking.setdefault(name, (where, known))
+
+    def note(self, item: Mapping[str, Any]) -> None:
+        """Note the fields of one object."""
+        if self._unseen:
+            self._unseen -= item.keys()
+
+    def finish(self) -> None:
+        """Refuse a column that the whole source lacks.
+
+        Raises:
+            SchemaError: A column is missing.
+        """
+        for name in self.columns:
+            if name in self._unseen and name in self._lacking:
+                where, known = self._lacking[name]
+                find_columns([name], known, where)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,10 +19,11 @@ from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.labels import tidy_label
 from nightloom.core.nights import NightCut
 from nightloom.recipes.schema import AnswerField, Columns
-from nightloom.recipes.sources import Source, SqlSource, zone_of
+from nightloom.recipes.sources import FilesSource, Source, SqlSource, zone_of
 from nightloom.sources.chats import chat_columns, companion_columns, read_chat
 from nightloom.sources.columns import describe_source
-from nightloom.sources.formatting import UTC_ZONE, as_utc, utc_text
+from nightloom.sources.files import find_value
+from nightloom.sources.formatting import UTC_ZONE, as_text, as_utc, utc_text
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 """RECORDS, and whether the source has a key for each."""
@@ -213,11 +215,22 @@ def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.S
     try:
         return format_times(table[column], zone_of(source))
     except ValueError:
-        msg = (
-            f"column {column!r} of {describe_source(source)} holds a value that is not an ISO time; correct the column"
-        )
+        where = find_value(source, column, _is_no_time) if isinstance(source, FilesSource) else None
+        what = f"a value that is not an ISO time{f', the first in {where}' if where else ''}"
         # Without its cause, which quotes the value.
+        msg = f"column {column!r} of {describe_source(source)} holds {what}; correct the column"
         raise SchemaError(msg) from None
+
+
+def _is_no_time(value: Any) -> bool:
+    text = as_text(value)
+    if text is None or _NO_TIME.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return True
+    return False
 
 
 def format_times(values: pl.Series, zone: ZoneInfo = UTC_ZONE) -> pl.Series:

@@ -137,7 +137,7 @@ def test_truncated_text_file_is_refused_whole(
     extract: Extract, s3: Any, tmp_path: Path, name: str, data: bytes
 ) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError, match=rf"{name}'? (cannot be used|has rows without the)"):
+    with pytest.raises(InputError, match=rf"{name}' cannot be used"):
         extract()
     assert s3.objects == {}
 

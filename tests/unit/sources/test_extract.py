@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.reading import read_records
 from nightloom.core.digests import digest_bytes, digest_json
-from nightloom.core.errors import InputError
+from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
@@ -153,6 +153,31 @@ def test_slices_are_labels(store: ObjectStore, csv_file: MakeCsv) -> None:
     columns = Columns(text="body", slice="lang")
     records = read_records(store, extract_records(store, source, columns, {}, night=None, window_days=1).id)
     assert records.sort("text")["slice"].to_list() == ["pt", "pt", "pt", None, None]
+
+
+BAD_TIMES = {
+    "b.csv": (b'id,updated_at,body,team\n1,2026-11-22,"a\n\nb",x\n2,23.11.2026,c,x\n', "line 5"),
+    "b.jsonl": (b'{"id": 1, "updated_at": null, "body": "a", "team": "x"}\n\n{"id": 2, "updated_at": 5}\n', "line 3"),
+    "b.json": (b'[{"id": 1, "body": "a", "team": "x"}, {"id": 2, "updated_at": "soon"}]', "item 2"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TIMES)
+def test_invalid_time_names_file_and_line(store: ObjectStore, tmp_path: Path, name: str) -> None:
+    data, place = BAD_TIMES[name]
+    (tmp_path / "a.csv").write_text("id,updated_at,body,team\n0,NaT,a,x\n")
+    (tmp_path / name).write_bytes(data)
+    source = FilesSource(kind="files", path=str(tmp_path))
+    with pytest.raises(SchemaError, match=f"not an ISO time, the first in {place} of '{tmp_path / name}'; correct"):
+        extract_records(store, source, KEYED, TEAM, night=NIGHT, window_days=30)
+
+
+def test_invalid_time_of_table_names_its_row(store: ObjectStore, tmp_path: Path) -> None:
+    rows = {"id": ["1", "2"], "updated_at": ["2026-11-22", "2026-11-31"], "body": ["a", "b"], "team": ["x", "x"]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "x.parquet")
+    source = FilesSource(kind="files", path=str(tmp_path / "x.parquet"))
+    with pytest.raises(SchemaError, match="not an ISO time, the first in row 2 of"):
+        extract_records(store, source, KEYED, TEAM, night=NIGHT, window_days=30)
 
 
 def test_empty_source_gives_no_records(store: ObjectStore, tickets: sa.Engine) -> None:

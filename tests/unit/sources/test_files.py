@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nightloom.core.errors import InputError, SourceError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.sources import FilesSource
-from nightloom.sources import files
+from nightloom.sources import files, text_files
 from nightloom.sources.formatting import as_text
 from nightloom.sources.tables import read_batches
 
@@ -188,6 +188,11 @@ def test_dataset_with_splits_asks_for_one(tmp_path: Path) -> None:
     assert read(tmp_path / "set" / "train") == WANTED
 
 
+def test_line_of_blanks_is_no_row(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("\nid,b\n1,2\n   \n\t\n3,4\n ")
+    assert read(tmp_path / "x.csv", ["id"]) == [("1",), ("3",)]
+
+
 def test_long_text_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(f"id\n{'x' * 200_000}\n")
     assert [len(row[0]) for row in read(tmp_path / "x.csv", ["id"])] == [200_000]
@@ -199,7 +204,7 @@ def test_failing_disk_is_a_source_error(tmp_path: Path, monkeypatch: pytest.Monk
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(files, "_bounded_lines", fail)
+    monkeypatch.setattr(text_files, "_bounded_lines", fail)
     with pytest.raises(SourceError, match="cannot be read: Input/output error"):
         read(tmp_path / "x.jsonl", ["id"])
 
@@ -233,8 +238,10 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.jsonl", b'{"id": "\\ud800"}', "line 1 is not usable JSON: .*surrogates"),
         ("x.jsonl", b'{"id": ' + _BOMB + b"}", "line 1 .* nested too deeply"),
         ("x.jsonl", b'{"id": 1}\n{"id": ', "line 2 is not usable JSON"),
-        ("x.jsonl", b"[1]", "values that are not objects"),
-        ("x.jsonl", b'{"id": "\xff"}', "is not UTF-8"),
+        ("x.jsonl", b'{"id": 1}\n[1]', "line 2 is not an object"),
+        ("x.json", b'[{"id": 1}, 2]', "item 2 is not an object"),
+        ("x.jsonl", b'{"id": 1}\n{"id": "\xff"}', "line 2 is not UTF-8; save the file as UTF-8"),
+        ("x.csv", b"id\n" + b"a\n" * 9_000 + b"\xfc\n", "line 9002 is not UTF-8"),
         ("x.jsonl", b'{"no": 1}', "has no column 'id'. Known: no"),
         ("x.json", b'{"id": 1}', "it is not a JSON array"),
         ("x.json", b'[{"id": 1}', "the array does not end"),
@@ -253,8 +260,12 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 1000, mtime=0)[:-20], "ended before the end-of-stream marker"),
         ("x.jsonl.gz", b'{"id": 1}', "Not a gzipped file"),
         ("x.jsonl.zst", b'{"id": 1}', "cannot be used"),
-        ("x.csv", b'id\n"a', "unexpected end of data"),
-        ("x.csv", b"id,b\n1\n", "has rows without the 2 values of its header"),
+        ("x.csv", b'id\n"a\n\nb"\n"c\n', r"begins in line 5 is not CSV \(unexpected end of data\); check its quotes"),
+        ("x.csv", b'id,b\na,"b" c\n', "begins in line 2 is not CSV"),
+        ("x.csv", b'id,b\n"1\n2",3\n\n4\n', "line 5 has 1 values, and the header has 2; quote values with commas"),
+        ("x.csv", b"b\tid\n1\t2\n", "seems to be separated by tabs; separate its values by commas"),
+        ("x.csv", b'b;"id"\n1,5;2\n', "seems to be separated by semicolons"),
+        ("x.csv", b"b|id|c\n", "seems to be separated by bars"),
         ("x.csv", b"", "it is empty"),
         ("x.csv", b"\n\n", "it is empty"),
         ("x.parquet", b"PAR1rubbishPAR1", "cannot be used"),
@@ -276,8 +287,8 @@ def test_invalid_file_is_refused_whole(tmp_path: Path, name: str, data: bytes, r
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
 def test_huge_value_does_not_fill_memory(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MOST_CHARACTERS", 1000)
-    monkeypatch.setattr(files, "_CHUNK", 100)
+    monkeypatch.setattr(text_files, "MOST_CHARACTERS", 1000)
+    monkeypatch.setattr(text_files, "_CHUNK", 100)
     row = json.dumps({"id": "x" * 5000})
     (tmp_path / name).write_text(f"[{row}]" if name == "x.json" else row)
     with pytest.raises(InputError, match=r"line 1 has more than 1,000 characters|item 1 is not usable JSON"):
@@ -319,5 +330,5 @@ def test_chunk_borders_do_not_change_arrays(
 ) -> None:
     (tmp_path / "x.json").write_text(json.dumps(rows, indent=indent), encoding="utf-8")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(files, "_CHUNK", chunk)
+        monkeypatch.setattr(text_files, "_CHUNK", chunk)
         assert read(tmp_path / "x.json", ["id"]) == [(as_text(row["id"]),) for row in rows]

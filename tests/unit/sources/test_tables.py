@@ -126,9 +126,9 @@ def test_csv_reads_quotes_breaks_and_bom(csv_file: MakeCsv) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(b"text,team\na\n", "rows without the 2 values of its header", id="short row"),
+        pytest.param(b"text,team\na\n", "line 2 has 1 values, and the header has 2", id="short row"),
         pytest.param(b'text\n"a', "unexpected end of data", id="open quote"),
-        pytest.param(b"text\n\xff\xfe\n", "it is not UTF-8", id="other encoding"),
+        pytest.param(b"text\n\xff\xfe\n", "line 2 is not UTF-8", id="other encoding"),
         pytest.param(b"", "it is empty", id="empty file"),
     ],
 )

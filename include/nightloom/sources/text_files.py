@@ -1,0 +1,209 @@
+"""Text files: the rows of CSV and JSON, each with the number of its line or item."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import IO, Any
+
+from nightloom.core.digests import parse_json, parse_json_prefix
+from nightloom.core.errors import SchemaError
+from nightloom.sources.base import Row
+from nightloom.sources.columns import WantedColumns, pick_values
+
+MOST_CHARACTERS = 10_000_000
+"""Limit for one line or one JSON value: anything longer is not a row of text, and must not fill the memory."""
+
+_FIRST_ROWS = 5_000
+_CHUNK = 1 << 20  # characters
+_JSON_BLANKS = " \t\n\r"  # JSON has no others: any other character is part of a damaged value
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+Numbered = tuple[int, Row]
+
+
+class EmptyFileError(ValueError):
+    """A text file holds nothing at all."""
+
+    def __init__(self) -> None:
+        super().__init__("it is empty")
+
+
+def unit_of(kind: str) -> str:
+    """Return what the number of a row counts in a format."""
+    return "item" if kind == ".json" else "line"
+
+
+def read_text(kind: str, file: Any, wanted: WantedColumns, where: str) -> Iterator[Numbered]:
+    """Return the wanted values of each row.
+
+    Args:
+        kind: Ending of the file's name.
+        file: Its bytes, unpacked.
+        wanted: The wanted columns.
+        where: Name of the file, for errors.
+
+    Raises:
+        SchemaError: A column is missing.
+        ValueError: The content does not match the ending. The message names a line or an item, and quotes no row.
+    """
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        if kind == ".csv":
+            yield from _read_csv(text, wanted, where)
+        else:
+            items = _read_array(text) if kind == ".json" else _read_lines(text)
+            yield from _pick(items, wanted, where, unit_of(kind))
+
+
+def _read_csv(text: IO[str], wanted: WantedColumns, where: str) -> Iterator[Numbered]:
+    rows = _parse_csv(text)
+    _, header = next(rows, (0, None))
+    if header is None:
+        raise EmptyFileError
+    if not {*header} & {*wanted.columns}:
+        raise SchemaError(_explain_header(header, wanted, where))
+    positions = wanted.place(header, where)
+    for number, row in rows:
+        if len(row) == len(header):
+            yield number, pick_values(row, positions)
+        elif len(row) > 1 or row[0].strip():  # a line of blanks is none
+            msg = f"line {number} has {len(row)} values, and the header has {len(header)}; quote values with commas"
+            raise ValueError(msg)
+
+
+def _parse_csv(text: IO[str]) -> Iterator[tuple[int, list[str]]]:
+    """Return the rows that are not empty, each with the line in which it begins."""
+    csv.field_size_limit(MOST_CHARACTERS)
+    rows, begins = csv.reader(_bounded_lines(text), strict=True), 1
+    try:
+        for row in rows:
+            if row:
+                yield begins, row
+            begins = rows.line_num + 1
+    except csv.Error as error:
+        msg = f"the row that begins in line {begins} is not CSV ({error}); check its quotes"
+        raise ValueError(msg) from error
+
+
+def _explain_header(header: list[str], wanted: WantedColumns, where: str) -> str:
+    # The message does not quote the line: if the header was lost, it is a row.
+    line = ",".join(header)
+    for separator, name in _SEPARATORS.items():
+        if {value.strip(' "') for value in line.split(separator)} & {*wanted.columns}:
+            return f"{where} seems to be separated by {name}; separate its values by commas"
+    return f"the first line of {where} names none of the columns {', '.join(wanted.columns)}; add a header line"
+
+
+def _read_lines(text: IO[str]) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(_bounded_lines(text), start=1):
+        if line.strip(_JSON_BLANKS):
+            yield number, _parse(line, f"line {number}")
+
+
+def _bounded_lines(text: IO[str]) -> Iterator[str]:
+    number = 0
+    while line := _read_line(text, number):
+        number += 1
+        if len(line) > MOST_CHARACTERS:
+            msg = f"line {number} has more than {MOST_CHARACTERS:,} characters"
+            raise ValueError(msg)
+        yield line
+
+
+def _read_line(text: IO[str], before: int) -> str:
+    """Return the next line, or an empty text at the end.
+
+    Args:
+        text: The file.
+        before: Number of lines that were read.
+    """
+    try:
+        return text.readline(MOST_CHARACTERS + 1)
+    except UnicodeDecodeError as error:
+        # Many lines are decoded at a time. Those before the one with the damage are in the error.
+        number = before + 1 + error.object.count(b"\n", 0, error.start)
+        msg = f"line {number} is not UTF-8; save the file as UTF-8"
+        raise ValueError(msg) from None
+
+
+def _read_array(text: IO[str]) -> Iterator[tuple[int, Any]]:
+    """Return the items of one JSON array, holding one item in memory at a time."""
+    first = text.read(_CHUNK)
+    if not first:
+        raise EmptyFileError
+    buffer = _fill(text, first, "it is not a JSON array")
+    if not buffer.startswith("["):
+        hint = "; name it .jsonl if it holds one object a line" if buffer.startswith("{") else ""
+        msg = f"it is not a JSON array{hint}"
+        raise ValueError(msg)
+    buffer, number, separator = buffer[1:], 0, ""
+    while True:
+        buffer = _fill(text, buffer)
+        if buffer.startswith("]"):
+            break
+        if separator and not buffer.startswith(separator):
+            msg = f"a comma is missing after item {number}"
+            raise ValueError(msg)
+        buffer, number, separator = buffer[len(separator) :], number + 1, ","
+        item, buffer = _read_item(text, buffer, number)
+        yield number, item
+    if buffer[1:].strip(_JSON_BLANKS) or text.read(_CHUNK).strip(_JSON_BLANKS):
+        msg = "something follows the array"
+        raise ValueError(msg)
+
+
+def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end") -> str:
+    """Return the buffer without leading white space, and read more if it is empty."""
+    buffer = buffer.lstrip(_JSON_BLANKS)
+    while not buffer:
+        more = text.read(_CHUNK)
+        if not more:
+            raise ValueError(otherwise)
+        buffer = more.lstrip(_JSON_BLANKS)
+    return buffer
+
+
+def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
+    """Return the next value, and the rest of the buffer."""
+    buffer = _fill(text, buffer)
+    while True:
+        try:
+            item, end = parse_json_prefix(buffer)
+            # A number at the end of the buffer may be incomplete.
+            if end < len(buffer):
+                return item, buffer[end:]
+        except ValueError as error:
+            if not isinstance(error, json.JSONDecodeError) or len(buffer) > MOST_CHARACTERS:
+                msg = f"item {number} is not usable JSON: {error}"
+                raise ValueError(msg) from error
+        more = text.read(max(_CHUNK, len(buffer)))
+        if not more:
+            msg = f"item {number} is not JSON, or the array does not end"
+            raise ValueError(msg)
+        buffer += more
+
+
+def _pick(items: Iterable[tuple[int, Any]], wanted: WantedColumns, where: str, unit: str) -> Iterator[Numbered]:
+    """Return the wanted fields of objects: null if an object lacks one."""
+    objects = ((number, _as_object(item, f"{unit} {number}")) for number, item in items)
+    first = list(islice(objects, _FIRST_ROWS))
+    wanted.note_first([item for _, item in first], where)
+    for number, item in chain(first, objects):
+        wanted.note(item)
+        yield number, [item.get(name) for name in wanted.columns]
+
+
+def _as_object(item: Any, what: str) -> dict[str, Any]:
+    if isinstance(item, dict):
+        return item
+    msg = f"{what} is not an object"
+    raise ValueError(msg)
+
+
+def _parse(text: str, what: str) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        msg = f"{what} is not usable JSON: {error}"
+        raise ValueError(msg) from error
