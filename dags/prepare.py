@@ -1,11 +1,11 @@
 """Prepare: builds a snapshot for training from the night's rows.
 
-**Goes in:** the rows of the recipe's source at the night's cut (the day before, in the recipe's time zone).
+**Goes in:** the rows of the recipe's source at the night's cut, which ends as the date of the night begins.
 
 **Comes out:** a snapshot in the object store, an outcome for every row (kept, repaired, merged, superseded or
 quarantined, with the reason), and the asset `<recipe>/snapshot` with the night as its partition.
 
-**Safe to run again?** Yes, at any time, for any night that has started. The cut of a night is recorded once, so the
+**Safe to run again?** Yes, at any time, for any night that has started. The end of its cut is recorded, so the
 same rows are read, and finished work is reused.
 
 **When it is red:** the failed task's last log line says what was wrong and what to do. The night continues without a
@@ -28,7 +28,7 @@ for recipe in recipes_of("prepare"):
         doc_md=__doc__,
         **stage_arguments(recipe, "prepare"),
     ):
-        night = step("open_night")
+        night = step("open_night", opened_by="{{ 'schedule' if dag_run.run_type == 'scheduled' else 'hand' }}")
         records = step("extract_records")
         curated = step("curate_records", records_id=records)
         preparation = step("build_snapshot", curated_id=curated)

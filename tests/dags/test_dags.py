@@ -170,7 +170,7 @@ def test_steps_of_the_table_are_functions(stage: Stage) -> None:
         parameters = list(inspect.signature(getattr(module, step.name)).parameters.values())[1:]
         optional = {one.name for one in parameters if one.default is not one.empty}
         assert {one.name for one in parameters} - {"night"} == set(step.parameters)
-        assert optional - {"night"} <= {"rung", "stored_id"}
+        assert optional - {"night"} <= {"rung", "stored_id", "opened_by"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

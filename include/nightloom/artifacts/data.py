@@ -9,6 +9,7 @@ from nightloom.artifacts.ids import BaseId, CuratedId, EvalSetId, PreparationId,
 from nightloom.artifacts.models import Checks, TemplateKwargs
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BLOB, BlobId, Names
+from nightloom.core.nights import count_days
 
 RecordsPart = Annotated[str, Names(BLOB, "records")]
 LedgerPart = Annotated[str, Names(BLOB, "ledger")]
@@ -246,6 +247,7 @@ class Curation(CachedResult):
         suites: dict[str, str] = Field(description="Digests of Great Expectations suites.")
         earlier: str = Field(description="Digest of the earlier nights' figures that limits compare with.")
         cut_to: datetime = Field(description="End of the cut, from which the age of the newest row is measured.")
+        cut_days: int = Field(description="Days in the cut, by which the number of new rows is measured.")
         code: str
         packages: dict[str, str]
 
@@ -292,6 +294,11 @@ class PreparationContent(Plain):
     other_rows_changed: int | None = Field(
         default=None, description="How many of those were merged, repaired or quarantined, or None."
     )
+
+    @property
+    def cut_days(self) -> int:
+        """Days in the cut; none if a later night has committed it."""
+        return count_days(self.cut_from, self.cut_to)
 
 
 class Preparation(Artifact[PreparationId]):

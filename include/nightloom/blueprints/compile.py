@@ -26,7 +26,7 @@ from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
 from nightloom.registry.members import list_newest
-from nightloom.registry.nights import read_outcome, read_outcomes
+from nightloom.registry.nights import read_outcome, read_outcomes, require_night
 from nightloom.rendering.item_tokens import identify_item_tokens, run_count
 from nightloom.statistics.paired import minimum_detectable_effect
 from nightloom.trials.ranking import count_rungs
@@ -101,9 +101,10 @@ def find_prepared_night(database: Database, recipe: str, night: date | None) -> 
     """Return the given night, or the latest prepared one if None is given.
 
     Raises:
-        InputError: No night was prepared.
+        InputError: The night was never opened, or no night was prepared.
     """
     if night is not None:
+        require_night(database, recipe, night)
         return night
     outcomes = read_outcomes(database, recipe, date.max, 60)
     found = next((one.night for one in outcomes if one.stage == "prepare" and one.status == "done"), None)

@@ -1,13 +1,13 @@
 """Lookup: from what people type (digits of an id, a recipe, a night or nothing) to ids and manifests."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from nightloom.core.digests import LISTED_BY, short
 from nightloom.core.errors import InputError
-from nightloom.core.nights import parse_night
+from nightloom.core.nights import parse_night, utc_now
 
 if TYPE_CHECKING:
     from nightloom.artifacts.ids import AdapterId
@@ -80,18 +80,28 @@ def find_night(database: "Database", recipe: str, given: str | None) -> date:
     """Return the given night, or the recipe's latest one.
 
     Raises:
-        InputError: The night is not a date, or the recipe has no night.
+        InputError: The night is not a date or was never opened, or the recipe has no night.
     """
-    from nightloom.registry.nights import read_outcomes
+    from nightloom.registry.nights import find_latest_night, require_night
 
     if given is not None:
-        return parse_night(given)
-    outcomes = read_outcomes(database, recipe, date.max, 1)
-    if not outcomes:
+        night = parse_night(given)
+        require_night(database, recipe, night)
+        return night
+    latest = find_latest_night(database, recipe)
+    if latest is None:
         hint = f"`nightloom run {recipe}` runs one, `nightloom recipe list` lists the recipes"
         msg = f"recipe {recipe!r} has no night yet; {hint}"
         raise InputError(msg)
-    return outcomes[0].night
+    return latest
+
+
+def find_night_of_move(database: "Database", recipe: str) -> date:
+    """Return the night that dates a move by hand: the latest prepared one, or a past date before the first."""
+    from nightloom.registry.nights import find_committed_night
+
+    # Two days, since a night may have another date in the recipe's time zone.
+    return find_committed_night(database, recipe) or utc_now().date() - timedelta(days=2)
 
 
 def load_result(

@@ -2,14 +2,13 @@
 
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import date, timedelta
 from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nightloom.cli.lookup import find_id, find_owner
+from nightloom.cli.lookup import find_id, find_night_of_move, find_owner
 from nightloom.cli.models import AdapterArgument, AsOf, app
 from nightloom.cli.output import AsJson, RecipeName, show
 from nightloom.core.digests import short
@@ -51,7 +50,7 @@ def promote(adapter: AdapterArgument, recipe: RecipeName, *, reason: Reason, as_
     base_id, task = _freeze(settings)
     refuse_unfit(settings, manifest, find_task(store, citation), base_id, task)
     refuse_mismatched(manifest.id, read_lineage(store, database, manifest, recipe).parities)
-    night = _find_night(database, settings)
+    night = find_night_of_move(database, recipe)
     done = promote_by_hand(store, database, citation, night=night, who=getuser(), why=reason)
     show({"recipe": recipe, "champion": manifest.id, **asdict(done)}, done.message, as_json=as_json)
 
@@ -64,7 +63,6 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make the previous champion the champion again. It answers from the next night's predictions."""
-    from nightloom.cli.lookup import find_night
     from nightloom.promotion.drift import describe_champion
     from nightloom.promotion.promote import roll_back_champion
     from nightloom.recipes.check import load_recipe
@@ -73,7 +71,7 @@ def rollback(
     from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    night = find_night(database, recipe, None)
+    night = find_night_of_move(database, recipe)
     done = roll_back_champion(store, database, recipe, night=night, who=getuser(), why=reason)
     drift = None
     with suppress(NightloomError):  # The champion has been moved, whatever else cannot be read.
@@ -145,7 +143,7 @@ def import_model(
     notes = [*warnings, *_note_base(found, settings, base)]
     lines = [f"adapter {short(adapter)} was imported for {recipe}", *(f"note: {note}" for note in notes)]
     if champion:
-        night = _find_night(database, settings)
+        night = find_night_of_move(database, recipe)
         done = promote_by_hand(store, database, imported, night=night, who=getuser(), why=str(reason))
         lines.append(done.message)
     document = {"adapter": adapter, "recipe": recipe, "champion": champion, "notes": notes}
@@ -176,15 +174,6 @@ def _refuse_second(database: "Database", recipe: str, reason: str | None) -> Non
             f"`nightloom model promote`"
         )
         raise InputError(msg)
-
-
-def _find_night(database: "Database", recipe: "Recipe") -> date:
-    """Return the night of a move by hand: the recipe's latest, or yesterday's date before its first night."""
-    from nightloom.core.nights import night_of, utc_now
-    from nightloom.registry.nights import read_outcomes
-
-    last = read_outcomes(database, recipe.name, date.max, 1)
-    return last[0].night if last else night_of(utc_now(), recipe.timezone) - timedelta(days=1)
 
 
 def _freeze(recipe: "Recipe", base: str | None = None) -> tuple["BaseId", "TaskSpec"]:

@@ -22,18 +22,47 @@ class NightCut:
     cut_from: datetime
     cut_to: datetime
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether a later night has committed what this one would read."""
+        return self.cut_from == self.cut_to
+
+    @property
+    def days(self) -> int:
+        """Number of calendar days in the cut: one, unless nights before it left a gap."""
+        return count_days(self.cut_from, self.cut_to)
+
     def window_from(self, days: int) -> datetime:
         """Return the time `days` days before the end of the cut."""
         return self.cut_to - timedelta(days=days)
 
 
-def compute_cut(recipe: str, night: date, timezone: str) -> NightCut:
-    """Return the night with its cut: the calendar day before its date, which is over when the night begins."""
+def count_days(begin: datetime, end: datetime) -> int:
+    """Return the number of calendar days between two midnights; a day may have 23 or 25 hours."""
+    return round((end - begin) / timedelta(days=1))
+
+
+def compute_cut(recipe: str, night: date, timezone: str, schedule: str = "0 0 * * *") -> NightCut:
+    """Return the night with the cut that it has if no night was committed before it.
+
+    It ends as the date of the night begins, and begins with the date of the scheduled night before: with a nightly
+    schedule it is the calendar day before.
+    """
     zone = ZoneInfo(timezone)
     cut_from, cut_to = (
-        datetime.combine(day, time.min, zone).astimezone(UTC) for day in (night - timedelta(days=1), night)
+        datetime.combine(day, time.min, zone).astimezone(UTC) for day in (_find_date_before(night, schedule), night)
     )
     return NightCut(recipe, night, cut_from, cut_to)
+
+
+def _find_date_before(night: date, schedule: str) -> date:
+    from croniter import CroniterBadDateError, croniter
+
+    try:
+        before: datetime = croniter(schedule, datetime.combine(night, time.min)).get_prev(datetime)
+    except CroniterBadDateError:  # a schedule without dates, such as 30 February
+        return night - timedelta(days=1)
+    return before.date()
 
 
 def night_of(moment: datetime, timezone: str) -> date:

@@ -42,7 +42,7 @@ class Step:
 
 STEPS: Mapping[Stage, tuple[Step, ...]] = {
     "prepare": (
-        Step("open_night"),
+        Step("open_night", takes=("opened_by",)),
         Step("extract_records", makes="records_id"),
         Step("curate_records", takes=("records_id",), makes="curated_id"),
         Step("build_snapshot", takes=("curated_id",), makes="preparation_id"),

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TypeVar
 
 from nightloom.core.digests import canonical_json, digest_bytes, short
-from nightloom.core.errors import InputError
+from nightloom.core.errors import FaultError, InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import NightCut
 from nightloom.core.stages import Stage
@@ -15,7 +15,7 @@ from nightloom.recipes.check import load_recipe
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.members import add_member
-from nightloom.registry.nights import read_night, read_pinned_recipe
+from nightloom.registry.nights import read_night, read_pinned_recipe, require_night
 from nightloom.registry.stages import Ending, finish_stage
 from nightloom.registry.store import open_store
 
@@ -31,7 +31,7 @@ class Night:
     Attributes:
         recipe: Recipe as it was when the night began.
         date: Date of the night.
-        cut: Cut of the sources.
+        cut: Cut of the prepare stage.
         store: Object store for the results of the night.
         registry: Holds refs, outcomes and the index of results.
         is_recorded: Whether outcomes of steps are recorded. They are not if a step runs outside its night.
@@ -64,16 +64,17 @@ class Night:
 
 
 def load_night(recipe: str, night: date, *, is_recorded: bool = True) -> Night:
-    """Return a night that has begun, with its pinned recipe.
+    """Return an opened night, with its pinned recipe.
 
     Raises:
-        InputError: The night has not begun, or its recipe cannot be used.
+        InputError: The night was never opened, or its recipe cannot be used.
     """
     registry = open_database()
+    require_night(registry, recipe, night)
     cut = read_night(registry, recipe, night)
     if cut is None:
-        msg = f"night {night} of {recipe} has not begun; run `nightloom run {recipe} --night {night}`"
-        raise InputError(msg)
+        msg = f"night {night} of {recipe} has no cut in the registry; restore the registry from a backup"
+        raise FaultError(msg)
     return Night(read_recipe(registry, recipe, night), night, cut, open_store(), registry, is_recorded)
 
 

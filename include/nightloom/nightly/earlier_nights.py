@@ -28,10 +28,12 @@ def read_earlier_nights(store: ObjectStore, database: Database, recipe: str, nig
     ]
     # Retention may have deleted some. Fewer nights to compare with are better than a failed night.
     found = [preparation for manifest in done[:asked] if (preparation := store.load_if_there(Preparation, manifest))]
-    records = [kept for each in found if (kept := store.load_if_there(Records, each.content.records))]
+    records = [(each, kept) for each in found if (kept := store.load_if_there(Records, each.content.records))]
     return Earlier(
         rows=tuple(each.content.rows_in for each in found),
-        new_rows=tuple(each.content.new_rows for each in records),
+        new_rows=tuple(
+            kept.content.new_rows / each.content.cut_days for each, kept in records if each.content.cut_days
+        ),
         labels=found[0].content.labels if found else {},
         text_lengths=found[0].content.text_lengths if found else {},
     )

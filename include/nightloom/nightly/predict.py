@@ -1,12 +1,13 @@
 """Predict: answers of the champion for the night's rows."""
 
 import logging
+from dataclasses import replace
 
 from nightloom.artifacts.ids import PredictionPlanId, PredictionsId
 from nightloom.artifacts.models import Adapter, ModelRef
 from nightloom.core.connections import resolve_connection
 from nightloom.core.digests import short
-from nightloom.core.nights import Stop
+from nightloom.core.nights import NightCut, Stop, compute_cut
 from nightloom.nightly.context import Night
 from nightloom.nightly.steps import night_step
 from nightloom.prediction.commit import commit_predictions as add_up
@@ -15,6 +16,7 @@ from nightloom.prediction.run import are_done, run_predictions
 from nightloom.prediction.table import write_predictions_table
 from nightloom.processes.device_leases import on_device
 from nightloom.promotion.champions import find_champion
+from nightloom.registry.cuts import open_cut
 from nightloom.registry.erasures import read_erasures
 from nightloom.sources.extract import extract_records
 
@@ -27,16 +29,19 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
     recipe, store = night.recipe, night.store
     if recipe.predict is None:
         return Stop("nothing_new", "the recipe has no `predict` section")
+    cut = _open_cut(night)
     # The present champion, not the one before the night: finetune may have promoted tonight's candidate.
     champion = find_champion(store, night.registry, recipe.name)
     if champion is None:
         return Stop("nothing_new", "no model is promoted yet, so there are no predictions")
+    if cut.is_empty:
+        return Stop("nothing_new", "a later night has predicted these rows")
     records = extract_records(
         store,
         recipe.predict.source,
         recipe.task.columns,
         {},
-        night=night.cut,
+        night=cut,
         window_days=recipe.prepare.window_days,
         new_only=True,
         erased=read_erasures(night.registry, recipe.name),
@@ -56,6 +61,15 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
     night.keep(plan.kind, plan.id)
     logger.info("plan %s: %d rows in %d shards", short(plan.id), plan.content.rows, len(plan.content.shards))
     return plan.id
+
+
+def _open_cut(night: Night) -> NightCut:
+    """Return the cut of this stage: it ends like that of prepare, and begins where the last predictions ended."""
+    recipe = night.recipe
+    first = compute_cut(recipe.name, night.date, recipe.timezone, recipe.schedule)
+    cut = open_cut(night.registry, "predict", replace(first, cut_to=night.cut.cut_to))
+    logger.info("night %s: rows from %s to %s", night, cut.cut_from, cut.cut_to)
+    return cut
 
 
 @night_step("predict")

@@ -44,7 +44,15 @@ from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
 from nightloom.registry.night_lock import acquire_night_lock
-from nightloom.registry.nights import begin_stage, is_latest_night, pin_recipe, read_outcomes, record_night
+from nightloom.registry.nights import (
+    OpenedBy,
+    begin_stage,
+    is_latest_night,
+    pin_recipe,
+    read_night,
+    read_outcomes,
+    record_night,
+)
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
 from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
@@ -64,11 +72,15 @@ logger = logging.getLogger(__name__)
 _NIGHTS_BACK = 400  # searched for an earlier preparation
 
 
-def open_night(recipe: str, night: str | None = None) -> str:
+def open_night(recipe: str, night: str | None = None, opened_by: OpenedBy = "hand") -> str:
     """Begin a night, or tonight if None is given: lock the recipe, record cut and recipe, and return the date.
 
-    The cut of a night is recorded once. The recipe is read from its file and pinned: all steps of the night use it,
-    even if the file changes.
+    The recipe is read from its file and pinned: all steps of the night use it, even if the file changes.
+
+    Args:
+        recipe: Name of the recipe.
+        night: A date, or None for tonight.
+        opened_by: Whether the schedule or a person begins it.
 
     Raises:
         RecipeError: There is no such recipe, or it is broken.
@@ -85,11 +97,23 @@ def open_night(recipe: str, night: str | None = None) -> str:
     # An unreachable store is reported as the outcome of the first step that needs it.
     with suppress(StoreError):
         claim_prefix(open_store(), read_registry_id(registry))
-    cut = record_night(registry, compute_cut(recipe, date, settings.timezone))
+    cut = record_night(registry, compute_cut(recipe, date, settings.timezone, settings.schedule), opened_by)
     pinned = pin_recipe(registry, recipe, date, describe_recipe(settings))
     begin_stage(registry, recipe, date, "prepare")
     logger.info("night %s: recipe %s, cut from %s to %s", date, short(pinned), cut.cut_from, cut.cut_to)
     return date.isoformat()
+
+
+def record_missed_night(recipe: str, night: str) -> None:
+    """Record a night that was due and never began, so that it has a report; it can still be run.
+
+    Raises:
+        RecipeError: There is no such recipe, or it is broken.
+    """
+    settings, registry, date = load_recipe(recipe), open_database(), parse_night(night)
+    if read_night(registry, recipe, date) is None:
+        record_night(registry, compute_cut(recipe, date, settings.timezone, settings.schedule), "nightwatch")
+        pin_recipe(registry, recipe, date, describe_recipe(settings))
 
 
 @night_step("prepare")
@@ -186,6 +210,7 @@ def _identify_curation(
         suites=digest_suites(rules, folder),
         earlier=digest_json(asdict(earlier)),
         cut_to=night.cut.cut_to,
+        cut_days=night.cut.days,
         code=CURATION.code(),
         packages=CURATION.versions(worker_packages()),
     )
@@ -202,6 +227,7 @@ def _curate(
         rules,
         suites,
         cut_to=night.cut.cut_to,
+        cut_days=night.cut.days,
         new_rows=records.content.new_rows,
         tokens=inputs.tokens,
         earlier=earlier,

@@ -17,7 +17,7 @@ from nightloom.core.stages import Stage
 from nightloom.nightly.context import Night, load_night
 from nightloom.registry.database import open_database
 from nightloom.registry.night_lock import holding_night_lock
-from nightloom.registry.nights import begin_stage, read_outcome
+from nightloom.registry.nights import begin_stage, read_outcome, require_night
 from nightloom.registry.stages import finish_stage
 from nightloom.registry.store import open_store
 
@@ -46,7 +46,8 @@ def night_step(
 
     Nights of a recipe exclude each other in all stages but the report. Two errors count as a refusal, not as a failure:
     the columns of a source do not match the recipe, or training would exceed its budget. A refused stage stays refused,
-    even if a step that runs in parallel fails later.
+    even if a step that runs in parallel fails later. A night that was never opened is refused before anything is
+    written.
 
     Args:
         stage: Stage that the step belongs to.
@@ -57,6 +58,7 @@ def night_step(
         @functools.wraps(function)
         def run(recipe: str, night: str, *args: P.args, **kwargs: P.kwargs) -> R | Stop:
             when = parse_night(night)
+            require_night(open_database(), recipe, when)
             with _locking_night(stage, recipe, when):
                 if first and _is_recorded.get():
                     begin_stage(open_database(), recipe, when, stage)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowSkipException
 
-from nightloom.core.errors import RegistryError
+from nightloom.core.errors import InputError, RegistryError
 from nightloom.core.nights import parse_night, utc_now
 from nightloom.core.stages import Stage
 from nightloom.orchestration.steps import NightOperator
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.nights import StageOutcome, read_outcome
+from nightloom.registry.nights import StageOutcome, read_outcome, require_night
 from nightloom.registry.stages import finish_stage
 from nightloom.registry.store import open_store
 
@@ -30,9 +30,10 @@ class AnnounceOperator(NightOperator):
     """Emit the stage's asset with the night as its partition and the outcome in its extra."""
 
     def execute(self, context: "Context") -> None:
-        """Finalise the outcome and emit it."""
+        """Finalise the outcome and emit it. A night that was never opened, such as one that has not come, has none."""
         night = self.night_of(context)
         try:
+            require_night(open_database(), self.recipe, parse_night(night))
             outcome = finalise_outcome(
                 open_database(),
                 self.recipe,
@@ -41,6 +42,8 @@ class AnnounceOperator(NightOperator):
                 failed=_failed_tasks(context),
                 started_at=context["dag_run"].start_date,
             )
+        except InputError as error:
+            raise AirflowSkipException(str(error)) from None
         except RegistryError as error:
             # The next stage needs the event even then.
             outcome = _failure(self.recipe, parse_night(night), self.stage, str(error))

@@ -155,7 +155,7 @@ def _night_param(recipe: Recipe) -> Param:
         format="date",
         title="Night",
         description_md=(
-            f"A date in {recipe.timezone}. Its cut is the day before. Leave empty for tonight. "
+            f"A date in {recipe.timezone}, not after tonight. Leave empty for tonight. "
             "A repeated night reads the same rows. Only the latest night may move refs."
         ),
     )

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import get_current_context, task
@@ -16,7 +16,7 @@ from nightloom.orchestration.connections import find_airflow_connection
 from nightloom.recipes.check import load_recipe, load_recipes
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database, open_database
-from nightloom.registry.nights import read_outcome, read_outcomes
+from nightloom.registry.nights import find_first_scheduled_night, read_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +45,13 @@ def find_late_nights() -> list[dict[str, str]]:
 @task(map_index_template="{{ task.op_kwargs['recipe'] }} {{ task.op_kwargs['night'] }}")
 def write_late_report(recipe: str, night: str) -> str:
     """Write a report of what is known of a late night, and alert its team."""
+    from nightloom.nightly.prepare import record_missed_night
     from nightloom.nightly.report import write_report
 
     settings = load_recipe(recipe)
     try:
         with resolving_with(find_airflow_connection):
+            record_missed_night(recipe, night)
             return str(write_report(recipe, night))
     finally:
         what = f"no report at the deadline, {settings.deadline:%H:%M} {settings.timezone}"
@@ -81,13 +83,19 @@ def last_due_night(recipe: Recipe, now: datetime) -> DueNight:
 def due_night(recipe: Recipe, night: date) -> DueNight:
     """Return start and deadline of a night. The deadline is the first one after the start."""
     zone = ZoneInfo(recipe.timezone)
-    midnight = datetime.combine(night, time.min, zone)
-    start: datetime = croniter(recipe.schedule, midnight - timedelta(seconds=1)).get_next(datetime)
-    starts = start.date() == night
-    deadline = datetime.combine(night, recipe.deadline, zone)
-    if starts and deadline <= start:
-        deadline += _DAY
-    return DueNight(night, start if starts else None, deadline)
+    # By the clock on the wall, as Airflow's timetable does. With a zone, croniter moves a skipped time differently.
+    before = datetime.combine(night, time.min) - timedelta(seconds=1)
+    starts_at: datetime = croniter(recipe.schedule, before).get_next(datetime)
+    start = _at(starts_at, zone) if starts_at.date() == night else None
+    ends_at = datetime.combine(night, recipe.deadline)
+    if start and _at(ends_at, zone) <= start:
+        ends_at += _DAY
+    return DueNight(night, start, _at(ends_at, zone))
+
+
+def _at(wall: datetime, zone: ZoneInfo) -> datetime:
+    """Return the moment of a time on the wall; of a skipped or repeated one the later, as Airflow does."""
+    return max(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def _has_no_report(database: Database, recipe: str, night: date) -> bool:
@@ -99,9 +107,12 @@ def _has_no_report(database: Database, recipe: str, night: date) -> bool:
 def _was_due(database: Database, recipe: str, due: DueNight) -> bool:
     """Whether a night started before its deadline, or should have.
 
-    A recipe that never ran is not late, nor is a night that was started by hand after its deadline.
+    Nights before the first one that the schedule began are not due, nor is one that began by hand after its deadline.
     """
+    first = find_first_scheduled_night(database, recipe)
+    if first is None or due.night < first:
+        return False
     outcome = read_outcome(database, recipe, due.night, "prepare")
     if outcome is not None:
         return outcome.started_at < due.deadline
-    return due.start is not None and bool(read_outcomes(database, recipe, until=due.night - _DAY, limit=1))
+    return due.start is not None

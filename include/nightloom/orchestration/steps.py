@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
@@ -15,6 +15,7 @@ from nightloom.core.nights import choose_night, utc_now
 from nightloom.core.stages import Stage, check_arguments
 from nightloom.orchestration.connections import find_airflow_connection
 from nightloom.orchestration.links import DataDocsLink, ReportLink
+from nightloom.orchestration.turns import OPENS, find_night_to_wait_for
 from nightloom.processes.parent import terminate_children
 
 if TYPE_CHECKING:
@@ -98,14 +99,14 @@ class StepOperator(NightOperator):
         from nightloom.core.nights import Stop
 
         function = getattr(import_module(f"nightloom.nightly.{self.stage}"), self.step)
-        each = {self.over: self.item} if self.over else {}
+        each, night = {self.over: self.item} if self.over else {}, self.night_of(context)
+        if self.step == OPENS and (older := find_night_to_wait_for(context, night)):
+            _wait(f"night {older} of {self.recipe} has not begun yet, and nights begin in order")
         try:
             with resolving_with(find_airflow_connection):
-                result = function(self.recipe, self.night_of(context), **self.arguments, **each)
+                result = function(self.recipe, night, **self.arguments, **each)
         except NightBusyError as error:
-            # Another night has the lock. A rescheduled task frees its slot while it waits.
-            logger.info("%s", error)
-            raise AirflowRescheduleException(utc_now() + _RECHECK_DELAY) from None  # type: ignore[no-untyped-call]  # theirs
+            _wait(str(error))
         except NightloomError as error:
             # The message on one line, before the traceback that Airflow logs.
             logger.error("%s", error)
@@ -117,6 +118,12 @@ class StepOperator(NightOperator):
     def on_kill(self) -> None:
         """End the child processes of this task."""
         terminate_children()
+
+
+def _wait(reason: str) -> NoReturn:
+    """Run the task again later. A rescheduled task frees its slot while it waits."""
+    logger.info("%s", reason)
+    raise AirflowRescheduleException(utc_now() + _RECHECK_DELAY) from None  # type: ignore[no-untyped-call]  # theirs
 
 
 def step(name: str, *, task_id: str | None = None, pool: str = "default_pool", **arguments: Any) -> StepOperator:

@@ -20,10 +20,17 @@ from nightloom.registry.refs import RefMove, move_ref, read_last_move, read_log_
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Result of a promotion or rollback. A refusal is a value, not an error."""
+    """Result of a promotion or rollback. A refusal is a value, not an error.
+
+    Attributes:
+        moved: Whether the candidate is the champion.
+        message: Explanation for people.
+        is_stale: Whether the champion changed after the comparison, which has to be made again.
+    """
 
     moved: bool
     message: str
+    is_stale: bool = False
 
 
 def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> Promotion:
@@ -59,8 +66,12 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
             why=decided.reason,
             cites=verdict.id,
         )
-    except ConflictError as error:
-        return Promotion(moved=False, message=f"the champion changed after the comparison; compare again: {error}")
+    except ConflictError:
+        message = (
+            f"{decided.reason}; but the champion changed after the comparison, so it stays; "
+            f"`nightloom run {decided.recipe} --night {night}` compares again"
+        )
+        return Promotion(moved=False, message=message, is_stale=True)
     return Promotion(moved=True, message=decided.reason)
 
 
@@ -84,7 +95,8 @@ def promote_by_hand(
     recipe = citation.content.recipe
     adapter = citation.content.adapter if isinstance(citation, Import) else citation.content.candidate
     present = read_last_move(database, recipe, CHAMPION)
-    if present and (present.new, present.cites) == (adapter, citation.id):
+    # A move that was dated by a night to come would outlast the next ones: it may be made again.
+    if present and (present.new, present.cites) == (adapter, citation.id) and present.night <= night:
         return Promotion(moved=False, message=f"{short(adapter)} is already the champion of {recipe}")
     require_parity(store, adapter, citation.id)
     move_ref(

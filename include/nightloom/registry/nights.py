@@ -1,4 +1,4 @@
-"""Nights and outcomes: the cut of each night, recorded once, and the outcome of each stage."""
+"""Nights and outcomes: which nights were opened, by whom and with which recipe, and the outcome of each stage."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -7,12 +7,19 @@ from typing import Literal
 import sqlalchemy as sa
 
 from nightloom.core.digests import digest_bytes
+from nightloom.core.errors import InputError
 from nightloom.core.nights import NightCut, utc_now
 from nightloom.core.stages import STAGES, Stage
+from nightloom.registry.cuts import commit_cut, read_cut, record_cut
 from nightloom.registry.database import Database
-from nightloom.registry.tables import NightRow, OutcomeRow, RecipeRow
+from nightloom.registry.tables import CutRow, NightRow, OutcomeRow, RecipeRow
 
 Status = Literal["running", "done", "nothing_new", "refused", "failed"]
+
+OpenedBy = Literal["schedule", "hand", "nightwatch"]
+"""Who opened a night. What nightwatch opened was due and never began."""
+
+_LEAD = {"nightwatch": 0, "hand": 1, "schedule": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +36,59 @@ class StageOutcome:
     ended_at: datetime | None
 
 
-def record_night(database: Database, night: NightCut) -> NightCut:
-    """Record a night's cut unless one is recorded, and return the recorded one."""
+def record_night(database: Database, planned: NightCut, opened_by: OpenedBy = "hand") -> NightCut:
+    """Record that a night was opened, and return it with the cut that its prepare stage reads (see `open_cut`).
+
+    A night that the schedule opened once stays a scheduled one.
+    """
     with database.transaction() as session:
-        row = session.get(NightRow, (night.recipe, night.night))
+        row = session.get(NightRow, (planned.recipe, planned.night))
         if row is None:
-            row = NightRow(
-                recipe=night.recipe,
-                night=night.night,
-                cut_from=night.cut_from.astimezone(UTC).replace(tzinfo=None),
-                cut_to=night.cut_to.astimezone(UTC).replace(tzinfo=None),
-            )
-            session.add(row)
-        return _as_night(row)
+            session.add(NightRow(recipe=planned.recipe, night=planned.night, opened_by=opened_by))
+        else:
+            row.opened_by = max(row.opened_by, opened_by, key=_LEAD.__getitem__)
+        return record_cut(session, "prepare", planned)
 
 
 def read_night(database: Database, recipe: str, night: date) -> NightCut | None:
-    """Return the recorded night, or None."""
-    with database.transaction() as session:
-        row = session.get(NightRow, (recipe, night))
-        return None if row is None else _as_night(row)
+    """Return an opened night with the cut of its prepare stage, or None."""
+    return read_cut(database, recipe, "prepare", night)
+
+
+def require_night(database: Database, recipe: str, night: date) -> None:
+    """Refuse a night that was never opened, such as one that has not come.
+
+    Raises:
+        InputError: The night was never opened.
+    """
+    with database.reading() as session:
+        if session.get(NightRow, (recipe, night)) is not None:
+            return
+    run = f"`nightloom run {recipe} --night {night}` runs it, " if night <= utc_now().date() else ""
+    msg = f"night {night} of {recipe} was never opened; {run}`nightloom night list {recipe}` lists the nights"
+    raise InputError(msg)
+
+
+def find_latest_night(database: Database, recipe: str) -> date | None:
+    """Return the latest night of a recipe that was opened, or None."""
+    with database.reading() as session:
+        return session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
+
+
+def find_committed_night(database: Database, recipe: str) -> date | None:
+    """Return the latest night of a recipe that has committed a snapshot, or None."""
+    query = sa.select(sa.func.max(CutRow.night)).where(
+        CutRow.recipe == recipe, CutRow.stage == "prepare", CutRow.is_committed
+    )
+    with database.reading() as session:
+        return session.scalar(query)
+
+
+def find_first_scheduled_night(database: Database, recipe: str) -> date | None:
+    """Return the first night of a recipe that its schedule opened, or None."""
+    query = sa.select(sa.func.min(NightRow.night)).where(NightRow.recipe == recipe, NightRow.opened_by == "schedule")
+    with database.reading() as session:
+        return session.scalar(query)
 
 
 def pin_recipe(database: Database, recipe: str, night: date, document: bytes) -> str:
@@ -57,7 +97,7 @@ def pin_recipe(database: Database, recipe: str, night: date, document: bytes) ->
     Args:
         database: The registry.
         recipe: Name of the recipe.
-        night: A recorded night.
+        night: An opened night.
         document: The recipe as canonical JSON.
     """
     digest = digest_bytes(document)
@@ -81,8 +121,9 @@ def read_pinned_recipe(database: Database, recipe: str, night: date) -> bytes | 
 
 def is_latest_night(database: Database, recipe: str, night: date) -> bool:
     """Whether no later night of the recipe has begun; only the latest night may move a ref."""
-    with database.transaction() as session:
-        latest = session.scalar(sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe))
+    began = sa.select(sa.func.max(NightRow.night)).where(NightRow.recipe == recipe, NightRow.opened_by != "nightwatch")
+    with database.reading() as session:
+        latest = session.scalar(began)
         return latest is None or night >= latest
 
 
@@ -112,7 +153,7 @@ def end_stage(
     message: str,
     manifest: str | None = None,
 ) -> None:
-    """Record the outcome of a stage."""
+    """Record the outcome of a stage. A stage that is done has committed its cut."""
     now = utc_now().replace(tzinfo=None)
     with database.transaction() as session:
         row = session.get(OutcomeRow, (recipe, night, stage))
@@ -120,6 +161,8 @@ def end_stage(
             row = OutcomeRow(recipe=recipe, night=night, stage=stage, started_at=now)
             session.add(row)
         row.status, row.message, row.manifest, row.ended_at = status, message, manifest, now
+        if status == "done":
+            commit_cut(session, recipe, stage, night)
 
 
 def read_outcome(database: Database, recipe: str, night: date, stage: Stage) -> StageOutcome | None:
@@ -155,10 +198,6 @@ def list_unfinished_nights(database: Database, recipe: str) -> list[str]:
     query = sa.select(OutcomeRow.night).where(OutcomeRow.recipe == recipe, OutcomeRow.status == "running").distinct()
     with database.transaction() as session:
         return sorted(night.isoformat() for night in session.scalars(query))
-
-
-def _as_night(row: NightRow) -> NightCut:
-    return NightCut(row.recipe, row.night, row.cut_from.replace(tzinfo=UTC), row.cut_to.replace(tzinfo=UTC))
 
 
 def as_outcome(row: OutcomeRow) -> StageOutcome:

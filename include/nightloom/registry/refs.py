@@ -53,7 +53,7 @@ def read_last_move(database: Database, recipe: str, name: str, *, before: date |
         database: The registry.
         recipe: Name of the recipe.
         name: Name of the ref.
-        before: A night; moves by this night and later ones are ignored.
+        before: A night; moves of later nights are ignored, and its own unless a person made them.
     """
     query = (
         sa.select(RefMoveRow)
@@ -62,14 +62,14 @@ def read_last_move(database: Database, recipe: str, name: str, *, before: date |
         .limit(1)
     )
     if before is not None:
-        query = query.where(RefMoveRow.night < before)
+        query = query.where((RefMoveRow.night < before) | ((RefMoveRow.night == before) & RefMoveRow.by_hand))
     with database.reading() as session:
         row = session.scalar(query)
         return None if row is None else _as_move(row)
 
 
 def read_ref_before(database: Database, recipe: str, name: str, night: date) -> str | None:
-    """Return the value of a ref before a night, set by the nights before it."""
+    """Return the value of a ref before a night, set by the nights before it, or by a person since."""
     move = read_last_move(database, recipe, name, before=night)
     return move.new if move else None
 
@@ -91,10 +91,10 @@ def move_ref(
 
     A night that sets the value that the ref has does nothing, so that repeated steps succeed. By a night, a cited
     manifest moves a ref once: if a person has undone the move, running the night again does not repeat it. A person may
-    cite the manifest again.
+    cite the manifest again, and may undo the move of any night.
 
     Raises:
-        ConflictError: The ref has another value, or was last moved by a later night.
+        ConflictError: The ref has another value, or a later night moved it last and a night moves it now.
     """
     with database.transaction() as session:
         row = session.get(RefRow, (recipe, name), with_for_update=True)
@@ -107,7 +107,7 @@ def move_ref(
                 f"compare with the current {name} and decide again"
             )
             raise ConflictError(msg)
-        if row and row.night > night:
+        if not by_hand and row and row.night > night:
             msg = f"{name} of {recipe} was moved by the later night {row.night}; night {night} cannot move it back"
             raise ConflictError(msg)
         session.merge(RefRow(recipe=recipe, name=name, value=value, night=night))

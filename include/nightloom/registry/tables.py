@@ -11,15 +11,27 @@ class Base(DeclarativeBase):
 
 
 class NightRow(Base):
-    """The cut of a night, recorded once, so that a repeated night reads the same rows. Times are naive UTC."""
+    """A night that was opened, and who opened it: `schedule`, `hand`, or `nightwatch` for one that never began."""
 
     __tablename__ = "nights"
 
     recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
     night: Mapped[date] = mapped_column(Date, primary_key=True)
+    opened_by: Mapped[str] = mapped_column(String(20))
+    recipe_digest: Mapped[str | None] = mapped_column(String(64))
+
+
+class CutRow(Base):
+    """The cut that a stage of a night reads; it is final once its batch is committed. Times are naive UTC."""
+
+    __tablename__ = "cuts"
+
+    recipe: Mapped[str] = mapped_column(String(40), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20), primary_key=True)
+    night: Mapped[date] = mapped_column(Date, primary_key=True)
     cut_from: Mapped[datetime] = mapped_column(DateTime)
     cut_to: Mapped[datetime] = mapped_column(DateTime)
-    recipe_digest: Mapped[str | None] = mapped_column(String(64))
+    is_committed: Mapped[bool]
 
 
 class RecipeRow(Base):

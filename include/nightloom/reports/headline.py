@@ -50,7 +50,7 @@ def summarise_night(night: NightManifests) -> Summary:
     """Return how a night ended: the first stage up to the verdict that is not done decides, else the verdict."""
     recipe, outcomes, champion = night.recipe.name, night.outcomes, night.champion
     again = f"`nightloom run {recipe} --night {night.date}`"
-    if not any(outcomes.values()):
+    if not any(outcome for stage, outcome in outcomes.items() if stage != "report"):
         check = (
             f"Check that the scheduler is up (`nightloom doctor`) and that {recipe}__prepare is not paused. "
             f"Then trigger it with night {night.date}, or run {again}."

@@ -68,6 +68,7 @@ def validate_records(
     folder: Path,
     *,
     cut_to: datetime,
+    cut_days: int = 1,
     new_rows: int | None = None,
     tokens: TokenBudget | None = None,
     earlier: Earlier = FIRST_NIGHT,
@@ -81,6 +82,7 @@ def validate_records(
         settings: Thresholds and limits, and the name of the recipe's own suite.
         folder: Folder of the suites.
         cut_to: End of the night's cut.
+        cut_days: Days in the night's cut.
         new_rows: Number of rows in the night's cut, or None if unknown.
         tokens: Token budget for the recipe's own suite, or None if the base model has no tokenizer.
         earlier: Statistics of earlier nights.
@@ -106,7 +108,7 @@ def validate_records(
         return (spread_answers(keep_newest(part).filter(_IS_USABLE), answer) for part in parts())
 
     rows = [result for run in runs for result in run.finish(read_again, stats)]
-    limits = list_record_limits(settings.limits, earlier, cut_to)
+    limits = list_record_limits(settings.limits, earlier, cut_to, cut_days)
     batch = _validate_batch("records_batch", folder, limits, stats, parameters)
     failed = _list_failed(batch, rows)
     return Validation(

@@ -23,7 +23,7 @@ class Earlier:
     """Statistics of earlier nights; on the first night there are none, and no limit applies."""
 
     rows: tuple[int, ...] = ()  # received rows of each of the last finished nights, newest first
-    new_rows: tuple[int, ...] = ()  # of these, rows within the night's cut
+    new_rows: tuple[float, ...] = ()  # of these, rows within the night's cut, for each of its days
     labels: Mapping[str, Counts] = field(
         default_factory=dict
     )  # of the last snapshot: field → value → number of examples
@@ -33,13 +33,13 @@ class Earlier:
 FIRST_NIGHT = Earlier()
 
 
-def measure_volume(rows: int, earlier: Sequence[int]) -> float | None:
+def measure_volume(rows: int, earlier: Sequence[float]) -> float | None:
     """Return the rows divided by the median of earlier nights, or None if it is unknown."""
     usual = median(earlier) if len(earlier) >= FEWEST_NIGHTS else 0
     return rows / usual if usual else None
 
 
-def has_usual_volume(rows: int, earlier: Sequence[int], at_least: float | None, at_most: float | None) -> bool:
+def has_usual_volume(rows: int, earlier: Sequence[float], at_least: float | None, at_most: float | None) -> bool:
     """Whether the rows are within factors of the median, or so near that chance explains it.
 
     Small counts vary a lot. A count beyond a limit is accepted if a night with an expected count at the limit would
@@ -91,13 +91,21 @@ def format_number(number: float) -> str:
     return f"{number:.4f}".rstrip("0").rstrip(".")
 
 
-def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime) -> list[dict[str, Any]]:
-    """Return the expectations of records as a batch, on the statistics of RECORD_STATS."""
+def list_record_limits(limits: Limits, earlier: Earlier, cut_to: datetime, cut_days: int = 1) -> list[dict[str, Any]]:
+    """Return the expectations of records as a batch, on the statistics of RECORD_STATS.
+
+    Args:
+        limits: The recipe's limits.
+        earlier: Statistics of earlier nights.
+        cut_to: End of the night's cut.
+        cut_days: Days in the cut. A cut of several days, after a pause, has as many times the usual new rows.
+    """
     expected = []
     if limits.volume is not None:
         expected.append(_expect_volume("received", "volume", limits.volume, earlier.rows))
-    if limits.new_rows is not None:
-        expected.append(_expect_volume("new_rows", "new_rows", limits.new_rows, earlier.new_rows))
+    if limits.new_rows is not None and cut_days:
+        usual = [rows * cut_days for rows in earlier.new_rows]
+        expected.append(_expect_volume("new_rows", "new_rows", limits.new_rows, usual))
     if limits.freshness_hours is not None:
         refusal = (
             "the newest row is from {newest}, {measured} hours before the end of the night's cut; "
@@ -126,7 +134,7 @@ def list_example_limits(limits: Limits, earlier: Earlier, answer: Mapping[str, A
     return expected
 
 
-def _expect_volume(statistic: str, limit: str, volume: Volume, earlier: Sequence[int]) -> dict[str, Any]:
+def _expect_volume(statistic: str, limit: str, volume: Volume, earlier: Sequence[float]) -> dict[str, Any]:
     nights = list(earlier[: volume.nights])
     usual = format_number(median(nights)) if nights else "none"
     rows = "rows" if statistic == "received" else "new rows"

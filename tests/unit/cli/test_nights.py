@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from nightloom.artifacts.data import Curated, CuratedProvenance
 from nightloom.core.errors import InputError, NightloomError, SourceError
+from nightloom.core.nights import compute_cut
 from nightloom.core.stages import Stage
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.members import add_member
-from nightloom.registry.nights import StageOutcome, Status, end_stage
+from nightloom.registry.nights import StageOutcome, Status, end_stage, record_night
 
 from .conftest import NIGHT, Command, PastNight
 
@@ -128,6 +129,7 @@ def test_data_docs_are_fetched(command: Command, store: ObjectStore, registry: D
         expectations=(),
         refusal="too few rows",
     )
+    record_night(registry, compute_cut("triage", NIGHT, "UTC"))
     end_stage(registry, "triage", NIGHT, "prepare", "refused", "too few rows")
     assert command("night", "docs", "triage")[2].startswith(
         "error: night 2026-11-23 of triage has no Data Docs: nothing was validated"

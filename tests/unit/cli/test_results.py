@@ -10,12 +10,12 @@ import typer
 from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance
 from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.artifacts.training import Tokens
-from nightloom.core.nights import utc_now
+from nightloom.core.nights import compute_cut, utc_now
 from nightloom.core.ownership import take_over_prefix
 from nightloom.core.store import ObjectStore
 from nightloom.registry.database import Database
 from nightloom.registry.members import add_member
-from nightloom.registry.nights import end_stage
+from nightloom.registry.nights import end_stage, record_night
 from nightloom.registry.releases import list_releases
 
 from .conftest import NIGHT, Command, PastNight
@@ -142,6 +142,7 @@ def test_control_characters_do_not_reach_terminal(command: Command, night: PastN
 
 
 def test_unprepared_night_shows_the_reason(command: Command, registry: Database) -> None:
+    record_night(registry, compute_cut("triage", NIGHT, "UTC"))
     end_stage(registry, "triage", NIGHT, "prepare", "failed", "the source is down")
     code, _, err = command("quarantine", "list", "triage")
     assert code == 2

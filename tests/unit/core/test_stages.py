@@ -20,7 +20,7 @@ def test_training_repeats_at_each_rung():
 
 
 def test_step_inputs_are_made_before():
-    given = {"stored_id"}
+    given = {"stored_id", "opened_by"}
     for steps in STEPS.values():
         made = set(given)
         for step in steps:

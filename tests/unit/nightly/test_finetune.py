@@ -12,8 +12,10 @@ from nightloom.artifacts.results import Verdict
 from nightloom.core.errors import InputError
 from nightloom.nightly import finetune
 from nightloom.registry.night_lock import release_night_lock
-from nightloom.registry.refs import read_ref
+from nightloom.registry.nights import read_outcome
+from nightloom.registry.refs import move_ref, read_ref
 
+from tests.factories.manifests import make_verdict
 from tests.factories.nights import NIGHT, ROWS, PreparedNight
 
 pytestmark = pytest.mark.usefixtures("prepared")
@@ -121,3 +123,14 @@ def test_renamed_field_ends_in_a_new_champion(prepared: PreparedNight) -> None:
         "squad as JSON"
     )
     assert read_ref(prepared.registry, "triage", "champion") == decided.candidate
+
+
+def test_better_candidate_of_a_stale_comparison_is_refused(prepared: PreparedNight) -> None:
+    verdict = prepared.store.publish(make_verdict(candidate="a" * 64, champion=None, night=str(NIGHT)))
+    made = {"recipe": "triage", "name": "champion", "expected": None, "value": "e" * 64, "night": NIGHT}
+    move_ref(prepared.registry, **made, who="ada", why="urgent", by_hand=True)
+    finetune.promote_candidate("triage", NIGHT.isoformat(), verdict.id)
+    outcome = read_outcome(prepared.registry, "triage", NIGHT, "finetune")
+    assert outcome is not None
+    assert (outcome.status, outcome.manifest) == ("refused", verdict.id)
+    assert "`nightloom run triage --night 2026-11-23` compares again" in outcome.message

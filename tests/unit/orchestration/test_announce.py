@@ -1,11 +1,17 @@
 """Announce: the outcome of a stage is final when its work has ended."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
-from nightloom.core.nights import utc_now
-from nightloom.orchestration.announce import finalise_outcome
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException
+from nightloom.core.nights import compute_cut, utc_now
+from nightloom.orchestration import announce
+from nightloom.orchestration.announce import AnnounceOperator, finalise_outcome
 from nightloom.registry.database import Database
-from nightloom.registry.nights import begin_stage, end_stage, read_outcome
+from nightloom.registry.nights import begin_stage, end_stage, read_outcome, read_outcomes, record_night
 
 NIGHT = date(2026, 11, 23)
 LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
@@ -48,3 +54,50 @@ def test_reported_failure_keeps_its_message(registry: Database) -> None:
     end_stage(registry, "triage", NIGHT, "prepare", "failed", "the source is down", None)
     outcome = finalise_outcome(registry, "triage", NIGHT, "prepare", failed=["extract_records"], started_at=LONG_AGO)
     assert outcome.message == "the source is down"
+
+
+class Run:
+    """The context of the last task of a stage whose other tasks have failed."""
+
+    def __init__(self, night: str, asset: Asset) -> None:
+        self.event = SimpleNamespace(extra=None, nights=[], add_partitions=lambda one: self.event.nights.append(one))
+        started = utc_now() - timedelta(minutes=1)
+        run = SimpleNamespace(run_id="r", start_date=started, logical_date=None, run_after=started, partition_key=None)
+        task = SimpleNamespace(dag_id="d", get_task_states=lambda **_: {"r": {"open_night": "failed"}})
+        self.context: Any = {
+            "ti": task,
+            "dag_run": run,
+            "params": {"night": night},
+            "outlet_events": {asset: self.event},
+        }
+
+
+@pytest.fixture
+def asset(registry: Database, monkeypatch: pytest.MonkeyPatch) -> Asset:
+    monkeypatch.setattr(announce, "open_database", lambda: registry)
+    monkeypatch.setattr(announce, "finish_stage", lambda _store, *outcome: end_stage(*outcome))
+    monkeypatch.setattr(announce, "open_store", lambda: None)
+    return Asset("triage/snapshot")
+
+
+def announce_night(run: Run, asset: Asset, stage: str) -> None:
+    operator = AnnounceOperator(task_id="announce", outlets=[asset], recipe="triage", stage=stage, timezone="UTC")  # type: ignore[arg-type]
+    operator.execute(run.context)
+
+
+@pytest.mark.parametrize("stage", ["prepare", "finetune", "predict", "report"])
+@pytest.mark.parametrize("night", ["2027-06-01", "2026-11-22"], ids=["has not come", "was never opened"])
+def test_unopened_night_is_not_announced(registry: Database, asset: Asset, night: str, stage: str) -> None:
+    record_night(registry, compute_cut("triage", NIGHT, "UTC"))
+    run = Run(night, asset)
+    with pytest.raises(AirflowSkipException, match=f"night {night} of triage was never opened"):
+        announce_night(run, asset, stage)
+    assert run.event.nights == []
+    assert read_outcomes(registry, "triage", date.max, 10) == []
+
+
+def test_failed_night_is_announced(registry: Database, asset: Asset) -> None:
+    record_night(registry, compute_cut("triage", NIGHT, "UTC"))
+    run = Run("2026-11-23", asset)
+    announce_night(run, asset, "prepare")
+    assert (run.event.nights, run.event.extra["status"]) == (["2026-11-23"], "failed")

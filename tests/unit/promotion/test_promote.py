@@ -64,8 +64,11 @@ def test_older_night_moves_nothing(registry, promote_on):
 def test_champion_moved_meanwhile_stays(registry, promote_on):
     promote_on("A", None)
     promotion = promote_on("B", None)
-    assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, "A")
-    assert promotion.message.startswith("the champion changed after the comparison; compare again: champion of triage")
+    assert (promotion.moved, promotion.is_stale, read_ref(registry, "triage", "champion")) == (False, True, "A")
+    assert promotion.message == (
+        "better than the baseline; but the champion changed after the comparison, so it stays; "
+        "`nightloom run triage --night 2026-11-23` compares again"
+    )
 
 
 def test_repeated_promotion_moves_once(registry, promote_on):

@@ -11,7 +11,7 @@ def test_migrations_create_all_tables(registry):
         made = {name: {c["name"] for c in inspector.get_columns(name)} for name in inspector.get_table_names()}
     del made["nightloom_version"]
     assert made == {table.name: set(table.columns.keys()) for table in Base.metadata.sorted_tables}
-    assert len(made) == 14
+    assert len(made) == 15
 
 
 def test_migrations_create_all_indexes(registry):

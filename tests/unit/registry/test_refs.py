@@ -53,6 +53,23 @@ def test_older_night_moves_nothing_back(registry):
         move(registry, "A", "B", night=MONDAY)
 
 
+def test_person_undoes_the_move_of_any_night(registry):
+    move(registry, None, "A")
+    move(registry, "A", "B", night=date(2027, 12, 31), by_hand=True)
+    move(registry, "B", "A", night=TUESDAY, by_hand=True)
+    assert read_ref_before(registry, "triage", "champion", date(2026, 11, 25)) == "A"
+    move(registry, "A", "C", night=date(2026, 11, 25))
+    assert read_ref(registry, "triage", "champion") == "C"
+
+
+def test_night_sees_what_a_person_moved_for_it(registry):
+    move(registry, None, "A")
+    move(registry, "A", "B", night=TUESDAY)
+    assert read_ref_before(registry, "triage", "champion", TUESDAY) == "A"
+    move(registry, "B", "C", night=TUESDAY, by_hand=True)
+    assert read_ref_before(registry, "triage", "champion", TUESDAY) == "C"
+
+
 def test_move_to_same_value_is_skipped(registry):
     move(registry, None, "A")
     move(registry, None, "A")

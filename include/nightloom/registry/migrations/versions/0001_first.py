@@ -20,9 +20,17 @@ def _create_nights() -> None:
         "nights",
         sa.Column("recipe", sa.String(40), primary_key=True),
         sa.Column("night", sa.Date, primary_key=True),
+        sa.Column("opened_by", sa.String(20), nullable=False),
+        sa.Column("recipe_digest", sa.String(64)),
+    )
+    op.create_table(
+        "cuts",
+        sa.Column("recipe", sa.String(40), primary_key=True),
+        sa.Column("stage", sa.String(20), primary_key=True),
+        sa.Column("night", sa.Date, primary_key=True),
         sa.Column("cut_from", sa.DateTime, nullable=False),
         sa.Column("cut_to", sa.DateTime, nullable=False),
-        sa.Column("recipe_digest", sa.String(64)),
+        sa.Column("is_committed", sa.Boolean, nullable=False),
     )
     op.create_table(
         "recipes",
