@@ -37,9 +37,9 @@ def describe_champion(store: ObjectStore, database: Database, recipe: Recipe) ->
     return f"champion {short(champion.adapter)} {drift}" if champion and drift else None
 
 
-def name_replacement(recipe: str, adapter_id: str = "ADAPTER") -> str:
-    """Return the command that makes an adapter the champion by hand."""
-    return f"`nightloom model promote {adapter_id} {recipe} --reason TEXT`"
+def name_replacement(recipe: str, shown: str = "ADAPTER") -> str:
+    """Return the command that makes an adapter the champion by hand, with as much of its id as is to be shown."""
+    return f"`nightloom model promote {shown} {recipe} --reason TEXT`"
 
 
 def _list_differences(answered: TaskSpec, asked: TaskSpec) -> Iterator[str]:
