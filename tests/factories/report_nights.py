@@ -347,6 +347,7 @@ class Nights:
             tokens=612_000,
             label_tokens=201_000,
             left_out=4,
+            changed_answers=3,
             final_loss=0.2187,
             seconds=74.2,
             tokens_per_second=8246.0,

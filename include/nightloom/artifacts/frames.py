@@ -48,6 +48,7 @@ TOKENS: Schema = {
     "split": pl.String,  # as in EXAMPLES
     "input_ids": pl.List(pl.Int32),  # of the whole conversation, rendered by the model's chat template
     "learned": pl.List(pl.Boolean),  # whether the token counts in the loss: those of the answer and its end token
+    "intact": pl.Boolean,  # whether the chat template writes the answer as it is
 }
 """Examples of a snapshot's shard as token ids. The tokenizer turns them back into text, so they count as row text."""
 

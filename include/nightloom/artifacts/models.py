@@ -163,6 +163,7 @@ class TaskRendering(CachedResult):
 
         context: int
         prompt_tokens: int = Field(description="Tokens up to the answer, for an empty text.")
+        changes: tuple[str, ...] = Field(default=(), description="What the chat template changes or leaves out.")
 
     kind: ClassVar[str] = "task_rendering"
     key: Key

@@ -37,6 +37,7 @@ class Tokens(CachedResult):
         examples: int
         tokens: int
         learned_tokens: int
+        changed_answers: int = Field(description="Examples whose answer the chat template does not write as it is.")
 
     kind: ClassVar[str] = "tokens"
     key: Key
@@ -95,6 +96,9 @@ class TrialResult(Plain):
     device: str = Field(default="cpu", description="Device name, such as `cpu` or the name of a GPU.")
     processes: int = Field(default=1, description="Number of processes that trained together, each on its own device.")
     adjustments: tuple[str, ...] = Field(default=(), description="Deviations from the plan, such as a halved batch.")
+    changed_answers: int = Field(
+        default=0, description="Examples whose answer the chat template does not write as it is."
+    )
 
 
 class Trial(CachedResult[TrialId]):

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from nightloom.artifacts.folders import fetch_model
-from nightloom.artifacts.frames import RECORDS
+from nightloom.artifacts.frames import RECORDS, RELEASES
 from nightloom.artifacts.models import BaseModelManifest, specify_task
 from nightloom.artifacts.results import ItemTokens
 from nightloom.base_models.check import try_task
@@ -99,7 +99,8 @@ def _check_source(
     if records.is_empty():
         return PartCheck(part, 0, notes=("no row at present",))
     rows = rules.refuse_unusable(rules.drop_deleted(open_rows(records)))
-    judged = rules.refuse_answers(rows, answer) if answer else rows
+    rows = rules.refuse_answers(rows, answer) if answer else rows
+    judged = rules.refuse_timeless(rows, pl.DataFrame(schema=RELEASES))
     usable = judged.filter(OPEN, pl.col("text").is_not_null()).select(list(RECORDS))
     refused = judged.filter(outcome="quarantined").group_by("rule").len().sort("rule")
     reasons = ", ".join(f"{count} {rule}" for rule, count in refused.iter_rows())

@@ -114,12 +114,20 @@ def _encode(store: ObjectStore, spec: BlueprintSpec, encoder: TokenEncoder, key:
         frames.append(blob)
     if counts["skewed"]:
         _report_skew(counts["skewed"], counts["examples"])
+    if counts["changed_answers"]:
+        logger.warning(
+            "in %d of %d examples the chat template does not write the answer as it is, so another text is learned "
+            "than evaluation expects; change these answers, or use another chat template",
+            counts["changed_answers"],
+            counts["examples"],
+        )
     logger.info("%d examples in %d shards, %d shards reused", counts["examples"], len(shards), len(known))
     result = Tokens.Result(
         frames=tuple(frames),
         examples=counts["examples"],
         tokens=counts["tokens"],
         learned_tokens=counts["learned_tokens"],
+        changed_answers=counts["changed_answers"],
     )
     return Tokens(key=key, result=result)
 
@@ -150,7 +158,8 @@ def _encode_shard(
         skewed += sum(not one.follows for one in encoded)
         ids = pl.Series("input_ids", [one.ids for one in encoded], TOKENS["input_ids"])
         learned = pl.Series("learned", [one.learned for one in encoded], TOKENS["learned"])
-        frames.append(part.select("row_id", "split").with_columns(ids, learned))
+        intact = pl.Series("intact", [one.intact for one in encoded], pl.Boolean)
+        frames.append(part.select("row_id", "split").with_columns(ids, learned, intact))
     return put_frame(store, pl.concat(frames), TOKENS), skewed
 
 
@@ -178,7 +187,11 @@ def _render(rows: pl.DataFrame, prompt: PromptContent, spec: BlueprintSpec) -> l
 
 
 def _count(frame: pl.DataFrame) -> dict[str, int]:
-    counts = {"tokens": pl.col("input_ids").list.len().sum(), "learned_tokens": pl.col("learned").list.sum().sum()}
+    counts = {
+        "tokens": pl.col("input_ids").list.len().sum(),
+        "learned_tokens": pl.col("learned").list.sum().sum(),
+        "changed_answers": (~pl.col("intact")).sum(),
+    }
     return {"examples": len(frame), **frame.select(**counts).row(0, named=True)}
 
 

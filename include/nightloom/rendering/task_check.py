@@ -1,6 +1,7 @@
 """Task check: whether a base model's chat template renders a task's prompt, alike in training and inference."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -11,13 +12,25 @@ from nightloom.artifacts.fingerprints import TOKENS
 from nightloom.artifacts.folders import fetch_model
 from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.models import BaseModelManifest, TaskRendering, TaskSpec
-from nightloom.artifacts.prompts import Prompt
+from nightloom.artifacts.prompts import Prompt, PromptContent
 from nightloom.core.errors import InputError
 from nightloom.prompts.templates import render_example
 from nightloom.registry.store import open_store
 from nightloom.rendering.chat import Conversation, encode_texts, list_roles, render_chats
 from nightloom.rendering.tokenizer import load_tokenizer
 from nightloom.rendering.tokens import find_context, load_config
+
+logger = logging.getLogger(__name__)
+
+_PROBES = {
+    "white space around answers": " b ",
+    "thoughts in answers": "<think>\na\n</think>\n\nb",
+    "the case of answers": "A b",
+    "markup in answers": "<i>a</i> & b",
+}
+"""What a chat template may change, and an answer that shows it."""
+
+_EARLIER = [{"content": "An earlier question", "role": "user"}, {"content": "An earlier reply", "role": "assistant"}]
 
 _SHORT_THOUGHT = ({"enable_thinking": False}, {"thinking": False})
 """Arguments by which templates leave thoughts out: Qwen's and GLM's, DeepSeek's and Granite's."""
@@ -81,7 +94,40 @@ def check_task(folder: Path, prompt: Prompt, task: TaskSpec, base: str) -> TaskR
             f"or use a base model that holds more"
         )
         raise InputError(msg)
-    return TaskRendering.Result(context=context, prompt_tokens=prompt_tokens)
+    changes = _find_changes(tokenizer, prompt.content, task)
+    if changes:
+        logger.warning(
+            "the chat template of base %s changes or leaves out %s; answers that it changes are counted when examples "
+            "are encoded",
+            base,
+            ", ".join(changes),
+        )
+    return TaskRendering.Result(context=context, prompt_tokens=prompt_tokens, changes=changes)
+
+
+def _find_changes(tokenizer: Any, prompt: PromptContent, task: TaskSpec) -> tuple[str, ...]:
+    """Return what the chat template changes or leaves out."""
+    changed = [name for name, probe in _PROBES.items() if not _is_intact(tokenizer, prompt, task, probe)]
+    return (*changed, *([] if _writes_earlier(tokenizer, prompt, task) else ["earlier messages"]))
+
+
+def _writes_earlier(tokenizer: Any, prompt: PromptContent, task: TaskSpec) -> bool:
+    """Whether the chat template writes earlier messages, or refuses them, which each row would report."""
+    answer = json.dumps(dict.fromkeys(task.answer, "b"))
+    example = render_example(prompt, "a", _EARLIER, answer, task.field_order, task.output)
+    try:
+        _, whole = _render(tokenizer, example, task.chat_template_kwargs)
+    except InputError:
+        return True
+    return all(turn["content"] in whole for turn in _EARLIER)
+
+
+def _is_intact(tokenizer: Any, prompt: PromptContent, task: TaskSpec, probe: str) -> bool:
+    """Whether the chat template writes an answer as it is whose free fields hold a probe."""
+    answer = {field: values[0] if values else probe for field, values in task.answer.items()}
+    example = render_example(prompt, "a", None, json.dumps(answer), task.field_order, task.output)
+    asked, whole = _render(tokenizer, example, task.chat_template_kwargs)
+    return example[-1]["content"] in whole.removeprefix(asked)
 
 
 def _render(tokenizer: Any, example: Conversation, kwargs: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from nightloom.artifacts.models import ModelFile
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import InputError
-from nightloom.rendering.chat import NO_KWARGS, Conversation, encode_chats, encode_texts, render_chats
+from nightloom.rendering.chat import NO_KWARGS, Conversation, encode_texts, plain_conversations, render_chats
 
 _MODEL_FILE = re.compile(r"(generation_)?config\.json|.*\.safetensors(\.index\.json)?")
 """Files of a model that do not belong to its tokenizer: weights and configuration."""
@@ -26,11 +26,13 @@ class Encoded:
         ids: All token ids.
         start: Position of the answer's first token, the first whose prediction is learned.
         follows: Whether the tokens before the answer equal the prompt at inference. If not: training-serving skew.
+        intact: Whether the chat template writes the answer as it is. A template may trim it, or leave a part out.
     """
 
     ids: list[int]
     start: int
     follows: bool
+    intact: bool
 
     @property
     def learned(self) -> list[bool]:
@@ -69,14 +71,17 @@ class TokenEncoder:
 
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded]:
         """Return the ids of conversations that end with the assistant's answer."""
-        _, whole = self._encode_whole(conversations)
-        prompts = [conversation[:-1] for conversation in conversations]
-        asked = encode_chats(self._tokenizer, prompts, self._template_kwargs)
+        texts, whole = self._encode_whole(conversations)
+        prompts = self._render([conversation[:-1] for conversation in conversations], asking=True)
+        asked = encode_texts(self._tokenizer, prompts)
+        answers = plain_conversations(self._tokenizer, [conversation[-1:] for conversation in conversations])
         # What is learned begins where both differ: a template may merge an answer's first token with the prompt's last.
         starts = [_common_length(*pair) for pair in zip(asked, whole, strict=True)]
         return [
-            Encoded(ids, start, follows=start == len(before))
-            for ids, start, before in zip(whole, starts, asked, strict=True)
+            Encoded(ids, start, follows=start == len(before), intact=answer["content"] in text.removeprefix(prompt))
+            for ids, start, before, (answer,), text, prompt in zip(
+                whole, starts, asked, answers, texts, prompts, strict=True
+            )
         ]
 
     def count(self, conversations: Sequence[Conversation]) -> list[TokenCount]:

@@ -27,6 +27,7 @@ class Training:
         sample: Blob of a LABELS frame with one example.
         device: The device.
         adjustments: Differences from the plan, one message each.
+        changed_answers: Examples whose answer the chat template does not write as it is.
     """
 
     steps: int
@@ -41,6 +42,7 @@ class Training:
     sample: str | None = None
     device: str = "cpu"
     adjustments: tuple[str, ...] = ()
+    changed_answers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

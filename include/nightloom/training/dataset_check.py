@@ -27,12 +27,14 @@ class LabelStats:
         tokens: Tokens of the examples.
         label_tokens: Tokens whose prediction is learned.
         left_out: Examples longer than the context; examples are never truncated.
+        changed_answers: Examples whose answer the chat template does not write as it is.
     """
 
     examples: int
     tokens: int
     label_tokens: int
     left_out: int
+    changed_answers: int = 0
 
 
 def check_labels(
@@ -72,6 +74,7 @@ def check_labels(
         tokens=int(fitting["input_ids"].list.len().sum()),
         label_tokens=int(fitting["learned"].list.sum().sum()),
         left_out=left_out,
+        changed_answers=int((~fitting["intact"]).sum()),
     )
     logger.info(
         "labels: %d of %d tokens (%.0f %%) in %d examples; end tokens %s; %d examples too long",

@@ -122,6 +122,7 @@ def _train(
         sample=lead(lambda: put_frame(store, pick_sample(examples, tokenizer), LABELS)),
         device=describe_device(),
         adjustments=(*adjustments, *filter(None, [describe_warmup(trainer.args, trainer.state.max_steps)])),
+        changed_answers=stats.changed_answers,
     )
 
 

@@ -268,4 +268,5 @@ def _account(adapter_id: AdapterId, training: Training, seconds: float) -> Trial
         device=training.device,
         processes=count_processes(),
         adjustments=training.adjustments,
+        changed_answers=training.changed_answers,
     )

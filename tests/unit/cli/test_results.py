@@ -73,10 +73,10 @@ def test_snapshot_shows_its_token_ids(ask: Ask, command: Command, night: PastNig
         code="",
         packages={},
     )
-    result = Tokens.Result(frames=(), examples=2, tokens=30, learned_tokens=9)
+    result = Tokens.Result(frames=(), examples=2, tokens=30, learned_tokens=9, changed_answers=1)
     tokens = store.publish(Tokens(key=key, result=result))
     store.publish(Tokens(key=key.model_copy(update={"snapshot": "d" * 64}), result=result))
-    counts = {"id": tokens.id, "examples": 2, "tokens": 30, "learned_tokens": 9}
+    counts = {"id": tokens.id, "examples": 2, "tokens": 30, "learned_tokens": 9, "changed_answers": 1}
     assert ask("snapshot", "show", night.snapshot.id)["tokens"] == [counts]
     _, out, _ = command("snapshot", "show", night.snapshot.id)
     assert out.splitlines()[-1].split(maxsplit=1) == ["tokens", f"{tokens.id[:12]}: 30 in 2 examples, 9 learned"]

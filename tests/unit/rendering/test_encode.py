@@ -238,6 +238,37 @@ def test_log_shows_counts_without_text(
     assert not any("invoice" in line or "billing" in line for line in caplog.messages)
 
 
+CHANGED_ANSWERS = {
+    "trimmed": ("{{ m.content | trim }}", (" billing", "login \n")),
+    "without thought": ("{{ m.content.split('</think>')[-1] }}", ("<think>money</think>billing", "</think>")),
+    "in small letters": ("{{ m.content | lower }}", ("Billing", "LOGIN")),
+    "cut": ("{{ m.content[:12] }}", ("we look into it", "please write to us")),
+}
+
+
+@pytest.mark.parametrize(("content", "changed"), CHANGED_ANSWERS.values(), ids=CHANGED_ANSWERS.keys())
+def test_changed_answers_are_counted(
+    store: ObjectStore,
+    blueprint: BlueprintSpec,
+    tiny_model: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    content: str,
+    changed: tuple[str, str],
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    template = f"{{% for m in messages %}}<|{{{{ m.role }}}}|>{content}<|end|>{{% endfor %}}"
+    asking = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    (folder / "chat_template.jinja").write_text(template + asking, "utf-8")
+    # The text has the answer too: only what is learned counts.
+    rows = [(f"is it {answer}", answer) for answer in (*changed, "billing")]
+    spec = on(blueprint, publish_rows(store, rows)).model_copy(
+        update={"base": put_base(store, folder), "task": blueprint.task.model_copy(update={"output": "text"})}
+    )
+    assert encode_snapshot(store, spec).result.changed_answers == 2
+    assert any(line.startswith("in 2 of 3 examples the chat template does not write the") for line in caplog.messages)
+
+
 def skew(folder: Path, opening: str) -> Path:
     """Change what a template opens an asked answer with."""
     path = folder / "chat_template.jinja"

@@ -9,6 +9,7 @@ import pytest
 from nightloom.artifacts.models import TaskRendering, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.errors import InputError
+from nightloom.rendering import task_check
 from nightloom.rendering.chat import render_chats
 from nightloom.rendering.task_check import check_task
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -28,12 +29,12 @@ def check(tiny_model: Path, tmp_path: Path) -> Check:
     """Check a template with a prompt of these messages."""
     folder = shutil.copytree(tiny_model, tmp_path / "model")
 
-    def run(template: str, *messages: tuple[str, str], **kwargs: Any) -> TaskRendering.Result:
+    def run(template: str, *messages: tuple[str, str], output: str = "json", **kwargs: Any) -> TaskRendering.Result:
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
         content = PromptContent(messages=[PromptMessage(role=role, content=text) for role, text in messages or (USER,)])
         prompt = Prompt(content=content, provenance=PromptProvenance(name="triage/1"))
-        answer = {"team": ("billing", "login"), "reply": None}
-        given = {"prompt": prompt.id, "output": "json", "answer": answer, "field_order": ("team", "reply")}
+        answer = {"reply": None} if output == "text" else {"team": ("billing", "login"), "reply": None}
+        given = {"prompt": prompt.id, "output": output, "answer": answer, "field_order": tuple(answer)}
         return check_task(folder, prompt, TaskSpec(**given, chat_template_kwargs=kwargs), "org/model")
 
     return run
@@ -122,6 +123,28 @@ def test_unread_argument_is_refused(check: Check) -> None:
 def test_prompt_longer_than_context_is_refused(check: Check) -> None:
     with pytest.raises(InputError, match=r"prompt triage/1 alone has \d+ tokens, and base org/model holds 64; shorten"):
         check(TURNS + ASKING, ("user", "word " * 90 + "{{ text }}"))
+
+
+CHANGING = {
+    "trims": ("{{ m.content | trim }}", ("white space around answers",)),
+    "leaves thoughts out": ("{{ m.content.split('</think>')[-1] }}", ("thoughts in answers",)),
+    "writes capitals": ("{{ m.content | upper }}", (*task_check._PROBES, "earlier messages")),
+    "escapes": ("{{ m.content | e }}", ("thoughts in answers", "markup in answers")),
+    "drops turns": (
+        "{% if loop.index0 >= loop.length - 2 %}{{ m.content }}{% endif %}",
+        ("earlier messages",),
+    ),
+    "changes nothing": ("{{ m.content }}", ()),
+}
+
+
+@pytest.mark.parametrize(("content", "changes"), CHANGING.values(), ids=CHANGING.keys())
+def test_changes_by_a_template_are_logged(
+    check: Check, caplog: pytest.LogCaptureFixture, content: str, changes: tuple[str, ...]
+) -> None:
+    assert check(TURNS.replace("{{ m.content }}", content) + ASKING, output="text").changes == changes
+    logged = [line.partition(" changes or leaves out ")[2].partition(";")[0] for line in caplog.messages]
+    assert logged == ([", ".join(changes)] if changes else [])
 
 
 def test_refusal_of_one_text_hides_it(tiny_model: Path) -> None:

@@ -211,6 +211,11 @@ def test_page_counts_refused_items(store, full, write) -> None:
     assert refused in notes
 
 
+def test_page_counts_changed_answers(store, full, write) -> None:
+    notes = read_page(store, write()).texts("p")
+    assert any(note.startswith("The chat template does not write the answers of 3 examples as they") for note in notes)
+
+
 def test_page_counts_unread_keys(store, full, write) -> None:
     assert "Keys in conversations that were not read: mood in 12." in read_page(store, write()).texts("p")
 

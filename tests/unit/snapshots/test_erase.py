@@ -92,7 +92,9 @@ def test_shared_row_is_erased_everywhere(store: ObjectStore, registry: Database)
 def test_token_ids_are_erased_too(store: ObjectStore, registry: Database) -> None:
     """Token ids reveal the text to a person with the tokenizer."""
     put_records(store, registry, "triage", "my name is Ann")
-    rows = [(row_id, "train", [71, 72, number], [False, True, True]) for number, row_id in enumerate(["T1", "T2"])]
+    rows = [
+        (row_id, "train", [71, 72, number], [False, True, True], True) for number, row_id in enumerate(["T1", "T2"])
+    ]
     frame = put_frame(store, pl.DataFrame(rows, TOKENS, orient="row"), TOKENS)
     snapshot = put_snapshot(store, registry, "triage")
     tokens = put_tokens(store, snapshot.id, "c" * 64, frame)

@@ -240,7 +240,7 @@ def put_tokens(store: ObjectStore, snapshot: str, prompt: str, frame: str) -> To
         code="",
         packages={},
     )
-    result = Tokens.Result(frames=(frame,), examples=1, tokens=3, learned_tokens=2)
+    result = Tokens.Result(frames=(frame,), examples=1, tokens=3, learned_tokens=2, changed_answers=0)
     return store.publish(Tokens(key=key, result=result))
 
 

@@ -39,6 +39,7 @@ def make_rows(*rows: Row) -> pl.DataFrame:
             "split": "train",
             "input_ids": ids,
             "learned": [position >= start for position in range(len(ids))],
+            "intact": True,
         }
         for number, (ids, start) in enumerate(rows)
     ]

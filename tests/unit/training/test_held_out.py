@@ -38,6 +38,7 @@ def make_rows(lengths: list[int]) -> pl.DataFrame:
             "split": "selection",
             "input_ids": torch.randint(5, 200, (length,), generator=generator).tolist(),
             "learned": [position >= 2 for position in range(length)],
+            "intact": True,
         }
         for number, length in enumerate(lengths)
     ]
