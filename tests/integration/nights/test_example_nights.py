@@ -44,7 +44,8 @@ def write_small_recipe(name: str, folder: Path, base: Path, **prepare: Any) -> N
     recipe = yaml.safe_load((PROJECT_ROOT / "include" / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"))
     recipe["train"] |= {"base": str(base), "settings": {**recipe["train"]["settings"], "max_steps": 2}}
     recipe["prepare"] |= prepare
-    recipe["evaluate"]["max_new_tokens"] = 4
+    # The longest right answer has this many tokens, with so small a vocabulary.
+    recipe["evaluate"]["max_new_tokens"] = 86
     (folder / "recipes").mkdir()
     (folder / "recipes" / f"{name}.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
 
