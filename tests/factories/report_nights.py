@@ -118,7 +118,7 @@ EVAL_ROWS = EvalSetRows(
         RuleCount(outcome="kept", rule=None, rows=640),
         RuleCount(outcome="merged", rule="exact_duplicate", rows=4),
         RuleCount(outcome="quarantined", rule="invalid_answer", rows=21),
-        RuleCount(outcome="quarantined", rule="same_key", rows=2),
+        RuleCount(outcome="quarantined", rule="same_version", rows=2),
     ),
     unused={"team": ("returns",)},
 )

@@ -8,12 +8,13 @@ import polars as pl
 
 from nightloom.artifacts.frames import FAULT
 
-FaultRule = Literal["not_a_chat", "not_learned", "no_time"]
+FaultRule = Literal["not_a_chat", "not_learned", "no_time", "same_version"]
 
 REQUIRED: dict[str, str] = {
     "not_a_chat": "a conversation",
     "not_learned": "an answer to learn",
     "no_time": "a time",
+    "same_version": "1 row for each key and time",
 }
 """Rule → what it requires, which is its threshold in the ledger."""
 

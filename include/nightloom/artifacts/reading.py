@@ -34,9 +34,26 @@ def has_added(store: ObjectStore, records: Records, before: Records) -> bool:
 
 
 def keep_newest(records: pl.DataFrame) -> pl.DataFrame:
-    """Return the newest version of each key, without deleted ones; of equal versions the last in the frame."""
-    newest = records.sort("version", maintain_order=True).unique("row_id", keep="last", maintain_order=True)
-    return newest.filter(~pl.col("deleted"))
+    """Return the newest version of each key, without deleted ones, once.
+
+    If different rows have the newest version of a key, one of them is returned with the fault `same_version`.
+    """
+    ordered = records.sort("version", maintain_order=True)
+    newest = ordered.filter(pl.col("version") == pl.col("version").last().over("row_id"))
+    left = newest.filter(~pl.col("deleted").any().over("row_id"))
+    contents = count_contents(left)
+    measured = pl.format("{} rows", contents)
+    fault = pl.struct(measured=measured, rule=pl.lit("same_version"))
+    marked = left.with_columns(fault=pl.when(contents > 1).then(pl.coalesce("fault", fault)).otherwise("fault"))
+    return marked.unique("row_id", keep="last", maintain_order=True)
+
+
+def count_contents(records: pl.DataFrame) -> pl.Series:
+    """Return for each row how many different contents the rows of its key have."""
+    counts = pl.repeat(1, len(records), dtype=pl.UInt32, eager=True).alias("contents")
+    tied = records.select(pl.col("row_id").is_duplicated().arg_true())["row_id"]
+    content = pl.struct("text", "answer", "slice", "history").n_unique().over("row_id")
+    return counts.scatter(tied, records[tied].select(content.alias("contents"))["contents"]) if len(tied) else counts
 
 
 def read_snapshot(store: ObjectStore, snapshot_id: SnapshotId) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from nightloom.core.store import ObjectStore
 from nightloom.curation import rules
 from nightloom.curation.answers import decode_answers
 from nightloom.curation.near_duplicates import find_near_duplicates
-from nightloom.curation.outcomes import OPEN, assign_outcome, open_rows
+from nightloom.curation.outcomes import OPEN, open_rows
 from nightloom.curation.passes import write_signatures
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import clean_rows
@@ -50,9 +50,7 @@ def freeze_eval_set(
     Raises:
         InputError: No row is usable, or a scanner is not installed.
     """
-    records = rules.drop_deleted(
-        rules.supersede_older(_refuse_equal_versions(open_rows(read_records(store, records_id))))
-    )
+    records = rules.refuse_equal_versions(rules.supersede_older(open_rows(read_records(store, records_id))))
     rows = clean_rows(
         rules.refuse_answers(rules.refuse_unusable(records), answer),
         answer,
@@ -100,14 +98,6 @@ def _count_usable(rows: EvalSetRows) -> int:
 def _list_reasons(rows: EvalSetRows) -> str:
     reasons = ", ".join(f"{count} {rule}" for rule, count in rows.refused.items())
     return f" (refused: {reasons})" if reasons else ""
-
-
-def _refuse_equal_versions(rows: pl.DataFrame) -> pl.DataFrame:
-    """Quarantine all but the last of different rows with the same key and newest version: the key names no one row."""
-    is_newest = pl.col("version") == pl.col("version").last().over("row_id")
-    differs = pl.struct("text", "answer", "history", "deleted").n_unique().over("row_id", "version") > 1
-    is_last = pl.int_range(pl.len()).over("row_id") == pl.len().over("row_id") - 1
-    return assign_outcome(rows, is_newest & differs & ~is_last, "quarantined", "same_key")
 
 
 def _count_rows(rows: pl.DataFrame, items: int) -> tuple[RuleCount, ...]:

@@ -92,7 +92,7 @@ class Batch:
         """Apply the rules that need a single row, and compute the signatures of the rows that stay open."""
         answer, settings = self.job.answer, self.job.settings
         rows = open_rows(get_frame(self.store, self.job.records[part], RECORDS))
-        rows = rules.drop_deleted(rules.supersede_older(rows))
+        rows = rules.refuse_equal_versions(rules.supersede_older(rows))
         rows = rules.refuse_erased(rows, self.scratch.read("erased")["digest"])
         releases = self.scratch.read("releases")
         # Rules that no one can waive come first: a released row must not be refused by one of them afterwards.

@@ -8,6 +8,7 @@ import polars as pl
 from nightloom.artifacts.data import TokenBudget
 from nightloom.artifacts.faults import REQUIRED, FaultRule
 from nightloom.artifacts.leaves import sha256
+from nightloom.artifacts.reading import count_contents
 from nightloom.core.store import ObjectStore
 from nightloom.curation.answers import check_answers, closed_answers
 from nightloom.curation.minhash import comparable_texts
@@ -23,24 +24,50 @@ KEY = sha256(pl.col("compared"))
 
 
 def supersede_older(rows: pl.DataFrame) -> pl.DataFrame:
-    """Supersede all versions of a row except the newest."""
-    # Rows are sorted by version, so the last row of an id is the newest.
-    is_newest = pl.int_range(pl.len()).over("row_id") == pl.len().over("row_id") - 1
+    """Supersede all versions of a row that are older than the newest, and all of a row that was deleted by then."""
+    # Rows are sorted by version.
     newest = pl.col("version").last().over("row_id")
-    return assign_outcome(
+    older = assign_outcome(
         rows,
-        ~is_newest,
+        pl.col("version") != newest,
         "superseded",
         "newer_version",
         measured=pl.col("version"),
         threshold=newest,
         into=pl.col("row_id"),
     )
+    is_deleted = (pl.col("deleted") & OPEN).any().over("row_id")
+    return assign_outcome(older, is_deleted, "superseded", "deleted")
 
 
-def drop_deleted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Supersede the newest versions that mark their row as deleted."""
-    return assign_outcome(rows, pl.col("deleted"), "superseded", "deleted")
+def refuse_equal_versions(rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave one open row for each key: copies are superseded, different rows with the same time are quarantined.
+
+    Which of them is the later one is unknown: sources have no order, and a repeated night must read the same.
+    """
+    numbered = rows.with_row_index("position")
+    opened = numbered.filter(OPEN)
+    last = opened.select("position", "row_id").unique("row_id", keep="last")["position"]
+    tied = opened.select("position", contents=count_contents(opened))
+    joined = numbered.join(tied, on="position", how="left", maintain_order="left")
+    refused = assign_outcome(
+        joined,
+        pl.col("contents") > 1,
+        "quarantined",
+        "same_version",
+        measured=pl.format("{} rows", "contents"),
+        threshold=pl.lit(REQUIRED["same_version"]),
+    )
+    single = assign_outcome(
+        refused,
+        ~pl.col("position").is_in(last.implode()),
+        "superseded",
+        "exact_duplicate",
+        measured=pl.col("version"),
+        threshold=pl.col("version"),
+        into=pl.col("row_id"),
+    )
+    return single.drop("position", "contents")
 
 
 def refuse_erased(rows: pl.DataFrame, digests: pl.Series) -> pl.DataFrame:

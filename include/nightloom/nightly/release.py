@@ -31,6 +31,7 @@ NOT_WAIVED = {
     "exact_duplicate": "another row with the same text is kept",
     "near_duplicate": "another row with nearly the same text is kept",
     "newer_version": "a newer version of it exists",
+    "same_version": "another row has its key and time; correct the source, or task.columns.key",
     "deleted": "it was deleted at the source",
     "in_eval_set": "it is an item of an eval set, and models must not learn from it",
     "bridges_splits": "test data would leak into training",

@@ -30,3 +30,22 @@ def test_deleted_row_loses_all_versions() -> None:
         [(key, at, text, None, None, None, gone, None) for key, at, text, gone in rows], RECORDS, orient="row"
     )
     assert keep_newest(frame)["text"].to_list() == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        pytest.param([("1", "a"), ("2", "b"), ("2", "c")], [("c", "same_version")], id="different rows"),
+        pytest.param([("2", "b"), ("2", "b")], [("b", None)], id="copies"),
+        pytest.param([("1", "a"), ("1", "b"), ("2", "c")], [("c", None)], id="older ones"),
+    ],
+)
+def test_rows_of_one_version_are_marked(rows: list[tuple[str, str]], kept: list[tuple[str, str | None]]) -> None:
+    lines = [("T1", version, text, None, None, None, False, None) for version, text in rows]
+    newest = keep_newest(pl.DataFrame(lines, RECORDS, orient="row"))
+    assert newest.select("text", pl.col("fault").struct.field("rule")).rows() == kept
+
+
+def test_deletion_of_same_version_counts() -> None:
+    lines = [("T1", "1", text, None, None, None, gone, None) for text, gone in (("a", True), ("b", False))]
+    assert keep_newest(pl.DataFrame(lines, RECORDS, orient="row")).is_empty()

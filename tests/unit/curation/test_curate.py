@@ -41,6 +41,38 @@ def test_newest_version_is_used(records: MakeRecords, answer: Answer, settings: 
 
 
 @pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param((INVOICE, SALES), id="another text"),
+        pytest.param((CARD, BILLING), id="another label"),
+        pytest.param((CARD, None), id="no label"),
+    ],
+)
+def test_rows_of_one_version_are_refused(
+    records: MakeRecords, answer: Answer, settings: Prepare, other: tuple[str, str | None]
+) -> None:
+    curation = curate(
+        records(("T1", "1", CARD, SALES), ("T1", "2", CARD, SALES), ("T1", "2", *other)), answer, settings
+    )
+    assert curation.ledger["rule"].to_list() == ["newer_version", "same_version", "same_version"]
+    assert curation.quarantine["measured"].to_list() == ["2 rows", "2 rows"]
+
+
+def test_one_copy_of_a_version_is_used(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    curation = curate(records(("T1", "1", CARD, SALES), ("T1", "1", CARD, SALES)), answer, settings)
+    assert curation.ledger.select("outcome", "rule", "into").rows() == [
+        ("superseded", "exact_duplicate", "T1"),
+        ("kept", None, None),
+    ]
+
+
+def test_deletion_at_same_time_counts(records: MakeRecords, answer: Answer, settings: Prepare) -> None:
+    frame = records(("T1", "1", CARD, SALES), ("T1", "1", INVOICE, SALES))
+    frame = frame.with_columns(deleted=pl.col("text") == CARD)
+    assert curate(frame, answer, settings).ledger["rule"].to_list() == ["deleted", "deleted"]
+
+
+@pytest.mark.parametrize(
     ("given_answer", "rule", "measured"),
     [
         pytest.param(None, "missing_answer", "team,reply", id="none"),

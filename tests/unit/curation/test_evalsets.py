@@ -59,17 +59,17 @@ def test_every_row_is_counted(freeze: Freeze) -> None:
         ("T6", "", "the other", SALES),
     )
     assert [(count.outcome, count.rule, count.rows) for count in frozen.rows.counts] == [
-        ("kept", None, 2),
+        ("kept", None, 1),
         ("merged", "exact_duplicate", 1),
         ("quarantined", "empty_text", 1),
         ("quarantined", "invalid_answer", 1),
         ("quarantined", "missing_answer", 1),
-        ("quarantined", "same_key", 1),
+        ("quarantined", "same_version", 2),
         ("superseded", "newer_version", 1),
     ]
     assert describe_rows(frozen.rows) == (
-        "eval set gold: 2 of 6 rows are items (refused: 1 empty_text, 1 invalid_answer, 1 missing_answer, 1 same_key); "
-        "no item has team billing, support"
+        "eval set gold: 1 of 6 rows are items (refused: 1 empty_text, 1 invalid_answer, 1 missing_answer, "
+        "2 same_version); no item has team billing, support"
     )
 
 

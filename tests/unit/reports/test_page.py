@@ -207,7 +207,9 @@ def test_page_counts_answers_beyond_limit(store, nights, night, write) -> None:
 
 def test_page_counts_refused_items(store, full, write) -> None:
     notes = read_page(store, write()).texts("p")
-    refused = "Eval set held_out: 640 rows are items. Refused: 21 invalid answer, 2 same key. No item has team returns."
+    refused = (
+        "Eval set held_out: 640 rows are items. Refused: 21 invalid answer, 2 same version. No item has team returns."
+    )
     assert refused in notes
 
 
