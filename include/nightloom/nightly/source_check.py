@@ -98,7 +98,8 @@ def _check_source(
         return PartCheck(part, problem=str(error))
     if records.is_empty():
         return PartCheck(part, 0, notes=("no row at present",))
-    rows = rules.refuse_unusable(rules.drop_deleted(open_rows(records)))
+    newest = rules.refuse_equal_versions(rules.supersede_older(open_rows(records)))
+    rows = rules.refuse_unusable(newest)
     rows = rules.refuse_answers(rows, answer) if answer else rows
     judged = rules.refuse_timeless(rows, pl.DataFrame(schema=RELEASES))
     usable = judged.filter(OPEN, pl.col("text").is_not_null()).select(list(RECORDS))
