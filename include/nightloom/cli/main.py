@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from nightloom.cli import blueprint_runs, doctor, model_moves, nights, quarantine, recipes, registry, rows, snapshots
+from nightloom.cli import (
+    blueprint_runs,
+    doctor,
+    model_moves,
+    nights,
+    predictions,
+    quarantine,
+    recipes,
+    registry,
+    rows,
+    snapshots,
+)
 from nightloom.cli.output import describe_fault
 from nightloom.core.env_file import exported_env_file
 from nightloom.core.errors import NightloomError
@@ -28,7 +39,7 @@ app = typer.Typer(
 )
 for _command in (nights.run, nights.predict, nights.report, doctor.doctor):
     app.command()(_command)
-for _group in (nights, recipes, snapshots, quarantine, rows, blueprint_runs, model_moves, registry):
+for _group in (nights, recipes, snapshots, quarantine, rows, predictions, blueprint_runs, model_moves, registry):
     app.add_typer(_group.app)
 
 

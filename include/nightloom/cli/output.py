@@ -72,6 +72,11 @@ def describe_fault(error: Exception) -> str:
     return f"unexpected {type(error).__name__} in Nightloom; report it with the traceback above"
 
 
+def on_one_line(values: Iterable[Any]) -> list[Any]:
+    """Return the values of a row without line ends and control characters, which must not reach the terminal."""
+    return ["".join(c if c.isprintable() else "�" for c in v) if isinstance(v, str) else v for v in values]
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"

@@ -1,12 +1,11 @@
 """`nightloom quarantine`: rows that were refused, with the reason, and their release."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
 from nightloom.cli.lookup import find_night, load_result
-from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, show, table, take
+from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, on_one_line, show, table, take
 
 app = typer.Typer(name="quarantine", help="Refused rows, the reason, and their release.", no_args_is_help=True)
 
@@ -45,7 +44,7 @@ def show_rows(
     columns = ["row_id", "version", "rule", "measured", "threshold", *(["text", "answer"] if text else [])]
     rows, is_cut = take(frame.select(columns).iter_rows(named=True), limit)
     document = {"recipe": recipe, "night": date, "rows": frame.height, "shown": rows, "cut": is_cut}
-    shown = table(columns, [_on_one_line(row.values()) for row in rows], empty="no row was quarantined")
+    shown = table(columns, [on_one_line(row.values()) for row in rows], empty="no row was quarantined")
     rest = frame.height - len(rows)
     show(document, f"{shown}\n… and {rest} more: --limit {frame.height}" if is_cut else shown, as_json=as_json)
 
@@ -102,8 +101,3 @@ def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:
     date = find_night(database, recipe, night)
     preparation = load_result(store, database, recipe, date, "prepare", Preparation)
     return date, read_parts(store, preparation.content.quarantine, QUARANTINE)
-
-
-def _on_one_line(row: Iterable[Any]) -> list[Any]:
-    # Control characters of a row must not reach the terminal.
-    return ["".join(c if c.isprintable() else "�" for c in v) if isinstance(v, str) else v for v in row]

@@ -1,13 +1,17 @@
 """`nightloom row`: the history of one row over all nights, and its erasure."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.output import CUT, AsJson, Limit, RecipeName, show, table
+from nightloom.cli.output import CUT, AsJson, Limit, RecipeName, on_one_line, show, table
 from nightloom.core.errors import InputError
+
+if TYPE_CHECKING:
+    from nightloom.prediction.lines import ResultLine
 
 app = typer.Typer(name="row", help="The history of one row, and its erasure.", no_args_is_help=True)
 
@@ -52,8 +56,9 @@ def show_row(
     learned = [f"used to train adapter {adapter}" for adapter in adapters]
     why = [f"{event['outcome']} by {event['who']} at {event['at']:%F %T} UTC: {event['why']}" for event in decisions]
     document = {"recipe": recipe, "row": row_id, "history": history, "decisions": decisions, "adapters": adapters}
+    answers = [_describe_answer(event) for event in history if event["stage"] == "predict"]
     more = [CUT] if is_cut else []
-    text = "\n".join([table(columns, lines, empty=""), *why, *learned, *more])
+    text = "\n".join([table(columns, lines, empty=""), *answers, *why, *learned, *more])
     show({**document, "cut": is_cut}, text, as_json=as_json)
 
 
@@ -113,8 +118,22 @@ def _find_lines(store: Any, predictions: str, row_id: str) -> list[dict[str, Any
     lines = (
         line for file in store.load(Predictions, predictions).content.files for line in load_lines(store.get_blob(file))
     )
-    return [
-        {"outcome": line.nightloom.status, "rule": ", ".join(line.nightloom.flags) or None, "prediction": line.id}
-        for line in lines
-        if line.custom_id == row_id
-    ]
+    return [_describe_line(line) for line in lines if line.custom_id == row_id]
+
+
+def _describe_answer(event: Mapping[str, Any]) -> str:
+    fields = on_one_line(f"{field}: {value}" for field, value in (event["answer"] or {}).items())
+    given = ", ".join(fields) or "no answer"
+    return f"night {event['night']}: {given}; by model {event['model']} with prompt {event['prompt']}"
+
+
+def _describe_line(line: "ResultLine") -> dict[str, Any]:
+    outcome = line.nightloom
+    return {
+        "outcome": outcome.status,
+        "rule": ", ".join(outcome.flags) or (line.error.code if line.error else None),
+        "prediction": line.id,
+        "answer": outcome.answer,
+        "model": outcome.model.adapter or outcome.model.base,
+        "prompt": outcome.prompt,
+    }

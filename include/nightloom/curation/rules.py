@@ -94,12 +94,16 @@ def refuse_failures(rows: pl.DataFrame, failures: pl.DataFrame, releases: pl.Dat
 
 def refuse_unusable(rows: pl.DataFrame) -> pl.DataFrame:
     """Quarantine rows that their source shows to be of no use, such as conversations that could not be read."""
+    if rows["fault"].null_count() == len(rows):
+        return rows
     rule = pl.col("fault").struct.field("rule")
     return _refuse_fault(rows, rule.is_not_null() & (rule != _TIMELESS))
 
 
 def refuse_timeless(rows: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
     """Quarantine rows whose time the source does not say, unless people released them."""
+    if rows["fault"].null_count() == len(rows):
+        return rows
     released = releases.filter(rule=_TIMELESS).select("row_id", "version", released=pl.lit(value=True)).unique()
     joined = rows.join(released, on=["row_id", "version"], how="left", maintain_order="left")
     is_timeless = pl.col("fault").struct.field("rule") == _TIMELESS

@@ -19,8 +19,18 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import EXAMPLES, LABELS, LEDGER, QUARANTINE, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, ModelFile, ModelRef
+from nightloom.artifacts.models import (
+    Adapter,
+    AdapterContent,
+    AdapterProvenance,
+    Checks,
+    ModelFile,
+    ModelRef,
+    TaskSpec,
+)
 from nightloom.artifacts.results import (
+    PredictionPlan,
+    PredictionPlanContent,
     Predictions,
     PredictionsContent,
     Report,
@@ -209,7 +219,21 @@ def _predictions(store: ObjectStore) -> Predictions:
         ),
     )
     blob = store.put_blob(dump_lines([line]))
-    return Predictions(content=PredictionsContent(plan="a" * 64, files=(blob,), counts={"succeeded": 1}, rows=1))
+    task = TaskSpec(prompt="c" * 64, output="json", answer={"team": None}, field_order=("team",))
+    plan = PredictionPlanContent(
+        recipe="triage",
+        night="2026-11-23",
+        model=ModelRef(base="b" * 64),
+        task=task,
+        max_new_tokens=64,
+        checks=Checks(max_characters=2000, operations={}, actions={}, scanners={}),
+        shards=(),
+        rows=1,
+        code="",
+        packages={},
+    )
+    made = store.publish(PredictionPlan(content=plan))
+    return Predictions(content=PredictionsContent(plan=made.id, files=(blob,), counts={"succeeded": 1}, rows=1))
 
 
 def _report(store: ObjectStore) -> Report:

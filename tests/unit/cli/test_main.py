@@ -77,7 +77,7 @@ def test_unexpected_error_shows_traceback(command: Command, monkeypatch: pytest.
 def test_every_command_takes_json() -> None:
     group = get_command(app)
     commands = [c for g in group.commands.values() for c in getattr(g, "commands", {"": g}).values()]
-    assert len(commands) == 38
+    assert len(commands) == 41
     assert [c.name for c in commands if not any("--json" in p.opts for p in c.params)] == []
 
 
