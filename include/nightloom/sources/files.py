@@ -124,7 +124,8 @@ def _unpack(file: IO[bytes], packed: str) -> Any:
 
 
 def _read_parquet(file: IO[bytes], wanted: WantedColumns, where: str) -> Iterator[pa.RecordBatch]:
-    parquet = pq.ParquetFile(file)
+    # With extensions, values such as UUIDs are read as what the schema calls them, and not as bytes.
+    parquet = pq.ParquetFile(file, arrow_extensions_enabled=True)
     known = parquet.schema_arrow.names
     wanted.place(known, where)
     columns = [name for name in wanted.columns if name in known]

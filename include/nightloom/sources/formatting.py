@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Batch
+from nightloom.sources.classes import name_classes
 
 UTC_ZONE = ZoneInfo("UTC")
 _UTC = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
@@ -46,6 +47,7 @@ def format_batch(
         ValueError: A row has more or fewer values than columns, or text is not UTF-8.
     """
     if isinstance(batch, pa.RecordBatch):
+        batch = name_classes(batch, columns)
         absent = {*optional}.difference(batch.schema.names)
         nulls = pl.repeat(None, batch.num_rows, dtype=pl.String, eager=True)
         formatted = (nulls if name in absent else _format_arrow(batch.column(name), zone) for name in columns)
