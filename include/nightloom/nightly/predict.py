@@ -59,7 +59,14 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
         task=champion.task,
     )
     night.keep(plan.kind, plan.id)
-    logger.info("plan %s: %d rows in %d shards", short(plan.id), plan.content.rows, len(plan.content.shards))
+    left_out = records.content.rows - plan.content.rows
+    logger.info(
+        "plan %s: %d rows in %d shards; %d older versions and deleted rows",
+        short(plan.id),
+        plan.content.rows,
+        len(plan.content.shards),
+        left_out,
+    )
     return plan.id
 
 

@@ -136,12 +136,12 @@ def _read_companions(values: Mapping[str, Any]) -> list[_Message]:
     Raises:
         ValueError: Without something next to it the conversation means something else, such as tools or images.
     """
-    for name in COMPANIONS:
-        if name != "system" and is_given(values.get(name)):
-            msg = f"it has {name}, which are not read"
-            raise ValueError(msg)
-    system = values.get("system")
-    if not is_given(system):
+    given = {name: values[name] for name in COMPANIONS if name in values and is_given(values[name])}
+    system = given.pop("system", None)
+    if given:
+        msg = f"it has {next(iter(given))}, which are not read"
+        raise ValueError(msg)
+    if system is None:
         return []
     content = _read_content(system.get("content") if isinstance(system, dict) else system)
     if content is None:
@@ -197,8 +197,8 @@ def _read_messages(value: Any, *, answered: bool) -> _Conversation:
     if not isinstance(items, list) or not all(isinstance(item, dict) or item is None for item in items):
         msg = "it is not a list of messages"
         raise ValueError(msg)
-    given = [item for item in items if is_given(item)]
-    before = [*_read_companions(next_to), *_read_history(next_to.get("history"))]
+    given = [item for item in items if item and (item.get("role") or item.get("from") or is_given(item))]
+    before = [*_read_companions(next_to), *_read_history(next_to.get("history"))] if next_to else []
     is_marked = answered and not _is_learned(next_to, "it")
     last = len(given)
     read = [
@@ -206,7 +206,7 @@ def _read_messages(value: Any, *, answered: bool) -> _Conversation:
         for number, item in enumerate(given, start=1)
     ]
     messages = [replace(one, is_learned=False) if is_marked else one for one in read if one]
-    unread = list_unread(next_to, _READ_NEXT_TO).union(*map(list_unread, given))
+    unread = list_unread(next_to, _READ_NEXT_TO).union(*(list_unread(item) for item in given if item.keys() - PLAIN))
     return _Conversation([*before, *messages], frozenset(unread))
 
 
@@ -232,15 +232,14 @@ def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: 
 
 def _read_role(item: Mapping[str, Any], where: str) -> str:
     names = [item[key] for key in ("role", "from") if item.get(key) not in (None, "")]
-    roles = {_ROLES.get(name) if isinstance(name, str) else None for name in names}
-    if len(roles) > 1:
+    roles = [_ROLES.get(name) if isinstance(name, str) else None for name in names]
+    if len(roles) > 1 and roles[0] != roles[1]:
         msg = f"{where} has two roles"
         raise ValueError(msg)
-    role = roles.pop() if roles else None
-    if role is None:
+    if not roles or roles[0] is None:
         msg = f"{where} has {_describe_role(names[0] if names else None)}; known: {', '.join(sorted(_ROLES))}"
         raise ValueError(msg)
-    return role
+    return roles[0]
 
 
 def _describe_role(name: Any) -> str:
@@ -273,7 +272,7 @@ def _choose(item: Mapping[str, Any], names: Sequence[str], where: str) -> Any:
     given = [item[name] for name in names if item.get(name) is not None]
     if len(given) > 1:
         given = [value for value in given if value not in ("", [])] or given[:1]
-    if any(value != given[0] for value in given):
+    if len(given) > 1 and given[0] != given[1]:
         msg = f"{where} has different {' and '.join(names)}"
         raise ValueError(msg)
     return given[0] if given else None

@@ -41,7 +41,7 @@ _NOTHING = ("", "[]", "{}", "null")
 
 def is_given(value: Any) -> bool:
     """Whether a value holds anything: not null, not false, not blank, and not only such values in lists and objects."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return any(map(is_given, value.values()))
     if isinstance(value, list):
         return any(map(is_given, value))
