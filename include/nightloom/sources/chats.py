@@ -281,7 +281,8 @@ def _choose(item: Mapping[str, Any], names: Sequence[str], where: str) -> Any:
 def _read_content(content: Any) -> str | None:
     """Return the text of a content, which may come in parts, or None if it is not only text."""
     if isinstance(content, list) and content and all(isinstance(part, dict) for part in content):
-        texts = [part.get("text") for part in content if part.get("type") == "text"]
+        # OpenAI calls a part's text `text`, LLaMA-Factory `value`.
+        texts = [_choose(part, ("text", "value"), "it") for part in content if part.get("type") == "text"]
         parts = [text for text in texts if isinstance(text, str)]
         return "".join(parts) if len(parts) == len(content) else None
     return content if isinstance(content, str) else None

@@ -76,7 +76,7 @@ def test_unanswered_conversation_has_no_answer() -> None:
 
 
 def test_content_in_text_parts_is_joined() -> None:
-    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "value": "b", "text": None}]
     assert read_chat("m", {"m": json.dumps([{"role": "user", "content": parts}])}) == Chat("ab")
 
 
