@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _LEASE = timedelta(minutes=10)
 _PROGRESS_S = 5.0
+_LEAST_SHARE = 0.02
+"""Share of all rows that must be measured before a time left is shown."""
 
 OpenEngine = Callable[[ObjectStore, ModelRef], Engine]
 
@@ -144,6 +146,7 @@ class _Progress:
         self.done = 0
         self._plan = plan
         self._left = plan.content.rows
+        self._warm = 0
         self._began = self._logged = time.monotonic()
 
     def begin(self) -> None:
@@ -159,13 +162,17 @@ class _Progress:
         self.done += rows
         self._left -= rows
         now = time.monotonic()
+        if not self._warm:
+            # The first rows load kernels and fill caches, so their time says nothing about the others.
+            self._warm, self._began = self.done, now
         if now - self._logged >= _PROGRESS_S:
             self._logged = now
-            rate = self.done / (now - self._began)
-            logger.info(
-                "plan %s: %d rows done, %.1f rows/s, at most %.0f s left",
-                short(self._plan.id),
-                self.done,
-                rate,
-                self._left / rate if rate else 0,
-            )
+            logger.info("plan %s: %d rows done%s", short(self._plan.id), self.done, self._describe_rest(now))
+
+    def _describe_rest(self, now: float) -> str:
+        """Return speed and time left, once enough rows were measured to know them."""
+        measured, seconds = self.done - self._warm, now - self._began
+        if measured < _LEAST_SHARE * self._plan.content.rows or not (measured and seconds):
+            return ""
+        rate = measured / seconds
+        return f", {rate:.1f} rows/s, at most {self._left / rate:.0f} s left"

@@ -281,14 +281,9 @@ def _answer(model: Any, prompt: list[int], settings: Any) -> _Answer:
     import torch
 
     shown = torch.tensor([prompt], device=model.device)
+    settings.update(output_logits=True, return_dict_in_generate=True)
     with torch.inference_mode():
-        generated = model.generate(
-            input_ids=shown,
-            attention_mask=torch.ones_like(shown),
-            generation_config=settings,
-            output_logits=True,
-            return_dict_in_generate=True,
-        )
+        generated = model.generate(input_ids=shown, attention_mask=torch.ones_like(shown), generation_config=settings)
     tokens = generated.sequences[0, len(prompt) :].tolist()
     pairs = zip(tokens, generated.logits, strict=True)
     return _Answer(tokens, [_measure_lead(token, logits[0].float()) for token, logits in pairs])

@@ -4,6 +4,7 @@ No language model is loaded. A recogniser takes up to a millisecond per text, so
 whether it runs.
 """
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -85,6 +86,8 @@ def _find_phones(text: str) -> list[Match]:
 
 @cache
 def _recognisers() -> dict[str, Any]:
+    # Presidio reports each recogniser and the device that none of these uses.
+    logging.getLogger("presidio-analyzer").setLevel(logging.WARNING)
     with _without("stanza", "torch", "transformers"):
         from presidio_analyzer import Pattern
         from presidio_analyzer.predefined_recognizers import (

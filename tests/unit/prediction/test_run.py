@@ -15,6 +15,7 @@ from nightloom.artifacts.results import PredictionPlan, Predictions
 from nightloom.core.errors import ChildError, InputError, StoreError
 from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
+from nightloom.prediction import run
 from nightloom.prediction.commit import commit_predictions
 from nightloom.prediction.lines import ResultLine, load_lines
 from nightloom.prediction.run import predict_shards
@@ -166,3 +167,16 @@ def test_progress_log_has_no_texts(store, registry, make_plan, open_engine, capl
     assert f"plan {plan.id[:12]}: worker 0 finished 2 of 2 rows" in caplog.text
     assert "tea" not in caplog.text
     assert "DE44" not in caplog.text
+
+
+def test_time_left_is_logged_once_known(make_plan, monkeypatch, caplog) -> None:
+    caplog.set_level("INFO")
+    progress = run._Progress(make_plan([f"ticket {n}" for n in range(500)]))
+    caplog.clear()
+    moments = iter([0.0, 30.0, 36.0, 42.0])  # the first rows take as long as loading does
+    monkeypatch.setattr(run.time, "monotonic", lambda: next(moments))
+    progress.begin()
+    for rows in (4, 4, 10):
+        progress.add(rows)
+    lines = [message.partition(": ")[2] for message in caplog.messages]
+    assert lines == ["4 rows done", "8 rows done", "18 rows done, 1.2 rows/s, at most 413 s left"]

@@ -1,5 +1,6 @@
 """Parity: a valid model passes; every planted fault fails a check."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from nightloom.promotion.parity import (
 from nightloom.prompts.templates import render_prompt
 from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.encode import encode_snapshot
+from transformers.utils.logging import warning_once
 
 from tests.factories.adapters import MakeAdapter
 
@@ -65,6 +67,15 @@ def test_valid_adapter_passes_all_checks(make_adapter: MakeAdapter, prove: Prove
     assert {check.n for check in parity.result.checks} == {32}
     merge = parity.result.checks[2]
     assert 0 < merge.value < merge.tolerance == TOLERANCES["float32"]
+
+
+def test_proof_calls_transformers_as_meant(
+    make_adapter: MakeAdapter, prove: Prove, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    warning_once.cache_clear()
+    prove(make_adapter())
+    assert [record.name for record in caplog.records if not record.name.startswith("nightloom")] == []
 
 
 def test_trained_tied_embeddings_pass(make_adapter: MakeAdapter, prove: Prove) -> None:

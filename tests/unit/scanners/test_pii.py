@@ -1,12 +1,13 @@
 """Personal data: matches and false positives, without the network."""
 
+import logging
 import socket
 import subprocess
 import sys
 
 import pytest
 from nightloom.scanners.base import Match, drop_overlapping, redact
-from nightloom.scanners.pii import find_pii
+from nightloom.scanners.pii import _recognisers, find_pii
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,10 @@ def test_no_training_library_is_loaded() -> None:
 def test_first_overlapping_match_stays() -> None:
     matches = [Match(5, 9, "CARD"), Match(0, 3, "EMAIL"), Match(2, 6, "PHONE")]
     assert drop_overlapping(matches) == [Match(0, 3, "EMAIL"), Match(5, 9, "CARD")]
+
+
+def test_loading_recognisers_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    _recognisers.cache_clear()
+    with caplog.at_level(logging.INFO):
+        assert find_pii("mail taro.y@mailbox.org")
+    assert caplog.messages == []
