@@ -1,6 +1,7 @@
 """docs/cli.md has a section for every command, and for no other."""
 
 import re
+import shlex
 from pathlib import Path
 
 from nightloom.cli.main import app
@@ -35,3 +36,23 @@ def test_named_options_exist() -> None:
     commands = [c for g in group.commands.values() for c in getattr(g, "commands", {"": g}).values()]
     known = {option for command in commands for parameter in command.params for option in parameter.opts}
     assert set(re.findall(r"--[a-z]+(?:-[a-z]+)*", DOC)) <= known | {"--help"}
+
+
+def test_every_answer_is_a_command_that_parses() -> None:
+    page = DOC.partition("## How do I …")[2]
+    blocks = re.findall(r"^```\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in re.findall(r"nightloom (.+)$", block, re.MULTILINE)]
+    assert len(lines) == 9
+    for line in lines:
+        name, *given = shlex.split(line)
+        command = get_command(app).commands[name]
+        if inner := getattr(command, "commands", None):
+            command = inner[given.pop(0)]
+        command.make_context(name, given)
+
+
+def test_every_question_has_an_answer() -> None:
+    page = DOC.partition("## How do I …")[2]
+    questions = re.split(r"^\*\*.+\?\*\*", page, flags=re.MULTILINE)[1:]
+    assert len(questions) == 12
+    assert [one for one in questions if "```" not in one and "Missing:" not in one] == []
