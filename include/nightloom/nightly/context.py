@@ -1,11 +1,12 @@
 """Context: the recipe, store and registry that a step of a night works with."""
 
+import json
 import logging
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from nightloom.core.digests import canonical_json, digest_bytes, short
+from nightloom.core.digests import digest_bytes, short
 from nightloom.core.errors import FaultError, InputError
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import NightCut
@@ -79,8 +80,11 @@ def load_night(recipe: str, night: date, *, is_recorded: bool = True) -> Night:
 
 
 def describe_recipe(recipe: Recipe) -> bytes:
-    """Return a recipe as canonical JSON: equal recipes give equal bytes."""
-    return canonical_json(recipe.model_dump(mode="json"))
+    """Return a recipe as JSON: equal recipes give equal bytes.
+
+    Names keep the order of the file, in which a model answers fields and trials are numbered.
+    """
+    return json.dumps(recipe.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def read_recipe(registry: Database, recipe: str, night: date) -> Recipe:

@@ -11,6 +11,7 @@ from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.promotion.champions import CHAMPION, Citation
+from nightloom.promotion.drift import describe_drift
 from nightloom.promotion.proofs import require_parity
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
@@ -128,12 +129,8 @@ def refuse_unfit(recipe: Recipe, adapter: Adapter, asked: TaskSpec, base_id: Bas
     Raises:
         InputError: The adapter does not fit.
     """
-    if asked.model_copy(update={"prompt": task.prompt}) != task:
-        msg = (
-            f"adapter {short(adapter.id)} answers {', '.join(asked.field_order)} as {asked.output}, but recipe "
-            f"{recipe.name} asks for {', '.join(task.field_order)} as {task.output}, or allows other values; choose an "
-            f"adapter that was trained since"
-        )
+    if drift := describe_drift(asked, task):
+        msg = f"adapter {short(adapter.id)} {drift}; choose an adapter of {recipe.name} that was trained since"
         raise InputError(msg)
     if adapter.content.base != base_id:
         msg = (

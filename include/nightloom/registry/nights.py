@@ -98,7 +98,7 @@ def pin_recipe(database: Database, recipe: str, night: date, document: bytes) ->
         database: The registry.
         recipe: Name of the recipe.
         night: An opened night.
-        document: The recipe as canonical JSON.
+        document: The recipe as JSON.
     """
     digest = digest_bytes(document)
     with database.transaction() as session:
@@ -108,7 +108,7 @@ def pin_recipe(database: Database, recipe: str, night: date, document: bytes) ->
 
 
 def read_pinned_recipe(database: Database, recipe: str, night: date) -> bytes | None:
-    """Return the pinned recipe of a night as canonical JSON, or None if the night was never opened."""
+    """Return the pinned recipe of a night as JSON, or None if the night was never opened."""
     query = (
         sa.select(RecipeRow.document)
         .join(NightRow, NightRow.recipe_digest == RecipeRow.digest)

@@ -3,8 +3,10 @@
 import logging
 
 import pytest
+from nightloom.blueprints.sampling import sample_trials
 from nightloom.nightly import prepare
 from nightloom.nightly.context import load_night
+from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.nights import read_pinned_recipe
 
@@ -46,3 +48,15 @@ def test_pinned_recipe_is_canonical(prepared: PreparedNight) -> None:
     prepared.recipe_file.write_text(f"# a comment\n{text}", encoding="utf-8")
     begin(prepared)
     assert read_pinned_recipe(open_database(), "triage", NIGHT) == first
+
+
+def test_pinned_recipe_keeps_the_order_of_names(prepared: PreparedNight) -> None:
+    fields = "{zone: {column: zone}, team: {column: team, one_of: [billing, shipping]}, area: {column: area}}"
+    prepared.change_recipe("{team: {column: team, one_of: [billing, shipping]}}", fields)
+    prepared.change_recipe(
+        "base: dummy}", "base: dummy, trials: {over: {settings.weight_decay: [0, 1], lora.r: [2, 4]}}}"
+    )
+    begin(prepared)
+    pinned, file = load_night("triage", NIGHT).recipe, load_recipe("triage")
+    assert list(pinned.task.answer) == ["zone", "team", "area"]
+    assert sample_trials(pinned.train) == sample_trials(file.train)

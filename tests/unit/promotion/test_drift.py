@@ -1,8 +1,13 @@
 """Drift: each way in which a champion no longer answers its recipe, in words."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
-from nightloom.artifacts.models import TaskSpec
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, TaskSpec
+from nightloom.core.errors import InputError
 from nightloom.promotion.drift import describe_drift
+from nightloom.promotion.promote import refuse_unfit
 
 TEAMS = ("billing", "shipping")
 
@@ -82,3 +87,23 @@ SAME = {
 @pytest.mark.parametrize(("answered", "asked"), SAME.values(), ids=SAME)
 def test_same_answers_are_no_drift(answered, asked):
     assert describe_drift(answered, asked) is None
+
+
+def refuse(answered, asked):
+    adapter = Adapter(
+        content=AdapterContent(base="b" * 64, method="lora", files=()), provenance=AdapterProvenance(source="tuned")
+    )
+    refuse_unfit(SimpleNamespace(name="triage"), adapter, answered, "b" * 64, asked)
+
+
+@pytest.mark.parametrize(("answered", "asked"), SAME.values(), ids=SAME)
+def test_adapter_with_same_answers_can_be_promoted(answered, asked):
+    refuse(answered, asked)
+
+
+@pytest.mark.parametrize(("answered", "asked", "drift"), DRIFTS.values(), ids=DRIFTS)
+def test_adapter_with_other_answers_is_refused(answered, asked, drift):
+    with pytest.raises(
+        InputError, match=f"^adapter .* {re.escape(drift)}; choose an adapter of triage that was trained"
+    ):
+        refuse(answered, asked)
