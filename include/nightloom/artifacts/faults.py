@@ -8,10 +8,11 @@ import polars as pl
 
 from nightloom.artifacts.frames import FAULT
 
-FaultRule = Literal["not_a_chat", "not_learned", "no_time", "same_version"]
+FaultRule = Literal["not_a_chat", "not_a_text", "not_learned", "no_time", "same_version"]
 
 REQUIRED: dict[str, str] = {
     "not_a_chat": "a conversation",
+    "not_a_text": "a text",
     "not_learned": "an answer to learn",
     "no_time": "a time",
     "same_version": "1 row for each key and time",

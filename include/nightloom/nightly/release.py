@@ -23,6 +23,7 @@ NOT_WAIVED = {
     "empty_text": "it has no text to learn from",
     "not_a_chat": "its conversation is malformed; correct it at the source",
     "refused_by_template": "the base model's chat template does not take its roles; use another base model",
+    "not_a_text": "it has a list or an object instead of a text; correct it at the source",
     "not_learned": "the data marks its answer as not to be learned; change the mark at the source",
     "missing_answer": "it has no answer to learn from; add one at the source",
     "invalid_answer": "the recipe does not allow its answer; correct the source, or the recipe's one_of",

@@ -5,7 +5,7 @@ formats with columns fill up with nulls what a row does not have.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,12 +91,22 @@ def chat_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
     return columns if answered or len(columns) == 1 else columns[:-1]
 
 
+def text_columns(chat: str) -> tuple[str, ...]:
+    """Return the columns of a conversation that hold texts alone."""
+    return (*_FORMATS["alpaca"], "input") if chat == "alpaca" else ()
+
+
+def side_columns(chat: str) -> tuple[str, ...]:
+    """Return the columns of a conversation that hold texts or messages."""
+    return _FORMATS["prompt_completion"] if chat == "prompt_completion" else ()
+
+
 def companion_columns(chat: str) -> tuple[str, ...]:
     """Return the columns that belong to a conversation if the source has them."""
     return (*COMPANIONS, "history", "input") if chat == "alpaca" else COMPANIONS
 
 
-def read_chat(chat: str, values: Values, *, answered: bool = True) -> Chat:
+def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Collection[str] = ()) -> Chat:
     """Parse one conversation; an unusable one keeps its text, with the reason as its fault.
 
     Args:
@@ -104,11 +114,12 @@ def read_chat(chat: str, values: Values, *, answered: bool = True) -> Chat:
         values: The columns of the conversation by name; companions may be absent.
         answered: Whether an answer is wanted: the last one that is not marked as not to be learned. Otherwise the last
             question is read, whatever the marks.
+        nested: Columns that held a list or an object, and not the text of one.
     """
     if chat not in _FORMATS and values[chat] is None:
         return Chat(None)
     try:
-        return _split(_read_columns(chat, values, answered=answered), answered=answered)
+        return _split(_read_columns(chat, values, nested, answered=answered), answered=answered)
     except ValueError as error:
         raw = values.get(chat)
         text = canonical_json({name: one for name, one in values.items() if one is not None}).decode()
@@ -118,12 +129,17 @@ def read_chat(chat: str, values: Values, *, answered: bool = True) -> Chat:
         return Chat(text, fault=Fault(rule, str(error)))
 
 
-def _read_columns(chat: str, values: Values, *, answered: bool) -> _Conversation:
+def _read_columns(chat: str, values: Values, nested: Collection[str], *, answered: bool) -> _Conversation:
     before = _read_companions(values)
     if chat == "alpaca":
         return _Conversation([*before, *_read_alpaca(values)])
     if chat == "prompt_completion":
-        sides = [_read_side(values.get(name), role, answered=answered) for name, role in _SIDES]
+        sides = [
+            _read_nested_side(name, parse_json(str(values[name])), role, answered=answered)
+            if name in nested
+            else _read_side(values.get(name), role, answered=answered)
+            for name, role in _SIDES
+        ]
     else:
         sides = [_read_messages(parse_json(str(values[chat])), answered=answered)]
     messages = [message for side in sides for message in side.messages]
@@ -173,21 +189,39 @@ def _read_history(value: Any) -> list[_Message]:
 
 
 def _read_side(value: str | None, role: str, *, answered: bool) -> _Conversation:
-    """Parse a prompt or a completion: a list of messages, or the text of one message with this role."""
+    """Parse the text of a prompt or a completion: of messages, or of one message with this role."""
     if value is None:
         return _Conversation([])
     # A text may begin with a bracket without being a list of messages; it stays a text.
     try:
-        items = parse_json(value) if value.lstrip().startswith("[") else None
+        given = parse_json(value) if value.lstrip().startswith(("[", "{")) else None
     except ValueError:
-        items = None
-    if (
-        isinstance(items, list)
-        and items
-        and all(isinstance(item, dict) and {"role", "from"} & set(item) for item in items)
-    ):
-        return _read_messages(items, answered=answered)
-    return _Conversation([_Message(role, value)])
+        given = None
+    messages = _list_messages(given)
+    return _read_messages(messages, answered=answered) if messages else _Conversation([_Message(role, value)])
+
+
+def _read_nested_side(name: str, value: Any, role: str, *, answered: bool) -> _Conversation:
+    """Parse a prompt or a completion that is a list or an object: messages, or the content of one with this role."""
+    if isinstance(value, dict) and any(value.get(key) is not None for key in _LISTS):
+        return _read_messages(value, answered=answered)
+    messages = _list_messages(value)
+    if messages or not is_given(value):
+        return _read_messages(messages, answered=answered)
+    content = _read_content(_choose(value, ("content", "value"), name) if isinstance(value, dict) else value)
+    if content is None:
+        msg = f"its {name} is neither a text nor a list of messages"
+        raise ValueError(msg)
+    return _Conversation([_Message(role, content)])
+
+
+def _list_messages(value: Any) -> list[dict[str, Any]]:
+    """Return the messages that a value is, alone or in a list; none if it is something else."""
+    items = value if isinstance(value, list) else [value]
+    are_messages = all(isinstance(item, dict) and not {"role", "from"}.isdisjoint(item) for item in items)
+    # Other objects have roles, too; one without a content is no message.
+    is_one = isinstance(value, list) or (are_messages and not {"content", "value"}.isdisjoint(value))
+    return items if are_messages and is_one else []
 
 
 def _read_messages(value: Any, *, answered: bool) -> _Conversation:

@@ -18,6 +18,7 @@ from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
 from nightloom.recipes.sources import Source
+from nightloom.sources.chats import side_columns
 from nightloom.sources.formatting import utc_text
 from nightloom.sources.records import (
     KEYED_RECORDS,
@@ -170,6 +171,7 @@ def _make_all(
         night,
         window_days,
         plain=plain_columns(columns, answer),
+        mixed=side_columns(columns.chat) if columns.chat else (),
         optional=companions,
         sparse=[name for name in (columns.slice, columns.deleted_at) if name],
     )

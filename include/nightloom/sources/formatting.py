@@ -56,16 +56,18 @@ def format_batch(
     return pl.DataFrame([_format_values(name, given, zone) for name, given in zip(columns, values, strict=True)])
 
 
-def find_nested(batch: Batch, columns: Sequence[str]) -> list[str]:
-    """Return the columns that hold only lists or objects."""
+def find_nested(batch: Batch, columns: Sequence[str]) -> dict[str, pl.Series]:
+    """Return whether each value is a list or an object, for the columns that hold any."""
     if isinstance(batch, pa.RecordBatch):
-        return [name for name in columns if name in batch.schema.names and pa.types.is_nested(batch.column(name).type)]
-    return [name for index, name in enumerate(columns) if _is_nested(row[index] for row in batch)]
-
-
-def _is_nested(values: Iterable[Any]) -> bool:
-    given = (value for value in values if value is not None)
-    return isinstance(next(given, None), list | dict) and all(isinstance(value, list | dict) for value in given)
+        given = [name for name in columns if name in batch.schema.names and pa.types.is_nested(batch.column(name).type)]
+        found = {name: pl.Series(batch.column(name).is_valid()) for name in given}
+    else:
+        found = {
+            name: pl.Series([isinstance(row[index], list | dict) for row in batch], dtype=pl.Boolean)
+            for index, name in enumerate(columns)
+            if not {list, dict}.isdisjoint({type(row[index]) for row in batch})
+        }
+    return {name: is_nested for name, is_nested in found.items() if is_nested.any()}
 
 
 def utc_text(moment: datetime, zone: ZoneInfo = UTC_ZONE) -> str:

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,10 +21,11 @@ from nightloom.core.labels import tidy_label
 from nightloom.core.nights import NightCut
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource, Source, SqlSource, zone_of
-from nightloom.sources.chats import chat_columns, companion_columns, read_chat
+from nightloom.sources.chats import chat_columns, companion_columns, read_chat, text_columns
 from nightloom.sources.columns import describe_source
 from nightloom.sources.files import find_value
 from nightloom.sources.formatting import UTC_ZONE, as_text, as_utc, utc_text
+from nightloom.sources.tables import NESTED
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 """RECORDS, and whether the source has a key for each."""
@@ -51,9 +53,11 @@ def wanted_columns(columns: Columns, answer: Answer) -> list[str]:
 
 
 def plain_columns(columns: Columns, answer: Answer) -> list[str]:
-    """Return the wanted columns without conversations: their values must not be lists or objects."""
-    chats = chat_columns(columns.chat, answered=bool(answer)) if columns.chat else ()
-    return [name for name in wanted_columns(columns, answer) if name not in chats]
+    """Return the wanted columns whose values must not be lists or objects, and those of conversations in texts."""
+    if columns.chat is None:
+        return wanted_columns(columns, answer)
+    chats, texts = chat_columns(columns.chat, answered=bool(answer)), text_columns(columns.chat)
+    return [*(name for name in wanted_columns(columns, answer) if name not in chats), *texts]
 
 
 def find_companions(columns: Columns, answer: Answer) -> list[str]:
@@ -109,6 +113,8 @@ def make_records(
         contents = _read_texts(table, columns, answer)
     else:
         contents, unread = _read_chats(table, columns, answer)
+    if NESTED in table.columns:
+        contents = _refuse_nested(contents, table[NESTED], plain_columns(columns, answer))
     records = contents.with_columns(
         version=_read_times(table, columns.updated_at, source),
         slice=tidy_labels(table[columns.slice]) if columns.slice else _NOTHING,
@@ -166,11 +172,23 @@ def _read_texts(table: pl.DataFrame, columns: Columns, answer: Answer) -> pl.Dat
     )
 
 
+def _refuse_nested(contents: pl.DataFrame, nested: pl.Series, plain: Sequence[str]) -> pl.DataFrame:
+    """Mark rows in which a plain column holds a list or an object: its text would be the structure's."""
+    wrong = pl.lit(nested).list.eval(pl.element().filter(pl.element().is_in(plain))).list.first()
+    measured = pl.format("column '{}' holds a list or an object", wrong)
+    fault = pl.when(wrong.is_not_null()).then(pl.struct(measured=measured, rule=pl.lit("not_a_text")))
+    return contents.with_columns(fault=pl.coalesce("fault", fault))
+
+
 def _read_chats(table: pl.DataFrame, columns: Columns, answer: Answer) -> tuple[pl.DataFrame, list[Collection[str]]]:
     """Return text, answer, history and fault of each conversation, and the names of its unread keys."""
     chat, answered = str(columns.chat), bool(answer)
     names = [*chat_columns(chat, answered=answered), *find_companions(columns, answer)]
-    chats = [read_chat(chat, values, answered=answered) for values in table.select(names).iter_rows(named=True)]
+    nested: Iterable[Collection[str]] = table[NESTED] if NESTED in table.columns else repeat(())
+    chats = [
+        read_chat(chat, values, answered=answered, nested=held)
+        for values, held in zip(table.select(names).iter_rows(named=True), nested, strict=False)
+    ]
     # A recipe with chats has exactly one field in its answer.
     field = next(iter(answer), None)
     answers = [

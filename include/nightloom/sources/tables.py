@@ -1,6 +1,6 @@
 """Tables: read the wanted columns of any source as text, in batches."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,9 @@ from nightloom.sources.files import read_files
 from nightloom.sources.formatting import find_nested, format_batch
 from nightloom.sources.sql import read_query
 
+NESTED = "\0nested"
+"""A column of a table: names of the columns that hold a list or an object in this row. It is there if any do."""
+
 
 def read_table(source: Source, columns: Sequence[str], night: NightCut | None, window_days: int) -> pl.DataFrame:
     """Return these columns of a small source as one frame."""
@@ -32,17 +35,21 @@ def read_batches(
     window_days: int,
     *,
     plain: Collection[str] = (),
+    mixed: Collection[str] = (),
     optional: Collection[str] = (),
     sparse: Collection[str] = (),
 ) -> Iterator[pl.DataFrame]:
     """Return these columns of a source as text, with times in UTC, a few thousand rows at a time.
+
+    NESTED is added to batches in which a plain or mixed column holds lists or objects, which are text otherwise.
 
     Args:
         source: A source of any kind.
         columns: Names of columns, in any order.
         night: The night whose cut is read, or None if the rows belong to no night.
         window_days: Length of the window before the end of the cut.
-        plain: Columns that must not hold lists or objects.
+        plain: Columns that must not hold lists or objects. If the first batch has nothing else, the source is refused.
+        mixed: Columns that may, if their values say what they mean.
         optional: Columns that the source may lack; they are null then.
         sparse: Columns that all rows of a JSON source may lack; they are null then.
 
@@ -55,11 +62,16 @@ def read_batches(
     # Readers of other packages know nothing of optional columns.
     is_other = isinstance(source, OtherSource)
     asked = [name for name in columns if name not in optional] if is_other else columns
+    is_first = True
     try:
         for batch in _choose_reader(source, optional, sparse)(source, asked, cut):
             formatted = format_batch(batch, asked, zone_of(source), (*optional, *sparse))
-            _refuse_nested(source, [name for name in find_nested(batch, asked) if name in plain])
-            yield formatted.select(name if name in asked else pl.lit(None, pl.String).alias(name) for name in columns)
+            nested = {name: one for name, one in find_nested(batch, asked).items() if name in {*plain, *mixed}}
+            if is_first:
+                _refuse_nested(source, [name for name in nested if name in plain], nested, formatted)
+            is_first = False
+            table = formatted.select(name if name in asked else pl.lit(None, pl.String).alias(name) for name in columns)
+            yield table.with_columns(_name_nested(nested)) if nested else table
     except NightloomError:
         raise
     except (ValueError, TypeError, KeyError, OverflowError) as error:
@@ -67,13 +79,23 @@ def read_batches(
         raise SchemaError(msg) from None
 
 
-def _refuse_nested(source: Source, nested: Sequence[str]) -> None:
-    if nested:
-        msg = (
-            f"column {nested[0]!r} of {describe_source(source)} holds lists or objects instead of texts, numbers or "
-            f"times; correct the column, or name it under task.columns.chat if it holds conversations"
-        )
-        raise SchemaError(msg)
+def _refuse_nested(
+    source: Source, plain: Sequence[str], nested: Mapping[str, pl.Series], formatted: pl.DataFrame
+) -> None:
+    """Raise if a plain column holds nothing but lists and objects: the recipe names another one."""
+    for name in plain:
+        if nested[name].sum() == len(formatted) - formatted[name].null_count():
+            msg = (
+                f"column {name!r} of {describe_source(source)} holds lists or objects instead of texts, numbers or "
+                f"times; correct the column, or name it under task.columns.chat if it holds conversations"
+            )
+            raise SchemaError(msg)
+
+
+def _name_nested(nested: Mapping[str, pl.Series]) -> pl.Series:
+    """Return for each row the names of the columns that hold a list or an object."""
+    named = [pl.when(is_nested).then(pl.lit(name)) for name, is_nested in nested.items()]
+    return pl.select(pl.concat_list(named).list.drop_nulls().alias(NESTED))[NESTED]
 
 
 def _choose_reader(source: Source, optional: Collection[str], sparse: Collection[str]) -> Reader[Any]:

@@ -74,11 +74,17 @@ def test_arrow_times_equal_python_times(values: list[datetime | None], unit: str
     assert spell(column) == [as_text(value) for value in column.to_pylist()]
 
 
-def test_nested_columns_are_found() -> None:
-    rows = [["a", ["a"], None, None], [{"b": 1}, {"b": 1}, None, [1]], [None, None, None, None]]
-    assert find_nested(rows, ["mixed", "nested", "empty", "short"]) == ["nested", "short"]
-    batch = pa.record_batch({"plain": ["a"], "nested": [["a"]], "object": [{"b": 1}]})
-    assert find_nested(batch, ["object", "nested", "plain"]) == ["object", "nested"]
+def test_nested_values_are_found() -> None:
+    rows = [["a", ["a"], None, "a"], [{"b": 1}, [], None, "b"], [None, None, None, "c"]]
+    found = find_nested(rows, ["mixed", "nested", "empty", "plain"])
+    assert {name: held.to_list() for name, held in found.items()} == {
+        "mixed": [False, True, False],
+        "nested": [True, True, False],
+    }
+    batch = pa.record_batch({"plain": ["a", "b"], "nested": [["a"], None], "empty": pa.nulls(2, pa.list_(pa.int8()))})
+    assert {name: held.to_list() for name, held in find_nested(batch, ["plain", "nested", "empty"]).items()} == {
+        "nested": [True, False]
+    }
 
 
 _numbers = st.integers(-(2**63), 2**63 - 1) | st.none()
