@@ -101,8 +101,8 @@ def _backfill(installation: Installation, dag_id: str, nights: int) -> None:
         "dag_id": dag_id,
         "from_date": f"{first}T00:00:00Z",
         "to_date": f"{last}T23:59:59Z",
-        "run_backwards": True,
-        "max_active_runs": 1,
+        "run_backwards": False,
+        "max_active_runs": 10,
         "reprocess_behavior": "none",
         "dag_run_conf": {},
     }

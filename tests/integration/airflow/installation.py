@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -265,7 +265,7 @@ def _write_source(path: Path) -> None:
 
 
 def _tickets() -> Iterator[tuple[str, str, str, str | None]]:
-    midnight = datetime.combine(tonight(), datetime.min.time(), ZoneInfo(ZONE)).astimezone(UTC)
+    midnight = datetime.combine(tonight(), datetime.min.time())  # in the recipes' timezone
     for days_ago in range(1, 6):
         at = (midnight - timedelta(days=days_ago) + timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S")
         for number in range(30):

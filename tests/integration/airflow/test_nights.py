@@ -94,6 +94,11 @@ def test_backfill_runs_each_past_night(nights: Installation, night: str) -> None
     assert outcomes(nights, "by_cron", night)["report"] == "done"
 
 
+def test_backfill_begins_nights_in_order(nights: Installation) -> None:
+    began = [read_outcomes(nights, "by_cron", night)["prepare"].started_at for night in PAST]
+    assert began == sorted(began)
+
+
 @pytest.mark.parametrize(("kind", "asset"), [("preparation", "snapshot"), ("verdict", "verdict"), ("report", "report")])
 def test_night_leaves_one_of_each(nights: Installation, kind: str, asset: str) -> None:
     assert manifests_by_night(nights, kind, "by_cron") == [*PAST, TONIGHT]
