@@ -165,7 +165,8 @@ def _blueprint_param(recipe: Recipe) -> Param:
     return Param(
         None,
         type=["null", "string"],
-        pattern="^[0-9a-f]{64}$",
+        # `$` alone accepts a line end after it, in Python but not in the browser.
+        pattern=r"^[0-9a-f]{64}(?!\n)$",
         title="Blueprint",
         description_md=(
             f"Id of a stored blueprint of {recipe.name} to train and compare again. Leave empty to compile a new one "

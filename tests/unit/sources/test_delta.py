@@ -189,3 +189,17 @@ def test_object_store_is_read_too(s3_store: ObjectStore, point_settings: Any, tm
         source = DeltaSource(kind="delta", path=url)
         assert read_table(source, ["body"], night, 1).rows() == [("a",)]
         assert read_table(source, ["body"], None, 1).rows() == [("b",)]
+
+
+def test_empty_partition_is_no_slice(tmp_path: Path, store: ObjectStore) -> None:
+    rows = {"id": ["1", "2", "3"], "body": ["a", "b", "c"], "lang": ["", None, "en"]}
+    write(tmp_path, rows, partition_by=["lang"])
+    source, columns = DeltaSource(kind="delta", path=str(tmp_path)), Columns(key="id", text="body", slice="lang")
+
+    def extract() -> str:
+        return extract_records(store, source, columns, {}, night=None, window_days=1).id
+
+    before = extract()
+    deltalake.DeltaTable(tmp_path).optimize.compact()
+    assert extract() == before
+    assert read_records(store, before).sort("row_id")["slice"].to_list() == [None, None, "en"]
