@@ -32,7 +32,7 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     ("harm", "reason"),
     [
         pytest.param("texts too long", "too_long", id="own length of each"),
-        pytest.param("labels of another team", "invalid_answer (team)", id="answer"),
+        pytest.param("labels of another team", "invalid_answer (team of 5 characters)", id="answer"),
         pytest.param("target missing in every row", "missing_answer (team)", id="no answer"),
         pytest.param("texts instruct the model", "prompt_injection", id="scanner"),
     ],

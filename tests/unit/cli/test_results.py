@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer
+from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance
 from nightloom.artifacts.rewriting import rewrite_blob
 from nightloom.artifacts.training import Tokens
@@ -308,3 +309,16 @@ def test_row_of_an_earlier_night_is_hinted_at(command: Command, night: PastNight
     assert (
         err == "error: triage has no row 'r7' in the last 1 nights; check its key, or search more nights with --limit\n"
     )
+
+
+def test_cut_diff_says_so(ask: Ask, night: PastNight) -> None:
+    content = night.snapshot.content.model_copy(update={"rows_root": "0" * 64, "splits": {}})
+    empty = night.snapshot.provenance.model_copy(update={"files": ()})
+    after = night.keep(Snapshot(content=content, provenance=empty))
+    named = ("snapshot", "diff", night.snapshot.id, after.id)
+    whole, cut = ask(*named), ask(*named, "--limit", "1")
+    assert (len(whole["rows"]), whole["cut"], len(cut["rows"]), cut["cut"]) == (2, False, 1, True)
+
+
+def test_cut_quarantine_says_so(ask: Ask, night: PastNight) -> None:
+    assert ask("quarantine", "show", "triage", "--limit", "1")["cut"] is False
