@@ -38,8 +38,8 @@ def fix_encoding(text: str) -> str:
 
 
 def remove_control_characters(text: str) -> str:
-    """Remove control characters other than tabs and line ends."""
-    return _CONTROL.sub("", text)
+    """Remove control characters other than tabs and line ends; those that separate become line ends."""
+    return _CONTROL.sub(lambda found: "\n" if found.group().isspace() else "", text)
 
 
 def remove_invisible_characters(text: str) -> str:
@@ -121,7 +121,7 @@ class Operation:
 OPERATIONS: dict[str, Operation] = {
     "fix_encoding": Operation(1, fix_encoding, _looks_mojibake, leaves_ascii=True),
     "html": Operation(1, read_html, _holds(_MARKUP)),
-    "control_characters": Operation(1, remove_control_characters, _holds(_CONTROL.pattern)),
+    "control_characters": Operation(2, remove_control_characters, _holds(_CONTROL.pattern)),
     "invisible_characters": Operation(1, remove_invisible_characters, _holds(_INVISIBLE.pattern), leaves_ascii=True),
     "nfc": Operation(1, compose_characters, _looks_decomposed, leaves_ascii=True),
     "whitespace": Operation(2, tidy_whitespace, _holds(_UNTIDY)),

@@ -13,12 +13,15 @@ from nightloom.artifacts.faults import Fault, FaultRule
 from nightloom.artifacts.histories import Turn
 from nightloom.core.digests import canonical_json, parse_json
 from nightloom.sources.message_keys import (
-    COMPANIONS,
+    FLAGS,
     PLAIN,
+    SYSTEM,
+    UNUSABLE_COMPANIONS,
     find_unknown_flag,
     find_unusable,
     is_given,
     is_learned,
+    is_marked_off,
     list_unread,
 )
 
@@ -37,7 +40,8 @@ _ROLES = {
 _TURNS = ("user", "assistant")
 _PLAIN_ROLE = re.compile("[A-Za-z_-]{1,20}")
 _LISTS = ("messages", "conversations")
-_READ_NEXT_TO = {*_LISTS, *COMPANIONS, "history"}
+_COMPANIONS = (*SYSTEM, *UNUSABLE_COMPANIONS)
+_READ_NEXT_TO = {*_LISTS, *_COMPANIONS, "history"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,10 @@ def side_columns(chat: str) -> tuple[str, ...]:
     return _FORMATS["prompt_completion"] if chat == "prompt_completion" else ()
 
 
-def companion_columns(chat: str) -> tuple[str, ...]:
-    """Return the columns that belong to a conversation if the source has them."""
-    return (*COMPANIONS, "history", "input") if chat == "alpaca" else COMPANIONS
+def companion_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
+    """Return the columns that belong to a conversation if the source has them; without answers, no marks of these."""
+    alpaca = ("history", "input") if chat == "alpaca" else ()
+    return (*_COMPANIONS, *alpaca, *(FLAGS if answered else ()))
 
 
 def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Collection[str] = ()) -> Chat:
@@ -132,8 +137,8 @@ def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Colle
 def _read_columns(chat: str, values: Values, nested: Collection[str], *, answered: bool) -> _Conversation:
     before = _read_companions(values)
     if chat == "alpaca":
-        return _Conversation([*before, *_read_alpaca(values)])
-    if chat == "prompt_completion":
+        sides = [_Conversation(_read_alpaca(values))]
+    elif chat == "prompt_completion":
         sides = [
             _read_nested_side(name, parse_json(str(values[name])), role, answered=answered)
             if name in nested
@@ -143,6 +148,8 @@ def _read_columns(chat: str, values: Values, nested: Collection[str], *, answere
     else:
         sides = [_read_messages(parse_json(str(values[chat])), answered=answered)]
     messages = [message for side in sides for message in side.messages]
+    if answered and is_marked_off(values):
+        messages = _mark_off(messages)
     return _Conversation([*before, *messages], frozenset[str]().union(*(side.unread for side in sides)))
 
 
@@ -152,12 +159,12 @@ def _read_companions(values: Mapping[str, Any]) -> list[_Message]:
     Raises:
         ValueError: Without something next to it the conversation means something else, such as tools or images.
     """
-    given = {name: values[name] for name in COMPANIONS if name in values and is_given(values[name])}
-    system = given.pop("system", None)
+    given = next((name for name in UNUSABLE_COMPANIONS if name in values and is_given(values[name])), None)
     if given:
-        msg = f"it has {next(iter(given))}, which are not read"
+        msg = f"it has {given!r} next to its messages, which is not read"
         raise ValueError(msg)
-    if system is None:
+    system = _choose(values, SYSTEM, "it")
+    if not is_given(system):
         return []
     content = _read_content(system.get("content") if isinstance(system, dict) else system)
     if content is None:
@@ -239,9 +246,14 @@ def _read_messages(value: Any, *, answered: bool) -> _Conversation:
         _read_message(item, f"message {number}", answered=answered, is_last=number == last)
         for number, item in enumerate(given, start=1)
     ]
-    messages = [replace(one, is_learned=False) if is_marked else one for one in read if one]
+    messages = [one for one in read if one]
+    messages = _mark_off(messages) if is_marked else messages
     unread = list_unread(next_to, _READ_NEXT_TO).union(*(list_unread(item) for item in given if item.keys() - PLAIN))
     return _Conversation([*before, *messages], frozenset(unread))
+
+
+def _mark_off(messages: Sequence[_Message]) -> list[_Message]:
+    return [replace(one, is_learned=False) for one in messages]
 
 
 def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: bool) -> _Message | None:

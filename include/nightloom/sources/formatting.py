@@ -20,6 +20,8 @@ from nightloom.sources.classes import name_classes
 UTC_ZONE = ZoneInfo("UTC")
 _UTC = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
 _UTC_LENGTH = 32
+_FIRST_YEAR = "0001"
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _FORMATTED_BY_POLARS = (
     pa.types.is_string,
     pa.types.is_large_string,
@@ -71,9 +73,16 @@ def find_nested(batch: Batch, columns: Sequence[str]) -> dict[str, pl.Series]:
 
 
 def utc_text(moment: datetime, zone: ZoneInfo = UTC_ZONE) -> str:
-    """Format a time in UTC with a fixed width, so that text sorts like time; a naive time is one of the zone."""
+    """Format a time in UTC with a fixed width, so that text sorts like time; a naive time is one of the zone.
+
+    A time that lies beyond the years 1 to 9999 in UTC becomes the first or the last time in them.
+    """
     aware = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
-    return aware.astimezone(UTC).isoformat(timespec="microseconds")
+    try:
+        in_utc = aware.astimezone(UTC)
+    except OverflowError:
+        in_utc = _FIRST if aware.year == 1 else _LAST
+    return in_utc.isoformat(timespec="microseconds")
 
 
 def as_utc(local: pl.Expr, zone: ZoneInfo) -> pl.Expr:
@@ -131,8 +140,8 @@ def _format_arrow_times(column: pa.Array, zone: ZoneInfo) -> pl.Series | None:
     moments = pl.Series("at", column.cast(options=options).view(pa.int64())).cast(pl.Datetime("us"))
     moment = pl.col("at") if column.type.tz else as_utc(pl.col("at"), zone)
     formatted = moments.to_frame().select(moment.dt.strftime(_UTC)).to_series()
-    is_whole = formatted.null_count() == column.null_count and (formatted.str.len_bytes() == _UTC_LENGTH).all()
-    return formatted if is_whole else None
+    is_known = (formatted.str.len_bytes() == _UTC_LENGTH) & (formatted >= _FIRST_YEAR)
+    return formatted if formatted.null_count() == column.null_count and is_known.all() else None
 
 
 def _is_missing(value: Any) -> bool:

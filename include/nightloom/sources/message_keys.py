@@ -11,8 +11,11 @@ from typing import Any
 PLAIN = frozenset({"role", "from", "content", "value"})
 """Keys of a message's role and content, in the formats of OpenAI and ShareGPT."""
 
-COMPANIONS = ("system", "tools", "functions", "images", "videos", "audios")
-"""Keys next to a conversation, or columns next to its own, that belong to it."""
+SYSTEM = ("system", "system_prompt", "system_message")
+"""Keys next to a conversation, or columns next to its own, that hold its first system message."""
+
+UNUSABLE_COMPANIONS = ("tools", "functions", "images", "image", "videos", "video", "audios", "audio", "documents")
+"""Keys next to a conversation, or columns next to its own, without which it means something else."""
 
 _CALL, _TOOL = "calls a tool", "is about the call of a tool"
 _THOUGHT, _MEDIA, _PART = "has a thought next to its content", "has more than text", "is only a part of a message"
@@ -30,12 +33,18 @@ _UNUSABLE = {
 
 _FLAGS = {
     **dict.fromkeys(("weight", "loss_weight", "train", "loss", "train_on_turn", "trainable", "learn"), True),
-    "masked": False,
+    **dict.fromkeys(("supervised", "is_target", "kto_tag"), True),
+    **dict.fromkeys(("masked", "ignore", "ignored", "skip", "exclude", "excluded", "rejected", "deleted"), False),
 }
 """Key that says whether an answer is learned → the value that says that it is."""
 
+FLAGS = tuple(_FLAGS)
+"""Keys of an answer or next to a conversation, and columns next to its own, that say whether it is learned."""
+
 _FLAG_VALUES = {1: True, 0: False, "1": True, "0": False, "true": True, "false": False}
-_LIKE_A_FLAG = re.compile(r"(^|_)(train(ing|ed|able)?|loss|mask(ed)?|weights?|learn(ed|able)?)(_|$)")
+_LIKE_A_FLAG = re.compile(
+    r"(^|_)(train(ing|ed|able)?|loss|mask(ed)?|weights?|learn(ed|able)?|ignored?|skip|excluded?)(_|$)"
+)
 _NOTHING = ("", "[]", "{}", "null")
 
 
@@ -69,6 +78,12 @@ def is_learned(item: Mapping[str, Any]) -> bool:
         ValueError: A flag has a value of unknown meaning.
     """
     return all(_read_flag(name, item[name]) is _FLAGS[name] for name in _FLAGS.keys() & item if item[name] is not None)
+
+
+def is_marked_off(columns: Mapping[str, str | None]) -> bool:
+    """Whether a column next to a conversation says plainly that no answer in it is learned."""
+    given = ((_FLAGS[name], (columns[name] or "").strip().lower()) for name in _FLAGS.keys() & columns)
+    return any(_FLAG_VALUES.get(value, learned) is not learned for learned, value in given)
 
 
 def list_unread(item: Mapping[str, Any], known: Set[str] = PLAIN) -> set[str]:

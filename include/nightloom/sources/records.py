@@ -30,12 +30,15 @@ from nightloom.sources.tables import NESTED
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 """RECORDS, and whether the source has a key for each."""
 
-# Polars parses times in the common formats; Python parses the others one by one.
-_PLAIN_TIME = r"^[1-9][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
+# Polars parses times in the common formats; Python parses the others one by one. The year 9999 may end in UTC after all
+# years that there are.
+_PLAIN_TIME = r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
 
 # Times before and after these mean that there is no time: zero of the clocks of Unix, Excel or .NET, and the year 9999.
 _EARLIEST = "1970-01-02"
+_NEVER = "9000"
 _MOST_AHEAD = timedelta(days=3653)
+_NO_KEY = r"(?i)^\s*(nan|nat|none|null)?\s*$"
 _NO_TIME = re.compile(r"\s*(nat|nan|none|null|0000-00-00([ T]00:00:00(\.0*)?)?)?\s*", re.IGNORECASE)
 _NOTHING = pl.lit(None, pl.String)
 
@@ -63,7 +66,8 @@ def plain_columns(columns: Columns, answer: Answer) -> list[str]:
 def find_companions(columns: Columns, answer: Answer) -> list[str]:
     """Return the columns that belong to conversations if the source has them, and that hold nothing else."""
     wanted = wanted_columns(columns, answer)
-    return [name for name in (companion_columns(columns.chat) if columns.chat else ()) if name not in wanted]
+    companions = companion_columns(columns.chat, answered=bool(answer)) if columns.chat else ()
+    return [name for name in companions if name not in wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,8 @@ def _refuse_nested(contents: pl.DataFrame, nested: pl.Series, plain: Sequence[st
 def _read_chats(table: pl.DataFrame, columns: Columns, answer: Answer) -> tuple[pl.DataFrame, list[Collection[str]]]:
     """Return text, answer, history and fault of each conversation, and the names of its unread keys."""
     chat, answered = str(columns.chat), bool(answer)
-    names = [*chat_columns(chat, answered=answered), *find_companions(columns, answer)]
+    companions = [name for name in find_companions(columns, answer) if table[name].null_count() < len(table)]
+    names = [*chat_columns(chat, answered=answered), *companions]
     nested: Iterable[Collection[str]] = table[NESTED] if NESTED in table.columns else repeat(())
     chats = [
         read_chat(chat, values, answered=answered, nested=held)
@@ -205,7 +210,7 @@ def _read_chats(table: pl.DataFrame, columns: Columns, answer: Answer) -> tuple[
 def _name_rows(records: pl.DataFrame, keys: pl.Series | None) -> pl.DataFrame:
     """Add each row's id: its key, or the digest of its content if it has none."""
     keyed = records.with_columns(row_id=pl.lit(None, pl.String) if keys is None else keys)
-    keyed = keyed.with_columns(keyed=(pl.col("row_id").str.strip_chars() != "").fill_null(value=False))
+    keyed = keyed.with_columns(keyed=(~pl.col("row_id").str.contains(_NO_KEY)).fill_null(value=False))
     if keyed["keyed"].all():
         return keyed
     alone, after = (
@@ -221,9 +226,9 @@ def _unless_blank(value: pl.Expr) -> pl.Expr:
 
 
 def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, night: NightCut | None) -> pl.Series:
-    """Return whether each row was deleted before the end of the night's cut."""
+    """Return whether each row was deleted before the end of the night's cut; times that mean none do not count."""
     times = _read_times(table, column, source)
-    return (times != "") & (times < utc_text(night.cut_to)) if night else times != ""
+    return (times >= _EARLIEST) & (times < (utc_text(night.cut_to) if night else _NEVER))
 
 
 def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.Series:

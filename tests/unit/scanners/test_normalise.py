@@ -22,6 +22,7 @@ from .pieces import texts
         pytest.param("The cafÃ© is shut", "The café is shut", ("fix_encoding",), id="mojibake"),
         pytest.param("donâ€™t", "don\u2019t", ("fix_encoding",), id="curly quote twice encoded"),
         pytest.param("a\x00b\x07", "ab", ("control_characters",), id="control characters"),
+        pytest.param("page\x0cnext\x0bline", "page\nnext\nline", ("control_characters",), id="ends of page and line"),
         pytest.param("refund\u200b ple\u00adase\ufeff", "refund please", ("invisible_characters",), id="invisible"),
         pytest.param("cafe\u0301", "café", ("nfc",), id="letter and accent apart"),
         pytest.param("\n a b \t\r\nc\u00a0\u2003d\u3000\n \n", " a b\nc  d", ("whitespace",), id="spaces and lines"),

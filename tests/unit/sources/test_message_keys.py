@@ -28,8 +28,18 @@ OFF = [
     *(("weight", value) for value in (0, 0.0, False, "0", "false")),
     *((name, False) for name in ("train", "loss", "train_on_turn", "trainable")),
     *(("loss_weight", 0.0), ("masked", True), ("masked", 1)),
+    *((name, True) for name in ("ignore", "skip", "excluded", "rejected", "deleted")),
+    *((name, False) for name in ("supervised", "is_target", "kto_tag")),
 ]
-ON = [("weight", 1), ("weight", 1.0), ("train", True), ("loss", "true"), ("masked", False), ("loss_weight", None)]
+ON = [
+    ("weight", 1),
+    ("weight", 1.0),
+    ("train", True),
+    ("loss", "true"),
+    ("masked", False),
+    ("loss_weight", None),
+    ("skip", 0),
+]
 
 
 def read(*messages: dict[str, Any], **next_to: Any) -> Chat:
@@ -146,8 +156,8 @@ def test_columns_next_to_messages_are_read(store: ObjectStore, tmp_path: Path, n
     assert found["history"].to_list() == [[{"content": "Arr.", "role": "system"}], None, None]
     assert found["fault"].struct.field("measured").to_list() == [
         None,
-        "it has tools, which are not read",
-        "it has images, which are not read",
+        "it has 'tools' next to its messages, which is not read",
+        "it has 'images' next to its messages, which is not read",
     ]
 
 
@@ -162,6 +172,40 @@ def test_selected_system_belongs_to_the_conversation(store: ObjectStore, tickets
     ):
         source = SqlSource(kind="sql", connection="tickets", query=f"SELECT {query} FROM tickets")  # noqa: S608
         assert read_records(store, extract(store, source).id)["history"].to_list() == [history]
+
+
+@pytest.mark.parametrize("key", ["image", "video", "audio", "documents"])
+def test_one_of_what_is_not_read_refuses_row(key: str) -> None:
+    why = f"it has {key!r} next to its messages, which is not read"
+    assert reason(read(ASKED, SAID, **{key: "a.bin"})) == why
+    assert reason(read_chat("m", {"m": json.dumps([ASKED, SAID]), key: "a.bin"})) == why
+
+
+@pytest.mark.parametrize("key", ["system_prompt", "system_message"])
+def test_system_may_have_a_longer_name(key: str) -> None:
+    arr = [{"content": "Arr.", "role": "system"}]
+    assert read(ASKED, SAID, **{key: "Arr.", "system": None}).history == arr
+    assert read_chat("m", {"m": json.dumps([ASKED, SAID]), key: "Arr."}).history == arr
+    assert reason(read(ASKED, SAID, **{key: "Arr.", "system": "Be brief."})) is not None
+
+
+@pytest.mark.parametrize("format_", ["m", "alpaca", "prompt_completion"])
+def test_column_marks_all_answers(store: ObjectStore, tmp_path: Path, format_: str) -> None:
+    side = {"instruction": "Which?", "output": "This.", "prompt": "Which?", "completion": "This."}
+    marks: list[dict[str, Any]] = [
+        {},
+        {"train": False},
+        {"weight": 0.0},
+        {"skip": True},
+        {"weight": 0.5},
+        {"train": "a"},
+    ]
+    rows = [{"id": str(n), "m": [ASKED, SAID], **side, **mark} for n, mark in enumerate(marks)]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = FilesSource(kind="files", path=str(tmp_path / "x.jsonl"))
+    found = read_records(store, extract(store, source, format_).id).sort("row_id")
+    rules = found["fault"].struct.field("rule").to_list()
+    assert rules == [None, "not_learned", "not_learned", "not_learned", None, None]
 
 
 def test_alpaca_has_system_and_earlier_turns(store: ObjectStore, tmp_path: Path) -> None:

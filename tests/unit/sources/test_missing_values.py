@@ -70,6 +70,34 @@ def test_key_that_is_no_number_names_no_row(store: ObjectStore, tmp_path: Path, 
     assert frame["slice"].null_count() == 2
 
 
+@pytest.mark.parametrize("word", ["NaN", "nan", "NULL", "None", " NaT "])
+def test_word_for_nothing_names_no_row(store: ObjectStore, tmp_path: Path, word: str) -> None:
+    pl.DataFrame([{**row, "id": word, "at": "2026-11-22"} for row in ROWS]).write_csv(tmp_path / "x.csv")
+    keys = read_records(store, extract(store, FilesSource(kind="files", path=str(tmp_path / "x.csv"))).id)["row_id"]
+    assert keys.str.len_chars().to_list() == [64, 64, 64]
+
+
+@pytest.mark.parametrize("night", [NIGHT, None], ids=["night", "eval set"])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_placeholder_is_no_deletion(store: ObjectStore, tmp_path: Path, zone: str, night: NightCut | None) -> None:
+    never = [
+        "0001-01-01T00:00:00Z",
+        "0001-01-01 00:00:00",
+        "1970-01-01",
+        "9999-12-31 23:59:59",
+        "9999-12-31",
+        "NaT",
+        "",
+    ]
+    rows = [{**ROWS[0], "id": str(n), "gone": gone} for n, gone in enumerate([*never, "2026-11-20"])]
+    pl.DataFrame(rows).write_csv(tmp_path / "x.csv")
+    source = FilesSource(kind="files", path=str(tmp_path / "x.csv"), timezone=zone)
+    columns = COLUMNS.model_copy(update={"deleted_at": "gone"})
+    records = extract_records(store, source, columns, TEAM, night=night, window_days=30)
+    found = read_records(store, records.id).sort("row_id")
+    assert found["deleted"].to_list() == [*(False for _ in never), True]
+
+
 def test_missing_values_of_pandas_are_null(store: ObjectStore, tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": [None, "7"], "at": [pd.NaT, pd.Timestamp("2026-11-22")], "team": ["a", None]})
     frame.assign(body="hello", lang=pd.array([None, 1], dtype="Int64")).to_parquet(tmp_path / "x.parquet")

@@ -181,6 +181,23 @@ def test_all_readers_read_local_times_alike(moments: list[datetime | None], zone
     assert [as_text(moment, given_zone) for moment in moments] == expected
 
 
+@pytest.mark.parametrize("zone", ZONES)
+def test_first_and_last_times_stay_in_their_order(zone: str) -> None:
+    moments = [datetime.fromisoformat(text) for text in ("0001-01-01", "2026-11-22", "9999-12-31T23:59:59.999999")]
+    given_zone = ZoneInfo(zone)
+    texts = pl.Series([moment.isoformat(" ") for moment in moments])
+    batch = pa.record_batch({"x": pa.array(moments, pa.timestamp("us"))})
+    for read in (format_times(texts, given_zone), format_times(format_batch(batch, ["x"], given_zone)["x"])):
+        assert read.is_sorted()
+        assert read.str.len_chars().to_list() == [32, 32, 32]
+        assert read[1] == utc_text(moments[1], given_zone)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00"])
+def test_time_beyond_all_years_is_the_nearest(text: str) -> None:
+    assert format_times(pl.Series([text]))[0][:10] == text[:10]
+
+
 class Session:
     """A connection of some database that keeps what is executed on it."""
 
