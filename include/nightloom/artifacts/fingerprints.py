@@ -56,8 +56,8 @@ STARTER = Fingerprint(
 CURATION = Fingerprint(
     ("base_models.dummy", "curation", *_RENDERING, "scanners", "validation"),
     (
-        *("ftfy", "great-expectations", "numpy", "polars", "presidio-analyzer", "pyarrow", "rensa", "spacy"),
-        *("tokenizers", "transformers"),
+        *("ftfy", "great-expectations", "numpy", "phonenumbers", "polars", "presidio-analyzer", "pyarrow", "rensa"),
+        *("spacy", "tldextract", "tokenizers", "transformers"),
     ),
 )
 TOKENS = Fingerprint(_RENDERING, ("tokenizers", "transformers"))

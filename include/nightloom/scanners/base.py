@@ -51,7 +51,8 @@ class Scanner:
 class Pattern:
     """A regular expression, tried only if the lower-case text contains a hint of every group, which few texts do.
 
-    The rarest group comes first.
+    The rarest group comes first. In the expression, a letter of another script is no part of a word that it touches: it
+    is compiled with `re.ASCII`, or has edges of its own. If it has groups, the match is the last one that was found.
     """
 
     kind: str
@@ -65,7 +66,7 @@ def find_patterns(text: str, patterns: Iterable[Pattern]) -> list[Match]:
     """Find all matches of the patterns."""
     lowered = text.lower()
     return [
-        Match(found.start(), found.end(), pattern.kind)
+        Match(*found.span(found.lastindex or 0), pattern.kind)
         for pattern in patterns
         if all(any(hint in lowered for hint in group) for group in pattern.hints)
         for found in pattern.expression.finditer(text)
@@ -76,7 +77,7 @@ def may_match(texts: pl.Series, patterns: Collection[Pattern]) -> pl.Series:
     """Return whether each text may match a pattern, by searching all texts for the hints at once."""
     lowered = texts.str.to_lowercase()
     # One expression in one pass: Polars' own search for so many words takes three times as long.
-    first = [pattern.prefilter or join_words(pattern.hints[0]) for pattern in patterns]
+    first = dict.fromkeys(pattern.prefilter or join_words(pattern.hints[0]) for pattern in patterns)
     promising = lowered.str.contains("|".join(f"(?:{one})" for one in first))
     positions = promising.arg_true()
     text = pl.col("text")

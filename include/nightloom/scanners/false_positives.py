@@ -22,35 +22,23 @@ _VERSION_WORD = re.compile(
 )
 _LARGEST_IN_VERSION = 40
 
-_PHONES = (
-    r"(?:tel(?:e(?:phone|fono?)|éfono|efone)?|t[ée]l[ée]phone|(?:cell|smart|tele)?phone|mobile?|cell|handy|call(?:ing)?|text"
-    r"|ring|whatsapp|signal|sms|fax|dial|reach|contact|anruf\w*|erreich\w*|rückruf\w*|llam\w+|appel\w+|joindre|ligar)"
-)
-_PHONE_WORD = re.compile(
-    rf"(?:\b{_PHONES}\b|\b(?:telefon|handy|mobil|ruf|fax)nummer\b|\b(?:my|our|the|meine|unsere|mon|mi)"
-    r" (?:number|nummer|numéro|número)\b)[^\d\n]{0,24}\Z",
-    re.IGNORECASE,
-)
 # Labels of numbers. `no` and `number` alone do not exclude a phone number.
 _LABEL = re.compile(
     r"(?:\b(?P<label>orders?|tickets?|invoices?|customer|client|case|ref(?:erence)?|serial|s/?n|parts?|model|article|item"
-    r"|batch|lot|sku|ean|isbn|imei|tracking|waybill|parcel|package|shipment|po|rma|account|contract|policy|meter|tax|vat"
+    r"|batch|lot|sku|(?:ean|gtin|upc|isbn|issn|ismn)(?:-?\d{1,2})?|imei|tracking|waybill|parcel|package|shipment|po|rma|account|contract|policy|meter|tax|vat"
     r"|ust|id|pin|error|code|licen[cs]e|version|build|epoch|bestellung|rechnung|paket|sendung|vertrag|konto|artikel"
-    r"|charge|zähler|commande|facture|colis|pedido|factura|encomenda|(?!telefon|handy|mobil|ruf|fax)\w{3,}(?:nummer|nr|id))"
+    r"|charge|zähler|commande|facture|colis|pedido|factura|encomenda|(?!telefon|handy|mobil|ruf|fax|rückruf|festnetz|durchwahl|notruf|whatsapp|\w*karten)\w{3,}(?:nummer|nr|id))"
     r"|\b(?:number|nr|no|numéro|número|num))"
     r"(?:[\s.:#/-]{0,3}\b(?:no|nr|idnr|number|nummer|id|is|ist|was|code|[A-Z]{2})\b)*[\s.:#/-]{0,3}\Z",
     re.IGNORECASE,
 )
-_GLUED = re.compile(r"[^\W_][-/_.]\Z")
-_NO_GROUPS = re.compile(r"\d+\.\d+(?: \d+\.\d+)+|\d{1,3}(?:\.\d{1,3}){3}")
-_BARE = re.compile(r"[1-9]\d*")
 
 
 def is_no_card(text: str, start: int, end: int) -> bool:
     """Whether no issuer has such card numbers, or the text labels the number as something else."""
     before = text[max(start - _NEAR, 0) : start]
     issued = _ISSUED.fullmatch(re.sub(r"\D", "", text[start:end]))
-    return not issued or bool(_MORE_DIGITS.search(before)) or _is_labelled(before)
+    return not issued or bool(_MORE_DIGITS.search(before)) or is_labelled(before)
 
 
 def is_no_network(text: str, start: int, end: int) -> bool:
@@ -67,29 +55,17 @@ def is_no_network(text: str, start: int, end: int) -> bool:
     return bool(_VERSION_WORD.search(before)) or (max(parts) <= _LARGEST_IN_VERSION and parts[0] != 10)
 
 
-def is_no_mailbox(address: str) -> bool:
-    """Whether an email address is a program's, as `git` of a code host."""
-    return address.lower().startswith("git@")
+def is_version(before: str) -> bool:
+    """Whether the text before a number announces a version."""
+    return bool(_VERSION_WORD.search(before))
 
 
-def is_named_phone(before: str) -> bool:
-    """Whether the text before a number labels it as a phone number."""
-    return bool(_PHONE_WORD.search(before[-_NEAR:])) and not _is_labelled(before[-_NEAR:])
+def is_labelled(before: str, *, plainly: bool = True) -> bool:
+    """Whether the text before a number labels it as an order, a serial number or similar.
 
-
-def is_no_phone(text: str, start: int, end: int) -> bool:
-    """Whether a match with the form of a phone number is labelled as something else, or could be anything.
-
-    A bare run of digits is an order or ticket number far more often than a phone number.
+    Args:
+        before: What is before it.
+        plainly: Whether a word such as `number` alone is no such label.
     """
-    found, before = text[start:end], text[max(start - _NEAR, 0) : start]
-    if _NO_GROUPS.fullmatch(found) or _VERSION_WORD.search(before):
-        return True
-    if found[0] in "+\uff0b" or is_named_phone(before):
-        return False
-    return bool(_BARE.fullmatch(found) or _LABEL.search(before) or _GLUED.search(before))
-
-
-def _is_labelled(before: str) -> bool:
     label = _LABEL.search(before)
-    return label is not None and label["label"] is not None
+    return label is not None and not (plainly and label["label"] is None)

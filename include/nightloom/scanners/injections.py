@@ -6,6 +6,7 @@ import unicodedata
 import polars as pl
 
 from nightloom.scanners.base import Match, Pattern, find_patterns, may_match
+from nightloom.scanners.plain import LATIN
 
 _NEAR = r"[^.!?]{0,40}?"
 _RULES = (
@@ -80,8 +81,8 @@ _NEW_TASK = (
     r"|\byou have been (?:reprogrammed|jailbroken|unlocked)\b"
     r"|\b(?:switch|turn) off your (?:safety|content|ethical)\b"
 )
-# Without word boundaries, which Rust and Python define differently. Python matches the Turkish letters as i.
-_NEW_TASK_PREFILTER = "(?i)" + _NEW_TASK.replace(r"\b", "") + "|\u0131|i\u0307"
+# Without word boundaries, which Rust and Python define differently.
+_NEW_TASK_PREFILTER = "(?i)" + _NEW_TASK.replace(r"\b", "")
 _TO_THE_MODEL = (
     r"\b(?:note|attention|message|memo|instructions?|dear|hey|hi|hello|to)\b(?: to| for)?(?: the| any| an)?(?: large)?"
     rf" {_MACHINE}(?: (?:assistant|model))?"
@@ -105,6 +106,9 @@ _FOREIGN = (
     r"|\bnegeer\b[^.!?]{0,20}?\b(?:vorige|eerdere|bovenstaande)\b[^.!?]{0,15}?\b(?:instructies|regels)\b"
     r"|\bzignoruj\b[^.!?]{0,20}?\b(?:poprzednie|wcześniejsze|powyższe)\b[^.!?]{0,15}?\b(?:instrukcje|polecenia|zasady)\b"
 )
+# Words of these languages may begin and end with letters beyond ASCII.
+_EDGE = rf"(?:(?<![{LATIN}0-9_])(?=[{LATIN}])|(?<=[{LATIN}])(?![{LATIN}0-9_]))"
+_FOREIGN = _FOREIGN.replace(r"\b", _EDGE).replace(r"\w", f"[{LATIN}]")
 
 _TAG = r"<\|[a-z_]{2,30}\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|instructions?)>|<(?:start|end)_of_turn>"
 _HEADING = r"(?m:^)\s{0,9}#{2,6}\s{0,3}(?:system|instructions?|assistant|prompt)\s{0,2}:"
@@ -226,7 +230,12 @@ _TASK_WORDS = (
 _TAGS = ("<|", "inst]", "sys>>", "system>", "assistant>", "instruction>", "instructions>", "_of_turn>")
 
 _PHRASES = tuple(
-    Pattern(kind, hints, re.compile(expression, re.IGNORECASE), _NEW_TASK_PREFILTER if kind == "new_task" else "")
+    Pattern(
+        kind,
+        hints,
+        re.compile(expression, re.IGNORECASE if expression is _FOREIGN else re.IGNORECASE | re.ASCII),
+        _NEW_TASK_PREFILTER if kind == "new_task" else "",
+    )
     for kind, hints, expression in (
         ("override", (_RULE_WORDS, _DISMISSALS), _OVERRIDE),
         ("everything_above", (_DISMISSALS[:4], ("above", "before", "so far", "given", "told")), _EVERYTHING_ABOVE),
@@ -247,7 +256,7 @@ _PHRASES = tuple(
 """Searched in text joined to one line, so that line breaks between words do not hide a phrase."""
 
 _MARKS = tuple(
-    Pattern(kind, hints, re.compile(expression, re.IGNORECASE))
+    Pattern(kind, hints, re.compile(expression, re.IGNORECASE | re.ASCII))
     for kind, hints, expression in (
         ("role_tag", (_TAGS,), _TAG),
         ("role_tag", (("##",), ("system", "instruction", "assistant", "prompt")), _HEADING),

@@ -20,9 +20,9 @@ from nightloom.scanners.secrets import find_secrets, may_hold_secrets
 BUILT_IN = {
     scanner.name: scanner
     for scanner in (
-        Scanner("secret", 1, 60, find_secrets, may_hold_secrets),
-        Scanner("prompt_injection", 1, 200, find_injections, may_hold_injections),
-        Scanner("pii", 1, 250, find_pii, may_hold_pii),
+        Scanner("secret", 2, 60, find_secrets, may_hold_secrets),
+        Scanner("prompt_injection", 2, 200, find_injections, may_hold_injections),
+        Scanner("pii", 2, 250, find_pii, may_hold_pii),
     )
 }
 

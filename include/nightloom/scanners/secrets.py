@@ -7,34 +7,129 @@ import polars as pl
 from nightloom.scanners.base import Match, Pattern, find_patterns, may_match
 
 _LONG_NAMES = (
-    r"(?:password|passwd|passphrase|passwort|kennwort|pwd|contraseña|senha|wachtwoord|hasło|mot de passe|secret"
-    r"|(?:api|secret|access|account)[ _-]?key|(?:access|auth|api)[ _-]?token|client[ _-]?secret)"
+    r"(?:password|passwd|passphrase|passcode|passwort|kennwort|pwd|contrase[ñÑ]a|contrasenya|senha|palavra-passe|wachtwoord"
+    r"|has[łŁ]o|heslo|jelsz[óÓ]|geslo|lozinka|parol[ae]m?|[şŞ]ifrem?|salasana(?:ni)?|passord(?:et)?|adgangskoden?"
+    r"|l[öÖ]senord(?:et)?|kata sandi|m[ậẬ]t kh[ẩẨ]u|mot de passe|secret"
+    r"|(?:api|secret|access|account)[ _-]?key|(?:access|auth|api)[ _-]?token"
+    r"|client[ _-]?secret)"
 )
-_NAMES = rf"(?i:(?<![A-Za-z]){_LONG_NAMES}(?![A-Za-z]))[\"']?"
-_SHORT_NAMES = r"(?i:(?<![A-Za-z])(?:pass|pw|token)(?![A-Za-z]))[\"']?"
+_SHORT_NAMES = r"(?:pass|pw|token)"
+_FOREIGN_NAMES = (
+    r"(?:[Пп]арол[а-яё]*|ПАРОЛ[А-ЯЁ]*|[Κκ]ωδικ[α-ωά-ώ]*|密码|密碼|口令|パスワード|暗証番号|비밀번호|패스워드|암호|סיסמ[הא]|סיסמת"
+    r"|كلمة (?:ال)?(?:مرور|سر)|رمز عبور|पासवर्ड|পাসওয়ার্ড|கடவுச்சொல்|รหัสผ่าน|พาสเวิร์ด)"
+)
 _OPTIONS = r"--?(?:password|passwd|pass|token|secret|api-key)[ =]"
+
+_BLANK = r"[\s\u00a0\u202f\u3000]"
+# A value ends at a quotation mark or a letter of another script, and before the signs that end a sentence.
+_SIGN = r"[!#-&(-~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]"
+_LAST = r"(?<![.,;:?)\]}>])"
 # Not a placeholder for a value, nor a function call.
-_VALUE = r"(?!\$|<|%[A-Za-z]|\{|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|\w+\()"
+_VALUE = r"(?!https?:|\$|<|%[A-Za-z]|\{|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|\w+\()"
+_ANY = rf"({_VALUE}{_SIGN}{{6,200}}{_LAST})"
 # After a name in a sentence, a value that is not a word: with a digit, or a capital inside. "The password is wrong"
 # reveals nothing. After `password=` any value counts.
-_NO_WORD = r"(?=[^\s\"']{0,200}(?:[0-9]|[a-z][A-Z]))(?=[^\s\"']{0,200}[A-Za-z])[^\s\"']{6,200}"
-_ASSIGNED = (
-    rf"{_NAMES}(?:=[\"']?{_VALUE}[^\s\"']{{6,200}}"
-    rf"|\s{{0,3}}(?i:=>?|:=?|\b(?:is|was|ist|lautet|est|es)\b)\s{{0,3}}[\"']?{_VALUE}{_NO_WORD})"
-    rf"|[/,;|]\s{{0,2}}{_NAMES}\s{{1,2}}{_VALUE}{_NO_WORD}"
-    rf"|{_SHORT_NAMES}\s?[:=]\s{{0,3}}[\"']?{_VALUE}{_NO_WORD}|(?<!\S){_OPTIONS}[\"']?{_VALUE}{_NO_WORD}"
+_NO_WORD = rf"({_VALUE}(?={_SIGN}{{0,200}}(?:[0-9]|[a-z][A-Z]))(?={_SIGN}{{0,200}}[A-Za-z]){_SIGN}{{6,200}}{_LAST})"
+# Where nothing says that the value follows, one with a letter, a digit and a sign inside.
+_MARK = r"[!#$%&*+=?@^_~-]"
+_STRONG = (
+    rf"({_VALUE}(?={_SIGN}{{0,200}}[A-Za-z])(?={_SIGN}{{0,200}}[0-9])(?={_SIGN}{{1,200}}{_MARK}[A-Za-z0-9])"
+    rf"(?!{_SIGN}+@{_SIGN}+\.[a-z]){_SIGN}{{8,200}}{_LAST})"
 )
-
-_BLANK = r"[\s\x1c-\x1f]"
-# Python matches the Turkish letters as i, but Rust does not.
-_PREFILTER_NAMES, _PREFILTER_OPTIONS = (names.replace("i", "(?:i\u0307?|\u0131)") for names in (_LONG_NAMES, _OPTIONS))
-_PREFILTER = (
-    rf"(?i)(?:{_PREFILTER_NAMES}|pass|pw|token)[\"']?{_BLANK}{{0,3}}(?:[=:i\u0131]|was|lautet|es)"
-    rf"|[/,;|]{_BLANK}{{0,2}}{_PREFILTER_NAMES}[\"']?{_BLANK}|{_PREFILTER_OPTIONS}"
+_NAMES = rf"(?i:(?<![A-Za-z]){_LONG_NAMES}(?![A-Za-z]))[\"')\]]{{0,2}}"
+_IS = r"(?i:is|was|ist|war|lautet|est|es|era|[éÉèÈ]|jest|[äÄ]r|er|oli)"
+_NOW = r"(?i:now|jetzt|nun|d[ée]sormais|maintenant|ahora|adesso|ora|agora|teraz|nu)"
+_SET = r"(?i:(?:chang|updat|set|reset|renew)[a-z]{0,4}\s(?:the\s|my\s|your\s|our\s|his\s|her\s)?"
+_QUOTED = r"[\"'“«„(]?"
+_AFTER_NAME = (
+    rf"=[\"']?{_ANY}",
+    rf"{_BLANK}{{0,3}}(?:=>?|:=?|：|{_IS}{_BLANK}|(?<=o )to\s){_BLANK}{{0,3}}{_QUOTED}{_NO_WORD}",
+    rf"(?:{_BLANK}[a-zà-ž]{{1,15}}){{1,3}}{_BLANK}{_IS}{_BLANK}{_QUOTED}{_NO_WORD}",
+    rf"(?:{_BLANK}[a-zà-ž]{{1,15}}){{1,3}}{_BLANK}?[:=]{_BLANK}{{0,3}}{_QUOTED}{_STRONG}",
+    rf",?{_BLANK}(?:{_NOW}:?{_BLANK})?{_QUOTED}{_STRONG}",
+)
+_LATIN_NAMES = (
+    *(
+        "pass",
+        "kennwort",
+        "pwd",
+        "contrase",
+        "senha",
+        "palavra-passe",
+        "wachtwoord",
+        "hasło",
+        "heslo",
+        "jelsz",
+        "geslo",
+    ),
+    *(
+        "lozinka",
+        "parol",
+        "ifre",
+        "salasana",
+        "adgangskode",
+        "senord",
+        "kata sandi",
+        "mật kh",
+        "secret",
+        "key",
+        "token",
+    ),
+)
+_OTHER_NAMES = (
+    *(
+        "парол",
+        "κωδικ",
+        "密码",
+        "密碼",
+        "口令",
+        "パスワード",
+        "暗証番号",
+        "비밀번호",
+        "패스워드",
+        "암호",
+        "סיסמ",
+        "كلمة",
+    ),
+    *("رمز عبور", "पासवर्ड", "পাসওয়ার্ড", "கடவுச்சொல்", "รหัสผ่าน", "พาสเวิร์ด"),
+)
+_LATIN_PREFILTER = (
+    rf"(?i){_LONG_NAMES}(?:(?:\S*\s+){{0,6}}\S*[0-9]|[\"')\]]{{0,2}}\s{{0,3}}[=:：]|(?:\S*\s+){{1,4}}(?:{_IS}|to)\s+\S{{6}})"
+    rf"|[0-9]\S*\s(?:as|is|ist|est|es)\s\S+\s{_LONG_NAMES}"
+)
+_ASSIGNED = (
+    (_LATIN_NAMES, rf"{_NAMES}(?:{'|'.join(_AFTER_NAME)})", _LATIN_PREFILTER),
+    (_LATIN_NAMES, rf"{_SET}{_LONG_NAMES})\sto\s{_QUOTED}{_NO_WORD}", _LATIN_PREFILTER),
+    (
+        _LATIN_NAMES,
+        rf"(?<![!-~]){_QUOTED}{_STRONG}[\"'”»“]?\s(?:as|is|ist|est|es)\s[a-z]{{2,6}}\s{_NAMES}",
+        _LATIN_PREFILTER,
+    ),
+    (_LATIN_NAMES, rf"[/,;|]\s{{0,2}}{_NAMES}\s{{1,2}}{_NO_WORD}", _LATIN_PREFILTER),
+    (
+        ("pass", "pw", "token"),
+        rf"(?i:(?<![A-Za-z]){_SHORT_NAMES}(?![A-Za-z]))[\"']?\s?[:=]\s{{0,3}}[\"']?{_NO_WORD}",
+        rf"(?i){_SHORT_NAMES}[\"']?\s?[:=]",
+    ),
+    (("--", "-p", "-t", "-s", "-a"), rf"(?<!\S){_OPTIONS}[\"']?{_NO_WORD}", f"(?i){_OPTIONS}"),
+    (
+        _OTHER_NAMES,
+        rf"{_FOREIGN_NAMES}[\"')]{{0,2}}{_BLANK}{{0,2}}[:=：]{_BLANK}{{0,3}}(?:「|{_QUOTED}){_NO_WORD}",
+        f"(?i){_FOREIGN_NAMES}",
+    ),
+    (
+        _OTHER_NAMES,
+        rf"{_FOREIGN_NAMES}[^!-~\n]{{0,3}}(?:[^\x21-\x7e\n]|[,:;(\[\"']){{0,16}}{_STRONG}",
+        f"(?i){_FOREIGN_NAMES}",
+    ),
+)
+_KEY_BLOCK = (
+    r"-----BEGIN [A-Z0-9 ]{0,20}PRIVATE KEY(?: BLOCK)?(?:-----)?"
+    r"(?:(?s:.{0,20000}?)-----END [A-Z0-9 ]{0,20}PRIVATE KEY(?: BLOCK)?-----|(?:\s{1,2}[A-Za-z0-9+/=]{16,})*)"
 )
 
 PATTERNS = tuple(
-    Pattern(kind, hints, re.compile(expression), _PREFILTER if kind == "assigned_secret" else "")
+    Pattern(kind, hints, re.compile(expression, re.ASCII))
     for kind, hints, expression in (
         ("aws_access_key", (("akia", "asia"),), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
         (
@@ -53,31 +148,14 @@ PATTERNS = tuple(
         ("pypi_token", (("pypi-",),), r"\bpypi-[A-Za-z0-9_-]{50,255}"),
         ("sendgrid_key", (("sg.",),), r"\bSG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,80}"),
         ("telegram_token", ((":aa",),), r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{32,34}(?![A-Za-z0-9_-])"),
-        ("private_key", (("private key",),), r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY"),
+        ("private_key", (("private key",),), _KEY_BLOCK),
         ("jwt", (("eyj",),), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"),
-        ("bearer_token", (("bearer",),), r"(?i:\bbearer\s{1,3})[A-Za-z0-9._~+/-]{20,}"),
+        ("bearer_token", (("bearer",),), r"(?i:\bbearer\s{1,3})([A-Za-z0-9._~+/-]{20,})"),
         ("url_password", (("://",), ("@",)), r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,100}:[^\s/@]{3,100}@"),
-        (
-            "assigned_secret",
-            (
-                (
-                    "pass",
-                    "kennwort",
-                    "pwd",
-                    "pw",
-                    "contrase",
-                    "senha",
-                    "wachtwoord",
-                    "has\u0142o",
-                    "secret",
-                    "key",
-                    "token",
-                ),
-                ("=", ":", "is", "was", "lautet", "est", "es", "--", "/", ",", ";", "|"),
-            ),
-            _ASSIGNED,
-        ),
     )
+) + tuple(
+    Pattern("assigned_secret", (names,), re.compile(expression, re.ASCII), prefilter)
+    for names, expression, prefilter in _ASSIGNED
 )
 
 

@@ -29,7 +29,7 @@ def test_plan_contains_prompt_and_checks(make_plan) -> None:
         max_characters=200,
         operations={**dict.fromkeys(operations, 1), "whitespace": 2},
         actions={"pii": "redact", "secret": "quarantine", "prompt_injection": "quarantine"},
-        scanners={"pii": 1, "secret": 1, "prompt_injection": 1},
+        scanners={"pii": 2, "secret": 2, "prompt_injection": 2},
     )
 
 

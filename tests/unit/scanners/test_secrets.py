@@ -1,7 +1,9 @@
 """Secrets: known forms, and harmless words about secrets."""
 
+import polars as pl
 import pytest
-from nightloom.scanners.secrets import find_secrets
+from nightloom.scanners.base import drop_overlapping, redact
+from nightloom.scanners.secrets import find_secrets, may_hold_secrets
 
 # Put together here, so that other secret scanners do not report this file.
 SECRETS = {
@@ -44,4 +46,56 @@ def test_assigned_secret_needs_no_form(text: str) -> None:
     ],
 )
 def test_words_about_secrets_are_ignored(text: str) -> None:
+    assert find_secrets(text) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(
+            "my password is {}",
+            "Password on file: {}",
+            "the password for the router is {}",
+            "password={}",
+            '"pwd": "{}"',
+        ),
+        *("we changed your password to {}", "{} as the password", "Das Kennwort lautet {}", "mot de passe\u00a0: {}"),
+        *("senha: {}", "hasło to {}", "Lösenordet är {}", "şifrem: {}", "jelszó = {}", "Passwort, jetzt {}"),
+        *(
+            "пароль: {}",
+            "Κωδικός: {}",
+            "密码是{}",
+            "パスワードは{}です",
+            "비밀번호 {}입니다",
+            "סיסמה: {}",
+            "كلمة السر {}",
+        ),
+        *("पासवर्ड {} है", "รหัสผ่าน{}ค่ะ", "(mot de passe) : {}"),
+    ],
+)
+@pytest.mark.parametrize("password", ["Plum-4821", "k9!Xv2qLm7"])
+def test_exactly_the_password_is_taken(said: str, password: str) -> None:
+    said = f"Hi. {said}"
+    text = said.format(password)
+    assert may_hold_secrets(pl.Series([text]))[0]
+    assert redact(text, drop_overlapping(find_secrets(text))) == said.format("<assigned_secret>")
+
+
+def test_whole_private_key_is_taken() -> None:
+    kind = "EC " + "PRIVATE KEY"
+    block = f"-----BEGIN {kind}-----\n{'Ab3/' * 16}\n{'x+Y9' * 5}==\n-----END {kind}-----"
+    text = f"my key:\n{block}\nThanks"
+    assert redact(text, find_secrets(text)) == "my key:\n<private_key>\nThanks"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("my password does not work on Windows-11", id="product"),
+        pytest.param("пароль не подходит, версия 2.4.1", id="version"),
+        pytest.param("パスワードを忘れました。2026年11月", id="date"),
+        pytest.param("password reset, see https://Help.example.com/v-2?x=1", id="page"),
+    ],
+)
+def test_words_behind_a_name_are_ignored(text: str) -> None:
     assert find_secrets(text) == []

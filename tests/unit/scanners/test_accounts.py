@@ -1,0 +1,26 @@
+"""Bank accounts: check digits, and words in capitals behind them."""
+
+import pytest
+from nightloom.scanners.accounts import find_accounts
+from nightloom.scanners.base import redact
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        pytest.param("to GB33 BUKB 2020 1555 5555 55 ASAP", "to <IBAN_CODE> ASAP", id="word in capitals"),
+        pytest.param("CH93 0076 2011 6238 5295 7 I pay", "<IBAN_CODE> I pay", id="letter behind it"),
+        pytest.param("FR14-2004-1010-0505-0001-3M02-606", "<IBAN_CODE>", id="hyphens"),
+        pytest.param("PT50000201231234567890154.", "<IBAN_CODE>.", id="in one piece"),
+        pytest.param("NL91ABNA0417164300 BE68539007547034", "<IBAN_CODE> <IBAN_CODE>", id="two"),
+    ],
+)
+def test_exactly_the_account_is_taken(text: str, redacted: str) -> None:
+    assert redact(text, list(find_accounts(text))) == redacted
+
+
+@pytest.mark.parametrize(
+    "text", ["GB33 BUKB 2020 1555 5555 56", "AB12 3456 7890 1234 5678", "DE12", "XGB33BUKB20201555555555"]
+)
+def test_no_account_is_ignored(text: str) -> None:
+    assert list(find_accounts(text)) == []
