@@ -32,6 +32,8 @@ def read_query(
     try:
         with engine.connect() as connection:
             set_time_zone(connection, source.connection, zone)
+            if cut and engine.name == "sqlite":
+                add_time_collation(connection, cut, zone)
             query = bind_times(source.query, cut, engine.name, zone)
             with connection.execute(query, execution_options={"yield_per": BATCH_ROWS}) as result:
                 positions = place_columns(columns, tuple(result.keys()), describe_source(source), optional)
@@ -90,7 +92,6 @@ def _connect(source: SqlSource) -> sa.Engine:
         raise SourceError(msg)
     if engine.name == "sqlite":
         sa.event.listen(engine, "connect", _read_any_bytes)
-        add_time_collation(engine, zone_of(source))
     keep_all_values(engine)
     return engine
 

@@ -5,8 +5,8 @@ one is compared in the source's time zone, in which its times are read. Texts ar
 """
 
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -64,34 +64,50 @@ def bind_times(query: str, cut: Cut | None, dialect: str, zone: ZoneInfo) -> sa.
 
 def _bind(name: str, moment: datetime, dialect: str, zone: ZoneInfo) -> sa.BindParameter[Any]:
     if dialect == "sqlite":
-        # As its own functions read it, too.
-        return sa.bindparam(name, moment.astimezone(UTC).isoformat(" ", timespec="seconds"), type_=sa.String)
+        return sa.bindparam(name, _as_sqlite_text(moment), type_=sa.String)
     if dialect == "postgresql":
         return sa.bindparam(name, moment, type_=sa.DateTime(timezone=True))
     return sa.bindparam(name, moment.astimezone(zone).replace(tzinfo=None), type_=sa.DateTime)
 
 
-def add_time_collation(engine: sa.Engine, zone: ZoneInfo) -> None:
-    """Let SQLite, which keeps times as texts, compare them as times."""
-
-    def add(connection: Any, _record: Any) -> None:
-        connection.create_collation(_COLLATION, _compare_in(zone))
-
-    sa.event.listen(engine, "connect", add)
+def add_time_collation(connection: sa.Connection, cut: Cut, zone: ZoneInfo) -> None:
+    """Let SQLite, which keeps times as texts, compare them with those of a cut as times."""
+    compare = _compare_with([cut.window_from, cut.cut_from, cut.cut_to], zone)
+    connection.connection.driver_connection.create_collation(_COLLATION, compare)  # type: ignore[union-attr]  # it is connected
 
 
-def _compare_in(zone: ZoneInfo) -> Callable[[str, str], int]:
-    """Return a comparison of texts as times, those without a zone in this one; other texts are compared as such."""
+def _as_sqlite_text(moment: datetime) -> str:
+    """Format a time as SQLite's own functions read it, too."""
+    return moment.astimezone(UTC).isoformat(" ", timespec="seconds")
 
-    def read(text: str) -> datetime:
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+def _compare_with(bounds: Sequence[datetime], zone: ZoneInfo) -> Callable[[str, str], int]:
+    """Return a comparison of texts with these times, as times; a text that is no time is compared as text.
+
+    A text without a time zone is a time of this one.
+    """
+    day = timedelta(days=1)
+    known = {
+        _as_sqlite_text(at): (at, str((at - day).date()), str((at + day).date()))
+        for at in (bound.astimezone(UTC) for bound in bounds)
+    }
 
     def compare(text: str, other: str) -> int:
+        if other in known:
+            return compare_bound(text, other)
+        return -compare_bound(other, text) if text in known else (text > other) - (text < other)
+
+    def compare_bound(text: str, bound: str) -> int:
+        at, day_before, day_after = known[bound]
+        date = text[:10]
+        # Most rows are days away, whatever their time zone: the date decides, and no time is parsed.
+        if text[4:5] == text[7:8] == "-" and not day_before <= date <= day_after:
+            return 1 if date > day_after else -1
         try:
-            one, two = read(text), read(other)
+            moment = datetime.fromisoformat(text)
         except ValueError:
-            return (text > other) - (text < other)
-        return (one > two) - (one < two)
+            return (text > bound) - (text < bound)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return (aware > at) - (aware < at)
 
     return compare

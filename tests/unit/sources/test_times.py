@@ -1,7 +1,7 @@
 """Times: those without a zone are one of the source's, and bounds compare rightly with every form of them."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from nightloom.sources.base import Cut
 from nightloom.sources.extract import extract_records
 from nightloom.sources.formatting import as_text, format_batch, utc_text
 from nightloom.sources.records import format_times
-from nightloom.sources.sql_times import bind_times, set_time_zone
+from nightloom.sources.sql_times import _compare_with, bind_times, set_time_zone
 from nightloom.sources.tables import read_table
 
 ZONES = ("UTC", "Asia/Tokyo", "America/New_York", "Asia/Kolkata", "America/Havana", "America/Santiago", "Asia/Beirut")
@@ -92,6 +92,20 @@ def tickets_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTLOOM_CONN_TICKETS", str(engine.url))
         yield engine
+
+
+_offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+_near = st.datetimes(datetime(2026, 11, 19), datetime(2026, 11, 27))  # noqa: DTZ001  # also as a text without zone
+
+
+@given(at=_near, offset=_offsets | st.none(), zone=st.sampled_from(ZONES), spelled=st.sampled_from("T "))
+def test_texts_compare_as_moments(at: datetime, offset: timezone | None, zone: str, spelled: str) -> None:
+    bound = datetime(2026, 11, 23, 5, tzinfo=UTC)
+    moment = at.replace(tzinfo=offset or ZoneInfo(zone))
+    text, bound_text = at.replace(tzinfo=offset).isoformat(spelled), "2026-11-23 05:00:00+00:00"
+    compare = _compare_with([bound], ZoneInfo(zone))
+    order = (moment > bound) - (moment < bound)
+    assert (compare(text, bound_text), compare(bound_text, text)) == (order, -order)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "Pacific/Auckland"])
