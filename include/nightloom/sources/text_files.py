@@ -19,6 +19,14 @@ _FIRST_ROWS = 5_000
 _CHUNK = 1 << 20  # characters
 _JSON_BLANKS = " \t\n\r"  # JSON has no others: any other character is part of a damaged value
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_OTHER_KINDS = {
+    b"\x1f\x8b": "packed by gzip; let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; let its name end in .zst",
+    b"PAR1": "Parquet; let its name end in .parquet",
+    b"ARROW1": "Arrow; let its name end in .arrow",
+    b"PK": "a ZIP archive or a workbook; unpack it, or save it as CSV",
+}
+"""First bytes of files that are no text → what they are, and what to do."""
 
 Numbered = tuple[int, Row]
 
@@ -57,12 +65,18 @@ def read_text(kind: str, file: Any, wanted: WantedColumns, where: str) -> Iterat
 
 
 def _read_csv(text: IO[str], wanted: WantedColumns, where: str) -> Iterator[Numbered]:
-    rows = _parse_csv(text)
+    lines = _bounded_lines(text)
+    first = next(lines, "")
+    if not _split_header(first, ",") & {*wanted.columns}:
+        _refuse_header(first, wanted, where)
+    rows = _parse_csv(chain([first], lines))
     _, header = next(rows, (0, None))
     if header is None:
         raise EmptyFileError
     if not {*header} & {*wanted.columns}:
-        raise SchemaError(_explain_header(header, wanted, where))
+        named = ", ".join(wanted.columns)
+        msg = f"the first line of {where} names none of the columns {named}; add a header line"
+        raise SchemaError(msg)
     positions = wanted.place(header, where)
     for number, row in rows:
         if len(row) == len(header):
@@ -72,10 +86,10 @@ def _read_csv(text: IO[str], wanted: WantedColumns, where: str) -> Iterator[Numb
             raise ValueError(msg)
 
 
-def _parse_csv(text: IO[str]) -> Iterator[tuple[int, list[str]]]:
+def _parse_csv(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Return the rows that are not empty, each with the line in which it begins."""
     csv.field_size_limit(MOST_CHARACTERS)
-    rows, begins = csv.reader(_bounded_lines(text), strict=True), 1
+    rows, begins = csv.reader(lines, strict=True), 1
     try:
         for row in rows:
             if row:
@@ -86,19 +100,36 @@ def _parse_csv(text: IO[str]) -> Iterator[tuple[int, list[str]]]:
         raise ValueError(msg) from error
 
 
-def _explain_header(header: list[str], wanted: WantedColumns, where: str) -> str:
-    # The message does not quote the line: if the header was lost, it is a row.
-    line = ",".join(header)
+def _split_header(line: str, separator: str) -> set[str]:
+    return {value.strip(' "\r\n') for value in line.split(separator)}
+
+
+def _refuse_header(line: str, wanted: WantedColumns, where: str) -> None:
+    """Refuse a first line that shows what another program wrote.
+
+    No message quotes the line: if the header was lost, it is a row.
+
+    Raises:
+        SchemaError: The line has another separator, other capitals, or no columns at all.
+    """
     for separator, name in _SEPARATORS.items():
-        if {value.strip(' "') for value in line.split(separator)} & {*wanted.columns}:
-            return f"{where} seems to be separated by {name}; separate its values by commas"
-    return f"the first line of {where} names none of the columns {', '.join(wanted.columns)}; add a header line"
+        if _split_header(line, separator) & {*wanted.columns}:
+            msg = f"{where} seems to be separated by {name}; separate its values by commas"
+            raise SchemaError(msg)
+    if line.lower().startswith("sep="):
+        msg = f"the first line of {where} names its separator, and no column; remove the line"
+        raise SchemaError(msg)
+    if {name.lower() for name in _split_header(line, ",")} & {name.lower() for name in wanted.columns}:
+        msg = (
+            f"the first line of {where} has columns with other capitals than {', '.join(wanted.columns)}; correct them"
+        )
+        raise SchemaError(msg)
 
 
 def _read_lines(text: IO[str]) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(_bounded_lines(text), start=1):
         if line.strip(_JSON_BLANKS):
-            yield number, _parse(line, f"line {number}")
+            yield number, _parse_line(line, number)
 
 
 def _bounded_lines(text: IO[str]) -> Iterator[str]:
@@ -122,6 +153,10 @@ def _read_line(text: IO[str], before: int) -> str:
         return text.readline(MOST_CHARACTERS + 1)
     except UnicodeDecodeError as error:
         # Many lines are decoded at a time. Those before the one with the damage are in the error.
+        kind = next((kind for begins, kind in _OTHER_KINDS.items() if error.object.startswith(begins)), None)
+        if kind and not before:
+            msg = f"it is {kind}"
+            raise ValueError(msg) from None
         number = before + 1 + error.object.count(b"\n", 0, error.start)
         msg = f"line {number} is not UTF-8; save the file as UTF-8"
         raise ValueError(msg) from None
@@ -201,9 +236,16 @@ def _as_object(item: Any, what: str) -> dict[str, Any]:
     raise ValueError(msg)
 
 
-def _parse(text: str, what: str) -> Any:
+def _parse_line(line: str, number: int) -> Any:
+    hint = "; name it .json if it holds one array" if number == 1 and line.lstrip(_JSON_BLANKS).startswith("[") else ""
     try:
-        return parse_json(text)
+        value = parse_json(line)
     except ValueError as error:
-        msg = f"{what} is not usable JSON: {error}"
+        why = f"{error.msg}, at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else error
+        hint = hint or "; write one object a line" * (line.strip(_JSON_BLANKS) in "{}")
+        msg = f"line {number} is not usable JSON: {why}{hint}"
         raise ValueError(msg) from error
+    if hint and not isinstance(value, dict):
+        msg = f"line 1 is not an object{hint}"
+        raise ValueError(msg)
+    return value
