@@ -7,6 +7,7 @@ formats with columns fill up with nulls what a row does not have.
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from json import JSONDecodeError
 from typing import Any
 
 from nightloom.artifacts.faults import Fault, FaultRule
@@ -121,7 +122,7 @@ def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Colle
             question is read, whatever the marks.
         nested: Columns that held a list or an object, and not the text of one.
     """
-    if chat not in _FORMATS and values[chat] is None:
+    if chat not in _FORMATS and not (values[chat] or "").strip():
         return Chat(None)
     try:
         return _split(_read_columns(chat, values, nested, answered=answered), answered=answered)
@@ -146,11 +147,19 @@ def _read_columns(chat: str, values: Values, nested: Collection[str], *, answere
             for name, role in _SIDES
         ]
     else:
-        sides = [_read_messages(parse_json(str(values[chat])), answered=answered)]
+        sides = [_read_messages(_parse(str(values[chat])), answered=answered)]
     messages = [message for side in sides for message in side.messages]
     if answered and is_marked_off(values):
         messages = _mark_off(messages)
     return _Conversation([*before, *messages], frozenset[str]().union(*(side.unread for side in sides)))
+
+
+def _parse(value: str) -> Any:
+    try:
+        return parse_json(value)
+    except JSONDecodeError as error:
+        msg = f"it is not JSON: {error.msg}, at character {error.pos + 1}"
+        raise ValueError(msg) from None
 
 
 def _read_companions(values: Mapping[str, Any]) -> list[_Message]:

@@ -87,7 +87,7 @@ def test_null_gives_no_text() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("my card is 4111", "Expecting value: line 1 column 1 (char 0)"),
+        ("my card is 4111", "it is not JSON: Expecting value, at character 1"),
         ("[" * 100_000, "nested too deeply"),
         ('[{"role": "user", "role": "user"}]', "a key is repeated"),
         ('{"turns": []}', "it is not a list of messages"),
@@ -160,7 +160,7 @@ def test_records_hold_earlier_turns(store: ObjectStore, tmp_path: Any) -> None:
     assert table["text"].to_list() == ["Where is my parcel?", "Where is my parcel?", "rubbish", None]
     assert table["answer"].to_list() == ['{"reply":"In Lyon."}', '{"reply":"In Lyon."}', None, None]
     assert table["history"].to_list()[:2] == [BEFORE, None]
-    assert table["fault"][2] == {"measured": "Expecting value: line 1 column 1 (char 0)", "rule": "not_a_chat"}
+    assert table["fault"][2] == {"measured": "it is not JSON: Expecting value, at character 1", "rule": "not_a_chat"}
 
 
 def test_rows_without_key_differ_by_history(store: ObjectStore, tmp_path: Any) -> None:

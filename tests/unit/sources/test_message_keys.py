@@ -123,6 +123,16 @@ def test_contradiction_within_message_refuses_row(messages: list[dict[str, Any]]
     assert reason(read(*messages)) == why
 
 
+@pytest.mark.parametrize("value", [None, "", " \n"])
+def test_blank_conversation_is_absent(value: str | None) -> None:
+    assert read_chat("m", {"m": value}) == Chat(None)
+
+
+@pytest.mark.parametrize("value", ["Which pier?", "[{'role': 'user'}]", '[{"role": "user"'])
+def test_text_that_is_no_conversation_says_so(value: str) -> None:
+    assert str(reason(read_chat("m", {"m": value}))).startswith("it is not JSON: ")
+
+
 def test_last_answer_without_content_is_to_come() -> None:
     assert read(ASKED, {"role": "assistant", "content": None}) == Chat("Which pier has the kiosk?")
 
