@@ -88,7 +88,7 @@ def test_conversations_lose_no_row_or_message() -> None:
     assert refused["rule"].to_list() == ["not_a_chat", "not_a_chat", "missing_answer", "invalid_answer"]
     assert refused["measured"].to_list()[:2] == [
         "message 1 has the unknown role 'tool'; known: assistant, developer, gpt, human, system, user",
-        "Expecting value: line 1 column 1 (char 0)",
+        "it is not JSON: Expecting value, at character 1",
     ]
     verdict = store.load(Verdict, str(outcomes["finetune"].manifest)).content
     assert (verdict.finding, verdict.promote) == ("BETTER", True)
