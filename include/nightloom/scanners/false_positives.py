@@ -23,12 +23,13 @@ _VERSION_WORD = re.compile(
 _LARGEST_IN_VERSION = 40
 
 # Labels of numbers. `no` and `number` alone do not exclude a phone number.
+_PHONE_LABELS = r"telefon|handy|mobil|ruf|fax|rückruf|festnetz|durchwahl|notruf|whatsapp"
 _LABEL = re.compile(
     r"(?:\b(?P<label>orders?|tickets?|invoices?|customer|client|case|ref(?:erence)?|serial|s/?n|parts?|model|article|item"
-    r"|batch|lot|sku|(?:ean|gtin|upc|isbn|issn|ismn)(?:-?\d{1,2})?|imei|tracking|waybill|parcel|package|shipment|po|rma|account|contract|policy|meter|tax|vat"
-    r"|ust|id|pin|error|code|licen[cs]e|version|build|epoch|bestellung|rechnung|paket|sendung|vertrag|konto|artikel"
-    r"|charge|zähler|commande|facture|colis|pedido|factura|encomenda|(?!telefon|handy|mobil|ruf|fax|rückruf|festnetz|durchwahl|notruf|whatsapp|\w*karten)\w{3,}(?:nummer|nr|id))"
-    r"|\b(?:number|nr|no|numéro|número|num))"
+    r"|batch|lot|sku|(?:ean|gtin|upc|isbn|issn|ismn)(?:-?\d{1,2})?|imei|tracking|waybill|parcel|package|shipment|po|rma"
+    r"|account|contract|policy|meter|tax|vat|ust|id|[ug]uid|hash|pin|error|code|licen[cs]e|version|build|epoch"
+    r"|bestellung|rechnung|paket|sendung|vertrag|konto|artikel|charge|zähler|commande|facture|colis|pedido|factura"
+    rf"|encomenda|(?!{_PHONE_LABELS}|\w*karten)\w{{3,}}(?:nummer|nr|id))|\b(?:number|nr|no|numéro|número|num))"
     r"(?:[\s.:#/-]{0,3}\b(?:no|nr|idnr|number|nummer|id|is|ist|was|code|[A-Z]{2})\b)*[\s.:#/-]{0,3}\Z",
     re.IGNORECASE,
 )

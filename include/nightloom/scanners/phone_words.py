@@ -104,12 +104,13 @@ _SENT_FROM = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?…]\s+(?=[^\W\d_])|[。！？।\n]|\d")
+_FIELD_END = re.compile(r"\"\s?[,}\]]|\|")
 
 
 def is_named_phone(text: str, start: int, end: int) -> bool:
     """Whether a word in the same sentence, close to a number, calls it a telephone number."""
     before = _SENTENCE_END.split(_SENT_FROM.sub("", text[max(start - _BEFORE, 0) : start]))[-1]
-    after = _SENTENCE_END.split(_SENT_FROM.sub("", text[end : end + _AFTER]))[0]
+    after = _SENTENCE_END.split(_SENT_FROM.sub("", _FIELD_END.split(text[end : end + _AFTER])[0]))[0]
     return bool(_PHONE.search(before) or _PHONE.search(after))
 
 

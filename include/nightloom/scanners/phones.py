@@ -11,12 +11,14 @@ from nightloom.scanners.plain import write_plain
 from nightloom.scanners.quantities import is_measured, is_operand, is_quantity
 
 _EXTENSION = re.compile(r"[ ,;]{0,2}(?:ext(?:ension|\.)?|x|#|доб\.?|int\.)[ :.]{0,2}\d{1,6}(?!\d)", re.IGNORECASE)
-_CUT_BEFORE = re.compile(r"\d[.,]?\Z|[A-Za-z_]\Z|\d[A-Za-z]{1,8}[-_/#]\Z")
+_CUT_BEFORE = re.compile(r"\d[.,]?\Z|[A-Za-z_]\Z|\d[A-Za-z]{1,8}[-_/#]\Z|[A-Z]{2}(?<!TEL)(?<!MOB)(?<!FAX)[-_/#]\Z")
 _CUT_AFTER = re.compile(r"[.,]?\d|[A-Za-z_]")
 _OPERATES = re.compile(r" ?[=*/^]|[-+]\d")
 _GLUED_BEFORE = re.compile(r"[A-Za-z0-9][-/_.#]\Z|#\Z")
 _GLUED_AFTER = re.compile(r"[-/_][A-Za-z0-9]")
 _IN_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([ .])\d{3})(?:\1\d{3})+")
+_IN_ORDER = "01234567890123456789", "98765432109876543210"
+_QUOTES = re.compile(r"[\"'=:\s]+\Z")
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 _BEFORE = 40  # characters before a number that may say what it is
 _AROUND = 200  # characters around it that may be its line and the next ones
@@ -44,16 +46,27 @@ def _is_phone(text: str, plain: str, number: Number) -> bool:
     if number.has_sign and is_international(number.across_borders):
         return not _OPERATES.match(plain, end)
     before = text[max(start - _BEFORE, 0) : start]
-    if is_version(before) or is_labelled(before) or is_quantity(text, start, end):
-        return False
-    # Only a telephone number begins with a zero or a bracket.
-    if number.written[0] not in "0(" and is_measured(text, end):
+    if _is_another_number(text, number, before):
         return False
     if is_named_phone(text, start, end):
         return _may_be_dialled(number) or (is_announced_phone(before) and _may_be_local(number))
     if is_labelled(before, plainly=False) or is_operand(text, start, end):
         return False
     return not _GLUED_BEFORE.search(before) and not _GLUED_AFTER.match(text, end) and _has_shape(text, number)
+
+
+def _is_another_number(text: str, number: Number, before: str) -> bool:
+    """Whether a number without a plus sign is an order's, a version or a quantity, or an example's."""
+    if is_version(before) or is_labelled(_QUOTES.sub(" ", before)) or is_quantity(text, number.start, number.end):
+        return True
+    # Only a telephone number begins with a zero or a bracket.
+    is_measure = number.written[0] not in "0(" and is_measured(text, number.end)
+    return is_measure or _is_in_order(number)
+
+
+def _is_in_order(number: Number) -> bool:
+    """Whether the digits are in order, as examples have them."""
+    return not number.splits and any(number.digits in digits for digits in _IN_ORDER)
 
 
 def _may_be_dialled(number: Number) -> bool:
