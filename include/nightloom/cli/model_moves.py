@@ -10,7 +10,7 @@ import typer
 
 from nightloom.cli.lookup import find_id, find_night_of_move, find_owner
 from nightloom.cli.models import AdapterArgument, AsOf, app
-from nightloom.cli.output import AsJson, RecipeName, show
+from nightloom.cli.output import AsJson, Reason, RecipeName, require_reason, show
 from nightloom.core.digests import short
 from nightloom.core.errors import NightloomError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nightloom.exchange.importing import Found
     from nightloom.recipes.schema import Recipe
     from nightloom.registry.database import Database
-
-Reason = Annotated[str, typer.Option("--reason", help="Reason, written into the log.")]
 
 
 @app.command()
@@ -120,7 +118,10 @@ def import_model(
         str | None, typer.Option("--base", help="Its base model. Default: the recipe's `train.base`.")
     ] = None,
     champion: Annotated[bool, typer.Option("--champion", help="Make it the recipe's first champion.")] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Reason for --champion, written into the log.")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", help="Reason for --champion, written into the log.", callback=require_reason),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import an adapter that was trained elsewhere, with the verdict and lineage of its export."""

@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from nightloom.core.manifests import Manifest
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def require_reason(text: str | None) -> str | None:
+    """Refuse a reason without words."""
+    if text is not None and not text.strip():
+        msg = "it is blank; write why"
+        raise typer.BadParameter(msg)
+    return text
+
+
+Reason = Annotated[
+    str,
+    typer.Option("--reason", metavar="TEXT", help="Reason, written into the log.", callback=require_reason),
+]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe.")]
 NightOption = Annotated[
     str | None, typer.Option("--night", metavar="DATE", help="A date such as 2026-11-23. Default: the latest night.")

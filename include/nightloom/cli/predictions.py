@@ -110,11 +110,12 @@ def _open_predictions(recipe: str, night: str | None) -> "tuple[date, Prediction
     """
     from nightloom.artifacts.results import Predictions
     from nightloom.registry.database import open_database
+    from nightloom.registry.nights import find_night_with
     from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    latest = next(iter(_list_predictions(database, recipe, 1)), None) if night is None else None
-    date_ = latest[0] if latest else find_night(database, recipe, night)
+    latest = find_night_with(database, recipe, "predict") if night is None else None
+    date_ = latest or find_night(database, recipe, night)
     return date_, load_result(store, database, recipe, date_, "predict", Predictions)
 
 

@@ -1,17 +1,27 @@
 """`nightloom quarantine`: rows that were refused, with the reason, and their release."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nightloom.cli.lookup import find_night, load_result
-from nightloom.cli.output import AsJson, Limit, NightOption, RecipeName, on_one_line, show, table, take
+from nightloom.cli.output import AsJson, Limit, Reason, RecipeName, on_one_line, show, table, take
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from nightloom.artifacts.data import Preparation
+
+ReadNight = Annotated[
+    str | None,
+    typer.Option("--night", metavar="DATE", help="A date such as 2026-11-23. Default: the latest that had rows."),
+]
 
 app = typer.Typer(name="quarantine", help="Refused rows, the reason, and their release.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_rules(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson = False) -> None:
+def list_rules(recipe: RecipeName, *, night: ReadNight = None, as_json: AsJson = False) -> None:
     """Count a night's quarantined rows by rule, and how many of them were released since."""
     import polars as pl
 
@@ -29,7 +39,7 @@ def list_rules(recipe: RecipeName, *, night: NightOption = None, as_json: AsJson
 def show_rows(
     recipe: RecipeName,
     *,
-    night: NightOption = None,
+    night: ReadNight = None,
     rule: Annotated[str | None, typer.Option("--rule", help="Only rows refused by this rule.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Also show text and answer of the rows, as received.")] = False,
     limit: Limit = 50,
@@ -59,21 +69,19 @@ def release(
     rule: Annotated[
         str | None, typer.Option("--rule", help="Rule or repair that was wrong. Without rows: all rows of it.")
     ] = None,
-    night: NightOption = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, written into the record.")],
+    night: ReadNight = None,
+    reason: Reason,
     as_json: AsJson = False,
 ) -> None:
     """Release rows that a night wrongly refused or repaired. The next night accepts them unchanged."""
     from getpass import getuser
 
-    from nightloom.artifacts.data import Preparation
     from nightloom.nightly.release import release_rows
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    date = find_night(database, recipe, night)
-    preparation = load_result(store, database, recipe, date, "prepare", Preparation)
+    date, preparation = _open_preparation(recipe, night)
     released = release_rows(store, database, recipe, preparation.id, rows or [], rule=rule, who=getuser(), why=reason)
     lines = [(one.row_id, one.version, one.rule, one.from_night, one.who) for one in released]
     columns = ["row_id", "version", "rule", "from_night", "who"]
@@ -90,14 +98,27 @@ def _list_releases(recipe: str) -> Any:
     return read_releases(open_database(), recipe, date.max)
 
 
-def _open_quarantine(recipe: str, night: str | None) -> tuple[Any, Any]:
-    from nightloom.artifacts.data import Preparation
+def _open_quarantine(recipe: str, night: str | None) -> "tuple[date, Any]":
     from nightloom.artifacts.frames import QUARANTINE
     from nightloom.artifacts.parts import read_parts
+    from nightloom.registry.store import open_store
+
+    date, preparation = _open_preparation(recipe, night)
+    return date, read_parts(open_store(), preparation.content.quarantine, QUARANTINE)
+
+
+def _open_preparation(recipe: str, night: str | None) -> "tuple[date, Preparation]":
+    """Return the night and its preparation.
+
+    Raises:
+        InputError: The night, or every night, has none.
+    """
+    from nightloom.artifacts.data import Preparation
     from nightloom.registry.database import open_database
+    from nightloom.registry.nights import find_night_with
     from nightloom.registry.store import open_store
 
     store, database = open_store(), open_database()
-    date = find_night(database, recipe, night)
-    preparation = load_result(store, database, recipe, date, "prepare", Preparation)
-    return date, read_parts(store, preparation.content.quarantine, QUARANTINE)
+    latest = find_night_with(database, recipe, "prepare") if night is None else None
+    date = latest or find_night(database, recipe, night)
+    return date, load_result(store, database, recipe, date, "prepare", Preparation)

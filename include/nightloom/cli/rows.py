@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.output import CUT, AsJson, Limit, RecipeName, on_one_line, show, table
+from nightloom.cli.output import CUT, AsJson, Limit, Reason, RecipeName, on_one_line, show, table
 from nightloom.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def erase(
         str, typer.Argument(metavar="ROW", help="Key of the row in its source, or id of an evaluation item.")
     ],
     *,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, written into the record.")],
+    reason: Reason,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:

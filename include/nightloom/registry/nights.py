@@ -84,6 +84,15 @@ def find_committed_night(database: Database, recipe: str) -> date | None:
         return session.scalar(query)
 
 
+def find_night_with(database: Database, recipe: str, stage: Stage) -> date | None:
+    """Return the latest night of a recipe of which a stage left a result, or None."""
+    query = sa.select(sa.func.max(OutcomeRow.night)).where(
+        OutcomeRow.recipe == recipe, OutcomeRow.stage == stage, OutcomeRow.manifest.is_not(None)
+    )
+    with database.reading() as session:
+        return session.scalar(query)
+
+
 def find_first_scheduled_night(database: Database, recipe: str) -> date | None:
     """Return the first night of a recipe that its schedule opened, or None."""
     query = sa.select(sa.func.min(NightRow.night)).where(NightRow.recipe == recipe, NightRow.opened_by == "schedule")

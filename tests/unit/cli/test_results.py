@@ -113,6 +113,30 @@ def test_quarantine_is_counted_by_rule(ask: Ask, night: PastNight) -> None:
     }
 
 
+def test_quarantine_of_quiet_nights_is_the_one_before(ask: Ask, night: PastNight, registry: Database) -> None:
+    later = NIGHT + timedelta(days=1)
+    record_night(registry, compute_cut("triage", later, "UTC"))
+    end_stage(registry, "triage", later, "prepare", "nothing_new", "the source has no new rows", None)
+    assert ask("quarantine", "list", "triage")["night"] == str(NIGHT)
+    assert ask("quarantine", "show", "triage")["rows"] == 1
+    assert ask("quarantine", "release", "triage", "r3", "--reason", "it is valid")["night"] == str(NIGHT)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("quarantine", "release", "triage", "r3"),
+        ("row", "erase", "triage", "r3", "--yes"),
+        ("model", "rollback", "triage"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_blank_reason_is_refused(command: Command, night: PastNight, arguments: tuple[str, ...]) -> None:
+    code, _, err = command(*arguments, "--reason", " ")
+    assert code == 2
+    assert "it is blank; write why" in err
+
+
 def test_quarantined_rows_show_reason_without_text(ask: Ask, night: PastNight) -> None:
     document = ask("quarantine", "show", "triage", "--rule", "too_long")
     row = {"row_id": "r3", "version": "v1", "rule": "too_long", "measured": "2001", "threshold": "2000"}
