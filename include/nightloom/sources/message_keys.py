@@ -38,7 +38,9 @@ _FLAGS = {
 }
 """Key that says whether an answer is learned → the value that says that it is."""
 
-FLAGS = tuple(_FLAGS)
+_PREFERENCE = "label"  # of TRL's unpaired preferences; any value but false may be some other label
+
+FLAGS = (*_FLAGS, _PREFERENCE)
 """Keys of an answer or next to a conversation, and columns next to its own, that say whether it is learned."""
 
 _FLAG_VALUES = {1: True, 0: False, "1": True, "0": False, "true": True, "false": False}
@@ -77,11 +79,14 @@ def is_learned(item: Mapping[str, Any]) -> bool:
     Raises:
         ValueError: A flag has a value of unknown meaning.
     """
-    return all(_read_flag(name, item[name]) is _FLAGS[name] for name in _FLAGS.keys() & item if item[name] is not None)
+    given = ((name, item[name]) for name in _FLAGS.keys() & item if item[name] is not None)
+    return item.get(_PREFERENCE) is not False and all(_read_flag(name, value) is _FLAGS[name] for name, value in given)
 
 
 def is_marked_off(columns: Mapping[str, str | None]) -> bool:
     """Whether a column next to a conversation says plainly that no answer in it is learned."""
+    if (columns.get(_PREFERENCE) or "").strip().lower() == "false":
+        return True
     given = ((_FLAGS[name], (columns[name] or "").strip().lower()) for name in _FLAGS.keys() & columns)
     return any(_FLAG_VALUES.get(value, learned) is not learned for learned, value in given)
 

@@ -29,7 +29,7 @@ OFF = [
     *((name, False) for name in ("train", "loss", "train_on_turn", "trainable")),
     *(("loss_weight", 0.0), ("masked", True), ("masked", 1)),
     *((name, True) for name in ("ignore", "skip", "excluded", "rejected", "deleted")),
-    *((name, False) for name in ("supervised", "is_target", "kto_tag")),
+    *((name, False) for name in ("supervised", "is_target", "kto_tag", "label")),
 ]
 ON = [
     ("weight", 1),
@@ -215,7 +215,7 @@ def test_column_marks_all_answers(store: ObjectStore, tmp_path: Path, format_: s
     source = FilesSource(kind="files", path=str(tmp_path / "x.jsonl"))
     found = read_records(store, extract(store, source, format_).id).sort("row_id")
     rules = found["fault"].struct.field("rule").to_list()
-    assert rules == [None, "not_learned", "not_learned", "not_learned", None, None]
+    assert rules == [None, *["not_learned"] * 3, None, None, "not_learned", None, None]
 
 
 def test_alpaca_has_system_and_earlier_turns(store: ObjectStore, tmp_path: Path) -> None:
