@@ -85,7 +85,7 @@ def find_committed_night(database: Database, recipe: str) -> date | None:
 
 
 def find_night_with(database: Database, recipe: str, stage: Stage) -> date | None:
-    """Return the latest night of a recipe of which a stage left a result, or None."""
+    """Return the latest night of a recipe with a result of this stage, or None."""
     query = sa.select(sa.func.max(OutcomeRow.night)).where(
         OutcomeRow.recipe == recipe, OutcomeRow.stage == stage, OutcomeRow.manifest.is_not(None)
     )

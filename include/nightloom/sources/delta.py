@@ -23,6 +23,8 @@ _READ_BY_POLARS = {"deletionVectors", "timestampNtz", "variantType", "variantTyp
 _READ_BY_DELTALAKE = _READ_BY_POLARS | {"columnMapping", "v2Checkpoint"}
 # What the libraries say about a table that they will never read, whatever the moment.
 _NEVER_READ = re.compile(r"unsupported|not supported|not support|catalog-managed", re.IGNORECASE)
+_DAMAGED = re.compile(r"invalid protocol|invalid json|json error|found in delta log", re.IGNORECASE)
+_TRACE = re.compile(r"This error occurred|\s0: <unknown>|\n\s*0: ")
 
 
 def read_delta(
@@ -101,7 +103,9 @@ def _refuse_features(features: set[str], where: str) -> None:
 
 def _explain(error: Exception, where: str) -> NightloomError:
     """Return the error to raise: another try does not change what the table is."""
-    reason = " ".join(str(error).partition("This error occurred")[0].split())[:300].rstrip(".")
+    reason = " ".join(_TRACE.split(str(error), maxsplit=1)[0].split())[:300].rstrip(".")
+    if _DAMAGED.search(reason):
+        return InputError(f"{where} cannot be read: {reason}; restore the table's log, or name a copy of the table")
     if _NEVER_READ.search(reason):
         return InputError(
             f"{where} cannot be read: {reason}; drop that feature, or name a copy of the table without it"
@@ -129,7 +133,9 @@ def _list_commits(table: Any) -> list[Mapping[str, Any]]:
 def _read_time(log: Any, file: Any) -> int:
     with log.open_input_stream(file.path) as stream:
         actions = [json.loads(line) for line in stream.read().splitlines() if line.strip()]
-    times = (action["commitInfo"].get("timestamp") for action in actions if "commitInfo" in action)
+    # With the feature `inCommitTimestamp`, the first name has the time that counts.
+    names = ("inCommitTimestamp", "timestamp")
+    times = (action["commitInfo"].get(name) for action in actions if "commitInfo" in action for name in names)
     return next((time for time in times if isinstance(time, int)), file.mtime_ns // 1_000_000)
 
 

@@ -147,6 +147,44 @@ def test_commit_without_time_keeps_its_version(tmp_path: Path, harm: Any, harmed
     assert [read(tmp_path, night_until(time)) for time in times] == [[(str(number), "a")] for number in range(3)]
 
 
+def test_time_within_the_commit_counts(tmp_path: Path) -> None:
+    write(tmp_path, ROWS)
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    info = {"commitInfo": {"inCommitTimestamp": int(noon.timestamp() * 1000)}}
+    edit_log(tmp_path, 0, lambda action: info if "commitInfo" in action else action)
+    assert len(read(tmp_path, night_until(noon + timedelta(hours=1)))) == 2
+    with pytest.raises(InputError, match="has no version before"):
+        read(tmp_path, night_until(noon))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda action: {"commitInfo": {"timestamp": "today"}} if "commitInfo" in action else action,
+        lambda action: None if "protocol" in action else action,
+        lambda action: (
+            {"protocol": {"minReaderVersion": 9, "minWriterVersion": 7, "readerFeatures": []}}
+            if "protocol" in action
+            else action
+        ),
+    ],
+    ids=["time as text", "no protocol", "features of another version"],
+)
+def test_invalid_log_is_no_fault_of_the_machine(tmp_path: Path, change: Any) -> None:
+    after = write(tmp_path, ROWS)
+    edit_log(tmp_path, 0, change)
+    with pytest.raises(InputError, match=r"the Delta table .* cannot be read: "):
+        read(tmp_path, night_until(after))
+
+
+def test_damaged_commit_shows_no_trace(tmp_path: Path) -> None:
+    write(tmp_path, ROWS)
+    (tmp_path / "_delta_log" / f"{0:020}.json").write_text("{oops")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, None)
+    assert "unknown" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("protocol", "mapped"),
     [

@@ -209,6 +209,9 @@ def test_column_marks_all_answers(store: ObjectStore, tmp_path: Path, format_: s
         {"skip": True},
         {"weight": 0.5},
         {"train": "a"},
+        {"label": False},
+        {"label": 0},
+        {"label": "greeting"},
     ]
     rows = [{"id": str(n), "m": [ASKED, SAID], **side, **mark} for n, mark in enumerate(marks)]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
