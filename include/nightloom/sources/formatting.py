@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import NoneType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ _UTC = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
 _UTC_LENGTH = 32
 _FIRST_YEAR = "0001"
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_MICROSECONDS = [(end - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) for end in (_FIRST, _LAST)]
 _FORMATTED_BY_POLARS = (
     pa.types.is_string,
     pa.types.is_large_string,
@@ -126,22 +127,26 @@ def _format_values(name: str, values: Iterable[Any], zone: ZoneInfo) -> pl.Serie
 def _format_arrow(column: pa.Array, zone: ZoneInfo) -> pl.Series:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        formatted = _format_arrow_times(column, zone)
-        if formatted is not None:
-            return formatted
+        return _format_arrow_times(column, zone)
     if any(is_it(kind) for is_it in _FORMATTED_BY_POLARS):
         return pl.Series(values=column).cast(pl.String)
     return pl.Series(values=[as_text(value, zone) for value in column.to_pylist()], dtype=pl.String)
 
 
-def _format_arrow_times(column: pa.Array, zone: ZoneInfo) -> pl.Series | None:
-    """Format a column of times like `utc_text`, or return None if one is skipped there, or beyond Python's years."""
+def _format_arrow_times(column: pa.Array, zone: ZoneInfo) -> pl.Series:
+    """Format a column of times like `utc_text`; one beyond Python's years becomes the first or the last in them."""
     options = pc.CastOptions(pa.timestamp("us", column.type.tz), allow_time_truncate=True)
-    moments = pl.Series("at", column.cast(options=options).view(pa.int64())).cast(pl.Datetime("us"))
+    ticks = pl.Series("at", column.cast(options=options).view(pa.int64()))
+    # Polars panics at a time beyond its own years.
+    moments = ticks.clip(*_MICROSECONDS).cast(pl.Datetime("us"))
     moment = pl.col("at") if column.type.tz else as_utc(pl.col("at"), zone)
     formatted = moments.to_frame().select(moment.dt.strftime(_UTC)).to_series()
     is_known = (formatted.str.len_bytes() == _UTC_LENGTH) & (formatted >= _FIRST_YEAR)
-    return formatted if formatted.null_count() == column.null_count and is_known.all() else None
+    if formatted.null_count() == column.null_count and is_known.all():
+        return formatted
+    # One is skipped by the zone's clocks, or lies beyond all years in UTC.
+    own = UTC_ZONE if column.type.tz else zone
+    return pl.Series([None if one is None else utc_text(one, own) for one in moments], dtype=pl.String)
 
 
 def _is_missing(value: Any) -> bool:

@@ -207,6 +207,14 @@ def test_first_and_last_times_stay_in_their_order(zone: str) -> None:
         assert read[1] == utc_text(moments[1], given_zone)
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize(("unit", "far"), [("s", 10**12), ("ms", 10**15), ("us", 2**63 - 1)])
+def test_times_beyond_all_years_are_the_nearest(unit: str, far: int, zone: str | None) -> None:
+    column = pa.record_batch({"x": pa.array([-far, None, 0, far], pa.timestamp(unit, zone))})
+    first, missing, epoch, last = format_batch(column, ["x"])["x"]
+    assert (first[:4], missing, epoch[:4], last[:4]) == ("0001", None, "1970", "9999")
+
+
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00"])
 def test_time_beyond_all_years_is_the_nearest(text: str) -> None:
     assert format_times(pl.Series([text]))[0][:10] == text[:10]
