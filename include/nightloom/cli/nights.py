@@ -20,6 +20,7 @@ from nightloom.cli.output import (
     take,
 )
 from nightloom.core.errors import InputError, NightloomError
+from nightloom.core.nights import parse_night
 
 if TYPE_CHECKING:
     from datetime import date
@@ -39,6 +40,8 @@ def run(recipe: RecipeName, *, night: TonightOption = None, as_json: AsJson = Fa
     from nightloom.cli.progress import following_steps
     from nightloom.nightly.chain import run_night
 
+    if night is not None:
+        parse_night(night)  # A blank one would be tonight.
     failures: list[Exception] = []
     with following_steps() as on_step:
         outcomes = run_night(recipe, night, on_step, failures.append)

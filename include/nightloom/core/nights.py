@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from nightloom.core.errors import InputError
 
+_FIRST_NIGHT = date(1970, 1, 1)
+
 
 def utc_now() -> datetime:
     """Return the current time, aware, in UTC: the only clock of the project."""
@@ -84,13 +86,16 @@ def parse_night(text: str) -> date:
     """Return the night that a text such as `2026-11-23` names.
 
     Raises:
-        InputError: The text is not a date.
+        InputError: The text is not a date, or one before all nights.
     """
     try:
-        return date.fromisoformat(text)
-    except ValueError as error:
+        night = date.fromisoformat(text)
+    except ValueError:
+        night = date.min
+    if night < _FIRST_NIGHT:
         msg = f"{text!r} is not a night; write a date such as 2026-11-23"
-        raise InputError(msg) from error
+        raise InputError(msg)
+    return night
 
 
 @dataclass(frozen=True, slots=True)

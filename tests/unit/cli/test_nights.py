@@ -140,3 +140,9 @@ def test_data_docs_are_fetched(command: Command, store: ObjectStore, registry: D
     add_member(registry, "triage", NIGHT, "curated", curated.id)
     code, out, _ = command("night", "docs", "triage", "--json")
     assert (code, Path(json.loads(out)["docs"]).read_bytes()) == (0, b"<h1>Docs</h1>")
+
+
+def test_blank_night_is_not_tonight(command: Command) -> None:
+    code, _, err = command("run", "triage", "--night", "")
+    assert code == 2
+    assert "'' is not a night; write a date such as 2026-11-23" in err

@@ -37,3 +37,9 @@ def test_night_is_date_in_time_zone() -> None:
 def test_invalid_date_is_refused() -> None:
     with pytest.raises(InputError, match="'tonight' is not a night; write a date such as 2026-11-23"):
         parse_night("tonight")
+
+
+@pytest.mark.parametrize("text", ["", " 2026-11-23", "0001-01-01", "1969-12-31", "2026-02-30"])
+def test_night_before_all_nights_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not a night; write a date such as"):
+        parse_night(text)

@@ -27,7 +27,7 @@ def test_plan_contains_prompt_and_checks(make_plan) -> None:
     operations = ("fix_encoding", "control_characters", "invisible_characters", "nfc", "whitespace")
     assert content.checks == Checks(
         max_characters=200,
-        operations={**dict.fromkeys(operations, 1), "whitespace": 2},
+        operations={**dict.fromkeys(operations, 1), "control_characters": 2, "whitespace": 2},
         actions={"pii": "redact", "secret": "quarantine", "prompt_injection": "quarantine"},
         scanners={"pii": 2, "secret": 2, "prompt_injection": 2},
     )
