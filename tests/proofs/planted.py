@@ -65,9 +65,12 @@ def _read_as_1252(spelled: bytes) -> str:
 
 
 def control(random: Random, ticket: str) -> tuple[str, str | None]:
-    """Control characters of a terminal, a form or a broken export."""
+    """Control characters of a terminal, a form or a broken export; those that separate stand for line ends."""
     found = random.choice(("\x00", "\x07", "\x08", "\x1b", "\x0b", "\x0c", "\x1a", "\x7f", "\x01", "\x1f"))
-    return _sprinkle(random, ticket, found), ticket
+    planted = _sprinkle(random, ticket, found)
+    if not found.isspace():
+        return planted, ticket
+    return planted, "\n".join(line.rstrip() for line in planted.split(found)).strip()
 
 
 def invisible(random: Random, ticket: str) -> tuple[str, str | None]:

@@ -18,6 +18,9 @@ from nightloom.sources.base import Batch
 from nightloom.sources.classes import name_classes
 
 UTC_ZONE = ZoneInfo("UTC")
+FIRST_TIME = "1970-01-02T00:00:00.000000+00:00"
+"""Times before it mean that there is no time: zero of the clocks of Unix, Excel or .NET."""
+
 _UTC = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
 _UTC_LENGTH = 32
 _FIRST_YEAR = "0001"

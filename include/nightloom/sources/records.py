@@ -24,7 +24,7 @@ from nightloom.recipes.sources import FilesSource, Source, SqlSource, zone_of
 from nightloom.sources.chats import chat_columns, companion_columns, read_chat, text_columns
 from nightloom.sources.columns import describe_source
 from nightloom.sources.files import find_value
-from nightloom.sources.formatting import UTC_ZONE, as_text, as_utc, utc_text
+from nightloom.sources.formatting import FIRST_TIME, UTC_ZONE, as_text, as_utc, utc_text
 from nightloom.sources.tables import NESTED
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
@@ -34,8 +34,7 @@ KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
 # years that there are.
 _PLAIN_TIME = r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|\+00:00)?$"
 
-# Times before and after these mean that there is no time: zero of the clocks of Unix, Excel or .NET, and the year 9999.
-_EARLIEST = "1970-01-02"
+# Times from then on mean that there is no time, as the year 9999 does.
 _NEVER = "9000"
 _MOST_AHEAD = timedelta(days=3653)
 _NO_KEY = r"(?i)^\s*(nan|nat|none|null)?\s*$"
@@ -145,7 +144,7 @@ def _count(unread: Sequence[Collection[str]]) -> Counter[str]:
 def _mark_timeless(records: pl.DataFrame, night: NightCut) -> pl.DataFrame:
     """Mark rows without a time, or with a time that means none, such as the first of 1970 or the year 9999."""
     version, latest = pl.col("version"), utc_text(night.cut_to + _MOST_AHEAD)
-    is_timeless = (version < _EARLIEST) | (version >= latest)
+    is_timeless = (version < FIRST_TIME) | (version >= latest)
     measured = pl.when(version == "").then(pl.lit("no time")).otherwise(version)
     fault = pl.struct(measured=measured, rule=pl.lit("no_time"))
     return records.with_columns(
@@ -228,7 +227,7 @@ def _unless_blank(value: pl.Expr) -> pl.Expr:
 def _read_deletions(table: pl.DataFrame, column: str | None, source: Source, night: NightCut | None) -> pl.Series:
     """Return whether each row was deleted before the end of the night's cut; times that mean none do not count."""
     times = _read_times(table, column, source)
-    return (times >= _EARLIEST) & (times < (utc_text(night.cut_to) if night else _NEVER))
+    return (times >= FIRST_TIME) & (times < (utc_text(night.cut_to) if night else _NEVER))
 
 
 def _read_times(table: pl.DataFrame, column: str | None, source: Source) -> pl.Series:

@@ -9,11 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-_FOREVER = {
-    "infinity": "9999-12-31T23:59:59.999999+00:00",
-    "-infinity": "0001-01-01T00:00:00.000000+00:00",
-}
-"""A time without end → the last or the first time that there is."""
+from nightloom.sources.formatting import FIRST_TIME
+
+_FOREVER = {"infinity": "9999-12-31T23:59:59.999999+00:00", "-infinity": FIRST_TIME}
+"""A time without end → the last time that there is, or the first that does not mean none."""
 
 _NUMBERS = {"DATE": 1082, "TIME": 1083, "PYDATETIME": 1114, "PYDATETIMETZ": 1184, "PYTIME": 1266, "INTERVAL": 1186}
 """What psycopg2 reads a type with → PostgreSQL's number of the type."""
