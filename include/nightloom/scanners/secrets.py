@@ -95,6 +95,7 @@ _OTHER_NAMES = (
 )
 _LATIN_PREFILTER = (
     rf"(?i){_LONG_NAMES}(?:(?:\S*\s+){{0,6}}\S*[0-9]|[\"')\]]{{0,2}}\s{{0,3}}[=:：]|(?:\S*\s+){{1,4}}(?:{_IS}|to)\s+\S{{6}})"
+    rf"|[/,;|]\s{{0,2}}{_LONG_NAMES}[\"')\]]{{0,2}}\s+\S{{6}}"
     rf"|[0-9]\S*\s(?:as|is|ist|est|es)\s\S+\s{_LONG_NAMES}"
 )
 _ASSIGNED = (

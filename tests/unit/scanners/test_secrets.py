@@ -81,6 +81,16 @@ def test_exactly_the_password_is_taken(said: str, password: str) -> None:
     assert redact(text, drop_overlapping(find_secrets(text))) == said.format("<assigned_secret>")
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["my password is {}", "user ann / password {}", "pwd: {}", "we reset your password to {}", "--password {}"],
+)
+def test_password_of_letters_is_marked(said: str) -> None:
+    text = said.format("qLmxKvPzwTbn")
+    assert may_hold_secrets(pl.Series([text]))[0]
+    assert find_secrets(text)
+
+
 def test_whole_private_key_is_taken() -> None:
     kind = "EC " + "PRIVATE KEY"
     block = f"-----BEGIN {kind}-----\n{'Ab3/' * 16}\n{'x+Y9' * 5}==\n-----END {kind}-----"
