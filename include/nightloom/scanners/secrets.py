@@ -24,8 +24,8 @@ _BLANK = r"[\s\u00a0\u202f\u3000]"
 # A value ends at a quotation mark or a letter of another script, and before the signs that end a sentence.
 _SIGN = r"[!#-&(-~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]"
 _LAST = r"(?<![.,;:?)\]}>])"
-# Not a placeholder for a value, nor a function call.
-_VALUE = r"(?!https?:|\$|<|%[A-Za-z]|\{|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|\w+\()"
+# Not a placeholder for a value, nor an address, the name of a constant or a function call.
+_VALUE = r"(?!https?:|\$|<|%[A-Za-z]|\{|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|[A-Z]+(?:_[A-Z]+)+(?![A-Za-z0-9])|\w+\()"
 _ANY = rf"({_VALUE}{_SIGN}{{6,200}}{_LAST})"
 # After a name in a sentence, a value that is not a word: with a digit, or a capital inside. "The password is wrong"
 # reveals nothing. After `password=` any value counts.
@@ -93,8 +93,10 @@ _OTHER_NAMES = (
     ),
     *("رمز عبور", "पासवर्ड", "পাসওয়ার্ড", "கடவுச்சொல்", "รหัสผ่าน", "พาสเวิร์ด"),
 )
+# Six characters, the fewest of a value, among them a digit.
+_SIX_WITH_DIGIT = r"(?:[0-9]\S{5}|\S[0-9]\S{4}|\S{2}[0-9]\S{3}|\S{3}[0-9]\S{2}|\S{4}[0-9]\S|\S{5,}[0-9])"
 _LATIN_PREFILTER = (
-    rf"(?i){_LONG_NAMES}(?:(?:\S*\s+){{0,6}}\S*[0-9]|[\"')\]]{{0,2}}\s{{0,3}}[=:：]|(?:\S*\s+){{1,4}}(?:{_IS}|to)\s+\S{{6}})"
+    rf"(?i){_LONG_NAMES}(?:(?:\S*\s+){{0,6}}{_SIX_WITH_DIGIT}|[\"')\]]{{0,2}}\s{{0,3}}[=:：]|(?:\S*\s+){{1,4}}(?:{_IS}|to)\s+\S{{6}})"
     rf"|[/,;|]\s{{0,2}}{_LONG_NAMES}[\"')\]]{{0,2}}\s+\S{{6}}"
     rf"|[0-9]\S*\s(?:as|is|ist|est|es)\s\S+\s{_LONG_NAMES}"
 )

@@ -43,6 +43,7 @@ def test_assigned_secret_needs_no_form(text: str) -> None:
         pytest.param("see https://example.com/a:b/c@d", id="address"),
         pytest.param("the secret is good service", id="figure of speech"),
         pytest.param("order SK-2026-AKIA", id="order"),
+        pytest.param("login(client_secret=APP_CLIENT_SECRET)", id="constant"),
     ],
 )
 def test_words_about_secrets_are_ignored(text: str) -> None:
