@@ -96,6 +96,22 @@ def find_night(database: "Database", recipe: str, given: str | None) -> date:
     return latest
 
 
+def load_latest(recipe: str, night: str | None, stage: "Stage", kind: type[M]) -> tuple[date, M]:
+    """Return a night and the manifest of its stage: the given night, or the latest one that has such a manifest.
+
+    Raises:
+        InputError: The night, or every night, has none.
+    """
+    from nightloom.registry.database import open_database
+    from nightloom.registry.nights import find_night_with
+    from nightloom.registry.store import open_store
+
+    store, database = open_store(), open_database()
+    latest = find_night_with(database, recipe, stage) if night is None else None
+    found = latest or find_night(database, recipe, night)
+    return found, load_result(store, database, recipe, found, stage, kind)
+
+
 def find_night_of_move(database: "Database", recipe: str) -> date:
     """Return the night that dates a move by hand: the latest prepared one, or a past date before the first."""
     from nightloom.registry.nights import find_committed_night

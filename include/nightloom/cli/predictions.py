@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.lookup import find_night, load_result
+from nightloom.cli.lookup import load_latest
 from nightloom.cli.output import AsJson, Limit, RecipeName, on_one_line, show, table
 from nightloom.core.errors import InputError
 
@@ -103,20 +103,9 @@ def export(
 
 
 def _open_predictions(recipe: str, night: str | None) -> "tuple[date, Predictions]":
-    """Return the night and its predictions.
-
-    Raises:
-        InputError: The night, or every night, has none.
-    """
     from nightloom.artifacts.results import Predictions
-    from nightloom.registry.database import open_database
-    from nightloom.registry.nights import find_night_with
-    from nightloom.registry.store import open_store
 
-    store, database = open_store(), open_database()
-    latest = find_night_with(database, recipe, "predict") if night is None else None
-    date_ = latest or find_night(database, recipe, night)
-    return date_, load_result(store, database, recipe, date_, "predict", Predictions)
+    return load_latest(recipe, night, "predict", Predictions)
 
 
 def _list_predictions(database: Any, recipe: str, limit: int) -> list[tuple[date, str]]:

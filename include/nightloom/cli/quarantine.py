@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.lookup import find_night, load_result
+from nightloom.cli.lookup import load_latest
 from nightloom.cli.output import AsJson, Limit, Reason, RecipeName, on_one_line, show, table, take
 
 if TYPE_CHECKING:
@@ -108,17 +108,6 @@ def _open_quarantine(recipe: str, night: str | None) -> "tuple[date, Any]":
 
 
 def _open_preparation(recipe: str, night: str | None) -> "tuple[date, Preparation]":
-    """Return the night and its preparation.
-
-    Raises:
-        InputError: The night, or every night, has none.
-    """
     from nightloom.artifacts.data import Preparation
-    from nightloom.registry.database import open_database
-    from nightloom.registry.nights import find_night_with
-    from nightloom.registry.store import open_store
 
-    store, database = open_store(), open_database()
-    latest = find_night_with(database, recipe, "prepare") if night is None else None
-    date = latest or find_night(database, recipe, night)
-    return date, load_result(store, database, recipe, date, "prepare", Preparation)
+    return load_latest(recipe, night, "prepare", Preparation)
