@@ -17,6 +17,9 @@ SYSTEM = ("system", "system_prompt", "system_message")
 UNUSABLE_COMPANIONS = ("tools", "functions", "images", "image", "videos", "video", "audios", "audio", "documents")
 """Keys next to a conversation, or columns next to its own, without which it means something else."""
 
+COMPANIONS = (*SYSTEM, *UNUSABLE_COMPANIONS)
+"""Keys next to a conversation, or columns next to its own, that belong to it in every format."""
+
 _CALL, _TOOL = "calls a tool", "is about the call of a tool"
 _THOUGHT, _MEDIA, _PART = "has a thought next to its content", "has more than text", "is only a part of a message"
 _UNUSABLE = {
