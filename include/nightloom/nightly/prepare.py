@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import timedelta
 
 from nightloom.artifacts.data import (
@@ -15,31 +14,31 @@ from nightloom.artifacts.data import (
     PreparationContent,
     Records,
     Snapshot,
-    TokenBudget,
 )
-from nightloom.artifacts.fingerprints import CURATION
-from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, RELEASES, get_frame, put_frame
+from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, get_frame
 from nightloom.artifacts.ids import CuratedId, PreparationId, RecordsId
-from nightloom.artifacts.models import specify_task
 from nightloom.artifacts.parts import read_parts
 from nightloom.artifacts.reading import has_added
-from nightloom.base_models.freeze import find_task_rendering, freeze_for_task
-from nightloom.core.digests import digest_json, short
+from nightloom.core.digests import short
 from nightloom.core.errors import InputError, StoreError
 from nightloom.core.nights import Stop, compute_cut, night_of, parse_night, utc_now
 from nightloom.core.ownership import claim_prefix
 from nightloom.core.settings import get_settings
 from nightloom.curation.curate import curate_records as curate_parts
 from nightloom.curation.curate import publish_curated, read_items
-from nightloom.curation.evalsets import FrozenEvalSet, describe_rows, find_refusal, freeze_eval_set
+from nightloom.curation.evalsets import FrozenEvalSet, describe_rows, find_refusal
 from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.planted import PlantedReport, measure_planted
 from nightloom.nightly.context import Night, describe_recipe
+from nightloom.nightly.curation_inputs import (
+    find_preparation_before,
+    freeze_eval_sets,
+    gather_inputs,
+    identify_curation,
+)
 from nightloom.nightly.earlier_nights import read_earlier_nights
 from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.steps import night_step
-from nightloom.processes.packages import worker_packages
-from nightloom.prompts.templates import read_prompt
 from nightloom.recipes.check import load_recipe
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
@@ -54,7 +53,6 @@ from nightloom.registry.nights import (
     record_night,
 )
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
-from nightloom.registry.releases import read_releases
 from nightloom.registry.roots import read_registry_id
 from nightloom.registry.store import open_store
 from nightloom.scanners.registry import make_checks
@@ -65,11 +63,8 @@ from nightloom.sources.extract import read_planted_rows
 from nightloom.validation.checks import validate_examples, validate_records
 from nightloom.validation.docs import render_docs
 from nightloom.validation.limits import Earlier
-from nightloom.validation.suites import digest_suites
 
 logger = logging.getLogger(__name__)
-
-_NIGHTS_BACK = 400  # searched for an earlier preparation
 
 
 def open_night(recipe: str, night: str | None = None, opened_by: OpenedBy = "hand") -> str:
@@ -142,11 +137,11 @@ def extract_records(night: Night) -> RecordsId | Stop:
 @night_step("prepare")
 def curate_records(night: Night, records_id: RecordsId) -> CuratedId | Stop:
     """Validate the records, decide the outcome of each, and validate the examples that remain."""
-    rows, inputs, eval_sets = night.store.load(Records, records_id), _gather_inputs(night), _freeze_eval_sets(night)
+    rows, inputs, eval_sets = night.store.load(Records, records_id), gather_inputs(night), freeze_eval_sets(night)
     earlier = read_earlier_nights(
         night.store, night.registry, night.recipe.name, night.date, night.recipe.prepare.limits
     )
-    key = _identify_curation(night, records_id, eval_sets, inputs, earlier)
+    key = identify_curation(night, records_id, eval_sets, inputs, earlier)
 
     def curate() -> Curation:
         curated = _curate(night, rows, eval_sets, inputs, earlier)
@@ -190,30 +185,6 @@ def build_snapshot(night: Night, curated_id: CuratedId) -> PreparationId:
     message = "; ".join([counted, *lacking])
     night.end("prepare", "done", message, preparation.id)
     return preparation.id
-
-
-def _identify_curation(
-    night: Night, records_id: RecordsId, eval_sets: Sequence[FrozenEvalSet], inputs: CurationInputs, earlier: Earlier
-) -> Curation.Key:
-    rules, folder = night.recipe.prepare, get_settings().expectations_dir
-    return Curation.Key(
-        records=records_id,
-        eval_sets=tuple(each.manifest.id for each in eval_sets),
-        eval_rows=tuple(each.rows for each in eval_sets),
-        parent=inputs.parent,
-        releases=put_frame(night.store, inputs.releases, RELEASES) if len(inputs.releases) else None,
-        erased=digest_json(sorted(inputs.erased)),
-        tokens=inputs.tokens,
-        answer={name: field.model_dump(mode="json") for name, field in night.recipe.task.answer.items()},
-        rules=rules.model_dump(mode="json"),
-        checks=make_checks(rules),
-        suites=digest_suites(rules, folder),
-        earlier=digest_json(asdict(earlier)),
-        cut_to=night.cut.cut_to,
-        cut_days=night.cut.days,
-        code=CURATION.code(),
-        packages=CURATION.versions(worker_packages()),
-    )
 
 
 def _curate(
@@ -276,72 +247,9 @@ def _holds_all_before(night: Night, records: Records) -> bool:
     before = read_outcomes(registry, recipe, until=night.date - timedelta(days=1), limit=1)
     if not all(outcome.status in ("done", "nothing_new") for outcome in before if outcome.stage == "prepare"):
         return False
-    parent = _find_preparation_before(night)
+    parent = find_preparation_before(night)
     known = night.store.load(Records, parent.content.records) if parent else None
     return known is not None and not has_added(night.store, records, known)
-
-
-def _find_preparation_before(night: Night) -> Preparation | None:
-    """Return the newest preparation of an earlier night, whose clusters and splits are kept, or None."""
-    until = night.date - timedelta(days=1)
-    before = read_outcomes(night.registry, night.recipe.name, until=until, limit=_NIGHTS_BACK)
-    prepared = (outcome.manifest for outcome in before if outcome.stage == "prepare" and outcome.status == "done")
-    found = next(prepared, None)
-    return night.store.load(Preparation, found) if found else None
-
-
-def _gather_inputs(night: Night) -> CurationInputs:
-    """Return the inputs of curation besides the records: earlier results, releases, erasures and the tokenizer."""
-    registry, recipe, parent = night.registry, night.recipe.name, _find_preparation_before(night)
-    return CurationInputs(
-        parent=parent.id if parent else None,
-        before=parent.content.ledger if parent else (),
-        releases=read_releases(registry, recipe, night.date),
-        erased=read_erasures(registry, recipe),
-        tokens=_freeze_tokenizer(night),
-    )
-
-
-def _freeze_tokenizer(night: Night) -> TokenBudget | None:
-    """Freeze the base model and prompt that tokens are counted with; return None for a dummy base model."""
-    recipe, store = night.recipe, night.store
-    if recipe.train.base == "dummy":
-        return None
-    prompt = store.publish(read_prompt(get_settings().prompts_dir, recipe.task.prompt))
-    task = specify_task(recipe.task, prompt.id)
-    base_id = freeze_for_task(store, recipe.train.base, task)["base"]
-    most, checked = recipe.prepare.token_budget, find_task_rendering(store, base_id, task)
-    if most and checked and most > checked.result.context:
-        msg = (
-            f"prepare.token_budget is {most}, and base {recipe.train.base} holds {checked.result.context} tokens; "
-            f"write at most that, or remove it"
-        )
-        raise InputError(msg)
-    return TokenBudget(
-        base=base_id,
-        prompt=prompt.id,
-        output=task.output,
-        field_order=task.field_order,
-        chat_template_kwargs=task.chat_template_kwargs,
-        most=most,
-    )
-
-
-def _freeze_eval_sets(night: Night) -> list[FrozenEvalSet]:
-    frozen, recipe, store = [], night.recipe, night.store
-    erased = read_erasures(night.registry, recipe.name)
-    for eval_set in recipe.evaluate.sets:
-        records = extract_and_publish(
-            store, eval_set.source, eval_set.columns, recipe.task.answer, night=None, window_days=0, erased=erased
-        )
-        night.keep(records.kind, records.id)
-        frozen.append(freeze_eval_set(store, eval_set.name, records.id, recipe.task.answer, recipe.prepare))
-        logger.log(
-            logging.WARNING if frozen[-1].rows.refused or frozen[-1].rows.unused else logging.INFO,
-            "%s",
-            describe_rows(frozen[-1].rows),
-        )
-    return frozen
 
 
 def _explain_refusal(night: Night, curated: Curated.Content) -> str:
