@@ -66,7 +66,7 @@ ANSWERS = Fingerprint((*_LOADING, *_ENGINES, *_RENDERING), _GENERATION)
 # How scores are compared is left out: it does not change the answers.
 SCORES = Fingerprint((*ANSWERS.modules, *_SCORING, "evaluation.scoring"), _GENERATION)
 LINEAR_CLASSIFIER = Fingerprint(("evaluation.linear_classifier", *_SCORING), ("numpy", "scikit-learn", "scipy"))
-PARITY = Fingerprint((*ANSWERS.modules, "promotion.parity"), _GENERATION)
+PARITY = Fingerprint((*ANSWERS.modules, "promotion.parity", "promotion.parity_checks"), _GENERATION)
 # The table writer is left out: it changes no result.
 PREDICTIONS = Fingerprint(
     (*ANSWERS.modules, "prediction.answering", "prediction.lines", "prediction.screening", "scanners"), _GENERATION

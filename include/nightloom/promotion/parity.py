@@ -10,7 +10,6 @@ here, since it may have no snapshot: all of the proof but the token ids of train
 
 import logging
 import random
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,14 @@ from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.adapters import attach_adapter, find_tied_layer
 from nightloom.engines.transformers import limit_answer, make_greedy, open_transformers
+from nightloom.promotion.parity_checks import (
+    Answer,
+    Reference,
+    check_answers,
+    check_change,
+    check_ids,
+    check_merge,
+)
 from nightloom.prompts.templates import render_prompt
 from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.tokenizer import load_tokenizer
@@ -44,11 +51,6 @@ logger = logging.getLogger(__name__)
 _SAMPLE = 32  # examples: enough to find a systematic skew, few enough for one-by-one generation
 _MADE_UP = 8  # texts: a wrong merge or a penalty shows in each
 _MADE_UP_ANSWER = 16  # tokens
-_CHANGE = 1e-3
-"""An adapter that changes no logit by more has no effect. Trained adapters change logits by about 1 or more."""
-
-TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
-"""Allowed change of logits by merging, as a share of the largest logit: merging rounds each weight to its type."""
 
 _SAMPLED: Schema = {
     "row_id": pl.String,
@@ -67,39 +69,6 @@ class Tuned:
     base: Path
     adapter: Path
     method: Literal["lora", "full"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """Answer of transformers and peft alone to one prompt.
-
-    Attributes:
-        tokens: Token ids of the answer, with its end token.
-        leads: For each token, its logit's lead over every other, as a share of the largest logit. Negative if another
-            token was likelier.
-    """
-
-    tokens: list[int]
-    leads: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    """Results of transformers and peft alone.
-
-    Attributes:
-        base_logits: Logits of the base model, one row per prompt.
-        logits: The same of the tuned model.
-        answers: Answers of the tuned model.
-        dtype: Type of its weights.
-        tied: Layer that the adapter changes although the base model ties it to another, or None.
-    """
-
-    base_logits: Any
-    logits: Any
-    answers: list[_Answer]
-    dtype: str
-    tied: str | None = None
 
 
 def prove_parity(store: ObjectStore, model: ModelRef, task: TaskSpec, max_new_tokens: int, tokens: Tokens) -> Parity:
@@ -161,7 +130,7 @@ def check_merged(tuned: Tuned, folder: Path) -> ParityCheck:
     chats = [[{"role": "user", "content": text}] for text in _make_up_texts(tokenizer)]
     prompts = _keep_fitting(tuned.base, encode_chats(tokenizer, chats), 1)
     reference = _ask_reference(tuned, tokenizer, prompts, 1)
-    return _check_merge(reference, _read_logits(load_model(folder).eval(), prompts))
+    return check_merge(reference, _read_logits(load_model(folder).eval(), prompts))
 
 
 def sample_examples(store: ObjectStore, tokens: Tokens) -> pl.DataFrame:
@@ -203,7 +172,7 @@ def _check_examples(store: ObjectStore, identity: Parity.Key, tokens: Tokens) ->
     texts = examples.select("text", "history").iter_rows()
     chats = [render_prompt(prompt, text, history) for text, history in texts]
     asked = encode_chats(tokenizer, chats, identity.task.chat_template_kwargs)
-    yield _check_ids(examples["asked"].to_list(), asked)
+    yield check_ids(examples["asked"].to_list(), asked)
     yield from _check_model(Tuned(base, folder, manifest.content.method), tokenizer, asked, identity.max_new_tokens)
 
 
@@ -230,14 +199,14 @@ def _check_model(
     """Compare the engine with transformers and peft alone."""
     fitting = _keep_fitting(tuned.base, asked, max_new_tokens)
     reference = _ask_reference(tuned, tokenizer, fitting, max_new_tokens)
-    changes = _check_change(reference)
+    changes = check_change(reference)
     yield changes
     if not changes.passed:
         return  # What equals the base model needs no further proof.
     engine = open_transformers(tuned.base, tuned.adapter, tuned.method)
     if tuned.method == "lora":
-        yield _check_merge(reference, _read_logits(engine.model, fitting))
-    yield _check_answers(reference, engine.complete(fitting, max_new_tokens))
+        yield check_merge(reference, _read_logits(engine.model, fitting))
+    yield check_answers(reference, engine.complete(fitting, max_new_tokens))
 
 
 def _keep_fitting(base: Path, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
@@ -245,7 +214,7 @@ def _keep_fitting(base: Path, prompts: Sequence[list[int]], max_new_tokens: int)
     return [prompt for prompt in prompts if len(prompt) + max_new_tokens <= context]
 
 
-def _ask_reference(tuned: Tuned, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int) -> _Reference:
+def _ask_reference(tuned: Tuned, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int) -> Reference:
     """Ask with transformers and peft alone. Only one model is in memory at a time."""
     model = make_greedy(load_model(tuned.base), tokenizer).eval()
     base_logits = _read_logits(model, prompts)
@@ -256,7 +225,7 @@ def _ask_reference(tuned: Tuned, tokenizer: Any, prompts: Sequence[list[int]], m
     else:
         del model
         model = make_greedy(load_model(tuned.adapter), tokenizer).eval()
-    return _Reference(
+    return Reference(
         base_logits=base_logits,
         logits=_read_logits(model, prompts),
         answers=[_answer(model, prompt, limit_answer(max_new_tokens)) for prompt in prompts],
@@ -277,7 +246,7 @@ def _read_logits(model: Any, prompts: Sequence[list[int]]) -> Any:
     return torch.stack(rows) if rows else torch.zeros(0, 1)
 
 
-def _answer(model: Any, prompt: list[int], settings: Any) -> _Answer:
+def _answer(model: Any, prompt: list[int], settings: Any) -> Answer:
     import torch
 
     shown = torch.tensor([prompt], device=model.device)
@@ -286,7 +255,7 @@ def _answer(model: Any, prompt: list[int], settings: Any) -> _Answer:
         generated = model.generate(input_ids=shown, attention_mask=torch.ones_like(shown), generation_config=settings)
     tokens = generated.sequences[0, len(prompt) :].tolist()
     pairs = zip(tokens, generated.logits, strict=True)
-    return _Answer(tokens, [_measure_lead(token, logits[0].float()) for token, logits in pairs])
+    return Answer(tokens, [_measure_lead(token, logits[0].float()) for token, logits in pairs])
 
 
 def _measure_lead(token: int, logits: Any) -> float:
@@ -294,101 +263,3 @@ def _measure_lead(token: int, logits: Any) -> float:
     others = logits.clone()
     others[token] = -float("inf")
     return float((logits[token] - others.max()) / (logits.abs().max() or 1.0))
-
-
-def _check_ids(learned: Sequence[Sequence[int]], asked: Sequence[Sequence[int]]) -> ParityCheck:
-    differing = sum(list(ours) != list(theirs) for ours, theirs in zip(learned, asked, strict=True))
-    if differing or not asked:
-        message = (
-            f"the token ids before the answer differ between training and inference in {differing} of "
-            f"{len(asked)} examples"
-        )
-    else:
-        message = f"the token ids of {len(asked)} examples are the same in training, evaluation and batch"
-    return _make_check("ids", differing, 0, len(asked), message, passed=bool(asked) and not differing)
-
-
-def _check_change(reference: _Reference) -> ParityCheck:
-    n = len(reference.answers)
-    change = _find_largest(reference.logits - reference.base_logits)
-    passed = _CHANGE < change < sys.float_info.max
-    if passed:
-        message = f"the adapter changes logits of its base model by up to {change:.3g} in {n} examples"
-    elif not n:
-        message = "no example leaves room for an answer in the model's context, so nothing can be compared"
-    elif change > _CHANGE:
-        message = f"logits of the adapter or of its base model are not finite in {n} examples"
-    else:
-        message = (
-            f"the adapter changes no logit of its base model by more than {_CHANGE:g} in {n} examples: {change:.3g} "
-            f"at most"
-        )
-    return _make_check("adapter", change, _CHANGE, n, message, passed=passed)
-
-
-def _check_merge(reference: _Reference, merged: Any) -> ParityCheck:
-    n = len(reference.answers)
-    # Rounding is no excuse where merging into one layer changes another.
-    tolerance = TOLERANCES["float32"] if reference.tied else _find_tolerance(reference)
-    share = min(_find_largest(merged - reference.logits) / (_find_largest(reference.logits) or 1.0), sys.float_info.max)
-    passed = share <= tolerance
-    how = "within" if passed else "more than"
-    message = (
-        f"logits of the merged model differ from the adapter's by {share:.2g} of the largest in {n} examples, {how} "
-        f"the {tolerance:g} allowed" + ("" if reference.tied else f" for {reference.dtype}")
-    )
-    if reference.tied and not passed:
-        message += (
-            f": the adapter changes {reference.tied}, which the base model ties to another layer; train it with "
-            f"modules_to_save and ensure_weight_tying instead"
-        )
-    return _make_check("merge", share, tolerance, n, message, passed=passed)
-
-
-def _check_answers(reference: _Reference, outputs: Sequence[list[int]]) -> ParityCheck:
-    n, tolerance = len(reference.answers), _find_tolerance(reference)
-    leads = [
-        _find_lead(answer, output)
-        for answer, output in zip(reference.answers, outputs, strict=True)
-        if answer.tokens != output
-    ]
-    close = sum(lead <= tolerance for lead in leads)
-    differing = len(leads) - close
-    likelier = sum(min(answer.leads, default=0.0) < -tolerance for answer in reference.answers)
-    if likelier:
-        message = f"answers leave out the likeliest token in {likelier} of {n} examples, although they are to be greedy"
-    elif differing:
-        message = (
-            f"answers of the engine's batch differ from those of the adapter asked one by one in {differing} of {n} "
-            f"examples"
-        )
-    else:
-        message = (
-            f"answers of the engine's batch equal those of the adapter asked one by one in {n - close} of {n} examples"
-        )
-    if close and not likelier:
-        message += f"; in {close} more the two likeliest tokens were closer than {tolerance:g} of the largest logit"
-    wrong = max(likelier, differing)
-    return _make_check("answers", wrong, 0, n, message, passed=not wrong)
-
-
-def _find_tolerance(reference: _Reference) -> float:
-    return TOLERANCES.get(reference.dtype, TOLERANCES["float32"])
-
-
-def _find_lead(answer: _Answer, output: Sequence[int]) -> float:
-    """Return the lead of the reference's token at the first position where the answers differ."""
-    pairs = zip(answer.tokens, output, strict=False)
-    position = next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), len(output))
-    return answer.leads[position] if position < len(answer.leads) else sys.float_info.max
-
-
-def _find_largest(values: Any) -> float:
-    """Return the largest magnitude, or the largest float if a value is not finite."""
-    if not values.numel():
-        return 0.0
-    return float(values.abs().max()) if values.isfinite().all() else sys.float_info.max
-
-
-def _make_check(name: Any, value: float, tolerance: float, n: int, message: str, *, passed: bool) -> ParityCheck:
-    return ParityCheck(name=name, passed=passed, value=float(f"{value:.6g}"), tolerance=tolerance, n=n, message=message)

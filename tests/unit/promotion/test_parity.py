@@ -18,15 +18,8 @@ from nightloom.artifacts.training import Tokens
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines import transformers
-from nightloom.promotion.parity import (
-    TOLERANCES,
-    _Answer,
-    _check_answers,
-    _check_merge,
-    _Reference,
-    prove_parity,
-    sample_examples,
-)
+from nightloom.promotion.parity import prove_parity, sample_examples
+from nightloom.promotion.parity_checks import TOLERANCES, Answer, Reference, check_answers, check_merge
 from nightloom.prompts.templates import render_prompt
 from nightloom.rendering.chat import encode_chats
 from nightloom.rendering.encode import encode_snapshot
@@ -172,24 +165,24 @@ def test_different_batch_answers_fail(make_adapter: MakeAdapter, prove: Prove, m
     ids=["near", "clear"],
 )
 def test_near_tie_of_tokens_is_tolerated(lead: float, passed: bool, value: int, words: str) -> None:
-    answers = [_Answer([5, 6, 1], [0.9, lead, 0.9]), _Answer([7, 1], [0.9, 0.9])]
-    reference = _Reference(base_logits=None, logits=None, answers=answers, dtype="bfloat16")
-    check = _check_answers(reference, [[5, 8, 8, 1], [7, 1]])
+    answers = [Answer([5, 6, 1], [0.9, lead, 0.9]), Answer([7, 1], [0.9, 0.9])]
+    reference = Reference(base_logits=None, logits=None, answers=answers, dtype="bfloat16")
+    check = check_answers(reference, [[5, 8, 8, 1], [7, 1]])
     assert (check.passed, check.value, words in check.message) == (passed, value, True)
 
 
 @pytest.mark.parametrize(("tied", "passed"), [(None, True), ("lm_head", False)], ids=["rounding", "a tied layer"])
 def test_rounding_excuses_no_tied_layer(tied: str | None, passed: bool) -> None:
     logits = torch.tensor([[10.0, 5.0]])
-    answers = [_Answer([0], [0.5])]
-    reference = _Reference(base_logits=None, logits=logits, answers=answers, dtype="bfloat16", tied=tied)
-    assert _check_merge(reference, logits * 1.01).passed is passed
+    answers = [Answer([0], [0.5])]
+    reference = Reference(base_logits=None, logits=logits, answers=answers, dtype="bfloat16", tied=tied)
+    assert check_merge(reference, logits * 1.01).passed is passed
 
 
 def test_longer_answer_is_not_tolerated() -> None:
-    reference = _Reference(base_logits=None, logits=None, answers=[_Answer([5, 1], [0.9, 0.0])], dtype="float32")
-    assert not _check_answers(reference, [[5, 1, 7]]).passed
-    assert _check_answers(reference, [[5, 8]]).passed
+    reference = Reference(base_logits=None, logits=None, answers=[Answer([5, 1], [0.9, 0.0])], dtype="float32")
+    assert not check_answers(reference, [[5, 1, 7]]).passed
+    assert check_answers(reference, [[5, 8]]).passed
 
 
 def test_inconsistent_chat_template_fails(
