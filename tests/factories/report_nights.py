@@ -26,19 +26,9 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
 from nightloom.artifacts.models import Checks, ModelRef, specify_task
+from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
-from nightloom.artifacts.results import (
-    Comparison,
-    Finding,
-    GateResult,
-    Metric,
-    ModelScores,
-    PredictionPlan,
-    PredictionPlanContent,
-    Predictions,
-    PredictionsContent,
-    Verdict,
-)
+from nightloom.artifacts.results import Comparison, Finding, GateResult, Metric, ModelScores, Verdict
 from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, TrialRank
 from nightloom.core.digests import digest_json
 from nightloom.core.nights import compute_cut

@@ -1,6 +1,6 @@
 """Kinds: the list of all manifest classes."""
 
-from nightloom.artifacts import answers, blueprints, data, models, prompts, results, stages, training
+from nightloom.artifacts import answers, blueprints, data, models, predictions, prompts, results, stages, training
 from nightloom.core.manifests import Manifest
 from nightloom.core.replacements import Replacement
 
@@ -26,9 +26,9 @@ KINDS: dict[str, type[Manifest]] = {
             results.Scores,
             results.Parity,
             results.Verdict,
-            results.PredictionPlan,
-            results.PredictionShard,
-            results.Predictions,
+            predictions.PredictionPlan,
+            predictions.PredictionShard,
+            predictions.Predictions,
         ),
         *(results.Report, prompts.Prompt, Replacement, stages.StageResult),
     )

@@ -11,7 +11,7 @@ from nightloom.cli.output import AsJson, Limit, RecipeName, on_one_line, show, t
 from nightloom.core.errors import InputError
 
 if TYPE_CHECKING:
-    from nightloom.artifacts.results import Predictions
+    from nightloom.artifacts.predictions import Predictions
 
 app = typer.Typer(name="predictions", help="Answers of the nights' batches.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ _LONGEST = 60  # characters of a value in a table
 @app.command("list")
 def list_batches(recipe: RecipeName, *, limit: Limit = 30, as_json: AsJson = False) -> None:
     """List the nights with predictions, newest first: rows by status, and the model."""
-    from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, Predictions
+    from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionPlan, Predictions
     from nightloom.registry.database import open_database
     from nightloom.registry.store import open_store
 
@@ -103,7 +103,7 @@ def export(
 
 
 def _open_predictions(recipe: str, night: str | None) -> "tuple[date, Predictions]":
-    from nightloom.artifacts.results import Predictions
+    from nightloom.artifacts.predictions import Predictions
 
     return load_latest(recipe, night, "predict", Predictions)
 

@@ -112,7 +112,7 @@ def _find_predictions(store: Any, database: Any, recipe: str, row_id: str, night
 
 
 def _find_lines(store: Any, predictions: str, row_id: str) -> list[dict[str, Any]]:
-    from nightloom.artifacts.results import Predictions
+    from nightloom.artifacts.predictions import Predictions
     from nightloom.prediction.lines import load_lines
 
     lines = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from nightloom.artifacts.answers import Answer, Parameters, Request
 from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.artifacts.ids import PredictionPlanId
+from nightloom.artifacts.predictions import PredictionPlanContent, PredictionStatus
 from nightloom.artifacts.prompts import PromptContent
-from nightloom.artifacts.results import PredictionPlanContent, PredictionStatus
 from nightloom.core.digests import digest_json, short
 from nightloom.core.errors import ChildError, InputError
 from nightloom.core.store import ObjectStore

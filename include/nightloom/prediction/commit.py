@@ -3,7 +3,7 @@
 from collections import Counter
 
 from nightloom.artifacts.ids import PredictionPlanId
-from nightloom.artifacts.results import (
+from nightloom.artifacts.predictions import (
     PREDICTION_STATUSES,
     PredictionPlan,
     Predictions,

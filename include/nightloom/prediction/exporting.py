@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightloom.artifacts.ids import PredictionsId
-from nightloom.artifacts.results import PredictionPlan, Predictions
+from nightloom.artifacts.predictions import PredictionPlan, Predictions
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.lines import ResultLine, load_lines

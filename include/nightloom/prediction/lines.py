@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from nightloom.artifacts.answers import FinishReason
 from nightloom.artifacts.models import ModelRef
-from nightloom.artifacts.results import PredictionStatus
+from nightloom.artifacts.predictions import PredictionStatus
 from nightloom.core.errors import ManifestError
 from nightloom.core.manifests import Plain
 

@@ -6,8 +6,8 @@ from nightloom.artifacts.fingerprints import PREDICTIONS
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.ids import RecordsId
 from nightloom.artifacts.models import ModelRef, TaskSpec
+from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent
 from nightloom.artifacts.reading import keep_newest, read_records
-from nightloom.artifacts.results import PredictionPlan, PredictionPlanContent
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.table import table_columns

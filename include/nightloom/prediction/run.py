@@ -13,8 +13,8 @@ from functools import cache
 
 from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.models import ModelRef
+from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionPlan, PredictionShard
 from nightloom.artifacts.prompts import Prompt
-from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionPlan, PredictionShard
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine

@@ -6,7 +6,7 @@ import polars as pl
 
 from nightloom.artifacts.histories import Turn
 from nightloom.artifacts.models import Checks
-from nightloom.artifacts.results import PredictionStatus
+from nightloom.artifacts.predictions import PredictionStatus
 from nightloom.scanners.clean import Reason
 from nightloom.scanners.conversations import clean_conversations
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nightloom.artifacts.ids import PredictionsId
-from nightloom.artifacts.results import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
+from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
 from nightloom.core.connections import show_address
 from nightloom.core.errors import InputError, SourceError
 from nightloom.core.store import ObjectStore

@@ -8,8 +8,9 @@ from typing import TypeVar
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.artifacts.data import Curated, Preparation, Records, Snapshot
 from nightloom.artifacts.models import specify_task
+from nightloom.artifacts.predictions import PredictionPlan, Predictions
 from nightloom.artifacts.prompts import Prompt
-from nightloom.artifacts.results import ItemTokens, Parity, PredictionPlan, Predictions, Verdict
+from nightloom.artifacts.results import ItemTokens, Parity, Verdict
 from nightloom.artifacts.training import Ranking, Trial, identify_trial
 from nightloom.core.digests import short
 from nightloom.core.manifests import Manifest

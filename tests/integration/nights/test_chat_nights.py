@@ -8,8 +8,9 @@ import pytest
 from nightloom.artifacts.data import Preparation
 from nightloom.artifacts.frames import QUARANTINE
 from nightloom.artifacts.parts import read_parts
+from nightloom.artifacts.predictions import Predictions
 from nightloom.artifacts.reading import read_eval_set, read_snapshot
-from nightloom.artifacts.results import Predictions, Verdict
+from nightloom.artifacts.results import Verdict
 from nightloom.nightly.chain import run_night
 from nightloom.registry.store import open_store
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from nightloom.artifacts.results import Predictions, Verdict
+from nightloom.artifacts.predictions import Predictions
+from nightloom.artifacts.results import Verdict
 from nightloom.core.nights import utc_now
 from nightloom.nightly.chain import run_night
 from nightloom.registry.database import open_database

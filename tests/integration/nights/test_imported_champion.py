@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from nightloom.artifacts.models import Adapter, Import
-from nightloom.artifacts.results import PredictionPlan, Predictions, Scores, Verdict
+from nightloom.artifacts.predictions import PredictionPlan, Predictions
+from nightloom.artifacts.results import Scores, Verdict
 from nightloom.cli.main import main
 from nightloom.core.nights import utc_now
 from nightloom.nightly.chain import run_night, run_stage

@@ -28,15 +28,8 @@ from nightloom.artifacts.models import (
     ModelRef,
     TaskSpec,
 )
-from nightloom.artifacts.results import (
-    PredictionPlan,
-    PredictionPlanContent,
-    Predictions,
-    PredictionsContent,
-    Report,
-    ReportContent,
-    ReportProvenance,
-)
+from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
+from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.artifacts.training import Trial
 from nightloom.base_models.dummy import DUMMY_FILE
 from nightloom.cli.main import main

@@ -9,8 +9,8 @@ from nightloom.artifacts.answers import Answer, Request
 from nightloom.artifacts.data import Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS, put_frame
 from nightloom.artifacts.models import ModelRef, specify_task
+from nightloom.artifacts.predictions import PredictionPlan
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
-from nightloom.artifacts.results import PredictionPlan
 from nightloom.core.store import ObjectStore
 from nightloom.prediction.plan import plan_shards
 from nightloom.prediction.run import OpenEngine

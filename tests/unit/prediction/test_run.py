@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nightloom.artifacts.results import PredictionPlan, Predictions
+from nightloom.artifacts.predictions import PredictionPlan, Predictions
 from nightloom.core.errors import ChildError, InputError, StoreError
 from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore

@@ -8,8 +8,8 @@ from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetPro
 from nightloom.artifacts.frames import EVAL_ITEMS, RECORDS, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
+from nightloom.artifacts.predictions import PredictionPlanContent
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
-from nightloom.artifacts.results import PredictionPlanContent
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scoring import score_model
 from nightloom.prediction.answering import PredictionBatch, answer_rows

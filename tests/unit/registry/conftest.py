@@ -16,17 +16,8 @@ from nightloom.artifacts.data import (
     SnapshotProvenance,
 )
 from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Checks, Import, ModelRef, TaskSpec
-from nightloom.artifacts.results import (
-    PredictionPlan,
-    PredictionPlanContent,
-    Predictions,
-    PredictionsContent,
-    Report,
-    ReportContent,
-    ReportProvenance,
-    Verdict,
-    VerdictContent,
-)
+from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
+from nightloom.artifacts.results import Report, ReportContent, ReportProvenance, Verdict, VerdictContent
 from nightloom.artifacts.training import Trial, TrialKey, TrialResult
 from nightloom.core.manifests import Manifest
 from nightloom.core.nights import utc_now

@@ -9,7 +9,8 @@ from markupsafe import Markup
 from pydantic import Field
 
 from nightloom.artifacts.data import Preparation, Records
-from nightloom.artifacts.results import Metric, Predictions, Verdict
+from nightloom.artifacts.predictions import Predictions
+from nightloom.artifacts.results import Metric, Verdict
 from nightloom.core.manifests import Plain
 from nightloom.reports.figures import COLOURS, Margins, draw
 from nightloom.reports.lenient_store import LenientStore

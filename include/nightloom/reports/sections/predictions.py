@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from nightloom.artifacts.results import PREDICTION_STATUSES, PredictionStatus
+from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionStatus
 from nightloom.core.manifests import Plain
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import KeyNumber, Section
