@@ -12,7 +12,7 @@ from random import Random
 import polars as pl
 from nightloom.examples.support_triage.faults import pii
 from nightloom.examples.support_triage.grammar import make_random, write_problem
-from nightloom.recipes.schema import Prepare
+from nightloom.recipes.preparation import Prepare
 from nightloom.recipes.sources import FilesSource
 from nightloom.scanners.clean import clean_text, clean_texts
 from nightloom.scanners.registry import make_checks

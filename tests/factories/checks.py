@@ -3,7 +3,7 @@
 from typing import Any
 
 from nightloom.artifacts.models import Checks
-from nightloom.recipes.schema import Prepare
+from nightloom.recipes.preparation import Prepare
 from nightloom.recipes.sources import FilesSource
 from nightloom.scanners import registry
 

@@ -19,7 +19,8 @@ from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import curate_records
 from nightloom.curation.minhash import comparable, jaccard, shingle_texts
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.recipes.sources import FilesSource
 from nightloom.statistics.intervals import wilson_interval
 

@@ -9,7 +9,8 @@ from pydantic import Field, JsonValue
 from nightloom.artifacts.ids import AdapterId, BaseId, BlueprintId, ImportId, PromptId
 from nightloom.core.manifests import Artifact, CachedResult, Plain
 from nightloom.core.names import BlobId
-from nightloom.recipes.schema import Action, Task
+from nightloom.recipes.preparation import Action
+from nightloom.recipes.schema import Task
 
 
 class ModelFile(Plain):

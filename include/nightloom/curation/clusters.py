@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from nightloom.curation.outcomes import OPEN, assign_outcome
-from nightloom.recipes.schema import Split
+from nightloom.recipes.preparation import Split
 
 _HEX_DIGITS = 15  # of a cluster's id: as a fraction between 0 and 1 they choose its split
 

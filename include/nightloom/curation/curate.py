@@ -42,7 +42,8 @@ from nightloom.curation.passes import (
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import whole_text
 from nightloom.processes.parent import in_child
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.rendering.token_budget import TokenBound
 from nightloom.scanners.registry import make_checks
 

@@ -21,7 +21,8 @@ from nightloom.curation.outcomes import OPEN, open_rows
 from nightloom.curation.passes import write_signatures
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import clean_rows
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.scanners.registry import make_checks
 
 

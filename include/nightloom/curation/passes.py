@@ -33,7 +33,8 @@ from nightloom.curation.outcomes import (
 )
 from nightloom.curation.scratch import Scratch
 from nightloom.curation.texts import clean_rows
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.registry.store import open_store
 from nightloom.rendering.token_budget import TokenBound, find_bound
 

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 import polars as pl
 
 from nightloom.artifacts.models import Checks
-from nightloom.recipes.schema import Action
+from nightloom.recipes.preparation import Action
 from nightloom.scanners.base import Match, Scanner, drop_overlapping, name_kinds, redact
 from nightloom.scanners.normalise import flatten, flatten_texts, list_offsets, may_change, normalise
 from nightloom.scanners.registry import open_scanners

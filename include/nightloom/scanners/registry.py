@@ -10,7 +10,7 @@ import polars as pl
 from nightloom.artifacts.models import Checks
 from nightloom.core.errors import InputError
 from nightloom.core.extensions import SCANNERS, load_extension
-from nightloom.recipes.schema import Action, Prepare
+from nightloom.recipes.preparation import Action, Prepare
 from nightloom.scanners.base import Match, Scanner
 from nightloom.scanners.injections import find_injections, may_hold_injections
 from nightloom.scanners.normalise import operation_versions

@@ -16,7 +16,8 @@ from nightloom.artifacts.parts import cut_into_parts, put_parts
 from nightloom.core.digests import short
 from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
-from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
+from nightloom.recipes.preparation import PlantedRows
+from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import Source
 from nightloom.sources.chats import side_columns
 from nightloom.sources.formatting import utc_text

@@ -16,7 +16,8 @@ import polars as pl
 from nightloom.artifacts.data import Expectation, TokenBudget
 from nightloom.artifacts.frames import FAILURES
 from nightloom.artifacts.reading import keep_newest
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.rendering.token_budget import TokenBound
 from nightloom.validation.batch_stats import (
     RECORD_STATS,

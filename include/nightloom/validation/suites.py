@@ -7,7 +7,7 @@ from typing import Any
 
 from nightloom.core.digests import digest_json
 from nightloom.core.errors import InputError
-from nightloom.recipes.schema import Prepare
+from nightloom.recipes.preparation import Prepare
 
 _STANDARD = ("records", "records_batch", "examples", "examples_batch")
 """The suites of every night, in the folder `standard` next to this module."""

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from nightloom.artifacts.blueprints import Blueprint
 from nightloom.core.manifests import Plain
-from nightloom.recipes import limits, schema, sources, training
+from nightloom.recipes import limits, preparation, schema, sources, training
 from nightloom.recipes.schema import Recipe
 
 from tests.factories.extensions import installed
@@ -78,10 +78,10 @@ READERS = {
     "Prepare.eval_containment": "nightloom.curation.curate:_measure_items",
     "Prepare.near_duplicates": "nightloom.curation.curate:_decide_related",
     "Prepare.contradictions": "nightloom.curation.curate:_decide_related",
-    "Prepare.pii": "nightloom.recipes.schema:Prepare.actions",
-    "Prepare.secrets": "nightloom.recipes.schema:Prepare.actions",
-    "Prepare.prompt_injections": "nightloom.recipes.schema:Prepare.actions",
-    "Prepare.scanners": "nightloom.recipes.schema:Prepare.actions",
+    "Prepare.pii": "nightloom.recipes.preparation:Prepare.actions",
+    "Prepare.secrets": "nightloom.recipes.preparation:Prepare.actions",
+    "Prepare.prompt_injections": "nightloom.recipes.preparation:Prepare.actions",
+    "Prepare.scanners": "nightloom.recipes.preparation:Prepare.actions",
     "Prepare.suite": "nightloom.validation.checks:validate_records",
     "Normalise.fix_encoding": "nightloom.scanners.normalise:OPERATIONS",
     "Normalise.html": "nightloom.scanners.normalise:OPERATIONS",
@@ -152,7 +152,7 @@ def fields(tmp_path: Path) -> Iterator[list[Field]]:
 
 
 def test_full_recipe_has_every_field(fields: list[Field]) -> None:
-    named = [value for module in (limits, schema, sources, training) for value in vars(module).values()]
+    named = [value for module in (limits, preparation, schema, sources, training) for value in vars(module).values()]
     parts = {value for value in named if isinstance(value, type) and issubclass(value, Plain)} - {Plain}
     every_field = {f"{part.__name__}.{name}" for part in parts for name in part.model_fields}
     assert {name for name, _, _ in fields} == every_field

@@ -8,6 +8,7 @@ import pytest
 from nightloom.core.manifests import Plain
 from nightloom.core.settings import get_settings
 from nightloom.recipes import limits as recipe_limits
+from nightloom.recipes import preparation as recipe_preparation
 from nightloom.recipes import schema as recipes
 from nightloom.recipes import sources as recipe_sources
 from nightloom.recipes import training as recipe_training
@@ -22,12 +23,12 @@ SECTIONS = {
     "`task`": recipes.Task,
     "`task.columns`": recipes.Columns,
     "`task.answer.<field>`": recipes.AnswerField,
-    "`prepare`": recipes.Prepare,
-    "`prepare.normalise`": recipes.Normalise,
+    "`prepare`": recipe_preparation.Prepare,
+    "`prepare.normalise`": recipe_preparation.Normalise,
     "`prepare.limits`": recipe_limits.Limits,
     "`prepare.limits.volume` and `prepare.limits.new_rows`": recipe_limits.Volume,
-    "`prepare.split`": recipes.Split,
-    "`prepare.planted_rows`": recipes.PlantedRows,
+    "`prepare.split`": recipe_preparation.Split,
+    "`prepare.planted_rows`": recipe_preparation.PlantedRows,
     "A source: `kind: sql`": recipe_sources.SqlSource,
     "A source: `kind: files`": recipe_sources.FilesSource,
     "A source: `kind: delta`": recipe_sources.DeltaSource,

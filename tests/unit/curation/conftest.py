@@ -12,7 +12,8 @@ from nightloom.core.s3 import Bucket
 from nightloom.core.store import ObjectStore
 from nightloom.curation.curate import ITEMS, NO_FAILURES, curate_records
 from nightloom.curation.inputs import CurationInputs
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.recipes.sources import FilesSource
 
 from tests.conftest import MemoryS3

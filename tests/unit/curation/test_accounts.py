@@ -5,7 +5,8 @@ import pytest
 from nightloom.artifacts.data import RuleCount
 from nightloom.core.errors import InternalError
 from nightloom.curation import passes
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 
 from .conftest import SALES, MakeRecords, curate
 

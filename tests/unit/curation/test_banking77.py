@@ -8,7 +8,8 @@ import pytest
 from nightloom.artifacts.reading import read_eval_set, read_records
 from nightloom.core.store import ObjectStore
 from nightloom.curation.evalsets import freeze_eval_set
-from nightloom.recipes.schema import AnswerField, Columns, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource
 from nightloom.sources.extract import extract_records
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.frames import RECORDS
 from nightloom.curation.clusters import choose_splits
-from nightloom.recipes.schema import AnswerField, Prepare, Split
+from nightloom.recipes.preparation import Prepare, Split
+from nightloom.recipes.schema import AnswerField
 from nightloom.recipes.sources import FilesSource
 
 from .conftest import SALES, Curated, MakeRecords, curate

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.curation.contamination import find_repeated, index_items, measure_rows
 from nightloom.curation.grams import split_texts
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 
 from .conftest import SALES, MakeRecords, curate
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.faults import Fault, make_faults
 from nightloom.artifacts.frames import FAILURES, HISTORY, RECORDS, RELEASES
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.recipes.sources import FilesSource
 
 from .conftest import BILLING, SALES, Curated, MakeRecords, curate

@@ -7,7 +7,8 @@ from nightloom.artifacts.reading import read_eval_set
 from nightloom.core.errors import InputError
 from nightloom.core.store import ObjectStore
 from nightloom.curation.evalsets import FrozenEvalSet, describe_rows, find_refusal, freeze_eval_set
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 
 from .conftest import BILLING, SALES, MakeRecords, Row
 

@@ -10,7 +10,8 @@ from nightloom.core.store import ObjectStore
 from nightloom.curation.planted import measure_planted
 from nightloom.examples.support_triage.feed import feed
 from nightloom.examples.support_triage.grammar import TEAMS, URGENCIES
-from nightloom.recipes.schema import AnswerField, Columns, PlantedRows, Prepare
+from nightloom.recipes.preparation import PlantedRows, Prepare
+from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import SqlSource
 from nightloom.sources.extract import extract_records, read_planted_rows
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import polars as pl
 import pytest
 from nightloom.curation.outcomes import close_rows
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.scanners.normalise import OPERATIONS
 
 from .conftest import MakeRecords, curate

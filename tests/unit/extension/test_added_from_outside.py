@@ -13,7 +13,8 @@ from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scoring import score_model
 from nightloom.recipes.check import check_recipe
-from nightloom.recipes.schema import Columns, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import Columns
 from nightloom.recipes.sources import OtherSource
 from nightloom.registry.database import Database
 from nightloom.reports.write import write_report

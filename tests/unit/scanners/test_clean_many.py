@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from nightloom.artifacts.models import Checks
-from nightloom.recipes.schema import Normalise
+from nightloom.recipes.preparation import Normalise
 from nightloom.scanners.clean import clean_text, clean_texts
 from nightloom.scanners.injections import find_injections, may_hold_injections
 from nightloom.scanners.normalise import OPERATIONS, may_change

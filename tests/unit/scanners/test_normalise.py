@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nightloom.recipes.schema import Normalise
+from nightloom.recipes.preparation import Normalise
 from nightloom.scanners.normalise import (
     DEFAULT_OPERATIONS,
     OPERATIONS,

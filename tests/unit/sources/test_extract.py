@@ -15,7 +15,8 @@ from nightloom.core.digests import digest_bytes, digest_json
 from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
-from nightloom.recipes.schema import AnswerField, Columns, PlantedRows
+from nightloom.recipes.preparation import PlantedRows
+from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource, SqlSource
 from nightloom.sources.extract import extract_records, read_planted_rows
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nightloom.artifacts.frames import EXAMPLES, RECORDS
 from nightloom.recipes.limits import Limits, Volume
-from nightloom.recipes.schema import AnswerField, Normalise, Prepare
+from nightloom.recipes.preparation import Normalise, Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.recipes.sources import FilesSource
 from nightloom.validation.checks import Validation, validate_examples, validate_records
 from nightloom.validation.limits import FIRST_NIGHT, Earlier

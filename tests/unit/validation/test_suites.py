@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from nightloom.core.errors import InputError
-from nightloom.recipes.schema import Prepare
+from nightloom.recipes.preparation import Prepare
 from nightloom.recipes.sources import FilesSource
 from nightloom.validation.suites import Suite, digest_suites, load_suite
 

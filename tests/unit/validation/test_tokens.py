@@ -16,7 +16,8 @@ from nightloom.artifacts.models import BaseModelContent, BaseModelManifest, Base
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.settings import get_settings
 from nightloom.core.store import ObjectStore
-from nightloom.recipes.schema import AnswerField, Prepare
+from nightloom.recipes.preparation import Prepare
+from nightloom.recipes.schema import AnswerField
 from nightloom.recipes.sources import FilesSource
 from nightloom.rendering import token_budget as counting
 from nightloom.rendering.token_budget import find_bound, measure_folder
