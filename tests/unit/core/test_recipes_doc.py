@@ -72,9 +72,8 @@ def test_section_has_every_field(heading: str) -> None:
 
 
 def test_every_group_has_section() -> None:
-    named = [
-        value for module in (recipes, recipe_limits, recipe_sources, recipe_training) for value in vars(module).values()
-    ]
+    modules = (recipes, recipe_limits, recipe_preparation, recipe_sources, recipe_training)
+    named = [value for module in modules for value in vars(module).values()]
     groups = {value for value in named if isinstance(value, type) and issubclass(value, Plain)}
     assert groups - {Plain} == set(SECTIONS.values())
 
