@@ -64,10 +64,11 @@ down: ## Stop them; nothing is left running
 status: $(INSTALLED) ## Show which services run
 	@$(SERVICES) status
 
-lint: $(INSTALLED) ## Check format, style, words and types
+lint: $(INSTALLED) ## Check format, style, words, sizes and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/python tests/tools/words.py --check
+	$(BIN)/python tests/tools/structure.py --check
 	$(BIN)/mypy
 
 format: $(INSTALLED) ## Format the code

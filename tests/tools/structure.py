@@ -1,6 +1,6 @@
-"""`make structure`: the sizes of modules, functions, packages and tests, to compare before and after a change.
+"""`make structure`: the sizes of modules, functions, packages and tests, and, with `--check`, what is too long.
 
-Usage: python tests/tools/structure.py [--json] [PATH]
+Usage: python tests/tools/structure.py [--check | --json] [PATH]
 
 PATH is a checkout, by default this one. Its source is `include/`, its tests are `tests/`. A percentile is the value
 below which that share of the values lies.
@@ -27,6 +27,9 @@ from typing import NamedTuple
 _SHOWN = 10
 _SHORT = 3
 _MANY_PARAMETERS = 4
+_MOST_MODULE_LINES = 355
+_MOST_FUNCTION_LINES = 63
+_MOST_TEST_WORDS = 8
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -90,7 +93,7 @@ def measure(root: Path) -> Structure:
     sizes = [Named(name, _count_lines(f)) for name, f in functions]
     private = [f for _, f in functions if _is_private(f.name)]
     used_once = [f for module in source for f in _list_private_with_one_use(module)]
-    tests = [f for m in _read_modules(root / "tests", "test_*.py") for f in m.functions if f.name.startswith("test_")]
+    tests = [test for _, test in _list_tests(root)]
     written = [line.strip() for module in source for line in module.lines if line.strip()]
     return Structure(
         modules=len(modules),
@@ -110,8 +113,37 @@ def measure(root: Path) -> Structure:
         comment_share=_share(sum(line.startswith("#") for line in written), len(written)),
         tests=len(tests),
         test_lines=_spread([_count_lines(test) for test in tests]),
-        test_words=_spread([len(test.name.split("_")) - 1 for test in tests]),
+        test_words=_spread([_count_words(test) for test in tests]),
     )
+
+
+def find_excess(root: Path) -> Iterator[str]:
+    """Return each module, function and name of a test that is too long, and what to do about it."""
+    for module in _read_modules(root / "include", "*.py"):
+        if len(module.lines) > _MOST_MODULE_LINES:
+            advice = "move one of its purposes into a module that says so in its first line"
+            yield _describe_excess(f"include/{module.path}", len(module.lines), "lines", _MOST_MODULE_LINES, advice)
+        for function in module.functions:
+            if (lines := _count_lines(function)) > _MOST_FUNCTION_LINES:
+                where = f"include/{module.path}:{function.lineno}: {function.name}"
+                yield _describe_excess(where, lines, "lines", _MOST_FUNCTION_LINES, "divide it by its steps")
+    for path, test in _list_tests(root):
+        if (words := _count_words(test)) > _MOST_TEST_WORDS:
+            where = f"tests/{path}:{test.lineno}: {test.name}"
+            yield _describe_excess(where, words, "words", _MOST_TEST_WORDS, "name its subject and verb in about five")
+
+
+def _describe_excess(where: str, found: int, unit: str, most: int, advice: str) -> str:
+    return f"{where} has {found} {unit}, and may have {most}; {advice}"
+
+
+def _list_tests(root: Path) -> Iterator[tuple[Path, _Function]]:
+    for module in _read_modules(root / "tests", "test_*.py"):
+        yield from ((module.path, f) for f in module.functions if f.name.startswith("test_"))
+
+
+def _count_words(test: _Function) -> int:
+    return len(test.name.split("_")) - 1
 
 
 def _read_modules(folder: Path, pattern: str) -> Iterator[_Module]:
@@ -198,13 +230,20 @@ def _show(spread: Spread) -> str:
     return f"median {spread.median:g}, p90 {spread.p90:g}, max {spread.max:g}"
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Write the counts of a checkout."""
-    paths = [Path(argument) for argument in arguments if argument != "--json"]
-    found = measure(paths[0] if paths else Path(__file__).parents[2])
-    text = json.dumps(asdict(found), indent=2) if "--json" in arguments else "\n".join(_describe(found))
+def main(arguments: Sequence[str]) -> int:
+    """Check the sizes of a checkout, or write them."""
+    options = {argument for argument in arguments if argument.startswith("--")}
+    paths = [Path(argument) for argument in arguments if argument not in options]
+    root = paths[0] if paths else Path(__file__).parents[2]
+    if "--check" in options:
+        excess = list(find_excess(root))
+        sys.stdout.writelines(f"{one}\n" for one in excess)
+        return 1 if excess else 0
+    found = measure(root)
+    text = json.dumps(asdict(found), indent=2) if "--json" in options else "\n".join(_describe(found))
     sys.stdout.write(text + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

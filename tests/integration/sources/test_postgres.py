@@ -202,7 +202,7 @@ def test_unread_column_costs_no_night(value: str) -> None:
     ids=["conversion", "division", "overflow", "money"],
 )
 @pytest.mark.usefixtures("server")
-def test_value_that_does_not_fit_is_no_fault_of_the_server(sql: str) -> None:
+def test_misfit_is_no_fault_of_the_server(sql: str) -> None:
     with pytest.raises(
         SchemaError, match=r"'tickets' meets a value that does not fit a type \(\w+\); correct"
     ) as caught:

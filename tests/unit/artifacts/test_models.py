@@ -8,7 +8,7 @@ from nightloom.core.manifests import Plain
 TASK = {"prompt": "a" * 64, "output": "text", "field_order": ("team",)}
 
 
-def test_absent_template_arguments_are_no_part_of_an_id() -> None:
+def test_absent_template_arguments_do_not_change_ids() -> None:
     task = TaskSpec(**TASK, answer={"team": None})
     budget = TokenBudget(**TASK, base="b" * 64, most=None)
     request = Request(messages=({"role": "user", "content": "a"},), parameters=Parameters(max_completion_tokens=4))

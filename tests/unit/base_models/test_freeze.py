@@ -239,7 +239,7 @@ def test_unusable_base_is_refused(
     assert s3.objects == {}
 
 
-def test_control_token_that_texts_cannot_have_needs_no_embedding(store: ObjectStore, model: Path) -> None:
+def test_control_token_outside_texts_needs_no_embedding(store: ObjectStore, model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
     tokenizer.save_pretrained(model)

@@ -47,7 +47,7 @@ def test_command_refuses_an_unopened_night(
     assert dump(registry) == before
 
 
-def test_move_by_hand_is_dated_by_a_prepared_night(command: Command, registry: Database, night: PastNight) -> None:
+def test_move_by_hand_names_a_prepared_night(command: Command, registry: Database, night: PastNight) -> None:
     night.promote("e" * 64, night.adapter.id, "f" * 64)
     # A night that failed and one that only nightwatch knows are later than the last prepared one.
     record_night(registry, compute_cut("triage", NIGHT.replace(day=24), "UTC"))

@@ -118,7 +118,7 @@ def test_nights_by_hand_make_no_night_due(registry: Database, nights: list[int])
     assert late(registry, AT_NINE) == []
 
 
-def test_nights_before_the_first_scheduled_one_are_not_due(registry: Database) -> None:
+def test_nights_before_first_schedule_are_not_due(registry: Database) -> None:
     run_night(registry, date(2026, 11, 17), "hand")
     run_night(registry, date(2026, 11, 21), "schedule")
     assert late(registry, AT_NINE) == [("triage", date(2026, 11, 22)), ("triage", NIGHT)]
@@ -149,7 +149,7 @@ def test_start_is_that_of_airflow(zone: str, schedule: str, night: date, start: 
 
 
 @pytest.mark.parametrize("deadline", [time(2, 45), time(3)])
-def test_deadline_in_a_skipped_hour_comes_after_the_start(deadline: time) -> None:
+def test_deadline_in_skipped_hour_follows_start(deadline: time) -> None:
     recipe = make_recipe(timezone="Europe/Berlin", schedule="30 2 * * *", deadline=deadline)
     due = due_night(recipe, date(2026, 3, 29))
     assert due.start is not None

@@ -87,7 +87,7 @@ def test_night_within_a_gap_takes_its_part(registry: Database) -> None:
     assert days_of(run(registry, day(10))) == (day(8), day(10))
 
 
-def test_night_that_a_later_one_has_read_is_empty(registry: Database) -> None:
+def test_night_read_by_a_later_one_is_empty(registry: Database) -> None:
     run(registry, day(5))
     run(registry, day(6), "failed")
     run(registry, day(9))

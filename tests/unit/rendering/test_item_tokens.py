@@ -27,7 +27,7 @@ def test_answer_counts_with_its_end(tiny_model: Path) -> None:
     assert result.count_longer(2) == 1
 
 
-def test_written_thought_counts_and_line_after_end_does_not() -> None:
+def test_thought_counts_and_line_after_does_not() -> None:
     tokenizer = make_tokenizer("qwen")
     (whole,) = count_tokens(TokenEncoder(tokenizer, context=64), [say("a", "b")]).answers
     tokenizer.chat_template = QWEN.replace("'<think>\n\n</think>\n\n' + content", "content")

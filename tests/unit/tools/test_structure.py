@@ -90,3 +90,46 @@ def test_json_has_the_same_counts(checkout: Path, capsys: pytest.CaptureFixture[
 def test_text_names_the_longest(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(checkout)])
     assert "parameters       median 1, p90 5, max 5, 33.3% over 4\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "excess"),
+    [
+        pytest.param(
+            "include/pile.py", "one = 1\n" * 356, ["include/pile.py has 356 lines, and may have 355"], id="module"
+        ),
+        pytest.param("include/pile.py", "one = 1\n" * 355, [], id="largest module"),
+        pytest.param(
+            "include/__init__.py", "one = 1\n" * 356, ["include/__init__.py has 356 lines, and may have 355"], id="init"
+        ),
+        pytest.param("tests/test_pile.py", "one = 1\n" * 356, [], id="module of tests"),
+        pytest.param(
+            "include/pile.py",
+            "\nasync def put():\n" + "    put()\n" * 63,
+            ["include/pile.py:2: put has 64 lines, and may have 63"],
+            id="function",
+        ),
+        pytest.param(
+            "include/pile.py",
+            "class Pile:\n    def put(self):\n" + "        put()\n" * 63,
+            ["include/pile.py:2: put has 64 lines, and may have 63"],
+            id="method",
+        ),
+        pytest.param("include/pile.py", "def put():\n" + "    put()\n" * 62, [], id="longest function"),
+        pytest.param(
+            "tests/unit/test_pile.py",
+            "def test_a_pile_of_dry_hay_is_never_too_large(): ...\n",
+            ["tests/unit/test_pile.py:1: test_a_pile_of_dry_hay_is_never_too_large has 9 words, and may have 8"],
+            id="name of a test",
+        ),
+        pytest.param("tests/test_pile.py", "def test_a_pile_of_hay_is_never_too_large(): ...\n", [], id="longest name"),
+        pytest.param("tests/pile.py", "def test_a_pile_of_dry_hay_is_never_too_large(): ...\n", [], id="no test"),
+    ],
+)
+def test_excess_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, text: str, excess: list[str]
+) -> None:
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(text)
+    assert main(["--check", str(tmp_path)]) == bool(excess)
+    assert [line.partition(";")[0] for line in capsys.readouterr().out.splitlines()] == excess
