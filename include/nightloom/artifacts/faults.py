@@ -1,7 +1,7 @@
 """Faults: why rows cannot be used, as their source shows. Curation and prediction refuse them by these rules."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
@@ -32,4 +32,4 @@ class Fault:
 
 def make_faults(faults: Sequence[Fault | None]) -> pl.Series:
     """Return faults as a column (FAULT)."""
-    return pl.Series([None if fault is None else asdict(fault) for fault in faults], dtype=FAULT)
+    return pl.Series([fault and {"measured": fault.measured, "rule": fault.rule} for fault in faults], dtype=FAULT)

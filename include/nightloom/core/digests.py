@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,8 @@ _PACKAGE = Path(__file__).parents[1]
 _BLOCK_BYTES = 1 << 20
 _LEAF_BYTES = 32
 _NODE_BYTES = 1024 * _LEAF_BYTES
+_SHALLOW = 200  # so many brackets nest no deeper than json can write
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -22,7 +26,7 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         ValueError: The value has NaN, infinity or something that JSON cannot represent.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -35,22 +39,22 @@ def parse_json(text: str | bytes) -> Any:
     if isinstance(text, bytes):
         text = text.decode()  # json would also take UTF-16
     try:
-        return _check_json(_STRICT.decode(text))
+        return _check_json(_STRICT.decode(text), text)
     except RecursionError as error:
         msg = "nested too deeply"
         raise ValueError(msg) from error
 
 
-def parse_json_prefix(text: str) -> tuple[Any, int]:
-    """Read the JSON value at the start of a text, as strictly, and return it with the index of its end.
+def parse_json_prefix(text: str, start: int = 0) -> tuple[Any, int]:
+    """Read the JSON value at some place of a text, as strictly, and return it with the index of its end.
 
     Raises:
         JSONDecodeError: There is none, or it is incomplete.
         ValueError: The value is refused.
     """
     try:
-        value, end = _STRICT.raw_decode(text)
-        return _check_json(value), end
+        value, end = _STRICT.raw_decode(text, start)
+        return _check_json(value, text[start:end]), end
     except RecursionError as error:
         msg = "nested too deeply"
         raise ValueError(msg) from error
@@ -126,10 +130,21 @@ def short(digest: str) -> str:
     return digest[:12]
 
 
-def _check_json(value: Any) -> Any:
-    # json reads a lone surrogate or 1e999, which then fail when written.
-    canonical_json(value)
+def _check_json(value: Any, text: str) -> Any:
+    """Refuse what json reads, but could not write again: a lone surrogate, or a deep nesting."""
+    text.encode()
+    # To write takes longer than to read, so only what may fail is written.
+    if _ESCAPED_SURROGATE.search(text) or text.count("[") + text.count("{") > _SHALLOW:
+        canonical_json(value)
     return value
+
+
+def _read_float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        msg = "a number is too large"
+        raise ValueError(msg)
+    return number
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -145,4 +160,5 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(msg)
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_float=_read_float, parse_constant=_refuse_constant)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

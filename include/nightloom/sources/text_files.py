@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
 
@@ -18,6 +20,7 @@ MOST_CHARACTERS = 10_000_000
 _FIRST_ROWS = 5_000
 _CHUNK = 1 << 20  # characters
 _JSON_BLANKS = " \t\n\r"  # JSON has no others: any other character is part of a damaged value
+_NO_BLANK = re.compile(f"[^{_JSON_BLANKS}]")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _OTHER_KINDS = {
     b"\x1f\x8b": "packed by gzip; let its name end in .gz",
@@ -163,60 +166,69 @@ def _read_line(text: IO[str], before: int) -> str:
 
 
 def _read_array(text: IO[str]) -> Iterator[tuple[int, Any]]:
-    """Return the items of one JSON array, holding one item in memory at a time."""
+    """Return the items of one JSON array, holding a chunk of it in memory at a time."""
     first = text.read(_CHUNK)
     if not first:
         raise EmptyFileError
-    buffer = _fill(text, first, "it is not a JSON array")
-    if not buffer.startswith("["):
-        hint = "; name it .jsonl if it holds one object a line" if buffer.startswith("{") else ""
+    rest = _Rest(text, first)
+    begins = rest.skip_blanks("it is not a JSON array")
+    if begins != "[":
+        hint = "; name it .jsonl if it holds one object a line" if begins == "{" else ""
         msg = f"it is not a JSON array{hint}"
         raise ValueError(msg)
-    buffer, number, separator = buffer[1:], 0, ""
-    while True:
-        buffer = _fill(text, buffer)
-        if buffer.startswith("]"):
-            break
-        if separator and not buffer.startswith(separator):
+    rest.at += 1
+    number = 0
+    while (begins := rest.skip_blanks()) != "]":
+        if number and begins != ",":
             msg = f"a comma is missing after item {number}"
             raise ValueError(msg)
-        buffer, number, separator = buffer[len(separator) :], number + 1, ","
-        item, buffer = _read_item(text, buffer, number)
-        yield number, item
-    if buffer[1:].strip(_JSON_BLANKS) or text.read(_CHUNK).strip(_JSON_BLANKS):
+        rest.at += bool(number)
+        number += 1
+        yield number, rest.read_item(number)
+    if rest.buffer[rest.at + 1 :].strip(_JSON_BLANKS) or text.read(_CHUNK).strip(_JSON_BLANKS):
         msg = "something follows the array"
         raise ValueError(msg)
 
 
-def _fill(text: IO[str], buffer: str, otherwise: str = "the array does not end") -> str:
-    """Return the buffer without leading white space, and read more if it is empty."""
-    buffer = buffer.lstrip(_JSON_BLANKS)
-    while not buffer:
-        more = text.read(_CHUNK)
-        if not more:
-            raise ValueError(otherwise)
-        buffer = more.lstrip(_JSON_BLANKS)
-    return buffer
+@dataclass(slots=True)
+class _Rest:
+    """The rest of a file of JSON: a buffer from some position on, and what was not read yet."""
 
+    file: IO[str]
+    buffer: str
+    at: int = 0
 
-def _read_item(text: IO[str], buffer: str, number: int) -> tuple[Any, str]:
-    """Return the next value, and the rest of the buffer."""
-    buffer = _fill(text, buffer)
-    while True:
-        try:
-            item, end = parse_json_prefix(buffer)
-            # A number at the end of the buffer may be incomplete.
-            if end < len(buffer):
-                return item, buffer[end:]
-        except ValueError as error:
-            if not isinstance(error, json.JSONDecodeError) or len(buffer) > MOST_CHARACTERS:
-                msg = f"item {number} is not usable JSON: {error}"
-                raise ValueError(msg) from error
-        more = text.read(max(_CHUNK, len(buffer)))
-        if not more:
-            msg = f"item {number} is not JSON, or the array does not end"
-            raise ValueError(msg)
-        buffer += more
+    def skip_blanks(self, otherwise: str = "the array does not end") -> str:
+        """Move to the next character that is no blank, and return it; raise if there is none."""
+        while True:
+            found = _NO_BLANK.search(self.buffer, self.at)
+            if found:
+                self.at = found.start()
+                return found.group()
+            self.buffer, self.at = self.file.read(_CHUNK), 0
+            if not self.buffer:
+                raise ValueError(otherwise)
+
+    def read_item(self, number: int) -> Any:
+        """Return the next value, and move behind it."""
+        self.skip_blanks()
+        while True:
+            held = len(self.buffer) - self.at
+            try:
+                item, end = parse_json_prefix(self.buffer, self.at)
+                # A number at the end of the buffer may be incomplete.
+                if end < len(self.buffer):
+                    self.at = end
+                    return item
+            except ValueError as error:
+                if not isinstance(error, json.JSONDecodeError) or held > MOST_CHARACTERS:
+                    msg = f"item {number} is not usable JSON: {error}"
+                    raise ValueError(msg) from error
+            more = self.file.read(max(_CHUNK, held))
+            if not more:
+                msg = f"item {number} is not JSON, or the array does not end"
+                raise ValueError(msg)
+            self.buffer, self.at = self.buffer[self.at :] + more, 0
 
 
 def _pick(items: Iterable[tuple[int, Any]], wanted: WantedColumns, where: str, unit: str) -> Iterator[Numbered]:
@@ -226,7 +238,7 @@ def _pick(items: Iterable[tuple[int, Any]], wanted: WantedColumns, where: str, u
     wanted.note_first([item for _, item in first], where)
     for number, item in chain(first, objects):
         wanted.note(item)
-        yield number, [item.get(name) for name in wanted.columns]
+        yield number, [*map(item.get, wanted.columns)]
 
 
 def _as_object(item: Any, what: str) -> dict[str, Any]:

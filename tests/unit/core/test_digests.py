@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import pytest
 from hypothesis import given
@@ -49,10 +50,14 @@ def test_non_json_value_is_refused(value):
         pytest.param("[NaN]", id="nan"),
         pytest.param("[-Infinity]", id="infinity"),
         pytest.param("[1e999]", id="infinity in digits"),
+        pytest.param("[-1E+400]", id="negative infinity in digits"),
         pytest.param("[" * 100_000, id="nested too deeply"),
         pytest.param('{"a": 1} trailing', id="more than one value"),
         pytest.param("[" + "1" * 5000 + "]", id="a number of 5000 digits"),
         pytest.param('["\\ud800"]', id="lone surrogate"),
+        pytest.param('{"\\uDFFF": 1}', id="lone surrogate in a key"),
+        pytest.param('["\\ude00\\ud83d"]', id="surrogates in the wrong order"),
+        pytest.param('{"a":' * 990 + "1" + "}" * 990, id="nested too deeply to be written"),
         pytest.param(b'["\xff"]', id="not UTF-8"),
         pytest.param('["a"]'.encode("utf-16"), id="UTF-16"),
         pytest.param('["\ud800"]', id="lone surrogate, not escaped"),
@@ -61,6 +66,22 @@ def test_non_json_value_is_refused(value):
 def test_outside_json_is_parsed_strictly(text):
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
+
+
+@given(st.recursive(st.text(st.sampled_from("a\ud83d\ude00")), lambda inner: st.lists(inner), max_leaves=4))
+def test_parsed_json_can_be_written(value):
+    text = json.dumps(value)
+    try:
+        canonical_json(json.loads(text))
+    except ValueError:
+        with pytest.raises(ValueError, match="surrogates"):
+            parse_json(text)
+    else:
+        assert parse_json(text) == json.loads(text)
+
+
+def test_many_shallow_brackets_are_accepted():
+    assert parse_json("[" + "[]," * 1000 + "{}]") == [[]] * 1000 + [{}]
 
 
 def test_escaped_surrogate_pair_is_accepted():
