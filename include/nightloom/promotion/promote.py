@@ -11,7 +11,7 @@ from nightloom.core.digests import short
 from nightloom.core.errors import ConflictError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.promotion.champions import CHAMPION, Citation
-from nightloom.promotion.drift import describe_drift
+from nightloom.promotion.drift import describe_drift, name_replacement
 from nightloom.promotion.proofs import require_parity
 from nightloom.recipes.schema import Recipe
 from nightloom.registry.database import Database
@@ -145,13 +145,18 @@ def roll_back_champion(
 ) -> Promotion:
     """Make the previous champion the champion again, with its task of then. Twice goes back two champions.
 
+    The previous champion is the one from before the last promotion that was not taken back, whoever made it.
+
     Raises:
         InputError: There is no previous champion, or it failed its proof of parity.
         ConflictError: The ref was moved in the meantime.
     """
     line = _list_promotions(_list_moves(database, recipe))
     if len(line) < 2:
-        msg = f"{recipe} has no previous champion to roll back to; see `nightloom model log {recipe}`"
+        msg = (
+            f"{recipe} has no previous champion to roll back to; `nightloom model log {recipe}` lists all that it had, "
+            f"and {name_replacement(recipe)} brings one back"
+        )
         raise InputError(msg)
     earlier, present = line[-2:]
     require_parity(store, Adapter.as_id(earlier.new), earlier.cites)
@@ -166,6 +171,7 @@ def roll_back_champion(
         why=why,
         cites=earlier.cites,
         by_hand=True,
+        undoes=present.number,
     )
     message = f"champion of {recipe} is {short(earlier.new)} again, not {short(present.new)}"
     return Promotion(moved=True, message=message)
@@ -183,10 +189,13 @@ def _find_rollback(moves: Sequence[RefMove], adapter_id: AdapterId) -> RefMove |
 
 
 def _list_promotions(moves: Sequence[RefMove]) -> list[RefMove]:
-    """Return the promotions that lead to the present champion, oldest first, without those rolled back."""
+    """Return the promotions that lead to the present champion, oldest first, without those taken back."""
     line: list[RefMove] = []
     for move in moves:
-        champions = [one.new for one in line]
-        # A champion that returns ends all promotions after its own.
-        line = [*(line[: champions.index(move.new)] if move.new in champions else line), move]
+        if move.undoes is not None:
+            line = [one for one in line if one.number < move.undoes]
+        elif line and line[-1].new == move.new:
+            line[-1] = move  # the same champion, with another task or date
+        else:
+            line.append(move)
     return line

@@ -23,6 +23,7 @@ class RefMove:
     Attributes:
         cites: Id of the manifest that justifies the move: for a champion a verdict or an import.
         by_hand: Whether a person moved it.
+        undoes: Number of the earlier move that it takes back, with all that followed it; None for a move forward.
     """
 
     number: int
@@ -35,6 +36,7 @@ class RefMove:
     why: str
     cites: str | None
     by_hand: bool
+    undoes: int | None
     moved_at: datetime
     line_hash: str
 
@@ -86,12 +88,14 @@ def move_ref(
     why: str,
     cites: str | None = None,
     by_hand: bool = False,
+    undoes: int | None = None,
 ) -> None:
     """Set a ref to a value, if it still has the value on which the move was decided.
 
     A night that sets the value that the ref has does nothing, so that repeated steps succeed. By a night, a cited
     manifest moves a ref once: if a person has undone the move, running the night again does not repeat it. A person may
     cite the manifest again, and may undo the move of any night.
+    A move that takes back an earlier one names it by its number, so that the log tells it from a move to the same value.
 
     Raises:
         ConflictError: The ref has another value, or a later night moved it last and a night moves it now.
@@ -121,6 +125,7 @@ def move_ref(
             why=why,
             cites=cites,
             by_hand=by_hand,
+            undoes=undoes,
         )
         _append(session, move)
 
@@ -198,6 +203,8 @@ def _hash(row: RefMoveRow) -> str:
             row.by_hand,
             row.moved_at.isoformat(),
             row.previous_hash,
+            # Lines from before this column have no place for it.
+            *([row.undoes] if row.undoes is not None else []),
         ]
     )
 
@@ -214,6 +221,7 @@ def _as_move(row: RefMoveRow) -> RefMove:
         why=row.why,
         cites=row.cites,
         by_hand=row.by_hand,
+        undoes=row.undoes,
         moved_at=row.moved_at.replace(tzinfo=UTC),
         line_hash=row.line_hash,
     )

@@ -89,6 +89,7 @@ class RefMoveRow(Base):
     why: Mapped[str] = mapped_column(Text)
     cites: Mapped[str | None] = mapped_column(String(64))
     by_hand: Mapped[bool]
+    undoes: Mapped[int | None] = mapped_column(Integer)
     moved_at: Mapped[datetime] = mapped_column(DateTime)
     previous_hash: Mapped[str] = mapped_column(String(64))
     line_hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -127,10 +127,11 @@ def test_ref_before_night_is_known(registry):
         sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(who="mallory"),
         sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(cites=None),
         sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(by_hand=True),
+        sa.update(RefMoveRow).where(RefMoveRow.number == 2).values(undoes=1),
         sa.delete(RefMoveRow).where(RefMoveRow.number == 2),
         sa.update(RefMoveRow).where(RefMoveRow.number == 3).values(previous_hash="0" * 64),
     ],
-    ids=["who", "cites", "by hand", "removed", "chain"],
+    ids=["who", "cites", "by hand", "undoes", "removed", "chain"],
 )
 def test_altered_log_is_detected(registry, change):
     for old, new in ((None, "A"), ("A", "B"), ("B", "C")):
