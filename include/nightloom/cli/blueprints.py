@@ -10,6 +10,7 @@ from nightloom.cli.lookup import find_id
 from nightloom.cli.output import (
     AsJson,
     Limit,
+    OfRecipe,
     RecipeName,
     format_fields,
     manifest_document,
@@ -98,7 +99,7 @@ def plan(
 
 @app.command("list")
 def list_blueprints(
-    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Only this recipe.")] = None,
+    recipe: OfRecipe = None,
     *,
     limit: Limit = 20,
     as_json: AsJson = False,

@@ -1,6 +1,7 @@
 """Lookup: from what people type (digits of an id, a recipe, a night or nothing) to ids and manifests."""
 
 import re
+from contextlib import suppress
 from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +23,28 @@ M = TypeVar("M", bound="Manifest")
 _MOST_NAMED = 5
 _FEWEST_DIGITS = 4
 _MOST_COMPARED = 1000
+
+
+def require_recipe(name: str | None) -> str | None:
+    """Return the name of a recipe; one whose file was removed is still known by its nights.
+
+    Raises:
+        InputError: Neither a file nor the registry has a recipe of this name.
+    """
+    from nightloom.core.errors import RegistryError
+    from nightloom.core.settings import get_settings
+    from nightloom.recipes.check import explain_unknown
+    from nightloom.registry.database import open_database
+    from nightloom.registry.nights import list_recipes
+
+    known = {path.stem for path in get_settings().recipes_dir.glob("*.yaml")}
+    if name is None or name in known:
+        return name
+    with suppress(RegistryError):  # one without tables knows no recipe
+        known |= set(list_recipes(open_database()))
+    if name not in known:
+        raise InputError(explain_unknown(name, sorted(known)))
+    return name
 
 
 def find_id(database: "Database", kind: "type[Manifest[Id]]", given: str) -> Id:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightloom.cli.lookup import find_id, find_owner
-from nightloom.cli.output import AsJson, Limit, format_fields, manifest_document, show, show_list, table, take
+from nightloom.cli.lookup import find_id, find_owner, require_recipe
+from nightloom.cli.output import AsJson, Limit, OfRecipe, format_fields, manifest_document, show, show_list, table, take
 from nightloom.core.digests import short
 
 if TYPE_CHECKING:
@@ -22,9 +22,13 @@ app = typer.Typer(
 AdapterArgument = Annotated[str, typer.Argument(metavar="ADAPTER", help="Id of an adapter, or its first digits.")]
 AsOf = Annotated[
     str | None,
-    typer.Option("--recipe", metavar="NAME", help="Recipe of the adapter, if several recipes have it."),
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="Recipe of the adapter, if several recipes have it.",
+        callback=require_recipe,
+    ),
 ]
-OfRecipe = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Only this recipe.")]
 
 
 @app.command("list")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from nightloom.cli.lookup import require_recipe
 from nightloom.core.digests import short
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ Reason = Annotated[
     str,
     typer.Option("--reason", metavar="TEXT", help="Reason, written into the log.", callback=require_reason),
 ]
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe.")]
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe.", callback=require_recipe)]
+OfRecipe = Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Only this recipe.", callback=require_recipe)]
 NightOption = Annotated[
     str | None, typer.Option("--night", metavar="DATE", help="A date such as 2026-11-23. Default: the latest night.")
 ]

@@ -111,7 +111,7 @@ def list_recipes(*, as_json: AsJson = False) -> None:
 def _find_file(recipe: str) -> Path:
     """Return the file of a recipe that is given by its name or its path."""
     from nightloom.core.settings import get_settings
-    from nightloom.recipes.problems import suggest
+    from nightloom.recipes.check import explain_unknown
 
     directory = get_settings().recipes_dir
     for file in (Path(recipe), directory / f"{recipe}.yaml"):
@@ -121,7 +121,7 @@ def _find_file(recipe: str) -> Path:
         msg = f"the file {recipe} does not exist; recipes are YAML files in {directory}"
     else:
         known = sorted(path.stem for path in directory.glob("*.yaml"))
-        msg = f"no recipe is named {recipe!r} in {directory}; {suggest(recipe, known) or 'add one there'}"
+        msg = explain_unknown(recipe, known)
     raise InputError(msg)
 
 

@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from nightloom.cli.lookup import find_id
-from nightloom.cli.output import CUT, AsJson, Limit, format_fields, manifest_document, show, show_list, table, take
+from nightloom.cli.output import (
+    CUT,
+    AsJson,
+    Limit,
+    OfRecipe,
+    format_fields,
+    manifest_document,
+    show,
+    show_list,
+    table,
+    take,
+)
 
 app = typer.Typer(
     name="snapshot", help="Frozen training data: list, verify, compare, export, collect garbage.", no_args_is_help=True
@@ -17,7 +28,7 @@ SnapshotArgument = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Id of
 
 @app.command("list")
 def list_snapshots(
-    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Only this recipe.")] = None,
+    recipe: OfRecipe = None,
     *,
     limit: Limit = 20,
     as_json: AsJson = False,

@@ -72,16 +72,24 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         RecipeError: No recipe has this name, or it has mistakes. The message lists all of them.
     """
-    directory = get_settings().recipes_dir
-    files = {path.stem: path for path in sorted(directory.glob("*.yaml"))}
+    files = {path.stem: path for path in sorted(get_settings().recipes_dir.glob("*.yaml"))}
     if name not in files:
-        msg = f"no recipe is named {name!r} in {directory}; {suggest(name, list(files)) or 'add one there'}"
-        raise RecipeError(msg)
+        raise RecipeError(explain_unknown(name, list(files)))
     recipe, mistakes = read_recipe(files[name])
     if recipe is None or mistakes:
         msg = f"recipe {name!r} has mistakes; correct them:\n{format_mistakes(files[name], mistakes)}"
         raise RecipeError(msg)
     return recipe
+
+
+def explain_unknown(name: str, known: Sequence[str]) -> str:
+    """Return the message about a name that no recipe has, with the closest known name."""
+    listed = ", ".join(known)
+    if close := get_close_matches(name, known, n=1):
+        remedy = f"did you mean {close[0]!r}? Known: {listed}"
+    else:
+        remedy = f"known: {listed}" if known else "add one there"
+    return f"no recipe is named {name!r} in {get_settings().recipes_dir}; {remedy}"
 
 
 def load_recipes(directory: Path | None = None) -> tuple[dict[str, Recipe], dict[str, list[Mistake]]]:

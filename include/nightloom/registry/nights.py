@@ -12,7 +12,7 @@ from nightloom.core.nights import NightCut, utc_now
 from nightloom.core.stages import STAGES, Stage
 from nightloom.registry.cuts import commit_cut, read_cut, record_cut
 from nightloom.registry.database import Database
-from nightloom.registry.tables import CutRow, NightRow, OutcomeRow, RecipeRow
+from nightloom.registry.tables import CutRow, MemberRow, NightRow, OutcomeRow, RecipeRow
 
 Status = Literal["running", "done", "nothing_new", "refused", "failed"]
 
@@ -67,6 +67,13 @@ def require_night(database: Database, recipe: str, night: date) -> None:
     run = f"`nightloom run {recipe} --night {night}` runs it, " if night <= utc_now().date() else ""
     msg = f"night {night} of {recipe} was never opened; {run}`nightloom night list {recipe}` lists the nights"
     raise InputError(msg)
+
+
+def list_recipes(database: Database) -> list[str]:
+    """Return the recipes that have a night, or an imported model, in the order of their names."""
+    query = sa.union(sa.select(NightRow.recipe), sa.select(MemberRow.recipe)).order_by("recipe")
+    with database.reading() as session:
+        return list(session.scalars(query))
 
 
 def find_latest_night(database: Database, recipe: str) -> date | None:

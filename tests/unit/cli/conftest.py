@@ -71,6 +71,12 @@ def _installation(
 
 
 @pytest.fixture
+def named(tmp_path: Path) -> None:
+    """A file of the recipe `triage`, of which only the name counts."""
+    (tmp_path / "recipes" / "triage.yaml").write_text("name: triage", encoding="utf-8")
+
+
+@pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Run a command line and return exit code, standard output and standard error."""
 

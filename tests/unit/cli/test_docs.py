@@ -38,7 +38,8 @@ def test_named_options_exist() -> None:
     assert set(re.findall(r"--[a-z]+(?:-[a-z]+)*", DOC)) <= known | {"--help"}
 
 
-def test_every_answer_is_a_command_that_parses() -> None:
+def test_every_answer_is_a_command_that_parses(tmp_path: Path) -> None:
+    (tmp_path / "recipes" / "support_triage.yaml").write_text("name: support_triage", encoding="utf-8")
     page = DOC.partition("## How do I …")[2]
     blocks = re.findall(r"^```\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in re.findall(r"nightloom (.+)$", block, re.MULTILINE)]

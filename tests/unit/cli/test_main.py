@@ -33,11 +33,13 @@ def test_unknown_command_gets_the_closest(command: Command) -> None:
     assert command("recipe", "chek") == (2, "", "error: No such command 'chek'. Did you mean 'check'?\n")
 
 
+@pytest.mark.usefixtures("named")
 def test_input_error_is_one_message(command: Command) -> None:
     message = "'monday' is not a night; write a date such as 2026-11-23"
     assert command("night", "show", "triage", "--night", "monday") == (2, "", f"error: {message}\n")
 
 
+@pytest.mark.usefixtures("named")
 def test_error_is_json_too(command: Command) -> None:
     code, out, err = command("night", "show", "triage", "--night", "monday", "--json")
     message = "'monday' is not a night; write a date such as 2026-11-23"

@@ -34,7 +34,7 @@ def failures() -> list[Exception]:
 
 
 @pytest.fixture
-def outcomes(monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> list[StageOutcome]:
+def outcomes(monkeypatch: pytest.MonkeyPatch, named: None, failures: list[Exception]) -> list[StageOutcome]:
     """Outcomes of the next night's stages."""
     found: list[StageOutcome] = []
 
@@ -96,6 +96,7 @@ def test_unexpected_error_of_stage_shows_traceback(
     assert err.endswith("error: unexpected KeyError in Nightloom; report it with the traceback above\n")
 
 
+@pytest.mark.usefixtures("named")
 def test_single_stage_needs_a_night(command: Command) -> None:
     code, _, err = command("predict", "triage")
     assert code == 2
@@ -142,6 +143,7 @@ def test_data_docs_are_fetched(command: Command, store: ObjectStore, registry: D
     assert (code, Path(json.loads(out)["docs"]).read_bytes()) == (0, b"<h1>Docs</h1>")
 
 
+@pytest.mark.usefixtures("named")
 def test_blank_night_is_not_tonight(command: Command) -> None:
     code, _, err = command("run", "triage", "--night", "")
     assert code == 2

@@ -51,6 +51,7 @@ def test_unknown_row_or_status_is_refused(command: Command, arguments: tuple[str
     assert (code, message in err) == (2, True)
 
 
+@pytest.mark.usefixtures("named")
 def test_recipe_without_night_is_refused(command: Command) -> None:
     code, _, err = command("predictions", "show", "triage")
     assert (code, "recipe 'triage' has no night yet" in err) == (2, True)

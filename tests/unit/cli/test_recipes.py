@@ -88,7 +88,7 @@ def test_check_takes_name_and_names_suites(command: Command, write: Callable[...
 
 def test_check_of_unknown_name_suggests_one(command: Command, write: Callable[..., Path]) -> None:
     write()
-    assert "write `triage`; known: triage" in command("recipe", "check", "triag")[2]
+    assert "did you mean 'triage'? Known: triage" in command("recipe", "check", "triag")[2]
 
 
 def test_check_reads_every_source(ask: Callable[..., Any], write: Callable[..., Path]) -> None:

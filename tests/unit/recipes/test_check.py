@@ -224,7 +224,7 @@ def test_recipe_is_loaded_by_name(recipes_dir: Path) -> None:
 
 def test_unknown_name_gets_the_closest(recipes_dir: Path) -> None:
     (recipes_dir / "triage.yaml").write_text(VALID, encoding="utf-8")
-    with pytest.raises(RecipeError, match=r"no recipe is named 'triag' in .*; write `triage`; known: triage"):
+    with pytest.raises(RecipeError, match=r"no recipe is named 'triag' in .*; did you mean 'triage'\? Known: triage"):
         load_recipe("triag")
 
 
