@@ -25,7 +25,7 @@ from nightloom.processes.device_leases import on_device
 from nightloom.processes.packages import worker_packages
 from nightloom.promotion.champions import CitationId, find_champion, read_task
 from nightloom.promotion.parity import identify_parity
-from nightloom.promotion.promote import Promotion, promote
+from nightloom.promotion.promote import hold_back, promote
 from nightloom.promotion.verdict import decide
 from nightloom.registry.store import open_store
 from nightloom.registry.trials import finish_trial
@@ -178,17 +178,16 @@ def compare_candidate(
 def promote_candidate(night: Night, verdict_id: VerdictId, stored_id: BlueprintId | None = None) -> VerdictId:
     """Promote the candidate if the verdict allows it, no later night has begun, and the blueprint was compiled tonight.
 
-    A run of a stored blueprint moves no ref: it is not based on the night's own data. If the champion changed after the
-    comparison, the stage is refused: a better candidate may be left out.
+    A run of a stored blueprint moves no ref. If something prevents a promotion that the verdict allows, the stage is
+    refused: a better candidate is left out.
     """
     decided = night.store.load(Verdict, verdict_id)
     if stored_id:
-        message = f"{decided.content.reason}; blueprint {short(stored_id)} was chosen by hand, so no ref moves"
-        promotion = Promotion(moved=False, message=message)
+        promotion = hold_back(night.registry, decided, stored_id)
     else:
         promotion = promote(night.registry, decided, night=night.date, who=getuser())
     logger.info("%s", promotion.message)
-    night.end("finetune", "refused" if promotion.is_stale else "done", promotion.message, verdict_id)
+    night.end("finetune", "refused" if promotion.is_blocked else "done", promotion.message, verdict_id)
     return verdict_id
 
 

@@ -1,10 +1,11 @@
 """Promote and roll back: move the champion ref by a night's verdict or by hand."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from nightloom.artifacts.ids import AdapterId, BaseId
+from nightloom.artifacts.ids import AdapterId, BaseId, BlueprintId
 from nightloom.artifacts.models import Adapter, Import, TaskSpec
 from nightloom.artifacts.results import Verdict
 from nightloom.core.digests import short
@@ -18,6 +19,8 @@ from nightloom.registry.database import Database
 from nightloom.registry.nights import is_latest_night
 from nightloom.registry.refs import RefMove, move_ref, read_last_move, read_log_tail
 
+_BLOCKED = "the candidate is {finding}, but not promoted, since {why}; {remedy}; verdict: {reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
@@ -26,12 +29,44 @@ class Promotion:
     Attributes:
         moved: Whether the candidate is the champion.
         message: Explanation for people.
-        is_stale: Whether the champion changed after the comparison, which has to be made again.
+        is_blocked: Whether the verdict allows the promotion, and something else prevented it.
     """
 
     moved: bool
     message: str
-    is_stale: bool = False
+    is_blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why a candidate that passed all gates was not promoted, and what to do about it, as parts of a message."""
+
+    why: str
+    remedy: str
+
+
+def block(verdict: Verdict, why: str, remedy: str | None = None) -> Promotion:
+    """Return the refusal of a promotion that the verdict allows.
+
+    Args:
+        verdict: The verdict.
+        why: What prevented the promotion, as the part of a sentence.
+        remedy: What promotes the candidate nevertheless, or None for a promotion by hand.
+    """
+    decided = verdict.content
+    command = name_replacement(decided.recipe, short(decided.candidate))
+    message = _BLOCKED.format(
+        finding=decided.finding, why=why, remedy=remedy or f"{command} promotes it by hand", reason=decided.reason
+    )
+    return Promotion(moved=False, message=message, is_blocked=True)
+
+
+def read_block(message: str) -> Block | None:
+    """Return the block that an outcome's message tells, or None if it tells none."""
+    found = re.fullmatch(
+        _BLOCKED.format(finding="[A-Z_]+", why="(.+?)", remedy="(`nightloom [^;]+)", reason=".*"), message, re.DOTALL
+    )
+    return Block(*found.groups()) if found else None
 
 
 def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> Promotion:
@@ -47,14 +82,11 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
     moves = _list_moves(database, decided.recipe)
     rollback = _find_rollback(moves, decided.candidate)
     if rollback:
-        message = (
-            f"{decided.reason}; but {rollback.who} rolled this adapter back ({rollback.why}), so the champion stays"
-        )
-        return Promotion(moved=False, message=message)
-    if any(move.cites == verdict.id for move in moves):
+        return block(verdict, f"{rollback.who} rolled this adapter back ({rollback.why})")
+    if any(move.cites == verdict.id for move in moves) or _is_champion(moves, decided.candidate):
         return Promotion(moved=True, message=decided.reason)
     if not is_latest_night(database, decided.recipe, night):
-        return Promotion(moved=False, message=f"{decided.reason}; night {night} is not the latest, so no ref moves")
+        return block(verdict, f"night {night} is not the latest, and only that one moves the champion")
     try:
         move_ref(
             database,
@@ -68,12 +100,17 @@ def promote(database: Database, verdict: Verdict, *, night: date, who: str) -> P
             cites=verdict.id,
         )
     except ConflictError:
-        message = (
-            f"{decided.reason}; but the champion changed after the comparison, so it stays; "
-            f"`nightloom run {decided.recipe} --night {night}` compares again"
-        )
-        return Promotion(moved=False, message=message, is_stale=True)
+        again = f"`nightloom run {decided.recipe} --night {night}` compares again"
+        return block(verdict, "the champion changed after the comparison", again)
     return Promotion(moved=True, message=decided.reason)
+
+
+def hold_back(database: Database, verdict: Verdict, blueprint_id: BlueprintId) -> Promotion:
+    """Return the result for a stored blueprint, which moves no ref: it is not based on the night's own data."""
+    decided, why = verdict.content, f"blueprint {short(blueprint_id)} was chosen by hand, so no ref moves"
+    if decided.promote and not _is_champion(_list_moves(database, decided.recipe), decided.candidate):
+        return block(verdict, why)
+    return Promotion(moved=False, message=f"{decided.reason}; {why}")
 
 
 def promote_by_hand(
@@ -180,6 +217,10 @@ def roll_back_champion(
 def _list_moves(database: Database, recipe: str) -> list[RefMove]:
     """Return the moves of the champion, oldest first."""
     return read_log_tail(database, recipe, CHAMPION)
+
+
+def _is_champion(moves: Sequence[RefMove], adapter_id: AdapterId) -> bool:
+    return bool(moves) and moves[-1].new == adapter_id
 
 
 def _find_rollback(moves: Sequence[RefMove], adapter_id: AdapterId) -> RefMove | None:

@@ -7,6 +7,7 @@ from nightloom.artifacts.showing import show_difference, show_role, style_differ
 from nightloom.core.digests import short
 from nightloom.core.stages import Stage
 from nightloom.promotion.drift import name_replacement
+from nightloom.promotion.promote import Block, read_block
 from nightloom.registry.nights import StageOutcome
 from nightloom.registry.refs import RefMove
 from nightloom.reports.caveats import list_caveats
@@ -77,7 +78,15 @@ def summarise_night(night: NightManifests) -> Summary:
 def _first_unfinished(outcomes: Outcomes) -> Stage | None:
     # A batch that failed does not change the headline. It is listed in the next steps.
     stages: tuple[Stage, ...] = ("prepare", "finetune")
-    return next((s for s in stages if (o := outcomes[s]) is None or o.status != "done"), None)
+    return next((stage for stage in stages if not _has_ended(stage, outcomes[stage])), None)
+
+
+def _has_ended(stage: Stage, outcome: StageOutcome | None) -> bool:
+    if outcome is None:
+        return False
+    # A finetune that was refused after its verdict is told by the verdict.
+    has_verdict = stage == "finetune" and outcome.status == "refused" and outcome.manifest is not None
+    return outcome.status == "done" or has_verdict
 
 
 def _summarise_stop(stage: Stage, outcome: StageOutcome | None) -> tuple[NightOutcome, str]:
@@ -98,8 +107,18 @@ def _summarise_verdict(night: NightManifests) -> tuple[NightOutcome, str]:
     if _fails_parity(night):
         found = f"{found}, but parity fails"
     elif night.verdict.content.promote:
-        found = f"{found}, but the champion was not changed"
+        found = f"{found}, but {_explain_block(night)}"
     return "not_promoted", f"Not promoted: {found}{_say_champion(night.champion)}."
+
+
+def _read_block(night: NightManifests) -> Block | None:
+    outcome = night.outcomes["finetune"]
+    return read_block(outcome.message) if outcome else None
+
+
+def _explain_block(night: NightManifests) -> str:
+    block = _read_block(night)
+    return block.why if block else "the champion was not changed"
 
 
 def _fails_parity(night: NightManifests) -> bool:
@@ -115,13 +134,16 @@ def _advise_on_verdict(night: NightManifests) -> tuple[str, ...]:
         return ("Run `nightloom doctor`: the store lacks a manifest that the registry names.",)
     if _fails_parity(night):
         return ("Fix the check that fails under Parity below. Until then no candidate made like this one is promoted.",)
+    if night.verdict.content.promote and not night.has_promoted(night.verdict):
+        block = _read_block(night)
+        by_hand = name_replacement(night.recipe.name, short(night.verdict.content.candidate))
+        remedy = f"{block.remedy}." if block else "Compare again with the current champion."
+        return (remedy if by_hand in remedy else f"{remedy} {by_hand} promotes it by hand.",)
     if night.champion is None:
         return (
             "Nothing is predicted until a candidate is BETTER than the base model alone. Check the rows, the loss and "
             "the training settings below.",
         )
-    if night.verdict.content.promote and not night.has_promoted(night.verdict):
-        return ("Compare again with the current champion, or promote by hand with `nightloom model promote`.",)
     return ()
 
 

@@ -117,7 +117,8 @@ def test_older_night_moves_no_ref() -> None:
     champion = read_ref(open_database(), "triage", "champion")
     with steps_in_this_process():
         older = run(back(1))
-    assert older["finetune"].status == "done"
+    assert older["finetune"].status == "refused"
+    assert older["finetune"].message.startswith("the candidate is BETTER, but not promoted, since night ")
     assert read_ref(open_database(), "triage", "champion") == champion
 
 

@@ -7,7 +7,7 @@ from nightloom.base_models.dummy import DUMMY_FILE
 from nightloom.core.digests import digest_bytes
 from nightloom.core.errors import InputError
 from nightloom.core.nights import compute_cut, utc_now
-from nightloom.promotion.promote import promote, promote_by_hand, roll_back_champion
+from nightloom.promotion.promote import Block, hold_back, promote, promote_by_hand, read_block, roll_back_champion
 from nightloom.registry.nights import record_night
 from nightloom.registry.refs import read_log_tail, read_ref
 
@@ -58,16 +58,36 @@ def test_older_night_moves_nothing(registry, promote_on):
     record_night(registry, compute_cut("triage", TUESDAY, "UTC"))
     promotion = promote_on("A", None, MONDAY)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, None)
-    assert promotion.message == "better than the baseline; night 2026-11-23 is not the latest, so no ref moves"
+    assert (promotion.is_blocked, promotion.message) == (
+        True,
+        "the candidate is BETTER, but not promoted, since night 2026-11-23 is not the latest, and only that one moves "
+        "the champion; `nightloom model promote A triage --reason TEXT` promotes it by hand; "
+        "verdict: better than the baseline",
+    )
+
+
+def test_older_night_keeps_its_own_champion(registry, promote_on):
+    promote_on("A", None)
+    record_night(registry, compute_cut("triage", TUESDAY, "UTC"))
+    promotion = promote_on("A", None, MONDAY, reason="better by an equal verdict")
+    assert (promotion.moved, promotion.is_blocked) == (True, False)
+
+
+def test_stored_blueprint_moves_no_ref(registry, promote_on):
+    for passed in (True, False):
+        promotion = hold_back(registry, make_verdict(candidate="A", promote=passed), "b" * 64)
+        assert (promotion.moved, promotion.is_blocked) == (False, passed)
+        assert "blueprint bbbbbbbbbbbb was chosen by hand, so no ref moves" in promotion.message
+    promote_on("A", None)
+    assert not hold_back(registry, make_verdict(candidate="A"), "b" * 64).is_blocked
 
 
 def test_champion_moved_meanwhile_stays(registry, promote_on):
     promote_on("A", None)
     promotion = promote_on("B", None)
-    assert (promotion.moved, promotion.is_stale, read_ref(registry, "triage", "champion")) == (False, True, "A")
-    assert promotion.message == (
-        "better than the baseline; but the champion changed after the comparison, so it stays; "
-        "`nightloom run triage --night 2026-11-23` compares again"
+    assert (promotion.moved, promotion.is_blocked, read_ref(registry, "triage", "champion")) == (False, True, "A")
+    assert read_block(promotion.message) == Block(
+        "the champion changed after the comparison", "`nightloom run triage --night 2026-11-23` compares again"
     )
 
 
@@ -144,12 +164,12 @@ def test_night_respects_a_rollback(store, registry, promote_on, dummies, night):
     a, b, _ = dummies
     promote_on(a, None)
     promote_on(b, a)
-    roll_back_champion(store, registry, "triage", night=MONDAY, who="ada", why="complaints")
+    roll_back_champion(store, registry, "triage", night=MONDAY, who="ada", why="complaints; again")
     promotion = promote_on(b, a, night)
     assert (promotion.moved, read_ref(registry, "triage", "champion")) == (False, a)
-    assert (
-        promotion.message
-        == "better than the baseline; but ada rolled this adapter back (complaints), so the champion stays"
+    assert read_block(promotion.message) == Block(
+        "ada rolled this adapter back (complaints; again)",
+        f"`nightloom model promote {b[:12]} triage --reason TEXT` promotes it by hand",
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from nightloom.promotion.promote import block
 from nightloom.registry.refs import move_ref
 from nightloom.reports.night import NightManifests
 from nightloom.reports.write import gather_report_data
@@ -59,7 +60,45 @@ def test_unchanged_champion_is_reported(nights, night, champion, gather) -> None
     report = gather()
     assert report.outcome == "not_promoted"
     assert ", but the champion was not changed; champion" in report.headline
-    assert report.next_steps[0].startswith("Compare again with the current champion")
+    assert report.next_steps[0].startswith("Compare again with the current champion. `nightloom model promote ")
+
+
+@pytest.mark.parametrize(
+    ("why", "remedy"),
+    [
+        ("night 2026-11-23 is not the latest, and only that one moves the champion", None),
+        ("ada rolled this adapter back (complaints; again)", None),
+        ("blueprint bbbbbbbbbbbb was chosen by hand, so no ref moves", None),
+        ("the champion changed after the comparison", "`nightloom run support_triage` compares again"),
+    ],
+    ids=["not the latest", "rolled back", "stored blueprint", "stale"],
+)
+def test_blocked_promotion_says_why(nights, night, champion, gather, why: str, remedy: str | None) -> None:
+    nights.prepare(night)
+    verdict = nights.finetune(night, "BETTER", move=False)
+    message = block(verdict, why, remedy).message
+    nights.end(night, "finetune", "refused", message, verdict.id)
+    nights.predict(night)
+    report = gather()
+    assert (report.outcome, report.details) == ("not_promoted", message)
+    assert report.headline == (
+        f"Not promoted: the candidate is better than the champion (+2.4 points [+0.6, +4.1] in team, 640 items), "
+        f"but {why}; champion {champion} stays in use."
+    )
+    by_hand = (
+        f"`nightloom model promote {verdict.content.candidate[:12]} support_triage --reason TEXT` promotes it by hand."
+    )
+    assert report.next_steps == (f"{remedy}. {by_hand}" if remedy else by_hand,)
+
+
+def test_blocked_first_champion_says_why(nights, night, gather) -> None:
+    nights.prepare(night)
+    verdict = nights.finetune(night, "BETTER", move=False)
+    nights.end(night, "finetune", "refused", block(verdict, "night 2026-11-23 is not the latest").message, verdict.id)
+    report = gather()
+    assert "better than" in report.headline
+    assert report.headline.endswith("but night 2026-11-23 is not the latest; there is no champion yet.")
+    assert report.next_steps[0].startswith("`nightloom model promote ")
 
 
 def test_repeated_night_stays_promoted(nights, night, gather) -> None:
