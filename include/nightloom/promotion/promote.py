@@ -62,7 +62,7 @@ def block(verdict: Verdict, why: str, remedy: str | None = None) -> Promotion:
 
 
 def read_block(message: str) -> Block | None:
-    """Return the block that an outcome's message tells, or None if it tells none."""
+    """Return the block that an outcome's message reports, or None if it reports none."""
     found = re.fullmatch(
         _BLOCKED.format(finding="[A-Z_]+", why="(.+?)", remedy="(`nightloom [^;]+)", reason=".*"), message, re.DOTALL
     )
@@ -182,7 +182,7 @@ def roll_back_champion(
 ) -> Promotion:
     """Make the previous champion the champion again, with its task of then. Twice goes back two champions.
 
-    The previous champion is the one from before the last promotion that was not taken back, whoever made it.
+    The previous champion is the one from before the last promotion, by a night or a person, that was not taken back.
 
     Raises:
         InputError: There is no previous champion, or it failed its proof of parity.

@@ -95,7 +95,7 @@ def move_ref(
     A night that sets the value that the ref has does nothing, so that repeated steps succeed. By a night, a cited
     manifest moves a ref once: if a person has undone the move, running the night again does not repeat it. A person may
     cite the manifest again, and may undo the move of any night.
-    A move that takes back an earlier one names it by its number, which tells it from a new move to the same value.
+    A move that takes back an earlier one names it by its number, and so differs from a new move to the same value.
 
     Raises:
         ConflictError: The ref has another value, or a later night moved it last and a night moves it now.

@@ -84,7 +84,7 @@ def _first_unfinished(outcomes: Outcomes) -> Stage | None:
 def _has_ended(stage: Stage, outcome: StageOutcome | None) -> bool:
     if outcome is None:
         return False
-    # A finetune that was refused after its verdict is told by the verdict.
+    # The verdict shows why a finetune was refused after it.
     has_verdict = stage == "finetune" and outcome.status == "refused" and outcome.manifest is not None
     return outcome.status == "done" or has_verdict
 

@@ -72,7 +72,7 @@ def _installation(
 
 @pytest.fixture
 def named(tmp_path: Path) -> None:
-    """A file of the recipe `triage`, of which only the name counts."""
+    """A file of the recipe `triage`; only its name counts."""
     (tmp_path / "recipes" / "triage.yaml").write_text("name: triage", encoding="utf-8")
 
 

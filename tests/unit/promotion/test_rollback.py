@@ -1,4 +1,4 @@
-"""Rollback: it takes back the last promotion that was not taken back, whoever made it and wherever it led."""
+"""Rollback: it takes back the last promotion, by a night or a person, that was not taken back."""
 
 import itertools
 from collections.abc import Callable, Sequence
