@@ -12,18 +12,18 @@ from typing import Any
 from nightloom.artifacts.faults import Fault, FaultRule
 from nightloom.artifacts.histories import Turn
 from nightloom.core.digests import canonical_json, parse_json
-from nightloom.sources.message_keys import COMPANIONS, FLAGS, is_marked_off
+from nightloom.sources.message_keys import COMPANIONS
 from nightloom.sources.messages import (
     TURNS,
     Conversation,
     Message,
-    mark_off,
     read_companions,
     read_history,
     read_messages,
     read_nested_side,
     read_side,
 )
+from nightloom.sources.other_columns import MARKS, OTHERS, split_names
 
 Values = Mapping[str, str | None]
 
@@ -75,10 +75,9 @@ def side_columns(chat: str) -> tuple[str, ...]:
     return _FORMATS["prompt_completion"] if chat == "prompt_completion" else ()
 
 
-def companion_columns(chat: str, *, answered: bool) -> tuple[str, ...]:
-    """Return the columns that belong to a conversation if the source has them; without answers, no marks of these."""
-    alpaca = ("history", "input") if chat == "alpaca" else ()
-    return (*COMPANIONS, *alpaca, *(FLAGS if answered else ()))
+def companion_columns(chat: str) -> tuple[str, ...]:
+    """Return the columns that belong to a conversation if the source has them, besides its marks."""
+    return (*COMPANIONS, *(("history", "input") if chat == "alpaca" else ()))
 
 
 def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Collection[str] = ()) -> Chat:
@@ -86,7 +85,7 @@ def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Colle
 
     Args:
         chat: The recipe's setting: `alpaca`, `prompt_completion`, or the name of a column.
-        values: The columns of the conversation by name; companions may be absent.
+        values: The columns of the conversation by name; companions, OTHERS and MARKS may be absent.
         answered: Whether an answer is wanted: the last one that is not marked as not to be learned. Otherwise the last
             question is read, whatever the marks.
         nested: Columns that held a list or an object, and not the text of one.
@@ -97,7 +96,8 @@ def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Colle
         return _split(_read_columns(chat, values, nested, answered=answered), answered=answered)
     except ValueError as error:
         raw = values.get(chat)
-        text = canonical_json({name: one for name, one in values.items() if one is not None}).decode()
+        own = {name: one for name, one in values.items() if one is not None and name not in (OTHERS, MARKS)}
+        text = canonical_json(own).decode()
         if raw is not None:
             text = raw
         rule: FaultRule = "not_learned" if isinstance(error, _NotLearnedError) else "not_a_chat"
@@ -107,7 +107,7 @@ def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Colle
 def _read_columns(chat: str, values: Values, nested: Collection[str], *, answered: bool) -> Conversation:
     before = read_companions(values)
     if chat == "alpaca":
-        sides = [Conversation(_read_alpaca(values))]
+        sides = [_read_alpaca(values)]
     elif chat == "prompt_completion":
         sides = [
             read_nested_side(name, parse_json(str(values[name])), role, answered=answered)
@@ -117,10 +117,13 @@ def _read_columns(chat: str, values: Values, nested: Collection[str], *, answere
         ]
     else:
         sides = [read_messages(_parse(str(values[chat])), answered=answered)]
-    messages = [message for side in sides for message in side.messages]
-    if answered and is_marked_off(values):
-        messages = mark_off(messages)
-    return Conversation([*before, *messages], frozenset[str]().union(*(side.unread for side in sides)))
+    conversation = Conversation(
+        [*sides[0].received, *(message for side in sides[1:] for message in (*side.before, *side.received))],
+        split_names(values.get(OTHERS)).union(*(side.unread for side in sides)),
+        [*before, *sides[0].before],
+    )
+    marks = values.get(MARKS) if answered else None
+    return conversation.mark(parse_json(marks), are_columns=True) if marks else conversation
 
 
 def _parse(value: str) -> Any:
@@ -131,11 +134,11 @@ def _parse(value: str) -> Any:
         raise ValueError(msg) from None
 
 
-def _read_alpaca(values: Values) -> list[Message]:
+def _read_alpaca(values: Values) -> Conversation:
     parts = [part for part in (values["instruction"], values.get("input")) if part and part.strip()]
-    messages = [*read_history(values.get("history")), Message("user", "\n\n".join(parts))]
-    output = values.get("output")
-    return messages if output is None else [*messages, Message("assistant", output)]
+    question, output = Message("user", "\n\n".join(parts)), values.get("output")
+    answer = () if output is None else (Message("assistant", output),)
+    return Conversation([question, *answer], before=read_history(values.get("history")))
 
 
 def _split(conversation: Conversation, *, answered: bool) -> Chat:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nightloom.core.errors import SchemaError
 from nightloom.recipes.sources import DeltaSource, OtherSource, Source, SqlSource
+from nightloom.sources.other_columns import describe_others
 
 
 def describe_source(source: Source) -> str:
@@ -44,6 +45,14 @@ def pick_values(row: Sequence[Any], positions: Sequence[int | None]) -> list[Any
     return [None if position is None else row[position] for position in positions]
 
 
+def pick_with_others(
+    row: Sequence[Any], positions: Sequence[int | None], others: Sequence[tuple[str, int]] | None
+) -> list[Any]:
+    """Return the values of a row at some positions, and what its other columns hold if these are given."""
+    picked = pick_values(row, positions)
+    return picked if others is None else [*picked, *describe_others((name, row[index]) for name, index in others)]
+
+
 def _find_column(name: str, known: Sequence[str], where: str) -> int:
     if known.count(name) == 1:
         return known.index(name)
@@ -66,9 +75,13 @@ class WantedColumns:
         columns: Names of the columns.
         optional: Columns that all files may lack.
         sparse: Columns that some tables may lack, and all objects of JSON.
+        others: Whether rows end with what the other columns hold (`describe_others`).
     """
 
-    def __init__(self, columns: Sequence[str], optional: Collection[str], sparse: Collection[str]) -> None:
+    def __init__(
+        self, columns: Sequence[str], optional: Collection[str], sparse: Collection[str], *, others: bool = False
+    ) -> None:
+        self.names, self.others = frozenset(columns), others
         self.columns, self._sparse, self._allowed = columns, {*sparse}, {*optional, *sparse}
         self._unseen = {*columns}.difference(optional)
         self._lacking: dict[str, tuple[str, list[str]]] = {}

@@ -15,8 +15,11 @@ from nightloom.core.settings import get_settings
 from nightloom.recipes.sources import DeltaSource
 from nightloom.sources.base import Cut
 from nightloom.sources.columns import describe_source, place_columns
+from nightloom.sources.message_keys import may_change_row
+from nightloom.sources.other_columns import add_unseen
 
 _BATCH_ROWS = 20_000
+_NARROW = {"boolean", "byte", "short", "integer", "long", "float", "double", "date", "timestamp", "timestamp_ntz"}
 _COMMIT = re.compile(r"(?:.*/)?(\d{20})\.json")
 _ASKS_NOTHING = {"vacuumProtocolCheck"}  # of a reader: it is about deleting files
 _READ_BY_POLARS = {"deletionVectors", "timestampNtz", "variantType", "variantType-preview"}
@@ -28,7 +31,12 @@ _TRACE = re.compile(r"This error occurred|\s0: <unknown>|\n\s*0: ")
 
 
 def read_delta(
-    source: DeltaSource, columns: Sequence[str], cut: Cut | None, *, optional: Collection[str] = ()
+    source: DeltaSource,
+    columns: Sequence[str],
+    cut: Cut | None,
+    *,
+    optional: Collection[str] = (),
+    others: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Return these columns of the last version before the end of the cut; without a cut, of the newest version.
 
@@ -47,19 +55,27 @@ def read_delta(
         features = _read_features(table)
         _refuse_features(features, where)
         known = [field.name for field in table.schema().fields]
+        narrow, wide = _sort_others(table, columns) if others else ([], [])
         place_columns(columns, known, where, optional)
-        present = [name for name in columns if name in known]
+        present = [*(name for name in columns if name in known), *narrow]
         if features <= _READ_BY_POLARS:
             frame = pl.scan_delta(table, storage_options=_storage_options(), credential_provider=None)
             for batch in frame.select(present).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
-                yield from batch.to_arrow().to_batches()
+                yield from (add_unseen(one, wide) for one in batch.to_arrow().to_batches())
         else:
             for batch in pa.RecordBatchReader.from_stream(table.scan(columns=present)):
-                yield batch.select(present)
+                yield add_unseen(batch.select(present), wide)
     except NightloomError:
         raise
     except Exception as error:  # the errors of the two libraries have no common base
         raise _explain(error, where) from error
+
+
+def _sort_others(table: Any, wanted: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the other columns that are cheap to read, and those whose values may be long."""
+    others = [field for field in table.schema().fields if field.name not in wanted]
+    narrow = [field.name for field in others if may_change_row(field.name) or str(field.type.type) in _NARROW]
+    return narrow, [field.name for field in others if field.name not in narrow]
 
 
 def _open(source: DeltaSource) -> Any:

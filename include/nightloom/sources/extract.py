@@ -175,6 +175,7 @@ def _make_all(
         mixed=side_columns(columns.chat) if columns.chat else (),
         optional=companions,
         sparse=[name for name in (columns.slice, columns.deleted_at) if name],
+        others=columns.chat is not None,
     )
     start = None if night is None else night.cut_from if new_only else night.window_from(window_days)
     return (make_records(batch, source, columns, answer, night, start) for batch in batches)

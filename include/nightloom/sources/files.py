@@ -5,6 +5,7 @@ Files are read in batches. A damaged file is refused as a whole, with a message 
 
 import gzip
 import io
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import IO, Any
@@ -17,12 +18,15 @@ from nightloom.sources.base import Batch, Cut, Row
 from nightloom.sources.columns import WantedColumns
 from nightloom.sources.file_errors import explain_errors
 from nightloom.sources.listing import BINARY, list_files, split_suffixes
+from nightloom.sources.message_keys import may_change_row
+from nightloom.sources.other_columns import add_unseen
 from nightloom.sources.text_files import MOST_CHARACTERS, EmptyFileError, Numbered, read_text, unit_of
 
 MOST_GROUP_BYTES = 4 << 30
 """Limit for one row group of a Parquet file, as its footer declares it."""
 
 _BATCH_ROWS = 5_000
+_MOST_OTHER_BYTES = 1_000  # a row
 _ARROW_FILE = b"ARROW1"
 
 
@@ -33,6 +37,7 @@ def read_files(
     *,
     optional: Collection[str] = (),
     sparse: Collection[str] = (),
+    others: bool = False,
 ) -> Iterator[Batch]:
     """Return these columns of every row in batches, with files in the order of their names.
 
@@ -44,6 +49,7 @@ def read_files(
         cut: Ignored.
         optional: Columns that all files may lack.
         sparse: Columns that some tables may lack, and all objects of JSON.
+        others: Whether rows of text end with what their other columns hold, and tables have their other columns.
 
     Raises:
         SchemaError: A column is missing.
@@ -51,7 +57,7 @@ def read_files(
         SourceError: Reading failed.
         StoreError: The object store does not answer.
     """
-    wanted = WantedColumns(columns, optional, sparse)
+    wanted = WantedColumns(columns, optional, sparse, others=others)
     files = list_files(source)
     # Other tools write a file for each of their processes, also for one without rows.
     harmless = (EmptyFileError,) if len(files) > 1 else ()
@@ -99,7 +105,9 @@ def _read_file(name: str, file: IO[bytes], wanted: WantedColumns) -> Iterator[Ba
 def _read_binary(kind: str, file: IO[bytes], wanted: WantedColumns, where: str) -> Iterator[pa.RecordBatch]:
     for batch in (_read_parquet if kind == ".parquet" else _read_arrow)(file, wanted, where):
         # A file may hold anything, such as invalid UTF-8 or offsets beyond the end of a column.
-        batch.validate(full=True)
+        # What is not read cannot do harm.
+        read = [name for name in batch.schema.names if name in wanted.names or may_change_row(name)]
+        batch.select(read).validate(full=True)
         yield batch
 
 
@@ -136,13 +144,26 @@ def _read_parquet(file: IO[bytes], wanted: WantedColumns, where: str) -> Iterato
             raise ValueError(msg)
     read = 0
     for number in range(parquet.num_row_groups):
+        narrow, wide = _sort_others(parquet, number, wanted) if wanted.others else ([], [])
         # One by one: for all groups at once, the library keeps each until the last is read.
-        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[number], columns=columns):
+        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[number], columns=[*columns, *narrow]):
             read += batch.num_rows
-            yield batch
+            yield add_unseen(batch, wide)
     if read != parquet.metadata.num_rows:
         msg = f"its footer declares {parquet.metadata.num_rows:,} rows, but it holds {read:,}"
         raise ValueError(msg)
+
+
+def _sort_others(parquet: pq.ParquetFile, number: int, wanted: WantedColumns) -> tuple[list[str], list[str]]:
+    """Return the other columns of a row group that are cheap to read, and those with long values."""
+    group = parquet.metadata.row_group(number)
+    sizes = Counter[str]()
+    for chunk in map(group.column, range(group.num_columns)):
+        sizes[chunk.path_in_schema.split(".")[0]] += chunk.total_uncompressed_size
+    others = [name for name in parquet.schema_arrow.names if name not in wanted.names]
+    most = _MOST_OTHER_BYTES * group.num_rows
+    narrow = [name for name in others if sizes[name] <= most or may_change_row(name)]
+    return narrow, [name for name in others if name not in narrow]
 
 
 def _read_arrow(file: IO[bytes], wanted: WantedColumns, where: str) -> Iterator[pa.RecordBatch]:
@@ -153,4 +174,4 @@ def _read_arrow(file: IO[bytes], wanted: WantedColumns, where: str) -> Iterator[
         wanted.place(known, where)
         columns = [name for name in wanted.columns if name in known]
         for batch in map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader:
-            yield batch.select(columns)
+            yield batch if wanted.others else batch.select(columns)

@@ -16,6 +16,7 @@ from nightloom.core.digests import canonical_json
 from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Batch
 from nightloom.sources.classes import name_classes
+from nightloom.sources.other_columns import MARKS, OTHERS, describe_batch
 
 UTC_ZONE = ZoneInfo("UTC")
 FIRST_TIME = "1970-01-02T00:00:00.000000+00:00"
@@ -44,7 +45,7 @@ def format_batch(
 
     Args:
         batch: Rows of a source.
-        columns: Names of the columns.
+        columns: Names of the columns; OTHERS and MARKS may be the last.
         zone: Time zone of times without one.
         optional: Columns that an Arrow batch may lack; they are null then.
 
@@ -53,11 +54,13 @@ def format_batch(
         ValueError: A row has more or fewer values than columns, or text is not UTF-8.
     """
     if isinstance(batch, pa.RecordBatch):
-        batch = name_classes(batch, columns)
+        wanted = [name for name in columns if name not in (OTHERS, MARKS)]
+        batch = name_classes(batch, wanted)
         absent = {*optional}.difference(batch.schema.names)
         nulls = pl.repeat(None, batch.num_rows, dtype=pl.String, eager=True)
-        formatted = (nulls if name in absent else _format_arrow(batch.column(name), zone) for name in columns)
-        return pl.DataFrame([values.alias(name) for name, values in zip(columns, formatted, strict=True)])
+        formatted = (nulls if name in absent else _format_arrow(batch.column(name), zone) for name in wanted)
+        frame = pl.DataFrame([values.alias(name) for name, values in zip(wanted, formatted, strict=True)])
+        return frame if len(wanted) == len(columns) else frame.with_columns(_format_others(batch, wanted, zone))
     values = zip(*batch, strict=True) if batch else ((),) * len(columns)
     return pl.DataFrame([_format_values(name, given, zone) for name, given in zip(columns, values, strict=True)])
 
@@ -116,6 +119,11 @@ def as_text(value: Any, zone: ZoneInfo = UTC_ZONE) -> str | None:
         return _format_json(value, zone)
     # A lone surrogate has no UTF-8; it is escaped, so that the row is not lost.
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _format_others(batch: pa.RecordBatch, wanted: Sequence[str], zone: ZoneInfo) -> list[pl.Series]:
+    names, marks = describe_batch(batch, wanted)
+    return [names.alias(OTHERS), pl.Series(MARKS, [as_text(one, zone) for one in marks], pl.String)]
 
 
 def _format_values(name: str, values: Iterable[Any], zone: ZoneInfo) -> pl.Series:

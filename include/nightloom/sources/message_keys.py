@@ -3,10 +3,11 @@
 A key that changes what a message means is obeyed, or refuses the conversation. Any other key is not read, but counted.
 """
 
-import re
-from collections.abc import Mapping, Set
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import lru_cache, partial
 from typing import Any
+
+from nightloom.sources.marks import find_mark, may_be_mark, parse_flag, simplify
 
 PLAIN = frozenset({"role", "from", "content", "value"})
 """Keys of a message's role and content, in the formats of OpenAI and ShareGPT."""
@@ -20,36 +21,6 @@ UNUSABLE_COMPANIONS = ("tools", "functions", "images", "image", "videos", "video
 COMPANIONS = (*SYSTEM, *UNUSABLE_COMPANIONS)
 """Keys next to a conversation, or columns next to its own, that belong to it in every format."""
 
-_CALL, _TOOL = "calls a tool", "is about the call of a tool"
-_THOUGHT, _MEDIA, _PART = "has a thought next to its content", "has more than text", "is only a part of a message"
-_UNUSABLE = {
-    **dict.fromkeys(("tool_calls", "tool_call", "function_call", "function_calls"), _CALL),
-    **dict.fromkeys(("tool_call_id", "tool_responses", "tools", "functions"), _TOOL),
-    **dict.fromkeys(("reasoning_content", "reasoning", "reasoning_details", "thinking", "thought"), _THOUGHT),
-    **dict.fromkeys(("images", "image", "videos", "video", "audios", "audio", "files", "attachments"), _MEDIA),
-    **dict.fromkeys(("prefix", "partial"), _PART),
-    "name": "has a name, which the model would not see",
-    "refusal": "is a refusal",
-    "channel": "has a channel",
-}
-"""Key of a message → why it cannot be used, if the key is given."""
-
-_FLAGS = {
-    **dict.fromkeys(("weight", "loss_weight", "train", "loss", "train_on_turn", "trainable", "learn"), True),
-    **dict.fromkeys(("supervised", "is_target", "kto_tag"), True),
-    **dict.fromkeys(("masked", "ignore", "ignored", "skip", "exclude", "excluded", "rejected", "deleted"), False),
-}
-"""Key that says whether an answer is learned → the value that says that it is."""
-
-_PREFERENCE = "label"  # of TRL's unpaired preferences; any value but false may be some other label
-
-FLAGS = (*_FLAGS, _PREFERENCE)
-"""Keys of an answer or next to a conversation, and columns next to its own, that say whether it is learned."""
-
-_FLAG_VALUES = {1: True, 0: False, "1": True, "0": False, "true": True, "false": False}
-_LIKE_A_FLAG = re.compile(
-    r"(^|_)(train(ing|ed|able)?|loss|mask(ed)?|weights?|learn(ed|able)?|ignored?|skip|excluded?)(_|$)"
-)
 _NOTHING = ("", "[]", "{}", "null")
 
 
@@ -64,49 +35,102 @@ def is_given(value: Any) -> bool:
     return value is not None and value is not False
 
 
-def find_unusable(item: Mapping[str, Any]) -> str | None:
+def _is_one_of(words: Set[str], value: Any) -> bool:
+    return isinstance(value, str) and simplify(value) in words
+
+
+def _is_other_than(words: Set[str], value: Any) -> bool:
+    return is_given(value) and not _is_one_of(words, value)
+
+
+def _is_on(value: Any) -> bool:
+    return is_given(value) and parse_flag(value) is not False
+
+
+def _is_off(value: Any) -> bool:
+    return parse_flag(value) is False
+
+
+_Rule = tuple[Callable[[Any], bool], str]
+
+_CUT_SHORT = {"length", "max_tokens", "max_output_tokens", "content_filter", "safety", "recitation", "refusal", "error"}
+_CALLS = {"tool_calls", "tool_use", "function_call", "pause_turn"}
+_UNFINISHED = {
+    *("incomplete", "in_progress", "finished_partial_completion", "failed", "cancelled", "canceled", "aborted"),
+    *("interrupted", "truncated"),
+}
+_WITHDRAWN = {"draft", "pending", "deleted", "removed", "rejected", "discarded", "hidden", "error"}
+_NO_TEXT = {"code", "thoughts", "reasoning_recap", "execution_output", "multimodal_text", "system_error"}
+_CALL, _TOOL, _HIDDEN = "calls a tool", "is about the call of a tool", "is hidden"
+_THOUGHT, _MEDIA, _PART = "has a thought next to its content", "has more than text", "is only a part of a message"
+_ENDINGS = ("finish_reason", "stop_reason")
+_ENDED = (partial(_is_one_of, _CUT_SHORT | _CALLS), "ended before it was complete")
+
+_RULES: Mapping[str, _Rule] = {
+    **dict.fromkeys(("tool_calls", "tool_call", "function_call", "function_calls", "tool_use"), (is_given, _CALL)),
+    **dict.fromkeys(("tool_call_id", "tool_responses", "tool_results", "tools", "functions"), (is_given, _TOOL)),
+    **dict.fromkeys(("reasoning_content", "reasoning", "reasoning_details", "reasoning_text"), (is_given, _THOUGHT)),
+    **dict.fromkeys(("thinking", "thinking_blocks", "thought", "thoughts"), (is_given, _THOUGHT)),
+    **dict.fromkeys(
+        ("images", "image", "videos", "video", "audios", "audio", "files", "attachments"), (is_given, _MEDIA)
+    ),
+    **dict.fromkeys(("prefix", "partial", "truncated", "incomplete", "interrupted", "draft"), (_is_on, _PART)),
+    **dict.fromkeys(("end_turn", "complete", "completed", "finished"), (_is_off, _PART)),
+    **dict.fromkeys(("hidden", "is_visually_hidden_from_conversation", "internal", "private"), (_is_on, _HIDDEN)),
+    **dict.fromkeys(("visible", "public"), (_is_off, _HIDDEN)),
+    **dict.fromkeys(("error", "errors"), (_is_on, "is an error")),
+    **dict.fromkeys(("deleted_at", "removed", "retracted", "unsent"), (_is_on, "was taken back")),
+    **dict.fromkeys(_ENDINGS, _ENDED),
+    "status": (partial(_is_one_of, _UNFINISHED | _WITHDRAWN), "has a status that says that it is no complete message"),
+    "channel": (partial(_is_other_than, {"final"}), "has a channel"),
+    "phase": (partial(_is_one_of, {"analysis", "commentary"}), "is not in the final phase"),
+    "recipient": (partial(_is_other_than, {"all"}), "has a recipient, as the call of a tool has"),
+    "content_type": (partial(_is_one_of, _NO_TEXT), "has content that is not text"),
+    "name": (is_given, "has a name, which the model would not see"),
+    "refusal": (is_given, "is a refusal"),
+}
+"""Key of a message → whether its value refuses the message, and why."""
+
+_TAKEN_BACK: _Rule = (_is_on, "was taken back")
+_NOT_OF_ANSWERS = {"deleted": _TAKEN_BACK, "rejected": _TAKEN_BACK}
+"""Marks of answers that refuse any other message."""
+
+_KNOWN_KEYS = 4096
+
+
+@lru_cache(_KNOWN_KEYS)
+def may_change_row(name: str) -> bool:
+    """Whether a key or a column next to a conversation may say that nothing, or not all, of it is learned."""
+    return may_be_mark(name) or simplify(name) in _ENDINGS
+
+
+def find_ending(next_to: Mapping[str, Any]) -> str | None:
+    """Return why a row cannot be learned because its answer is cut off, or None if it can."""
+    given = (name for name in next_to if simplify(name) in _ENDINGS)
+    return next((_ENDED[1] for name in given if _ENDED[0](next_to[name])), None)
+
+
+def find_unusable(item: Mapping[str, Any], role: str = "assistant") -> str | None:
     """Return why a message cannot be used because of its keys, or None if it can."""
-    return next((_UNUSABLE[name] for name in item if name in _UNUSABLE and is_given(item[name])), None)
-
-
-def find_unknown_flag(item: Mapping[str, Any]) -> str | None:
-    """Return why an answer cannot be used because an unknown key may say that it is not learned, or None."""
-    names = (name for name in item if name not in _FLAGS and item[name] is not None and _is_like_a_flag(name))
-    name = next(names, None)
-    return name and f"has a key {name[:40]!r}, which may say whether it is learned; write `weight` with 0 or 1 instead"
-
-
-def is_learned(item: Mapping[str, Any]) -> bool:
-    """Whether an answer is to be learned, by the flags in its message or next to its conversation.
-
-    Raises:
-        ValueError: A flag has a value of unknown meaning.
-    """
-    given = ((name, item[name]) for name in _FLAGS.keys() & item if item[name] is not None)
-    return item.get(_PREFERENCE) is not False and all(_read_flag(name, value) is _FLAGS[name] for name, value in given)
-
-
-def is_marked_off(columns: Mapping[str, str | None]) -> bool:
-    """Whether a column next to a conversation says plainly that no answer in it is learned."""
-    if (columns.get(_PREFERENCE) or "").strip().lower() == "false":
-        return True
-    given = ((_FLAGS[name], (columns[name] or "").strip().lower()) for name in _FLAGS.keys() & columns)
-    return any(_FLAG_VALUES.get(value, learned) is not learned for learned, value in given)
+    rules = _list_rules(tuple(item), is_answer=role == "assistant")
+    return next((why for name, (refuses, why) in rules if refuses(item[name])), None)
 
 
 def list_unread(item: Mapping[str, Any], known: Set[str] = PLAIN) -> set[str]:
     """Return the names of given keys that mean nothing to the reader."""
-    return {name for name in item.keys() - known - _FLAGS.keys() if is_given(item[name])}
+    return {name for name in _list_unknown(tuple(item)) if name not in known and is_given(item[name])}
 
 
-def _read_flag(name: str, value: Any) -> bool:
-    known = value.strip().lower() if isinstance(value, str) else value
-    if not isinstance(known, str | int | float) or known not in _FLAG_VALUES:
-        msg = f"{name!r} that is neither 0 nor 1"
-        raise ValueError(msg)
-    return _FLAG_VALUES[known]
+@lru_cache(_KNOWN_KEYS)
+def _list_rules(names: tuple[str, ...], *, is_answer: bool) -> Sequence[tuple[str, _Rule]]:
+    """Return the rules for the keys of a message. Most messages of a source have the same keys."""
+    rules = _RULES if is_answer else {**_RULES, **_NOT_OF_ANSWERS}
+    plain = ((name, simplify(name)) for name in names if name not in PLAIN)
+    bare = ((name, one if one in rules else one.removeprefix("is_")) for name, one in plain)
+    return [(name, rules[one]) for name, one in bare if one in rules]
 
 
-@cache
-def _is_like_a_flag(name: str) -> bool:
-    return bool(_LIKE_A_FLAG.search(re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()))
+@lru_cache(_KNOWN_KEYS)
+def _list_unknown(names: tuple[str, ...]) -> Sequence[str]:
+    ruled = {name for name, _ in _list_rules(names, is_answer=True)}
+    return [name for name in names if name not in PLAIN and name not in ruled and find_mark(name) is None]

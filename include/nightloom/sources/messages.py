@@ -10,15 +10,15 @@ from typing import Any
 
 from nightloom.artifacts.histories import Turn
 from nightloom.core.digests import parse_json
+from nightloom.sources.marks import RowMarks, find_unknown_mark, is_learned, read_row_marks
 from nightloom.sources.message_keys import (
     COMPANIONS,
     PLAIN,
     SYSTEM,
     UNUSABLE_COMPANIONS,
-    find_unknown_flag,
+    find_ending,
     find_unusable,
     is_given,
-    is_learned,
     list_unread,
 )
 
@@ -63,12 +63,49 @@ class Conversation:
     """Messages in their order, and what was left out.
 
     Attributes:
-        messages: System messages, questions and answers, as received.
+        received: System messages, questions and answers, as received; None for one that says nothing.
         unread: Names of their keys, and of keys next to them, that were not read.
+        before: Messages that come first, from what is next to the conversation.
     """
 
-    messages: Sequence[Message]
+    received: Sequence[Message | None]
     unread: frozenset[str] = frozenset()
+    before: Sequence[Message] = ()
+
+    @property
+    def messages(self) -> list[Message]:
+        """Return all messages that say something."""
+        return [*self.before, *(one for one in self.received if one)]
+
+    def mark(self, next_to: Mapping[str, Any], *, are_columns: bool) -> "Conversation":
+        """Return the conversation with the marks next to it.
+
+        Args:
+            next_to: Keys or columns; some may be marks.
+            are_columns: Whether they are columns.
+
+        Raises:
+            ValueError: A mark cannot be obeyed.
+        """
+        _refuse(find_ending(next_to), "it")
+        try:
+            marks = read_row_marks(next_to, len(self.received), are_columns=are_columns)
+        except ValueError as error:
+            msg = f"it {error}"
+            raise ValueError(msg) from error
+        return self._mark_by(marks)
+
+    def _mark_by(self, marks: RowMarks) -> "Conversation":
+        unread = self.unread | marks.unread
+        if marks.learned is None:
+            return replace(self, unread=unread)
+        received = [
+            one if learned or one is None else replace(one, is_learned=False)
+            for one, learned in zip(self.received, marks.learned, strict=True)
+        ]
+        earlier = any(marks.learned)
+        before = [one if earlier else replace(one, is_learned=False) for one in self.before]
+        return Conversation(received, unread, before)
 
 
 def read_companions(values: Mapping[str, Any]) -> list[Message]:
@@ -140,23 +177,24 @@ def read_messages(value: Any, *, answered: bool) -> Conversation:
     if not isinstance(items, list) or not all(isinstance(item, dict) or item is None for item in items):
         msg = "it is not a list of messages"
         raise ValueError(msg)
-    given = [item for item in items if item and (item.get("role") or item.get("from") or is_given(item))]
+    given = [item for item in items if _is_message(item)]
     before = [*read_companions(next_to), *read_history(next_to.get("history"))] if next_to else []
-    is_marked = answered and not _is_learned(next_to, "it")
     last = len(given)
     read = [
         _read_message(item, f"message {number}", answered=answered, is_last=number == last)
         for number, item in enumerate(given, start=1)
     ]
-    messages = [one for one in read if one]
-    messages = mark_off(messages) if is_marked else messages
+    if last < len(items):
+        messages = iter(read)
+        read = [next(messages) if _is_message(item) else None for item in items]
     unread = list_unread(next_to, _READ_NEXT_TO).union(*(list_unread(item) for item in given if item.keys() - PLAIN))
-    return Conversation([*before, *messages], frozenset(unread))
+    conversation = Conversation(read, frozenset(unread), before)
+    return conversation.mark(next_to, are_columns=False) if next_to and answered else conversation
 
 
-def mark_off(messages: Sequence[Message]) -> list[Message]:
-    """Return the messages, marked as not to be learned."""
-    return [replace(one, is_learned=False) for one in messages]
+def _is_message(item: dict[str, Any] | None) -> bool:
+    """Whether an item is more than the nulls of a union."""
+    return bool(item and (item.get("role") or item.get("from") or is_given(item)))
 
 
 def _list_messages(value: Any) -> list[dict[str, Any]]:
@@ -173,7 +211,7 @@ def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: 
     role = _read_role(item, where)
     is_plain = item.keys() <= PLAIN
     if not is_plain:
-        _refuse(find_unusable(item), where)
+        _refuse(find_unusable(item, role), where)
     given = _choose(item, ("content", "value"), where)
     if given is None and (role == "system" or (role == "assistant" and is_last)):
         return None
@@ -184,13 +222,13 @@ def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: 
     may_be_learned = role == "assistant" and answered
     if is_plain or not may_be_learned:
         return Message(role, content)
-    _refuse(find_unknown_flag(item), where)
+    _refuse(find_unknown_mark(item), where)
     return Message(role, content, _is_learned(item, where))
 
 
 def _read_role(item: Mapping[str, Any], where: str) -> str:
     names = [item[key] for key in ("role", "from") if item.get(key) not in (None, "")]
-    roles = [_ROLES.get(name) if isinstance(name, str) else None for name in names]
+    roles = [_ROLES.get(name) or _ROLES.get(name.strip().lower()) if isinstance(name, str) else None for name in names]
     if len(roles) > 1 and roles[0] != roles[1]:
         msg = f"{where} has two roles"
         raise ValueError(msg)
@@ -211,7 +249,7 @@ def _is_learned(item: Mapping[str, Any], where: str) -> bool:
     try:
         return is_learned(item)
     except ValueError as error:
-        msg = f"{where} has a {error}"
+        msg = f"{where} {error}"
         raise ValueError(msg) from error
 
 

@@ -25,6 +25,7 @@ from nightloom.sources.chats import chat_columns, companion_columns, read_chat, 
 from nightloom.sources.columns import describe_source
 from nightloom.sources.files import find_value
 from nightloom.sources.formatting import FIRST_TIME, UTC_ZONE, as_text, as_utc, utc_text
+from nightloom.sources.other_columns import MARKS, OTHERS
 from nightloom.sources.tables import NESTED
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}
@@ -65,7 +66,7 @@ def plain_columns(columns: Columns, answer: Answer) -> list[str]:
 def find_companions(columns: Columns, answer: Answer) -> list[str]:
     """Return the columns that belong to conversations if the source has them, and that hold nothing else."""
     wanted = wanted_columns(columns, answer)
-    companions = companion_columns(columns.chat, answered=bool(answer)) if columns.chat else ()
+    companions = companion_columns(columns.chat) if columns.chat else ()
     return [name for name in companions if name not in wanted]
 
 
@@ -186,7 +187,8 @@ def _refuse_nested(contents: pl.DataFrame, nested: pl.Series, plain: Sequence[st
 def _read_chats(table: pl.DataFrame, columns: Columns, answer: Answer) -> tuple[pl.DataFrame, list[Collection[str]]]:
     """Return text, answer, history and fault of each conversation, and the names of its unread keys."""
     chat, answered = str(columns.chat), bool(answer)
-    companions = [name for name in find_companions(columns, answer) if table[name].null_count() < len(table)]
+    more = [name for name in (OTHERS, MARKS) if name in table.columns]
+    companions = [name for name in (*find_companions(columns, answer), *more) if table[name].null_count() < len(table)]
     names = [*chat_columns(chat, answered=answered), *companions]
     nested: Iterable[Collection[str]] = table[NESTED] if NESTED in table.columns else repeat(())
     chats = [

@@ -10,7 +10,8 @@ from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.recipes.sources import SqlSource, zone_of
 from nightloom.sources.base import Cut, Row
-from nightloom.sources.columns import describe_source, pick_values, place_columns
+from nightloom.sources.columns import describe_source, pick_with_others, place_columns
+from nightloom.sources.other_columns import list_others
 from nightloom.sources.sql_times import add_time_collation, bind_times, set_time_zone
 from nightloom.sources.sql_values import keep_all_values
 
@@ -19,7 +20,12 @@ _COLUMN_STATES = {"42703", "42804", "42883"}  # SQLSTATE: no such column, anothe
 
 
 def read_query(
-    source: SqlSource, columns: Sequence[str], cut: Cut | None, *, optional: Collection[str] = ()
+    source: SqlSource,
+    columns: Sequence[str],
+    cut: Cut | None,
+    *,
+    optional: Collection[str] = (),
+    others: bool = False,
 ) -> Iterator[Sequence[Row]]:
     """Return these columns of every row; the query itself must respect the cut.
 
@@ -36,10 +42,12 @@ def read_query(
                 add_time_collation(connection, cut, zone)
             query = bind_times(source.query, cut, engine.name, zone)
             with connection.execute(query, execution_options={"yield_per": BATCH_ROWS}) as result:
-                positions = place_columns(columns, tuple(result.keys()), describe_source(source), optional)
+                known = tuple(result.keys())
+                positions = place_columns(columns, known, describe_source(source), optional)
+                more = list_others(known, columns) if others else None
                 # The size is required: without it, all rows are fetched at once, even with a server-side cursor.
                 for batch in result.partitions(BATCH_ROWS):
-                    yield [pick_values(row, positions) for row in batch]
+                    yield [pick_with_others(row, positions, more) for row in batch]
     except sa.exc.SQLAlchemyError as error:
         if _is_about_columns(error):
             msg = (

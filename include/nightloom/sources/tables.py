@@ -15,6 +15,7 @@ from nightloom.sources.columns import describe_source
 from nightloom.sources.delta import read_delta
 from nightloom.sources.files import read_files
 from nightloom.sources.formatting import find_nested, format_batch
+from nightloom.sources.other_columns import MARKS, OTHERS
 from nightloom.sources.sql import read_query
 
 NESTED = "\0nested"
@@ -38,6 +39,7 @@ def read_batches(
     mixed: Collection[str] = (),
     optional: Collection[str] = (),
     sparse: Collection[str] = (),
+    others: bool = False,
 ) -> Iterator[pl.DataFrame]:
     """Return these columns of a source as text, with times in UTC, a few thousand rows at a time.
 
@@ -52,6 +54,7 @@ def read_batches(
         mixed: Columns that may, if their values say what they mean.
         optional: Columns that the source may lack; they are null then.
         sparse: Columns that all rows of a JSON source may lack; they are null then.
+        others: Whether the columns OTHERS and MARKS are added, which describe all other columns.
 
     Raises:
         SchemaError: A column is missing, or its values cannot be used.
@@ -64,13 +67,17 @@ def read_batches(
     asked = [name for name in columns if name not in optional] if is_other else columns
     is_first = True
     try:
-        for batch in _choose_reader(source, optional, sparse)(source, asked, cut):
-            formatted = format_batch(batch, asked, zone_of(source), (*optional, *sparse))
+        more = (OTHERS, MARKS) if others and not is_other else ()
+        for batch in _choose_reader(source, optional, sparse, others=others)(source, asked, cut):
+            formatted = format_batch(batch, [*asked, *more], zone_of(source), (*optional, *sparse))
             nested = {name: one for name, one in find_nested(batch, asked).items() if name in {*plain, *mixed}}
             if is_first:
                 _refuse_nested(source, [name for name in nested if name in plain], nested, formatted)
             is_first = False
-            table = formatted.select(name if name in asked else pl.lit(None, pl.String).alias(name) for name in columns)
+            table = formatted.select(
+                name if name in formatted.columns else pl.lit(None, pl.String).alias(name)
+                for name in (*columns, *((OTHERS, MARKS) if others else ()))
+            )
             yield table.with_columns(_name_nested(nested)) if nested else table
     except NightloomError:
         raise
@@ -98,14 +105,14 @@ def _name_nested(nested: Mapping[str, pl.Series]) -> pl.Series:
     return pl.select(pl.concat_list(named).list.drop_nulls().alias(NESTED))[NESTED]
 
 
-def _choose_reader(source: Source, optional: Collection[str], sparse: Collection[str]) -> Reader[Any]:
+def _choose_reader(source: Source, optional: Collection[str], sparse: Collection[str], *, others: bool) -> Reader[Any]:
     match source:
         case SqlSource():
-            return partial(read_query, optional=optional)
+            return partial(read_query, optional=optional, others=others)
         case FilesSource():
-            return partial(read_files, optional=optional, sparse=sparse)
+            return partial(read_files, optional=optional, sparse=sparse, others=others)
         case DeltaSource():
-            return partial(read_delta, optional=optional)
+            return partial(read_delta, optional=optional, others=others)
         case OtherSource():
             return _guard(load_extension(SOURCES, source.kind))
 

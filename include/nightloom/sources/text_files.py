@@ -12,7 +12,8 @@ from typing import IO, Any
 from nightloom.core.digests import parse_json, parse_json_prefix
 from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Row
-from nightloom.sources.columns import WantedColumns, pick_values
+from nightloom.sources.columns import WantedColumns, pick_with_others
+from nightloom.sources.other_columns import describe_others, list_others
 
 MOST_CHARACTERS = 10_000_000
 """Limit for one line or one JSON value: anything longer is not a row of text, and must not fill the memory."""
@@ -81,9 +82,10 @@ def _read_csv(text: IO[str], wanted: WantedColumns, where: str) -> Iterator[Numb
         msg = f"the first line of {where} names none of the columns {named}; add a header line"
         raise SchemaError(msg)
     positions = wanted.place(header, where)
+    others = list_others(header, wanted.names) if wanted.others else None
     for number, row in rows:
         if len(row) == len(header):
-            yield number, pick_values(row, positions)
+            yield number, pick_with_others(row, positions, others)
         elif len(row) > 1 or row[0].strip():  # a line of blanks is none
             msg = f"line {number} has {len(row)} values, and the header has {len(header)}; quote values with commas"
             raise ValueError(msg)
@@ -238,7 +240,10 @@ def _pick(items: Iterable[tuple[int, Any]], wanted: WantedColumns, where: str, u
     wanted.note_first([item for _, item in first], where)
     for number, item in chain(first, objects):
         wanted.note(item)
-        yield number, [*map(item.get, wanted.columns)]
+        values = [*map(item.get, wanted.columns)]
+        if wanted.others:
+            values += describe_others((name, item[name]) for name in item.keys() - wanted.names)
+        yield number, values
 
 
 def _as_object(item: Any, what: str) -> dict[str, Any]:

@@ -29,7 +29,9 @@ OFF = [
     *((name, False) for name in ("train", "loss", "train_on_turn", "trainable")),
     *(("loss_weight", 0.0), ("masked", True), ("masked", 1)),
     *((name, True) for name in ("ignore", "skip", "excluded", "rejected", "deleted")),
-    *((name, False) for name in ("supervised", "is_target", "kto_tag", "label")),
+    *((name, False) for name in ("supervised", "is_target", "kto_tag", "label", "review_result")),
+    *((name, 0) for name in ("loss_mask", "train_mask", "lossMask", "trainOnTurn", "Weight", "loss-weight")),
+    *((name, True) for name in ("isMasked", "is_deleted", "was_cancelled")),
 ]
 ON = [
     ("weight", 1),
@@ -78,7 +80,7 @@ def test_marks_do_not_choose_what_is_asked() -> None:
     [
         ("weight", 0.5, "message 2 has a 'weight' that is neither 0 nor 1"),
         ("train", [1], "message 2 has a 'train' that is neither 0 nor 1"),
-        ("loss_mask", 0, "message 2 has a key 'loss_mask', which may say whether it is learned"),
+        ("no_loss", 0, "message 2 has a key 'no_loss', which may say whether it is learned"),
         ("doTrain", False, "message 2 has a key 'doTrain', which may say whether it is learned"),
         ("reasoning_content", "Hm.", "message 2 has a thought next to its content"),
         ("thinking", "Hm.", "message 2 has a thought next to its content"),
@@ -219,6 +221,8 @@ def test_column_marks_all_answers(store: ObjectStore, tmp_path: Path, format_: s
     found = read_records(store, extract(store, source, format_).id).sort("row_id")
     rules = found["fault"].struct.field("rule").to_list()
     assert rules == [None, *["not_learned"] * 3, None, None, "not_learned", None, None]
+    unread = extract(store, source, format_).content.unread
+    assert [unread[name] for name in ("label", "train", "weight")] == [2, 1, 1]
 
 
 def test_alpaca_has_system_and_earlier_turns(store: ObjectStore, tmp_path: Path) -> None:
@@ -253,6 +257,59 @@ def test_unread_keys_are_counted(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
     records = extract(store, FilesSource(kind="files", path=str(tmp_path / "x.jsonl")))
     assert records.content.unread == {"mood": 1, "origin": 1, OTHER_KEYS: 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("status", "in_progress", "message 2 has a status that says that it is no complete message"),
+        ("status", "finished_partial_completion", "message 2 has a status that says that it is no complete message"),
+        ("end_turn", False, "message 2 is only a part of a message"),
+        ("isComplete", False, "message 2 is only a part of a message"),
+        ("finish_reason", "length", "message 2 ended before it was complete"),
+        ("stopReason", "MAX_TOKENS", "message 2 ended before it was complete"),
+        ("recipient", "functions.find_pier", "message 2 has a recipient, as the call of a tool has"),
+        ("channel", "analysis", "message 2 has a channel"),
+        ("phase", "commentary", "message 2 is not in the final phase"),
+        ("content_type", "thoughts", "message 2 has content that is not text"),
+        ("hidden", True, "message 2 is hidden"),
+        ("is_visually_hidden_from_conversation", True, "message 2 is hidden"),
+        ("public", False, "message 2 is hidden"),
+        ("isError", True, "message 2 is an error"),
+        ("deleted_at", "2026-11-22", "message 2 was taken back"),
+        ("toolCalls", [{"id": "1"}], "message 2 calls a tool"),
+        ("reasoningContent", "Hm.", "message 2 has a thought next to its content"),
+    ],
+)
+def test_state_of_message_refuses_row(key: str, value: Any, why: str) -> None:
+    assert reason(read(ASKED, {**SAID, key: value})) == why
+
+
+@pytest.mark.parametrize(
+    "usual",
+    [
+        {"status": "completed", "end_turn": True, "recipient": "all", "channel": "final"},
+        {"finish_reason": "stop", "is_error": False, "hidden": 0, "phase": "final_answer", "content_type": "text"},
+        {"status": None, "end_turn": None, "recipient": None, "deleted_at": "", "error": ""},
+    ],
+)
+def test_complete_message_is_read(usual: dict[str, Any]) -> None:
+    assert read({**ASKED, **usual}, {**SAID, **usual}) == KIOSK
+
+
+@pytest.mark.parametrize("key", ["deleted", "rejected", "isDeleted"])
+def test_question_that_was_taken_back_refuses_row(key: str) -> None:
+    assert reason(read({**ASKED, key: True}, SAID)) == "message 1 was taken back"
+
+
+@pytest.mark.parametrize(
+    "names", [("SYSTEM", "User", "ASSISTANT"), ("System ", " human ", "GPT"), ("Developer", "HUMAN", "Assistant\n")]
+)
+def test_role_may_have_capitals(names: tuple[str, str, str]) -> None:
+    texts = ("Be brief.", KIOSK.text, KIOSK.answer)
+    for role, content in (("role", "content"), ("from", "value")):
+        chat = read(*({role: name, content: text} for name, text in zip(names, texts, strict=True)))
+        assert chat == Chat(KIOSK.text, [{"content": "Be brief.", "role": "system"}], KIOSK.answer)
 
 
 _flag = st.sampled_from([*OFF, *ON])

@@ -1,0 +1,196 @@
+"""Marks: what is next to a conversation, for all of it or a value a message, is obeyed or refuses the row."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from nightloom.artifacts.reading import read_records
+from nightloom.core.store import ObjectStore
+from nightloom.recipes.schema import AnswerField, Columns
+from nightloom.recipes.sources import DeltaSource, FilesSource, Source, SqlSource
+from nightloom.sources.chats import Chat, read_chat
+from nightloom.sources.extract import extract_records
+
+TURNS = [
+    {"role": "user", "content": "q1"},
+    {"role": "assistant", "content": "a1"},
+    {"role": "user", "content": "q2"},
+    {"role": "assistant", "content": "a2"},
+]
+NOT_LEARNED = "every answer in it is marked as not to be learned"
+
+
+def write(folder: Path, kind: str, rows: list[dict[str, Any]]) -> FilesSource:
+    path = folder / f"x.{kind}"
+    if kind == "csv":
+        texts = [{name: as_csv(value) for name, value in row.items()} for row in rows]
+        path.write_text(pl.DataFrame(texts, infer_schema_length=None).write_csv())
+    elif kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "arrow":
+        table = pa.Table.from_pylist(rows)
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        path.write_text("\n".join(map(json.dumps, rows)))
+    return FilesSource(kind="files", path=str(path))
+
+
+def as_csv(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def extract(store: ObjectStore, source: Source, chat: str = "m", *, answered: bool = True) -> Any:
+    columns, answer = Columns(key="id", chat=chat), {"reply": AnswerField()} if answered else {}
+    return extract_records(store, source, columns, answer, night=None, window_days=1)
+
+
+def learn(store: ObjectStore, source: Source, chat: str = "m") -> tuple[str | None, str | None]:
+    """Return the answer and the reason of the only row."""
+    [row] = read_records(store, extract(store, source, chat).id).rows(named=True)
+    return row["answer"] and json.loads(row["answer"])["reply"], row["fault"] and row["fault"]["measured"]
+
+
+CASES = [
+    pytest.param({"loss_mask": [0, 1, 0, 0]}, ("a1", None), id="mask of messages"),
+    pytest.param({"trainMask": [False, True, False, True]}, ("a2", None), id="capitals"),
+    pytest.param({"weights": [1.0, 1.0, 1.0, 0.0]}, ("a1", None), id="weights"),
+    pytest.param({"masked": [1, 1, 1, 0]}, ("a2", None), id="the other way round"),
+    pytest.param({"loss_masks": [0, 0, 0, 0]}, (None, NOT_LEARNED), id="none"),
+    pytest.param({"lossMask": 0}, (None, NOT_LEARNED), id="one value"),
+    pytest.param({"isExcluded": True}, (None, NOT_LEARNED), id="question"),
+    pytest.param({"train_on_inputs": False, "maskPrompt": True}, ("a2", None), id="what is done anyway"),
+    pytest.param(
+        {"trainOnInputs": True},
+        (None, "it has a 'trainOnInputs' that asks for its questions to be learned; only answers are"),
+        id="questions",
+    ),
+    pytest.param({"loss_mask": [0, 1]}, (None, "it has a 'loss_mask' with 2 values for 4 messages"), id="too short"),
+    pytest.param({"weights": [1] * 5}, (None, "it has a 'weights' with 5 values for 4 messages"), id="too long"),
+    pytest.param(
+        {"weights": [1, 0.5, 1, 1]}, (None, "it has a 'weights' that is neither 0 nor 1 for each message"), id="halves"
+    ),
+    pytest.param(
+        {"do_train": False},
+        (None, "it has a key 'do_train', which may say whether it is learned; write `weight` with 0 or 1 instead"),
+        id="unknown",
+    ),
+    pytest.param(
+        {"mask": [1, 1, 1, 0]},
+        (None, "it has a key 'mask', which may say whether it is learned; write `weight` with 0 or 1 instead"),
+        id="unknown list",
+    ),
+    pytest.param({"finish_reason": "length"}, (None, "it ended before it was complete"), id="cut off"),
+    pytest.param({"attention_mask": [1, 1, 0], "finish_reason": "stop"}, ("a2", None), id="tokens"),
+]
+
+
+@pytest.mark.parametrize(("marks", "learned"), CASES)
+def test_mark_next_to_messages_is_obeyed(marks: dict[str, Any], learned: tuple[str | None, str | None]) -> None:
+    chat = read_chat("m", {"m": json.dumps({"messages": TURNS, **marks})})
+    assert (chat.answer, chat.fault and chat.fault.measured) == learned
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "arrow"])
+@pytest.mark.parametrize(("marks", "learned"), CASES)
+def test_mark_in_column_is_obeyed(
+    store: ObjectStore, tmp_path: Path, kind: str, marks: dict[str, Any], learned: tuple[str | None, str | None]
+) -> None:
+    assert learn(store, write(tmp_path, kind, [{"id": "1", "m": TURNS, **marks}])) == learned
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"weights": [2.5, 3.1]},
+        {"training_course": "Java", "training_level": 1, "weight": 70.5},
+        {"rejected": "Yes.", "train": "the night train"},
+    ],
+)
+def test_column_of_that_name_may_be_another(
+    store: ObjectStore, tmp_path: Path, kind: str, other: dict[str, Any]
+) -> None:
+    source = write(tmp_path, kind, [{"id": "1", "m": TURNS, **other}])
+    assert learn(store, source) == ("a2", None)
+    assert extract(store, source).content.unread == dict.fromkeys(sorted(other), 1)
+
+
+@pytest.mark.parametrize("format_", ["prompt_completion", "alpaca"])
+def test_mask_counts_messages_of_all_columns(store: ObjectStore, tmp_path: Path, format_: str) -> None:
+    row = {"id": "1", "prompt": TURNS[:3], "completion": "a2", "instruction": "q2", "output": "a2"}
+    history = [["q1", "a1"]] if format_ == "alpaca" else None
+    mask = [0, 0] if format_ == "alpaca" else [0, 1, 0, 0]
+    source = write(tmp_path, "jsonl", [{**row, "history": history, "loss_mask": mask}])
+    assert learn(store, source, format_) == ((None, NOT_LEARNED) if format_ == "alpaca" else ("a1", None))
+
+
+def test_mask_counts_null_messages() -> None:
+    turns = [None, *TURNS[:2], {"role": None, "content": None}]
+    chat = read_chat("m", {"m": json.dumps({"messages": turns, "loss_mask": [0, 0, 1, 0]})})
+    assert chat == Chat("q1", None, "a1")
+
+
+def test_marks_say_nothing_about_questions(store: ObjectStore, tmp_path: Path) -> None:
+    source = write(tmp_path, "jsonl", [{"id": "1", "m": TURNS[:3], "train": False, "loss_mask": [0]}])
+    found = read_records(store, extract(store, source, answered=False).id)
+    assert found.select("text", "fault").rows() == [("q2", None)]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "arrow"])
+def test_columns_next_to_messages_are_counted(store: ObjectStore, tmp_path: Path, kind: str) -> None:
+    rows = [
+        {"id": "1", "m": TURNS, "persona": "pirate", "score": 0, "tags": ["a"], "note": {"a": None, "b": "x"}},
+        {"id": "2", "m": TURNS, "persona": None, "score": 1, "tags": [], "note": {"a": None, "b": None}},
+        {
+            "id": "3",
+            "m": [{**TURNS[0], "persona": "x"}, TURNS[1]],
+            "persona": "y",
+            "score": 2,
+            "tags": [],
+            "note": None,
+        },
+    ]
+    unread = {"note": 2 if kind == "csv" else 1, "persona": 2, "score": 3, "tags": 1}
+    assert extract(store, write(tmp_path, kind, rows)).content.unread == unread
+
+
+def test_column_of_recipe_is_not_counted(store: ObjectStore, tmp_path: Path) -> None:
+    row = {"id": "1", "m": TURNS, "lang": "en", "at": "2026-11-22", "gone": None, "system": "Arr.", "train": 1}
+    columns = Columns(key="id", chat="m", slice="lang", updated_at="at", deleted_at="gone")
+    source = write(tmp_path, "jsonl", [row])
+    made = extract_records(store, source, columns, {"reply": AnswerField()}, night=None, window_days=1)
+    assert made.content.unread == {}
+
+
+def test_long_values_are_counted_unread(store: ObjectStore, tmp_path: Path) -> None:
+    rows = [{"id": str(n), "m": TURNS, "page": "x" * 5_000 + str(n)} for n in range(3)]
+    assert extract(store, write(tmp_path, "parquet", rows)).content.unread == {"page": 3}
+
+
+def test_selected_columns_are_counted(store: ObjectStore, tickets: sa.Engine) -> None:
+    with tickets.begin() as connection:
+        for row in ("1", None, ""), ("2", "x", "Arr."):
+            values = {"id": row[0], "at": row[1], "body": json.dumps(TURNS), "team": row[2]}
+            connection.execute(sa.text("INSERT INTO tickets VALUES (:id, :at, :body, :team)"), values)
+    query = "SELECT id, body AS m, updated_at, team AS mood, id - 1 AS train FROM tickets"
+    records = extract(store, SqlSource(kind="sql", connection="tickets", query=query))
+    assert records.content.unread == {"mood": 1, "updated_at": 1}
+    faults = read_records(store, records.id).sort("row_id")["fault"].struct.field("rule").to_list()
+    assert faults == ["not_learned", None]
+
+
+def test_columns_of_delta_are_counted(store: ObjectStore, tmp_path: Path) -> None:
+    from deltalake import write_deltalake
+
+    rows = [{"id": str(n), "m": json.dumps(TURNS), "mood": "calm", "n": n or None, "train": n > 0} for n in range(2)]
+    write_deltalake(str(tmp_path / "t"), pa.Table.from_pylist(rows))
+    records = extract(store, DeltaSource(kind="delta", path=str(tmp_path / "t")))
+    assert records.content.unread == {"mood": 1, "n": 1}
+    faults = read_records(store, records.id).sort("row_id")["fault"].struct.field("rule").to_list()
+    assert faults == ["not_learned", None]
