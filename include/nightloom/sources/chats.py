@@ -12,7 +12,7 @@ from typing import Any
 from nightloom.artifacts.faults import Fault, FaultRule
 from nightloom.artifacts.histories import Turn
 from nightloom.core.digests import canonical_json, parse_json
-from nightloom.sources.message_keys import COMPANIONS
+from nightloom.sources.message_keys import COMPANIONS, SYSTEM
 from nightloom.sources.messages import (
     TURNS,
     Conversation,
@@ -105,7 +105,8 @@ def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Colle
 
 
 def _read_columns(chat: str, values: Values, nested: Collection[str], *, answered: bool) -> Conversation:
-    before = read_companions(values)
+    next_to = parse_json(values.get(MARKS) or "{}")
+    before = read_companions({**_parse_nested(values, nested), **next_to})
     if chat == "alpaca":
         sides = [_read_alpaca(values)]
     elif chat == "prompt_completion":
@@ -122,8 +123,13 @@ def _read_columns(chat: str, values: Values, nested: Collection[str], *, answere
         split_names(values.get(OTHERS)).union(*(side.unread for side in sides)),
         [*before, *sides[0].before],
     )
-    marks = values.get(MARKS) if answered else None
-    return conversation.mark(parse_json(marks), are_columns=True) if marks else conversation
+    return conversation.mark(next_to, are_columns=True) if next_to and answered else conversation
+
+
+def _parse_nested(values: Values, nested: Collection[str]) -> Mapping[str, Any]:
+    """Return the columns, with the system message parsed if it was a list or an object."""
+    names = [name for name in SYSTEM if name in nested and values.get(name) is not None]
+    return {**values, **{name: parse_json(str(values[name])) for name in names}} if names else values
 
 
 def _parse(value: str) -> Any:

@@ -21,6 +21,7 @@ from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import Source
 from nightloom.sources.chats import side_columns
 from nightloom.sources.formatting import utc_text
+from nightloom.sources.message_keys import SYSTEM
 from nightloom.sources.records import (
     KEYED_RECORDS,
     MadeRecords,
@@ -172,7 +173,7 @@ def _make_all(
         night,
         window_days,
         plain=plain_columns(columns, answer),
-        mixed=side_columns(columns.chat) if columns.chat else (),
+        mixed=(*side_columns(columns.chat), *SYSTEM) if columns.chat else (),
         optional=companions,
         sparse=[name for name in (columns.slice, columns.deleted_at) if name],
         others=columns.chat is not None,

@@ -115,6 +115,17 @@ def is_learned(item: Mapping[str, Any]) -> bool:
     return learned
 
 
+def find_inner_marks(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known marks in an object of metadata, of a message or next to a conversation."""
+    return {name: one for name, one in value.items() if one is not None and find_mark(name) is not None}
+
+
+def is_marked_off(inner: Mapping[str, Any]) -> bool:
+    """Whether a known mark in an object of metadata says plainly that its answer is not learned."""
+    given = ((find_mark(name), parse_flag(value)) for name, value in inner.items())
+    return any(None not in (wanted, flag) and flag is not wanted for wanted, flag in given)
+
+
 def read_row_marks(given: Mapping[str, Any], messages: int, *, are_columns: bool) -> RowMarks:
     """Read the marks next to a conversation: one value for all of it, or a list with one for each message.
 

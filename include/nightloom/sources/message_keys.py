@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache, partial
 from typing import Any
 
-from nightloom.sources.marks import find_mark, may_be_mark, parse_flag, simplify
+from nightloom.sources.marks import find_mark, find_unknown_mark, is_marked_off, may_be_mark, parse_flag, simplify
 
 PLAIN = frozenset({"role", "from", "content", "value"})
 """Keys of a message's role and content, in the formats of OpenAI and ShareGPT."""
@@ -21,6 +21,9 @@ UNUSABLE_COMPANIONS = ("tools", "functions", "images", "image", "videos", "video
 COMPANIONS = (*SYSTEM, *UNUSABLE_COMPANIONS)
 """Keys next to a conversation, or columns next to its own, that belong to it in every format."""
 
+_SYSTEM_SPELLINGS = {*SYSTEM, "system_instruction", "system_instructions"}
+_UNUSABLE_SPELLINGS = {*UNUSABLE_COMPANIONS, "available_tools", "tool_definitions", "function_definitions"}
+_PART = frozenset({"type", "text", "value"})
 _NOTHING = ("", "[]", "{}", "null")
 
 
@@ -62,7 +65,7 @@ _UNFINISHED = {
 _WITHDRAWN = {"draft", "pending", "deleted", "removed", "rejected", "discarded", "hidden", "error"}
 _NO_TEXT = {"code", "thoughts", "reasoning_recap", "execution_output", "multimodal_text", "system_error"}
 _CALL, _TOOL, _HIDDEN = "calls a tool", "is about the call of a tool", "is hidden"
-_THOUGHT, _MEDIA, _PART = "has a thought next to its content", "has more than text", "is only a part of a message"
+_THOUGHT, _MEDIA, _UNDONE = "has a thought next to its content", "has more than text", "is only a part of a message"
 _ENDINGS = ("finish_reason", "stop_reason")
 _ENDED = (partial(_is_one_of, _CUT_SHORT | _CALLS), "ended before it was complete")
 
@@ -74,8 +77,8 @@ _RULES: Mapping[str, _Rule] = {
     **dict.fromkeys(
         ("images", "image", "videos", "video", "audios", "audio", "files", "attachments"), (is_given, _MEDIA)
     ),
-    **dict.fromkeys(("prefix", "partial", "truncated", "incomplete", "interrupted", "draft"), (_is_on, _PART)),
-    **dict.fromkeys(("end_turn", "complete", "completed", "finished"), (_is_off, _PART)),
+    **dict.fromkeys(("prefix", "partial", "truncated", "incomplete", "interrupted", "draft"), (_is_on, _UNDONE)),
+    **dict.fromkeys(("end_turn", "complete", "completed", "finished"), (_is_off, _UNDONE)),
     **dict.fromkeys(("hidden", "is_visually_hidden_from_conversation", "internal", "private"), (_is_on, _HIDDEN)),
     **dict.fromkeys(("visible", "public"), (_is_off, _HIDDEN)),
     **dict.fromkeys(("error", "errors"), (_is_on, "is an error")),
@@ -95,25 +98,80 @@ _TAKEN_BACK: _Rule = (_is_on, "was taken back")
 _NOT_OF_ANSWERS = {"deleted": _TAKEN_BACK, "rejected": _TAKEN_BACK}
 """Marks of answers that refuse any other message."""
 
+_ROW_RULES: Mapping[str, _Rule] = {
+    **dict.fromkeys(_ENDINGS, _ENDED),
+    "status": (partial(_is_one_of, {"discarded"}), "was discarded"),
+}
+"""Keys and columns next to a conversation that refuse its answer."""
+
+# In metadata they may be about anything.
+_AMBIGUOUS = {
+    *("name", "status", "channel", "phase", "recipient", "content_type", "private", "internal", "public", "visible"),
+    *("files", "image", "images", "attachments", "error", "errors", "complete", "completed", "finished", "draft"),
+    *("functions", "tools", "reasoning", "thought", "removed"),
+}
+
 _KNOWN_KEYS = 4096
 
 
 @lru_cache(_KNOWN_KEYS)
 def may_change_row(name: str) -> bool:
-    """Whether a key or a column next to a conversation may say that nothing, or not all, of it is learned."""
-    return may_be_mark(name) or simplify(name) in _ENDINGS
+    """Whether a key or a column next to a conversation may change what it means, or what of it is learned."""
+    return may_be_mark(name) or is_companion(name) or simplify(name) in _ROW_RULES
 
 
-def find_ending(next_to: Mapping[str, Any]) -> str | None:
-    """Return why a row cannot be learned because its answer is cut off, or None if it can."""
-    given = (name for name in next_to if simplify(name) in _ENDINGS)
-    return next((_ENDED[1] for name in given if _ENDED[0](next_to[name])), None)
+@lru_cache(_KNOWN_KEYS)
+def is_companion(name: str) -> bool:
+    """Whether a key or a column next to a conversation belongs to it, in any spelling."""
+    return is_system(name) or is_unusable_companion(name)
+
+
+def is_system(name: str) -> bool:
+    """Whether a key or a column next to a conversation holds its first system message."""
+    return simplify(name) in _SYSTEM_SPELLINGS
+
+
+def is_unusable_companion(name: str) -> bool:
+    """Whether a conversation means something else without a key or a column next to it."""
+    return simplify(name) in _UNUSABLE_SPELLINGS
+
+
+def find_refusal(next_to: Mapping[str, Any]) -> str | None:
+    """Return why a key or a column next to a conversation refuses its answer, or None if none does."""
+    given = ((next_to[name], _ROW_RULES.get(simplify(name))) for name in next_to)
+    return next((rule[1] for value, rule in given if rule and rule[0](value)), None)
 
 
 def find_unusable(item: Mapping[str, Any], role: str = "assistant") -> str | None:
     """Return why a message cannot be used because of its keys, or None if it can."""
     rules = _list_rules(tuple(item), is_answer=role == "assistant")
     return next((why for name, (refuses, why) in rules if refuses(item[name])), None)
+
+
+def find_unusable_part(parts: Sequence[Mapping[str, Any]], role: str) -> str | None:
+    """Return why a message cannot be used because of the keys of the parts of its content, or None if it can."""
+    for part in parts:
+        if part.keys() <= _PART:
+            continue
+        why = find_unusable(part, role)
+        if not why and role == "assistant" and is_marked_off(part):
+            why = "has a part that is marked as not to be learned"
+        if not why and role == "assistant":
+            why = find_unknown_mark(part)
+        if why:
+            return why
+    return None
+
+
+def list_inner(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what objects of metadata next to a message or a conversation say about it."""
+    inner = (item[name] for name in _list_unknown(tuple(item)) if isinstance(item[name], dict))
+    return [{name: one for name, one in each.items() if simplify(name) not in _AMBIGUOUS} for each in inner]
+
+
+def list_unread_of_parts(parts: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the names of given keys of parts of a content that mean nothing to the reader."""
+    return set[str]().union(*(list_unread(part, _PART) for part in parts if not part.keys() <= _PART))
 
 
 def list_unread(item: Mapping[str, Any], known: Set[str] = PLAIN) -> set[str]:

@@ -10,16 +10,27 @@ from typing import Any
 
 from nightloom.artifacts.histories import Turn
 from nightloom.core.digests import parse_json
-from nightloom.sources.marks import RowMarks, find_unknown_mark, is_learned, read_row_marks
+from nightloom.sources.marks import (
+    RowMarks,
+    find_inner_marks,
+    find_unknown_mark,
+    is_learned,
+    is_marked_off,
+    read_row_marks,
+)
 from nightloom.sources.message_keys import (
     COMPANIONS,
     PLAIN,
-    SYSTEM,
-    UNUSABLE_COMPANIONS,
-    find_ending,
+    find_refusal,
     find_unusable,
+    find_unusable_part,
+    is_companion,
     is_given,
+    is_system,
+    is_unusable_companion,
+    list_inner,
     list_unread,
+    list_unread_of_parts,
 )
 
 TURNS = ("user", "assistant")
@@ -34,6 +45,7 @@ _ROLES = {
     "gpt": "assistant",
 }
 _PLAIN_ROLE = re.compile("[A-Za-z_-]{1,20}")
+_TEXT_TYPES = (None, "text", "input_text", "output_text")
 _LISTS = ("messages", "conversations")
 _READ_NEXT_TO = {*_LISTS, *COMPANIONS, "history"}
 
@@ -87,7 +99,7 @@ class Conversation:
         Raises:
             ValueError: A mark cannot be obeyed.
         """
-        _refuse(find_ending(next_to), "it")
+        _refuse(find_refusal(next_to), "it")
         try:
             marks = read_row_marks(next_to, len(self.received), are_columns=are_columns)
         except ValueError as error:
@@ -114,14 +126,14 @@ def read_companions(values: Mapping[str, Any]) -> list[Message]:
     Raises:
         ValueError: Without something next to it the conversation means something else, such as tools or images.
     """
-    given = next((name for name in UNUSABLE_COMPANIONS if name in values and is_given(values[name])), None)
+    given = next((name for name in values if is_unusable_companion(name) and is_given(values[name])), None)
     if given:
         msg = f"it has {given!r} next to its messages, which is not read"
         raise ValueError(msg)
-    system = _choose(values, SYSTEM, "it")
+    system = _choose(values, [name for name in values if is_system(name)], "it")
     if not is_given(system):
         return []
-    content = _read_content(system.get("content") if isinstance(system, dict) else system)
+    content = _read_content(_choose(system, ("content", "parts", "text"), "it") if isinstance(system, dict) else system)
     if content is None:
         msg = "its system message is not text"
         raise ValueError(msg)
@@ -187,9 +199,19 @@ def read_messages(value: Any, *, answered: bool) -> Conversation:
     if last < len(items):
         messages = iter(read)
         read = [next(messages) if _is_message(item) else None for item in items]
-    unread = list_unread(next_to, _READ_NEXT_TO).union(*(list_unread(item) for item in given if item.keys() - PLAIN))
-    conversation = Conversation(read, frozenset(unread), before)
-    return conversation.mark(next_to, are_columns=False) if next_to and answered else conversation
+    conversation = Conversation(read, _list_unread(next_to, given), before)
+    if not next_to or not answered:
+        return conversation
+    for inner in map(find_inner_marks, list_inner(next_to)):
+        conversation = conversation.mark(inner, are_columns=True)
+    return conversation.mark(next_to, are_columns=False)
+
+
+def _list_unread(next_to: Mapping[str, Any], messages: Sequence[dict[str, Any]]) -> frozenset[str]:
+    names = {name for name in list_unread(next_to, _READ_NEXT_TO) if not is_companion(name)}
+    names = names.union(*(list_unread(item) for item in messages if item.keys() - PLAIN))
+    parts = (item["content"] for item in messages if isinstance(item.get("content"), list))
+    return frozenset(names.union(*(list_unread_of_parts(each) for each in parts if _are_objects(each))))
 
 
 def _is_message(item: dict[str, Any] | None) -> bool:
@@ -211,7 +233,8 @@ def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: 
     role = _read_role(item, where)
     is_plain = item.keys() <= PLAIN
     if not is_plain:
-        _refuse(find_unusable(item, role), where)
+        for keys in (item, *list_inner(item)):
+            _refuse(find_unusable(keys, role), where)
     given = _choose(item, ("content", "value"), where)
     if given is None and (role == "system" or (role == "assistant" and is_last)):
         return None
@@ -219,11 +242,13 @@ def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: 
     if content is None:
         msg = f"{where} has content that is not text"
         raise ValueError(msg)
+    if isinstance(given, list):
+        _refuse(find_unusable_part(given, role), where)
     may_be_learned = role == "assistant" and answered
     if is_plain or not may_be_learned:
         return Message(role, content)
     _refuse(find_unknown_mark(item), where)
-    return Message(role, content, _is_learned(item, where))
+    return Message(role, content, _is_learned(item, where) and not any(map(is_marked_off, list_inner(item))))
 
 
 def _read_role(item: Mapping[str, Any], where: str) -> str:
@@ -274,11 +299,15 @@ def _choose(item: Mapping[str, Any], names: Sequence[str], where: str) -> Any:
     return given[0] if given else None
 
 
+def _are_objects(content: Any) -> bool:
+    return isinstance(content, list) and bool(content) and all(isinstance(part, dict) for part in content)
+
+
 def _read_content(content: Any) -> str | None:
     """Return the text of a content, which may come in parts, or None if it is not only text."""
-    if isinstance(content, list) and content and all(isinstance(part, dict) for part in content):
-        # OpenAI calls a part's text `text`, LLaMA-Factory `value`.
-        texts = [_choose(part, ("text", "value"), "it") for part in content if part.get("type") == "text"]
+    if _are_objects(content):
+        # OpenAI calls a part's text `text`, LLaMA-Factory `value`; in Bedrock and Gemini a part has no type.
+        texts = [_choose(part, ("text", "value"), "it") for part in content if part.get("type") in _TEXT_TYPES]
         parts = [text for text in texts if isinstance(text, str)]
         return "".join(parts) if len(parts) == len(content) else None
     return content if isinstance(content, str) else None

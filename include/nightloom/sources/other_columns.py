@@ -11,7 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightloom.sources.message_keys import is_given, may_change_row
+from nightloom.sources.marks import find_inner_marks, find_mark
+from nightloom.sources.message_keys import is_companion, is_given, may_change_row
 
 OTHERS, MARKS = "\0others", "\0marks"
 """Names of the two columns: the other columns that a row gives, and values of those that may be marks (as JSON)."""
@@ -27,12 +28,16 @@ Described = tuple[str | None, dict[str, Any] | None]
 
 def describe_others(others: Iterable[tuple[str, Any]]) -> Described:
     """Return the given names among the other columns of one row, and the values of those that may be marks."""
-    names, marks = [], {}
+    names: list[str] = []
+    marks: dict[str, Any] = {}
     for name, value in others:
         if may_change_row(name):
             if value is not None:
                 marks[name] = value
-        elif is_given(value):
+            continue
+        if isinstance(value, dict):
+            marks |= {inner: one for inner, one in find_inner_marks(value).items() if inner not in marks}
+        if is_given(value):
             names.append(name)
     return _SEPARATOR.join(sorted(names)) or None, marks or None
 
@@ -52,7 +57,8 @@ def describe_batch(batch: pa.RecordBatch, wanted: Collection[str]) -> tuple[pl.S
     """Return for each row of a batch what `describe_others` returns for one."""
     others = list_others(batch.schema.names, wanted)
     read = {name: index for name, index in others if may_be_read(name, batch.schema.field(index).type)}
-    given = [pl.Series(name, _find_given(batch.column(index))) for name, index in others if name not in read]
+    counted = ((name, batch.column(index)) for name, index in others if not may_change_row(name) or name not in read)
+    given = [pl.Series(name, _find_given(column)) for name, column in counted]
     if not given:
         names = pl.repeat(None, batch.num_rows, dtype=pl.String, eager=True)
     else:
@@ -61,12 +67,15 @@ def describe_batch(batch: pa.RecordBatch, wanted: Collection[str]) -> tuple[pl.S
         names = pl.select(pl.when(joined != "").then(joined)).to_series()
     columns = [batch.column(index).to_pylist() for index in read.values()]
     rows = zip(*columns, strict=True) if read else ((),) * batch.num_rows
-    described = ({name: one for name, one in zip(read, row, strict=True) if one is not None} for row in rows)
-    return names, [row or None for row in described]
+    return names, [describe_others(zip(read, row, strict=True))[1] for row in rows]
 
 
 def may_be_read(name: str, kind: pa.DataType) -> bool:
-    """Whether a column may be a mark, by its name and its type."""
+    """Whether a column may change what its rows mean, by its name and its type."""
+    if is_companion(name):
+        return True
+    if pa.types.is_struct(kind):
+        return any(find_mark(part.name) is not None for part in kind.fields)
     inner = kind.value_type if pa.types.is_list(kind) or pa.types.is_large_list(kind) else kind
     return may_change_row(name) and any(is_it(inner) for is_it in _MARK_TYPES)
 
@@ -89,6 +98,8 @@ def _find_given(column: pa.Array) -> pa.Array:
         return given
     if pa.types.is_boolean(kind):
         return column.fill_null(False)
+    if pa.types.is_floating(kind):
+        return pc.invert(pc.is_nan(column)).fill_null(False)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pc.greater(pc.list_value_length(column), 0).fill_null(False)
     if any(is_text(kind) for is_text in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)):

@@ -1,6 +1,7 @@
 """Marks: what is next to a conversation, for all of it or a value a message, is obeyed or refuses the row."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +87,26 @@ CASES = [
         id="unknown list",
     ),
     pytest.param({"finish_reason": "length"}, (None, "it ended before it was complete"), id="cut off"),
+    pytest.param({"status": "discarded"}, (None, "it was discarded"), id="discarded"),
     pytest.param({"attention_mask": [1, 1, 0], "finish_reason": "stop"}, ("a2", None), id="tokens"),
 ]
 
 
-@pytest.mark.parametrize(("marks", "learned"), CASES)
+METADATA = [
+    pytest.param({"metadata": {"train": False, "desk": 4}}, (None, NOT_LEARNED), id="metadata"),
+    pytest.param({"extraInfo": {"lossMask": [0, 1, 0, 0], "weight": 70.5}}, ("a1", None), id="list in metadata"),
+]
+MADE = [(kind, *case.values) for kind in ("jsonl", "csv", "parquet", "arrow") for case in CASES]
+MADE += [(kind, *case.values) for kind in ("jsonl", "parquet", "arrow") for case in METADATA]
+
+
+@pytest.mark.parametrize(("marks", "learned"), [*CASES, *METADATA])
 def test_mark_next_to_messages_is_obeyed(marks: dict[str, Any], learned: tuple[str | None, str | None]) -> None:
     chat = read_chat("m", {"m": json.dumps({"messages": TURNS, **marks})})
     assert (chat.answer, chat.fault and chat.fault.measured) == learned
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "arrow"])
-@pytest.mark.parametrize(("marks", "learned"), CASES)
+@pytest.mark.parametrize(("kind", "marks", "learned"), MADE)
 def test_mark_in_column_is_obeyed(
     store: ObjectStore, tmp_path: Path, kind: str, marks: dict[str, Any], learned: tuple[str | None, str | None]
 ) -> None:
@@ -145,8 +154,8 @@ def test_marks_say_nothing_about_questions(store: ObjectStore, tmp_path: Path) -
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "arrow"])
 def test_columns_next_to_messages_are_counted(store: ObjectStore, tmp_path: Path, kind: str) -> None:
     rows = [
-        {"id": "1", "m": TURNS, "persona": "pirate", "score": 0, "tags": ["a"], "note": {"a": None, "b": "x"}},
-        {"id": "2", "m": TURNS, "persona": None, "score": 1, "tags": [], "note": {"a": None, "b": None}},
+        {"id": "1", "m": TURNS, "persona": "pirate", "score": 0.0, "tags": ["a"], "note": {"a": None, "b": "x"}},
+        {"id": "2", "m": TURNS, "persona": None, "score": 1.0, "tags": [], "note": {"a": None, "b": None}},
         {
             "id": "3",
             "m": [{**TURNS[0], "persona": "x"}, TURNS[1]],
@@ -160,12 +169,50 @@ def test_columns_next_to_messages_are_counted(store: ObjectStore, tmp_path: Path
     assert extract(store, write(tmp_path, kind, rows)).content.unread == unread
 
 
+def test_missing_number_is_not_counted(store: ObjectStore, tmp_path: Path) -> None:
+    rows = [{"id": "1", "m": TURNS, "score": math.nan, "train": math.nan}, {"id": "2", "m": TURNS, "score": 0.5}]
+    records = extract(store, write(tmp_path, "parquet", rows))
+    assert records.content.unread == {"score": 1}
+    assert read_records(store, records.id)["fault"].null_count() == 2
+
+
 def test_column_of_recipe_is_not_counted(store: ObjectStore, tmp_path: Path) -> None:
     row = {"id": "1", "m": TURNS, "lang": "en", "at": "2026-11-22", "gone": None, "system": "Arr.", "train": 1}
     columns = Columns(key="id", chat="m", slice="lang", updated_at="at", deleted_at="gone")
     source = write(tmp_path, "jsonl", [row])
     made = extract_records(store, source, columns, {"reply": AnswerField()}, night=None, window_days=1)
     assert made.content.unread == {}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("name", ["systemPrompt", "System", "system_instruction"])
+def test_system_may_have_another_spelling(store: ObjectStore, tmp_path: Path, kind: str, name: str) -> None:
+    source = write(tmp_path, kind, [{"id": "1", "m": TURNS[:2], name: "Arr."}])
+    arr = [{"content": "Arr.", "role": "system"}]
+    assert read_records(store, extract(store, source).id)["history"].to_list() == [arr]
+    assert read_chat("m", {"m": json.dumps({"messages": TURNS[:2], name: "Arr."})}).history == arr
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    "system", [[{"text": "Arr."}], {"role": "system", "parts": [{"text": "Arr."}]}, {"content": "Arr."}], ids=str
+)
+def test_system_may_have_parts(store: ObjectStore, tmp_path: Path, kind: str, system: Any) -> None:
+    source = write(tmp_path, kind, [{"id": "1", "m": TURNS[:2], "system": system}])
+    found = read_records(store, extract(store, source).id)
+    assert found["history"].to_list() == [[{"content": "Arr.", "role": "system"}]]
+
+
+def test_different_systems_refuse_row(store: ObjectStore, tmp_path: Path) -> None:
+    row = {"id": "1", "m": TURNS, "system": "Arr.", "systemPrompt": "Be brief."}
+    assert learn(store, write(tmp_path, "jsonl", [row])) == (None, "it has different system and systemPrompt")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize("name", ["Tools", "toolDefinitions", "available_tools"])
+def test_tools_may_have_another_spelling(store: ObjectStore, tmp_path: Path, kind: str, name: str) -> None:
+    source = write(tmp_path, kind, [{"id": "1", "m": TURNS, name: [{"name": "find_pier"}]}])
+    assert learn(store, source) == (None, f"it has {name!r} next to its messages, which is not read")
 
 
 def test_long_values_are_counted_unread(store: ObjectStore, tmp_path: Path) -> None:

@@ -297,6 +297,47 @@ def test_complete_message_is_read(usual: dict[str, Any]) -> None:
     assert read({**ASKED, **usual}, {**SAID, **usual}) == KIOSK
 
 
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ({"train": False}, "message 2 has a part that is marked as not to be learned"),
+        ({"weight": 0}, "message 2 has a part that is marked as not to be learned"),
+        ({"no_loss": 1}, "message 2 has a key 'no_loss', which may say whether it is learned"),
+        ({"thought": True}, "message 2 has a thought next to its content"),
+        ({"tool_calls": [{"id": "1"}]}, "message 2 calls a tool"),
+    ],
+)
+def test_key_of_part_refuses_row(part: dict[str, Any], why: str) -> None:
+    parts = [{"type": "text", "text": "The third"}, {"type": "text", "text": " one.", **part}]
+    assert str(reason(read(ASKED, {**SAID, "content": parts}))).startswith(why)
+
+
+def test_harmless_key_of_part_is_counted() -> None:
+    asked = [{"type": "text", "text": ASKED["content"], "cache_control": {"type": "ephemeral"}, "weight": 0}]
+    said = [
+        {"type": "output_text", "text": "The third one.", "annotations": [], "citations": [{"n": 1}], "train": True}
+    ]
+    chat = read({"role": "user", "content": asked}, {"role": "assistant", "content": said})
+    assert (chat.answer, chat.unread) == (KIOSK.answer, {"cache_control", "citations"})
+
+
+@pytest.mark.parametrize("type_", [{}, {"type": "input_text"}, {"type": None}], ids=str)
+def test_part_of_text_needs_no_type(type_: dict[str, Any]) -> None:
+    said = [{"text": "The third", **type_}, {"text": " one.", **type_}]
+    assert read(ASKED, {"role": "assistant", "content": said}) == KIOSK
+    assert reason(read(ASKED, {"role": "assistant", "content": [*said, {"image": {"format": "png"}}]})) is not None
+
+
+@pytest.mark.parametrize("name", ["metadata", "additional_kwargs", "extra"])
+def test_metadata_of_message_is_obeyed(name: str) -> None:
+    assert reason(read(ASKED, {**SAID, name: {"train": False}})) == "every answer in it is marked as not to be learned"
+    assert reason(read(ASKED, {**SAID, name: {"tool_calls": [{"id": "1"}]}})) == "message 2 calls a tool"
+    hidden = {"is_visually_hidden_from_conversation": True}
+    assert reason(read({**ASKED, name: hidden}, SAID)) == "message 1 is hidden"
+    harmless = {"name": "Ann", "status": "draft", "weight": 70.5, "channel": "mail"}
+    assert read(ASKED, {**SAID, name: harmless}).answer == KIOSK.answer
+
+
 @pytest.mark.parametrize("key", ["deleted", "rejected", "isDeleted"])
 def test_question_that_was_taken_back_refuses_row(key: str) -> None:
     assert reason(read({**ASKED, key: True}, SAID)) == "message 1 was taken back"
