@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
+from nightloom.artifacts.answers import Found
 from nightloom.artifacts.blueprints import Blueprint, EvalSetUse, TrialPlan, number_configurations
 from nightloom.artifacts.data import (
     Curated,
@@ -26,7 +27,13 @@ from nightloom.artifacts.data import (
 )
 from nightloom.artifacts.frames import CONTAMINATION, put_frame
 from nightloom.artifacts.models import Checks, ModelRef, specify_task
-from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
+from nightloom.artifacts.predictions import (
+    PredictionPlan,
+    PredictionPlanContent,
+    Predictions,
+    PredictionsContent,
+    ScannedAnswers,
+)
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.artifacts.results import Comparison, Finding, GateResult, Metric, ModelScores, Verdict
 from nightloom.artifacts.training import HeldOutLoss, LossPoint, Ranking, TrialRank
@@ -276,7 +283,11 @@ class Nights:
             packages={},
         )
         plan = self.store.publish(PredictionPlan(content=content))
-        done = Predictions(content=PredictionsContent(plan=plan.id, files=(), counts=counts, rows=rows))
+        found = (Found(scanner="pii", kind="EMAIL_ADDRESS", number=3), Found(scanner="secret", kind="jwt", number=1))
+        answers = ScannedAnswers(found=found, redacted=2, withheld=1)
+        done = Predictions(
+            content=PredictionsContent(plan=plan.id, files=(), counts=counts, answers=answers, rows=rows)
+        )
         self.end(night, "predict", "done", f"{rows} rows", self.store.publish(done).id)
         return done
 

@@ -4,7 +4,8 @@ Names and shapes follow OpenAI's chat completions. A new field needs a default t
 their default are not part of a call's key, so cached answers stay valid.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
@@ -76,8 +77,24 @@ class TokenLogprob(Logprob):
     )
 
 
+class Found(Plain):
+    """How often a scanner found one kind of match."""
+
+    scanner: str
+    kind: str = Field(description="Kind of the matches, such as `EMAIL_ADDRESS`; it never quotes the text.")
+    number: int = Field(ge=1)
+
+
+class Scanned(Plain):
+    """What a scan changed in an answer before it was stored."""
+
+    by: str = Field(description="Digest of everything that determines the scan's changes.")
+    found: tuple[Found, ...]
+    withheld: bool = Field(description="Whether the text is left out. If not, the matches in it are redacted.")
+
+
 class Answer(Plain):
-    """The unchanged response to one call."""
+    """The response to one call, unchanged unless `scanned` says otherwise."""
 
     text: str = Field(description="Text without special tokens.")
     finish_reason: FinishReason = Field(
@@ -92,6 +109,9 @@ class Answer(Plain):
         default=None, description="Log-probabilities, or None if not requested."
     )
     embedding: tuple[float, ...] | None = Field(default=None, description="Embedding, or None if not requested.")
+    scanned: Scanned | None = Field(
+        default=None, description="What a scan changed, or None if the answer is as the model wrote it."
+    )
 
 
 class EngineKey(Plain):
@@ -118,6 +138,16 @@ def digest_call(engine: str, request: Request) -> str:
         request: The request.
     """
     return digest_json({"engine": engine, **request.model_dump(mode="json", exclude_defaults=True)})
+
+
+def add_up(found: Iterable[Found]) -> tuple[Found, ...]:
+    """Return one number for each scanner and kind, sorted."""
+    numbers: Counter[tuple[str, str]] = Counter()
+    for one in found:
+        numbers[one.scanner, one.kind] += one.number
+    return tuple(
+        Found(scanner=scanner, kind=kind, number=number) for (scanner, kind), number in sorted(numbers.items())
+    )
 
 
 def fix_seed(request: Request, call: str) -> Request:

@@ -49,16 +49,15 @@ _SCORING = (
 _ENGINES = ("engines.adapters", "engines.base", "engines.dummy", "engines.opening", "engines.transformers")
 _GENERATION = ("peft", "tokenizers", "torch", "transformers")
 
+_SCANNING = ("ftfy", "phonenumbers", "polars", "presidio-analyzer", "regex", "spacy", "tldextract")
+
 STARTER = Fingerprint(
     ("base_models.determinism", "base_models.starter", "base_models.starter_text"),
     ("tokenizers", "torch", "transformers"),
 )
 CURATION = Fingerprint(
     ("base_models.dummy", "curation", *_RENDERING, "scanners", "validation"),
-    (
-        *("ftfy", "great-expectations", "numpy", "phonenumbers", "polars", "presidio-analyzer", "pyarrow", "rensa"),
-        *("spacy", "tldextract", "tokenizers", "transformers"),
-    ),
+    (*_SCANNING, "great-expectations", "numpy", "pyarrow", "rensa", "tokenizers", "transformers"),
 )
 TOKENS = Fingerprint(_RENDERING, ("tokenizers", "transformers"))
 TRIAL = Fingerprint(("base_models.determinism", *_LOADING, *_RENDERING, "training"), (*_GENERATION, "trl"))
@@ -69,7 +68,12 @@ LINEAR_CLASSIFIER = Fingerprint(("evaluation.linear_classifier", *_SCORING), ("n
 PARITY = Fingerprint((*ANSWERS.modules, "promotion.parity", "promotion.parity_checks"), _GENERATION)
 # The table writer is left out: it changes no result.
 PREDICTIONS = Fingerprint(
-    (*ANSWERS.modules, "prediction.answering", "prediction.lines", "prediction.screening", "scanners"), _GENERATION
+    (
+        *ANSWERS.modules,
+        *("prediction.answer_scan", "prediction.answering", "prediction.lines", "prediction.screening"),
+        "scanners",
+    ),
+    (*_GENERATION, *_SCANNING),
 )
 VERDICT = Fingerprint(
     (

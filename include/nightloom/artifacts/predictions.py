@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from nightloom.artifacts.answers import Found
 from nightloom.artifacts.data import Empty, RecordsPart
 from nightloom.artifacts.ids import PredictionPlanId, PredictionsId
 from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
@@ -45,6 +46,14 @@ class PredictionPlan(Artifact[PredictionPlanId]):
     provenance: Empty = Empty()
 
 
+class ScannedAnswers(Plain):
+    """What scanners found in the answers of the model, apart from what they found in its input."""
+
+    found: tuple[Found, ...] = Field(default=(), description="Numbers of matches by scanner and kind, sorted.")
+    redacted: int = Field(default=0, description="Rows whose answer was redacted.")
+    withheld: int = Field(default=0, description="Rows whose answer was withheld; they count as `blocked`.")
+
+
 class PredictionShard(CachedResult):
     """One finished shard, found by plan and number, so that it cannot be committed twice."""
 
@@ -59,6 +68,7 @@ class PredictionShard(CachedResult):
 
         lines: ResultLines = Field(description="Blob of JSONL in the OpenAI batch result form.")
         counts: dict[PredictionStatus, int]
+        answers: ScannedAnswers = ScannedAnswers()
         rows: int
         seconds: float
 
@@ -73,6 +83,7 @@ class PredictionsContent(Plain):
     plan: PredictionPlanId
     files: tuple[ResultLines, ...] = Field(description="Blobs of JSONL, one per shard.")
     counts: dict[PredictionStatus, int] = Field(description="They add up to rows.")
+    answers: ScannedAnswers = ScannedAnswers()
     rows: int
 
 

@@ -2,6 +2,9 @@
 
 A block is committed by one conditional put of its number while the engine continues. A killed process loses only the
 answers after its last block. When two processes run at once, the second adds only what the first does not have.
+
+Answers may pass a scan first. Those that it changes are stored changed, with the scan's digest, and the text that the
+model wrote is nowhere; the others are stored as the model wrote them, so a later scan needs no new call for them.
 """
 
 import logging
@@ -34,6 +37,19 @@ class Question:
     request: Request
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerScan:
+    """What answers pass before they are stored.
+
+    Attributes:
+        digest: Names everything that determines the changes.
+        apply: Returns the answers in order, each unchanged or with `scanned` set.
+    """
+
+    digest: str
+    apply: Callable[[Sequence[Answer]], list[Answer]]
+
+
 class KeptAnswers:
     """Answers of one engine to the rows of one frame.
 
@@ -42,9 +58,18 @@ class KeptAnswers:
         engine: The cache key of the engine.
         source: Blob of the frame. Answers live as long as the frame and the model, and are erased with its rows.
         open_engine: Loads the engine; called each time there is something to generate.
+        scan: Changes answers before they are stored, or None.
     """
 
-    def __init__(self, store: ObjectStore, engine: EngineKey, source: str, open_engine: Callable[[], Engine]) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        engine: EngineKey,
+        source: str,
+        open_engine: Callable[[], Engine],
+        scan: AnswerScan | None = None,
+    ) -> None:
+        self._scan = scan
         self._store, self._engine, self._source, self._open_engine = store, engine, source, open_engine
         self._digest = engine.digest
         self._answers: dict[str, Answer] = {}
@@ -106,7 +131,7 @@ class KeptAnswers:
         engine = self._open_engine()
         for answered in engine.answer([fix_seed(request, call) for call, request in unanswered.items()]):
             left -= {calls[index] for index in answered}
-            yield {calls[index]: answer for index, answer in answered.items()}
+            yield self._apply_scan({calls[index]: answer for index, answer in answered.items()})
         if left:
             msg = f"the engine left {len(left)} of {len(calls)} requests without an answer; run this again"
             raise FaultError(msg)
@@ -117,12 +142,25 @@ class KeptAnswers:
 
     def _learn(self, block: Answers) -> None:
         """Take over a published block: its answers replace later ones to the same calls."""
-        for row_id, call, answer in get_frame(self._store, block.result.frame, ANSWERS).iter_rows():
-            if call not in self._final:
-                self._answers[call] = Answer.model_validate_json(answer)
-                self._final.add(call)
+        rows = get_frame(self._store, block.result.frame, ANSWERS).iter_rows()
+        lines = [(row_id, call, Answer.model_validate_json(answer)) for row_id, call, answer in rows]
+        lines = [line for line in lines if self._can_use(line[2])]
+        new = {call: answer for _, call, answer in lines if call not in self._final}
+        self._answers |= self._apply_scan(new)
+        self._final |= new.keys()
+        for row_id, call, _ in lines:
             self._committed.add((row_id, call))
             self._pending.pop((row_id, call), None)
+
+    def _can_use(self, answer: Answer) -> bool:
+        """Whether an answer is as the model wrote it, or as this scan leaves it. Others must be generated again."""
+        return answer.scanned is None or (self._scan is not None and answer.scanned.by == self._scan.digest)
+
+    def _apply_scan(self, answers: Mapping[str, Answer]) -> dict[str, Answer]:
+        if self._scan is None:
+            return dict(answers)
+        raw = {call: answer for call, answer in answers.items() if answer.scanned is None}
+        return {**answers, **dict(zip(raw, self._scan.apply(list(raw.values())), strict=True))}
 
     def _name_block(self) -> Answers.Key:
         return Answers.Key(engine=self._engine, source=self._source, number=self._number)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from nightloom.artifacts.ids import PredictionPlanId, PredictionsId
 from nightloom.artifacts.models import Adapter, ModelRef
+from nightloom.artifacts.predictions import PredictionsContent
 from nightloom.core.connections import resolve_connection
 from nightloom.core.digests import short
 from nightloom.core.nights import NightCut, Stop, compute_cut
@@ -104,6 +105,12 @@ def commit_predictions(night: Night, plan_id: PredictionPlanId) -> PredictionsId
         url = resolve_connection(predict.table_connection)
         write_predictions_table(night.store, predictions.id, url, predict.table)
     night.keep(predictions.kind, predictions.id)
-    counts = ", ".join(f"{rows} {status}" for status, rows in predictions.content.counts.items() if rows)
-    night.end("predict", "done", f"{predictions.content.rows} rows: {counts}", predictions.id)
+    night.end("predict", "done", _summarise(predictions.content), predictions.id)
     return predictions.id
+
+
+def _summarise(batch: PredictionsContent) -> str:
+    counts = ", ".join(f"{rows} {status}" for status, rows in batch.counts.items() if rows)
+    changed = {"redacted": batch.answers.redacted, "withheld": batch.answers.withheld}
+    scanned = ", ".join(f"{answers} {how}" for how, answers in changed.items() if answers)
+    return f"{batch.rows} rows: {counts}" + (f"; answers: {scanned}" if scanned else "")

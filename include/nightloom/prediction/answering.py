@@ -1,10 +1,13 @@
-"""Answering: turn the rows of one shard into result lines, each with exactly one terminal status."""
+"""Answering: turn the rows of one shard into result lines, each with exactly one terminal status.
+
+Answers are scanned before they are stored or written into a line.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nightloom.artifacts.answers import Answer, Parameters, Request
+from nightloom.artifacts.answers import Answer, Found, Parameters, Request
 from nightloom.artifacts.frames import RECORDS, get_frame
 from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.predictions import PredictionPlanContent, PredictionStatus
@@ -14,6 +17,7 @@ from nightloom.core.errors import ChildError, InputError
 from nightloom.core.store import ObjectStore
 from nightloom.engines.answers import KeptAnswers, Question, identify_engine
 from nightloom.engines.base import Engine
+from nightloom.prediction.answer_scan import make_scan
 from nightloom.prediction.lines import ChatCompletion, Choice, LineError, Message, Outcome, Response, ResultLine, Usage
 from nightloom.prediction.screening import Refusal, Screened, screen_rows
 from nightloom.prompts.templates import parse_output, render_prompt
@@ -83,7 +87,8 @@ def answer_rows(batch: PredictionBatch, shard: str, on_rows: OnRows) -> list[Res
     questions = [row.question for row in rows if not isinstance(row.question, Refusal)]
     on_rows(len(rows) - len(questions))
     engine = identify_engine(batch.plan.model)
-    kept = KeptAnswers(batch.store, engine, shard, lambda: _MarkedEngine(batch.open_engine()))
+    scan = make_scan(batch.plan)
+    kept = KeptAnswers(batch.store, engine, shard, lambda: _MarkedEngine(batch.open_engine()), scan)
     answers = _answer_all(batch, kept, questions, on_rows)
     lines = [_as_line(batch, row, row.question if isinstance(row.question, Refusal) else next(answers)) for row in rows]
     kept.commit()
@@ -146,13 +151,8 @@ def _refuse_too_long(answer: Answer) -> Result:
 def _as_line(batch: PredictionBatch, row: _Row, result: Result) -> ResultLine:
     plan = batch.plan
     digest = digest_json([batch.plan_id, row.row_id])[:32]
-    status: PredictionStatus
-    answer = None
-    if isinstance(result, Answer):
-        answer = parse_output(result, plan.task.field_order, plan.task.answer, plan.task.output)
-        status = "invalid_output" if answer is None else "succeeded"
-    else:
-        status = result.status
+    status, answer = _judge(plan, result)
+    found = result.scanned.found if isinstance(result, Answer) and result.scanned else ()
     return ResultLine(
         id=f"batch_req_{digest}",
         custom_id=row.row_id,
@@ -160,7 +160,8 @@ def _as_line(batch: PredictionBatch, row: _Row, result: Result) -> ResultLine:
         error=LineError(code=result.code, message=result.message) if isinstance(result, Refusal) else None,
         nightloom=Outcome(
             status=status,
-            flags=row.flags,
+            flags=_join_flags(row.flags, found),
+            found=found,
             blocked=status == "blocked",
             delivered=status == "succeeded",
             answer=answer,
@@ -169,6 +170,20 @@ def _as_line(batch: PredictionBatch, row: _Row, result: Result) -> ResultLine:
             prompt=plan.task.prompt,
         ),
     )
+
+
+def _judge(plan: PredictionPlanContent, result: Result) -> tuple[PredictionStatus, dict[str, str] | None]:
+    """Return the terminal status of a row, and the fields of its answer if it is delivered."""
+    if isinstance(result, Refusal):
+        return result.status, None
+    if result.scanned and result.scanned.withheld:
+        return "blocked", None
+    answer = parse_output(result, plan.task.field_order, plan.task.answer, plan.task.output)
+    return ("invalid_output" if answer is None else "succeeded"), answer
+
+
+def _join_flags(of_input: Sequence[str], of_answer: Sequence[Found]) -> tuple[str, ...]:
+    return tuple(sorted({*of_input, *(f"answer.{one.scanner}" for one in of_answer)}))
 
 
 def _as_response(plan: PredictionPlanContent, digest: str, answer: Answer) -> Response:

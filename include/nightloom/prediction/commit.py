@@ -1,7 +1,9 @@
 """Commit: combine the shards of a plan into the night's predictions, if all shards and rows are there."""
 
 from collections import Counter
+from collections.abc import Sequence
 
+from nightloom.artifacts.answers import add_up
 from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.predictions import (
     PREDICTION_STATUSES,
@@ -9,6 +11,7 @@ from nightloom.artifacts.predictions import (
     Predictions,
     PredictionsContent,
     PredictionShard,
+    ScannedAnswers,
 )
 from nightloom.core.digests import short
 from nightloom.core.errors import ChildError
@@ -38,9 +41,18 @@ def commit_predictions(store: ObjectStore, plan_id: PredictionPlanId) -> Predict
         plan=plan_id,
         files=tuple(shard.result.lines for shard in shards),
         counts={status: totals[status] for status in PREDICTION_STATUSES},
+        answers=_add_up_scanned([shard.result.answers for shard in shards]),
         rows=rows,
     )
     return store.publish(Predictions(content=content))
+
+
+def _add_up_scanned(shards: Sequence[ScannedAnswers]) -> ScannedAnswers:
+    return ScannedAnswers(
+        found=add_up(found for shard in shards for found in shard.found),
+        redacted=sum(shard.redacted for shard in shards),
+        withheld=sum(shard.withheld for shard in shards),
+    )
 
 
 def _load_shards(store: ObjectStore, plan_id: PredictionPlanId, number: int) -> list[PredictionShard]:

@@ -1,7 +1,8 @@
 """Result lines: one line of JSONL per row, in the output format of the OpenAI batch API with an extra object.
 
-`response` is set if the model answered, `error` if it did not. The object `nightloom` holds the outcome of the row,
-with separate fields for flagged, blocked and delivered.
+`response` is set if the model answered, `error` if it did not. A withheld answer is a response without content, with
+the finish reason `content_filter`. The object `nightloom` holds the outcome of the row, with separate fields for
+flagged, blocked and delivered.
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 
-from nightloom.artifacts.answers import FinishReason
+from nightloom.artifacts.answers import FinishReason, Found
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.predictions import PredictionStatus
 from nightloom.core.errors import ManifestError
@@ -70,8 +71,11 @@ class Outcome(Plain):
     """Outcome of a row, beyond the fields of OpenAI's format."""
 
     status: PredictionStatus
-    flags: tuple[str, ...] = Field(description="Names of what was found or fixed in the input, sorted.")
-    blocked: bool = Field(description="Whether the input was withheld from the model.")
+    flags: tuple[str, ...] = Field(
+        description="Names of scanners that found something in the input, or as `answer.<name>` in the answer; sorted."
+    )
+    found: tuple[Found, ...] = Field(default=(), description="What was redacted in the answer, or why it is withheld.")
+    blocked: bool = Field(description="Whether the input was withheld from the model, or the answer from its readers.")
     delivered: bool = Field(description="Whether the answer is passed on.")
     answer: dict[str, str] | None = Field(description="Fields of a delivered answer, or None.")
     night: str

@@ -7,20 +7,21 @@ current shard, and two workers on one shard commit it once.
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
 
+from nightloom.artifacts.answers import add_up
 from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.models import ModelRef
-from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionPlan, PredictionShard
+from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionPlan, PredictionShard, ScannedAnswers
 from nightloom.artifacts.prompts import Prompt
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
 from nightloom.engines.opening import open_engine
 from nightloom.prediction.answering import PredictionBatch, answer_rows
-from nightloom.prediction.lines import dump_lines
+from nightloom.prediction.lines import ResultLine, dump_lines
 from nightloom.registry.database import Database, open_database
 from nightloom.registry.leases import drop_lease, take_lease
 from nightloom.registry.store import open_store
@@ -114,10 +115,18 @@ def _predict_shard(batch: PredictionBatch, number: int, on_rows: Callable[[int],
     result = PredictionShard.Result(
         lines=batch.store.put_blob(dump_lines(lines)),
         counts={status: counts[status] for status in PREDICTION_STATUSES},
+        answers=_count_scanned(lines),
         rows=len(lines),
         seconds=round(time.monotonic() - started, 3),
     )
     return PredictionShard(key=identify_shard(batch.plan_id, number), result=result)
+
+
+def _count_scanned(lines: Sequence[ResultLine]) -> ScannedAnswers:
+    scanned = [line.nightloom for line in lines if line.nightloom.found]
+    withheld = sum(outcome.blocked for outcome in scanned)
+    found = add_up(one for outcome in scanned for one in outcome.found)
+    return ScannedAnswers(found=found, redacted=len(scanned) - withheld, withheld=withheld)
 
 
 class _Leases:

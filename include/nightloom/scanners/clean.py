@@ -1,10 +1,12 @@
 """Cleaning: normalise and scan texts, the same way for training, evaluation and prediction."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 import polars as pl
 
+from nightloom.artifacts.answers import Found
 from nightloom.artifacts.models import Checks
 from nightloom.recipes.preparation import Action
 from nightloom.scanners.base import Match, Scanner, drop_overlapping, name_kinds, redact
@@ -33,6 +35,7 @@ class CleanText:
     text: str
     repairs: tuple[str, ...] = ()
     reason: Reason | None = None
+    found: tuple[Found, ...] = ()
 
 
 def clean_text(text: str | None, checks: Checks) -> CleanText:
@@ -50,6 +53,17 @@ def clean_texts(texts: pl.Series, checks: Checks) -> pl.DataFrame:
         One row for each text, in order: `clean` is the text, `repairs` the comma-separated names of the operations and
         scanners that changed it. `rule`, `measured` and `threshold` are the reason why it cannot be used, or null.
     """
+    return _tabulate(*_clean_touched(texts, checks))
+
+
+def find_in_texts(texts: pl.Series, checks: Checks) -> dict[int, CleanText]:
+    """Return the clean form of each text in which a scanner finds something, by position."""
+    _, touched = _clean_touched(texts, checks)
+    return {position: one for position, one in touched.items() if one.found}
+
+
+def _clean_touched(texts: pl.Series, checks: Checks) -> tuple[pl.Series, dict[int, CleanText]]:
+    """Return all texts normalised, and by position those that changed or may match."""
     received = texts.cast(pl.String).fill_null("")
     too_long = received.str.len_chars() > checks.max_characters
     touched = {position: _too_long(received[position], checks.max_characters) for position in too_long.arg_true()}
@@ -59,7 +73,7 @@ def clean_texts(texts: pl.Series, checks: Checks) -> pl.DataFrame:
     for position, scanners in _choose_scanners(normalised, open_scanners(checks)).items():
         if position not in touched:
             changed[position] = _scan(changed.get(position) or CleanText(normalised[position]), scanners)
-    return _tabulate(normalised, touched | changed)
+    return normalised, touched | changed
 
 
 def _too_long(text: str, max_characters: int) -> CleanText:
@@ -82,11 +96,13 @@ def _scan(cleaned: CleanText, scanners: ScannersWithActions) -> CleanText:
         return CleanText(text, repairs, Reason("empty_text", "0", "1"))
     flat = flatten(text)
     matches: list[Match] = []
+    counted: list[Found] = []
     for scanner, action in scanners:
         # One reason is enough, but redactions must run: people may release the row.
         if action == "quarantine" and reason:
             continue
         found = scanner.find(flat)
+        counted += _count(scanner, found)
         if found and action == "quarantine":
             reason = Reason(scanner.name, name_kinds(found), "none")
         elif found:
@@ -94,7 +110,12 @@ def _scan(cleaned: CleanText, scanners: ScannersWithActions) -> CleanText:
             repairs = (*repairs, scanner.name)
     if matches and flat != text:
         matches = _move(matches, list_offsets(text))
-    return CleanText(redact(text, drop_overlapping(matches)), repairs, reason)
+    return CleanText(redact(text, drop_overlapping(matches)), repairs, reason, tuple(counted))
+
+
+def _count(scanner: Scanner, matches: Sequence[Match]) -> list[Found]:
+    kinds = Counter(match.kind for match in matches)
+    return [Found(scanner=scanner.name, kind=kind, number=number) for kind, number in sorted(kinds.items())]
 
 
 def _move(matches: Sequence[Match], offsets: Sequence[int]) -> list[Match]:

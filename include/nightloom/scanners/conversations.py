@@ -86,11 +86,19 @@ def _waive(checks: Checks, waived: str) -> Checks:
     )
 
 
+def choose_for_answers(checks: Checks) -> Checks:
+    """Return the checks of an answer: it may instruct, and a limit of tokens bounds its length."""
+    return _allow_instructions(checks).model_copy(update={"max_characters": _NO_LIMIT})
+
+
+def _allow_instructions(checks: Checks) -> Checks:
+    return checks.model_copy(update={"actions": {**checks.actions, "prompt_injection": "keep"}})
+
+
 def _clean_pieces(pieces: pl.DataFrame, checks: Checks) -> pl.DataFrame:
     """Add clean, repairs, rule, measured and threshold to pieces."""
     # A system message is meant to instruct the model.
-    of_system = checks.model_copy(update={"actions": {**checks.actions, "prompt_injection": "keep"}})
-    of_answers = of_system.model_copy(update={"max_characters": _NO_LIMIT})
+    of_system, of_answers = _allow_instructions(checks), choose_for_answers(checks)
     is_answer, is_system = pl.col("kind") == _ANSWER, pl.col("role").eq_missing("system")
     kinds = ((~is_answer & ~is_system, checks), (is_system, of_system), (is_answer, of_answers))
     parts = [(pieces.filter(is_kind), own) for is_kind, own in kinds]

@@ -1,5 +1,6 @@
 """A small installation for whole nights: a real store, a registry of its own, a table of tickets, one dummy recipe."""
 
+import io
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from nightloom.core.nights import night_of, utc_now
 from nightloom.nightly.chain import run_night
 from nightloom.processes import parent
 from nightloom.processes.child import run_function
+from nightloom.registry.store import open_store
 
 PointSettings = Callable[..., AbstractContextManager[None]]
 
@@ -165,6 +168,16 @@ def champion_installation(
 def back(days: int) -> str:
     """Return the night of some days ago."""
     return (night_of(utc_now(), "UTC") - timedelta(days=days)).isoformat()
+
+
+def count_objects_with(words: str) -> int:
+    """Count the objects of the store that contain a text, with Parquet unpacked."""
+    store, found = open_store(), 0
+    for one in store.bucket.list_objects(""):
+        data = store.bucket.get(one.key) or b""
+        text = pl.read_parquet(io.BytesIO(data)).write_ndjson() if data[:4] == b"PAR1" else data.decode()
+        found += words in text
+    return found
 
 
 STATEMENTS: dict[str, tuple[Any, ...]] = {

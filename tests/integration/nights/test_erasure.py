@@ -1,10 +1,8 @@
 """A row is erased from whole nights: its text is nowhere in the store, all else stays, and it does not return."""
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-import polars as pl
 import pytest
 import sqlalchemy as sa
 from nightloom.artifacts.data import Preparation
@@ -18,7 +16,7 @@ from nightloom.registry.store import open_store
 from nightloom.snapshots.erase import erase_row
 from nightloom.snapshots.verify import verify_snapshot
 
-from .conftest import Installation, back, install
+from .conftest import Installation, back, count_objects_with, install
 
 pytestmark = pytest.mark.usefixtures("children_in_this_process")
 
@@ -32,16 +30,6 @@ def run(night: str) -> None:
 def erase(row_id: str) -> tuple[dict[str, int], tuple[str, ...]]:
     erased = erase_row(open_store(), open_database(), "triage", row_id, who="eva", why="she asked for it")
     return dict(erased.blobs), erased.adapters
-
-
-def count_objects_with(words: str) -> int:
-    """Count the objects of the store that contain a text, with Parquet unpacked."""
-    store, found = open_store(), 0
-    for one in store.bucket.list_objects(""):
-        data = store.bucket.get(one.key) or b""
-        text = pl.read_parquet(io.BytesIO(data)).write_ndjson() if data[:4] == b"PAR1" else data.decode()
-        found += words in text
-    return found
 
 
 def words_of(installation: Installation, row_id: str, table: str = "tickets") -> str:

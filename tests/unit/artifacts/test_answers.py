@@ -82,7 +82,7 @@ def test_keys_are_pinned() -> None:
 
 
 def test_answers_round_trip() -> None:
-    assert len(GOLDEN) == 3
+    assert len(GOLDEN) == 4
     for one in GOLDEN.values():
         answer = Answer.model_validate(one["answer"])
         assert json.loads(answer.model_dump_json(exclude_defaults=True)) == one["answer"]

@@ -2,12 +2,14 @@
 
 import ast
 import shutil
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import nightloom
 import pytest
 from nightloom.artifacts import fingerprints
-from nightloom.artifacts.fingerprints import ANSWERS, TRIAL, Fingerprint
+from nightloom.artifacts.fingerprints import ANSWERS, CURATION, PREDICTIONS, TRIAL, Fingerprint
 from nightloom.core.digests import digest_sources
 
 PACKAGE = Path(nightloom.__file__).parent
@@ -74,6 +76,37 @@ def test_answers_follow_from(package, module):
 @pytest.mark.parametrize("module", ["engines/answers.py", "evaluation/scoring.py", "prediction/answering.py"])
 def test_answers_do_not_follow_from(package, module):
     assert not has_moved(package, module, ANSWERS)
+
+
+@pytest.mark.parametrize(
+    "module",
+    list_modules(("scanners/*.py", "engines/[!a_]*.py", "prompts/*.py", "prediction/a*.py", "prediction/s*.py")),
+)
+def test_predictions_follow_from(package, module):
+    assert has_moved(package, module, PREDICTIONS)
+
+
+@pytest.mark.parametrize("module", ["engines/answers.py", "prediction/commit.py", "prediction/table.py"])
+def test_predictions_do_not_follow_from(package, module):
+    assert not has_moved(package, module, PREDICTIONS)
+
+
+def list_imported_packages(pattern):
+    """Return the distributions from which modules import, except what is ours or Python's own."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob(pattern)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"nightloom"}
+    known = packages_distributions()
+    return {known[top][0].replace("_", "-") for top in tops}
+
+
+@pytest.mark.parametrize("fingerprint", [CURATION, PREDICTIONS], ids=["curation", "predictions"])
+def test_libraries_of_scanners_are_named(fingerprint):
+    imported = list_imported_packages("scanners/*.py")
+    assert {"ftfy", "phonenumbers"} <= imported
+    assert imported <= set(fingerprint.libraries)
 
 
 @pytest.mark.parametrize("name", [name for name, one in vars(fingerprints).items() if isinstance(one, Fingerprint)])

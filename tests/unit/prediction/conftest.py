@@ -81,7 +81,10 @@ def make_plan(store: ObjectStore, recipe: Recipe) -> MakePlan:
 
 
 class ScriptedEngine:
-    """Answers by the text: `prose` is no JSON, `long` and `filtered` are cut, `poison` fails, `huge` does not fit."""
+    """Answers by the text: `prose` is no JSON, `long` and `filtered` are cut, `poison` fails, `huge` does not fit.
+
+    `leaky` makes it answer with a mail address, `careless` with a secret.
+    """
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Answer]]:
         yield {place: self._answer(str(one.messages[-1]["content"])) for place, one in enumerate(requests)}
@@ -95,6 +98,10 @@ class ScriptedEngine:
             return make_answer("I believe it is billing.", "stop", 4, 6)
         if "filtered" in text:
             return make_answer('{"team": "billing", "reply": "We"}', "content_filter", 4, 8)
+        if "leaky" in text:
+            return make_answer('{"team": "billing", "reply": "Write to ana@example.org"}', "stop", 4, 9)
+        if "careless" in text:
+            return make_answer('{"team": "billing", "reply": "Use AKIAIOSFODNN7EXAMPLE"}', "stop", 4, 9)
         if "long" in text:
             return make_answer('{"team": "bil', "length", 4, 8)
         return make_answer('{"team": "billing", "reply": "We look into it."}', "stop", 4, 9)

@@ -13,11 +13,17 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "prediction_lines.jsonl"
 
 @pytest.fixture
 def lines(store, make_plan, engine):
-    plan = make_plan(["My card\u2028was charged twice", "prose", "the key is AKIAIOSFODNN7EXAMPLE"]).content
+    texts = [
+        "My card\u2028was charged twice",
+        "prose",
+        "the key is AKIAIOSFODNN7EXAMPLE",
+        "a leaky one",
+        "a careless one",
+    ]
+    plan = make_plan(texts).content
     prompt = store.load(Prompt, plan.task.prompt).content
-    return answer_rows(
-        PredictionBatch("p" * 64, plan, prompt, store, lambda: engine), plan.shards[0], lambda _rows: None
-    )
+    batch = PredictionBatch("p" * 64, plan, prompt, store, lambda: engine)
+    return [line for shard in plan.shards for line in answer_rows(batch, shard, lambda _rows: None)]
 
 
 def test_lines_equal_the_golden_file(lines) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionStatus
+from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionStatus, ScannedAnswers
 from nightloom.core.manifests import Plain
 from nightloom.reports.night import NightManifests
 from nightloom.reports.sections.base import KeyNumber, Section
@@ -16,6 +16,7 @@ class Facts(Plain):
 
     rows: int
     counts: dict[PredictionStatus, int] = Field(description="Rows by status. They add up to `rows`.")
+    answers: ScannedAnswers = Field(description="What scanners found in the answers before they were stored.")
     model: str
     is_champion: bool = Field(description="Whether the model is the champion in use after this night.")
 
@@ -26,7 +27,7 @@ def read(night: NightManifests) -> Facts | None:
         return None
     done, model = night.predictions.content, night.plan.content.model.adapter or night.plan.content.model.base
     is_champion = night.champion is not None and model == night.champion.new
-    return Facts(rows=done.rows, counts=done.counts, model=model, is_champion=is_champion)
+    return Facts(rows=done.rows, counts=done.counts, answers=done.answers, model=model, is_champion=is_champion)
 
 
 def list_key_numbers(facts: Facts) -> Iterator[KeyNumber]:
