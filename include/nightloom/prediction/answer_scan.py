@@ -17,7 +17,7 @@ from nightloom.scanners.conversations import choose_for_answers
 
 # No names of fields.
 _WHOLE = "<whole text>"
-_BESIDE = "<beside the text>"
+_OUTSIDE = "<outside the text>"
 
 _ESCAPE = re.compile(r'\\(?:u([\da-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -35,6 +35,8 @@ def make_scan(plan: PredictionPlanContent) -> AnswerScan | None:
 
 def _scan_answers(task: TaskSpec, checks: Checks, digest: str, answers: Sequence[Answer]) -> list[Answer]:
     pieces = [(index, *piece) for index, answer in enumerate(answers) for piece in _list_pieces(task, answer)]
+    if not pieces:
+        return list(answers)
     matching: dict[int, dict[str, CleanText]] = {}
     texts = pl.Series([text for _, _, text in pieces], dtype=pl.String)
     for position, cleaned in find_in_texts(texts, checks).items():
@@ -56,9 +58,9 @@ def _list_pieces(task: TaskSpec, answer: Answer) -> Iterator[tuple[str, str]]:
         yield _WHOLE, _unescape(answer.text) if task.output == "json" else answer.text
     else:
         yield from ((name, value) for name, value in fields.items() if task.answer.get(name) is None)
-    beside = [answer.reasoning or "", *(call.arguments for call in answer.tool_calls)]
-    if any(beside):
-        yield _BESIDE, _unescape("\n".join(beside))
+    outside = [answer.reasoning or "", *(call.arguments for call in answer.tool_calls)]
+    if any(outside):
+        yield _OUTSIDE, _unescape("\n".join(outside))
 
 
 def _parse(task: TaskSpec, answer: Answer) -> dict[str, str] | None:

@@ -187,8 +187,8 @@ def test_harmless_answer_stays_as_written(say: Say, text: str) -> None:
 
 
 def test_hidden_parts_are_scanned_too(store: ObjectStore, say: Say) -> None:
-    beside = {"reasoning": "jo@example.org asks", "tool_calls": (ToolCall(id="1", name="f", arguments=f'"{TOKEN}"'),)}
-    made = say(make_answer(reply("We look into it.")).model_copy(update=beside))
+    extras = {"reasoning": "jo@example.org asks", "tool_calls": (ToolCall(id="1", name="f", arguments=f'"{TOKEN}"'),)}
+    made = say(make_answer(reply("We look into it.")).model_copy(update=extras))
     assert (made.line.nightloom.status, made.line.nightloom.flags) == ("blocked", ("answer.pii", "answer.secret"))
     assert not is_stored(store, "jo@example.org")
     assert not is_stored(store, TOKEN)

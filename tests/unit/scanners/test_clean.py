@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nightloom.artifacts.answers import Found
 from nightloom.scanners.clean import CleanText, Reason, clean_text
 
 from tests.factories.checks import make_checks
@@ -26,7 +27,8 @@ def test_length_counts_the_received_text() -> None:
 
 def test_repairs_are_listed_in_order() -> None:
     cleaned = clean_text("cafÃ©: ann@example.com ", CHECKS)
-    assert cleaned == CleanText("café: <EMAIL_ADDRESS>", ("fix_encoding", "whitespace", "pii"))
+    found = (Found(scanner="pii", kind="EMAIL_ADDRESS", number=1),)
+    assert cleaned == CleanText("café: <EMAIL_ADDRESS>", ("fix_encoding", "whitespace", "pii"), found=found)
 
 
 def test_reason_shows_kinds_without_text() -> None:
@@ -61,7 +63,8 @@ def test_any_text_is_cleaned_or_refused(text: str) -> None:
     ],
 )
 def test_white_space_hides_no_personal_data(text: str, becomes: str) -> None:
-    assert clean_text(text, CHECKS) == CleanText(text=becomes, repairs=("pii",))
+    cleaned = clean_text(text, CHECKS)
+    assert (cleaned.text, cleaned.repairs, cleaned.reason) == (becomes, ("pii",), None)
 
 
 def test_white_space_hides_no_secret() -> None:
