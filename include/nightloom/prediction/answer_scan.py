@@ -68,7 +68,7 @@ def _parse(task: TaskSpec, answer: Answer) -> dict[str, str] | None:
 
 
 def _unescape(text: str) -> str:
-    r"""Write the escapes of JSON as what they mean, because `\n` would be a letter beside a number."""
+    r"""Write the escapes of JSON as what they mean, because `\n` would be a letter next to a number."""
     plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else _ESCAPED.get(found[2], found[2]), text)
     # Two escapes may be one character.
     return plain if plain == text else plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
