@@ -16,6 +16,7 @@ SUFFIXES = (WEIGHTS_SUFFIX, ".json", ".txt", ".jinja", ".model")
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 
 MODEL_CONFIG = "config.json"
+GENERATION_CONFIG = "generation_config.json"
 MODEL_WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 """Index of weights in several files, each named like `WEIGHTS_SHARD`."""

@@ -7,7 +7,13 @@ from typing import Any
 import polars as pl
 
 from nightloom.artifacts.folders import list_model_files
-from nightloom.artifacts.model_files import ADAPTER_CONFIG, MODEL_CONFIG, MODEL_WEIGHTS, WEIGHTS_INDEX
+from nightloom.artifacts.model_files import (
+    ADAPTER_CONFIG,
+    GENERATION_CONFIG,
+    MODEL_CONFIG,
+    MODEL_WEIGHTS,
+    WEIGHTS_INDEX,
+)
 from nightloom.artifacts.models import TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.base_models.loading import check_model
@@ -31,7 +37,15 @@ def check_kind(folder: Path) -> None:
     list_model_files(folder)
     config = _load_config(folder)
     find_context(config)
-    _check_chat(load_tokenizer(folder), config.vocab_size, folder)
+    _check_ends(folder)
+    try:
+        tokenizer = load_tokenizer(folder)
+    except InputError:
+        raise
+    except Exception as error:  # Of several chat templates, none may be the default.
+        msg = f"the tokenizer in {folder} cannot be used ({first_line(error)}); correct tokenizer_config.json"
+        raise InputError(msg) from error
+    _check_chat(tokenizer, config.vocab_size, folder)
 
 
 def check_weights(folder: Path) -> None:
@@ -132,7 +146,14 @@ def _load_config(folder: Path) -> Any:
             "use a model of a known architecture"
         )
         raise InputError(msg)
-    config = load_config(folder)
+    try:
+        config = load_config(folder)
+    except Exception as error:  # transformers raises errors of any class.
+        msg = (
+            f"transformers {__version__} cannot read config.json in {folder} ({first_line(error)}); use an intact copy "
+            f"or a version that knows its settings"
+        )
+        raise InputError(msg) from error
     known = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), ())
     names = {one.__name__ for one in (known if isinstance(known, tuple) else (known,))}
     if not names or (classes and not names & set(classes)) or config.get_text_config() is not config:
@@ -142,6 +163,16 @@ def _load_config(folder: Path) -> Any:
         )
         raise InputError(msg)
     return config
+
+
+def _check_ends(folder: Path) -> None:
+    """Check the end tokens of a model, which a library would only refuse when it generates."""
+    for name in (MODEL_CONFIG, GENERATION_CONFIG):
+        named = _read(folder / name).get("eos_token_id") if (folder / name).is_file() else None
+        ends = named if isinstance(named, list) else [] if named is None else [named]
+        if wrong := [one for one in ends if type(one) is not int]:
+            msg = f"eos_token_id in {name} of {folder} is {str(wrong[0])[:40]!r}; write the number of the token"
+            raise InputError(msg)
 
 
 def _check_chat(tokenizer: Any, embeddings: int, folder: Path) -> None:

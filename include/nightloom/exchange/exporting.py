@@ -10,7 +10,7 @@ from typing import Any
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.folders import fetch_folder, fetch_model
 from nightloom.artifacts.ids import AdapterId
-from nightloom.artifacts.model_files import ADAPTER_CONFIG, MODEL_CONFIG
+from nightloom.artifacts.model_files import ADAPTER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG
 from nightloom.artifacts.models import Adapter, BaseModelManifest
 from nightloom.base_models.dummy import is_dummy
 from nightloom.core.digests import short
@@ -29,7 +29,7 @@ from nightloom.rendering.tokens import list_tokenizer_files
 
 CARD_FILE = "README.md"
 
-_READ_FIRST = ("*.safetensors", "*.safetensors.index.json", MODEL_CONFIG, "generation_config.json", ADAPTER_CONFIG)
+_READ_FIRST = ("*.safetensors", "*.safetensors.index.json", MODEL_CONFIG, GENERATION_CONFIG, ADAPTER_CONFIG)
 """Files that libraries open first. Those of an earlier export in the same folder must go."""
 
 

@@ -16,6 +16,7 @@ from nightloom.artifacts.ids import BaseId
 from nightloom.artifacts.model_files import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
+    GENERATION_CONFIG,
     MODEL_CONFIG,
     MODEL_WEIGHTS,
     STARTS_TO_IMPORT,
@@ -160,7 +161,7 @@ def _keep_adapter(store: ObjectStore, folder: Path, config: dict[str, Any]) -> l
 def _keep_model(store: ObjectStore, folder: Path) -> list[ModelFile]:
     files = [
         _keep_json(store, name, _read_json(folder / name))
-        for name in (MODEL_CONFIG, "generation_config.json", WEIGHTS_INDEX)
+        for name in (MODEL_CONFIG, GENERATION_CONFIG, WEIGHTS_INDEX)
         if (folder / name).is_file() or name == MODEL_CONFIG
     ]
     names = {MODEL_WEIGHTS}

@@ -32,6 +32,8 @@ _PROBES = {
 
 _EARLIER = [{"content": "An earlier question", "role": "user"}, {"content": "An earlier reply", "role": "assistant"}]
 
+_MERGE_SYSTEM = "put the words of its system message into its user message"
+
 _SHORT_THOUGHT = ({"enable_thinking": False}, {"thinking": False})
 """Arguments by which templates leave thoughts out: Qwen's and GLM's, DeepSeek's and Granite's."""
 
@@ -72,8 +74,8 @@ def check_task(folder: Path, prompt: Prompt, task: TaskSpec, base: str) -> TaskR
         base: Name of the base model, for messages.
 
     Raises:
-        InputError: The chat template cannot render the task, or not the same when trained and when asked; or the
-            prompt alone fills the base model's context.
+        InputError: The chat template cannot render the task, or leaves out a message, or differs between training
+            and inference; or the prompt alone fills the base model's context.
     """
     tokenizer, kwargs = load_tokenizer(folder), task.chat_template_kwargs
     _refuse_unread(tokenizer, kwargs, base)
@@ -87,6 +89,13 @@ def check_task(folder: Path, prompt: Prompt, task: TaskSpec, base: str) -> TaskR
         raise InputError(msg) from error
     if not whole.startswith(asked):
         raise InputError(_explain_skew(tokenizer, example, kwargs, base))
+    if unread := _list_unread_roles(tokenizer, example[:-1], kwargs):
+        remedy = _MERGE_SYSTEM if unread[0] == "system" else "use another base model or chat template"
+        msg = (
+            f"the chat template of base {base} leaves out the {unread[0]} message of prompt {name}, so the model never "
+            f"reads it; {remedy}"
+        )
+        raise InputError(msg)
     context, prompt_tokens = find_context(load_config(folder)), len(encode_texts(tokenizer, [asked])[0])
     if prompt_tokens >= context:
         msg = (
@@ -126,8 +135,24 @@ def _is_intact(tokenizer: Any, prompt: PromptContent, task: TaskSpec, probe: str
     """Whether the chat template writes an answer as it is whose free fields hold a probe."""
     answer = {field: values[0] if values else probe for field, values in task.answer.items()}
     example = render_example(prompt, "a", None, json.dumps(answer), task.field_order, task.output)
-    asked, whole = _render(tokenizer, example, task.chat_template_kwargs)
+    try:
+        asked, whole = _render(tokenizer, example, task.chat_template_kwargs)
+    except InputError:
+        return False  # It may refuse such answers, which each row would report.
     return example[-1]["content"] in whole.removeprefix(asked)
+
+
+def _list_unread_roles(tokenizer: Any, messages: Conversation, kwargs: Mapping[str, Any]) -> list[str]:
+    """Return the roles of messages that another text would not change, because the chat template writes none of them.
+
+    A template may write a message elsewhere or in another form, so its words alone would not show this.
+    """
+    longer = [
+        [{**one, "content": f"{one['content']} b" if one is message else one["content"]} for one in messages]
+        for message in messages
+    ]
+    plain, *changed = render_chats(tokenizer, [messages, *longer], asking=True, template_kwargs=kwargs)
+    return [message["role"] for message, text in zip(messages, changed, strict=True) if text == plain]
 
 
 def _render(tokenizer: Any, example: Conversation, kwargs: Mapping[str, Any]) -> tuple[str, str]:
@@ -157,7 +182,7 @@ def _suggest(tokenizer: Any, example: Conversation, kwargs: Mapping[str, Any]) -
         except InputError:
             pass
         else:
-            return "put the words of its system message into its user message"
+            return _MERGE_SYSTEM
     return f"change its messages ({list_roles(example[:-1])}), or use another base model"
 
 

@@ -239,6 +239,39 @@ def test_unusable_base_is_refused(
     assert s3.objects == {}
 
 
+MISREAD: dict[str, tuple[str, object, str]] = {
+    "a type": ("config.json", {"max_position_embeddings": "64"}, "cannot read config.json .*expected int, got str"),
+    "another architecture's heads": ("config.json", {"num_attention_heads": 5}, "32.* is not a multiple of"),
+    "half a scaling": ("config.json", {"rope_scaling": {"rope_type": "yarn"}}, "Missing required keys"),
+    "an end in words": (
+        "generation_config.json",
+        {"eos_token_id": "</s>"},
+        "generation_config.json .* is '</s>'; write",
+    ),
+    "an end within a list": ("generation_config.json", {"eos_token_id": [2, "</s>"]}, "write the number of the token"),
+    "a list": ("generation_config.json", [], "generation_config.json is not a JSON object"),
+    "several beams": ("generation_config.json", {"num_return_sequences": 2}, "num_return_sequences"),
+    "no default template": (
+        "tokenizer_config.json",
+        {"chat_template": [{"name": "tools", "template": "{{ messages }}"}]},
+        "with no default specified.*correct tokenizer_config.json",
+    ),
+}
+"""Values of a model's files that transformers refuses by errors of many classes, some of them only in use."""
+
+
+@pytest.mark.parametrize(("name", "values", "message"), MISREAD.values(), ids=MISREAD)
+def test_value_that_transformers_refuses_is_told(
+    store: ObjectStore, model: Path, name: str, values: dict[str, object] | list[object], message: str
+) -> None:
+    if "chat_template" in values:
+        lose_the_template(model)
+    known = json.loads((model / name).read_text(encoding="utf-8")) if isinstance(values, dict) else {}
+    (model / name).write_text(json.dumps({**known, **values} if isinstance(values, dict) else values), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        freeze_base(store, str(model))
+
+
 def test_control_token_outside_texts_needs_no_embedding(store: ObjectStore, model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})

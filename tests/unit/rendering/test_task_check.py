@@ -83,6 +83,33 @@ def test_refused_messages_are_named(check: Check, template: str, messages: list[
         check(template, *messages)
 
 
+LEFT_OUT = {
+    "system": ("m.role != 'system'", rf"the system message of prompt triage/1, .* reads it; {TAKES_NO_SYSTEM}"),
+    "all but the first": ("m == messages[0] or m.role == 'assistant'", "user message .*; use another base model or"),
+    "long messages": ("m.content | length < 3 or m.role == 'assistant'", "leaves out the system message"),
+}
+
+
+@pytest.mark.parametrize(("condition", "message"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
+def test_message_that_no_model_reads_is_refused(check: Check, condition: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check(TURNS.replace("in messages", f"in messages if {condition}") + ASKING, SYSTEM, USER)
+
+
+MOVED = {
+    "into the user's": "{% if m.role == 'user' %}{{ messages[0].content | upper }} {{ m.content }}{% endif %}",
+    "behind it": "{% if m.role == 'user' %}{{ m.content }} {{ messages[0].content | trim }}{% endif %}",
+}
+
+
+@pytest.mark.parametrize("content", MOVED.values(), ids=MOVED.keys())
+def test_message_written_elsewhere_is_valid(check: Check, content: str) -> None:
+    asking = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    turns = "{% for m in messages if m.role != 'assistant' %}<|user|>" + content + "<|end|>{% endfor %}"
+    answer = "{% if messages[-1].role == 'assistant' %}<|assistant|>{{ messages[-1].content }}<|end|>{% endif %}"
+    assert check(turns + answer + asking, SYSTEM, USER).prompt_tokens
+
+
 THINKS = (
     TURNS + "{% if add_generation_prompt %}<|assistant|>{% if thinking is defined and not thinking %}{% else %}<think>"
     "{% endif %}{% endif %}"
@@ -133,6 +160,10 @@ CHANGING = {
     "drops turns": (
         "{% if loop.index0 >= loop.length - 2 %}{{ m.content }}{% endif %}",
         ("earlier messages",),
+    ),
+    "refuses thoughts": (
+        "{% if '<think>' in m.content %}{{ raise_exception('no thoughts') }}{% endif %}{{ m.content }}",
+        ("thoughts in answers",),
     ),
     "changes nothing": ("{{ m.content }}", ()),
 }
