@@ -193,7 +193,10 @@ def _refuse_unsafe(config: dict[str, Any]) -> None:
     """Check a configuration for what peft must not do, before peft reads it."""
     if config.get("peft_type") != "LORA" or config.get("task_type") not in ("CAUSAL_LM", None):
         kind = f"{config.get('peft_type')} for {config.get('task_type')}"
-        msg = f"{ADAPTER_CONFIG} is of {kind[:80]!r}; import LORA for CAUSAL_LM, or a fully fine-tuned model"
+        msg = (
+            f"{ADAPTER_CONFIG} is of {kind[:80]!r}; import LORA for CAUSAL_LM, or the model that peft's "
+            f"`merge_and_unload` makes of it"
+        )
         raise InputError(msg)
     for name, reason in _REFUSED.items():
         if config.get(name) is not None:

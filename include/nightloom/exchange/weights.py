@@ -106,7 +106,13 @@ def _refuse_unfit_adapter(base: Path, folder: Path) -> None:
     wrong = next((name for name, shape in found.items() if possible.get(name, shape) != shape), None)
     if wrong:
         raise InputError(_explain_shape(base, wrong, found[wrong], possible[wrong]))
-    missing = sorted(required.keys() - found.keys())
+    missing, others = sorted(required.keys() - found.keys()), sorted(found.keys() - possible.keys())
+    if missing and others:
+        msg = (
+            f"{len(others)} weights of the adapter fit no module of its base model, such as {others[0]}, which has "
+            f"{missing[0]}; name its base model with --base, or save the adapter again with peft's `save_pretrained`"
+        )
+        raise InputError(msg)
     if missing:
         msg = f"{len(missing)} weights of the adapter are missing, such as {missing[0]}; use a complete copy of it"
         raise InputError(msg)

@@ -1,10 +1,11 @@
 """Training rules: the base model of a recipe is pinned, and TRL and peft accept its settings."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,20 @@ _POSITIVE: dict[tuple[str, str], Any] = {
     ("lora", "r"): int,
 }
 """Settings that must be above 0, with their type."""
+_IDLE: dict[tuple[str, str], Callable[[Any], bool]] = {
+    ("settings", "max_steps"): lambda value: value == 0,
+    ("settings", "learning_rate"): isinf,
+    ("lora", "lora_alpha"): lambda value: value == 0,
+    ("lora", "lora_dropout"): lambda value: not 0 <= value < 1,
+}
+"""Values that TRL and peft take, and by which nothing would be trained either."""
+_UNREAD = {
+    "model_init_kwargs": "write it under `train.model`",
+    "resume_from_checkpoint": "remove it: a training goes on from its own checkpoint",
+    **dict.fromkeys(("eval_steps", "eval_delay", "metric_for_best_model"), "remove it, or use `train.early_stopping`"),
+    **dict.fromkeys(("save_steps", "hub_model_id", "hub_strategy", "eval_packing", "do_train", "do_eval"), "remove it"),
+}
+"""Settings of TRL that nothing reads here, with what to do."""
 _SCALARS = {
     form.format(kind): name
     for kind, name in (("int", "a number"), ("float", "a number"), ("bool", "true or false"))
@@ -52,6 +67,8 @@ def settings_have_known_names(recipe: dict[str, Any], _file: Path) -> Problems:
         known, about = libraries.get(group, ({}, ""))
         if group == "settings" and name in RESERVED_SETTINGS:
             yield Problem(path, f"`{name}` is set by Nightloom itself", "remove it")
+        elif group == "settings" and name in _UNREAD:
+            yield Problem(path, f"`{name}` has no effect here", _UNREAD[name])
         elif known and name not in known:
             close = get_close_matches(name, known, n=1)
             remedy = f"write `{close[0]}`" if close else f"see the documentation of {about}"
@@ -61,6 +78,10 @@ def settings_have_known_names(recipe: dict[str, Any], _file: Path) -> Problems:
 def settings_train_something(recipe: dict[str, Any], _file: Path) -> Problems:
     """Report settings by which nothing would be trained, such as an empty batch or rank 0."""
     for path, setting, values in _settings(recipe):
+        idle = [value for value in values if _is_number(value) and _IDLE.get(setting, lambda _: False)(value)]
+        if idle:
+            yield Problem(path, f"{idle[0]} would train nothing", "write another number, or remove it")
+            continue
         if (kind := _POSITIVE.get(setting)) is None:
             continue
         least = "a whole number of at least 1" if kind is int else "a number above 0"
@@ -68,7 +89,7 @@ def settings_train_something(recipe: dict[str, Any], _file: Path) -> Problems:
         if wrong:
             remedy = f"write {least}" + (", and `whole: true`" if kind is int and path[-1] == "low" else "")
             value = str(wrong[0])[:40]
-            is_number = isinstance(wrong[0], kind) and not isinstance(wrong[0], bool)
+            is_number = isinstance(wrong[0], kind) and _is_number(wrong[0])
             yield Problem(path, f"{value} would train nothing" if is_number else f"{value} is not {least}", remedy)
 
 
@@ -85,8 +106,11 @@ def settings_have_their_type(recipe: dict[str, Any], _file: Path) -> Problems:
 
 
 def adapters_write_texts(recipe: dict[str, Any], _file: Path) -> Problems:
-    """Report a task type by which peft makes a model that classifies or embeds instead of writing an answer."""
+    """Report a task type by which peft makes a model that classifies or embeds, and other kinds of adapters."""
     for path, setting, values in _settings(recipe):
+        others = [value for value in values if setting == ("lora", "peft_type") and value != "LORA"]
+        if others:
+            yield Problem(path, f"adapters of type {str(others[0])[:40]!r} are not trained", "remove it")
         named = [value for value in values if setting == ("lora", "task_type") and isinstance(value, str)]
         if wrong := [name for name in named if name != "CAUSAL_LM"]:
             yield Problem(path, f"a model of task type {wrong[0][:40]!r} writes no answers", "remove it")
@@ -117,6 +141,10 @@ def _settings(recipe: dict[str, Any]) -> Iterator[tuple[FieldPath, tuple[str, st
             yield (*path, "low"), (group, setting), [_draw_lowest(values)]
         else:
             yield path, (group, setting), values if isinstance(values, list) else []
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_folder(name: str) -> bool:

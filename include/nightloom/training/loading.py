@@ -1,6 +1,7 @@
 """Loading: the base model with a plan's precision, quantization and attention, and checks of these settings."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -110,6 +111,7 @@ def load_base(plan: TrialPlan, folder: Path) -> Any:
             msg = f"the base model cannot be loaded with train.model: {error}"
             raise InputError(msg) from error
     if plan.method == "lora":
+        _check_names(plan.lora, model)
         _check_targets(plan.lora, model)
     if quantization:
         from peft import prepare_model_for_kbit_training
@@ -138,6 +140,28 @@ def describe_device() -> str:
     from torch import cuda
 
     return str(cuda.get_device_name()) if cuda.is_available() else "cpu"
+
+
+def _check_names(lora: Mapping[str, Any], model: Any) -> None:
+    """Refuse names that fit no part of the model. peft reads past them as long as another one fits."""
+    modules = [name for name, _ in model.named_modules() if name]
+    parameters = [name for name, _ in model.named_parameters()]
+    for setting in ("target_modules", "modules_to_save", "target_parameters", "rank_pattern", "alpha_pattern"):
+        given = lora.get(setting)
+        known = modules if setting in ("target_modules", "modules_to_save") else [*modules, *parameters]
+        for name in given if isinstance(given, list | tuple | dict) else ():
+            if not any(_is_named(one, name, is_pattern=isinstance(given, dict)) for one in known):
+                close = difflib.get_close_matches(str(name), {one.rpartition(".")[2] for one in known}, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else "correct or remove it"
+                msg = f"train.lora.{setting} cannot be used: the base model has no {str(name)[:80]!r}; {hint}"
+                raise InputError(msg)
+
+
+def _is_named(path: str, name: Any, *, is_pattern: bool) -> bool:
+    try:
+        return re.fullmatch(rf"(.*\.)?({name if is_pattern else re.escape(str(name))})", path) is not None
+    except re.error:
+        return False
 
 
 def _check_targets(lora: Mapping[str, Any], model: Any) -> None:

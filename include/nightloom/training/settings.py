@@ -63,6 +63,12 @@ _UNFIT = ("deepspeed", "fsdp", "parallelism_config")
 _PACK_TOKENS = 2048
 """Tokens of a pack if the recipe sets no max_length, unless an example is longer or the context shorter."""
 
+_REFUSALS = (
+    *(ValueError, TypeError, ImportError, AttributeError, LookupError, ArithmeticError, AssertionError),
+    *(NotImplementedError, re.error),
+)
+"""Errors of libraries about a value: none of them passes by itself, as those of memory, disk and network may."""
+
 LORA_DEFAULTS = {"task_type": "CAUSAL_LM", "target_modules": "all-linear"}
 
 
@@ -108,7 +114,7 @@ def blame_settings(plan: TrialPlan, is_before: Callable[[], bool] = lambda: True
     """
     try:
         yield
-    except (ValueError, TypeError, ImportError) as error:
+    except _REFUSALS as error:
         if not is_before():
             raise
         names = list_suspects(plan, str(error)) or ["the recipe's train section"]

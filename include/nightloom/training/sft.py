@@ -102,7 +102,8 @@ def _train(
         train_along(trainer, control, history)
     step = trainer.state.global_step
     if not step:
-        msg = "training has no step by train.settings.num_train_epochs and max_steps; raise one of them"
+        dropped = ", or remove dataloader_drop_last" if plan.settings.get("dataloader_drop_last") else ""
+        msg = f"training has no step by train.settings.num_train_epochs and max_steps; raise one of them{dropped}"
         raise InputError(msg)
     refuse_broken_weights(trainer.model, step)
     if control.halt is not None:

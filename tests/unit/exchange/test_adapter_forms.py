@@ -148,6 +148,26 @@ def test_adapter_of_wider_model_is_refused(tmp_path: Path, adopt: Adopt) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("model.layers.", "model.language_model.layers."),
+        ("base_model.model.", "base_model.model._orig_mod."),
+        (".weight", ".default.weight"),
+        ("base_model.model.", ""),
+    ],
+    ids=["of a model with pictures", "compiled", "named adapter", "plain"],
+)
+def test_weights_of_other_names_are_told(tiny_model: Path, tmp_path: Path, adopt: Adopt, name: str, other: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = save(tiny_model, tmp_path / "tuned")
+    weights = load_file(path := folder / "adapter_model.safetensors")
+    save_file({key.replace(name, other): weight for key, weight in weights.items()}, path)
+    with pytest.raises(InputError, match=rf"fit no module of its base model, such as \S*{other}\S*, which has base_"):
+        adopt(folder)
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"task_type": "SEQ_CLS"}, "is of 'LORA for SEQ_CLS'"),

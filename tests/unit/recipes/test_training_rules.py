@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from nightloom.recipes.rules import check_rules
 from nightloom.recipes.training import RESERVED_SETTINGS
+from nightloom.recipes.training_rules import _UNREAD
 
 FILE = Path("recipes/triage.yaml")
 NOTHING = "0 would train nothing"
@@ -76,6 +77,10 @@ def test_misspelt_hyperparameter_gets_the_closest() -> None:
         ({"settings": {"learning_rate": True}}, "learning_rate", "True is not a number above 0"),
         ({"lora": {"r": 2.5}}, "r", "2.5 is not a whole number of at least 1"),
         ({"trials": {"over": {"lora.r": [8, 0, -1]}}}, "lora.r", NOTHING),
+        ({"lora": {"lora_alpha": 0}}, "lora_alpha", NOTHING),
+        ({"lora": {"lora_dropout": 1.0}}, "lora_dropout", "1.0 would train nothing"),
+        ({"trials": {"over": {"settings.max_steps": [-1, 0]}}}, "settings.max_steps", NOTHING),
+        ({"settings": {"learning_rate": float("inf")}}, "learning_rate", "inf would train nothing"),
         ({"trials": {"over": {"settings.learning_rate": {"low": 0, "high": 1}}}}, "low", "0.0 would train nothing"),
         ({"trials": {"over": {"lora.r": {"low": 4, "high": 64}}}}, "low", "4.0 is not a whole number of at least 1"),
         ({"trials": {"over": {"lora.r": {"low": 0.2, "high": 64, "whole": True}}}}, "low", NOTHING),
@@ -123,6 +128,23 @@ def test_adapter_that_writes_no_texts_is_refused(train: dict[str, Any]) -> None:
     assert problems({"train": {"lora": {"task_type": "CAUSAL_LM"}}}) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({"model_init_kwargs": {"dtype": "bfloat16"}}, "write it under `train.model`"),
+        ({"eval_steps": 50}, "remove it, or use `train.early_stopping`"),
+        ({"resume_from_checkpoint": "last"}, "remove it: a training goes on from its own checkpoint"),
+    ],
+)
+def test_setting_that_nothing_reads_is_told(settings: dict[str, Any], remedy: str) -> None:
+    (problem,) = check_rules({"train": {"settings": settings}}, FILE)
+    assert (problem.message, problem.remedy) == (f"`{next(iter(settings))}` has no effect here", remedy)
+
+
+def test_adapter_of_another_kind_is_refused() -> None:
+    assert problems({"train": {"lora": {"peft_type": "IA3"}}}) == ["adapters of type 'IA3' are not trained"]
+
+
 def test_range_of_whole_numbers_is_valid() -> None:
     ranges = {"lora.r": {"low": 4.0, "high": 64, "whole": True}, "settings.learning_rate": {"low": 1e-5, "high": 1}}
     assert list(check_rules({"train": {"trials": {"over": ranges}}}, FILE)) == []
@@ -139,6 +161,10 @@ def test_parsed_settings_match_the_libraries() -> None:
     from peft import LoraConfig
     from trl import SFTConfig
 
-    settings = {"settings": dict.fromkeys({f.name for f in fields(SFTConfig)} - set(RESERVED_SETTINGS), 1)}
-    lora = {"lora": dict.fromkeys((f.name for f in fields(LoraConfig)), 1)}
+    settings = {
+        "settings": dict.fromkeys({f.name for f in fields(SFTConfig)} - set(RESERVED_SETTINGS) - set(_UNREAD), 1)
+    }
+    lora = {
+        "lora": {**dict.fromkeys((f.name for f in fields(LoraConfig)), 1), "lora_dropout": 0.5, "peft_type": "LORA"}
+    }
     assert problems({"train": {**settings, **lora}}) == []

@@ -61,6 +61,25 @@ def test_tied_embeddings_are_refused_as_target(tiny_model: Path, targets: object
         load_base(make_plan(lora={"target_modules": targets}), tiny_model)
 
 
+@pytest.mark.parametrize(
+    ("lora", "message"),
+    [
+        (
+            {"target_modules": ["q_proj", "v_prj"]},
+            "target_modules cannot be used: .* no 'v_prj'; did you mean 'v_proj'",
+        ),
+        ({"modules_to_save": ["embed_token"]}, "modules_to_save .* no 'embed_token'; did you mean 'embed_tokens'"),
+        ({"rank_pattern": {"up_proj": 2, "blocks.0.q_proj": 2}}, "rank_pattern .* no 'blocks.0.q_proj'"),
+        ({"alpha_pattern": {"(": 2}}, r"alpha_pattern .* no '\('; correct or remove it"),
+        ({"target_parameters": ["mlp.experts.up"]}, "target_parameters .* no 'mlp.experts.up'"),
+    ],
+    ids=["target", "saved module", "rank", "pattern", "parameter"],
+)
+def test_name_of_no_module_is_refused(tiny_model: Path, lora: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_base(make_plan(lora=lora), tiny_model)
+
+
 def test_quantization_names_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(loading, "find_spec", lambda name: None)
@@ -129,6 +148,8 @@ LORA = [
     pytest.param({"init_lora_weights": "mica"}, id="minor components"),
     pytest.param({"init_lora_weights": False}, id="random"),
     pytest.param({"bias": "all"}, id="biases"),
+    pytest.param({"target_modules": [], "target_parameters": ["mlp.down_proj.weight"]}, id="a parameter"),
+    pytest.param({"rank_pattern": {r"layers\.[01]\..*q_proj": 2}}, id="ranks by a pattern"),
 ]
 
 

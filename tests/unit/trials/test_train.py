@@ -152,6 +152,23 @@ def test_tuned_model_changes_its_answers(store: ObjectStore, tiny_base: str, pla
         ),
         pytest.param(make_plan(use_liger_kernel=True), "use_liger_kernel needs liger-kernel; install", id="kernels"),
         pytest.param(make_plan(max_steps=-1, num_train_epochs=0), "training has no step", id="no step"),
+        pytest.param(
+            make_plan(dataloader_drop_last=True, per_device_train_batch_size=64),
+            "has no step .*, or remove dataloader_drop_last",
+            id="no whole batch",
+        ),
+        pytest.param(
+            make_plan(activation_offloading=True), "activation_offloading.* cannot be used", id="a device not here"
+        ),
+        pytest.param(make_plan(lora={"bias": "some"}), "bias cannot be used: NotImplementedError", id="a bias"),
+        pytest.param(
+            make_plan(lora={"trainable_token_indices": [9999]}), "cannot be used: IndexError", id="a token not here"
+        ),
+        pytest.param(
+            make_plan(lora={"layers_pattern": "(", "layers_to_transform": [0], "target_modules": ["q_proj"]}),
+            "cannot be used",
+            id="a broken pattern",
+        ),
     ],
 )
 def test_wrong_setting_is_named(
