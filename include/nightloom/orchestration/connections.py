@@ -14,6 +14,8 @@ from nightloom.core.errors import InputError
 _DIALECTS = {"postgres": "postgresql"}
 _OF_AIRFLOW = {"sqlalchemy_scheme", "sqlalchemy_query", "cursor", "aws_conn_id"}
 """Extras that are for Airflow's own hooks, or are read here."""
+_MYSQL_DRIVERS = {"mysqlclient": "mysqldb", "mysql-connector-python": "mysqlconnector", "pymysql": "pymysql"}
+"""SQLAlchemy's names for the libraries that the extra `client` of a MySQL connection names."""
 _FETCHES_PASSWORD = {"iam", "azure_conn_id", "private_key_content"}
 """Extras by which Airflow's own hooks get a password or key that no URL can have."""
 
@@ -29,16 +31,33 @@ def find_airflow_connection(name: str) -> str | None:
     except AirflowNotFoundException:
         return None
     extras = _read_extras(name, connection)
-    dialect = extras.get("sqlalchemy_scheme") or str(connection.conn_type)
+    dialect = _find_dialect(connection, extras)
     query = _make_query(name, extras)
+    password = connection.password or (query.pop("token", None) if _is(dialect, "databricks") else None)
+    # SQLAlchemy leaves a password out that has no user.
+    user = "token" if _is(dialect, "databricks") else "" if password else None
     return URL.create(
-        _DIALECTS.get(dialect, dialect),
-        username=connection.login,
-        password=connection.password,
+        dialect,
+        username=connection.login or user,
+        password=password,
         port=connection.port,
         **_find_database(dialect, connection, query),
         query=query,
     ).render_as_string(hide_password=False)
+
+
+def _find_dialect(connection: Connection, extras: dict[str, Any]) -> str:
+    """Return dialect and driver as SQLAlchemy names them."""
+    dialect = extras.get("sqlalchemy_scheme") or str(connection.conn_type)
+    client = extras.pop("client", None) if connection.conn_type == "mysql" else None
+    if client in _MYSQL_DRIVERS and "+" not in dialect:
+        return f"{dialect}+{_MYSQL_DRIVERS[client]}"
+    return _DIALECTS.get(dialect, dialect)
+
+
+def _is(dialect: str, *names: str) -> bool:
+    """Whether a dialect is one of these, with any driver."""
+    return dialect.partition("+")[0] in names
 
 
 def _read_extras(name: str, connection: Connection) -> dict[str, Any]:
@@ -84,7 +103,13 @@ def _find_database(dialect: str, connection: Connection, query: dict[str, str]) 
             raise InputError(_refuse(str(connection.conn_id), "account", "is missing"))
         region, path = query.pop("region", None), (query.pop("database", None), connection.schema)
         return {"host": f"{account}.{region}" if region else account, "database": "/".join(filter(None, path)) or None}
-    return {"host": connection.host, "database": connection.schema}
+    database = connection.schema
+    if database and _is(dialect, "databricks"):
+        query.setdefault("schema", database)  # It reads no path.
+        database = None
+    if _is(dialect, "trino", "presto") and (catalog := query.pop("catalog", None)):
+        database = "/".join(filter(None, (catalog, database)))
+    return {"host": connection.host, "database": database}
 
 
 def _refuse(name: str, extra: str, why: str) -> str:

@@ -86,6 +86,20 @@ EXTRAS = {
         make("snowflake", {"account": "ab", "keep": True, "ocsp": False}),
         "snowflake://ab?keep=true&ocsp=false",
     ),
+    "catalog": (
+        make("trino", {"catalog": "hive", "http_scheme": "https"}, login="u", host="h", port=8080, schema="s"),
+        "trino://u@h:8080/hive/s?http_scheme=https",
+    ),
+    "token for a password": (
+        make("databricks", {"http_path": "/sql/1"}, host="h", password="dapi", schema="s"),
+        "databricks://token:dapi@h?http_path=%2Fsql%2F1&schema=s",
+    ),
+    "token among extras": (
+        make("databricks", {"http_path": "/sql/1", "token": "dapi"}, host="h"),
+        "databricks://token:dapi@h?http_path=%2Fsql%2F1",
+    ),
+    "password without a user": (make("postgres", {}, host="h", password="p"), "postgresql://:p@h"),
+    "library of the hook": (make("mysql", {"client": "pymysql"}, host="h", schema="d"), "mysql+pymysql://h/d"),
     "of Airflow alone": (make("postgres", {"cursor": "dictcursor", "iam": False}, host="h"), "postgresql://h"),
 }
 
