@@ -1,7 +1,7 @@
 """Source check: read a few rows of every source of a recipe, and hold them against it before a night does."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -39,6 +39,7 @@ class PartCheck:
         rows: Number of rows that were read, or None if it has none or cannot be read.
         problem: Why no night can use it, or None.
         notes: What people should know.
+        refused: Number of rows that are quarantined.
         usable: The rows that can be used (RECORDS).
     """
 
@@ -46,6 +47,7 @@ class PartCheck:
     rows: int | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    refused: int = 0
     usable: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RECORDS), repr=False)
 
 
@@ -57,7 +59,7 @@ def check_parts(recipe: Recipe, data: Path | None) -> list[PartCheck]:
         data: Folder for `{data}` in its paths, or None for that of the settings.
     """
     night = compute_cut(recipe.name, night_of(utc_now(), recipe.timezone), recipe.timezone)
-    checks = list(_check_sources(recipe, data, night))
+    checks = [*_check_sources(recipe, data, night), _check_prompt(recipe)]
     return [*checks, _check_base(recipe, {one.part: one.usable for one in checks if one.part.startswith(_EVAL)})]
 
 
@@ -65,7 +67,8 @@ def _check_sources(recipe: Recipe, data: Path | None, night: NightCut) -> Iterat
     columns, answer, days = recipe.task.columns, recipe.task.answer, recipe.prepare.window_days
     yield _check_source("prepare", _fill_in(recipe.prepare.source, data), columns, answer, night, days)
     for each in recipe.evaluate.sets:
-        yield _check_source(f"{_EVAL}{each.name}", _fill_in(each.source, data), each.columns, answer, None, 0)
+        check = _check_source(f"{_EVAL}{each.name}", _fill_in(each.source, data), each.columns, answer, None, 0)
+        yield _hold_against_share(recipe, check)
     if planted := recipe.prepare.planted_rows:
         filled = planted.model_copy(update={"source": _fill_in(planted.source, data)})
         try:
@@ -107,7 +110,29 @@ def _check_source(
     reasons = ", ".join(f"{count} {rule}" for rule, count in refused.iter_rows())
     if usable.is_empty():
         return PartCheck(part, len(records), problem=f"no row can be used ({reasons or 'without a text'})")
-    return PartCheck(part, len(records), notes=(f"refused: {reasons}",) if reasons else (), usable=usable)
+    notes = (f"refused: {reasons}",) if reasons else ()
+    return PartCheck(part, len(records), notes=notes, refused=refused["len"].sum(), usable=usable)
+
+
+def _check_prompt(recipe: Recipe) -> PartCheck:
+    try:
+        read_prompt(get_settings().prompts_dir, recipe.task.prompt)
+    except NightloomError as error:
+        return PartCheck("task.prompt", problem=str(error))
+    return PartCheck("task.prompt")
+
+
+def _hold_against_share(recipe: Recipe, check: PartCheck) -> PartCheck:
+    """Return the check of an eval set, with a problem if too few of its rows are items."""
+    most = recipe.evaluate.max_refused
+    if check.problem:
+        return check
+    if not check.rows:
+        return replace(check, problem="it has no row, and no night is measured without items", notes=())
+    if check.refused > most * (len(check.usable) + check.refused):
+        remedy = f"correct these rows, or raise evaluate.max_refused ({most:g})"
+        return replace(check, problem=f"{', '.join(check.notes)}, of {check.rows} rows; {remedy}", notes=())
+    return check
 
 
 def _check_base(recipe: Recipe, usable: Mapping[str, pl.DataFrame]) -> PartCheck:

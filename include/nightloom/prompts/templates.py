@@ -19,6 +19,8 @@ from nightloom.core.errors import InputError
 from nightloom.core.labels import tidy_label
 
 _MOST_CHARACTERS = 100_000
+_PROBES = ("one text " * 60, "two words " * 60)
+"""Texts of some length, which each prompt writes in its own way."""
 
 
 def read_prompt(directory: Path, name: str) -> Prompt:
@@ -40,6 +42,14 @@ def read_prompt(directory: Path, name: str) -> Prompt:
         first = str(error).splitlines()[0]
         msg = f"prompt {name!r} in {path} cannot be used: {first}; write a list `messages` of role and content"
         raise InputError(msg) from error
+    try:
+        one, other = (render_prompt(identity, text) for text in _PROBES)
+    except InputError as error:
+        msg = f"prompt {name!r} in {path} cannot be used: {error}; its only variable is `text`"
+        raise InputError(msg) from error
+    if one == other:
+        msg = f"prompt {name!r} in {path} never writes the text of a row; write `{{{{ text }}}}` where it belongs"
+        raise InputError(msg)
     return Prompt(content=identity, provenance=PromptProvenance(name=name))
 
 

@@ -99,6 +99,7 @@ def test_check_reads_every_source(ask: Callable[..., Any], write: Callable[..., 
         ("prepare", 2, None),
         ("evaluate.sets.gold", 1, None),
         ("predict", 2, None),
+        ("task.prompt", None, None),
         ("train.base", None, None),
     ]
 
@@ -134,6 +135,46 @@ def test_check_names_what_no_night_can_read(
     assert (code, "PROBLEM: " in out) == (1, True)
 
 
+GOLD = {
+    "no row": ("", "it has no row, and no night is measured without items"),
+    "other answers": (
+        '{"question": "a", "team": "billing"}\n{"question": "b", "team": "refunds"}\n',
+        "refused: 1 invalid_answer, of 2 rows; correct these rows, or raise evaluate.max_refused (0.1)",
+    ),
+    "one key": (
+        '{"id": 1, "question": "a", "team": "billing"}\n{"id": 1, "question": "b", "team": "billing"}\n',
+        "no row can be used (2 same_version)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "problem"), GOLD.values(), ids=GOLD)
+def test_check_holds_eval_set_against_its_share(
+    ask: Callable[..., Any], write: Callable[..., Path], lines: str, problem: str
+) -> None:
+    data = write(**({"{text: question}": "{key: id, text: question}"} if "id" in lines else {}))
+    (data / "gold.jsonl").write_text(lines, encoding="utf-8")
+    parts = {part["part"]: part["problem"] for part in ask("recipe", "check", "triage", "--data", str(data))["parts"]}
+    assert parts["evaluate.sets.gold"] == problem
+
+
+@pytest.mark.parametrize(
+    ("prompt", "problem"),
+    [
+        ("Which team?", "never writes the text of a row; write `{{ text }}` where it belongs"),
+        ("{{ txt }}", "cannot be used: the prompt cannot be rendered: 'txt' is undefined; its only variable is `text`"),
+    ],
+)
+def test_check_reads_prompt(
+    ask: Callable[..., Any], write: Callable[..., Path], tmp_path: Path, prompt: str, problem: str
+) -> None:
+    data = write()
+    file = tmp_path / "prompts" / "triage" / "1.yaml"
+    file.write_text(f"messages: [{{role: user, content: '{prompt}'}}]", encoding="utf-8")
+    parts = {part["part"]: part["problem"] for part in ask("recipe", "check", "triage", "--data", str(data))["parts"]}
+    assert parts["task.prompt"].endswith(problem)
+
+
 def test_check_without_data_folder_names_it(ask: Callable[..., Any], write: Callable[..., Path]) -> None:
     write()
     parts = ask("recipe", "check", "triage", "--data")["parts"]
@@ -151,10 +192,10 @@ def test_check_renders_with_base_model(
     monkeypatch.setattr("nightloom.nightly.source_check.in_child", lambda function: function)
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     data = write(**{"base: dummy, trainer: dummy": f"base: {folder}", "evaluate:": "evaluate:\n  max_new_tokens: 3"})
-    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["rows"] is None]
+    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["part"] == "train.base"]
     assert part["notes"][0].startswith("1 of 1 right answers of gold are longer than evaluate.max_new_tokens (3)")
     (folder / "chat_template.jinja").write_text("{{ raise_exception('one turn only') }}")
-    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["rows"] is None]
+    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["part"] == "train.base"]
     assert "one turn only" in part["problem"]
 
 

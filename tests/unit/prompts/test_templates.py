@@ -51,6 +51,30 @@ def test_broken_prompt_is_refused(tmp_path: Path, text: str) -> None:
         read_prompt(tmp_path, "triage/1")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Which team?",
+        "{% set t = text %}?",
+        "{{ txt }}",
+        "{{ text.body }}",
+        "{{ text | lower | length - 1000 }}{{ x() }}",
+    ],
+)
+def test_prompt_without_text_is_refused(tmp_path: Path, content: str) -> None:
+    write_prompt(tmp_path, f"messages: [{{role: system, content: Answer.}}, {{role: user, content: '{content}'}}]")
+    with pytest.raises(InputError, match=r"its only variable is `text`|never writes the text of a row"):
+        read_prompt(tmp_path, "triage/1")
+
+
+@pytest.mark.parametrize(
+    "content", ["{{ text | upper }}", "{% if text | length > 99 %}{{ text[:99] }}{% endif %}", "{{ text.split()[0] }}"]
+)
+def test_prompt_writes_text_in_its_way(tmp_path: Path, content: str) -> None:
+    write_prompt(tmp_path, f"messages: [{{role: user, content: '{content}'}}]")
+    assert read_prompt(tmp_path, "triage/1").content.messages[0].content == content
+
+
 def test_template_in_text_is_not_rendered() -> None:
     assert render_prompt(one_message("Ticket: {{ text }}"), "{{ 7 * 7 }}") == [
         {"role": "user", "content": "Ticket: {{ 7 * 7 }}"}
