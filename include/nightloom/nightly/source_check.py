@@ -111,7 +111,9 @@ def _check_source(
     if usable.is_empty():
         return PartCheck(part, len(records), problem=f"no row can be used ({reasons or 'without a text'})")
     notes = (f"refused: {reasons}",) if reasons else ()
-    return PartCheck(part, len(records), notes=notes, refused=judged.filter(outcome="quarantined").height, usable=usable)
+    return PartCheck(
+        part, len(records), notes=notes, refused=judged.filter(outcome="quarantined").height, usable=usable
+    )
 
 
 def _check_prompt(recipe: Recipe) -> PartCheck:

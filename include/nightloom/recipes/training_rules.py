@@ -28,7 +28,7 @@ _IDLE: dict[tuple[str, str], Callable[[Any], bool]] = {
 """Values that TRL and peft take, and by which nothing would be trained either."""
 _UNREAD = {
     "model_init_kwargs": "write it under `train.model`",
-    "resume_from_checkpoint": "remove it: a training goes on from its own checkpoint",
+    "resume_from_checkpoint": "remove it: a training resumes from its own checkpoint",
     **dict.fromkeys(("eval_steps", "eval_delay", "metric_for_best_model"), "remove it, or use `train.early_stopping`"),
     **dict.fromkeys(("save_steps", "hub_model_id", "hub_strategy", "eval_packing", "do_train", "do_eval"), "remove it"),
 }

@@ -261,7 +261,7 @@ MISREAD: dict[str, tuple[str, object, str]] = {
 
 
 @pytest.mark.parametrize(("name", "values", "message"), MISREAD.values(), ids=MISREAD)
-def test_value_that_transformers_refuses_is_told(
+def test_value_refused_by_transformers_is_reported(
     store: ObjectStore, model: Path, name: str, values: dict[str, object] | list[object], message: str
 ) -> None:
     if "chat_template" in values:

@@ -192,10 +192,14 @@ def test_check_renders_with_base_model(
     monkeypatch.setattr("nightloom.nightly.source_check.in_child", lambda function: function)
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     data = write(**{"base: dummy, trainer: dummy": f"base: {folder}", "evaluate:": "evaluate:\n  max_new_tokens: 3"})
-    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["part"] == "train.base"]
+    (part,) = [
+        each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["part"] == "train.base"
+    ]
     assert part["notes"][0].startswith("1 of 1 right answers of gold are longer than evaluate.max_new_tokens (3)")
     (folder / "chat_template.jinja").write_text("{{ raise_exception('one turn only') }}")
-    (part,) = [each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["part"] == "train.base"]
+    (part,) = [
+        each for each in ask("recipe", "check", "triage", "--data", str(data))["parts"] if each["part"] == "train.base"
+    ]
     assert "one turn only" in part["problem"]
 
 

@@ -157,7 +157,9 @@ def test_adapter_of_wider_model_is_refused(tmp_path: Path, adopt: Adopt) -> None
     ],
     ids=["of a model with pictures", "compiled", "named adapter", "plain"],
 )
-def test_weights_of_other_names_are_told(tiny_model: Path, tmp_path: Path, adopt: Adopt, name: str, other: str) -> None:
+def test_weights_of_other_names_are_reported(
+    tiny_model: Path, tmp_path: Path, adopt: Adopt, name: str, other: str
+) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = save(tiny_model, tmp_path / "tuned")

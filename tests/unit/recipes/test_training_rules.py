@@ -133,10 +133,10 @@ def test_adapter_that_writes_no_texts_is_refused(train: dict[str, Any]) -> None:
     [
         ({"model_init_kwargs": {"dtype": "bfloat16"}}, "write it under `train.model`"),
         ({"eval_steps": 50}, "remove it, or use `train.early_stopping`"),
-        ({"resume_from_checkpoint": "last"}, "remove it: a training goes on from its own checkpoint"),
+        ({"resume_from_checkpoint": "last"}, "remove it: a training resumes from its own checkpoint"),
     ],
 )
-def test_setting_that_nothing_reads_is_told(settings: dict[str, Any], remedy: str) -> None:
+def test_setting_without_effect_is_reported(settings: dict[str, Any], remedy: str) -> None:
     (problem,) = check_rules({"train": {"settings": settings}}, FILE)
     assert (problem.message, problem.remedy) == (f"`{next(iter(settings))}` has no effect here", remedy)
 
