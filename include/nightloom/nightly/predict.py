@@ -17,7 +17,7 @@ from nightloom.prediction.run import are_done, run_predictions
 from nightloom.prediction.table import write_predictions_table
 from nightloom.processes.device_leases import on_device
 from nightloom.promotion.champions import find_champion
-from nightloom.registry.cuts import open_cut
+from nightloom.registry.cuts import explain_taken, open_cut
 from nightloom.registry.erasures import read_erasures
 from nightloom.sources.extract import extract_records
 
@@ -35,8 +35,8 @@ def plan_shards(night: Night) -> PredictionPlanId | Stop:
     champion = find_champion(store, night.registry, recipe.name)
     if champion is None:
         return Stop("nothing_new", "no model is promoted yet, so there are no predictions")
-    if cut.is_empty:
-        return Stop("nothing_new", "a later night has predicted these rows")
+    if taken := explain_taken(night.registry, "predict", cut):
+        return Stop("nothing_new", taken)
     records = extract_records(
         store,
         recipe.predict.source,

@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 
 from nightloom.artifacts.data import (
     Curated,
@@ -18,7 +17,6 @@ from nightloom.artifacts.data import (
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, get_frame
 from nightloom.artifacts.ids import CuratedId, PreparationId, RecordsId
 from nightloom.artifacts.parts import read_parts
-from nightloom.artifacts.reading import has_added
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError, StoreError
 from nightloom.core.nights import Stop, compute_cut, night_of, parse_night, utc_now
@@ -31,7 +29,6 @@ from nightloom.curation.inputs import CurationInputs
 from nightloom.curation.planted import PlantedReport, measure_planted
 from nightloom.nightly.context import Night, describe_recipe
 from nightloom.nightly.curation_inputs import (
-    find_preparation_before,
     freeze_eval_sets,
     gather_inputs,
     identify_curation,
@@ -39,7 +36,9 @@ from nightloom.nightly.curation_inputs import (
 from nightloom.nightly.earlier_nights import read_earlier_nights
 from nightloom.nightly.release import find_released_records, has_new_releases
 from nightloom.nightly.steps import night_step
+from nightloom.nightly.unchanged import is_unchanged
 from nightloom.recipes.check import load_recipe
+from nightloom.registry.cuts import explain_taken
 from nightloom.registry.database import open_database
 from nightloom.registry.erasures import read_erasures
 from nightloom.registry.night_lock import acquire_night_lock
@@ -49,7 +48,6 @@ from nightloom.registry.nights import (
     is_latest_night,
     pin_recipe,
     read_night,
-    read_outcomes,
     record_night,
 )
 from nightloom.registry.refs import move_ref, read_ref, read_ref_before
@@ -129,8 +127,11 @@ def extract_records(night: Night) -> RecordsId | Stop:
     rows, new_rows = records.content.rows, records.content.new_rows
     logger.info("records %s: %d rows, %d of them new", short(records.id), rows, new_rows)
     is_new = bool(new_rows) or has_new_releases(night.registry, recipe.name, night.date)
-    if rows and not is_new and _holds_all_before(night, records):
-        return Stop("nothing_new", "the source has no new rows; the latest snapshot and champion stay")
+    taken = explain_taken(night.registry, "prepare", night.cut)
+    if taken and not rows:
+        return Stop("nothing_new", taken)
+    if rows and not is_new and is_unchanged(night, records):
+        return Stop("nothing_new", taken or "the source has no new rows; the latest snapshot and champion stay")
     return records.id
 
 
@@ -182,7 +183,8 @@ def build_snapshot(night: Night, curated_id: CuratedId) -> PreparationId:
     splits = ", ".join(f"{rows} {split}" for split, rows in snapshot.content.splits.items())
     lacking = [describe_rows(each) for each in preparation.content.eval_rows if each.refused or each.unused]
     counted = f"{preparation.content.rows_in} rows in, {sum(snapshot.content.splits.values())} examples ({splits})"
-    message = "; ".join([counted, *lacking])
+    taken = explain_taken(registry, "prepare", night.cut)
+    message = "; ".join([counted, *lacking, *([taken] if taken else [])])
     night.end("prepare", "done", message, preparation.id)
     return preparation.id
 
@@ -237,19 +239,6 @@ def _curate(
         refusal=refusal,
         record=counted.model_copy(update={"docs": docs}),
     )
-
-
-def _holds_all_before(night: Night, records: Records) -> bool:
-    """Whether the latest snapshot has all these records; it lacks late ones and those of a failed night."""
-    registry, recipe = night.registry, night.recipe.name
-    if read_ref_before(registry, recipe, "latest", night.date) is None:
-        return False
-    before = read_outcomes(registry, recipe, until=night.date - timedelta(days=1), limit=1)
-    if not all(outcome.status in ("done", "nothing_new") for outcome in before if outcome.stage == "prepare"):
-        return False
-    parent = find_preparation_before(night)
-    known = night.store.load(Records, parent.content.records) if parent else None
-    return known is not None and not has_added(night.store, records, known)
 
 
 def _explain_refusal(night: Night, curated: Curated.Content) -> str:

@@ -61,6 +61,23 @@ def read_cut(database: Database, recipe: str, stage: Stage, night: date) -> Nigh
         return None if row is None else _as_cut(row)
 
 
+def explain_taken(database: Database, stage: Stage, cut: NightCut) -> str | None:
+    """Return which later night has read the rows of a stage's cut, and what to do, or None if they are its own."""
+    if not cut.is_empty:
+        return None
+    query = (
+        sa.select(sa.func.min(CutRow.night))
+        .where(CutRow.recipe == cut.recipe, CutRow.stage == stage, CutRow.night != cut.night, CutRow.is_committed)
+        .where(CutRow.cut_from < _naive(cut.cut_to), CutRow.cut_to >= _naive(cut.cut_to))
+    )
+    with database.reading() as session:
+        reader = session.scalar(query)
+    return (
+        f"night {reader} has read the rows of this night: `nightloom night show {cut.recipe} --night {reader}` shows "
+        f"its result, and `nightloom run {cut.recipe} --night {reader}` makes it again"
+    )
+
+
 def _find_begin(session: Session, row: CutRow) -> datetime:
     of_stage = (CutRow.recipe == row.recipe) & (CutRow.stage == row.stage)
     holds_end = CutRow.is_committed & (CutRow.cut_from < row.cut_to) & (CutRow.cut_to > row.cut_to)

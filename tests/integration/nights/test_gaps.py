@@ -28,6 +28,12 @@ def with_open_rows(installation: Installation) -> Installation:
     return installation
 
 
+TAKEN = (
+    "night {night} has read the rows of this night: `nightloom night show triage --night {night}` shows its result, "
+    "and `nightloom run triage --night {night}` makes it again"
+)
+
+
 def run(night: str) -> dict[str, StageOutcome]:
     return {outcome.stage: outcome for outcome in run_night("triage", night, lambda *_: None)}
 
@@ -54,7 +60,7 @@ def test_every_open_row_is_predicted_once(with_open_rows: Installation) -> None:
     with harmed(with_open_rows, "wrong column"):
         assert run(back(4))["predict"].status == "refused"
     late = run(back(6))["predict"]
-    assert (late.status, late.message) == ("nothing_new", "a later night has predicted these rows")
+    assert (late.status, late.message) == ("nothing_new", TAKEN.format(night=back(5)))
     assert run(back(2))["predict"].status == "done"
     assert run(back(5))["predict"].status == "done"
     assert run(back(0))["predict"].status == "done"
@@ -62,6 +68,28 @@ def test_every_open_row_is_predicted_once(with_open_rows: Installation) -> None:
     assert rows == sorted(f"{days}-{number}" for days in range(1, 10) for number in (700, 701))
     nights = {night for night, row_id in predicted(with_open_rows) if row_id.startswith(("6-", "7-", "8-"))}
     assert nights == {back(5)}
+
+
+WINDOW = "WHERE team IS NOT NULL AND updated_at < :cut_to"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("WHERE team IS NOT NULL AND updated_at >= :cut_from AND updated_at < :cut_to", "nothing_new"),
+        (WINDOW, "done"),
+    ],
+    ids=["by the cut", "by the window"],
+)
+def test_prepare_names_the_night_that_took_its_rows(with_open_rows: Installation, query: str, status: str) -> None:
+    with_open_rows.change_recipe(WINDOW, query)
+    run(back(8))
+    run(back(3))
+    late = run(back(5))
+    assert late["prepare"].status == status
+    assert late["prepare"].message.endswith(TAKEN.format(night=back(3)))
+    assert late["predict"].message == TAKEN.format(night=back(3))
+    assert run(back(2))["prepare"].status == "done"
 
 
 def test_refused_prepare_does_not_move_its_cut(with_open_rows: Installation) -> None:
