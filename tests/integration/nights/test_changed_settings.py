@@ -51,7 +51,7 @@ def unchanged(champion_installation: Installation) -> Iterator[Installation]:
 
 
 def extract() -> str | None:
-    """Return the message of a night that stops, or None for one that goes on."""
+    """Return the message of a night that stops, or None for one that continues."""
     made = extract_records("triage", open_night("triage", back(4)))
     return made.message if isinstance(made, Stop) else None
 
