@@ -36,6 +36,7 @@ from nightloom.sources.tables import read_batches, read_table
 logger = logging.getLogger(__name__)
 
 _MOST_KEYS = 20  # named one by one
+_MOST_NAMES = 10_000  # some exports have ids or times as keys
 _USUAL_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 
 
@@ -108,7 +109,9 @@ class _Seen:
 
     def add(self, made: MadeRecords) -> pl.DataFrame:
         """Add a batch, and return its records."""
-        self.unread.update(made.unread)
+        for name, conversations in made.unread.items():
+            is_known = name in self.unread or len(self.unread) < _MOST_NAMES
+            self.unread[name if is_known else OTHER_KEYS] += conversations
         self.older += made.older
         self.later += made.later
         return made.records

@@ -156,7 +156,7 @@ def _read_mark(name: str, value: Any, messages: int, *, are_columns: bool) -> Se
     flags = [None if one is None else parse_flag(one) for one in value] if isinstance(value, list) else []
     are_flags = bool(flags) and all(one is None or flag is not None for one, flag in zip(value, flags, strict=True))
     if name == _PREFERENCE:
-        return [False] * messages if str(value).strip().lower() == "false" else None
+        return {"false": [False] * messages, "true": [True] * messages}.get(str(value).strip().lower())
     setting = next((_SETTINGS[one] for one in _spellings(name) if one in _SETTINGS), None)
     if setting is not None:
         return _read_setting(name, parse_flag(value), setting, messages)

@@ -24,7 +24,7 @@ COMPANIONS = (*SYSTEM, *UNUSABLE_COMPANIONS)
 _SYSTEM_SPELLINGS = {*SYSTEM, "system_instruction", "system_instructions"}
 _UNUSABLE_SPELLINGS = {*UNUSABLE_COMPANIONS, "available_tools", "tool_definitions", "function_definitions"}
 _PART = frozenset({"type", "text", "value"})
-_NOTHING = ("", "[]", "{}", "null")
+_NOTHING = ("", "[]", "{}", "null", "NULL", "None", "nan", "NaN")  # as programs write that there is none
 
 
 def is_given(value: Any) -> bool:

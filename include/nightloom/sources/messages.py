@@ -179,7 +179,8 @@ def read_nested_side(name: str, value: Any, role: str, *, answered: bool) -> Con
     if content is None:
         msg = f"its {name} is neither a text nor a list of messages"
         raise ValueError(msg)
-    return Conversation([Message(role, content)])
+    item = {**value, "role": role, "from": None} if isinstance(value, dict) else {"role": role, "content": value}
+    return read_messages([item], answered=answered)
 
 
 def read_messages(value: Any, *, answered: bool) -> Conversation:

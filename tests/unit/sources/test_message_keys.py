@@ -214,13 +214,14 @@ def test_column_marks_all_answers(store: ObjectStore, tmp_path: Path, format_: s
         {"label": False},
         {"label": 0},
         {"label": "greeting"},
+        {"label": True},
     ]
     rows = [{"id": str(n), "m": [ASKED, SAID], **side, **mark} for n, mark in enumerate(marks)]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
     source = FilesSource(kind="files", path=str(tmp_path / "x.jsonl"))
     found = read_records(store, extract(store, source, format_).id).sort("row_id")
     rules = found["fault"].struct.field("rule").to_list()
-    assert rules == [None, *["not_learned"] * 3, None, None, "not_learned", None, None]
+    assert rules == [None, *["not_learned"] * 3, None, None, "not_learned", None, None, None]
     unread = extract(store, source, format_).content.unread
     assert [unread[name] for name in ("label", "train", "weight")] == [2, 1, 1]
 
@@ -319,6 +320,37 @@ def test_harmless_key_of_part_is_counted() -> None:
     ]
     chat = read({"role": "user", "content": asked}, {"role": "assistant", "content": said})
     assert (chat.answer, chat.unread) == (KIOSK.answer, {"cache_control", "citations"})
+
+
+@pytest.mark.parametrize(
+    ("completion", "why"),
+    [
+        ([{"type": "text", "text": "No.", "train": False}], "message 1 has a part that is marked as not to be learned"),
+        ({"content": "No.", "weight": 0}, "every answer in it is marked as not to be learned"),
+        ({"content": "No.", "tool_calls": [{"id": "1"}]}, "message 1 calls a tool"),
+        ({"content": "Yes.", "weight": 1}, None),
+    ],
+)
+def test_completion_without_role_is_obeyed(
+    store: ObjectStore, tmp_path: Path, completion: Any, why: str | None
+) -> None:
+    (tmp_path / "x.jsonl").write_text(json.dumps({"id": "1", "prompt": "Which?", "completion": completion}))
+    source = FilesSource(kind="files", path=str(tmp_path / "x.jsonl"))
+    [row] = read_records(store, extract(store, source, "prompt_completion").id).rows(named=True)
+    assert (row["fault"] and row["fault"]["measured"]) == why
+
+
+@pytest.mark.parametrize("nothing", ["None", "nan", "NaN", "NULL", "null", "[]", "{}", " "])
+def test_word_for_nothing_is_absent(nothing: str) -> None:
+    next_to = {"system": nothing, "tools": nothing}
+    assert read_chat("m", {"m": json.dumps([ASKED, {**SAID, "tool_calls": nothing}]), **next_to}) == KIOSK
+
+
+def test_keys_that_are_ids_are_counted_together(store: ObjectStore, tmp_path: Path) -> None:
+    rows = [{"id": str(n), "m": [ASKED, SAID], f"at_{n}": 1} for n in range(10_050)]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    unread = extract(store, FilesSource(kind="files", path=str(tmp_path / "x.jsonl"))).content.unread
+    assert (len(unread), unread[OTHER_KEYS], sum(unread.values())) == (21, 10_030, 10_050)
 
 
 @pytest.mark.parametrize("type_", [{}, {"type": "input_text"}, {"type": None}], ids=str)
