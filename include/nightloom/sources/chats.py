@@ -105,7 +105,8 @@ def read_chat(chat: str, values: Values, *, answered: bool = True, nested: Colle
 
 
 def _read_columns(chat: str, values: Values, nested: Collection[str], *, answered: bool) -> Conversation:
-    next_to = parse_json(values.get(MARKS) or "{}")
+    marks = values.get(MARKS)
+    next_to = parse_json(marks) if marks else {}
     before = read_companions({**_parse_nested(values, nested), **next_to})
     if chat == "alpaca":
         sides = [_read_alpaca(values)]

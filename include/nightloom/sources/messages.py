@@ -44,6 +44,7 @@ _ROLES = {
     "assistant": "assistant",
     "gpt": "assistant",
 }
+_PLAIN_KEYS = 2  # one for the role, one for the text
 _PLAIN_ROLE = re.compile("[A-Za-z_-]{1,20}")
 _TEXT_TYPES = (None, "text", "input_text", "output_text")
 _LISTS = ("messages", "conversations")
@@ -193,14 +194,17 @@ def read_messages(value: Any, *, answered: bool) -> Conversation:
     given = [item for item in items if _is_message(item)]
     before = [*read_companions(next_to), *read_history(next_to.get("history"))] if next_to else []
     last = len(given)
+    plain = [*map(_read_plain, given)]
     read = [
-        _read_message(item, f"message {number}", answered=answered, is_last=number == last)
-        for number, item in enumerate(given, start=1)
+        one or _read_message(item, f"message {number}", answered=answered, is_last=number == last)
+        for number, (item, one) in enumerate(zip(given, plain, strict=True), start=1)
     ]
     if last < len(items):
         messages = iter(read)
         read = [next(messages) if _is_message(item) else None for item in items]
-    conversation = Conversation(read, _list_unread(next_to, given), before)
+    others = [item for item, one in zip(given, plain, strict=True) if not one]
+    unread = _list_unread(next_to, others) if next_to or others else frozenset[str]()
+    conversation = Conversation(read, unread, before)
     if not next_to or not answered:
         return conversation
     for inner in map(find_inner_marks, list_inner(next_to)):
@@ -227,6 +231,14 @@ def _list_messages(value: Any) -> list[dict[str, Any]]:
     # Other objects have roles, too; one without a content is no message.
     is_one = isinstance(value, list) or (are_messages and not {"content", "value"}.isdisjoint(value))
     return items if are_messages and is_one else []
+
+
+def _read_plain(item: dict[str, Any]) -> Message | None:
+    """Return the message of an item that holds a known role and a text alone, as most do; None for any other."""
+    role, content = item.get("role") or item.get("from"), item.get("content") or item.get("value")
+    if len(item) == _PLAIN_KEYS and content and isinstance(content, str) and isinstance(role, str) and role in _ROLES:
+        return Message(_ROLES[role], content)
+    return None
 
 
 def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: bool) -> Message | None:
