@@ -19,7 +19,7 @@ from nightloom.sources.columns import WantedColumns
 from nightloom.sources.file_errors import explain_errors
 from nightloom.sources.listing import BINARY, list_files, split_suffixes
 from nightloom.sources.message_keys import may_change_row
-from nightloom.sources.other_columns import add_unseen
+from nightloom.sources.other_columns import add_unseen, list_others
 from nightloom.sources.text_files import MOST_CHARACTERS, EmptyFileError, Numbered, read_text, unit_of
 
 MOST_GROUP_BYTES = 4 << 30
@@ -136,6 +136,7 @@ def _read_parquet(file: IO[bytes], wanted: WantedColumns, where: str) -> Iterato
     parquet = pq.ParquetFile(file, arrow_extensions_enabled=True)
     known = parquet.schema_arrow.names
     wanted.place(known, where)
+    list_others(known, wanted.names, where)
     columns = [name for name in wanted.columns if name in known]
     for number in range(parquet.num_row_groups):
         declared = parquet.metadata.row_group(number).total_byte_size
@@ -172,6 +173,7 @@ def _read_arrow(file: IO[bytes], wanted: WantedColumns, where: str) -> Iterator[
     with pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file) as reader:
         known = reader.schema.names
         wanted.place(known, where)
+        list_others(known, wanted.names, where)
         columns = [name for name in wanted.columns if name in known]
         for batch in map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader:
             yield batch if wanted.others else batch.select(columns)

@@ -3,6 +3,7 @@
 A conversation's other columns are counted for the report. Those that may be marks have their values read, too.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightloom.core.errors import SchemaError
 from nightloom.sources.marks import find_inner_marks, find_mark
 from nightloom.sources.message_keys import is_companion, is_given, may_change_row
 
@@ -42,9 +44,18 @@ def describe_others(others: Iterable[tuple[str, Any]]) -> Described:
     return _SEPARATOR.join(sorted(names)) or None, marks or None
 
 
-def list_others(known: Sequence[str], wanted: Collection[str]) -> list[tuple[str, int]]:
-    """Return name and index of the other columns of a table."""
-    return [(name, index) for index, name in enumerate(known) if name not in wanted]
+def list_others(known: Sequence[str], wanted: Collection[str], where: str) -> list[tuple[str, int]]:
+    """Return name and index of the other columns of a table.
+
+    Raises:
+        SchemaError: Two columns have the same name, which may be that of a mark.
+    """
+    others = [(name, index) for index, name in enumerate(known) if name not in wanted]
+    for name, count in Counter(name for name, _ in others).items():
+        if count > 1 and may_change_row(name):
+            msg = f"column {name!r} occurs more than once in {where}; give each column its own name"
+            raise SchemaError(msg)
+    return others
 
 
 @lru_cache(4096)
@@ -55,7 +66,7 @@ def split_names(others: str | None) -> frozenset[str]:
 
 def describe_batch(batch: pa.RecordBatch, wanted: Collection[str]) -> tuple[pl.Series, list[dict[str, Any] | None]]:
     """Return for each row of a batch what `describe_others` returns for one."""
-    others = list_others(batch.schema.names, wanted)
+    others = [(name, index) for index, name in enumerate(batch.schema.names) if name not in wanted]
     read = {name: index for name, index in others if may_be_read(name, batch.schema.field(index).type)}
     counted = ((name, batch.column(index)) for name, index in others if not may_change_row(name) or name not in read)
     given = [pl.Series(name, _find_given(column)) for name, column in counted]
@@ -76,7 +87,8 @@ def may_be_read(name: str, kind: pa.DataType) -> bool:
         return True
     if pa.types.is_struct(kind):
         return any(find_mark(part.name) is not None for part in kind.fields)
-    inner = kind.value_type if pa.types.is_list(kind) or pa.types.is_large_list(kind) else kind
+    is_wrapped = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_dictionary(kind)
+    inner = kind.value_type if is_wrapped else kind
     return may_change_row(name) and any(is_it(inner) for is_it in _MARK_TYPES)
 
 

@@ -44,7 +44,7 @@ def read_query(
             with connection.execute(query, execution_options={"yield_per": BATCH_ROWS}) as result:
                 known = tuple(result.keys())
                 positions = place_columns(columns, known, describe_source(source), optional)
-                more = list_others(known, columns) if others else None
+                more = list_others(known, columns, describe_source(source)) if others else None
                 # The size is required: without it, all rows are fetched at once, even with a server-side cursor.
                 for batch in result.partitions(BATCH_ROWS):
                     yield [pick_with_others(row, positions, more) for row in batch]

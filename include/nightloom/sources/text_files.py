@@ -82,7 +82,7 @@ def _read_csv(text: IO[str], wanted: WantedColumns, where: str) -> Iterator[Numb
         msg = f"the first line of {where} names none of the columns {named}; add a header line"
         raise SchemaError(msg)
     positions = wanted.place(header, where)
-    others = list_others(header, wanted.names) if wanted.others else None
+    others = list_others(header, wanted.names, where) if wanted.others else None
     for number, row in rows:
         if len(row) == len(header):
             yield number, pick_with_others(row, positions, others)

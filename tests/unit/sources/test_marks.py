@@ -7,10 +7,12 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from nightloom.artifacts.reading import read_records
+from nightloom.core.errors import SchemaError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import DeltaSource, FilesSource, Source, SqlSource
@@ -31,14 +33,21 @@ def write(folder: Path, kind: str, rows: list[dict[str, Any]]) -> FilesSource:
     if kind == "csv":
         texts = [{name: as_csv(value) for name, value in row.items()} for row in rows]
         path.write_text(pl.DataFrame(texts, infer_schema_length=None).write_csv())
-    elif kind == "parquet":
-        pq.write_table(pa.Table.from_pylist(rows), path)
-    elif kind == "arrow":
-        table = pa.Table.from_pylist(rows)
-        with pa.ipc.new_file(path, table.schema) as writer:
-            writer.write_table(table)
+    elif kind in ("parquet", "arrow"):
+        return write_table(path, pa.Table.from_pylist(rows))
     else:
         path.write_text("\n".join(map(json.dumps, rows)))
+    return FilesSource(kind="files", path=str(path))
+
+
+def write_table(path: Path, table: pa.Table) -> FilesSource:
+    if path.suffix == ".arrow":
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    elif path.suffix == ".csv":
+        pa.csv.write_csv(table, path)
+    else:
+        pq.write_table(table, path)
     return FilesSource(kind="files", path=str(path))
 
 
@@ -174,6 +183,34 @@ def test_missing_number_is_not_counted(store: ObjectStore, tmp_path: Path) -> No
     records = extract(store, write(tmp_path, "parquet", rows))
     assert records.content.unread == {"score": 1}
     assert read_records(store, records.id)["fault"].null_count() == 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+def test_mark_in_two_columns_refuses_night(store: ObjectStore, tmp_path: Path, kind: str) -> None:
+    values = {"id": ["1"], "m": [json.dumps(TURNS)], "mood": ["calm"], "tone": ["calm"], "no": [2], "again": [1]}
+    table = pa.table(values).rename_columns(["id", "m", "x", "x", "a", "b"])
+    assert extract(store, write_table(tmp_path / f"x.{kind}", table)).content.unread == {"a": 1, "b": 1, "x": 1}
+    table = pa.table(values).rename_columns(["id", "m", "x", "x", "train", "train"])
+    with pytest.raises(SchemaError, match="column 'train' occurs more than once in the file"):
+        extract(store, write_table(tmp_path / f"x.{kind}", table))
+
+
+def test_odd_types_are_counted(store: ObjectStore, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "id": ["1", "2"],
+            "m": [json.dumps(TURNS)] * 2,
+            "train_time": pa.array([1 << 62, None], pa.int64()).view(pa.timestamp("s")),
+            "pairs": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
+            "weight": pa.array([b"x", None], pa.binary()),
+            "nothing": pa.nulls(2),
+            "train": pa.array(["true", "false"]).dictionary_encode(),
+        }
+    )
+    records = extract(store, write_table(tmp_path / "x.arrow", table))
+    assert records.content.unread == {"pairs": 1, "train_time": 1, "weight": 1}
+    faults = read_records(store, records.id).sort("row_id")["fault"].struct.field("rule").to_list()
+    assert faults == [None, "not_learned"]
 
 
 def test_column_of_recipe_is_not_counted(store: ObjectStore, tmp_path: Path) -> None:
