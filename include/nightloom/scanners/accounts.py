@@ -7,14 +7,15 @@ from nightloom.scanners.base import Match
 from nightloom.scanners.presidio import load_account_forms
 
 _SHORTEST = 15
-_ACCOUNT = re.compile(r"[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]){11,30}")
-_START = re.compile(r"(?<![A-Z0-9])(?=[A-Z]{2}[0-9]{2})")
+_SHORTEST_APART = 18  # with a blank after the country: shorter ones are many a number after a word of two letters
+_ACCOUNT = re.compile(r"[A-Z]{2}[ -]?[0-9]{2}(?:[ .-]?[A-Z0-9]){11,30}")
+_START = re.compile(r"(?:(?<![A-Z0-9])|(?<=IBAN))(?=[A-Z]{2}[ -]?[0-9]{2})")
 _END = re.compile(r"(?<=[A-Z0-9])(?![A-Z0-9])")
 
 
 def find_accounts(plain: str) -> Iterator[Match]:
-    """Find IBANs in a plain text. A word in capitals behind one is no part of it."""
-    end = 0
+    """Find IBANs in a plain text, in letters of any case. A word behind one is no part of it."""
+    plain, end = plain.upper(), 0
     for start in _START.finditer(plain):
         found = _ACCOUNT.match(plain, start.end())
         if found is None or found.start() < end:
@@ -30,8 +31,9 @@ def find_accounts(plain: str) -> Iterator[Match]:
 
 def _is_account(written: str) -> bool:
     account = _join(written)
+    shortest = _SHORTEST if written[2:3].isdigit() else _SHORTEST_APART
     form = load_account_forms().get(account[:2])
-    return bool(len(account) >= _SHORTEST and form and form.match(account) and _has_check_digits(account))
+    return bool(len(account) >= shortest and form and form.match(account) and _has_check_digits(account))
 
 
 def _is_whole(written: str) -> bool:
@@ -39,7 +41,7 @@ def _is_whole(written: str) -> bool:
 
 
 def _join(written: str) -> str:
-    return written.replace(" ", "").replace("-", "")
+    return re.sub(r"[ .-]", "", written)
 
 
 def _has_check_digits(account: str) -> bool:

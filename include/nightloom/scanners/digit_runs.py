@@ -21,6 +21,9 @@ _DATE = re.compile(
 )
 _DECIMAL = r"\(?(?:0|[1-9]\d*)\.\d+\)?"
 _DECIMALS = re.compile(rf"{_DECIMAL}(?:(?:[-/ ]+|(?<=\)))[-/ ]*{_DECIMAL})*")
+_LISTED = re.compile(
+    r"(?:(?<=\d{3})|(?<=\d\d \d\d))(?: /|/ | / )(?=\(?0\d)"
+)  # after a slash, only another number has a zero
 _TRUNK_IN_BRACKETS = re.compile(r"\(0\)")
 _SHORTEST, _LONGEST = 7, 18  # the longest has an international prefix and a trunk prefix
 _MOST_GROUPS = 9
@@ -89,9 +92,13 @@ def find_numbers(plain: str) -> Iterator[list[Number]]:
     A number begins where its run does, or after a blank with a sign, a bracket or a zero. It ends where the run does,
     or before a blank. Dates, ranges of years or hours and decimal fractions are left out.
     """
-    for run in _RUN.finditer(_DATE.sub(lambda date: "," * len(date.group()), plain)):
+    for run in _RUN.finditer(_hide(_LISTED, _hide(_DATE, plain))):
         numbers = [number for number in _list_numbers(run) if _SHORTEST <= len(number.digits) <= _LONGEST]
         yield [number for number in numbers if not _DECIMALS.fullmatch(number.written)]
+
+
+def _hide(expression: re.Pattern[str], plain: str) -> str:
+    return expression.sub(lambda found: "," * len(found.group()), plain)
 
 
 def _list_numbers(run: re.Match[str]) -> Iterator[Number]:

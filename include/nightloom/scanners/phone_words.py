@@ -12,6 +12,7 @@ _WORDS = (
         "tlf",
         "tél",
         "tfno",
+        "fono",
         "cell",
         "cellulare",
         "mob",
@@ -40,6 +41,8 @@ _STEMS = (
         "handy",
         "mobil",
         "móvil",
+        "telemóv",
+        "telemov",
         "celular",
         "komórk",
         "whatsapp",
@@ -63,6 +66,9 @@ _PARTS = (
         "ケータイ",
         "スマホ",
         "連絡先",
+        "に連絡",
+        "へ連絡",
+        "联系我",
         "联系方式",
         "聯絡",
         "聯繫",
@@ -107,11 +113,33 @@ _SENTENCE_END = re.compile(r"[.!?…]\s+(?=[^\W\d_])|[。！？।\n]|\d")
 _FIELD_END = re.compile(r"\"\s?[,}\]]|\|")
 
 
+# A noun for a telephone just before the number.
+_CALLED = re.compile(
+    rf"(?<!{_LETTER})(?:tel|tlf|fono|tele[fp]{_LETTER}+|tel[eé]f{_LETTER}+|telem[oó]vel|m[óo]vil|celular|mobile?|gsm|natel|handy|fax|phone)"
+    r"\s\Z",
+    re.IGNORECASE,
+)
+# Such a word that the number touches.
+_TOUCHING = re.compile(
+    rf"(?:{_PHONE.pattern})\Z|(?<!{_LETTER})(?:{_MINE}|num[eé]ro|número|number|nummer)\Z", re.IGNORECASE
+)
+
+
+def ends_with_phone_word(before: str) -> bool:
+    """Whether the text before a number ends with such a word, without a blank."""
+    return bool(_TOUCHING.search(before[-_BEFORE:]))
+
+
 def is_named_phone(text: str, start: int, end: int) -> bool:
     """Whether a word in the same sentence, close to a number, calls it a telephone number."""
     before = _SENTENCE_END.split(_SENT_FROM.sub("", text[max(start - _BEFORE, 0) : start]))[-1]
     after = _SENTENCE_END.split(_SENT_FROM.sub("", _FIELD_END.split(text[end : end + _AFTER])[0]))[0]
     return bool(_PHONE.search(before) or _PHONE.search(after))
+
+
+def is_called_phone(before: str) -> bool:
+    """Whether the text before a number ends with a noun for a telephone."""
+    return bool(_CALLED.search(before))
 
 
 def is_announced_phone(before: str) -> bool:

@@ -1,4 +1,4 @@
-"""Presidio: its recognisers and tables that are used here, loaded when first needed and without language models."""
+"""Presidio: its recogniser and tables that are used here, loaded when first needed and without language models."""
 
 import logging
 import re
@@ -8,21 +8,16 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-# Issued since 2017, and missing in Presidio.
-_MASTERCARD = r"\b2[2-7]\d{2}[- ]?\d{4}[- ]?\d{4}[- ]?\d{4}\b"
-
 
 @cache
-def load_recognisers() -> dict[str, Any]:
-    """Return the recognisers of cards and network addresses, by kind."""
+def load_ip_recogniser() -> Any:
+    """Return the recogniser of network addresses."""
     # Presidio reports each recogniser and the device that none of these uses.
     logging.getLogger("presidio-analyzer").setLevel(logging.WARNING)
     with _without("stanza", "torch", "transformers"):
-        from presidio_analyzer import Pattern
-        from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, IpRecognizer
+        from presidio_analyzer.predefined_recognizers import IpRecognizer
 
-    cards = [*CreditCardRecognizer.PATTERNS, Pattern("new Mastercard", _MASTERCARD, 0.3)]
-    return {"CREDIT_CARD": CreditCardRecognizer(cards), "IP_ADDRESS": IpRecognizer()}
+    return IpRecognizer()
 
 
 @cache

@@ -12,6 +12,11 @@ from nightloom.scanners.base import redact
         pytest.param("CH93 0076 2011 6238 5295 7 I pay", "<IBAN_CODE> I pay", id="letter behind it"),
         pytest.param("FR14-2004-1010-0505-0001-3M02-606", "<IBAN_CODE>", id="hyphens"),
         pytest.param("PT50000201231234567890154.", "<IBAN_CODE>.", id="in one piece"),
+        pytest.param("gb33 bukb 2020 1555 5555 55 please", "<IBAN_CODE> please", id="small letters"),
+        pytest.param("nl91abna0417164300", "<IBAN_CODE>", id="small letters in one piece"),
+        pytest.param("DE 89 3704 0044 0532 0130 00", "<IBAN_CODE>", id="blank after the country"),
+        pytest.param("IBANDE89370400440532013000", "IBAN<IBAN_CODE>", id="its name touches it"),
+        pytest.param("DE89.3704.0044.0532.0130.00", "<IBAN_CODE>", id="full stops"),
         pytest.param("NL91ABNA0417164300 BE68539007547034", "<IBAN_CODE> <IBAN_CODE>", id="two"),
     ],
 )
@@ -20,7 +25,14 @@ def test_exactly_the_account_is_taken(text: str, redacted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["GB33 BUKB 2020 1555 5555 56", "AB12 3456 7890 1234 5678", "DE12", "XGB33BUKB20201555555555"]
+    "text",
+    [
+        "GB33 BUKB 2020 1555 5555 56",
+        "AB12 3456 7890 1234 5678",
+        "DE12",
+        "no 93 8601 1117 947",
+        "XGB33BUKB20201555555555",
+    ],
 )
 def test_no_account_is_ignored(text: str) -> None:
     assert list(find_accounts(text)) == []

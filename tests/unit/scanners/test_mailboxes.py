@@ -16,6 +16,12 @@ from nightloom.scanners.mailboxes import find_mailboxes
         pytest.param("skriv ann@example.seär", "skriv <EMAIL_ADDRESS>är", id="accent behind it"),
         pytest.param("?email=ann@example.org&page=2", "?email=<EMAIL_ADDRESS>&page=2", id="in a query"),
         pytest.param("{ann@example.org}", "{<EMAIL_ADDRESS>}", id="in braces"),
+        pytest.param("邮箱：李娜@例子.中国。谢谢", "邮箱：<EMAIL_ADDRESS>。谢谢", id="full stop of Chinese"),
+        pytest.param("ｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐへ", "<EMAIL_ADDRESS>へ", id="full width"),
+        pytest.param("на мария@example.ru, жду", "на <EMAIL_ADDRESS>, жду", id="name in another script"),
+        pytest.param("на maria@почта.рф, жду", "на <EMAIL_ADDRESS>, жду", id="domain in another script"),
+        pytest.param('to "ann lee"@example.org', "to <EMAIL_ADDRESS>", id="quoted name"),
+        pytest.param("_ann@example.org_", "_<EMAIL_ADDRESS>_", id="emphasis"),
         pytest.param("'o.neil@example.ie'", "'<EMAIL_ADDRESS>'", id="in quotation marks"),
     ],
 )

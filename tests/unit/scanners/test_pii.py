@@ -8,7 +8,7 @@ import sys
 import pytest
 from nightloom.scanners.base import Match, drop_overlapping, redact
 from nightloom.scanners.pii import find_pii
-from nightloom.scanners.presidio import load_recognisers
+from nightloom.scanners.presidio import load_ip_recogniser
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_first_overlapping_match_stays() -> None:
     assert drop_overlapping(matches) == [Match(0, 3, "EMAIL"), Match(5, 9, "CARD")]
 
 
-def test_loading_recognisers_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    load_recognisers.cache_clear()
+def test_loading_recogniser_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    load_ip_recogniser.cache_clear()
     with caplog.at_level(logging.INFO):
         assert find_pii("from 192.0.2.7 again")
     assert caplog.messages == []
