@@ -20,10 +20,10 @@ from nightloom.scanners.plain import spell, write_plain
 from nightloom.scanners.presidio import load_ip_recogniser
 
 _SEPARATOR = f"[{spell(' -.')}]"
-_CODE = "[A-Za-z\uff21-\uff3a\uff41-\uff5a]{2}"
+_CODE = rf"(?:[A-Za-z\uff21-\uff3a\uff41-\uff5a]{{2}}|[A-Z]{{2}}{_SEPARATOR})"
 _WORTH_CHECKING = {
     "EMAIL_ADDRESS": re.compile(r"[@\uff20\ufe6b][^\s@]+[.\u3002\uff0e\uff61][^\s@]"),
-    "IBAN_CODE": re.compile(rf"{_CODE}{_SEPARATOR}?\d{{2}}(?:{_SEPARATOR}?[0-9A-Za-z\d\uff21-\uff5a]{{4}}){{2}}"),
+    "IBAN_CODE": re.compile(rf"{_CODE}\d{{2}}(?:{_SEPARATOR}?[0-9A-Za-z\d\uff21-\uff5a]{{4}}){{2}}"),
     "CREDIT_CARD": re.compile(r"[2-689]\d{3}[ .-]?\d{3,4}[ .-]?\d{3,4}[ .-]?\d{2}"),
     "IP_ADDRESS": re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d|[\dA-Fa-f]::|::[\dA-Fa-f]|(?:[\dA-Fa-f]{1,4}:){7}"),
 }
