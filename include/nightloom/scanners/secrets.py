@@ -5,6 +5,7 @@ import re
 import polars as pl
 
 from nightloom.scanners.base import Match, Pattern, find_patterns, may_match
+from nightloom.scanners.tokens import TOKENS
 
 _LONG_NAMES = (
     r"(?:password|passwd|passphrase|passcode|passwort|kennwort|pwd|contrase[ñÑ]a|contrasenya|senha|palavra-passe|wachtwoord"
@@ -25,7 +26,9 @@ _BLANK = r"[\s\u00a0\u202f\u3000]"
 _SIGN = r"[!#-&(-~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]"
 _LAST = r"(?<![.,;:?)\]}>])"
 # Not a placeholder for a value, nor an address, the name of a constant or a function call.
-_VALUE = r"(?!https?:|\$|<|%[A-Za-z]|\{|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|[A-Z]+(?:_[A-Z]+)+(?![A-Za-z0-9])|\w+\()"
+_PART = r"(?:self|this|os|process|env|config|cfg|settings|args|options|params|secrets|var)\.[A-Za-z]"
+_CONSTANT = "[A-Z]+(?:_[A-Z]+)+(?![A-Za-z0-9])"
+_VALUE = rf"(?!{_PART}|https?:|\$|<|%[A-Za-z]|[{{]|[*•.x]+(?:[\s\"']|\Z)|(?i:your)|{_CONSTANT}|[\w.]+\()"
 _ANY = rf"({_VALUE}{_SIGN}{{6,200}}{_LAST})"
 # After a name in a sentence, a value that is not a word: with a digit, or a capital inside. "The password is wrong"
 # reveals nothing. After `password=` any value counts.
@@ -46,6 +49,9 @@ _AFTER_NAME = (
     rf"{_BLANK}{{0,3}}(?:=>?|:=?|：|{_IS}{_BLANK}|(?<=o )to\s){_BLANK}{{0,3}}{_QUOTED}{_NO_WORD}",
     rf"(?:{_BLANK}[a-zà-ž]{{1,15}}){{1,3}}{_BLANK}{_IS}{_BLANK}{_QUOTED}{_NO_WORD}",
     rf"(?:{_BLANK}[a-zà-ž]{{1,15}}){{1,3}}{_BLANK}?[:=]{_BLANK}{{0,3}}{_QUOTED}{_STRONG}",
+    rf"(?:{_BLANK}[a-z]{{1,15}}){{0,3}}{_BLANK}(?:changed|reset|set|updated){_BLANK}to{_BLANK}{_QUOTED}{_NO_WORD}",
+    rf">({_VALUE}(?=[^<\s]{{0,100}}[0-9])(?=[^<\s]{{0,100}}[A-Za-z])[^<\s]{{6,100}})</",
+    rf"{_BLANK}{{1,8}}value[\"']?{_BLANK}?[:=]{_BLANK}?[\"']?({_VALUE}(?={_SIGN}{{0,100}}[0-9])(?={_SIGN}{{0,100}}[A-Za-z]){_SIGN}{{6,200}}{_LAST})",
     rf",?{_BLANK}(?:{_NOW}:?{_BLANK})?{_QUOTED}{_STRONG}",
 )
 _LATIN_NAMES = (
@@ -117,7 +123,7 @@ _ASSIGNED = (
     (("--", "-p", "-t", "-s", "-a"), rf"(?<!\S){_OPTIONS}[\"']?{_NO_WORD}", f"(?i){_OPTIONS}"),
     (
         _OTHER_NAMES,
-        rf"{_FOREIGN_NAMES}[\"')]{{0,2}}{_BLANK}{{0,2}}[:=：]{_BLANK}{{0,3}}(?:「|{_QUOTED}){_NO_WORD}",
+        rf"{_FOREIGN_NAMES}[\"')]{{0,2}}{_BLANK}{{0,2}}(?:[:=：]|是|为|為|は|が|는|은|คือ|है|היא){_BLANK}{{0,3}}(?:「|{_QUOTED}){_NO_WORD}",
         f"(?i){_FOREIGN_NAMES}",
     ),
     (
@@ -126,37 +132,7 @@ _ASSIGNED = (
         f"(?i){_FOREIGN_NAMES}",
     ),
 )
-_KEY_BLOCK = (
-    r"-----BEGIN [A-Z0-9 ]{0,20}PRIVATE KEY(?: BLOCK)?(?:-----)?"
-    r"(?:(?s:.{0,20000}?)-----END [A-Z0-9 ]{0,20}PRIVATE KEY(?: BLOCK)?-----|(?:\s{1,2}[A-Za-z0-9+/=]{16,})*)"
-)
-
-PATTERNS = tuple(
-    Pattern(kind, hints, re.compile(expression, re.ASCII))
-    for kind, hints, expression in (
-        ("aws_access_key", (("akia", "asia"),), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-        (
-            "github_token",
-            (("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),),
-            r"\bgh[oprsu]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_[A-Za-z0-9_]{22,255}\b",
-        ),
-        ("gitlab_token", (("glpat-",),), r"\bglpat-[A-Za-z0-9_-]{20,255}"),
-        ("slack_token", (("xox",),), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,255}"),
-        ("slack_webhook", (("hooks.slack",),), r"\bhooks\.slack\.com/services/[A-Za-z0-9/]{20,255}"),
-        ("stripe_key", (("k_live_", "k_test_"),), r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,255}\b"),
-        ("google_api_key", (("aiza",),), r"\bAIza[A-Za-z0-9_-]{35}\b"),
-        ("openai_key", (("sk-",),), r"\bsk-(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{20,255}\b"),
-        ("hugging_face_token", (("hf_",),), r"\bhf_[A-Za-z0-9]{30,255}\b"),
-        ("npm_token", (("npm_",),), r"\bnpm_[A-Za-z0-9]{36}\b"),
-        ("pypi_token", (("pypi-",),), r"\bpypi-[A-Za-z0-9_-]{50,255}"),
-        ("sendgrid_key", (("sg.",),), r"\bSG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{30,80}"),
-        ("telegram_token", ((":aa",),), r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{32,34}(?![A-Za-z0-9_-])"),
-        ("private_key", (("private key",),), _KEY_BLOCK),
-        ("jwt", (("eyj",),), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"),
-        ("bearer_token", (("bearer",),), r"(?i:\bbearer\s{1,3})([A-Za-z0-9._~+/-]{20,})"),
-        ("url_password", (("://",), ("@",)), r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,100}:[^\s/@]{3,100}@"),
-    )
-) + tuple(
+PATTERNS = TOKENS + tuple(
     Pattern("assigned_secret", (names,), re.compile(expression, re.ASCII), prefilter)
     for names, expression, prefilter in _ASSIGNED
 )

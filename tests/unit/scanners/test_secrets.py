@@ -44,6 +44,10 @@ def test_assigned_secret_needs_no_form(text: str) -> None:
         pytest.param("the secret is good service", id="figure of speech"),
         pytest.param("order SK-2026-AKIA", id="order"),
         pytest.param("login(client_secret=APP_CLIENT_SECRET)", id="constant"),
+        pytest.param('api_key=os.getenv("OPENAI_API_KEY")', id="function of a module"),
+        pytest.param("connect(password=settings.password)", id="attribute"),
+        pytest.param("<password>${DB_PASSWORD}</password>", id="placeholder in XML"),
+        pytest.param("密码是6位以上的字母和数字", id="rule for passwords"),
     ],
 )
 def test_words_about_secrets_are_ignored(text: str) -> None:
@@ -110,3 +114,23 @@ def test_whole_private_key_is_taken() -> None:
 )
 def test_words_behind_a_name_are_ignored(text: str) -> None:
     assert find_secrets(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("<password>{}</password>", id="XML"),
+        pytest.param("- name: DB_PASSWORD\n  value: {}\n", id="Kubernetes"),
+        pytest.param('<add key="ApiKey" value="{}" />', id="attribute"),
+        pytest.param("your password was changed to {}", id="changed"),
+        pytest.param("密码是{}！", id="Chinese"),
+        pytest.param("パスワードは{}です", id="Japanese"),
+        pytest.param("비밀번호는 {}입니다", id="Korean"),
+        pytest.param("รหัสผ่านคือ {}", id="Thai"),
+    ],
+)
+def test_plain_password_is_taken_where_announced(text: str) -> None:
+    written = text.format("hunter22")
+    found = drop_overlapping(find_secrets(written))
+    assert redact(written, found) == text.format("<assigned_secret>")
+    assert may_hold_secrets(pl.Series([written])).all()
