@@ -6,6 +6,7 @@ import typer
 
 from nightloom.cli.lookup import load_latest
 from nightloom.cli.output import AsJson, Limit, Reason, RecipeName, on_one_line, show, table, take
+from nightloom.core.errors import InputError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -50,7 +51,11 @@ def show_rows(
 
     date, frame = _open_quarantine(recipe, night)
     if rule is not None:
+        known = frame["rule"].unique().sort().to_list()
         frame = frame.filter(pl.col("rule") == rule)
+        if frame.is_empty():
+            msg = f"night {date} of {recipe} quarantined no row by {rule!r}; its rules: {', '.join(known) or 'none'}"
+            raise InputError(msg)
     columns = ["row_id", "version", "rule", "measured", "threshold", *(["text", "answer"] if text else [])]
     rows, is_cut = take(frame.select(columns).iter_rows(named=True), limit)
     document = {"recipe": recipe, "night": date, "rows": frame.height, "shown": rows, "cut": is_cut}

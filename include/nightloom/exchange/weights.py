@@ -15,6 +15,7 @@ from nightloom.core.scratch import scratch_folder
 from nightloom.promotion.parity import Tuned, prove_on_made_up_texts
 from nightloom.registry.store import open_store
 from nightloom.rendering.tokenizer import load_tokenizer
+from nightloom.rendering.tokens import find_context, load_config
 
 _SHAPES = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")
 
@@ -165,7 +166,7 @@ def _explain_shape(base: Path, name: str, found: Shape, expected: Shape) -> str:
 
 
 def _refuse_other_model(base: Path, tuned: Path) -> None:
-    """Check that a fully fine-tuned model has the shapes of its base model, and other weights."""
+    """Check that a fully fine-tuned model has the shapes and context of its base model, and other weights."""
     from safetensors import safe_open
 
     ours, theirs = (json.loads((folder / "config.json").read_text(encoding="utf-8")) for folder in (tuned, base))
@@ -176,10 +177,29 @@ def _refuse_other_model(base: Path, tuned: Path) -> None:
                 f"with --base"
             )
             raise InputError(msg)
+    if method := (ours.get("quantization_config") or {}).get("quant_method"):
+        msg = f"it is quantized ({str(method)[:40]}), and its base model is not; import its unquantized copy"
+        raise InputError(msg)
+    context, most = (find_context(load_config(folder)) for folder in (tuned, base))
+    if context < most:
+        msg = (
+            f"it holds {context} tokens, and its base model, by which rows are chosen, {most}; correct "
+            f"max_position_embeddings, or name its base model with --base"
+        )
+        raise InputError(msg)
     expected = {name: path for path in base.glob("*.safetensors") for name in read_shapes(path)}
     found = {name: path for path in tuned.glob("*.safetensors") for name in read_shapes(path)}
     # An output layer that is tied to the embeddings is often not saved.
-    missing = sorted(expected.keys() - found.keys() - {"lm_head.weight"})
+    missing, others = (
+        sorted(expected.keys() - found.keys() - {"lm_head.weight"}),
+        sorted(found.keys() - expected.keys()),
+    )
+    if missing and others:
+        msg = (
+            f"{len(others)} weights fit no module of its base model, such as {others[0]}, which has {missing[0]}; save "
+            f"the model again: without an adapter in it (peft's `merge_and_unload`), and not as a compiled model"
+        )
+        raise InputError(msg)
     if missing:
         msg = f"{len(missing)} weights of the base model are missing, such as {missing[0]}; use a complete copy"
         raise InputError(msg)

@@ -143,6 +143,11 @@ def test_quarantined_rows_show_reason_without_text(ask: Ask, night: PastNight) -
     assert document["shown"] == [row]
 
 
+def test_rule_that_refused_no_row_is_reported(command: Command, night: PastNight) -> None:
+    code, _, err = command("quarantine", "show", "triage", "--rule", "too_longg")
+    assert (code, "quarantined no row by 'too_longg'; its rules: too_long" in err) == (2, True)
+
+
 def test_quarantined_rows_show_text_and_answer(ask: Ask, night: PastNight) -> None:
     (row,) = ask("quarantine", "show", "triage", "--text")["shown"]
     assert (row["text"], row["answer"]) == ("a long text\x1b[2J", '{"team":"cards"}')
