@@ -62,9 +62,16 @@ def _from_file(name: str) -> str | None:
     path = get_settings().var_dir / "connections.yaml"
     if not path.exists():
         return None
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(document, dict):
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        msg = f"{path} is not YAML in UTF-8{where}; write one `name: URL` per line, the URL in quotes"
+        # Its text is left out: it may quote a password.
+        raise InputError(msg) from None
+    if not isinstance(document, dict) or not isinstance(document.get(name, ""), str | None):
         msg = f"{path} is not a mapping of names to URLs; write one `name: URL` per line"
         raise InputError(msg)
-    url = document.get(name)
-    return None if url is None else str(url)
+    url: str | None = document.get(name)
+    return url

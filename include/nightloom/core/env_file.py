@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from nightloom.core.errors import InputError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 ENV_FILE_NAME = "nightloom.env"
@@ -19,9 +23,24 @@ def find_env_file() -> Path:
 
 
 def read_env_file(file: Path) -> dict[str, str]:
-    """Return the variables in the file, or none if it does not exist."""
+    """Return the variables in the file, or none if it does not exist.
+
+    Raises:
+        InputError: A line cannot be read: the library would leave its variable out.
+    """
+    if not file.exists():
+        return {}
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        msg = f"{file} is not UTF-8; save it as UTF-8"
+        raise InputError(msg) from None
+    for line in parse_stream(StringIO(text)):
+        if line.error:  # Without the line, which may be a secret.
+            msg = f"line {line.original.line} of {file} is not `NAME=value`; correct it, and close its quotes"
+            raise InputError(msg)
     # A value may contain `${`, such as a password: no variable is put in its place.
-    found = dotenv_values(file, interpolate=False) if file.exists() else {}
+    found = dotenv_values(stream=StringIO(text), interpolate=False)
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from nightloom.core.env_file import PREFIX, PROJECT_ROOT, find_env_file
+from nightloom.core.env_file import PREFIX, PROJECT_ROOT, find_env_file, read_env_file
 from nightloom.core.errors import InputError
 
 
@@ -72,9 +72,10 @@ def get_settings() -> Settings:
     """Return the settings, read once per process.
 
     Raises:
-        InputError: A setting is invalid.
+        InputError: A setting is invalid, or a line of the file cannot be read.
     """
     file = find_env_file()
+    read_env_file(file)
     try:
         return Settings(_env_file=file)
     except ValidationError as error:

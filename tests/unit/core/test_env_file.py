@@ -1,6 +1,7 @@
 """Every variable of `nightloom.env` reaches every command, not only our settings."""
 
 import os
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from nightloom.cli.main import main
 from nightloom.core.connections import resolve_connection
 from nightloom.core.env_file import exported_env_file
+from nightloom.core.errors import InputError
 from nightloom.core.settings import get_settings
 from nightloom.processes.devices import list_devices
 from nightloom.processes.parent import in_child
@@ -80,3 +82,56 @@ def test_missing_file_adds_nothing(tmp_path: Path) -> None:
     before = dict(os.environ)
     with exported_env_file():
         assert dict(os.environ) == before
+
+
+UNREAD = {
+    "a colon": (b"HF_TOKEN: SECRET\n", "line 1 of .* is not `NAME=value`"),
+    "an open quote": (b"A=1\nNIGHTLOOM_CONN_SHOP='postgresql://u:SECRET@h/d\n", "line 2 of .*, and close its quotes"),
+    "another encoding": (b"# caf\xe9\nA=SECRET\n", "is not UTF-8"),
+    "two bytes a letter": ("A=SECRET\n".encode("utf-16"), "is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), UNREAD.values(), ids=UNREAD)
+def test_line_that_is_not_read_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, message: str
+) -> None:
+    (tmp_path / "nightloom.env").write_bytes(content)
+    for read in (get_settings, lambda: resolve_connection("shop")):
+        with pytest.raises(InputError, match=message):
+            read()
+    assert main(["recipe", "list"]) == 2
+    assert "SECRET" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xef\xbb\xbfNIGHTLOOM_CONN_SHOP=x\r\n", b"export NIGHTLOOM_CONN_SHOP = x\n\n# end\nALONE\n"],
+    ids=["as Windows writes it", "as a shell reads it"],
+)
+def test_variable_in_other_forms_is_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "nightloom.env").write_bytes(content)
+    assert resolve_connection("shop") == "x"
+
+
+WRONG = [
+    b"shop: postgresql://u:SECRET@h/d: x\n",
+    b"shop: @SECRET\n",
+    b"shop: caf\xe9\n",
+    b"shop: {url: SECRET}\n",
+    b"- a",
+]
+
+
+@pytest.mark.parametrize("content", WRONG)
+def test_connections_that_are_no_urls_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "connections.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=r"connections\.yaml is not .*write one `name: URL` per line") as refusal:
+        resolve_connection("shop")
+    assert "SECRET" not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_connections_may_be_comments_alone(tmp_path: Path) -> None:
+    (tmp_path / "connections.yaml").write_text("# shop: sqlite:///x\n", encoding="utf-8")
+    with pytest.raises(InputError, match="connection 'shop' is not known"):
+        resolve_connection("shop")
