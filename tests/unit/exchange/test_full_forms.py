@@ -45,7 +45,7 @@ def rename(old: str, new: str) -> Change:
     return change
 
 
-SOUND = {
+VALID = {
     "other base of positions": setting("config.json", rope_theta=5000.0),
     "saved for training": setting("config.json", use_cache=False),
     "longer context": setting("config.json", max_position_embeddings=128),
@@ -54,7 +54,7 @@ SOUND = {
 }
 
 
-@pytest.mark.parametrize("change", SOUND.values(), ids=SOUND)
+@pytest.mark.parametrize("change", VALID.values(), ids=VALID)
 def test_model_that_transformers_saved_is_imported(tuned: Path, adopt: Adopt, change: Change) -> None:
     change(tuned)
     assert adopt(tuned)[0].content.method == "full"
