@@ -49,7 +49,8 @@ SECTIONS = {
 
 def documented_fields(heading: str) -> dict[str, str]:
     section = re.split(r"^#+ ", DOC.partition(f"# {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
-    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.MULTILINE))
+    # Fields have three columns. Tables of two describe the values of a field.
+    return dict(re.findall(r"^\| `(\w+)` \| (.+?) \| .+ \|$", section, re.MULTILINE))
 
 
 def default_of(field: FieldInfo) -> str:
