@@ -150,16 +150,20 @@ def _check_names(lora: Mapping[str, Any], model: Any) -> None:
         given = lora.get(setting)
         known = modules if setting in ("target_modules", "modules_to_save") else [*modules, *parameters]
         for name in given if isinstance(given, list | tuple | dict) else ():
-            if not any(_is_named(one, name, is_pattern=isinstance(given, dict)) for one in known):
+            if not any(_is_named(one, name, setting) for one in known):
                 close = difflib.get_close_matches(str(name), {one.rpartition(".")[2] for one in known}, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else "correct or remove it"
                 msg = f"train.lora.{setting} cannot be used: the base model has no {str(name)[:80]!r}; {hint}"
                 raise InputError(msg)
 
 
-def _is_named(path: str, name: Any, *, is_pattern: bool) -> bool:
+def _is_named(path: str, name: Any, setting: str) -> bool:
+    """Whether peft finds a part of the model by this name."""
+    if setting == "modules_to_save":
+        return path.endswith(str(name))
     try:
-        return re.fullmatch(rf"(.*\.)?({name if is_pattern else re.escape(str(name))})", path) is not None
+        pattern = name if setting.endswith("_pattern") else re.escape(str(name))
+        return re.fullmatch(rf"(.*\.)?({pattern})", path) is not None
     except re.error:
         return False
 

@@ -143,6 +143,7 @@ LORA = [
     pytest.param({"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [0]}, id="one layer"),
     pytest.param({"trainable_token_indices": [7, 8]}, id="some tokens"),
     pytest.param({"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}, id="embeddings"),
+    pytest.param({"modules_to_save": ["layers.0.input_layernorm", "attention_layernorm"]}, id="ends of names"),
     pytest.param({"exclude_modules": ["q_proj", "k_proj"]}, id="some left out"),
     pytest.param({"init_lora_weights": "orthogonal"}, id="orthogonal"),
     pytest.param({"init_lora_weights": "mica"}, id="minor components"),
