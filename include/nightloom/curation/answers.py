@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from nightloom.core.labels import tidy_label
+from nightloom.core.labels import find_label
 from nightloom.curation.minhash import comparable
 from nightloom.recipes.schema import AnswerField
 from nightloom.scanners.normalise import fix_encoding
@@ -65,8 +65,8 @@ def closed_answers(answers: pl.Series, answer: Mapping[str, AnswerField]) -> pl.
 def _spell(values: pl.Series, labels: Sequence[str]) -> dict[str, str]:
     """Return the labels that values mean: value → label, for values that are no label but are written like one."""
     foreign = values.filter(~values.is_in(labels)).drop_nulls().unique()
-    forms = {value: (tidy_label(value), tidy_label(fix_encoding(value))) for value in foreign}
-    return {value: form for value, tried in forms.items() for form in tried if form in labels}
+    meant = {value: find_label(value, labels) or find_label(fix_encoding(value), labels) for value in foreign}
+    return {value: label for value, label in meant.items() if label}
 
 
 def _describe_foreign(values: pl.Series, labels: Sequence[str]) -> pl.Series:

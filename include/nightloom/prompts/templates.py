@@ -16,7 +16,7 @@ from nightloom.artifacts.histories import History
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptProvenance
 from nightloom.core.digests import parse_json
 from nightloom.core.errors import InputError
-from nightloom.core.labels import tidy_label
+from nightloom.core.labels import find_label
 
 _MOST_CHARACTERS = 100_000
 _PROBES = ("one text " * 60, "two words " * 60)
@@ -152,13 +152,16 @@ def parse_output(
             return None
     if not isinstance(answer, dict) or set(answer) != set(fields):
         return None
+    meant: dict[str, str] = {}
     for field, value in answer.items():
         if not isinstance(value, str) or not value.strip():
             return None
         choices = allowed.get(field)
-        if choices is not None and tidy_label(value) not in choices:
+        label = value if choices is None else find_label(value, choices)
+        if label is None:
             return None
-    return {field: value if allowed.get(field) is None else tidy_label(value) for field, value in answer.items()}
+        meant[field] = label
+    return meant
 
 
 @cache

@@ -4,10 +4,13 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
 from types import NoneType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +38,7 @@ _FORMATTED_BY_POLARS = (
     pa.types.is_date32,
 )
 _NO_JSON = "a wanted column holds lists or structs that JSON cannot represent ({})"
+_NESTED = (list, dict, tuple, set, frozenset)
 _LARGEST_EXACT_INTEGER = 2**53  # larger floats may not be the integer that they look like
 
 
@@ -72,9 +76,9 @@ def find_nested(batch: Batch, columns: Sequence[str]) -> dict[str, pl.Series]:
         found = {name: pl.Series(batch.column(name).is_valid()) for name in given}
     else:
         found = {
-            name: pl.Series([isinstance(row[index], list | dict) for row in batch], dtype=pl.Boolean)
+            name: pl.Series([isinstance(row[index], _NESTED) for row in batch], dtype=pl.Boolean)
             for index, name in enumerate(columns)
-            if not {list, dict}.isdisjoint({type(row[index]) for row in batch})
+            if not {*_NESTED}.isdisjoint({type(row[index]) for row in batch})
         }
     return {name: is_nested for name, is_nested in found.items() if is_nested.any()}
 
@@ -106,16 +110,20 @@ def as_text(value: Any, zone: ZoneInfo = UTC_ZONE) -> str | None:
     Raises:
         SchemaError: The value is a list or an object that JSON cannot represent.
     """
+    if isinstance(value, Enum):
+        value = value.value
     if _is_missing(value):
         return None
     if isinstance(value, datetime):
         return utc_text(value, zone)
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # zero with ten places is no 0E-10
     if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT_INTEGER:
         # Integer columns become floats as soon as a value is missing; a key must stay the same key.
         return str(int(value))
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "replace")
-    if isinstance(value, list | dict):
+    if isinstance(value, _NESTED):
         return _format_json(value, zone)
     # A lone surrogate has no UTF-8; it is escaped, so that the row is not lost.
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
@@ -141,7 +149,26 @@ def _format_arrow(column: pa.Array, zone: ZoneInfo) -> pl.Series:
         return _format_arrow_times(column, zone)
     if any(is_it(kind) for is_it in _FORMATTED_BY_POLARS):
         return pl.Series(values=column).cast(pl.String)
-    return pl.Series(values=[as_text(value, zone) for value in column.to_pylist()], dtype=pl.String)
+    values = column.to_pylist()
+    if "float" in str(kind):
+        values = [_shorten(value, kind) for value in values]
+    return pl.Series(values=[as_text(value, zone) for value in values], dtype=pl.String)
+
+
+def _shorten(value: Any, kind: pa.DataType) -> Any:
+    """Return a value with the shortest numbers that mean its floats of fewer than 64 bits, such as 4.7."""
+    if value is None or "float" not in str(kind):
+        return value
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        return float(str((np.float32 if pa.types.is_float32(kind) else np.float16)(value)))
+    if pa.types.is_struct(kind):
+        return {field.name: _shorten(value[field.name], field.type) for field in kind}
+    if pa.types.is_map(kind):
+        return [(_shorten(key, kind.key_type), _shorten(item, kind.item_type)) for key, item in value]
+    inner = getattr(kind, "value_type", None)
+    if inner is None:
+        return value
+    return [_shorten(item, inner) for item in value] if isinstance(value, list) else _shorten(value, inner)
 
 
 def _format_arrow_times(column: pa.Array, zone: ZoneInfo) -> pl.Series:
@@ -189,8 +216,10 @@ def _as_json(value: Any, zone: ZoneInfo) -> Any:
     """Return a value with texts and nulls in place of what JSON cannot represent."""
     if isinstance(value, dict):
         return {str(key): _as_json(item, zone) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_as_json(item, zone) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_as_json(item, zone) for item in value), key=str)
     if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return as_text(value, zone)

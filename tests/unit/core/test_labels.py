@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nightloom.core.labels import tidy_label
+from nightloom.core.labels import find_label, tidy_label
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,35 @@ def test_label_has_one_form(value: str, label: str) -> None:
 @given(st.text())
 def test_tidied_label_stays_unchanged(value: str) -> None:
     assert tidy_label(tidy_label(value)) == tidy_label(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        pytest.param("\uff11", "1", id="full width"),
+        pytest.param("ﾃｽﾄ", "テスト", id="half width"),
+        pytest.param("co\u2011op", "co-op", id="hyphen that breaks no line"),
+        pytest.param("\u22121", "-1", id="minus"),
+        pytest.param("it\u2019s", "it's", id="apostrophe"),
+        pytest.param("\u2b50\ufe0f", "\u2b50", id="form of an emoji"),
+        pytest.param("\ufb01ne", "fine", id="ligature"),
+        pytest.param("می\u200cشود", "میشود", id="joiner"),
+    ],
+)
+def test_label_is_found_in_other_forms(value: str, label: str) -> None:
+    assert find_label(value, (label, "other")) == label
+    assert find_label(label, (tidy_label(value), "other")) == tidy_label(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [
+        pytest.param("shipping", ("Shipping",), id="capital"),
+        pytest.param("1.0", ("1",), id="number"),
+        pytest.param("m\uff12", ("m2", "m\u00b2"), id="two labels of one form"),
+        pytest.param("", ("a",), id="blank"),
+        pytest.param("\u200d", ("\u200c",), id="joiners alone"),
+    ],
+)
+def test_other_value_means_no_label(value: str, labels: tuple[str, ...]) -> None:
+    assert find_label(value, labels) is None

@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,14 @@ def spell(column: pa.Array) -> list[str | None]:
         (-0.0, pa.float64(), "0"),
         (2.5, pa.float64(), "2.5"),
         (1e300, pa.float64(), "1e+300"),
+        (4.7, pa.float32(), "4.7"),
+        (3.0, pa.float16(), "3"),
+        ([4.7], pa.list_(pa.float32()), "[4.7]"),
+        ({"a": [0.1]}, pa.struct({"a": pa.list_(pa.float16())}), '{"a":[0.1]}'),
+        ([("a", 4.7)], pa.map_(pa.string(), pa.float32()), '[["a",4.7]]'),
         (Decimal("1.50"), pa.decimal128(5, 2), "1.50"),
+        (Decimal("0E-10"), pa.decimal128(20, 10), "0.0000000000"),
+        (Decimal("1200"), pa.decimal128(5, -2), "1200"),
         (b"caf\xc3\xa9\xff", pa.binary(), "café\ufffd"),
         (date(2026, 11, 23), pa.date32(), "2026-11-23"),
         (time(8, 30), pa.time64("us"), "08:30:00"),
@@ -165,3 +173,25 @@ def test_answers_and_ids_use_canonical_json(rows: list[tuple[str | None, str | N
         given = canonical_json({"reply": reply, "team": team}).decode() if team or reply else None
         assert record["answer"] == given
         assert record["row_id"] == digest_json({"text": body, "answer": given})
+
+
+class Tone(Enum):
+    """A value as an object-relational mapper gives it."""
+
+    CALM = "calm"
+    LOUD = 2.0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param(Tone.CALM, "calm", id="member"),
+        pytest.param(Tone.LOUD, "2", id="member that is a number"),
+        pytest.param([Tone.CALM], '["calm"]', id="list of members"),
+        pytest.param(("a", Decimal("1.50")), '["a","1.50"]', id="tuple"),
+        pytest.param({"b", "a"}, '["a","b"]', id="set"),
+    ],
+)
+def test_value_of_driver_keeps_its_meaning(value: Any, text: str) -> None:
+    assert as_text(value) == text
+    assert format_batch([(value,)], ["x"])["x"].to_list() == [text]
