@@ -144,8 +144,10 @@ def find_refusal(next_to: Mapping[str, Any]) -> str | None:
 
 def find_unusable(item: Mapping[str, Any], role: str = "assistant") -> str | None:
     """Return why a message cannot be used because of its keys, or None if it can."""
-    rules = _list_rules(tuple(item), is_answer=role == "assistant")
-    return next((why for name, (refuses, why) in rules if refuses(item[name])), None)
+    for name, (refuses, why) in _list_rules(tuple(item), is_answer=role == "assistant"):
+        if refuses(item[name]):
+            return why
+    return None
 
 
 def find_unusable_part(parts: Sequence[Mapping[str, Any]], role: str) -> str | None:
@@ -165,7 +167,10 @@ def find_unusable_part(parts: Sequence[Mapping[str, Any]], role: str) -> str | N
 
 def list_inner(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return what objects of metadata next to a message or a conversation say about it."""
-    inner = (item[name] for name in _list_unknown(tuple(item)) if isinstance(item[name], dict))
+    unknown = _list_unknown(tuple(item))
+    if not unknown:
+        return []
+    inner = (item[name] for name in unknown if isinstance(item[name], dict))
     return [{name: one for name, one in each.items() if simplify(name) not in _AMBIGUOUS} for each in inner]
 
 

@@ -245,8 +245,9 @@ def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: 
     """Parse one message; None if it has nothing to say: a system message or a last answer without content."""
     role = _read_role(item, where)
     is_plain = item.keys() <= PLAIN
+    inner = [] if is_plain else list_inner(item)
     if not is_plain:
-        for keys in (item, *list_inner(item)):
+        for keys in (item, *inner):
             _refuse(find_unusable(keys, role), where)
     given = _choose(item, ("content", "value"), where)
     if given is None and (role == "system" or (role == "assistant" and is_last)):
@@ -261,7 +262,7 @@ def _read_message(item: dict[str, Any], where: str, *, answered: bool, is_last: 
     if is_plain or not may_be_learned:
         return Message(role, content)
     _refuse(find_unknown_mark(item), where)
-    return Message(role, content, _is_learned(item, where) and not any(map(is_marked_off, list_inner(item))))
+    return Message(role, content, _is_learned(item, where) and not any(map(is_marked_off, inner)))
 
 
 def _read_role(item: Mapping[str, Any], where: str) -> str:
