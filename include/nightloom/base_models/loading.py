@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.base_models.quiet import disable_progress_bars
+from nightloom.core.counts import show_count
 from nightloom.core.errors import InputError
 
 
@@ -50,8 +51,9 @@ def _read_model(folder: Path, **how: Any) -> Any:
     # transformers initialises missing weights at random.
     wrong = sorted([*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])])
     if wrong:
+        verb = "is missing or differs" if len(wrong) == 1 else "are missing or differ"
         msg = (
-            f"{len(wrong)} weights in {folder} are missing or differ in shape from config.json, such as {wrong[0]}; "
+            f"{show_count(len(wrong), 'weight')} in {folder} {verb} in shape from config.json, such as {wrong[0]}; "
             f"use an intact copy of the model"
         )
         raise InputError(msg)

@@ -14,6 +14,7 @@ from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.blueprints.compile import describe_machine, find_winner
 from nightloom.blueprints.verify import verify_installation
 from nightloom.blueprints.weights import compare_curves, compare_folders
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
@@ -105,7 +106,8 @@ def _name_devices(device: str, processes: int) -> str:
 def _find_trial(store: ObjectStore, blueprint_id: BlueprintId, number: int) -> Trial:
     spec = store.load(Blueprint, blueprint_id).content
     if not 0 <= number < len(spec.trials):
-        msg = f"blueprint {short(blueprint_id)} plans {len(spec.trials)} trials; {number} is not one of them"
+        planned = show_count(len(spec.trials), "trial")
+        msg = f"blueprint {short(blueprint_id)} plans {planned}; {number} is not one of them"
         raise InputError(msg)
     found = store.find(Trial, identify_trial(spec, number))
     if found is None:

@@ -19,6 +19,7 @@ from nightloom.cli.output import (
     table,
     take,
 )
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 
@@ -225,7 +226,7 @@ def _describe_verdict(document: dict[str, Any]) -> str | None:
 
 
 def _describe_power(use: "EvalSetUse") -> str:
-    return f"{use.items} items, detects differences from {use.minimum_detectable_effect}"
+    return f"{show_count(use.items, 'item')}, detects differences from {use.minimum_detectable_effect}"
 
 
 def _describe_plan(made: "Plan") -> str:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from nightloom.core.connections import resolve_connection, show_address
+from nightloom.core.counts import show_count
 from nightloom.core.env_file import PROJECT_ROOT
 from nightloom.core.errors import NightloomError
 from nightloom.core.s3 import connect_bucket
@@ -70,7 +71,7 @@ def devices() -> CheckResult:
     found, torch = len(list_devices()), worker_packages().get("torch", "missing")
     if not found:
         return CheckResult("devices", ok=True, message="no GPU: models run on the CPU")
-    message = f"{found} GPU{'s' if found > 1 else ''}, torch {torch}"
+    message = f"{show_count(found, 'GPU')}, torch {torch}"
     remedy = "rm -r .venv, then make up without TORCH_INDEX, which installs the GPU build of torch"
     return CheckResult("devices", not torch.endswith("+cpu"), message, remedy)
 
@@ -101,7 +102,7 @@ def registry() -> CheckResult:
         moves = verify_log(database)
     finally:
         database.close()
-    return CheckResult("registry", ok=True, message=f"the ref log is unaltered, {moves} moves")
+    return CheckResult("registry", ok=True, message=f"the ref log is unaltered, {show_count(moves, 'move')}")
 
 
 def recipes() -> CheckResult:

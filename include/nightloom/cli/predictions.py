@@ -8,6 +8,7 @@ import typer
 
 from nightloom.cli.lookup import load_latest
 from nightloom.cli.output import AsJson, Limit, RecipeName, on_one_line, show, table
+from nightloom.core.counts import show_count
 from nightloom.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def export(
     date_, predictions = _open_predictions(recipe, night)
     rows = export_predictions(open_store(), predictions.id, to)
     document = {"recipe": recipe, "night": date_, "predictions": predictions.id, "rows": rows, "file": str(to)}
-    show(document, f"{rows} rows of night {date_} in {to}", as_json=as_json)
+    show(document, f"{show_count(rows, 'row')} of night {date_} in {to}", as_json=as_json)
 
 
 def _open_predictions(recipe: str, night: str | None) -> "tuple[date, Predictions]":

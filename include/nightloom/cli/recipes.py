@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightloom.cli.output import AsJson, show, table
+from nightloom.core.counts import show_count
 from nightloom.core.errors import InputError, NightloomError
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def check(
         "notes": [],
     }
     if recipe is None or mistakes:
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}"
-        lines = [format_mistakes(file, mistakes), f"{count} in {file}"]
+        lines = [format_mistakes(file, mistakes), f"{show_count(len(mistakes), 'mistake')} in {file}"]
     else:
         document["notes"] = _list_notes(recipe)
         lines = [f"{file} is valid", f"suites are read from {suites}; the standard ones come with Nightloom"]
@@ -101,7 +101,14 @@ def list_recipes(*, as_json: AsJson = False) -> None:
     }
     rows = [[r.name, "valid", r.owner, r.schedule, r.timezone, r.description.strip()] for r in valid.values()]
     rows += [
-        [Path(file).stem, "broken", "-", "-", "-", f"{len(mistakes)} mistakes: `nightloom recipe check {file}`"]
+        [
+            Path(file).stem,
+            "broken",
+            "-",
+            "-",
+            "-",
+            f"{show_count(len(mistakes), 'mistake')}: `nightloom recipe check {file}`",
+        ]
         for file, mistakes in broken.items()
     ]
     text = table(["recipe", "state", "owner", "schedule", "time zone", "about"], rows, empty="there is no recipe yet")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import typer
 
 from nightloom.cli.output import AsJson, show
+from nightloom.core.counts import show_count
 
 app = typer.Typer(
     name="registry",
@@ -45,11 +46,14 @@ def rebuild(*, as_json: AsJson = False) -> None:
         )
     if made.damaged:
         msg = (
-            f"{len(made.damaged)} manifests are damaged and not in the index, such as {made.damaged[0]}; "
+            f"{show_count(len(made.damaged), 'manifest is', 'manifests are')} damaged and not in the index, such as "
+            f"{made.damaged[0]}; "
             f"restore them from a backup of the store"
         )
         raise ManifestError(msg)
-    message = f"the index has {made.manifests} manifests: {made.added} were added, {made.forgotten} removed"
+    message = (
+        f"the index has {show_count(made.manifests, 'manifest')}: {made.added} were added, {made.forgotten} removed"
+    )
     show(asdict(made), message, as_json=as_json)
 
 

@@ -18,6 +18,7 @@ from nightloom.cli.output import (
     table,
     take,
 )
+from nightloom.core.counts import show_count
 
 app = typer.Typer(
     name="snapshot", help="Frozen training data: list, verify, compare, export, collect garbage.", no_args_is_help=True
@@ -116,7 +117,7 @@ def verify(snapshot: SnapshotArgument, *, as_json: AsJson = False) -> None:
         erased = len(verify_snapshot(open_store(), snapshot_id).erased)
     except ManifestError as error:
         problem = str(error)
-    since = f"; {erased} row{'s' if erased > 1 else ''} erased" if erased else ""
+    since = f"; {show_count(erased, 'row')} erased" if erased else ""
     text = problem or f"snapshot {snapshot_id} is unchanged{since}"
     document = {"id": snapshot_id, "valid": problem is None, "erased": erased, "problem": problem}
     show(document, text, as_json=as_json)
@@ -168,7 +169,7 @@ def export(
 
     snapshot_id = find_id(open_database(), Snapshot, snapshot)
     files = export_snapshot(open_store(), snapshot_id, to)
-    text = f"{len(files)} files in {to}, for DuckDB, Polars, pandas or `datasets`"
+    text = f"{show_count(len(files), 'file')} in {to}, for DuckDB, Polars, pandas or `datasets`"
     show({"id": snapshot_id, "files": [str(path) for path in files]}, text, as_json=as_json)
 
 

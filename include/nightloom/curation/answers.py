@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from nightloom.core.counts import show_count
 from nightloom.core.labels import find_label
 from nightloom.curation.minhash import comparable
 from nightloom.recipes.schema import AnswerField
@@ -77,7 +78,9 @@ def _describe_foreign(values: pl.Series, labels: Sequence[str]) -> pl.Series:
     resembling = {comparable(label) for label in labels}
     foreign = values.filter(~values.is_in(labels)).drop_nulls().unique()
     described = [
-        f"{values.name} {value!r}" if comparable(value) in resembling else f"{values.name} of {len(value)} characters"
+        f"{values.name} {value!r}"
+        if comparable(value) in resembling
+        else f"{values.name} of {show_count(len(value), 'character')}"
         for value in foreign
     ]
     return values.replace_strict(foreign, described, default=None, return_dtype=pl.String)

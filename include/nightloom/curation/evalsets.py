@@ -11,6 +11,7 @@ from nightloom.artifacts.histories import item_id
 from nightloom.artifacts.ids import RecordsId
 from nightloom.artifacts.leaves import rows_root
 from nightloom.artifacts.reading import read_records
+from nightloom.core.counts import show_count
 from nightloom.core.errors import InputError
 from nightloom.core.scratch import scratch_folder
 from nightloom.core.store import ObjectStore
@@ -65,7 +66,8 @@ def freeze_eval_set(
     items = items.select(list(EVAL_ITEMS)).sort("item_id")
     used = EvalSetRows(name=name, counts=_count_rows(rows, len(items)), unused=_list_unused(items, answer))
     if items.is_empty():
-        msg = f"eval set {name!r} has no usable item in {len(records)} rows{_list_reasons(used)}; check its source"
+        counted = show_count(len(records), "row")
+        msg = f"eval set {name!r} has no usable item in {counted}{_list_reasons(used)}; check its source"
         raise InputError(msg)
     content = EvalSetContent(name=name, rows_root=rows_root(items), items=len(items))
     provenance = EvalSetProvenance(frame=put_frame(store, items, EVAL_ITEMS))
@@ -76,7 +78,9 @@ def describe_rows(rows: EvalSetRows) -> str:
     """Return how many rows of an eval set are items, why others are not, and which answers no item has."""
     unused = [f"{field} {', '.join(values)}" for field, values in rows.unused.items()]
     without = f"; no item has {' or '.join(unused)}" if unused else ""
-    return f"eval set {rows.name}: {rows.items} of {_count_usable(rows)} rows are items{_list_reasons(rows)}{without}"
+    verb = "is an item" if rows.items == 1 else "are items"
+    usable = show_count(_count_usable(rows), "row")
+    return f"eval set {rows.name}: {rows.items} of {usable} {verb}{_list_reasons(rows)}{without}"
 
 
 def find_refusal(rows: Sequence[EvalSetRows], most: float) -> str | None:

@@ -16,6 +16,7 @@ from nightloom.artifacts.data import RuleCount, TokenBudget
 from nightloom.artifacts.frames import LEDGER, QUARANTINE, RECORDS, get_frame, put_frame
 from nightloom.artifacts.models import Checks
 from nightloom.artifacts.parts import overlapping_parts
+from nightloom.core.counts import show_count
 from nightloom.core.manifests import Plain
 from nightloom.core.store import ObjectStore
 from nightloom.curation import contamination, rules
@@ -111,7 +112,7 @@ class Batch:
         self.scratch.write_rows(part, rows)
         write_signatures(self.scratch, part, rows, settings.near_duplicate_similarity)
         sample = rows.select("version", "row_id").gather_every(_SAMPLED, _SAMPLED // 2).rows()
-        logger.info("part %d of %d scanned: %d rows", part + 1, len(self.job.records), len(rows))
+        logger.info("part %d of %d scanned: %s", part + 1, len(self.job.records), show_count(len(rows), "row"))
         return Scanned(rows=len(rows), sample=tuple(sample), bound=bound)
 
     def close(self, part: int, edges: Sequence[SortKey]) -> Closed:
@@ -126,7 +127,7 @@ class Batch:
         examples, ledger, refused = list_examples(rows), write_ledger(rows), list_quarantine(rows)
         self._keep_grams(part, rows)
         self.scratch.write_examples(part, _cut(examples, edges))
-        logger.info("part %d of %d closed: %d examples", part + 1, len(self.job.records), len(examples))
+        logger.info("part %d of %d closed: %s", part + 1, len(self.job.records), show_count(len(examples), "example"))
         return Closed(
             ledger=put_frame(self.store, ledger, LEDGER),
             quarantine=put_frame(self.store, refused, QUARANTINE),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from nightloom.core.counts import show_count
 from nightloom.core.errors import FaultError, StoreError
 from nightloom.core.store import connect_store
 from nightloom.embedded.airflow_api import AirflowApi
@@ -103,7 +104,7 @@ def _claim(var_dir: Path) -> Instance:
     instance = open_instance(var_dir, keep_ports=True)
     pid = Supervisor(instance).pid()
     if strays := stop_owned(instance.var_dir, supervisor=pid):
-        logger.info("stopped %d processes left by an earlier supervisor", strays)
+        logger.info("stopped %s left by an earlier supervisor", show_count(strays, "process", "processes"))
     return instance if pid else open_instance(var_dir, keep_ports=False)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nightloom.base_models.quiet import ignore_v6_deprecations
+from nightloom.core.counts import show_count
 from nightloom.core.errors import InputError, first_reason
 
 
@@ -25,7 +26,8 @@ def attach_adapter(model: Any, folder: Path) -> Any:
     if result.missing_keys or result.unexpected_keys:
         keys = [*result.missing_keys, *result.unexpected_keys]
         msg = (
-            f"the adapter in {folder} does not fit its base model: {len(keys)} weights fit no module, such as {keys[0]}"
+            f"the adapter in {folder} does not fit its base model: "
+            f"{show_count(len(keys), 'weight fits', 'weights fit')} no module, such as {keys[0]}"
         )
         raise InputError(msg)
     return tuned

@@ -18,6 +18,7 @@ from nightloom.artifacts import fingerprints
 from nightloom.artifacts.answers import Answer, Answers, EngineKey, Request, digest_call, fix_seed
 from nightloom.artifacts.frames import ANSWERS, get_frame, put_frame
 from nightloom.artifacts.models import ModelRef
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.errors import FaultError
 from nightloom.core.store import ObjectStore
@@ -82,7 +83,7 @@ class KeptAnswers:
             self._number += 1
         self._committed_at = time.monotonic()
         if self._final:
-            logger.info("frame %s: reusing %d answers", short(source), len(self._final))
+            logger.info("frame %s: reusing %s", short(source), show_count(len(self._final), "answer"))
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Return the answers in the order of the questions: kept ones, and new ones from the engine.
@@ -133,7 +134,9 @@ class KeptAnswers:
             left -= {calls[index] for index in answered}
             yield self._apply_scan({calls[index]: answer for index, answer in answered.items()})
         if left:
-            msg = f"the engine left {len(left)} of {len(calls)} requests without an answer; run this again"
+            msg = (
+                f"the engine left {len(left)} of {show_count(len(calls), 'request')} without an answer; run this again"
+            )
             raise FaultError(msg)
 
     def _add(self, calls: Iterable[str], rows: Mapping[str, list[str]]) -> None:

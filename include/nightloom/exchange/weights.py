@@ -10,6 +10,7 @@ from nightloom.artifacts.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MOD
 from nightloom.artifacts.models import Adapter, AdapterContent, BaseModelManifest, ModelRef, TaskSpec
 from nightloom.base_models.loading import load_model
 from nightloom.base_models.quiet import ignore_v6_deprecations
+from nightloom.core.counts import show_count
 from nightloom.core.errors import InputError, first_line
 from nightloom.core.scratch import scratch_folder
 from nightloom.promotion.parity import Tuned, prove_on_made_up_texts
@@ -110,12 +111,14 @@ def _refuse_unfit_adapter(base: Path, folder: Path) -> None:
     missing, others = sorted(required.keys() - found.keys()), sorted(found.keys() - possible.keys())
     if missing and others:
         msg = (
-            f"{len(others)} weights of the adapter fit no module of its base model, such as {others[0]}, which has "
+            f"{show_count(len(others), 'weight of the adapter fits', 'weights of the adapter fit')} no module of its "
+            f"base model, such as {others[0]}, which has "
             f"{missing[0]}; name its base model with --base, or save the adapter again with peft's `save_pretrained`"
         )
         raise InputError(msg)
     if missing:
-        msg = f"{len(missing)} weights of the adapter are missing, such as {missing[0]}; use a complete copy of it"
+        counted = show_count(len(missing), "weight of the adapter is", "weights of the adapter are")
+        msg = f"{counted} missing, such as {missing[0]}; use a complete copy of it"
         raise InputError(msg)
 
 
@@ -201,7 +204,8 @@ def _refuse_other_model(base: Path, tuned: Path) -> None:
         )
         raise InputError(msg)
     if missing:
-        msg = f"{len(missing)} weights of the base model are missing, such as {missing[0]}; use a complete copy"
+        counted = show_count(len(missing), "weight of the base model is", "weights of the base model are")
+        msg = f"{counted} missing, such as {missing[0]}; use a complete copy"
         raise InputError(msg)
     for name, path in found.items():
         if name not in expected:

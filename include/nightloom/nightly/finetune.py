@@ -12,6 +12,7 @@ from nightloom.artifacts.training import Trial, identify_trial
 from nightloom.base_models.dummy import is_dummy
 from nightloom.blueprints.compile import compile_recipe, count_items
 from nightloom.blueprints.verify import open_stored, refuse_differences, verify_code
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError, OutOfBatchMemoryError
 from nightloom.core.nights import Stop
@@ -59,7 +60,7 @@ def compile_blueprint(night: Night, stored_id: BlueprintId | None = None) -> Blu
     if isinstance(blueprint, Stop):
         return blueprint
     night.keep(blueprint.kind, blueprint.id)
-    logger.info("blueprint %s: %d trial(s)", short(blueprint.id), len(blueprint.content.trials))
+    logger.info("blueprint %s: %s", short(blueprint.id), show_count(len(blueprint.content.trials), "trial"))
     _hold_against_limits(night, blueprint.content)
     return blueprint.id
 

@@ -7,6 +7,7 @@ from nightloom.artifacts.ids import PredictionPlanId, PredictionsId
 from nightloom.artifacts.models import Adapter, ModelRef
 from nightloom.artifacts.predictions import PredictionsContent
 from nightloom.core.connections import resolve_connection
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.nights import NightCut, Stop, compute_cut
 from nightloom.nightly.context import Night
@@ -113,4 +114,4 @@ def _summarise(batch: PredictionsContent) -> str:
     counts = ", ".join(f"{rows} {status}" for status, rows in batch.counts.items() if rows)
     changed = {"redacted": batch.answers.redacted, "withheld": batch.answers.withheld}
     scanned = ", ".join(f"{answers} {how}" for how, answers in changed.items() if answers)
-    return f"{batch.rows} rows: {counts}" + (f"; answers: {scanned}" if scanned else "")
+    return f"{show_count(batch.rows, 'row')}: {counts}" + (f"; answers: {scanned}" if scanned else "")

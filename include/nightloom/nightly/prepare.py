@@ -17,6 +17,7 @@ from nightloom.artifacts.data import (
 from nightloom.artifacts.frames import EXAMPLES, LEDGER, RECORDS, get_frame
 from nightloom.artifacts.ids import CuratedId, PreparationId, RecordsId
 from nightloom.artifacts.parts import read_parts
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.errors import InputError, StoreError
 from nightloom.core.nights import Stop, compute_cut, night_of, parse_night, utc_now
@@ -182,7 +183,8 @@ def build_snapshot(night: Night, curated_id: CuratedId) -> PreparationId:
         )
     splits = ", ".join(f"{rows} {split}" for split, rows in snapshot.content.splits.items())
     lacking = [describe_rows(each) for each in preparation.content.eval_rows if each.refused or each.unused]
-    counted = f"{preparation.content.rows_in} rows in, {sum(snapshot.content.splits.values())} examples ({splits})"
+    examples = show_count(sum(snapshot.content.splits.values()), "example")
+    counted = f"{show_count(preparation.content.rows_in, 'row')} in, {examples} ({splits})"
     taken = explain_taken(registry, "prepare", night.cut)
     message = "; ".join([counted, *lacking, *([taken] if taken else [])])
     night.end("prepare", "done", message, preparation.id)
@@ -255,7 +257,8 @@ def _explain_refusal(night: Night, curated: Curated.Content) -> str:
     usual = next((f" ({value})" for value, times in measured.most_common(1) if 2 * times > most.rows), "")
     show = f"`nightloom quarantine show {night.recipe.name} --night {night} --rule {most.rule}`"
     return (
-        f"{curated.refusal}; the most frequent reason is {most.rule}{usual}, in {most.rows} of {rows} rows: see {show}"
+        f"{curated.refusal}; the most frequent reason is {most.rule}{usual}, "
+        f"in {most.rows} of {show_count(rows, 'row')}: see {show}"
     )
 
 

@@ -13,6 +13,7 @@ from nightloom.artifacts.predictions import (
     PredictionShard,
     ScannedAnswers,
 )
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.errors import ChildError
 from nightloom.core.store import ObjectStore
@@ -33,8 +34,8 @@ def commit_predictions(store: ObjectStore, plan_id: PredictionPlanId) -> Predict
     rows = sum(shard.result.rows for shard in shards)
     if not rows == totals.total() == plan.rows:
         msg = (
-            f"plan {short(plan_id)} has {plan.rows} rows, but its shards have {rows} rows and "
-            f"{totals.total()} results; report this, and predict again with a new plan"
+            f"plan {short(plan_id)} has {show_count(plan.rows, 'row')}, but its shards have {show_count(rows, 'row')} "
+            f"and {show_count(totals.total(), 'result')}; report this, and predict again with a new plan"
         )
         raise ChildError(msg)
     content = PredictionsContent(

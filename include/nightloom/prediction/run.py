@@ -16,6 +16,7 @@ from nightloom.artifacts.ids import PredictionPlanId
 from nightloom.artifacts.models import ModelRef
 from nightloom.artifacts.predictions import PREDICTION_STATUSES, PredictionPlan, PredictionShard, ScannedAnswers
 from nightloom.artifacts.prompts import Prompt
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.store import ObjectStore
 from nightloom.engines.base import Engine
@@ -176,7 +177,9 @@ class _Progress:
             self._warm, self._began = self.done, now
         if now - self._logged >= _PROGRESS_S:
             self._logged = now
-            logger.info("plan %s: %d rows done%s", short(self._plan.id), self.done, self._describe_rest(now))
+            logger.info(
+                "plan %s: %s done%s", short(self._plan.id), show_count(self.done, "row"), self._describe_rest(now)
+            )
 
     def _describe_rest(self, now: float) -> str:
         """Return speed and time left, once enough rows were measured to know them."""

@@ -52,5 +52,6 @@ def _screen_row(
 def _refuse(checks: Checks, reason: Reason) -> Refusal:
     if reason.rule in checks.actions:
         return Refusal("blocked", reason.rule, f"found in the text: {reason.measured}")
-    message = f"the text has {reason.measured} characters; the threshold is {reason.threshold}"
+    characters = "character" if reason.measured == "1" else "characters"
+    message = f"the text has {reason.measured} {characters}; the threshold is {reason.threshold}"
     return Refusal("failed", reason.rule, message)

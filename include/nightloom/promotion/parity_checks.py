@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nightloom.artifacts.results import ParityCheck
+from nightloom.core.counts import show_count
 
 _CHANGE = 1e-3
 """An adapter that changes no logit by more has no effect. Trained adapters change logits by about 1 or more."""
@@ -56,7 +57,7 @@ def check_ids(learned: Sequence[Sequence[int]], asked: Sequence[Sequence[int]]) 
             f"{len(asked)} examples"
         )
     else:
-        message = f"the token ids of {len(asked)} examples are the same in training, evaluation and batch"
+        message = f"the token ids of {show_count(len(asked), 'example')} are the same in training, evaluation and batch"
     return _make_check("ids", differing, 0, len(asked), message, passed=bool(asked) and not differing)
 
 
@@ -66,11 +67,11 @@ def check_change(reference: Reference) -> ParityCheck:
     change = _find_largest(reference.logits - reference.base_logits)
     passed = _CHANGE < change < sys.float_info.max
     if passed:
-        message = f"the adapter changes logits of its base model by up to {change:.3g} in {n} examples"
+        message = f"the adapter changes logits of its base model by up to {change:.3g} in {show_count(n, 'example')}"
     elif not n:
         message = "no example leaves room for an answer in the model's context, so nothing can be compared"
     elif change > _CHANGE:
-        message = f"logits of the adapter or of its base model are not finite in {n} examples"
+        message = f"logits of the adapter or of its base model are not finite in {show_count(n, 'example')}"
     else:
         message = (
             f"the adapter changes no logit of its base model by more than {_CHANGE:g} in {n} examples: {change:.3g} "

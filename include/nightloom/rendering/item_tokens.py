@@ -11,6 +11,7 @@ from nightloom.artifacts.models import BaseModelManifest, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.artifacts.reading import read_eval_set
 from nightloom.artifacts.results import ItemTokens
+from nightloom.core.counts import show_count
 from nightloom.core.store import ObjectStore
 from nightloom.prompts.templates import render_example
 from nightloom.registry.store import open_store
@@ -51,12 +52,12 @@ def describe_limits(name: str, counted: ItemTokens.Result, limit: int, setting: 
     if longer:
         yield (
             f"{longer:,} of {counted.items:,} right answers of {name} are longer than {setting} ({limit}), so no model "
-            f"can give them; the longest has {max(counted.answers):,} tokens"
+            f"can give them; the longest has {show_count(max(counted.answers), 'token', form=',')}"
         )
     if lost:
         yield (
             f"{lost:,} of {counted.items:,} prompts of {name} leave no room for {setting} ({limit}) in the base "
-            f"model's context of {counted.context:,} tokens, and get an empty answer"
+            f"model's context of {show_count(counted.context, 'token', form=',')}, and get an empty answer"
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nightloom.artifacts.showing import show_difference, show_role, style_difference
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.stages import Stage
 from nightloom.promotion.drift import name_replacement
@@ -100,7 +101,8 @@ def _summarise_verdict(night: NightManifests) -> tuple[NightOutcome, str]:
     deciding = night.verdict.content.deciding_comparison if night.verdict else None
     if night.verdict is None or deciding is None:
         return "not_promoted", f"Not known: the verdict of this night cannot be read{_say_champion(night.champion)}."
-    size = f"{show_difference(deciding, style_difference(deciding.scale))} in {deciding.metric}, {deciding.n:,} items"
+    difference = show_difference(deciding, style_difference(deciding.scale))
+    size = f"{difference} in {deciding.metric}, {show_count(deciding.n, 'item', form=',')}"
     found = f"{_FINDINGS[deciding.finding].format(against=show_role(deciding.against))} ({size})"
     if night.has_promoted(night.verdict):
         return "promoted", f"Promoted: {found}."

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from nightloom.artifacts.showing import PER_CENT, show_interval, show_value
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.durations import show_duration
 from nightloom.core.errors import InputError
@@ -136,7 +137,7 @@ def _environment() -> Environment:
         "value": lambda metric: show_value(metric) if metric else "",
         "words": lambda name: name.replace("_", " "),
     }
-    environment.globals |= {"mark": draw_mark, "share": _show_share}
+    environment.globals |= {"mark": draw_mark, "share": _show_share, "counted": _show_counted}
     return environment
 
 
@@ -154,6 +155,10 @@ def _mark_commands(text: str) -> Markup:
 
 def _show_moment(moment: datetime, timezone: str) -> str:
     return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
+
+
+def _show_counted(count: int, one: str, many: str | None = None) -> str:
+    return show_count(count, one, many, ",")
 
 
 def _show_share(part: int, whole: int) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from nightloom.artifacts.data import Curated, Snapshot, SnapshotContent, SnapshotProvenance
 from nightloom.artifacts.frames import EXAMPLES, get_frame
 from nightloom.artifacts.ids import CuratedId, SnapshotId
+from nightloom.core.counts import show_count
 from nightloom.core.digests import merkle_root, short
 from nightloom.core.errors import InputError, InternalError
 from nightloom.core.settings import get_settings
@@ -176,7 +177,8 @@ def _rank(ids: pl.Series) -> npt.NDArray[np.uint32]:
     in_order = ids.gather(order)
     duplicates = int((in_order == in_order.shift(1)).sum())
     if duplicates:
-        msg = f"{duplicates} rows of the snapshot have a duplicate id; report this bug"
+        counted = show_count(duplicates, "row of the snapshot has", "rows of the snapshot have")
+        msg = f"{counted} a duplicate id; report this bug"
         raise InternalError(msg)
     ranks = np.empty(len(ids), np.uint32)
     ranks[order.to_numpy()] = np.arange(len(ids), dtype=np.uint32)

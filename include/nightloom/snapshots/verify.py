@@ -10,6 +10,7 @@ from nightloom.artifacts.frames import EXAMPLES, get_frame
 from nightloom.artifacts.ids import SnapshotId
 from nightloom.artifacts.leaves import Leaves, hash_rows
 from nightloom.artifacts.rewriting import erased_leaves, list_erased
+from nightloom.core.counts import show_count
 from nightloom.core.digests import merkle_root, short
 from nightloom.core.errors import ManifestError
 from nightloom.core.replacements import ErasedRow
@@ -64,7 +65,7 @@ def _read_rows(store: ObjectStore, file: SnapshotFile, erased: list[ErasedRow]) 
     gone = [row for row in erased if row.row_id not in set(frame["row_id"])]
     ids = pl.concat([frame["row_id"], pl.Series("row_id", [row.row_id for row in gone], pl.String)])
     if (len(ids), ids.min(), ids.max()) != (file.rows, file.first_id, file.last_id):
-        msg = f"file {short(file.sha256)} holds {len(ids)} rows, or other ids than its manifest names"
+        msg = f"file {short(file.sha256)} holds {show_count(len(ids), 'row')}, or other ids than its manifest names"
         raise ManifestError(msg)
     splits = pl.concat([frame["split"], pl.Series("split", [row.split for row in gone], pl.String)])
     return _Rows(ids, splits, np.concatenate([hash_rows(frame), erased_leaves(gone)]))

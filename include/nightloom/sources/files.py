@@ -13,6 +13,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nightloom.core.counts import show_count
 from nightloom.recipes.sources import FilesSource
 from nightloom.sources.base import Batch, Cut, Row
 from nightloom.sources.columns import WantedColumns
@@ -151,7 +152,7 @@ def _read_parquet(file: IO[bytes], wanted: WantedColumns, where: str) -> Iterato
             read += batch.num_rows
             yield add_unseen(batch, wide)
     if read != parquet.metadata.num_rows:
-        msg = f"its footer declares {parquet.metadata.num_rows:,} rows, but it holds {read:,}"
+        msg = f"its footer declares {show_count(parquet.metadata.num_rows, 'row', form=',')}, but it holds {read:,}"
         raise ValueError(msg)
 
 

@@ -15,6 +15,7 @@ from nightloom.artifacts.faults import NO_FAULT, make_faults
 from nightloom.artifacts.frames import RECORDS, Schema
 from nightloom.artifacts.histories import make_histories
 from nightloom.artifacts.leaves import sha256
+from nightloom.core.counts import show_count
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError, SchemaError
 from nightloom.core.labels import tidy_label
@@ -285,7 +286,7 @@ def _refuse_later(records: pl.DataFrame, night: NightCut, source: Source) -> Non
     if later:
         zone = zone_of(source)
         msg = (
-            f"{describe_source(source)} returns {later} rows from after the cut of night {night.night}; "
+            f"{describe_source(source)} returns {show_count(later, 'row')} from after the cut of night {night.night}; "
             f"filter the query by :cut_to, which is {night.cut_to.astimezone(zone):%Y-%m-%d %H:%M} in {zone.key}, as "
             f"are times without a time zone; `timezone` of the source sets another"
         )

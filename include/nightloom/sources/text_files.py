@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
 
+from nightloom.core.counts import show_count
 from nightloom.core.digests import parse_json, parse_json_prefix
 from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Row
@@ -87,7 +88,8 @@ def _read_csv(text: IO[str], wanted: WantedColumns, where: str) -> Iterator[Numb
         if len(row) == len(header):
             yield number, pick_with_others(row, positions, others)
         elif len(row) > 1 or row[0].strip():  # a line of blanks is none
-            msg = f"line {number} has {len(row)} values, and the header has {len(header)}; quote values with commas"
+            values = show_count(len(row), "value")
+            msg = f"line {number} has {values}, and the header has {len(header)}; quote values with commas"
             raise ValueError(msg)
 
 

@@ -14,6 +14,7 @@ from nightloom.artifacts.blueprints import Blueprint, BlueprintSpec, TrialPlan, 
 from nightloom.artifacts.data import Snapshot
 from nightloom.artifacts.ids import BlueprintId
 from nightloom.artifacts.training import Divergence, HeldOutLoss, Ranking, Rung, Trial, TrialRank, identify_trial
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, FaultError, InputError
 from nightloom.core.store import ObjectStore
@@ -77,9 +78,8 @@ def _make_ranking(store: ObjectStore, key: Ranking.Key) -> Ranking:
     blueprint_id, rung = key.blueprint, key.rung
     blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= rung <= count_rungs(blueprint):
-        msg = (
-            f"blueprint {short(blueprint_id)} has {count_rungs(blueprint)} rungs and the end; {rung} is not one of them"
-        )
+        rungs = show_count(count_rungs(blueprint), "rung")
+        msg = f"blueprint {short(blueprint_id)} has {rungs} and the end; {rung} is not one of them"
         raise InputError(msg)
     ranks = _rank(store, blueprint, list_contenders(store, blueprint_id, rung), rung)
     first = ranks[0]

@@ -20,6 +20,7 @@ from nightloom.artifacts.training import (
     TrialResult,
     identify_trial,
 )
+from nightloom.core.counts import show_count
 from nightloom.core.digests import short
 from nightloom.core.errors import DivergenceError, InputError
 from nightloom.core.manifests import Manifest, Plain
@@ -137,7 +138,7 @@ def train_to_rung(
     task = _read_task(store, database, blueprint_id, trial_no, halvings)
     rungs = task.blueprint.pruning.rungs if task.blueprint.pruning else ()
     if not 0 <= rung < len(rungs):
-        msg = f"blueprint {short(blueprint_id)} plans {len(rungs)} rungs; {rung} is not one of them"
+        msg = f"blueprint {short(blueprint_id)} plans {show_count(len(rungs), 'rung')}; {rung} is not one of them"
         raise InputError(msg)
     key = Rung.Key(trial=task.key, share=rungs[rung])
     return _find_or_make(task, Rung, key, lambda lock: _train_to_rung(task, lock, key))
@@ -175,7 +176,8 @@ def _read_task(
 ) -> _Task:
     blueprint = store.load(Blueprint, blueprint_id).content
     if not 0 <= number < len(blueprint.trials):
-        msg = f"blueprint {short(blueprint_id)} plans {len(blueprint.trials)} trials; {number} is not one of them"
+        planned = show_count(len(blueprint.trials), "trial")
+        msg = f"blueprint {short(blueprint_id)} plans {planned}; {number} is not one of them"
         raise InputError(msg)
     key = identify_trial(blueprint, number)
     return _Task(store, database or open_database(), blueprint_id, blueprint, number, key, halvings)

@@ -7,6 +7,7 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
+from nightloom.core.counts import show_count
 from nightloom.recipes.limits import Limits, Volume
 from nightloom.recipes.schema import AnswerField
 
@@ -140,7 +141,7 @@ def _expect_volume(statistic: str, limit: str, volume: Volume, earlier: Sequence
     rows = "rows" if statistic == "received" else "new rows"
     refusal = (
         f"{{{statistic}}} {rows} were received, {{measured}} times the median of "
-        f"the last {len(nights)} nights ({usual}); prepare.limits.{limit} requires {{limit}} times"
+        f"the last {show_count(len(nights), 'night')} ({usual}); prepare.limits.{limit} requires {{limit}} times"
     )
     kwargs = {"column": statistic, "earlier": nights, "at_least": volume.at_least, "at_most": volume.at_most}
     return _expect("expect_volume_to_resemble_earlier_nights", kwargs, refusal)

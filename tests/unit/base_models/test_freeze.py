@@ -155,7 +155,7 @@ def end_answers_otherwise(model: Path) -> None:
             cut_off_within_the_head, r"model.safetensors in .* is truncated or damaged", id="cut off within the head"
         ),
         pytest.param(
-            lose_a_weight, r"1 weights in .* are missing .* model.layers.0.mlp.up_proj.weight", id="a weight is missing"
+            lose_a_weight, r"1 weight in .* is missing .* model.layers.0.mlp.up_proj.weight", id="a weight is missing"
         ),
         pytest.param(
             lambda model: edit(model / "config.json", vocab_size=400),

@@ -335,7 +335,7 @@ def test_replay_needs_a_finished_trial(prepared: PreparedNight) -> None:
     compiled = compile_night(prepared)
     with pytest.raises(InputError, match=r"trial 0 of .* is not trained yet"):
         choose_trial(prepared.store, compiled.id, None)
-    with pytest.raises(InputError, match="plans 1 trials; 3 is not one of them"):
+    with pytest.raises(InputError, match="plans 1 trial; 3 is not one of them"):
         choose_trial(prepared.store, compiled.id, 3)
     prepared.change_recipe(DUMMY, GRID)
     with pytest.raises(InputError, match=r"the 2 trials of .* are not ranked yet"):

@@ -112,7 +112,7 @@ def test_replay_shows_weight_differences(command: Command, night: PastNight, mon
 
 def test_replay_of_unknown_trial_is_refused(command: Command, night: PastNight) -> None:
     code, _, err = command("blueprint", "replay", night.blueprint.id, "--trial", "7")
-    assert (code, "plans 1 trials; 7 is not one of them" in err) == (2, True)
+    assert (code, "plans 1 trial; 7 is not one of them" in err) == (2, True)
 
 
 def test_blueprint_equals_itself(command: Command, night: PastNight) -> None:

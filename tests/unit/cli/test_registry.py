@@ -36,4 +36,4 @@ def test_collection_asks_for_a_rebuild(command: Command, registry: Database, s3:
 def test_damaged_manifest_is_a_fault(command: Command, night: PastNight, s3: Any) -> None:
     s3.objects[f"prefix/manifests/verdict/{night.verdict.id}.json"] = b"{}"
     code, _, err = command("registry", "rebuild")
-    assert (code, f"manifests are damaged and not in the index, such as verdict {night.verdict.id}" in err) == (2, True)
+    assert (code, f"1 manifest is damaged and not in the index, such as verdict {night.verdict.id}" in err) == (2, True)

@@ -80,6 +80,7 @@ def test_deletion_at_same_time_counts(records: MakeRecords, answer: Answer, sett
         pytest.param('{"reply":null,"team":"sales"}', "missing_answer", "reply", id="one field"),
         pytest.param('{"reply":"ok","team":"Sales!"}', "invalid_answer", "team 'Sales!'", id="written otherwise"),
         pytest.param('{"reply":"ok","team":"Ann Lee"}', "invalid_answer", "team of 7 characters", id="unknown value"),
+        pytest.param('{"reply":"ok","team":"A"}', "invalid_answer", "team of 1 character", id="one character"),
     ],
 )
 def test_unusable_answer_is_refused(

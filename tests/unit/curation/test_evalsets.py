@@ -69,7 +69,7 @@ def test_every_row_is_counted(freeze: Freeze) -> None:
         ("superseded", "newer_version", 1),
     ]
     assert describe_rows(frozen.rows) == (
-        "eval set gold: 1 of 6 rows are items (refused: 1 empty_text, 1 invalid_answer, 1 missing_answer, "
+        "eval set gold: 1 of 6 rows is an item (refused: 1 empty_text, 1 invalid_answer, 1 missing_answer, "
         "2 same_version); no item has team billing, support"
     )
 
@@ -100,6 +100,6 @@ def test_id_depends_on_content_alone(freeze: Freeze) -> None:
 
 def test_eval_set_without_items_is_refused(freeze: Freeze) -> None:
     with pytest.raises(
-        InputError, match=r"eval set 'gold' has no usable item in 1 rows .refused: 1 missing_answer.; check its source"
+        InputError, match=r"eval set 'gold' has no usable item in 1 row .refused: 1 missing_answer.; check its source"
     ):
         freeze(("T1", "", CARD, None))

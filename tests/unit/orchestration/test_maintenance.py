@@ -33,7 +33,7 @@ def installation(
 
 def test_verified_moves_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     verify_log.function()
-    assert caplog.messages[-1] == "ref log verified: 1 moves"
+    assert caplog.messages[-1] == "ref log verified: 1 move"
 
 
 def test_changed_log_line_is_named(registry: Database) -> None:
@@ -45,7 +45,7 @@ def test_changed_log_line_is_named(registry: Database) -> None:
 
 def test_verified_manifests_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     compare_index.function()
-    assert caplog.messages[-1] == "index and store agree: 1 manifests"
+    assert caplog.messages[-1] == "index and store agree: 1 manifest"
 
 
 def test_lost_manifest_is_named(store: ObjectStore, registry: Database) -> None:

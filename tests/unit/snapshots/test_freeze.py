@@ -129,7 +129,7 @@ def test_unwritable_cache_is_not_trusted(
 
 
 def test_duplicate_id_is_a_fault(freeze: Freeze) -> None:
-    with pytest.raises(InternalError, match="1 rows of the snapshot have a duplicate id"):
+    with pytest.raises(InternalError, match="1 row of the snapshot has a duplicate id"):
         freeze([*ROWS, ROWS[0]])
 
 

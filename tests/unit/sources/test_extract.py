@@ -104,7 +104,7 @@ def test_only_versions_within_cut_are_new(store: ObjectStore, tickets: sa.Engine
 
 def test_query_ignoring_the_cut_is_refused(store: ObjectStore, tickets: sa.Engine) -> None:
     insert(tickets, ("T1", "2026-11-23 00:00:00", "a", "sales"))
-    with pytest.raises(InputError, match="returns 1 rows from after the cut of night 2026-11-23; filter the query"):
+    with pytest.raises(InputError, match="returns 1 row from after the cut of night 2026-11-23; filter the query"):
         extract_records(store, SELECT, KEYED, TEAM, night=NIGHT, window_days=30)
 
 

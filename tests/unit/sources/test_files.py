@@ -262,7 +262,7 @@ _BOMB = b"[" * 100_000 + b"]" * 100_000
         ("x.jsonl.zst", b'{"id": 1}', "cannot be used"),
         ("x.csv", b'id\n"a\n\nb"\n"c\n', r"begins in line 5 is not CSV \(unexpected end of data\); check its quotes"),
         ("x.csv", b'id,b\na,"b" c\n', "begins in line 2 is not CSV"),
-        ("x.csv", b'id,b\n"1\n2",3\n\n4\n', "line 5 has 1 values, and the header has 2; quote values with commas"),
+        ("x.csv", b'id,b\n"1\n2",3\n\n4\n', "line 5 has 1 value, and the header has 2; quote values with commas"),
         ("x.csv", b"b\tid\n1\t2\n", "seems to be separated by tabs; separate its values by commas"),
         ("x.csv", b'b;"id"\n1,5;2\n', "seems to be separated by semicolons"),
         ("x.csv", b"b|id|c\n", "seems to be separated by bars"),

@@ -126,7 +126,7 @@ def test_csv_reads_quotes_breaks_and_bom(csv_file: MakeCsv) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(b"text,team\na\n", "line 2 has 1 values, and the header has 2", id="short row"),
+        pytest.param(b"text,team\na\n", "line 2 has 1 value, and the header has 2", id="short row"),
         pytest.param(b'text\n"a', "unexpected end of data", id="open quote"),
         pytest.param(b"text\n\xff\xfe\n", "line 2 is not UTF-8", id="other encoding"),
         pytest.param(b"", "it is empty", id="empty file"),

@@ -138,7 +138,7 @@ def test_refusal_says_how_times_are_read(store: ObjectStore, tickets: sa.Engine)
     insert(tickets, "2026-11-23 00:30:00")
     source = query("TRUE", timezone="Asia/Tokyo")
     expected = (
-        r"1 rows from after the cut of night 2026-11-23; filter the query by :cut_to, which is 2026-11-23 00:00 in "
+        r"1 row from after the cut of night 2026-11-23; filter the query by :cut_to, which is 2026-11-23 00:00 in "
         r"Asia/Tokyo, as are times without a time zone; `timezone` of the source sets another"
     )
     with pytest.raises(InputError, match=expected):

@@ -167,7 +167,7 @@ def test_trial_before_rung_is_named(plan_nights: Callable[..., Nights]) -> None:
 @pytest.mark.parametrize("rung", [-1, 2])
 def test_unknown_rung_is_refused(plan_nights: Callable[..., Nights], rung: int) -> None:
     nights = plan_nights(plan(0, 1), pruning=Pruning(rungs=(0.5,)))
-    with pytest.raises(InputError, match=f"has 1 rungs and the end; {rung} is not one of them"):
+    with pytest.raises(InputError, match=f"has 1 rung and the end; {rung} is not one of them"):
         nights.rank(rung)
 
 

@@ -58,7 +58,7 @@ def test_trial_is_trained_once(store: ObjectStore, plan_trial: Plan, monkeypatch
 
 def test_unplanned_trial_is_refused(store: ObjectStore, plan_trial: Plan) -> None:
     blueprint = plan_trial(freeze_base(store, "dummy"), make_plan(trainer="dummy"))
-    with pytest.raises(InputError, match="plans 1 trials; 1 is not one of them"):
+    with pytest.raises(InputError, match="plans 1 trial; 1 is not one of them"):
         train_trial(store, blueprint, 1)
 
 

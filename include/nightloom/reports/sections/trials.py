@@ -9,6 +9,7 @@ from pydantic import Field
 from nightloom.artifacts.blueprints import BlueprintSpec, TrialPlan, list_differing_settings, number_configurations
 from nightloom.artifacts.showing import PLAIN, show_interval
 from nightloom.artifacts.training import HeldOutLoss, Ranking, Trial, TrialRank, identify_trial
+from nightloom.core.counts import show_count
 from nightloom.core.manifests import Plain
 from nightloom.core.prices import cost_of
 from nightloom.registry.trials import TrialProgress, read_trials
@@ -104,7 +105,7 @@ def summarise(facts: Facts) -> str:
     repeats = f" of {configurations} configurations with several seeds" if configurations < len(facts.trials) else ""
     pruned = sum(each.pruned_at is not None for each in facts.trials)
     early = f"; {pruned} pruned early" if pruned else ""
-    return f"{len(facts.trials)} trials{repeats}, ranked by held-out loss{n}{early}."
+    return f"{show_count(len(facts.trials), 'trial')}{repeats}, ranked by held-out loss{n}{early}."
 
 
 def describe_result(trial: TrialFacts, facts: Facts) -> str:
@@ -221,7 +222,7 @@ def _sum_cost(progress: Sequence[TrialProgress], prices: Mapping[str, float]) ->
 def _show_mean(loss: Estimate) -> str:
     if loss.low is None:
         return f"{loss.value:.3f} with one seed"
-    return f"{show_interval(loss.value, loss.low, loss.high)} over {loss.n} seeds"
+    return f"{show_interval(loss.value, loss.low, loss.high)} over {show_count(loss.n, 'seed')}"
 
 
 def _shorten(paths: Sequence[str]) -> Iterator[str]:
