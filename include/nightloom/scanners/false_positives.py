@@ -7,12 +7,14 @@ _NEAR = 40  # characters before a number that may label it
 
 _VERSION_WORD = re.compile(
     r"\b(?:version|release|firmware|build|driver|treiber|revision|rev|ver|section|chapter|abschnitt|kapitel|oid|updated?"
-    r"|upgraded|patch|chrome|firefox|safari|edge|opera|android|ios|windows|macos|linux|app|java|php|python)"
+    r"|upgraded|patch|chrome|firefox|safari|edge|opera|android|ios|windows|macos|linux|app|docker|nginx|ubuntu|java|php|python)"
     r"[\s:.v#-]{0,4}(?:(?:from|to|is|no\.?|number)\s)?\Z",
     re.IGNORECASE,
 )
-# An address of a device (EUI-64), or times and sizes: eight groups of two.
-_DEVICE = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){7}")
+# An address of a device (EUI-64), or times and sizes: eight groups of one or two.
+_DEVICE = re.compile(r"[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2}){7}")
+# Behind these names a telephone number may be, too.
+_APP = re.compile(r"\b(?:whatsapp|telegram|zoom|teams|outlook)\s\Z", re.IGNORECASE)
 _LARGEST_IN_VERSION = 40
 
 
@@ -27,7 +29,9 @@ def is_no_network(text: str, start: int, end: int) -> bool:
     if address.version == 6:
         return bool(_DEVICE.fullmatch(found)) or not re.search(r"\d", found)
     parts = [int(part) for part in str(address).split(".")]
-    return bool(_VERSION_WORD.search(before)) or (max(parts) <= _LARGEST_IN_VERSION and parts[0] != 10)
+    return bool(_VERSION_WORD.search(before) or _APP.search(before)) or (
+        max(parts) <= _LARGEST_IN_VERSION and parts[0] != 10
+    )
 
 
 def is_version(before: str) -> bool:

@@ -31,6 +31,7 @@ _QUOTES = re.compile(r"[\"'=:\s]+\Z")
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 _BEFORE = 40  # characters before a number that may say what it is
 _AROUND = 200  # characters around it that may be its line and the next ones
+_CLOSE = 30  # the first and the last of a series of rooms or trains
 _LONGEST_AT_HOME = 12
 _LONGEST_IN_FULL = 13  # with a country code that no sign announces: serial numbers of devices have more digits
 _SHORTEST_ABROAD = 10  # digits after 00: as few are many a serial number's
@@ -90,9 +91,10 @@ def _is_series(number: Number) -> bool:
     values = [int(group) for group in number.groups]
     steps = {after - before for before, after in pairwise(values)}
     is_even = steps != {0} and len(steps) == 1 and len(values) > 2
+    is_close = min(steps, default=0) > 0 and len(values) > 2 and values[-1] - values[0] < _CLOSE
     are_years = len(values) > 1 and all(_YEAR.fullmatch(group) for group in number.groups)
     are_round = len(values) > 1 and all(group.endswith("0" if len(values) > 2 else "00") for group in number.groups)
-    return are_years or is_even or are_round
+    return are_years or is_even or is_close or are_round
 
 
 def _is_listed(plain: str, number: Number) -> bool:
@@ -139,7 +141,7 @@ def _fits(text: str, number: Number, reading: Reading) -> bool:
     ):
         return False
     if number.has_brackets:
-        return reading.area and reading.assigned
+        return number.written.count("(") == number.written.count(")") and reading.area and reading.assigned
     if reading.trunk == "0":
         return (reading.assigned and (reading.area or not number.splits)) or reading.usual
     if not reading.assigned or not reading.grouped or all(group.endswith("00") for group in number.groups):

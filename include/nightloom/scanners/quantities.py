@@ -11,7 +11,7 @@ _CURRENCIES = (
 _SYMBOLS = r"$¢£¤¥€₩₪₫₱₴₹₺₽₿฿﷼"
 _UNITS = (
     r"[kcmµμnMG]?(?:m|g|l|W|V|Hz|J|Pa|Wh|eV|bar|mol)[²³]?|[kMGT]i?B|ft|yd|lbs?|oz|px|km/h|mph|rpm|mAh|Ah|dB|kcal|ha"
-    r"|years?|days?|hours?|minutes?|seconds?|rows?|lines?|pages?|pcs|people|users|times|units?|items?|bits?|bytes?"
+    r"|years?|days?|hours?|minutes?|seconds?|rows?|lines?|entries|records|files|calls|views|messages|requests|characters|tokens|pages?|pcs|people|users|times|units?|items?|bits?|bytes?"
     r"|mln|mio|mrd|millions?|thousand|billion|percent|euros?|dollars?|cents?|pounds?|francs?|yen|won|baht|pesos?|zł|kr|Ft|Kč|lei"
     r"|руб|кг|км|шт|чел|тыс|млн"
 )

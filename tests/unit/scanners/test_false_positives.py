@@ -16,6 +16,8 @@ from nightloom.scanners.pii import find_pii
         pytest.param("OID 1.3.6.1.4.1.311", id="longer number with dots"),
         pytest.param("bind to 0.0.0.0 or 127.0.0.1, mask 255.255.255.0", id="addresses of no one"),
         pytest.param("EUI-64 00:1A:2B:FF:FE:3C:4D:5E", id="address of a device"),
+        pytest.param("ratio 1:2:3:4:5:6:7:8", id="ratio"),
+        pytest.param("WhatsApp 2.23.25.83", id="version of an app"),
         pytest.param("abc::def and face::cafe", id="names in code"),
         pytest.param("git clone git@github.com:team/repo.git", id="code host"),
         pytest.param("https://maps.example.com/@52.52,13.40,12z", id="place on a map"),

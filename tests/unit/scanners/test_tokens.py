@@ -69,6 +69,8 @@ def test_secret_is_found_in_its_place(text: str, kind: str) -> None:
         pytest.param("Authorization: Basic auth is needed", id="words"),
         pytest.param("curl -u bob:$TOKEN https://example.com", id="variable"),
         pytest.param("secret_santa_list and cio_report_of_the_whole_department", id="names in code"),
+        pytest.param("sk-estimator-html-doc-link-fitted", id="class of a page"),
+        pytest.param("xoxo-hugs-and-kisses-2026", id="greeting"),
         pytest.param("key-value stores, sl.example.com", id="words with such beginnings"),
         pytest.param("mysql -u root -p shop2026", id="name of a database"),
     ],
