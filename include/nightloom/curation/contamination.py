@@ -32,6 +32,9 @@ SHORTEST = 6
 
 _ROWS_AT_ONCE = 16_384
 _CHARACTERS_AT_ONCE = 1 << 21
+_PAIRS_AT_ONCE = 1 << 20
+
+_SORT = ("unit", "size")
 
 _REPEATED = {"position": pl.UInt32, "gram": pl.UInt64}
 _OF_ROW: Schema = {"position": pl.UInt32, "unit": pl.UInt8, "size": pl.UInt8, "of_row": pl.UInt32}
@@ -82,14 +85,36 @@ def measure_rows(repeated: pl.DataFrame, compared: pl.Series, items: pl.DataFram
         compared: The texts.
         items: As `index_items` returns it.
     """
+    groups = _group_grams(items)
+    grams = groups.select("group", "gram", items=pl.col("item").list.len()).explode("gram")
+    shared = repeated.join(grams, on="gram").group_by("position", "group", "items").len().sort("position")
+    full = groups.filter(size=SIZES[0]).select("group", *_SORT)
+    of_row = _count_grams(shared.join(full, on="group"), compared)
+    members = groups.select("group", "item", *_SORT).explode("item")
+    of_item = groups.explode("item").group_by("item").agg(of_item=pl.col("gram").list.len().sum())
+    cut = shared.with_columns(part=pl.col("items").cast(pl.UInt64).cum_sum() // _PAIRS_AT_ONCE)
+    # All groups of a row are in one part.
+    cut = cut.with_columns(pl.col("part").min().over("position"))
+    parts = cut.partition_by("part", include_key=False) or [shared]
+    return pl.concat([_find_nearest(one, members, of_item, of_row) for one in parts])
+
+
+def _group_grams(items: pl.DataFrame) -> pl.DataFrame:
+    """Return group, item (all that have its grams), unit, size, and gram (all that just these items have).
+
+    Grams that the same items have are counted together: all items may begin with the same sentence.
+    """
     runs = items.filter(pl.col("size") <= SIZES[0], ~pl.col("masked"))
-    totals = runs.group_by("item").agg(of_item=pl.col("gram").n_unique())
-    sort = ["unit", "size"]
-    both = (
-        repeated.join(runs.select("item", "gram", *sort).unique(), on="gram").group_by("position", "item", *sort).len()
-    )
-    of_row = _count_grams(both.filter(size=SIZES[0]), compared)
-    shares = both.join(totals, on="item").join(of_row, on=["position", *sort], how="left")
+    held = runs.group_by("gram", *_SORT).agg(pl.col("item").unique().sort())
+    return held.group_by("item", *_SORT).agg("gram").with_row_index("group")
+
+
+def _find_nearest(
+    shared: pl.DataFrame, members: pl.DataFrame, of_item: pl.DataFrame, of_row: pl.DataFrame
+) -> pl.DataFrame:
+    """Return position, item, containment and grams of rows, for the item with the largest share."""
+    both = shared.join(members, on="group").group_by("position", "item", *_SORT).agg(pl.col("len").sum())
+    shares = both.join(of_item, on="item").join(of_row, on=["position", *_SORT], how="left")
     containment = pl.max_horizontal(pl.col("len") / pl.col("of_item"), pl.col("len") / pl.col("of_row"))
     in_characters = pl.format("{}-grams of characters", pl.col("size") * pl.col("unit"))
     grams = pl.when(pl.col("unit") == 0).then(pl.format("{}-grams", "size")).otherwise(in_characters)

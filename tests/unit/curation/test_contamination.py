@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nightloom.curation import contamination
 from nightloom.curation.contamination import find_repeated, index_items, measure_rows
 from nightloom.curation.grams import split_texts
 from nightloom.recipes.preparation import Prepare
@@ -249,6 +250,17 @@ def test_shares_equal_those_of_sets(rows: list[str], items: list[str]) -> None:
     repeated = find_repeated(texts, np.arange(len(rows), dtype=np.uint32), index)
     measured = measure_rows(repeated, texts, index)
     assert dict(measured.select("position", "containment").rows()) == pytest.approx(expected)
+
+
+def test_items_with_same_beginning_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Parts of one row each, as if the pairs of rows and items filled the memory.
+    monkeypatch.setattr(contamination, "_PAIRS_AT_ONCE", 1)
+    beginning = " ".join(f"please{number}" for number in range(10))
+    items = [f"{beginning} " + " ".join(f"{name}{number}" for number in range(10)) for name in "abc"]
+    texts, index = pl.Series([items[2], "other words", items[1], beginning]), index_items(pl.Series(items))
+    repeated = find_repeated(texts, np.arange(4, dtype=np.uint32), index)
+    measured = measure_rows(repeated, texts, index)
+    assert measured.select("position", "item", "containment").rows() == [(0, 2, 1.0), (2, 1, 1.0), (3, 0, 1.0)]
 
 
 @given(st.text("我的你在a1 ", max_size=60), st.text("我的你在a1 ", max_size=60))
