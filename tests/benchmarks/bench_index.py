@@ -151,7 +151,7 @@ class World:
         log, night = self.tables["ref_log"], _FIRST + timedelta(days=day)
         hashes = (log[-1][-1] if log else "0" * 64, self._id())
         moved = (len(log) + 1, recipe, name, old, new, night, "eva", "better", verdict, False, _moment(day))
-        log.append((*moved, *hashes))
+        log.append((*moved, None, *hashes))
 
 
 def _list_edges(ids: Ids, shared: dict[str, str], before: Ids, champion: str | None) -> Iterator[Row]:
@@ -258,7 +258,7 @@ _COLUMNS = {
     "refs": ("recipe", "name", "value", "night"),
     "ref_log": (
         *("number", "recipe", "name", "old", "new", "night", "who", "why", "cites", "by_hand", "moved_at"),
-        *("previous_hash", "line_hash"),
+        *("undoes", "previous_hash", "line_hash"),
     ),
 }
 
