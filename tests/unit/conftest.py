@@ -26,6 +26,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def tickets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An empty table of tickets on the connection `tickets`."""
+    import sqlalchemy as sa
+
+    url = f"sqlite:///{tmp_path / 'tickets.db'}"
+    monkeypatch.setenv("NIGHTLOOM_CONN_TICKETS", url)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE tickets (id TEXT, updated_at TIMESTAMP, body TEXT, team TEXT)"))
+    return engine
+
+
+@pytest.fixture
 def put_scores(store: Any) -> Callable[..., Any]:
     """Publish scores of a model by its values on items i000, i001, …; None: the item could not be scored."""
     import polars as pl

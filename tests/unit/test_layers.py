@@ -13,7 +13,7 @@ LAYERS = (
     "recipes",
     "artifacts",
     # shared by stages
-    "registry statistics scanners prompts",
+    "registry statistics scanners prompts conversations",
     "rendering",
     "processes",
     "base_models",

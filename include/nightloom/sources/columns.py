@@ -4,9 +4,9 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from nightloom.conversations.other_columns import describe_others
 from nightloom.core.errors import SchemaError
 from nightloom.recipes.sources import DeltaSource, OtherSource, Source, SqlSource
-from nightloom.sources.other_columns import describe_others
 
 
 def describe_source(source: Source) -> str:

@@ -10,13 +10,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pf
 
+from nightloom.conversations.message_keys import may_change_row
+from nightloom.conversations.other_columns import add_unseen
 from nightloom.core.errors import InputError, NightloomError, SourceError
 from nightloom.core.settings import get_settings
 from nightloom.recipes.sources import DeltaSource
 from nightloom.sources.base import Cut
 from nightloom.sources.columns import describe_source, place_columns
-from nightloom.sources.message_keys import may_change_row
-from nightloom.sources.other_columns import add_unseen
 
 _BATCH_ROWS = 20_000
 _NARROW = {"boolean", "byte", "short", "integer", "long", "float", "double", "date", "timestamp", "timestamp_ntz"}

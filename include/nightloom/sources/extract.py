@@ -13,15 +13,15 @@ from nightloom.artifacts.data import OTHER_KEYS, Records, RecordsContent
 from nightloom.artifacts.frames import RECORDS
 from nightloom.artifacts.leaves import sha256
 from nightloom.artifacts.parts import cut_into_parts, put_parts
+from nightloom.conversations.chats import side_columns
+from nightloom.conversations.message_keys import SYSTEM
 from nightloom.core.digests import short
 from nightloom.core.nights import NightCut
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.preparation import PlantedRows
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import Source
-from nightloom.sources.chats import side_columns
 from nightloom.sources.formatting import utc_text
-from nightloom.sources.message_keys import SYSTEM
 from nightloom.sources.records import (
     KEYED_RECORDS,
     MadeRecords,

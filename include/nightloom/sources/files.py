@@ -13,14 +13,14 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nightloom.conversations.message_keys import may_change_row
+from nightloom.conversations.other_columns import add_unseen, list_others
 from nightloom.core.counts import show_count
 from nightloom.recipes.sources import FilesSource
 from nightloom.sources.base import Batch, Cut, Row
 from nightloom.sources.columns import WantedColumns
 from nightloom.sources.file_errors import explain_errors
 from nightloom.sources.listing import BINARY, list_files, split_suffixes
-from nightloom.sources.message_keys import may_change_row
-from nightloom.sources.other_columns import add_unseen, list_others
 from nightloom.sources.text_files import MOST_CHARACTERS, EmptyFileError, Numbered, read_text, unit_of
 
 MOST_GROUP_BYTES = 4 << 30

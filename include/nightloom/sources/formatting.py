@@ -15,11 +15,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightloom.conversations.other_columns import MARKS, OTHERS, describe_batch
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Batch
 from nightloom.sources.classes import name_classes
-from nightloom.sources.other_columns import MARKS, OTHERS, describe_batch
 
 UTC_ZONE = ZoneInfo("UTC")
 FIRST_TIME = "1970-01-02T00:00:00.000000+00:00"

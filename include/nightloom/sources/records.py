@@ -15,6 +15,8 @@ from nightloom.artifacts.faults import NO_FAULT, make_faults
 from nightloom.artifacts.frames import RECORDS, Schema
 from nightloom.artifacts.histories import make_histories
 from nightloom.artifacts.leaves import sha256
+from nightloom.conversations.chats import chat_columns, companion_columns, read_chat, text_columns
+from nightloom.conversations.other_columns import MARKS, OTHERS
 from nightloom.core.counts import show_count
 from nightloom.core.digests import canonical_json
 from nightloom.core.errors import InputError, SchemaError
@@ -22,11 +24,9 @@ from nightloom.core.labels import tidy_label
 from nightloom.core.nights import NightCut
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource, Source, SqlSource, zone_of
-from nightloom.sources.chats import chat_columns, companion_columns, read_chat, text_columns
 from nightloom.sources.columns import describe_source
 from nightloom.sources.files import find_value
 from nightloom.sources.formatting import FIRST_TIME, UTC_ZONE, as_text, as_utc, utc_text
-from nightloom.sources.other_columns import MARKS, OTHERS
 from nightloom.sources.tables import NESTED
 
 KEYED_RECORDS: Schema = {**RECORDS, "keyed": pl.Boolean}

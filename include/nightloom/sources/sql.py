@@ -6,12 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from nightloom.conversations.other_columns import list_others
 from nightloom.core.connections import resolve_connection
 from nightloom.core.errors import InputError, SchemaError, SourceError
 from nightloom.recipes.sources import SqlSource, zone_of
 from nightloom.sources.base import Cut, Row
 from nightloom.sources.columns import describe_source, pick_with_others, place_columns
-from nightloom.sources.other_columns import list_others
 from nightloom.sources.sql_times import add_time_collation, bind_times, set_time_zone
 from nightloom.sources.sql_values import keep_all_values
 

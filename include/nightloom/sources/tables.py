@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from nightloom.conversations.other_columns import MARKS, OTHERS
 from nightloom.core.errors import NightloomError, SchemaError, SourceError
 from nightloom.core.extensions import SOURCES, load_extension
 from nightloom.core.nights import NightCut
@@ -15,7 +16,6 @@ from nightloom.sources.columns import describe_source
 from nightloom.sources.delta import read_delta
 from nightloom.sources.files import read_files
 from nightloom.sources.formatting import find_nested, format_batch
-from nightloom.sources.other_columns import MARKS, OTHERS
 from nightloom.sources.sql import read_query
 
 NESTED = "\0nested"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
 
+from nightloom.conversations.other_columns import describe_others, list_others
 from nightloom.core.counts import show_count
 from nightloom.core.digests import parse_json, parse_json_prefix
 from nightloom.core.errors import SchemaError
 from nightloom.sources.base import Row
 from nightloom.sources.columns import WantedColumns, pick_with_others
-from nightloom.sources.other_columns import describe_others, list_others
 
 MOST_CHARACTERS = 10_000_000
 """Limit for one line or one JSON value: anything longer is not a row of text, and must not fill the memory."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nightloom.artifacts.histories import Turn
-from nightloom.core.digests import parse_json
-from nightloom.sources.marks import (
+from nightloom.conversations.marks import (
     RowMarks,
     find_inner_marks,
     find_unknown_mark,
@@ -18,7 +17,7 @@ from nightloom.sources.marks import (
     is_marked_off,
     read_row_marks,
 )
-from nightloom.sources.message_keys import (
+from nightloom.conversations.message_keys import (
     COMPANIONS,
     PLAIN,
     find_refusal,
@@ -32,6 +31,7 @@ from nightloom.sources.message_keys import (
     list_unread,
     list_unread_of_parts,
 )
+from nightloom.core.digests import parse_json
 
 TURNS = ("user", "assistant")
 """The roles that alternate after the system messages, in their order."""

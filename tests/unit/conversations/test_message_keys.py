@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from nightloom.artifacts.data import OTHER_KEYS
 from nightloom.artifacts.faults import Fault
 from nightloom.artifacts.reading import read_records
+from nightloom.conversations.chats import Chat, read_chat
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource, Source, SqlSource
-from nightloom.sources.chats import Chat, read_chat
 from nightloom.sources.extract import extract_records
 
 REPLY = {"reply": AnswerField()}

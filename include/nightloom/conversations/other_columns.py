@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightloom.conversations.marks import find_inner_marks, find_mark
+from nightloom.conversations.message_keys import is_companion, is_given, may_change_row
 from nightloom.core.errors import SchemaError
-from nightloom.sources.marks import find_inner_marks, find_mark
-from nightloom.sources.message_keys import is_companion, is_given, may_change_row
 
 OTHERS, MARKS = "\0others", "\0marks"
 """Names of the two columns: the other columns that a row gives, and values of those that may be marks (as JSON)."""

@@ -11,9 +11,8 @@ from typing import Any
 
 from nightloom.artifacts.faults import Fault, FaultRule
 from nightloom.artifacts.histories import Turn
-from nightloom.core.digests import canonical_json, parse_json
-from nightloom.sources.message_keys import COMPANIONS, SYSTEM
-from nightloom.sources.messages import (
+from nightloom.conversations.message_keys import COMPANIONS, SYSTEM
+from nightloom.conversations.messages import (
     TURNS,
     Conversation,
     Message,
@@ -23,7 +22,8 @@ from nightloom.sources.messages import (
     read_nested_side,
     read_side,
 )
-from nightloom.sources.other_columns import MARKS, OTHERS, split_names
+from nightloom.conversations.other_columns import MARKS, OTHERS, split_names
+from nightloom.core.digests import canonical_json, parse_json
 
 Values = Mapping[str, str | None]
 

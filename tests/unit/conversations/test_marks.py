@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from nightloom.artifacts.reading import read_records
+from nightloom.conversations.chats import Chat, read_chat
 from nightloom.core.errors import SchemaError
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import DeltaSource, FilesSource, Source, SqlSource
-from nightloom.sources.chats import Chat, read_chat
 from nightloom.sources.extract import extract_records
 
 TURNS = [

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nightloom.artifacts.faults import Fault
 from nightloom.artifacts.reading import read_records
+from nightloom.conversations.chats import Chat, chat_columns, read_chat
 from nightloom.core.store import ObjectStore
 from nightloom.recipes.schema import AnswerField, Columns
 from nightloom.recipes.sources import FilesSource
-from nightloom.sources.chats import Chat, chat_columns, read_chat
 from nightloom.sources.extract import extract_records
 
 OPENAI = [

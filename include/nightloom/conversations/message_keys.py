@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache, partial
 from typing import Any
 
-from nightloom.sources.marks import find_mark, find_unknown_mark, is_marked_off, may_be_mark, parse_flag, simplify
+from nightloom.conversations.marks import find_mark, find_unknown_mark, is_marked_off, may_be_mark, parse_flag, simplify
 
 PLAIN = frozenset({"role", "from", "content", "value"})
 """Keys of a message's role and content, in the formats of OpenAI and ShareGPT."""

@@ -1,0 +1,1 @@
+"""Conversations: parse messages in common formats, and what marks say about learning them."""
