@@ -6,7 +6,30 @@ from collections.abc import Iterator
 from nightloom.scanners.base import Match
 from nightloom.scanners.presidio import load_account_forms
 
-_SHORTEST = 15
+_COUNTRIES = {
+    15: "NO",
+    16: "BE",
+    18: "DK FI FK FO GL NL SD",
+    19: "MK SI",
+    20: "AT BA EE KZ LT LU MN XK",
+    21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS VA",
+    23: "AE GI IL IQ OM SO TL",
+    24: "AD CZ ES MD PK RO SA SE SK TN VG",
+    25: "LY PT ST",
+    26: "IS TR",
+    27: "BI DJ FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
+    29: "BR EG PS QA UA",
+    30: "JO KW MU YE",
+    31: "MT SC",
+    32: "LC",
+    33: "RU",
+}
+"""Countries by the length of their accounts (SWIFT's IBAN registry)."""
+
+_LENGTHS = {country: length for length, countries in _COUNTRIES.items() for country in countries.split()}
+
 _SHORTEST_APART = 18  # with a blank after the country: shorter ones are many a number after a word of two letters
 _ACCOUNT = re.compile(r"[A-Z]{2}[ -]?[0-9]{2}(?:[ .-]?[A-Z0-9]){11,30}")
 _START = re.compile(r"(?:(?<![A-Z0-9])|(?<=IBAN))(?=[A-Z]{2}[ -]?[0-9]{2})")
@@ -21,23 +44,19 @@ def find_accounts(plain: str) -> Iterator[Match]:
         if found is None or found.start() < end:
             continue
         ends = [one.end() for one in _END.finditer(plain, found.start(), found.end() + 1) if one.end() <= found.end()]
-        accounts = [account for account in (plain[found.start() : one] for one in ends) if _is_account(account)]
-        if accounts:
-            # The forms of some countries are not known to the last character.
-            account = next((one for one in accounts if _is_whole(one)), accounts[-1])
+        account = next(filter(_is_account, (plain[found.start() : one] for one in ends)), None)
+        if account:
             end = found.start() + len(account)
             yield Match(found.start(), end, "IBAN_CODE")
 
 
 def _is_account(written: str) -> bool:
     account = _join(written)
-    shortest = _SHORTEST if written[2:3].isdigit() else _SHORTEST_APART
+    if len(account) != _LENGTHS.get(account[:2]) or (not written[2:3].isdigit() and len(account) < _SHORTEST_APART):
+        return False
+    # The forms of some countries are not known to the last character.
     form = load_account_forms().get(account[:2])
-    return bool(len(account) >= shortest and form and form.match(account) and _has_check_digits(account))
-
-
-def _is_whole(written: str) -> bool:
-    return bool(load_account_forms()[written[:2]].fullmatch(_join(written)))
+    return bool(form and form.match(account) and _has_check_digits(account))
 
 
 def _join(written: str) -> str:

@@ -141,7 +141,8 @@ def _fits(text: str, number: Number, reading: Reading) -> bool:
     ):
         return False
     if number.has_brackets:
-        return number.written.count("(") == number.written.count(")") and reading.area and reading.assigned
+        is_closed = number.written.count("(") == number.written.count(")")
+        return (is_closed or reading.trunk == "0") and reading.area and reading.assigned
     if reading.trunk == "0":
         return (reading.assigned and (reading.area or not number.splits)) or reading.usual
     if not reading.assigned or not reading.grouped or all(group.endswith("00") for group in number.groups):

@@ -49,7 +49,12 @@ _FORMS = (
     ("slack_webhook", (("hooks.slack",),), r"\bhooks\.slack\.com/services/[A-Za-z0-9/]{20,255}"),
     ("stripe_key", (("k_live_", "k_test_"),), r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,255}\b"),
     ("google_api_key", (("aiza",),), r"\bAIza[A-Za-z0-9_-]{35}\b"),
-    ("openai_key", (("sk-",),), r"\bsk-(?=[A-Za-z_-]{0,100}[0-9])(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{20,255}\b"),
+    (
+        "openai_key",
+        (("sk-",),),
+        # Names of classes have no digit, and no word of so many letters.
+        r"\bsk-(?=[A-Za-z_-]{0,100}(?:[0-9]|[A-Za-z]{32}))(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{20,255}\b",
+    ),
     ("hugging_face_token", (("hf_",),), r"\bhf_[A-Za-z0-9]{30,255}\b"),
     ("npm_token", (("npm_",),), r"\bnpm_[A-Za-z0-9]{36}\b"),
     ("pypi_token", (("pypi-",),), r"\bpypi-[A-Za-z0-9_-]{50,255}"),
@@ -89,8 +94,9 @@ _FORMS = (
     (
         "url_password",
         (("://",), ("@",)),
-        # A port, or a question after it, is no password.
-        r"\b[a-z][a-z0-9+.-]{1,20}://(?:[^\s/:@]{0,100}:(?![0-9]{1,5}[?#,;&)]|[$<{]|\*)[^\s/]{3,100}@|[A-Za-z0-9_-]{12,100}:@)",
+        # A port, a question after it, a variable or a placeholder is no password.
+        r"\b[a-z][a-z0-9+.-]{1,20}://(?:[^\s/:@]{0,100}:(?![0-9]{1,5}[?#,;&)]|[<{*]|\$[({]|\$(?:[A-Z0-9_]+|[a-z_]+)@)"
+        r"[^\s/]{3,100}@|[A-Za-z0-9_-]{12,100}:@)",
     ),
     (
         "command_password",

@@ -17,6 +17,8 @@ from nightloom.scanners.base import redact
         pytest.param("DE 89 3704 0044 0532 0130 00", "<IBAN_CODE>", id="blank after the country"),
         pytest.param("IBANDE89370400440532013000", "IBAN<IBAN_CODE>", id="its name touches it"),
         pytest.param("DE89.3704.0044.0532.0130.00", "<IBAN_CODE>", id="full stops"),
+        pytest.param("PT97247765519940409389931 by Friday", "<IBAN_CODE> by Friday", id="word that fits the digits"),
+        pytest.param("PT13 0906 0610 9889 5891 3875 1 Ich", "<IBAN_CODE> Ich", id="word that fits the digits, apart"),
         pytest.param("NL91ABNA0417164300 BE68539007547034", "<IBAN_CODE> <IBAN_CODE>", id="two"),
     ],
 )
@@ -28,6 +30,7 @@ def test_exactly_the_account_is_taken(text: str, redacted: str) -> None:
     "text",
     [
         "GB33 BUKB 2020 1555 5555 56",
+        "DE00 1234 5678 9012 3456 78 Your shop",  # with the word, the check digits fit
         "AB12 3456 7890 1234 5678",
         "DE12",
         "no 93 8601 1117 947",

@@ -41,11 +41,17 @@ def test_exactly_the_token_is_taken(kind: str, said: str) -> None:
         assert may_hold_secrets(pl.Series([text])).all()
 
 
+def test_key_without_digits_is_found() -> None:
+    text = "sk-proj-" + "pjUbrkQliowXsanYZIet" * 2
+    assert [one.kind for one in find_secrets(text)] == ["openai_key"]
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
         pytest.param("redis://:{}@cache:6379/0", "url_password", id="no user"),
         pytest.param("postgres://app:p@ss:{}@db/x", "url_password", id="at sign inside"),
+        pytest.param("amqp://anna.k:${}Q@10.0.0.5/x", "url_password", id="dollar sign first"),
         pytest.param("https://{}00000:@api.example.com", "url_password", id="token as the user"),
         pytest.param("Authorization: Basic {}0000", "authorization", id="basic"),
         pytest.param("Cookie: theme=dark; sessionid={}00000000", "session", id="cookie"),
@@ -66,6 +72,7 @@ def test_secret_is_found_in_its_place(text: str, kind: str) -> None:
     [
         pytest.param("http://localhost:8080?user=ann@example.com", id="port"),
         pytest.param("postgres://app:$PASSWORD@db/x", id="placeholder"),
+        pytest.param("postgres://app:$(cat /run/pw)@db, ${PW}@db or $pw@db", id="other placeholders"),
         pytest.param("Authorization: Basic auth is needed", id="words"),
         pytest.param("curl -u bob:$TOKEN https://example.com", id="variable"),
         pytest.param("secret_santa_list and cio_report_of_the_whole_department", id="names in code"),
