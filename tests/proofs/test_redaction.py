@@ -13,8 +13,7 @@ from typing import Literal
 import polars as pl
 import pytest
 from nightloom.artifacts.frames import HISTORY
-from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
-from nightloom.artifacts.predictions import PredictionPlanContent
+from nightloom.artifacts.models import Checks, TaskSpec
 from nightloom.artifacts.prompts import Prompt
 from nightloom.prediction.answer_scan import make_scan
 from nightloom.prediction.screening import screen_rows
@@ -24,6 +23,7 @@ from nightloom.statistics.intervals import wilson_interval
 
 from tests.factories.asking import make_answer
 from tests.factories.checks import make_checks
+from tests.factories.prediction_plans import make_plan_content
 from tests.texts.clean_texts import clean_texts_by_kind
 from tests.texts.planted_texts import PlantedText, planted_texts
 
@@ -64,18 +64,7 @@ def clean(place: str, texts: Sequence[str], checks: Checks = CHECKS) -> list[str
 def scan_answers(output: Literal["json", "text"], texts: Sequence[str], checks: Checks) -> list[str]:
     """Return what is stored of answers that a model gives to rows."""
     task = TaskSpec(prompt=Prompt.as_id("a" * 64), output=output, answer={"reply": None}, field_order=("reply",))
-    plan = PredictionPlanContent(
-        recipe="proof",
-        night="2026-11-23",
-        model=ModelRef(base="b" * 64),
-        task=task,
-        max_new_tokens=64,
-        checks=checks,
-        shards=(),
-        rows=0,
-        code="c" * 64,
-        packages={},
-    )
+    plan = make_plan_content(task, checks=checks)
     scan = make_scan(plan)
     assert scan is not None
     answers = [make_answer(json.dumps({"reply": text}) if output == "json" else text) for text in texts]

@@ -23,12 +23,11 @@ from nightloom.artifacts.models import (
     Adapter,
     AdapterContent,
     AdapterProvenance,
-    Checks,
     ModelFile,
     ModelRef,
     TaskSpec,
 )
-from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
+from nightloom.artifacts.predictions import PredictionPlan, Predictions, PredictionsContent
 from nightloom.artifacts.results import Report, ReportContent, ReportProvenance
 from nightloom.artifacts.training import Trial
 from nightloom.base_models.dummy import DUMMY_FILE
@@ -45,6 +44,7 @@ from nightloom.registry.refs import move_ref
 from nightloom.registry.store import open_store
 
 from tests.factories.manifests import make_blueprint, make_preparation, make_trial, make_verdict
+from tests.factories.prediction_plans import make_plan_content
 from tests.factories.stores import indexed_store  # noqa: F401
 
 NIGHT = date(2026, 11, 23)
@@ -219,18 +219,7 @@ def _predictions(store: ObjectStore) -> Predictions:
     )
     blob = store.put_blob(dump_lines([line]))
     task = TaskSpec(prompt="c" * 64, output="json", answer={"team": None}, field_order=("team",))
-    plan = PredictionPlanContent(
-        recipe="triage",
-        night="2026-11-23",
-        model=ModelRef(base="b" * 64),
-        task=task,
-        max_new_tokens=64,
-        checks=Checks(max_characters=2000, operations={}, actions={}, scanners={}),
-        shards=(),
-        rows=1,
-        code="",
-        packages={},
-    )
+    plan = make_plan_content(task, max_new_tokens=64, rows=1)
     made = store.publish(PredictionPlan(content=plan))
     return Predictions(content=PredictionsContent(plan=made.id, files=(blob,), counts={"succeeded": 1}, rows=1))
 

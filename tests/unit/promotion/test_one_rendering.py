@@ -7,8 +7,7 @@ import pytest
 from nightloom.artifacts.data import EvalSetContent, EvalSetManifest, EvalSetProvenance
 from nightloom.artifacts.frames import EVAL_ITEMS, RECORDS, get_frame, put_frame
 from nightloom.artifacts.leaves import rows_root
-from nightloom.artifacts.models import Checks, ModelRef, TaskSpec
-from nightloom.artifacts.predictions import PredictionPlanContent
+from nightloom.artifacts.models import ModelRef, TaskSpec
 from nightloom.artifacts.prompts import Prompt, PromptContent, PromptMessage, PromptProvenance
 from nightloom.core.store import ObjectStore
 from nightloom.evaluation.scoring import score_model
@@ -16,6 +15,7 @@ from nightloom.prediction.answering import PredictionBatch, answer_rows
 from nightloom.prompts.templates import render_prompt
 
 from tests.factories.asking import ListeningEngine
+from tests.factories.prediction_plans import make_plan_content
 
 HISTORY = [{"content": "Hi", "role": "user"}, {"content": "Hello.", "role": "assistant"}]
 TEXTS = [("the invoice is wrong", None), ("  my password\n is lost ", HISTORY)]
@@ -52,19 +52,7 @@ def test_evaluation_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> No
 
 def test_batch_renders_the_prompt(store: ObjectStore, task: TaskSpec) -> None:
     rows = [(f"r{n}", "", text, None, None, history, False, None) for n, (text, history) in enumerate(TEXTS)]
-    checks = Checks(max_characters=2000, operations={}, actions={}, scanners={})
-    plan = PredictionPlanContent(
-        recipe="triage",
-        night="2026-11-23",
-        model=ModelRef(base="b" * 64),
-        task=task,
-        max_new_tokens=8,
-        checks=checks,
-        shards=(),
-        rows=2,
-        code="",
-        packages={},
-    )
+    plan = make_plan_content(task, rows=2)
     engine = ListeningEngine()
     shard = put_frame(store, pl.DataFrame(rows, schema=RECORDS, orient="row"), RECORDS)
     lines = answer_rows(PredictionBatch("p" * 64, plan, PROMPT, store, lambda: engine), shard, lambda _: None)

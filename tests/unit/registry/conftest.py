@@ -15,8 +15,8 @@ from nightloom.artifacts.data import (
     SnapshotContent,
     SnapshotProvenance,
 )
-from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Checks, Import, ModelRef, TaskSpec
-from nightloom.artifacts.predictions import PredictionPlan, PredictionPlanContent, Predictions, PredictionsContent
+from nightloom.artifacts.models import Adapter, AdapterContent, AdapterProvenance, Import, ModelRef, TaskSpec
+from nightloom.artifacts.predictions import PredictionPlan, Predictions, PredictionsContent
 from nightloom.artifacts.results import Report, ReportContent, ReportProvenance, Verdict, VerdictContent
 from nightloom.artifacts.training import Trial, TrialKey, TrialResult
 from nightloom.core.manifests import Manifest
@@ -27,6 +27,7 @@ from nightloom.registry.members import add_member
 from nightloom.registry.refs import move_ref
 from nightloom.registry.stages import finish_stage
 
+from tests.factories.prediction_plans import make_plan_content
 from tests.factories.stores import indexed_store  # noqa: F401
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
@@ -205,16 +206,7 @@ def make_verdict(recipe: str, night: date, blueprint: str, candidate: str, champ
 
 
 def make_plan(recipe: str, night: date, adapter: str) -> PredictionPlan:
-    content = PredictionPlanContent(
-        recipe=recipe,
-        night=night.isoformat(),
-        model=ModelRef(base=BASE, adapter=adapter),
-        task=TASK,
-        max_new_tokens=8,
-        checks=Checks(max_characters=100, operations={}, actions={}, scanners={}),
-        shards=(),
-        rows=0,
-        code="",
-        packages={},
+    content = make_plan_content(
+        TASK, recipe=recipe, night=night.isoformat(), model=ModelRef(base=BASE, adapter=adapter)
     )
     return PredictionPlan(content=content)

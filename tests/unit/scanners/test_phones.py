@@ -61,6 +61,16 @@ def test_signature_may_end_with_a_telephone(number: str) -> None:
         pytest.param("a | 0161 496 0321 | b", "a | <PHONE_NUMBER> | b", id="in a table"),
         pytest.param("<(206) 555-0171>", "<<PHONE_NUMBER>>", id="in angle brackets"),
         pytest.param("order late, ring 0161 496 0321", "order late, ring <PHONE_NUMBER>", id="order before it"),
+        pytest.param("тел. 8 (343) 212-34-56 доб. 12", "тел. <PHONE_NUMBER>", id="extension in Russian"),
+        pytest.param("電話 03-6123-4567 内線 45", "電話 <PHONE_NUMBER>", id="extension in Japanese"),
+        pytest.param("Tel/Fax: 030 23125321 / 030 23125322", "Tel/Fax: <PHONE_NUMBER> / <PHONE_NUMBER>", id="slash"),
+        pytest.param("+44 20 7946 0321/+44 20 7946 0322", "<PHONE_NUMBER>/<PHONE_NUMBER>", id="slash and plus sign"),
+        pytest.param("02 99 00 12 34 / 06 39 98 12 34", "<PHONE_NUMBER> / <PHONE_NUMBER>", id="pairs of digits"),
+        pytest.param("TEL0161 496 0321", "TEL<PHONE_NUMBER>", id="word that touches"),
+        pytest.param("número+34612345678", "número<PHONE_NUMBER>", id="word that touches a plus sign"),
+        pytest.param("Ｔｅｌ０３－６１２３－４５６７", "Ｔｅｌ<PHONE_NUMBER>", id="full width"),
+        pytest.param("Tlf 912 34 568", "Tlf <PHONE_NUMBER>", id="country that is not known"),
+        pytest.param("telemóvel 912 345 678", "telemóvel <PHONE_NUMBER>", id="groups of three"),
     ],
 )
 def test_exactly_the_number_is_taken(text: str, redacted: str) -> None:
@@ -105,25 +115,6 @@ def test_program_that_sent_it_names_no_telephone() -> None:
 
 def test_digits_of_a_long_table_are_no_telephones() -> None:
     assert find_pii("012 345 6789 " * 500) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "redacted"),
-    [
-        pytest.param("тел. 8 (343) 212-34-56 доб. 12", "тел. <PHONE_NUMBER>", id="extension in Russian"),
-        pytest.param("電話 03-6123-4567 内線 45", "電話 <PHONE_NUMBER>", id="extension in Japanese"),
-        pytest.param("Tel/Fax: 030 23125321 / 030 23125322", "Tel/Fax: <PHONE_NUMBER> / <PHONE_NUMBER>", id="slash"),
-        pytest.param("+44 20 7946 0321/+44 20 7946 0322", "<PHONE_NUMBER>/<PHONE_NUMBER>", id="slash and plus sign"),
-        pytest.param("02 99 00 12 34 / 06 39 98 12 34", "<PHONE_NUMBER> / <PHONE_NUMBER>", id="pairs of digits"),
-        pytest.param("TEL0161 496 0321", "TEL<PHONE_NUMBER>", id="word that touches"),
-        pytest.param("número+34612345678", "número<PHONE_NUMBER>", id="word that touches a plus sign"),
-        pytest.param("Ｔｅｌ０３－６１２３－４５６７", "Ｔｅｌ<PHONE_NUMBER>", id="full width"),
-        pytest.param("Tlf 912 34 568", "Tlf <PHONE_NUMBER>", id="country that is not known"),
-        pytest.param("telemóvel 912 345 678", "telemóvel <PHONE_NUMBER>", id="groups of three"),
-    ],
-)
-def test_each_number_is_taken_whole(text: str, redacted: str) -> None:
-    assert redact(text, find_pii(text)) == redacted
 
 
 @pytest.mark.parametrize(
